@@ -1,0 +1,209 @@
+"""One step: a subprocess that runs Alembic commands, guarded from inside and driven from here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrations_ops import process
+from migrations_ops.environments import Environment
+from migrations_ops.errors import ConfigurationError
+from migrations_ops.files import now
+from migrations_ops.process_env import step_variables
+from migrations_ops.results import RevisionRun
+from migrations_ops.settings import running_python
+
+if TYPE_CHECKING:
+    from migrations_ops.project import Project
+    from migrations_ops.revisions import History
+
+CHILD = Path(__file__).with_name("child")
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class CommandRun:
+    """What one Alembic command of a step did, as the child told it."""
+
+    started: str
+    seconds: float = 0.0
+    finished: bool = False
+    refused: str = ""
+    failure: str = ""
+    where: str = ""
+    failed_revision: str = ""
+    exit: int | None = None
+    revisions: list[RevisionRun] = field(default_factory=list)
+    operations: list[dict[str, Any]] = field(default_factory=list)
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    opened: bool = False
+
+
+class Step:
+    """A child that has been started ahead and waits; ``run`` lets it do its next command."""
+
+    def __init__(self, child: process.Child, environment: Environment) -> None:
+        self._child = child
+        self.environment = environment
+        self._events = child.lines()
+        self._told = False
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return self._child.argv
+
+    @property
+    def log(self) -> Path:
+        return self._child.log
+
+    def run(
+        self, orders: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+    ) -> CommandRun:
+        """Let the child run its next command, and follow it to the end.
+
+        :param orders: what the child is told (see child/orders.py); the first command's count.
+        :param last: no further command follows: wait until the process has ended.
+        """
+        done = CommandRun(started=now())
+        begun = time.monotonic()
+        self._told = True
+        self._child.say(json.dumps(orders))
+        timer = self._child.kill_after(self.environment.timeout)
+        try:
+            for line in self._events:
+                event = json.loads(line)
+                _note(done, event)
+                if listener is not None:
+                    listener(event)
+                if done.finished and not last:
+                    break
+            if last or not done.finished:
+                done.exit = self._child.stop()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        done.seconds = round(time.monotonic() - begun, 3)
+        if not done.finished and not done.failure and not done.refused:
+            done.failure = _ended_silently(done.exit, self.environment.timeout, done.seconds)
+        return done
+
+    def close(self) -> None:
+        """Let the child go: in order if it has worked, at once if it never got orders."""
+        if self._told:
+            self._child.stop()
+        else:
+            self._child.dismiss()
+
+
+def _note(done: CommandRun, event: dict[str, Any]) -> None:
+    match event["event"]:
+        case "opened":
+            done.opened = True
+        case "done":
+            done.revisions.append(
+                RevisionRun(event["revision"], event["seconds"], event["statements"])
+            )
+        case "operation":
+            done.operations.append(event)
+        case "statement":
+            done.statements.append(event)
+        case "drift":
+            done.differences.extend(event["differences"])
+        case "finished":
+            done.finished = True
+        case "failed" if event["kind"] == "refused":
+            done.refused = event["message"]
+        case "failed" if not done.refused:
+            done.failure = _failure(event)
+            done.where = event.get("where") or ""
+            done.failed_revision = event.get("revision") or ""
+
+
+def _failure(event: dict[str, Any]) -> str:
+    if event["kind"] == "exit":
+        return str(event["message"])
+    if event["type"] == "CommandError":
+        return str(event["message"])
+    if "database is locked" in event["message"]:
+        return "the database is locked by another process"
+    return f"{event['type']}: {event['message']}"
+
+
+def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> str:
+    if timeout is not None and seconds >= timeout:
+        return f"it took longer than the {timeout:g} seconds that timeout allows, and was killed"
+    if code is not None and code < 0:
+        return f"the process was killed by signal {-code}"
+    return f"the process ended by itself with exit code {code}, before Alembic was done"
+
+
+def start_step(
+    project: Project, environment: Environment, commands: Sequence[Sequence[str]], log: Path
+) -> Step:
+    """Start a child for Alembic commands, ahead of time: it imports Alembic and waits.
+
+    :raises ConfigurationError: the interpreter cannot be started.
+    """
+    settings = project.settings
+    variables = step_variables(environment, settings.selector, project.url(environment))
+    python = environment.python or running_python()
+    argv = [str(python), str(CHILD)]
+    for number, command in enumerate(commands):
+        argv += ["--then"] if number else []
+        argv += [*global_options(settings.alembic, environment), *command]
+    try:
+        child = process.start(argv, variables, environment.directory, log)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The interpreter {python} cannot be started in {environment.directory}:"
+            f" {error.strerror}.",
+            next=f"Check python and directory of environments.{environment.name}.",
+        ) from None
+    return Step(child, environment)
+
+
+def global_options(ini: Path, environment: Environment) -> list[str]:
+    """What stands before the command: the ini, its section, and env.py's own arguments."""
+    options = ["-c", str(ini)]
+    if environment.section != "alembic":
+        options += ["-n", environment.section]
+    for argument in environment.x:
+        options += ["-x", argument]
+    return options
+
+
+def orders_for(
+    project: Project,
+    environment: Environment,
+    *,
+    instead: Path | None = None,
+    stdout: Path | None = None,
+) -> dict[str, Any]:
+    """What the child is told: where it is meant to go, and where it must not.
+
+    :param instead: a scratch copy that takes the place of the database, for a rehearsal.
+    :param stdout: a file for what the command prints, where somebody wants to read it.
+    """
+    return {
+        "environment": environment.name,
+        "intended": project.database(environment).orders(),
+        "instead": None if instead is None else str(instead),
+        "others": project.others(environment),
+        "ini_url": project.url(environment) if environment.ini_url else None,
+        "lock_timeout": environment.lock_timeout,
+        "statements": True,
+        "stdout": None if stdout is None else str(stdout),
+    }
+
+
+def ask_for_history(project: Project, environment: Environment) -> History:
+    """The revisions as Alembic itself knows them, for scripts that must be executed to be read.
+
+    :raises OpsError: Alembic cannot load them.
+    """
+    raise NotImplementedError

@@ -1,0 +1,155 @@
+"""Verify: at head, no drift, sound, and made by the sources that lie here."""
+
+from __future__ import annotations
+
+from migrations_ops.alembic_steps import CommandRun, orders_for
+from migrations_ops.environments import Environment
+from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.gate import Evidence, find_edited
+from migrations_ops.losses import without_allowed
+from migrations_ops.results import Finding, Severity, VerifyReport
+from migrations_ops.revisions import Revision
+from migrations_ops.status import Standing, stand
+from migrations_ops.work import Work
+
+DRIFT_SHOWN = 10
+_NO_METADATA = "MetaData"
+
+
+def verify(work: Work, environment: Environment, *, to: str | None = None) -> VerifyReport:
+    """Check a database, and let what passes count for the gate.
+
+    :param to: where it is meant to stand, instead of the configured target.
+    :raises OpsError: the database cannot be asked.
+    """
+    with work.record.step("verify", environment.name) as step:
+        standing = stand(work.project, environment, to)
+        drift: CommandRun | None = None
+        if environment.drift != "off" and standing.state in ("at head", "behind"):
+            commands = [["check"]]
+            child = work.take_step(f"{environment.name}.verify", environment, commands)
+            step.argv = child.argv
+            drift = child.run(orders_for(work.project, environment))
+            step.exit = drift.exit or 0
+        report = judge(work, standing, drift)
+        work.record.add_findings(list(report.findings))
+        step.outcome = "passed" if report.passed else "refused"
+        step.note = summary(report)
+        return report
+
+
+def judge(work: Work, standing: Standing, drift: CommandRun | None) -> VerifyReport:
+    """Put together what was found; a report that passed is evidence for the gate.
+
+    :param drift: how ``alembic check`` ended, None where it was not asked.
+    """
+    environment = standing.environment
+    findings = [*_find_place(standing), *_find_drift(environment, drift)]
+    if standing.look.exists and not standing.look.trouble:
+        findings += standing.database.check_integrity()
+    evidence = Evidence(work.project.settings.releases)
+    certified = _certifiable(work, standing)
+    findings += find_edited(evidence, environment, certified)
+    findings = without_allowed(findings, work.allowed(environment))
+    report = VerifyReport(
+        environment.name,
+        standing.look.revisions,
+        environment.heads or standing.history.effective_heads,
+        tuple(findings),
+    )
+    if report.passed:
+        evidence.note_passed(environment, certified)
+    return report
+
+
+def require_passed_verify(report: VerifyReport) -> None:
+    """:raises Refused: a finding is an error."""
+    if not report.passed:
+        raise Refused(
+            f"Verify of {report.environment} failed: {first_error(report)}.",
+            untouched="Nothing was changed by it.",
+            next=f"See all of it: invoke verify --env {report.environment}",
+        )
+
+
+def first_error(report: VerifyReport) -> str:
+    """The first error in words, and how many more there are."""
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{errors[0].message}{more}"
+
+
+def summary(report: VerifyReport) -> str:
+    """A verify in a few words."""
+    counts = {
+        severity: sum(finding.severity == severity for finding in report.findings)
+        for severity in ("error", "warning")
+    }
+    words = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
+    return ", ".join(words) or "at head, sound, no drift"
+
+
+def _find_place(standing: Standing) -> list[Finding]:
+    name, label = standing.environment.name, standing.database.label
+    heads = standing.environment.heads
+    findings = []
+    if standing.state != "at head":
+        pending = len(standing.pending)
+        detail = standing.trouble or (f"{pending} revisions are pending" if pending else "")
+        message = f"{name} ({label}) is {standing.state}{': ' if detail else ''}{detail}"
+        findings.append(Finding("not-at-head", "error", message, name))
+    if heads and set(heads) != set(standing.history.effective_heads):
+        message = (
+            f"the configuration expects the heads {', '.join(heads)},"
+            f" the scripts have {', '.join(standing.history.effective_heads)}"
+        )
+        findings.append(Finding("other-heads", "warning", message, name))
+    return findings
+
+
+def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Finding]:
+    if drift is None:
+        return []
+    severity: Severity = "error" if environment.drift == "strict" else "warning"
+    if drift.refused:
+        raise Refused(
+            f"Verify of {environment.name} was refused: {drift.refused}.",
+            untouched="Nothing was read or written there.",
+            next="Check env.py and the variables of this environment: invoke doctor",
+        )
+    if drift.failure:
+        if _NO_METADATA in drift.failure:
+            message = "env.py sets no target_metadata, so that drift cannot be seen"
+            return [Finding("drift-unknown", "note", message, environment.name)]
+        if "not up to date" in drift.failure:
+            return []  # that it is not at head is a finding already
+        if not drift.opened:
+            raise StepFailed(
+                f"Verify of {environment.name} failed: {drift.failure}.",
+                untouched="Nothing was changed.",
+                next=f"{drift.where or 'The log says more.'}",
+            )
+        return [Finding("drift-unknown", severity, drift.failure, drift.where)]
+    shown = drift.differences[:DRIFT_SHOWN]
+    more = len(drift.differences) - len(shown)
+    findings = [
+        Finding("drift", severity, f"the models and {environment.name} differ: {line}", line)
+        for line in shown
+    ]
+    if more:
+        findings.append(Finding("drift", severity, f"{more} more differences", environment.name))
+    return findings
+
+
+def _certifiable(work: Work, standing: Standing) -> list[Revision]:
+    """The revisions that a later environment does not have yet: those that the gate asks for."""
+    history = standing.history
+    if history.unknown(standing.look.revisions):
+        return []
+    reached = history.ancestors(standing.look.revisions)
+    path = work.project.settings.path
+    for later in path[path.index(standing.environment) + 1 :]:
+        look = work.project.database(later).look(later.version_table)
+        known = [name for name in look.revisions if name in history.revisions]
+        reached -= history.ancestors(known) if later is path[-1] else frozenset()
+    return [history.revisions[name] for name in sorted(reached)]

@@ -1,0 +1,127 @@
+"""The proof of destination: no connection but to the database that is meant.
+
+Three nets, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
+whoever calls it, before a file is created. A redirection leads a rehearsal to its scratch copy
+under an env.py that knows only the real name. And ``context.configure`` compares what env.py
+really opened, before the first statement of Alembic.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import urllib.parse
+from typing import Any
+
+from .events import Events
+from .orders import Orders, same_file
+
+
+class WrongDatabase(Exception):
+    """env.py went, or wanted to go, to another database than the intended one."""
+
+
+class Destination:
+    """The one database that this process may open, and those that it must not."""
+
+    def __init__(self, orders: Orders, events: Events) -> None:
+        self._orders = orders
+        self._events = events
+        self._created: str | None = None
+
+    def install(self) -> None:
+        """Watch every SQLite connection of this process from now on."""
+        if self._orders.instead is not None:
+            self._redirect()
+        # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
+        sys.addaudithook(self._audit)
+
+    def _redirect(self) -> None:
+        original = sqlite3.connect
+        intended, instead = self._orders.intended, self._orders.instead
+
+        def connect(database: Any, *args: Any, **options: Any) -> Any:
+            if same_file(file_of(database), intended):
+                options.pop("uri", None)
+                database = instead
+            return original(database, *args, **options)
+
+        sqlite3.connect = connect
+        sqlite3.dbapi2.connect = connect  # type: ignore[attr-defined]
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "sqlite3.connect":
+            return
+        file = file_of(arguments[0])
+        if file is None or same_file(file, self._orders.destination):
+            return
+        for name, other in self._orders.others.items():
+            if same_file(file, other):
+                self._refuse(f"the database of {name}, {other}")
+        if self._orders.instead is not None and same_file(file, self._orders.intended):
+            self._refuse(f"the real database, {file}, instead of the rehearsal's copy")
+        if not os.path.exists(file):
+            self._created = file
+
+    def prove(self, connection: Any) -> None:
+        """Compare the database that env.py opened with the intended one.
+
+        :raises WrongDatabase: it is another one; nothing was written to it.
+        """
+        if connection.dialect.name != "sqlite":
+            url = connection.engine.url.render_as_string(hide_password=True)
+            self._refuse(f"the {connection.dialect.name} database {url}")
+        file = main_file(connection)
+        if file is not None and same_file(file, self._orders.destination):
+            self._events.emit("opened", database=file)
+            return
+        self._remove_what_was_created(file)
+        self._refuse("a database in memory" if file is None else f"the database {file}")
+
+    def _remove_what_was_created(self, file: str | None) -> None:
+        """Opening a wrong name creates an empty file; take away just that one."""
+        if file is not None and same_file(file, self._created) and os.path.getsize(file) == 0:
+            os.unlink(file)
+
+    def _refuse(self, opened: str) -> None:
+        message = (
+            f"env.py opened {opened}, but {self._orders.environment} is {self._orders.destination}"
+        )
+        # Said here, since an env.py may swallow the exception.
+        self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
+        raise WrongDatabase(message)
+
+
+def file_of(database: Any) -> str | None:
+    """The file that a ``sqlite3.connect`` argument names, None for one in memory."""
+    try:
+        text = os.fsdecode(database)
+    except TypeError:
+        return None
+    if text.startswith("file:"):
+        parts = urllib.parse.urlsplit(text)
+        if "mode=memory" in parts.query:
+            return None
+        text = urllib.parse.unquote(parts.path)
+        if os.name == "nt" and text[:1] == "/" and text[2:3] == ":":
+            text = text[1:]
+    if not text or text == ":memory:":
+        return None
+    return os.path.abspath(text)
+
+
+def main_file(connection: Any) -> str | None:
+    """The file behind the main schema of a SQLAlchemy connection to SQLite.
+
+    It is asked of the driver: through SQLAlchemy the question would begin a transaction, and
+    Alembic would take that for one of env.py's own and never commit.
+    """
+    cursor = connection.connection.dbapi_connection.cursor()
+    try:
+        cursor.execute("PRAGMA database_list")
+        rows = cursor.fetchall()
+    finally:
+        cursor.close()
+    files = [row[2] for row in rows if row[1] == "main"]
+    return files[0] or None if files else None

@@ -1,0 +1,43 @@
+"""What the child tells the parent: one JSON object a line.
+
+=============  ================================================================
+event          fields
+=============  ================================================================
+ready          the imports are done; the child waits for its orders
+opened         database: the file or name that env.py opened, proved to be right
+started        revision, up: a revision begins
+done           revision, up, seconds, statements
+statement      revision, sql (without its parameters), seconds, rows
+operation      revision, kind, table, name: what the revision asked to drop
+drift          differences: the models and the database differ
+scripts        revisions: what Alembic itself knows of the scripts
+failed         kind (refused, error, exit, interrupted), type, message, revision, where
+finished       command: an Alembic command has returned
+=============  ================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import IO, Any
+
+
+class Events:
+    """The writing end of the channel to the parent; without a channel it swallows everything."""
+
+    def __init__(self, channel: IO[bytes] | None = None) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+
+    def emit(self, event: str, **fields: Any) -> None:
+        if self._channel is None:
+            return
+        line = json.dumps({"event": event, **fields}, default=str).encode() + b"\n"
+        with self._lock:
+            try:
+                self._channel.write(line)
+                self._channel.flush()
+            except OSError:
+                # The parent is gone: its end of standard input tells so too, and acts on it.
+                self._channel = None

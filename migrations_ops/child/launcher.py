@@ -1,0 +1,241 @@
+"""The launcher: imports Alembic ahead of time, waits for its orders, runs real Alembic commands.
+
+``python .../child -c a.ini upgrade head --then -c a.ini check`` runs two commands in one
+process, and waits for a line from the parent before each of them. When the parent closes
+the channel, or dies, the process stops: before its orders without having done anything, in the
+middle of a run by rolling back.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import IO, Any
+
+from .events import Events
+from .orders import Orders
+
+THEN = "--then"
+INTERRUPTED = 130
+# How long, in seconds, a run may take to roll back after its parent is gone.
+GRACE = 5.0
+
+
+class Control:
+    """The reading end of the channel: one line allows one command, the end means stop."""
+
+    def __init__(self, channel: IO[bytes]) -> None:
+        self._channel = channel
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.connections: list[Any] = []
+        self.ended = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_line(self) -> bytes | None:
+        """The next line from the parent; None when there will be no more."""
+        return self._lines.get()
+
+    def _read(self) -> None:
+        for line in self._channel:
+            self._lines.put(line)
+        self._lines.put(None)
+        if not self.ended:
+            self._stop()
+
+    def _stop(self) -> None:
+        import _thread
+
+        _thread.interrupt_main()
+        for connection in self.connections:
+            connection.interrupt()  # ends a long statement, the way Ctrl-C cannot
+        time.sleep(GRACE)
+        os._exit(INTERRUPTED)  # SQLite rolls back what is left when it is next opened
+
+
+def main(arguments: list[str]) -> int:
+    """Run the Alembic commands of the arguments, one for each line that the parent sends."""
+    control, events = _take_channels()
+    from alembic.config import CommandLine  # the slow import, before the orders arrive
+
+    parser = CommandLine(prog="alembic")
+    gc.freeze()
+    gc.enable()
+    control.start()
+    events.emit("ready")
+    try:
+        first = control.next_line()
+        if first is None:
+            return 0
+        code = _run(parser, arguments, Orders.from_line(first), control, events)
+    except KeyboardInterrupt:
+        events.emit("failed", kind="interrupted", type="KeyboardInterrupt", message="interrupted")
+        code = INTERRUPTED
+    control.ended = True
+    gc.freeze()
+    return code
+
+
+def _take_channels() -> tuple[Control, Events]:
+    """Keep the pipes to the parent for ourselves; what env.py prints goes to the log.
+
+    Five of 21 real projects print to standard output while they migrate, and one that asks a
+    question must get an end of file instead of our next line.
+    """
+    control = os.fdopen(os.dup(0), "rb")
+    channel = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return Control(control), Events(channel)
+
+
+def _run(
+    parser: Any, arguments: list[str], orders: Orders, control: Control, events: Events
+) -> int:
+    from .destination import Destination, WrongDatabase
+    from .guard import wrap_configure
+    from .tracing import Tracing
+    from .transactions import SQLiteTransactions
+
+    if orders.stdout is not None:
+        target = os.open(orders.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(target, 1)
+        os.close(target)
+    destination = Destination(orders, events)
+    transactions = SQLiteTransactions(orders)
+    tracing = Tracing(events, statements=orders.statements)
+    control.connections = transactions.connections
+    destination.install()
+    transactions.install()
+    tracing.install()
+    wrap_configure(destination, transactions, tracing)
+    try:
+        for number, command in enumerate(_split(arguments)):
+            if number and control.next_line() is None:
+                return 0
+            _run_command(parser, command, orders, events, transactions)
+            events.emit("finished", command=command)
+    except WrongDatabase as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except SystemExit as leaving:
+        message = f"the process left by itself with sys.exit({leaving.code!r})"
+        events.emit(
+            "failed", kind="exit", type="SystemExit", message=message, revision=tracing.revision
+        )
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        events.emit(
+            "failed",
+            kind="error",
+            type=type(error).__name__,
+            message=_sentence(error),
+            revision=tracing.revision,
+            where=_where(error),
+        )
+        return 1
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _split(arguments: list[str]) -> list[list[str]]:
+    """The argument list of each command; each stands with all of its own options."""
+    commands: list[list[str]] = [[]]
+    for argument in arguments:
+        if argument == THEN:
+            commands.append([])
+        else:
+            commands[-1].append(argument)
+    return commands
+
+
+def _run_command(
+    parser: Any, command: list[str], orders: Orders, events: Events, transactions: Any
+) -> None:
+    from alembic.config import Config
+    from alembic.util.exc import AutogenerateDiffsDetected
+
+    from .transactions import CHANGING
+
+    sys.argv = ["alembic", *command]
+    options = parser.parser.parse_args(command)
+    toml, ini = parser._inis_from_config(options)
+    config = Config(file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options)
+    if orders.ini_url is not None:
+        config.set_main_option("sqlalchemy.url", orders.ini_url.replace("%", "%%"))
+    function, positional, keywords = options.cmd
+    transactions.changes = function.__name__ in CHANGING
+    try:
+        function(
+            config,
+            *[getattr(options, name, None) for name in positional],
+            **{name: getattr(options, name, None) for name in keywords},
+        )
+    except AutogenerateDiffsDetected as drift:
+        events.emit("drift", differences=_differences(drift))
+
+
+def _differences(drift: Any) -> list[str]:
+    found: list[str] = []
+
+    def collect(entry: Any) -> None:
+        if isinstance(entry, list):
+            for part in entry:
+                collect(part)
+        else:
+            found.append(_difference(entry))
+
+    collect(getattr(drift, "diffs", None) or [str(drift)])
+    return found
+
+
+def _difference(entry: Any) -> str:
+    """``('add_column', None, 'users', Column('age', ...))`` as ``add_column users.age``."""
+    if not isinstance(entry, tuple):
+        return str(entry)
+    kind, *rest = entry
+    names = []
+    for part in rest:
+        name = getattr(part, "name", part)
+        table = getattr(getattr(part, "table", None), "name", None)
+        if table and table not in names:
+            names.append(table)
+        if isinstance(name, str) and name not in names:
+            names.append(name)
+    return f"{kind} {'.'.join(names)}".strip()
+
+
+def _sentence(error: BaseException) -> str:
+    """The first line of a message; SQLAlchemy adds the statement with its values below it."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _where(error: BaseException) -> str | None:
+    """The last place of the traceback that is the project's: not Alembic, SQLAlchemy or us."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    import sqlalchemy
+
+    import alembic
+
+    libraries = [
+        os.path.dirname(os.path.abspath(file))
+        for file in (__file__, alembic.__file__, sqlalchemy.__file__)
+    ]
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", *libraries))
+    ]
+    return places[-1] if places else None

@@ -1,0 +1,47 @@
+"""What the parent tells the child in the first line: where to go, and where not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The destination of one step.
+
+    ``intended`` is the database's file; ``instead`` the scratch copy that a rehearsal runs on
+    in its place; ``others`` are the files of the other environments, by name. ``lock_timeout``
+    is in seconds.
+    """
+
+    environment: str
+    intended: str | None = None
+    instead: str | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
+    ini_url: str | None = None
+    lock_timeout: float | None = None
+    statements: bool = False
+    stdout: str | None = None
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Orders:
+        return cls(**json.loads(line))
+
+    @property
+    def destination(self) -> str | None:
+        """The file that a connection must have open."""
+        return self.instead or self.intended
+
+
+def same_file(one: str | None, other: str | None) -> bool:
+    """Whether two paths lead to the same file, through links and whatever the case rules."""
+    if one is None or other is None:
+        return False
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        # One of them does not exist (yet): two names of it can only differ by links in folders.
+        return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))

@@ -1,0 +1,99 @@
+"""The two ends of a task: what it is given by the command line, and where its results go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.project import Project
+from migrations_ops.render import documents, text
+from migrations_ops.render.live import Lines
+from migrations_ops.render.style import Style
+from migrations_ops.runs import Finished
+
+
+class Console:
+    """Progress goes to standard error, results to standard output: as text, or one document."""
+
+    def __init__(self, folder: Path, *, json: bool = False) -> None:
+        self._folder, self._json = folder, json
+        self.report = Lines()
+        self.style = Style(sys.stdout)
+        self._shown = False
+
+    def project(self) -> Project:
+        """The project of the tasks file.
+
+        :raises ConfigurationError: the configuration cannot be read.
+        """
+        return Project.read(self._folder)
+
+    def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
+        """Show a result: the document where JSON was asked for, else the text."""
+        if self._json and document is not None:
+            self._out(documents.text_of(document))
+        elif not self._json:
+            self._out(as_text if isinstance(as_text, str) else as_text())
+
+    def show_error(self, stopped: OpsError) -> None:
+        """Show why a task ends here: JSON has a document in any case."""
+        if self._json and not self._shown:
+            self._out(documents.text_of(documents.error(stopped)))
+        self.report.say(text.error(stopped, self.report.style))
+
+    def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
+        """Show how a recorded task ended.
+
+        :raises OpsError: it was stopped.
+        """
+        if self._json and document is not None:
+            self._out(documents.text_of(document))
+        elif finished.error is None and as_text and not self._json:
+            self._out(as_text)
+        if finished.error is not None:
+            raise finished.error
+
+    def confirm(self, name: str, action: str, *, yes: bool) -> None:
+        """Ask for the name of a protected environment to be typed.
+
+        :raises Refused: it was not, or there is nobody to ask and no ``--yes``.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise Refused(
+                f"{name} is protected, and nobody can be asked whether to {action}.",
+                untouched="Nothing was changed.",
+                next="Add --yes if that is what you want.",
+            )
+        sys.stderr.write(f"{name} is protected. Type its name to {action}: ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip() != name:
+            raise Refused(f"That was not {name!r}.", untouched="Nothing was changed.")
+
+    def _out(self, line: str) -> None:
+        self._shown = True
+        sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
+        sys.stdout.flush()
+
+
+def require_text(value: str | None, flag: str, task: str, example: str) -> str:
+    """A flag that has no default.
+
+    :raises ConfigurationError: it was not given.
+    """
+    if not value:
+        raise ConfigurationError(
+            f"{task} needs {flag}.", next=f"Type for instance: invoke {task} {example}"
+        )
+    return value
+
+
+def split_arguments(text_: str) -> Sequence[str]:
+    """A text of several arguments as a shell would split it, the same on every platform."""
+    import shlex
+
+    return shlex.split(text_)

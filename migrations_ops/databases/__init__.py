@@ -1,0 +1,90 @@
+"""One small interface to every engine, chosen by the scheme of the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from migrations_ops.errors import ConfigurationError
+from migrations_ops.results import Finding, Fingerprint, Look
+
+# Called with the pages (or bytes) done and the total, as often as the engine likes.
+Progress = Callable[[int, int], None]
+
+
+class Database(Protocol):
+    """What the tool needs to know of one database, and to do with it, without Alembic."""
+
+    @property
+    def label(self) -> str:
+        """The database in words, without any secret."""
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its backups end."""
+
+    def same_as(self, other: Database) -> bool:
+        """Whether both are the same database under two names."""
+
+    def look(self, version_table: str) -> Look:
+        """Read where the database stands; never raises, never creates or changes anything."""
+
+    def require_usable(self) -> None:
+        """Raise Refused unless the database can be read and written, or does not exist yet."""
+
+    def lock_file(self) -> Path:
+        """The file whose lock means: a release works on this database."""
+
+    def size(self) -> int:
+        """Its size in bytes, 0 where there is nothing."""
+
+    def stamp_of_content(self) -> dict[str, int | str]:
+        """A cheap sign of the content: as long as it stays equal, nothing was written."""
+
+    def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        """Write a consistent copy into a new file, flushed, and return its fingerprint."""
+
+    def open_copy(self, file: Path) -> Database:
+        """A backup file as a database of its own, which nobody writes."""
+
+    def open_scratch(self, file: Path) -> Database:
+        """A working copy of a backup file, to be written and thrown away."""
+
+    def fingerprint(self, version_table: str) -> Fingerprint:
+        """Revision, schema and row counts, in one consistent read."""
+
+    def find_damage(self) -> str:
+        """What is physically wrong with it, in words; empty where nothing is."""
+
+    def check_integrity(self) -> list[Finding]:
+        """What the engine itself finds wrong."""
+
+    def restore_from(self, backup: Path, progress: Progress | None) -> None:
+        """Make the content equal to the backup's, in place, with readers and writers attached."""
+
+    def prepare_place(self) -> None:
+        """Make room for a database that the upgrade is about to create."""
+
+    def remove(self) -> None:
+        """Remove a database that an upgrade had just created and then failed to fill."""
+
+    def orders(self) -> str:
+        """What the child is told of the destination."""
+
+
+def open_database(url: str, root: Path) -> Database:
+    """The database that a URL names.
+
+    :param root: the folder that labels are shown relative to.
+    :raises ConfigurationError: no engine here reads such a URL.
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme == "sqlite":
+        from migrations_ops.databases.sqlite import SQLite
+
+        return SQLite.from_url(url, root)
+    raise ConfigurationError(
+        f"No engine of migrations_ops reads {scheme!r} URLs.",
+        next="This version releases SQLite databases: sqlite:///FILE.",
+    )

@@ -1,0 +1,277 @@
+"""SQLite: where a database stands, whether it is sound, and what it is made of."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.databases import Database, Progress
+from migrations_ops.errors import ConfigurationError, Refused
+from migrations_ops.results import Finding, Fingerprint, Look
+
+MAGIC = b"SQLite format 3\x00"
+# How long, in seconds, a read waits for a writer that holds the database exclusively.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class SQLite:
+    """One SQLite file.
+
+    ``immutable`` marks a backup that nobody writes: opened so, SQLite leaves no -wal or -shm
+    beside it.
+    """
+
+    path: Path
+    label: str
+    immutable: bool = False
+    suffix: str = ".sqlite3"
+
+    @classmethod
+    def from_url(cls, url: str, root: Path) -> SQLite:
+        """:raises ConfigurationError: the URL names no file."""
+        text = url.partition(":///")[2].partition("?")[0]
+        if not text or text == ":memory:" or text.startswith("file:"):
+            raise ConfigurationError(
+                f"The URL {url!r} names no database file.", next="Write sqlite:///FOLDER/FILE."
+            )
+        path = root / urllib.parse.unquote(text)
+        relative = os.path.relpath(path, root) if path.drive == root.drive else ".."
+        return cls(path, str(path) if relative.startswith("..") else Path(relative).as_posix())
+
+    def same_as(self, other: Database) -> bool:
+        return isinstance(other, SQLite) and (
+            os.path.normcase(os.path.realpath(self.path))
+            == os.path.normcase(os.path.realpath(other.path))
+        )
+
+    def orders(self) -> str:
+        return str(self.path)
+
+    def open_copy(self, file: Path) -> SQLite:
+        return SQLite(file, file.name, immutable=True)
+
+    def open_scratch(self, file: Path) -> SQLite:
+        return SQLite(file, file.name)
+
+    def lock_file(self) -> Path:
+        # Beside the real file, so that every checkout and every link to it meets the same lock.
+        real = Path(os.path.realpath(self.path))
+        return real.with_name(f".{real.name}.release-lock")
+
+    def size(self) -> int:
+        with suppress(OSError):
+            return self.path.stat().st_size + self._beside("-wal")
+        return 0
+
+    def _beside(self, ending: str) -> int:
+        with suppress(OSError):
+            return os.stat(f"{self.path}{ending}").st_size
+        return 0
+
+    def stamp_of_content(self) -> dict[str, int | str]:
+        stamp: dict[str, int | str] = {}
+        for ending in ("", "-wal"):
+            with suppress(OSError):
+                found = os.stat(f"{self.path}{ending}")
+                if not ending or found.st_size:
+                    stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
+                    stamp[f"file{ending}"] = found.st_ino
+        return stamp
+
+    # -- reading ------------------------------------------------------------------------------
+
+    @contextmanager
+    def connect(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection that never creates the file; one that only reads cannot write by mistake.
+
+        It is opened read-write all the same, since a read-only connection can neither roll
+        back a hot journal nor tidy up the -wal that it makes; SQLite itself falls back to
+        reading where the file may not be written.
+        """
+        mode = "mode=ro&immutable=1" if self.immutable else "mode=rw"
+        uri = f"file:{urllib.parse.quote(os.fspath(self.path.absolute()))}?{mode}"
+        with closing(
+            sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+        ) as connection:
+            if not writing:
+                connection.execute("PRAGMA query_only=ON")
+            yield connection
+
+    def look(self, version_table: str) -> Look:
+        if self.path.is_dir():
+            return Look(exists=True, trouble=f"{self.label} is a directory")
+        if not self.path.exists():
+            return Look(exists=False)
+        try:
+            with self.connect() as connection:
+                return _look(connection, version_table)
+        except (sqlite3.Error, OSError) as error:
+            return Look(exists=True, trouble=in_words(error, self.label))
+
+    def require_usable(self) -> None:
+        trouble = ""
+        if self.path.is_dir():
+            trouble = f"{self.label} is a directory, not a database"
+        elif self.path.exists():
+            trouble = self._trouble()
+        elif not _writable_folder(self.path.parent):
+            trouble = f"{self.label} does not exist, and its folder may not be written"
+        if trouble:
+            raise Refused(
+                f"{trouble[0].upper()}{trouble[1:]}.", untouched="No database was changed."
+            )
+
+    def _trouble(self) -> str:
+        try:
+            with self.connect(writing=True) as connection:
+                connection.execute("PRAGMA schema_version").fetchone()
+                pages = connection.execute("PRAGMA page_count").fetchone()[0]
+                page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+        except (sqlite3.Error, OSError) as error:
+            return in_words(error, self.label)
+        if not os.access(self.path, os.W_OK) or not _writable_folder(self.path.parent):
+            return f"{self.label} may not be written"
+        if self.path.stat().st_size < pages * page_size and not self._beside("-wal"):
+            return f"{self.label} is cut short: {pages} pages were written, fewer are there"
+        return ""
+
+    def fingerprint(self, version_table: str) -> Fingerprint:
+        with self.connect() as connection, snapshot(connection):
+            return fingerprint(connection, version_table)
+
+    def find_damage(self) -> str:
+        try:
+            with self.connect() as connection:
+                # quick_check takes a twentieth of the time of integrity_check, which only
+                # adds that indexes agree with their tables.
+                lines = [line for (line,) in connection.execute("PRAGMA quick_check(3)")]
+        except (sqlite3.Error, OSError) as error:
+            return in_words(error, self.label)
+        return "" if lines == ["ok"] else "; ".join(lines)
+
+    def check_integrity(self) -> list[Finding]:
+        damage = self.find_damage()
+        if damage:
+            return [Finding("damaged", "error", damage, self.label)]
+        findings = []
+        try:
+            with self.connect() as connection:
+                orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+                leftovers = _look(connection, "").leftovers
+        except sqlite3.Error as error:
+            return [Finding("damaged", "error", in_words(error, self.label), self.label)]
+        counts: dict[tuple[str, str], int] = {}
+        for child, _, parent, _ in orphans:
+            counts[child, parent] = counts.get((child, parent), 0) + 1
+        for (child, parent), count in sorted(counts.items()):
+            message = f"{count} rows of {child} refer to rows of {parent} that do not exist"
+            findings.append(Finding("orphans", "warning", message, child))
+        for table in leftovers:
+            message = f"{table} is left over from an upgrade that broke off"
+            findings.append(Finding("leftover-table", "error", message, table))
+        return findings
+
+    # -- copying ------------------------------------------------------------------------------
+
+    def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        from migrations_ops.databases.sqlite_copy import copy_out
+
+        with self.connect() as connection:
+            return copy_out(connection, into, version_table, progress)
+
+    def restore_from(self, backup: Path, progress: Progress | None) -> None:
+        from migrations_ops.databases.sqlite_copy import copy_in
+
+        copy_in(self, backup, progress)
+
+    def prepare_place(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.path}{ending}")
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read inside comes from one moment, whatever others write meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _look(connection: sqlite3.Connection, version_table: str) -> Look:
+    from migrations_ops.databases.sqlite_schema import table_names
+
+    names = table_names(connection)
+    versioned = version_table in names
+    return Look(
+        exists=True,
+        versioned=versioned,
+        revisions=read_revisions(connection, version_table) if versioned else (),
+        tables=len(names) - versioned,
+        leftovers=tuple(name for name in names if name.startswith("_alembic_tmp_")),
+    )
+
+
+def read_revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
+    rows = connection.execute(f"SELECT version_num FROM {quoted(version_table)}")
+    return tuple(sorted(str(row[0]) for row in rows))
+
+
+def fingerprint(connection: sqlite3.Connection, version_table: str) -> Fingerprint:
+    """The fingerprint of what the connection sees; call it inside a snapshot."""
+    from migrations_ops.databases.sqlite_schema import read_schema, table_names
+
+    names = table_names(connection)
+    tables = [name for name in names if name != version_table]
+    rows = {
+        name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
+        for name in tables
+    }
+    return Fingerprint(
+        revisions=read_revisions(connection, version_table) if version_table in names else (),
+        schema=read_schema(connection, tables),
+        rows=rows,
+    )
+
+
+def in_words(error: sqlite3.Error | OSError, label: str) -> str:
+    """What an error of SQLite means to a person."""
+    if isinstance(error, OSError):
+        return f"{label} cannot be read: {error.strerror}"
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"{label} is locked by another process"
+    if code == sqlite3.SQLITE_NOTADB:
+        return f"{label} is no SQLite database"
+    if code == sqlite3.SQLITE_CORRUPT:
+        return f"{label} is damaged: {error}"
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return f"{label} cannot be opened"
+    if code == sqlite3.SQLITE_READONLY:
+        return f"{label} may not be written"
+    if code == sqlite3.SQLITE_FULL:
+        return f"the disk that holds {label} is full"
+    return f"{label} cannot be read: {error}"
+
+
+def _writable_folder(folder: Path) -> bool:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -1,0 +1,77 @@
+"""New revisions, and the tasks that move a database by hand."""
+
+from __future__ import annotations
+
+import os
+
+from migrations_ops.console import Console, require_text, split_arguments
+from migrations_ops.operations import (
+    create_revision,
+    downgrade_environment,
+    run_alembic,
+    stamp_environment,
+)
+from migrations_ops.records import result_document
+from migrations_ops.runs import Finished
+
+
+def show_revision(
+    here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool
+) -> None:
+    """Write a revision file."""
+    said = require_text(message, "--message", "revision", '--message "add a due date"')
+    project = here.project()
+    finished, file, operations = create_revision(
+        project, said, here.report, autogenerate=autogenerate, rev_id=rev_id
+    )
+    lines = []
+    if file is not None:
+        lines.append(os.path.relpath(file))
+        lines += [f"  {operation}" for operation in operations]
+        if autogenerate and not operations:
+            lines.append("  nothing was detected: the models and the database agree")
+    document = {"file": None if file is None else str(file), "operations": operations}
+    here.finish(finished, "\n".join(lines), document)
+
+
+def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool) -> None:
+    """Take revisions back."""
+    name = require_text(env, "--env", "downgrade", "--env dev --to -1")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if environment.protected:
+        here.confirm(name, f"downgrade it to {to}", yes=yes)
+    _end(here, name, downgrade_environment(project, environment, to, here.report))
+
+
+def show_stamp(here: Console, env: str | None, to: str, *, yes: bool) -> None:
+    """Write a revision into the version table."""
+    name = require_text(env, "--env", "stamp", "--env dev --to head")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if environment.protected:
+        here.confirm(name, f"stamp it with {to}", yes=yes)
+    _end(here, name, stamp_environment(project, environment, to, here.report))
+
+
+def _end(here: Console, name: str, finished: Finished) -> None:
+    reached = ", ".join(finished.result.to) or "base"
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: {name} stands there already."
+    else:
+        line = f"{name} is at {reached} (record {finished.result.id})."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool) -> None:
+    """Run an Alembic command and print what it prints."""
+    example = '--env dev --args "history -v"'
+    name = require_text(env, "--env", "alembic", example)
+    arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
+    project = here.project()
+    environment = project.settings.environment(name)
+    changes = {"upgrade", "downgrade", "stamp"} & set(arguments) and "--sql" not in arguments
+    if environment.protected and changes:
+        here.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
+    finished, printed = run_alembic(project, environment, arguments, here.report)
+    here.finish(finished, printed)

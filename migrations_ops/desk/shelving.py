@@ -1,0 +1,71 @@
+"""Backups: taken, listed, restored, pruned."""
+
+from __future__ import annotations
+
+from migrations_ops.backups import Shelf
+from migrations_ops.console import Console, require_text
+from migrations_ops.environments import Environment
+from migrations_ops.operations import back_up_environments, restore_environment
+from migrations_ops.records import result_document
+from migrations_ops.release import unfinished_backups
+from migrations_ops.render import documents, text
+from migrations_ops.settings import Settings
+
+
+def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: bool) -> None:
+    """Take backups and print their files."""
+    project = here.project()
+    settings = project.settings
+    environments = list(settings.path) if all_ else [_one(settings, env)]
+    if all_:
+        environments = [each for each in environments if project.database(each).size()]
+    if dry:
+        names = ", ".join(project.database(each).label for each in environments)
+        here.show(f"back up {names} into {settings.backups}\nNothing was changed.")
+        return
+    finished = back_up_environments(project, environments, note, here.report)
+    files = [str(settings.backups / name) for name in finished.result.backups]
+    here.finish(finished, "\n".join(files))
+
+
+def _one(settings: Settings, env: str | None) -> Environment:
+    return settings.environment(env) if env else settings.default
+
+
+def show_backups(here: Console, env: str | None) -> None:
+    """List the backups."""
+    settings = here.project().settings
+    environments = [settings.environment(env)] if env else list(settings.path)
+    found = [backup for each in environments for backup in Shelf.of(settings, each).backups()]
+    here.show(lambda: text.backups(found, here.style), documents.backups(found))
+
+
+def show_restore(here: Console, env: str | None, backup: str | None, *, yes: bool) -> None:
+    """Restore a backup into the live database."""
+    example = "--env dev --backup latest"
+    name = require_text(env, "--env", "restore", example)
+    wanted = require_text(backup, "--backup", "restore", example)
+    project = here.project()
+    environment = project.settings.environment(name)
+    found = Shelf.of(project.settings, environment).find(wanted)
+    if environment.protected:
+        here.confirm(name, f"restore {found.name}", yes=yes)
+    finished = restore_environment(project, environment, found.name, here.report)
+    line = f"{name} is equal to {found.name} again."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
+    """Remove the oldest backups beyond what is kept."""
+    project = here.project()
+    settings = project.settings
+    environments = [settings.environment(env)] if env else list(settings.path)
+    needed = unfinished_backups(settings.releases)
+    lines = []
+    for each in environments:
+        shelf = Shelf.of(settings, each)
+        removed = shelf.surplus(needed) if dry else shelf.prune(needed=needed)
+        lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
+    if dry:
+        lines.append("Nothing was changed.")
+    here.show("\n".join(lines) or f"Nothing to remove: {settings.keep} are kept of each.")

@@ -1,0 +1,75 @@
+"""An environment: a named stage of the path, with one database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Drift = Literal["off", "warn", "strict"]
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFromVariable:
+    """The URL stands in a variable of the caller's shell."""
+
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFromFile:
+    """The URL stands under a key of a TOML, JSON, INI or ``.env`` file."""
+
+    file: Path
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFromCommand:
+    """The URL is the standard output of a command, a secret store's client for instance."""
+
+    argv: tuple[str, ...]
+
+
+UrlSource = str | UrlFromVariable | UrlFromFile | UrlFromCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One argv that replaces Alembic's upgrade, and the exit codes that mean success."""
+
+    argv: tuple[str, ...]
+    success: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One stage of the path, as configured.
+
+    ``url`` is what env.py is handed; ``inspect_url`` what this tool reads, where the two differ.
+    ``allow`` names the findings that are meant. Paths are absolute.
+    """
+
+    name: str
+    url: UrlSource
+    directory: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    x: tuple[str, ...] = ()
+    section: str = "alembic"
+    ini_url: bool = False
+    python: Path | None = None
+    passed: tuple[str, ...] = ()
+    version_table: str = "alembic_version"
+    version_table_schema: str | None = None
+    lock_timeout: float | None = None
+    statement_timeout: float | None = None
+    inspect_url: UrlSource | None = None
+    commands: tuple[Command, ...] = ()
+    target: str = "head"
+    heads: tuple[str, ...] = ()
+    drift: Drift = "warn"
+    allow: tuple[str, ...] = ()
+    timeout: float | None = None
+    protected: bool = False
+    ask: bool = False

@@ -1,0 +1,95 @@
+"""The gate: a later environment takes only revisions that passed the earlier ones unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.environments import Environment
+from migrations_ops.errors import Refused
+from migrations_ops.files import read_json, write_whole
+from migrations_ops.project import Project
+from migrations_ops.results import Finding
+from migrations_ops.revisions import Revision
+from migrations_ops.scripts import source_hash
+
+FILE = "evidence.json"
+
+
+class Evidence:
+    """Which revisions, by the hash of their sources, each environment applied and passed."""
+
+    def __init__(self, releases: Path) -> None:
+        self._file = releases / FILE
+
+    def applied(self, environment: Environment) -> dict[str, str]:
+        return dict(self._of(environment).get("applied", {}))
+
+    def passed(self, environment: Environment) -> dict[str, str]:
+        return dict(self._of(environment).get("passed", {}))
+
+    def note_applied(self, environment: Environment, revisions: Iterable[Revision]) -> None:
+        """An upgrade has run these sources."""
+        self._note(environment, "applied", revisions)
+
+    def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> None:
+        """Verify found nothing wrong with a database that these sources made."""
+        self._note(environment, "passed", revisions)
+
+    def _of(self, environment: Environment) -> dict[str, Any]:
+        document = read_json(self._file)
+        return dict(document.get(environment.name, {})) if isinstance(document, dict) else {}
+
+    def _note(self, environment: Environment, kind: str, revisions: Iterable[Revision]) -> None:
+        noted = {revision.revision: source_hash(revision.path) for revision in revisions}
+        if not noted:
+            return
+        document = read_json(self._file)
+        document = document if isinstance(document, dict) else {}
+        document.setdefault(environment.name, {}).setdefault(kind, {}).update(noted)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self._file, document)
+
+
+def find_edited(
+    evidence: Evidence, environment: Environment, revisions: Iterable[Revision]
+) -> list[Finding]:
+    """Revisions whose sources are not those that the environment applied."""
+    applied = evidence.applied(environment)
+    return [
+        Finding(
+            "edited-revision",
+            "error",
+            f"revision {revision.revision} was edited after {environment.name} had applied it:"
+            f" take it back with invoke downgrade --env {environment.name}"
+            f" --to {revision.down[0] if revision.down else 'base'} --yes, then upgrade again",
+            revision.file,
+        )
+        for revision in revisions
+        if applied.get(revision.revision) not in (None, source_hash(revision.path))
+    ]
+
+
+def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
+    """Let pending revisions through to an environment, or say which have to pass what first.
+
+    :raises Refused: a revision has not passed an earlier environment in its present form.
+    """
+    evidence = Evidence(project.settings.releases)
+    revisions = list(pending)
+    for earlier in project.settings.before(environment):
+        passed = evidence.passed(earlier)
+        missing = [
+            revision.revision
+            for revision in revisions
+            if passed.get(revision.revision) != source_hash(revision.path)
+        ]
+        if missing:
+            raise Refused(
+                f"{environment.name} takes only what has passed {earlier.name}, and"
+                f" {', '.join(missing)} has not, in its present form.",
+                untouched=f"{environment.name} was not touched.",
+                next=f"Type: invoke upgrade-{earlier.name} verify --env {earlier.name}"
+                f" upgrade-{environment.name}",
+            )

@@ -1,0 +1,78 @@
+"""One release at a time: a lock beside each database, freed by the system when its holder dies."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from migrations_ops.databases import Database
+from migrations_ops.errors import Locked
+from migrations_ops.files import now, read_json, write_whole
+
+
+@contextmanager
+def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iterator[None]:
+    """Hold the locks of several databases, taken in the same order by everybody.
+
+    :param purpose: the task, for those who wait.
+    :param wait: how long, in seconds, to wait for each of them.
+    :raises Locked: another process holds one; it is named, with its host and since when.
+    """
+    with ExitStack() as stack:
+        for file in sorted({database.lock_file() for database in databases}):
+            stack.enter_context(_hold(file, purpose, wait))
+        yield
+
+
+@contextmanager
+def _hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    holder = file.with_name(f"{file.name}-holder")
+    try:
+        lock = FileLock(file, timeout=wait, mode=0o600)
+        lock.acquire(poll_interval=0.05)
+    except Timeout:
+        raise Locked(
+            f"{_who(holder)} works on the database beside {file}.",
+            untouched="Nothing was started.",
+            next="Try again when it is done; invoke status-all works meanwhile.",
+        ) from None
+    try:
+        write_whole(
+            holder,
+            {
+                "purpose": purpose,
+                "user": _user(),
+                "host": socket.gethostname(),
+                "process": os.getpid(),
+                "since": now(),
+            },
+        )
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _who(holder: Path) -> str:
+    found = read_json(holder)
+    if not isinstance(found, dict):
+        return "Another release"
+    return (
+        f"{found.get('purpose')} of {found.get('user')} on {found.get('host')}"
+        f" (process {found.get('process')}, since {found.get('since')})"
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no variable says it and the user has no entry
+        return "somebody"

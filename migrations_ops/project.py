@@ -1,0 +1,98 @@
+"""A project: its settings, with each environment's database and revision history at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from migrations_ops import settings as configuration
+from migrations_ops.databases import Database, open_database
+from migrations_ops.environments import Environment
+from migrations_ops.errors import ConfigurationError
+from migrations_ops.revisions import History
+from migrations_ops.settings import Settings, resolve_url
+
+
+class Project:
+    """What a task works with. Everything is read when it is first asked for, and once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._urls: dict[str, str] = {}
+        self._databases: dict[str, Database] = {}
+        self._histories: dict[tuple[str, Path, Path | None], History] = {}
+
+    @classmethod
+    def read(cls, folder: Path) -> Project:
+        """:raises ConfigurationError: the configuration cannot be read."""
+        return cls(configuration.read(folder))
+
+    def url(self, environment: Environment) -> str:
+        """The URL that env.py is handed.
+
+        :raises ConfigurationError: the configured source yields none.
+        """
+        if environment.name not in self._urls:
+            root = self.settings.root
+            self._urls[environment.name] = resolve_url(environment.url, environment, root)
+        return self._urls[environment.name]
+
+    def database(self, environment: Environment) -> Database:
+        """The database of an environment.
+
+        :raises ConfigurationError: two environments share it, or no engine reads its URL.
+        """
+        if environment.name not in self._databases:
+            source = environment.inspect_url
+            root = self.settings.root
+            url = (
+                self.url(environment) if source is None else resolve_url(source, environment, root)
+            )
+            database = open_database(url, root)
+            for name, other in self._databases.items():
+                if database.same_as(other):
+                    raise ConfigurationError(
+                        f"{name} and {environment.name} are the same database, {other.label}.",
+                        next="Give each environment a database of its own.",
+                    )
+            self._databases[environment.name] = database
+        return self._databases[environment.name]
+
+    def others(self, environment: Environment) -> dict[str, str]:
+        """Where the other environments' databases are, for the child to keep away from."""
+        return {
+            other.name: self.database(other).orders()
+            for other in self.settings.path
+            if other is not environment
+        }
+
+    def history(self, environment: Environment) -> History:
+        """The revision scripts, read directly; by Alembic itself where they must be executed.
+
+        :raises OpsError: they cannot be read, or contradict each other.
+        """
+        key = (environment.section, environment.directory, environment.python)
+        if key not in self._histories:
+            self._histories[key] = self._read_history(environment)
+        return self._histories[key]
+
+    def _read_history(self, environment: Environment) -> History:
+        from migrations_ops.scripts import ComputedRevision, find_scripts, read_history
+
+        ini = self.settings.alembic
+        if not ini.is_file():
+            raise ConfigurationError(
+                f"There is no {ini.name} in {ini.parent}.",
+                next=f'Check alembic = "..." in {self.settings.file.name}.',
+            )
+        if not environment.directory.is_dir():
+            raise ConfigurationError(
+                f"The directory of {environment.name}, {environment.directory}, does not exist.",
+                next=f"Check environments.{environment.name}.directory.",
+            )
+        try:
+            place = find_scripts(ini, environment.section, directory=environment.directory)
+            return read_history(place, self.settings.releases / ".scripts.json")
+        except ComputedRevision:
+            from migrations_ops.alembic_steps import ask_for_history
+
+            return ask_for_history(self, environment)

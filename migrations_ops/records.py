@@ -1,0 +1,170 @@
+"""The record of a task: a folder with release.json, written ahead of each step, and the logs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from migrations_ops.alembic_steps import CommandRun
+from migrations_ops.errors import ExitCode, OpsError
+from migrations_ops.files import local_stamp, now, read_json, write_whole
+from migrations_ops.results import Backup, Finding, Outcome, ReleaseResult, RevisionRun, StepResult
+
+RECORD = "release.json"
+LOOKING = frozenset({"preflight", "verify"})
+
+
+class Report(Protocol):
+    """Whoever shows progress while a task works."""
+
+    def begin(self, step: str, environment: str) -> None:
+        """A step begins."""
+
+    def progress(self, text: str, done: int = 0, total: int = 0) -> None:
+        """What the step is doing now."""
+
+    def end(self, result: StepResult, note: str) -> None:
+        """The step has ended."""
+
+    def finding(self, finding: Finding) -> None:
+        """Something was found."""
+
+
+@dataclass
+class StepNotes:
+    """What a step notes while it works, for its result."""
+
+    argv: tuple[str, ...] = ()
+    exit: int = 0
+    outcome: str = "done"
+    note: str = ""
+    revisions: tuple[RevisionRun, ...] = ()
+
+    def take(self, run: CommandRun) -> None:
+        """Note what an Alembic command did."""
+        self.exit = run.exit or 0
+        self.revisions = (*self.revisions, *run.revisions)
+
+
+class Record:
+    """What a task has done so far. On disk it is never behind: each step is written ahead."""
+
+    def __init__(self, releases: Path, task: str, environment: str, report: Report) -> None:
+        self.task, self.report = task, report
+        self._result = ReleaseResult(_free_id(releases), "nothing to do", environment)
+        self.folder = releases / self._result.id
+        self._finished = False
+        self._kept = False
+
+    @property
+    def result(self) -> ReleaseResult:
+        return self._result
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the result."""
+        self._result = replace(self._result, **changes)
+
+    def add_backup(self, backup: Backup) -> None:
+        self.update(backups=(*self._result.backups, backup.name))
+
+    def add_findings(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            self.report.finding(finding)
+        self.update(findings=(*self._result.findings, *findings))
+
+    def log(self, name: str) -> Path:
+        """The file for what a child prints."""
+        return self.folder / f"{name}.log"
+
+    @contextmanager
+    def step(self, name: str, environment: str) -> Iterator[StepNotes]:
+        """One step: written ahead as under way, then with its result, whatever that is."""
+        notes = StepNotes()
+        # What only looks leaves no record: nothing to do, each hour, would fill a folder.
+        self._kept = self._kept or name not in LOOKING
+        begun, started = time.monotonic(), now()
+        self.report.begin(name, environment)
+        self._write(under_way={"name": name, "environment": environment, "started": started})
+        try:
+            yield notes
+        except OpsError as error:
+            notes.exit = notes.exit or error.exit_code
+            notes.outcome = "refused" if error.exit_code == ExitCode.REFUSED else "failed"
+            raise
+        except KeyboardInterrupt:
+            notes.exit, notes.outcome = ExitCode.INTERRUPTED, "interrupted"
+            raise
+        except BaseException:
+            notes.exit, notes.outcome = ExitCode.NEEDS_A_PERSON, "failed"
+            raise
+        finally:
+            seconds = round(time.monotonic() - begun, 3)
+            result = StepResult(
+                name, environment, notes.argv, started, seconds, notes.exit, notes.outcome,
+                notes.revisions,
+            )  # fmt: skip
+            self.update(steps=(*self._result.steps, result))
+            self._write()
+            self.report.end(result, notes.note)
+
+    def finish(self, outcome: Outcome, error: OpsError | None = None) -> ReleaseResult:
+        """Write the outcome; a record without one is an unfinished release."""
+        self.update(outcome=outcome, error=None if error is None else error_document(error))
+        self._finished = True
+        self._kept = self._kept or error is not None
+        self._write()
+        return self._result
+
+    def _write(self, under_way: dict[str, str] | None = None) -> None:
+        if not self._kept:
+            return
+        document = {"task": self.task, "process": os.getpid(), **result_document(self._result)}
+        if not self._finished:
+            document |= {"outcome": None, "under_way": under_way}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self.folder / RECORD, document)
+        except OSError as error:
+            # The database counts, not the report: a full disk must not fail a release.
+            self.report.progress(f"the record could not be written: {error.strerror}")
+
+
+def error_document(error: OpsError) -> dict[str, Any]:
+    """An error as JSON documents show it."""
+    return {
+        "exit": int(error.exit_code),
+        "what": error.what,
+        "untouched": error.untouched,
+        "next": error.next,
+    }
+
+
+def result_document(result: ReleaseResult) -> dict[str, Any]:
+    """The document of ``release-migration --json`` and of release.json."""
+    document = asdict(result)
+    document["from"] = document.pop("from_")
+    if document["error"] is None:
+        del document["error"]
+    return document
+
+
+def _free_id(releases: Path) -> str:
+    base = local_stamp()
+    candidate, number = base, 1
+    while (releases / candidate).exists():
+        number += 1
+        candidate = f"{base}_{number}"
+    return candidate
+
+
+def read_records(releases: Path) -> Iterator[dict[str, Any]]:
+    """The records of the tasks that changed, or wanted to change, a database; newest first."""
+    for file in sorted(releases.glob(f"*/{RECORD}"), reverse=True):
+        document = read_json(file)
+        if isinstance(document, dict):
+            yield document

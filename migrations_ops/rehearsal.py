@@ -1,0 +1,199 @@
+"""The rehearsal: what is pending, run for real on a copy restored from the backup just taken."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.alembic_steps import CommandRun, Step, orders_for
+from migrations_ops.backups import Shelf
+from migrations_ops.databases import Database
+from migrations_ops.environments import Environment
+from migrations_ops.errors import Interrupted, Refused
+from migrations_ops.losses import Said, find_losses, without_allowed
+from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Severity
+from migrations_ops.revisions import Revision
+from migrations_ops.status import Standing
+from migrations_ops.upgrade import in_revision, listener, place, revisions_in_words
+from migrations_ops.work import Work
+
+EMPTY = Fingerprint((), {}, {})
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What the rehearsal showed: the schema that the real upgrade has to end with."""
+
+    after: Fingerprint
+    findings: tuple[Finding, ...]
+
+
+def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
+    """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
+    commands = [["upgrade", target]]
+    if standing.environment.drift != "off":
+        commands.append(["check"])
+    if can_go_down(standing):
+        commands += [["downgrade", standing.look.revisions[0]], ["upgrade", target]]
+    return commands
+
+
+def can_go_down(standing: Standing) -> bool:
+    """Whether there is a single revision to go back to, and each pending one says how."""
+    return (
+        len(standing.look.revisions) == 1
+        and len(standing.target) == 1
+        and all(has_downgrade(revision) for revision in standing.pending)
+    )
+
+
+def has_downgrade(revision: Revision) -> bool:
+    """Whether the script has a downgrade that does something.
+
+    One that only passes or raises is no downgrade; neither is a missing one.
+    """
+    for node in ast.parse(revision.path.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
+            return not all(
+                isinstance(statement, ast.Pass | ast.Raise)
+                or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+                for statement in node.body
+            )
+    return False
+
+
+def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None) -> Rehearsed:
+    """Run the pending upgrade on a scratch copy, and compare what it leaves with what was there.
+
+    :raises Refused: it fails there, or something vanishes unsaid; nothing real was touched.
+    """
+    environment = standing.environment
+    commands = rehearsal_commands(standing, target)
+    child = work.take_step(f"{environment.name}.rehearse", environment, commands)
+    scratch = work.scratch(f"rehearsal{standing.database.suffix}")
+    try:
+        with work.record.step("rehearse", environment.name) as step:
+            step.argv = child.argv
+            if backup is not None:
+                shutil.copyfile(backup.file, scratch)
+            play = _Play(work, standing, child, scratch, commands)
+            rehearsed = play.whole(_before(work, environment, backup))
+            step.revisions = play.revisions
+            step.note = play.note
+            step.outcome = "passed"
+            work.record.add_findings(list(rehearsed.findings))
+            _require_no_errors(rehearsed, environment)
+            return rehearsed
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"The rehearsal was interrupted; {environment.name} was not touched."
+        ) from None
+    finally:
+        child.close()
+        standing.database.open_scratch(scratch).remove()
+
+
+def _before(work: Work, environment: Environment, backup: Backup | None) -> Fingerprint:
+    if backup is None:
+        return EMPTY
+    return Shelf.of(work.project.settings, environment).fingerprint(backup)
+
+
+class _Play:
+    """The acts of one rehearsal, on one scratch copy, by one child."""
+
+    def __init__(
+        self, work: Work, standing: Standing, child: Step, scratch: Path, commands: list[list[str]]
+    ) -> None:
+        self._work, self._standing, self._child = work, standing, child
+        self._left = list(commands)
+        self._scratch: Database = standing.database.open_scratch(scratch)
+        environment = standing.environment
+        self._orders = orders_for(work.project, environment, instead=scratch)
+        self.revisions: tuple[RevisionRun, ...] = ()
+        self.note = ""
+
+    def whole(self, before: Fingerprint) -> Rehearsed:
+        name = self._standing.environment.name
+        up = self._act()
+        self.revisions = tuple(up.revisions)
+        self.note = revisions_in_words(up)
+        self._require(up)
+        after = self._fingerprint()
+        if set(after.revisions) != set(self._standing.target):
+            raise self._refusal(
+                "env.py ran to its end, but the copy stands at"
+                f" {', '.join(after.revisions) or 'no revision'}"
+            )
+        said = Said.by(up.operations, up.statements)
+        findings = find_losses(before, after, said, name)
+        if self._left and self._left[0] == ["check"]:
+            findings += self._drift(self._act())
+        if self._left:
+            findings += self._down_and_up(before, after)
+        allowed = self._work.allowed(self._standing.environment)
+        return Rehearsed(after, tuple(without_allowed(findings, allowed)))
+
+    def _act(self) -> CommandRun:
+        """Let the child run its next command on the copy."""
+        self._left.pop(0)
+        return self._child.run(self._orders, listener(self._work), last=not self._left)
+
+    def _fingerprint(self) -> Fingerprint:
+        return self._scratch.fingerprint(self._standing.environment.version_table)
+
+    def _require(self, run: CommandRun) -> None:
+        if run.refused or run.failure:
+            raise self._refusal(run.refused or run.failure, run)
+
+    def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
+        name = self._standing.environment.name
+        where = in_revision(run) if run else ""
+        return Refused(
+            f"The rehearsal on a copy of {name} failed{where}: {reason}.",
+            untouched=f"{name} itself was not touched.",
+            next=f"Mend it and try again{place(run) if run else ''}.",
+        )
+
+    def _drift(self, run: CommandRun) -> list[Finding]:
+        environment = self._standing.environment
+        severity: Severity = "error" if environment.drift == "strict" else "warning"
+        return [
+            Finding("drift", severity, f"the models and {environment.name} would differ: {line}")
+            for line in run.differences
+        ]
+
+    def _down_and_up(self, before: Fingerprint, after: Fingerprint) -> list[Finding]:
+        """Downgrades are tried, not trusted: the way back is the backup, so they only warn."""
+        name = self._standing.environment.name
+        down = self._act()
+        if down.failure or down.refused:
+            message = f"the downgrade fails{in_revision(down)}: {down.failure or down.refused}"
+            return [Finding("downgrade-fails", "warning", message, down.where)]
+        if self._fingerprint().schema != before.schema:
+            message = f"going down again does not bring back the schema that {name} has now"
+            return [Finding("downgrade-not-inverse", "warning", message, name)]
+        up = self._act()
+        if up.failure or up.refused:
+            message = f"up, down and up again fails{in_revision(up)}: {up.failure or up.refused}"
+            return [Finding("upgrade-not-repeatable", "warning", message, up.where)]
+        if self._fingerprint().schema != after.schema:
+            message = "up, down and up again ends with another schema than up alone"
+            return [Finding("upgrade-not-repeatable", "warning", message, name)]
+        self.note += "; down and up again"
+        return []
+
+
+def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
+    errors = [finding for finding in rehearsed.findings if finding.severity == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
+        code = f"{errors[0].code}:{errors[0].where}"
+        raise Refused(
+            f"The rehearsal on a copy of {environment.name} stops the release:"
+            f" {errors[0].message}{more}.",
+            untouched=f"{environment.name} itself was not touched.",
+            next=f"Mend the revision; or, if that is meant, allow it: --allow {code}",
+        )

@@ -1,0 +1,207 @@
+"""A release: the list of steps that takes every environment of the path to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.backups import Shelf
+from migrations_ops.checks import require_passed_verify, verify
+from migrations_ops.databases import Database
+from migrations_ops.environments import Environment
+from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.gate import Evidence, find_edited, require_passed
+from migrations_ops.locks import hold_locks
+from migrations_ops.project import Project
+from migrations_ops.records import read_records
+from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
+from migrations_ops.status import Standing, require_upgradable, stand
+from migrations_ops.upgrade import back_up, upgrade, upgrade_commands
+from migrations_ops.work import Work
+
+# Asked before a later environment is upgraded, where it is configured to ask.
+Ask = Callable[[Standing, Rehearsed], bool]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a task was asked for. ``to`` replaces the configured target."""
+
+    to: str | None = None
+    ask: Ask | None = None
+
+    def target(self, environment: Environment) -> str:
+        return self.to or environment.target
+
+
+def release(work: Work, wish: Wish) -> None:
+    """Take every environment to the target, one after the other, in the order of the path.
+
+    :raises OpsError: something stopped it; the record says what was done until then.
+    """
+    project = work.project
+    with hold_locks(_databases(project), work.record.task, project.settings.wait):
+        survey = preflight(work, wish)
+        behind = [standing for standing in survey if standing.pending]
+        if not behind:
+            return
+        start_children_ahead(work, wish, behind)
+        for standing in survey:
+            if standing.pending:
+                promote(work, wish, standing)
+            elif any(later.pending for later in survey[survey.index(standing) :]):
+                certify(work, wish, standing, behind)
+        work.record.update(outcome="released", to=behind[-1].target)
+    prune(work)
+
+
+def preflight(work: Work, wish: Wish) -> list[Standing]:
+    """Look at everything before anything is changed.
+
+    :raises OpsError: the scripts, or a database, are in no state to be released.
+    """
+    with work.record.step("preflight", "all") as step:
+        project = work.project
+        survey = [stand(project, environment, wish.to) for environment in project.settings.path]
+        for standing in survey:
+            require_upgradable(standing)
+            require_readable_scripts(standing)
+            require_unedited(work, standing)
+        serving = survey[-1]
+        work.record.update(from_=serving.look.revisions, to=serving.target)
+        step.note = "; ".join(
+            f"{standing.environment.name}: {_pending_in_words(standing)}" for standing in survey
+        )
+        return survey
+
+
+def start_children_ahead(work: Work, wish: Wish, behind: list[Standing]) -> None:
+    """Let the first children import Alembic while backups are taken."""
+    first = work.project.settings.path[0]
+    for standing in behind:
+        environment, target = standing.environment, wish.target(standing.environment)
+        if environment is first:
+            commands = upgrade_commands(environment, target)
+            work.start_ahead(f"{environment.name}.upgrade", environment, commands)
+        else:
+            commands = rehearsal_commands(standing, target)
+            work.start_ahead(f"{environment.name}.rehearse", environment, commands)
+            commands = upgrade_commands(environment, target)
+            work.start_ahead(f"{environment.name}.upgrade", environment, commands)
+
+
+def promote(work: Work, wish: Wish, standing: Standing) -> None:
+    """Upgrade one environment: the first of the path directly, a later one through the gate.
+
+    :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
+    """
+    environment, target = standing.environment, wish.target(standing.environment)
+    first = environment is work.project.settings.path[0]
+    if not first:
+        require_passed(work.project, environment, standing.pending)
+    backup = back_up(work, standing)
+    if first:
+        upgrade(work, standing, target, backup)
+        return
+    rehearsed = rehearse(work, standing, target, backup)
+    work.start_ahead(
+        f"{environment.name}.upgrade", environment, upgrade_commands(environment, target)
+    )
+    if environment.ask and wish.ask is not None and not wish.ask(standing, rehearsed):
+        raise Refused(
+            f"The upgrade of {environment.name} was declined.",
+            untouched=f"{environment.name} was not touched.",
+        )
+    upgrade(work, standing, target, backup)
+    require_as_rehearsed(work, standing, rehearsed)
+
+
+def require_as_rehearsed(work: Work, standing: Standing, rehearsed: Rehearsed) -> None:
+    """:raises StepFailed: the schema is not the one that the rehearsal ended with."""
+    environment = standing.environment
+    now = standing.database.fingerprint(environment.version_table)
+    if not now.structure_equals(rehearsed.after):
+        differing = sorted(set(now.schema.items()) ^ set(rehearsed.after.schema.items()))
+        names = ", ".join(dict.fromkeys(key for key, _ in differing[:5]))
+        raise StepFailed(
+            f"{environment.name} was upgraded, but its schema is not the one that the rehearsal"
+            f" ended with: {names or 'the revision'}.",
+            untouched="It was left as it is, at head and verified.",
+            next=f"Compare it with the models: invoke verify --env {environment.name}",
+        )
+
+
+def certify(work: Work, wish: Wish, standing: Standing, behind: list[Standing]) -> None:
+    """Verify an environment that is at head already, if a later one needs that evidence."""
+    environment = standing.environment
+    passed = Evidence(work.project.settings.releases).passed(environment)
+    needed = {revision.revision for later in behind for revision in later.pending}
+    if needed - set(passed) or _edited_since(standing, passed, needed):
+        require_passed_verify(verify(work, environment, to=wish.to))
+
+
+def _edited_since(standing: Standing, passed: dict[str, str], needed: set[str]) -> bool:
+    from migrations_ops.scripts import source_hash
+
+    revisions = standing.history.revisions
+    return any(
+        passed[name] != source_hash(revisions[name].path) for name in needed if name in revisions
+    )
+
+
+def require_readable_scripts(standing: Standing) -> None:
+    """:raises Refused: a pending revision is no valid Python."""
+    for revision in standing.pending:
+        try:
+            compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            raise Refused(
+                f"Revision {revision.revision} is not valid Python: {error.args[0]}.",
+                untouched="No database was touched.",
+                next=f"Mend {revision.file}:{line}",
+            ) from None
+
+
+def require_unedited(work: Work, standing: Standing) -> None:
+    """:raises Refused: a revision was edited after this environment had applied it."""
+    evidence = Evidence(work.project.settings.releases)
+    history = standing.history
+    applied = [name for name in evidence.applied(standing.environment) if name in history.revisions]
+    reached = history.ancestors(standing.look.revisions)
+    revisions = [history.revisions[name] for name in applied if name in reached]
+    found = find_edited(evidence, standing.environment, revisions)
+    if found:
+        raise Refused(
+            f"{found[0].message[0].upper()}{found[0].message[1:]}.",
+            untouched="No database was touched.",
+        )
+
+
+def prune(work: Work) -> None:
+    """Retention, when everything new is safe."""
+    needed = unfinished_backups(work.project.settings.releases)
+    for environment in work.project.settings.path:
+        Shelf.of(work.project.settings, environment).prune(needed=needed)
+
+
+def unfinished_backups(releases: Path) -> frozenset[str]:
+    """The backups that releases without an outcome, or with a bad one, may still need."""
+    return frozenset(
+        name
+        for document in read_records(releases)
+        if document.get("outcome") in (None, "failed, needs a person")
+        for name in document.get("backups", ())
+    )
+
+
+def _databases(project: Project) -> list[Database]:
+    return [project.database(environment) for environment in project.settings.path]
+
+
+def _pending_in_words(standing: Standing) -> str:
+    count = len(standing.pending)
+    if not count:
+        return "nothing pending"
+    return f"{count} revision{'s' * (count > 1)} pending"

@@ -1,0 +1,50 @@
+"""Colour and signs, where the terminal has them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!"}
+
+
+class Style:
+    """What one stream can show: colours on a terminal unless NO_COLOR is set (no-color.org)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.colours = self.live and not os.environ.get("NO_COLOR")
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        try:
+            "✓✗→●…⚠".encode(encoding)
+            self._signs = True
+        except (UnicodeEncodeError, LookupError):
+            # A Windows console of code page 932 cannot show them and would raise.
+            self._signs = False
+
+    def paint(self, text: str, *names: str) -> str:
+        """The text in that colour or weight, if there are colours."""
+        if not self.colours or not text:
+            return text
+        codes = ";".join(_CODES[name] for name in names)
+        return f"\x1b[{codes}m{text}\x1b[0m"
+
+    def sign(self, sign: str) -> str:
+        """The sign, or its plain stand-in."""
+        return sign if self._signs else _PLAIN_SIGNS[sign]
+
+
+def width(text: str) -> int:
+    """How many columns a text takes; Japanese characters take two each."""
+    return sum(
+        0 if unicodedata.combining(character) else
+        2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )  # fmt: skip
+
+
+def padded(text: str, columns: int) -> str:
+    """The text, filled with blanks up to so many columns."""
+    return text + " " * max(0, columns - width(text))

@@ -1,0 +1,184 @@
+"""What the tasks find out, as data. Rendering is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal[
+    "at head",
+    "behind",
+    "ahead",
+    "diverged",
+    "unversioned",
+    "empty",
+    "missing",
+    "dirty",
+    "unreachable",
+]
+Severity = Literal["error", "warning", "note"]
+Outcome = Literal[
+    "released",
+    "nothing to do",
+    "refused",
+    "failed, unchanged",
+    "failed, restored",
+    "failed, needs a person",
+    "interrupted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found. ``code`` is what ``allow`` and ``--allow`` name."""
+
+    code: str
+    severity: Severity
+    message: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Revision, schema and row counts of a database at one moment.
+
+    ``schema`` maps the name of each object (``table loans``, ``column loans.due``,
+    ``index ix_loans_due``...) to what it is; ``rows`` each table to its number of rows.
+    """
+
+    revisions: tuple[str, ...]
+    schema: Mapping[str, str]
+    rows: Mapping[str, int]
+
+    def structure_equals(self, other: Fingerprint) -> bool:
+        """Whether revision and schema agree, whatever rows live writers have added."""
+        return self.revisions == other.revisions and self.schema == other.schema
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "revisions": list(self.revisions),
+            "schema": dict(self.schema),
+            "rows": dict(self.rows),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Fingerprint:
+        return cls(tuple(document["revisions"]), document["schema"], document["rows"])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a direct read of a database shows, without Alembic.
+
+    ``trouble`` says in words why it could not be read; ``tables`` counts the tables other than
+    the version table.
+    """
+
+    exists: bool
+    revisions: tuple[str, ...] = ()
+    versioned: bool = False
+    tables: int = 0
+    leftovers: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A verified copy of one database, and what its sidecar says of it."""
+
+    name: str
+    file: str
+    environment: str
+    taken: str
+    revisions: tuple[str, ...]
+    size: int
+    sha256: str
+    note: str = ""
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRun:
+    """One revision that a step ran."""
+
+    revision: str
+    seconds: float
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step of a release or task, finished."""
+
+    name: str
+    environment: str
+    argv: tuple[str, ...]
+    started: str
+    seconds: float
+    exit: int
+    outcome: str
+    revisions: tuple[RevisionRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStatus:
+    """Where one environment stands."""
+
+    name: str
+    database: str
+    state: State
+    current: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    last_backup: str | None = None
+    last_release: str | None = None
+    dirty: bool = False
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The variable that would redirect a command typed by hand, as the shell holds it now."""
+
+    name: str
+    shell_value: str | None
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Where all environments stand."""
+
+    environments: tuple[EnvironmentStatus, ...]
+    heads: tuple[str, ...]
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseResult:
+    """What a release did, or what stopped it."""
+
+    id: str
+    outcome: Outcome
+    environment: str
+    from_: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    backups: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What verify found; it passed unless a finding is an error."""
+
+    environment: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    findings: tuple[Finding, ...] = field(default_factory=tuple)
+
+    @property
+    def passed(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)

@@ -1,0 +1,90 @@
+"""Runs the body of a task under a record, and turns whatever stops it into an outcome."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from migrations_ops.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
+from migrations_ops.project import Project
+from migrations_ops.records import Record, Report
+from migrations_ops.results import Outcome, ReleaseResult
+from migrations_ops.work import Work, at_work
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task that has ended: its record, and what stopped it, if anything did."""
+
+    result: ReleaseResult
+    error: OpsError | None = None
+
+
+def run_recorded(
+    project: Project,
+    task: str,
+    environment: str,
+    report: Report,
+    body: Callable[[Work], None],
+    *,
+    allow: tuple[str, ...] = (),
+) -> Finished:
+    """Run a task's body. Its errors are returned, not raised, together with what was done.
+
+    :param environment: the environment that the task is about, for the record.
+    :param allow: finding codes that this run accepts.
+    """
+    record = Record(project.settings.releases, task, environment, report)
+    error: OpsError | None = None
+    with at_work(project, record, allow) as work:
+        try:
+            body(work)
+        except OpsError as stopped:
+            error = stopped
+        except KeyboardInterrupt:
+            error = Interrupted(
+                f"{task} was interrupted{_during(record)}.",
+                untouched="Every database is as it was before that step.",
+                next="Type the same again to go on.",
+            )
+        except OSError as failed:
+            error = StepFailed(
+                f"{task} failed{_during(record)}: {failed.strerror or failed}"
+                f"{f' ({failed.filename})' if failed.filename else ''}.",
+                untouched="Every database is as it was before that step.",
+                next="Mend that and try again.",
+            )
+        except Exception as failed:
+            error = _own_failure(record, task, failed)
+    outcome = record.result.outcome if error is None else _outcome(record, error)
+    return Finished(record.finish(outcome, error), error)
+
+
+def _during(record: Record) -> str:
+    steps = record.result.steps
+    return f" during {steps[-1].name} of {steps[-1].environment}" if steps else ""
+
+
+def _outcome(record: Record, error: OpsError) -> Outcome:
+    match error.exit_code:
+        case ExitCode.FAILED:
+            restored = any(step.name == "restore" for step in record.result.steps)
+            return "failed, restored" if restored else "failed, unchanged"
+        case ExitCode.NEEDS_A_PERSON:
+            return "failed, needs a person"
+        case ExitCode.INTERRUPTED:
+            return "interrupted"
+    return "refused"
+
+
+def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
+    """An error of this tool itself: the traceback goes to a file, for a bug report."""
+    record.folder.mkdir(parents=True, exist_ok=True)
+    file = record.folder / "traceback.txt"
+    file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
+    return NeedsAPerson(
+        f"{task} stopped on an error of its own{_during(record)}: {type(failed).__name__}: {failed}.",
+        untouched="The backups that it took are listed by: invoke backups",
+        next=f"Type: invoke status-all; and please report {file}",
+    )

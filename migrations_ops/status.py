@@ -1,0 +1,170 @@
+"""Where each environment stands, by direct reads: no Alembic, no subprocess."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from migrations_ops.backups import Shelf
+from migrations_ops.databases import Database
+from migrations_ops.environments import Environment
+from migrations_ops.errors import OpsError, Refused
+from migrations_ops.project import Project
+from migrations_ops.records import read_records
+from migrations_ops.results import EnvironmentStatus, Look, Selector, State, StatusReport
+from migrations_ops.revisions import History, Revision
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One environment's database against its scripts."""
+
+    environment: Environment
+    database: Database
+    history: History
+    look: Look
+    state: State
+    target: tuple[str, ...]
+    pending: tuple[Revision, ...] = ()
+    trouble: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something that could be lost."""
+        return self.look.exists
+
+
+def stand(project: Project, environment: Environment, to: str | None = None) -> Standing:
+    """Read where an environment stands and what an upgrade would run.
+
+    :param to: the target instead of the configured one.
+    :raises OpsError: the scripts or the configuration cannot be read, or the target is unknown.
+    """
+    history = project.history(environment)
+    database = project.database(environment)
+    look = database.look(environment.version_table)
+    target = to or environment.target
+    wanted = history.resolve(target, look.revisions if _known(history, look) else ())
+    state, trouble = _state(history, look, wanted)
+    pending: tuple[Revision, ...] = ()
+    if state in ("behind", "empty", "missing", "at head"):
+        pending = history.pending(look.revisions, target)
+    if state == "at head" and pending:
+        state = "behind"
+    return Standing(environment, database, history, look, state, wanted, pending, trouble)
+
+
+def _known(history: History, look: Look) -> bool:
+    return not history.unknown(look.revisions)
+
+
+def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State, str]:
+    if look.trouble:
+        return "unreachable", look.trouble
+    if not look.exists:
+        return "missing", ""
+    if not look.revisions:
+        return ("unversioned", "") if look.tables else ("empty", "")
+    unknown = history.unknown(look.revisions)
+    if unknown:
+        return "ahead", f"the scripts do not have {', '.join(unknown)}"
+    if set(look.revisions) == set(wanted):
+        return "at head", ""
+    reached = history.ancestors(look.revisions)
+    if set(wanted) <= reached:
+        return "at head", ""
+    if set(look.revisions) <= history.ancestors(wanted):
+        return "behind", ""
+    return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
+
+
+def require_upgradable(standing: Standing) -> None:
+    """:raises Refused: an upgrade cannot start from where the database stands."""
+    name, label = standing.environment.name, standing.database.label
+    standing.database.require_usable()
+    untouched = f"{name} was not touched."
+    if standing.state == "unversioned":
+        raise Refused(
+            f"{name} ({label}) has tables but no version: no revision ever ran there.",
+            untouched=untouched,
+            next=f"If a revision describes it: invoke stamp --env {name} --to REVISION",
+        )
+    if standing.state in ("ahead", "diverged", "unreachable"):
+        raise Refused(
+            f"{name} ({label}) cannot be upgraded: {standing.trouble}.",
+            untouched=untouched,
+            next="Fetch the scripts that belong to this database, or restore a backup:"
+            f" invoke backups --env {name}",
+        )
+    if standing.look.leftovers:
+        raise Refused(
+            f"{name} ({label}) holds {', '.join(standing.look.leftovers)}, left over from an"
+            " upgrade that broke off without protection.",
+            untouched=untouched,
+            next=f"Look whether its rows are needed, drop it, and type: invoke doctor --env {name}",
+        )
+
+
+def read_status(project: Project, environments: list[Environment]) -> StatusReport:
+    """One row for each environment; what cannot be read is said in its row.
+
+    :raises OpsError: the configuration or the scripts cannot be read.
+    """
+    releases = _last_releases(project, {environment.name for environment in environments})
+    rows = tuple(_row(project, environment, releases) for environment in environments)
+    heads = tuple(sorted({head for row in rows for head in row.heads}))
+    return StatusReport(rows, heads, read_selector(project))
+
+
+def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
+    """The newest record of each environment in which an upgrade of it succeeded."""
+    found: dict[str, str] = {}
+    for document in read_records(project.settings.releases):
+        for step in document.get("steps", ()):
+            if step["name"] == "upgrade" and step["outcome"] == "done":
+                found.setdefault(step["environment"], str(document["id"]))
+        if wanted <= found.keys():
+            break
+    return found
+
+
+def _row(project: Project, environment: Environment, releases: dict[str, str]) -> EnvironmentStatus:
+    backups = Shelf.of(project.settings, environment).sidecars()
+    last_backup = backups[-1]["name"] if backups else None
+    last_release = releases.get(environment.name)
+    heads = environment.heads or project.history(environment).effective_heads
+    try:
+        standing = stand(project, environment)
+    except OpsError as error:
+        database = project.database(environment)
+        look = database.look(environment.version_table)
+        return EnvironmentStatus(
+            environment.name, database.label, "unreachable", look.revisions, heads,
+            last_backup=last_backup, last_release=last_release, trouble=error.what,
+        )  # fmt: skip
+    return EnvironmentStatus(
+        name=environment.name,
+        database=standing.database.label,
+        state=standing.state,
+        current=standing.look.revisions,
+        heads=heads,
+        pending=tuple(revision.revision for revision in standing.pending),
+        last_backup=last_backup,
+        last_release=last_release,
+        dirty=bool(standing.look.leftovers),
+        trouble=standing.trouble,
+    )
+
+
+def read_selector(project: Project) -> Selector:
+    """What the shell's own selector would do to a command typed by hand."""
+    settings = project.settings
+    name = settings.selector
+    value = os.environ.get(name)
+    if not value:
+        effect = f"a bare alembic reaches {settings.default.name}"
+    elif value in (environment.name for environment in settings.path):
+        effect = f"a bare alembic reaches {value}; tasks of this tool ignore it"
+    else:
+        effect = "a bare alembic goes wherever env.py takes that; tasks of this tool ignore it"
+    return Selector(name, value, effect)

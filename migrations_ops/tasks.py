@@ -1,0 +1,375 @@
+"""The Invoke tasks. Another project hands them on with two lines in its tasks.py:
+
+from migrations_ops.tasks import namespace
+ns = namespace(__file__)
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from migrations_ops import desk
+
+# Invoke switches bytecode files off before it reads tasks.py. For our own modules that would
+# mean compiling them anew at each call, which takes 46 ms.
+sys.dont_write_bytecode = False
+
+if TYPE_CHECKING:
+    from migrations_ops.console import Console
+
+_SHORT = {"env": "e", "json": "j", "yes": "y"}
+_JSON = "print one JSON document (default: text)"
+_YES = "do not ask (default: ask for the name of a protected environment)"
+_TO = "the revision to reach (default: the configured target, head)"
+_ALLOW = "a finding that is meant, CODE or CODE:NAME; may be repeated (default: none)"
+
+_folder = Path.cwd()
+_tasks: list[tuple[str, Task[Any]]] = []
+
+
+class OpsTask(Task[Any]):
+    """A task that is never equal to another call of itself.
+
+    Invoke drops a call that equals an earlier one, so that ``status backup status`` would show
+    one status only, and two tasks of one factory count as equal.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Only ``-e``, ``-j`` and ``-y`` are short, and mean the same in every task."""
+        options = super().arg_opts(name, default, taken_names)
+        if name in _SHORT:
+            options["names"] = [name, _SHORT[name]]
+        return options
+
+
+def task(group: str, *, name: str | None = None, **texts: str) -> Callable[[Any], Any]:
+    """Make a function a task of a group; the keywords are the help of its flags."""
+
+    def made(body: Callable[..., None]) -> Callable[..., None]:
+        text = (body.__doc__ or "").strip()
+        body.__doc__ = f"[{group}] {text}"
+        iterable = ["allow"] if "allow" in texts else []
+        new = OpsTask(
+            body,
+            name=name or body.__name__.replace("_", "-"),
+            positional=[],
+            iterable=iterable,
+            auto_shortflags=False,
+            help=texts,
+        )
+        _tasks.append((new.name, new))
+        return body
+
+    return made
+
+
+@contextmanager
+def console(*, json: bool = False) -> Iterator[Console]:
+    """What a task talks through; whatever stops the task ends Invoke with its exit code."""
+    from migrations_ops.console import Console
+    from migrations_ops.errors import ExitCode, Interrupted, OpsError
+    from migrations_ops.interrupts import one_interrupt
+
+    here = Console(_folder, json=json)
+    try:
+        with one_interrupt():
+            yield here
+    except OpsError as stopped:
+        here.show_error(stopped)
+        raise Exit(code=int(stopped.exit_code)) from None
+    except KeyboardInterrupt:
+        here.show_error(Interrupted("Interrupted.", untouched="Nothing was changed."))
+        raise Exit(code=int(ExitCode.INTERRUPTED)) from None
+    except BrokenPipeError:
+        raise Exit(code=int(ExitCode.REFUSED)) from None
+
+
+def _dry() -> bool:
+    """Whether ``--dry`` was typed; INVOKE_RUN_DRY in the shell decides nothing here."""
+    return any(
+        argument == "--dry" or (argument[:1] == "-" and argument[1:2] != "-" and "R" in argument)
+        for argument in sys.argv[1:]
+    )
+
+
+# -- Release ----------------------------------------------------------------------------------
+
+
+@task(
+    "Release",
+    to=_TO,
+    plan="show what would be done, and do nothing",
+    yes="do not ask, even where the configuration says ask (default: ask there)",
+    allow=_ALLOW,
+    resume="finish or undo an unfinished release (that is done in any case)",
+    json=_JSON,
+)
+def release_migration(
+    c: Context,
+    to: str | None = None,
+    plan: bool = False,
+    yes: bool = False,
+    allow: list[str] | None = None,
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Back up, upgrade dev, verify, rehearse, upgrade production, verify, show the status."""
+    with console(json=json) as here:
+        if plan or _dry():
+            desk.releasing.show_plan(here, to)
+        else:
+            desk.releasing.show_release(here, to, tuple(allow or ()), yes=yes)
+
+
+@task(
+    "Release",
+    env="the environment (default: prod)",
+    all="every environment of the path",
+    note="a remark for the sidecar (default: none)",
+)
+def backup(c: Context, env: str | None = None, all: bool = False, note: str = "") -> None:
+    """Take a verified backup, with its sidecar, and print the file."""
+    with console() as here:
+        desk.shelving.show_backup(here, env, note, all_=all, dry=_dry())
+
+
+@task("Release", env="the environment (default: the first of the path)", json=_JSON)
+def verify(c: Context, env: str | None = None, json: bool = False) -> None:
+    """Check that a database is at head, without drift, sound, and made by these sources."""
+    with console(json=json) as here:
+        desk.looking.show_verify(here, env)
+
+
+def _upgrade_task(name: str) -> None:
+    """One upgrade task for each environment, made from the configuration."""
+
+    def body(
+        c: Context,
+        to: str | None = None,
+        sql: bool = False,
+        yes: bool = False,
+        allow: list[str] | None = None,
+        json: bool = False,
+    ) -> None:
+        with console(json=json) as here:
+            if sql:
+                desk.releasing.show_sql(here, name, to)
+            else:
+                accepted = tuple(allow or ())
+                desk.releasing.show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
+
+    body.__doc__ = f"Back up {name}, then upgrade it."
+    made = task(
+        "Release",
+        name=f"upgrade-{name}",
+        to=_TO,
+        sql="print the SQL of the pending revisions, and run nothing",
+        yes="do not ask, even where the configuration says ask (default: ask there)",
+        allow=_ALLOW,
+        json=_JSON,
+    )
+    made(body)
+
+
+# -- Look -------------------------------------------------------------------------------------
+
+
+@task(
+    "Look",
+    env="the environment (default: prod)",
+    check="exit with 1 unless it is at head",
+    json=_JSON,
+)
+def status(c: Context, env: str | None = None, check: bool = False, json: bool = False) -> None:
+    """Show where one environment stands."""
+    with console(json=json) as here:
+        desk.looking.show_status(here, env, check=check)
+
+
+@task("Look", check="exit with 1 unless all are at head", json=_JSON)
+def status_all(c: Context, check: bool = False, json: bool = False) -> None:
+    """Show where every environment stands, and what this shell's selector would do."""
+    with console(json=json) as here:
+        desk.looking.show_status_all(here, check=check)
+
+
+@task("Look", env="the environment (default: every one)", json=_JSON)
+def current(c: Context, env: str | None = None, json: bool = False) -> None:
+    """Show the revision at which each environment stands."""
+    with console(json=json) as here:
+        desk.looking.show_current(here, env)
+
+
+@task("Look", env="whose scripts (default: prod)", json=_JSON)
+def history(c: Context, env: str | None = None, json: bool = False) -> None:
+    """Show the revisions, newest first, with a mark where an environment stands."""
+    with console(json=json) as here:
+        desk.looking.show_history(here, env)
+
+
+@task("Look", env="whose scripts (default: prod)", json=_JSON)
+def heads(c: Context, env: str | None = None, json: bool = False) -> None:
+    """Show the heads of the scripts, with a mark where an environment stands."""
+    with console(json=json) as here:
+        desk.looking.show_history(here, env, only_heads=True)
+
+
+@task("Look", env="the environment (default: every one)", json=_JSON)
+def db_version(c: Context, env: str | None = None, json: bool = False) -> None:
+    """Read the version table itself, without Alembic."""
+    with console(json=json) as here:
+        desk.looking.show_db_version(here, env)
+
+
+@task("Look", last="how many (default: 10)", show="one release, by its ID", json=_JSON)
+def releases(c: Context, last: int = 10, show: str | None = None, json: bool = False) -> None:
+    """Show past releases, or one of them whole."""
+    with console(json=json) as here:
+        desk.looking.show_releases(here, last, show)
+
+
+@task("Look", json=_JSON)
+def doctor(c: Context, json: bool = False) -> None:
+    """Find what is wrong: shell, configuration, scripts, databases, leftovers."""
+    with console(json=json) as here:
+        desk.doctor.examine(here)
+
+
+# -- Backups ----------------------------------------------------------------------------------
+
+
+@task("Backups", env="the environment (default: every one)", json=_JSON)
+def backups(c: Context, env: str | None = None, json: bool = False) -> None:
+    """List the verified backups, oldest first."""
+    with console(json=json) as here:
+        desk.shelving.show_backups(here, env)
+
+
+@task(
+    "Backups",
+    env="the environment (no default)",
+    backup="the backup's name, or latest (no default)",
+    yes=_YES,
+    json=_JSON,
+)
+def restore(
+    c: Context,
+    env: str | None = None,
+    backup: str | None = None,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Put a backup back, after a safety backup, and prove the result equal."""
+    with console(json=json) as here:
+        desk.shelving.show_restore(here, env, backup, yes=yes)
+
+
+@task("Backups", env="the environment (default: every one)")
+def prune(c: Context, env: str | None = None) -> None:
+    """Remove the oldest backups beyond what the configuration keeps."""
+    with console() as here:
+        desk.shelving.show_prune(here, env, dry=_dry())
+
+
+# -- Revisions --------------------------------------------------------------------------------
+
+
+@task(
+    "Revisions",
+    message="what the revision does (no default)",
+    empty="write an empty revision (default: compare the models with dev)",
+    autogenerate="compare the models with dev (default: on, unless --empty)",
+    rev_id="the revision's id (default: a random one)",
+    json=_JSON,
+)
+def revision(
+    c: Context,
+    message: str | None = None,
+    empty: bool = False,
+    autogenerate: bool = True,
+    rev_id: str | None = None,
+    json: bool = False,
+) -> None:
+    """Write a new revision file, and say what was detected."""
+    with console(json=json) as here:
+        generated = autogenerate and not empty
+        desk.revising.show_revision(here, message, rev_id, autogenerate=generated)
+
+
+@task(
+    "Revisions",
+    env="the environment (no default)",
+    to="-1, a revision, or base (default: -1)",
+    yes=_YES,
+    json=_JSON,
+)
+def downgrade(
+    c: Context, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
+) -> None:
+    """Back up, then take revisions back."""
+    with console(json=json) as here:
+        desk.revising.show_downgrade(here, env, to, yes=yes)
+
+
+@task(
+    "Revisions",
+    env="the environment (no default)",
+    to="the revision that describes it (default: head)",
+    yes=_YES,
+    json=_JSON,
+)
+def stamp(
+    c: Context, env: str | None = None, to: str = "head", yes: bool = False, json: bool = False
+) -> None:
+    """Put an existing database under migration, if it is what that revision builds."""
+    with console(json=json) as here:
+        desk.revising.show_stamp(here, env, to, yes=yes)
+
+
+@task(
+    "Revisions",
+    env="the environment (no default)",
+    args="Alembic's own arguments, in quotes (no default)",
+    yes=_YES,
+)
+def alembic(c: Context, env: str | None = None, args: str | None = None, yes: bool = False) -> None:
+    """Run any Alembic command through the safe door."""
+    with console() as here:
+        desk.revising.show_alembic(here, env, args, yes=yes)
+
+
+def namespace(file: str) -> Collection:
+    """The tasks for the project that a tasks.py belongs to.
+
+    :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
+        Invoke is called from.
+    """
+    global _folder
+    from migrations_ops.settings import environment_names
+
+    _folder = Path(file).resolve().parent
+    for name in environment_names(_folder) or ["dev", "prod"]:
+        if all(known != f"upgrade-{name}" for known, _ in _tasks):
+            _upgrade_task(name)
+    collection = Collection()
+    for name, each in _tasks:
+        collection.add_task(each, name=name)
+    # What is imported by now stays: the collector need not look at it again, also not at exit.
+    gc.freeze()
+    return collection

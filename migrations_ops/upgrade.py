@@ -1,0 +1,236 @@
+"""Upgrade one environment, and see to it that a failure leaves it as it was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from migrations_ops.alembic_steps import CommandRun, Listener, Step, orders_for
+from migrations_ops.backups import Shelf
+from migrations_ops.checks import first_error, judge, require_passed_verify, summary
+from migrations_ops.environments import Environment
+from migrations_ops.errors import (
+    ExitCode,
+    Interrupted,
+    NeedsAPerson,
+    OpsError,
+    Refused,
+    StepFailed,
+)
+from migrations_ops.gate import Evidence
+from migrations_ops.restore import restore_and_prove
+from migrations_ops.results import Backup, Fingerprint, Look, VerifyReport
+from migrations_ops.status import Standing, stand
+from migrations_ops.words import counted, human_size
+from migrations_ops.work import Work
+
+
+def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
+    """What the child of an upgrade runs: the upgrade, and the check that finds drift."""
+    commands = [["upgrade", target]]
+    return commands if environment.drift == "off" else [*commands, ["check"]]
+
+
+def back_up(work: Work, standing: Standing, note: str = "") -> Backup | None:
+    """Take a verified backup of a database; None where there is none yet."""
+    environment, database = standing.environment, standing.database
+    if not standing.exists:
+        return None
+    with work.record.step("back up", environment.name) as step:
+        shelf = Shelf.of(work.project.settings, environment)
+
+        def progress(done: int, total: int) -> None:
+            work.record.report.progress("copying", done, total)
+
+        backup = shelf.take(database, note=note, progress=progress)
+        work.record.add_backup(backup)
+        step.outcome = "reused" if backup.reused else "verified"
+        step.note = f"{backup.name}, {human_size(backup.size)}"
+        if backup.reused:
+            step.note += ", still equal"
+        return backup
+
+
+def upgrade(work: Work, standing: Standing, target: str, backup: Backup | None) -> VerifyReport:
+    """Run what is pending, verify the result, and undo it if anything is wrong.
+
+    :raises Refused: env.py went to another database; or verify found an error in the first
+        environment of the path, which is left upgraded for a look at it.
+    :raises StepFailed: the upgrade, or verify after it, failed; the database is as it was.
+    :raises NeedsAPerson: it failed and the database could not be put back.
+    :raises Interrupted: Ctrl-C; the database is as it was.
+    """
+    environment = standing.environment
+    commands = upgrade_commands(environment, target)
+    child = work.take_step(f"{environment.name}.upgrade", environment, commands)
+    try:
+        _upgrade(work, standing, child, backup, last=len(commands) == 1)
+        Evidence(work.project.settings.releases).note_applied(environment, standing.pending)
+        return _verify(work, standing, child, target, backup, ask_drift=len(commands) > 1)
+    finally:
+        child.close()
+
+
+def _upgrade(
+    work: Work, standing: Standing, child: Step, backup: Backup | None, *, last: bool
+) -> None:
+    environment, database = standing.environment, standing.database
+    run, failure = None, "the upgrade was interrupted"
+    with suppress(KeyboardInterrupt), work.record.step("upgrade", environment.name) as step:
+        step.argv = child.argv
+        if not standing.exists:
+            database.prepare_place()
+        orders = orders_for(work.project, environment)
+        run = child.run(orders, listener(work), last=last)
+        step.take(run)
+        step.note = revisions_in_words(run)
+        failure = failure_of(run, standing, database.look(environment.version_table))
+        if failure:
+            step.outcome, step.note = "failed", failure
+            step.exit = step.exit or ExitCode.FAILED
+    if not failure:
+        return
+    child.close()
+    settled = settle(work, standing, backup, f"the upgrade of {environment.name} failed")
+    if run is None:
+        raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
+    if run.refused:
+        raise Refused(
+            f"The upgrade of {environment.name} was refused: {run.refused}.",
+            untouched=settled,
+            next="Check env.py and the variables of this environment: invoke doctor",
+        )
+    raise StepFailed(
+        f"The upgrade of {environment.name} failed{in_revision(run)}: {failure}.",
+        untouched=settled,
+        next=f"Mend it and try again{place(run)}.",
+    )
+
+
+def _verify(
+    work: Work,
+    standing: Standing,
+    child: Step,
+    target: str,
+    backup: Backup | None,
+    *,
+    ask_drift: bool,
+) -> VerifyReport:
+    environment = standing.environment
+    with work.record.step("verify", environment.name) as step:
+        drift = None
+        if ask_drift:
+            step.argv = child.argv
+            drift = child.run(orders_for(work.project, environment))
+        report = judge(work, stand(work.project, environment, target), drift)
+        work.record.add_findings(list(report.findings))
+        step.note = summary(report)
+        step.outcome = "passed" if report.passed else "failed"
+        step.exit = 0 if report.passed else ExitCode.REFUSED
+    if report.passed:
+        return report
+    if environment is work.project.settings.path[0]:
+        require_passed_verify(report)
+    settled = settle(work, standing, backup, "verify failed", force=True)
+    raise StepFailed(
+        f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
+        untouched=settled,
+        next="Mend what verify names, and release again.",
+    )
+
+
+def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:
+    """Why an upgrade did not arrive, empty if it did.
+
+    The version is read from the database itself: an exit code of 0 proves nothing, since an
+    env.py may swallow the error, or forget to commit.
+    """
+    if run.refused or run.failure:
+        return run.refused or run.failure
+    if set(look.revisions) == set(standing.target):
+        return ""
+    stands = look.trouble or ", ".join(look.revisions) or "no revision"
+    return (
+        f"env.py ran to its end, but the database stands at {stands} instead of"
+        f" {', '.join(standing.target)}"
+    )
+
+
+def settle(
+    work: Work,
+    standing: Standing,
+    backup: Backup | None,
+    reason: str,
+    *,
+    force: bool = False,
+) -> str:
+    """After a failure: prove that the database is as it was, or put it back.
+
+    Rows are not compared unless something else changed: an application may write meanwhile.
+
+    :param force: the upgrade was committed and must go: put the backup back in any case.
+    :returns: a sentence that says how the database is now.
+    :raises NeedsAPerson: it could not be put back.
+    """
+    environment, database = standing.environment, standing.database
+    if backup is None:
+        return _settle_new(standing)
+    shelf = Shelf.of(work.project.settings, environment)
+    before = shelf.fingerprint(backup)
+    try:
+        if not force and _structure_is(standing, before):
+            return f"{environment.name} is as it was: everything was rolled back."
+        safety = restore_and_prove(work, environment, backup)
+    except (OpsError, OSError, KeyboardInterrupt) as error:
+        raise NeedsAPerson(
+            f"{reason[:1].upper()}{reason[1:]}, and {environment.name} ({database.label})"
+            f" could not be put back: {error}",
+            untouched=f"Its content before is safe in {backup.name}.",
+            next=f"Type: invoke restore --env {environment.name} --backup {backup.name} --yes",
+        ) from error
+    return (
+        f"{environment.name} was restored from {backup.name} and proved equal to it;"
+        f" what it held until then is in {safety.name}."
+    )
+
+
+def _settle_new(standing: Standing) -> str:
+    """Take away what the failed upgrade of a new database left, if nothing is in it."""
+    environment, database = standing.environment, standing.database
+    look = database.look(environment.version_table)
+    if not look.exists or (not look.tables and not look.revisions and not look.trouble):
+        database.remove()
+        return f"{environment.name} does not exist, as before."
+    raise NeedsAPerson(
+        f"The upgrade of {environment.name} failed, and what it began to create is in"
+        f" {database.label}.",
+        untouched="There was no database before, so that there is no backup.",
+        next=f"If nothing in {database.label} is needed, delete it and try again.",
+    )
+
+
+def _structure_is(standing: Standing, before: Fingerprint) -> bool:
+    now = standing.database.fingerprint(standing.environment.version_table)
+    return now.structure_equals(before)
+
+
+def listener(work: Work) -> Listener:
+    """Shows each revision while it runs."""
+
+    def on_event(event: dict[str, object]) -> None:
+        if event["event"] == "started":
+            work.record.report.progress(f"revision {event['revision']}")
+
+    return on_event
+
+
+def in_revision(run: CommandRun) -> str:
+    return f" in revision {run.failed_revision}" if run.failed_revision else ""
+
+
+def place(run: CommandRun) -> str:
+    return f": {run.where}" if run.where else ""
+
+
+def revisions_in_words(run: CommandRun) -> str:
+    statements = sum(revision.statements for revision in run.revisions)
+    return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"

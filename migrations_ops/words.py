@@ -1,0 +1,18 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def human_size(size: int) -> str:
+    """A number of bytes in the unit in which it is read most easily (1 KB is 1000 bytes)."""
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 revision``, ``3 revisions``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

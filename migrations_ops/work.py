@@ -1,0 +1,69 @@
+"""What the steps of a task share: the project, the record, and the children started ahead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from migrations_ops.alembic_steps import Step, start_step
+from migrations_ops.environments import Environment
+from migrations_ops.project import Project
+from migrations_ops.records import Record
+
+
+@dataclass
+class Work:
+    """One task at work. ``allow`` names the findings that this one run accepts."""
+
+    project: Project
+    record: Record
+    allow: tuple[str, ...] = ()
+    _ahead: dict[str, tuple[list[list[str]], Step]] = field(default_factory=dict)
+
+    def allowed(self, environment: Environment) -> tuple[str, ...]:
+        return (*environment.allow, *self.allow)
+
+    def start_ahead(self, name: str, environment: Environment, commands: list[list[str]]) -> None:
+        """Let a child import Alembic while other work goes on; at most one for each core.
+
+        Nine tenths of an Alembic command is import; a child that is not needed after all leaves
+        without having opened anything.
+        """
+        if name not in self._ahead and len(self._ahead) < (os.cpu_count() or 1):
+            self._ahead[name] = (commands, self._start(name, environment, commands))
+
+    def take_step(self, name: str, environment: Environment, commands: list[list[str]]) -> Step:
+        """The child of that name, started ahead or now."""
+        if name in self._ahead:
+            prepared, step = self._ahead.pop(name)
+            if prepared == commands:
+                return step
+            step.close()
+        return self._start(name, environment, commands)
+
+    def close(self) -> None:
+        """Send the children away that were not needed."""
+        for _, step in self._ahead.values():
+            step.close()
+        self._ahead.clear()
+
+    def scratch(self, name: str) -> Path:
+        """A file for a throw-away copy."""
+        self.record.folder.mkdir(parents=True, exist_ok=True)
+        return self.record.folder / name
+
+    def _start(self, name: str, environment: Environment, commands: list[list[str]]) -> Step:
+        return start_step(self.project, environment, commands, self.record.log(name))
+
+
+@contextmanager
+def at_work(project: Project, record: Record, allow: tuple[str, ...] = ()) -> Iterator[Work]:
+    """A task's work; whatever happens, no child stays behind."""
+    work = Work(project, record, allow)
+    try:
+        yield work
+    finally:
+        work.close()

@@ -1,0 +1,3 @@
+from migrations_ops.tasks import namespace
+
+ns = namespace(__file__)

@@ -1,0 +1,130 @@
+"""What the tests share: a copied project in a temporary folder, driven from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECTS = Path(__file__).parent / "projects"
+R1, R2, R3 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Variables for a command as a fresh shell would have them."""
+    names = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return kept | {"PYTHONUTF8": "1"} | more
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A project in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def dev(self) -> Path:
+        return self.folder / "data/repom/db.dev.sqlite3"
+
+    @property
+    def prod(self) -> Path:
+        return self.folder / "data/repom/db.sqlite3"
+
+    def run(self, *argv: str, cwd: Path | None = None, **variables: str) -> Ran:
+        """Run a command to its end in the project's folder, in a fresh environment."""
+        done = subprocess.run(
+            argv,
+            cwd=cwd or self.folder,
+            env=clean_environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def invoke(self, *arguments: str, cwd: Path | None = None, **variables: str) -> Ran:
+        """Run tasks as a user does."""
+        return self.run(sys.executable, "-m", "invoke", *arguments, cwd=cwd, **variables)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start tasks and go on; the caller ends the process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "invoke", *arguments],
+            cwd=self.folder,
+            env=clean_environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def alembic(self, *arguments: str, **variables: str) -> Ran:
+        """Run Alembic by hand, as the guide does."""
+        return self.run(sys.executable, "-m", "alembic", *arguments, **variables)
+
+    def write(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def configure(self, text: str) -> None:
+        """Replace the configuration."""
+        self.write("pyproject.toml", text)
+
+    def add_revision(self, revision: str, down: str, body: str) -> Path:
+        """A further revision whose upgrade is this code (indented by four)."""
+        return self.write(
+            f"alembic/versions/{revision}.py",
+            f'"""{revision}"""\nimport sqlalchemy as sa\nfrom alembic import op\n\n'
+            f'revision = "{revision}"\ndown_revision = "{down}"\n\n\n'
+            f"def upgrade() -> None:\n{body}\n\n\ndef downgrade() -> None:\n    pass\n",
+        )
+
+
+def query(file: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run one statement on a database file, committed."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def dump(file: Path) -> list[str] | None:
+    """Everything in a database, as text; None where there is no file."""
+    if not file.exists():
+        return None
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return list(connection.iterdump())
+
+
+def copy_project(name: str, into: Path) -> Sandbox:
+    """A copy of one of the tiny projects."""
+    shutil.copytree(PROJECTS / name, into, ignore=shutil.ignore_patterns("__pycache__"))
+    (into / "data/repom").mkdir(parents=True, exist_ok=True)
+    return Sandbox(into)

@@ -1,0 +1,266 @@
+"""Histories, held against Alembic's own ScriptDirectory over the same files."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from migrations_ops.errors import OpsError
+from migrations_ops.revisions import History, Revision
+
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Revisions in the order of their files, some revisions at work, and words for a target."""
+
+    revisions: tuple[Revision, ...]
+    current: tuple[str, ...] = ()
+    target: str = "head"
+
+    @property
+    def by_id(self) -> dict[str, Revision]:
+        return {each.revision: each for each in self.revisions}
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        labels = {label: each.revision for each in self.revisions for label in each.labels}
+        revision = self.by_id[name]
+        return (*revision.down, *(labels.get(each, each) for each in revision.depends_on))
+
+    def below(self, names: Iterable[str]) -> set[str]:
+        """The names and all that comes before them, in the most obvious way."""
+        found = set(names)
+        while more := {p for name in found for p in self.parents(name)} - found:
+            found |= more
+        return found
+
+
+def revision(
+    name: str,
+    *down: str,
+    depends_on: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    message: str = "",
+    file: str = "",
+) -> Revision:
+    file = file or f"{name}.py"
+    return Revision(name, down, tuple(depends_on), tuple(labels), file, message)
+
+
+def history(*revisions: Revision) -> History:
+    return History.of(revisions)
+
+
+def line(*names: str) -> list[Revision]:
+    return [revision(names[0]), *(revision(b, a) for a, b in zip(names, names[1:], strict=False))]
+
+
+def write(folder: Path, revisions: Sequence[Revision]) -> ScriptDirectory:
+    """The revisions as real files, opened by Alembic."""
+    versions = folder / "versions"
+    versions.mkdir()
+    for number, each in enumerate(revisions):
+        (versions / f"{number:03}_x.py").write_text(
+            f"revision = {each.revision!r}\ndown_revision = {each.down or None!r}\n"
+            f"depends_on = {each.depends_on or None!r}\nbranch_labels = {each.labels or None!r}\n"
+            "upgrade = downgrade = print\n",
+            encoding="utf-8",
+        )
+    return ScriptDirectory(str(folder))
+
+
+@st.composite
+def cases(draw: st.DrawFn, targets: Callable[[Case], st.SearchStrategy[str]]) -> Case:
+    """A history with branches, merges, several bases, dependencies and labels."""
+    names = draw(
+        st.lists(st.text("ab1_", min_size=1, max_size=6), min_size=1, max_size=9, unique=True)
+    )
+    labels = iter(draw(st.permutations(["blue", "green", "ab1blue", "b1"])))
+    taken = set(names)
+    made: list[Revision] = []
+    for name in names:
+        before = [each.revision for each in made]
+        down = draw(_some(before, draw(st.sampled_from([1, 1, 1, 0, 2, 3]))))
+        others = [each for each in before if each not in down]
+        depends_on = draw(_some(others, draw(st.sampled_from([0, 0, 0, 1, 2]))))
+        own = [label for label in [next(labels, "")] if label and label not in taken]
+        chosen = own if draw(st.sampled_from([False, False, True])) else []
+        by_label = {each.revision: each.labels[0] for each in made if each.labels}
+        if draw(st.booleans()):
+            depends_on = [by_label.get(each, each) for each in depends_on]
+        made.append(revision(name, *down, depends_on=depends_on, labels=chosen))
+    case = Case(tuple(draw(st.permutations(made))))
+    reached = case.below(draw(_some(names, 3)))
+    inner = {parent for name in reached for parent in case.parents(name)}
+    current = tuple(draw(st.permutations(sorted(reached - inner))))
+    case = Case(case.revisions, current)
+    return Case(case.revisions, current, draw(targets(case)))
+
+
+def _some(names: Sequence[str], most: int) -> st.SearchStrategy[list[str]]:
+    if not names:
+        return st.just([])
+    return st.lists(st.sampled_from(names), max_size=most, min_size=min(most, 1), unique=True)
+
+
+def absolute(case: Case) -> st.SearchStrategy[str]:
+    names = [each.revision for each in case.revisions]
+    labels = [label for each in case.revisions for label in each.labels]
+    prefixes = [name[:length] for name in (*names, *labels) for length in range(1, len(name))]
+    plain = st.sampled_from(["head", "heads", "base", "nowhere", *names, *labels, *prefixes])
+    branch = st.sampled_from(["nowhere", *labels, *labels, *names, *prefixes])
+    return st.one_of(plain, st.builds("{}@{}".format, branch, plain))
+
+
+def relative(sign: str) -> Callable[[Case], st.SearchStrategy[str]]:
+    def targets(case: Case) -> st.SearchStrategy[str]:
+        names = [each.revision for each in case.revisions]
+        labels = [label for each in case.revisions for label in each.labels]
+        branch = st.sampled_from(["", "", *(f"{each}@" for each in (*labels, *names))])
+        start = st.sampled_from(["", "", "", *names])
+        steps = st.sampled_from([f"{sign}1", f"{sign}1", f"{sign}2", f"{sign}3", "+1", "-1"])
+        return st.builds("{}{}{}".format, branch, start, steps)
+
+    return targets
+
+
+def anything(sign: str) -> Callable[[Case], st.SearchStrategy[str]]:
+    return lambda case: st.one_of(absolute(case), relative(sign)(case))
+
+
+def alembic_says(ask: Callable[[ScriptDirectory], object], case: Case) -> object:
+    """Alembic's answer; whatever it raises, an assertion of its own included, is a refusal."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripts = write(Path(folder), case.revisions)
+        try:
+            return ask(scripts)
+        except (CommandError, RevisionError, AssertionError):
+            return REFUSED
+
+
+def we_say(ask: Callable[[History], object], case: Case) -> object:
+    whole = History.of(case.revisions)
+    try:
+        return ask(whole)
+    except OpsError:
+        return REFUSED
+
+
+def names_of(revisions: Iterable[Revision]) -> list[str]:
+    return [each.revision for each in revisions]
+
+
+def order_is_settled(case: Case) -> bool:
+    """Alembic walks several dependencies of one revision in the order of a set: by chance."""
+    return all(len(each.depends_on) < 2 for each in case.revisions)
+
+
+def branch_is_overlooked(case: Case) -> bool:
+    """Whether the target names a branch that does not exist.
+
+    Alembic notices that only where the branch makes a difference; here it is always refused.
+    """
+    label, at, _ = case.target.rpartition("@")
+    return bool(at) and we_say(lambda ours: ours.resolve(label), case) == REFUSED
+
+
+thorough = settings(
+    max_examples=3000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+@thorough
+@given(cases(absolute))
+def test_heads_and_bases_are_alembics(case: Case) -> None:
+    theirs = alembic_says(
+        lambda scripts: (
+            sorted(scripts.get_heads()),
+            sorted(scripts.revision_map._real_heads),
+            sorted(scripts.get_bases()),
+        ),
+        case,
+    )
+    ours = History.of(case.revisions)
+    assert theirs == (list(ours.heads), list(ours.effective_heads), list(ours.bases))
+
+
+@thorough
+@given(cases(absolute))
+def test_ancestors_are_everything_before(case: Case) -> None:
+    ours = History.of(case.revisions)
+    assert ours.ancestors(case.current) == case.below(case.current)
+    for name in case.by_id:
+        assert ours.descendants([name]) == {n for n in case.by_id if name in case.below([n])}
+
+
+@thorough
+@given(cases(absolute))
+@example(Case(tuple(line("ab1", "ab1b")), target="ab1"))
+@example(Case(tuple(line("a", "ab1b")), target="ab"))
+@example(Case(tuple(line("abb")), target="ab"))
+def test_targets_mean_what_alembic_takes_them_for(case: Case) -> None:
+    assume(not branch_is_overlooked(case))
+    theirs = alembic_says(
+        lambda scripts: sorted(each.revision for each in scripts.get_revisions(case.target)), case
+    )
+    assert we_say(lambda ours: sorted(ours.resolve(case.target)), case) == theirs
+
+
+@thorough
+@given(cases(anything("+")))
+def test_pending_is_what_alembic_would_upgrade(case: Case) -> None:
+    assume(not branch_is_overlooked(case))
+    theirs = alembic_says(
+        lambda scripts: [
+            step.revision.revision  # type: ignore[attr-defined]
+            for step in scripts._upgrade_revs(case.target, case.current)  # type: ignore[arg-type]
+        ],
+        case,
+    )
+    ours = we_say(lambda whole: names_of(whole.pending(case.current, case.target)), case)
+    if order_is_settled(case) or REFUSED in (ours, theirs):
+        assert ours == theirs
+    else:
+        assert isinstance(ours, list)
+        assert isinstance(theirs, list)
+        assert sorted(ours) == sorted(theirs)
+    if isinstance(ours, list):
+        done = case.below(case.current)
+        for name in ours:
+            assert done.issuperset(case.parents(name))
+            done.add(name)
+
+
+@thorough
+@given(cases(anything("-")))
+def test_reverting_is_what_alembic_would_downgrade(case: Case) -> None:
+    # Alembic takes the first current revision, by chance, and says that it will refuse some day.
+    assume(not (case.target.startswith("-") and len(case.current) > 1))
+    assume(not branch_is_overlooked(case))
+    theirs = alembic_says(
+        lambda scripts: [
+            step.revision.revision  # type: ignore[attr-defined]
+            for step in scripts._downgrade_revs(case.target, case.current)  # type: ignore[arg-type]
+        ],
+        case,
+    )
+    ours = we_say(lambda whole: names_of(whole.reverting(case.current, case.target)), case)
+    if order_is_settled(case) or REFUSED in (ours, theirs):
+        assert ours == theirs
+    else:
+        assert isinstance(ours, list)
+        assert isinstance(theirs, list)
+        assert sorted(ours) == sorted(theirs)
