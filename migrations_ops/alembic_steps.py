@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrations_ops import process
 from migrations_ops.environments import Environment
-from migrations_ops.errors import ConfigurationError
+from migrations_ops.errors import ConfigurationError, Refused
 from migrations_ops.files import now
 from migrations_ops.process_env import step_variables
 from migrations_ops.results import RevisionRun
@@ -206,4 +206,27 @@ def ask_for_history(project: Project, environment: Environment) -> History:
 
     :raises OpsError: Alembic cannot load them.
     """
-    raise NotImplementedError
+    from migrations_ops.revisions import History, Revision
+
+    found: list[Revision] = []
+
+    def listen(event: dict[str, Any]) -> None:
+        if event["event"] == "scripts":
+            found.extend(
+                Revision(
+                    each["revision"], tuple(each["down"]), tuple(each["depends_on"]),
+                    tuple(each["labels"]), each["file"], each["message"],
+                )
+                for each in event["revisions"]
+            )  # fmt: skip
+
+    log = project.settings.releases / "scripts.log"
+    step = start_step(project, environment, [["scripts"]], log)
+    run = step.run(orders_for(project, environment), listen)
+    if run.failure:
+        raise Refused(
+            f"Alembic cannot load the revision scripts: {run.failure}.",
+            untouched="No database was touched.",
+            next=f"Mend {run.where}" if run.where else f"The log says more: {log}",
+        )
+    return History.of(found)

@@ -48,8 +48,7 @@ def judge(work: Work, standing: Standing, drift: CommandRun | None) -> VerifyRep
     if standing.look.exists and not standing.look.trouble:
         findings += standing.database.check_integrity()
     evidence = Evidence(work.project.settings.releases)
-    certified = _certifiable(work, standing)
-    findings += find_edited(evidence, environment, certified)
+    findings += find_edited(evidence, standing)
     findings = without_allowed(findings, work.allowed(environment))
     report = VerifyReport(
         environment.name,
@@ -58,7 +57,7 @@ def judge(work: Work, standing: Standing, drift: CommandRun | None) -> VerifyRep
         tuple(findings),
     )
     if report.passed:
-        evidence.note_passed(environment, certified)
+        evidence.note_passed(environment, _certifiable(work, standing))
     return report
 
 
@@ -142,14 +141,11 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
 
 
 def _certifiable(work: Work, standing: Standing) -> list[Revision]:
-    """The revisions that a later environment does not have yet: those that the gate asks for."""
-    history = standing.history
-    if history.unknown(standing.look.revisions):
+    """The revisions that the serving environment does not have yet: those the gate asks for."""
+    serving, history = work.project.settings.serving, standing.history
+    if standing.environment is serving or history.unknown(standing.look.revisions):
         return []
+    look = work.project.database(serving).look(serving.version_table)
+    served = history.ancestors(name for name in look.revisions if name in history.revisions)
     reached = history.ancestors(standing.look.revisions)
-    path = work.project.settings.path
-    for later in path[path.index(standing.environment) + 1 :]:
-        look = work.project.database(later).look(later.version_table)
-        known = [name for name in look.revisions if name in history.revisions]
-        reached -= history.ancestors(known) if later is path[-1] else frozenset()
-    return [history.revisions[name] for name in sorted(reached)]
+    return [history.revisions[name] for name in sorted(reached - served)]

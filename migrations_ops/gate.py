@@ -13,6 +13,7 @@ from migrations_ops.project import Project
 from migrations_ops.results import Finding
 from migrations_ops.revisions import Revision
 from migrations_ops.scripts import source_hash
+from migrations_ops.status import Standing
 
 FILE = "evidence.json"
 
@@ -52,22 +53,25 @@ class Evidence:
         write_whole(self._file, document)
 
 
-def find_edited(
-    evidence: Evidence, environment: Environment, revisions: Iterable[Revision]
-) -> list[Finding]:
-    """Revisions whose sources are not those that the environment applied."""
-    applied = evidence.applied(environment)
+def find_edited(evidence: Evidence, standing: Standing) -> list[Finding]:
+    """Revisions of a database whose sources are not those that it applied."""
+    name, history = standing.environment.name, standing.history
+    if history.unknown(standing.look.revisions):
+        return []
+    reached = history.ancestors(standing.look.revisions)
+    applied = evidence.applied(standing.environment)
+    revisions = [history.revisions[each] for each in applied if each in reached]
     return [
         Finding(
             "edited-revision",
             "error",
-            f"revision {revision.revision} was edited after {environment.name} had applied it:"
-            f" take it back with invoke downgrade --env {environment.name}"
-            f" --to {revision.down[0] if revision.down else 'base'} --yes, then upgrade again",
+            f"revision {revision.revision} was edited after {name} had applied it: undo the edit,"
+            f" or take the revision back (invoke downgrade --env {name}"
+            f" --to {revision.down[0] if revision.down else 'base'}) and upgrade again",
             revision.file,
         )
         for revision in revisions
-        if applied.get(revision.revision) not in (None, source_hash(revision.path))
+        if applied[revision.revision] != source_hash(revision.path)
     ]
 
 

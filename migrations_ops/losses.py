@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrations_ops.results import Finding, Fingerprint
+from migrations_ops.results import Finding, Fingerprint, Severity
 
 _KINDS = {
     "table": "table",
@@ -21,8 +21,12 @@ _KINDS = {
     "primary key": "primary-key",
 }
 _NAME = r"[\"'`\[]?([\w$]+)[\"'`\]]?"
-_DROP = re.compile(rf"\s*DROP\s+(TABLE|INDEX|TRIGGER|VIEW)\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE)
-_DROP_COLUMN = re.compile(rf"\s*ALTER\s+TABLE\s+{_NAME}\s+DROP\s+(?:COLUMN\s+)?{_NAME}", re.IGNORECASE)
+_DROP = re.compile(
+    rf"\s*DROP\s+(TABLE|INDEX|TRIGGER|VIEW)\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.IGNORECASE
+)
+_DROP_COLUMN = re.compile(
+    rf"\s*ALTER\s+TABLE\s+{_NAME}\s+DROP\s+(?:COLUMN\s+)?{_NAME}", re.IGNORECASE
+)
 _RENAME_TABLE = re.compile(rf"\s*ALTER\s+TABLE\s+{_NAME}\s+RENAME\s+TO\s+{_NAME}", re.IGNORECASE)
 _RENAME_COLUMN = re.compile(
     rf"\s*ALTER\s+TABLE\s+{_NAME}\s+RENAME\s+(?:COLUMN\s+)?{_NAME}\s+TO\s+{_NAME}", re.IGNORECASE
@@ -114,7 +118,7 @@ def find_losses(
         if said.covers(kind, name, was):
             if kind in ("table", "column"):
                 message = f"the {kind} {name}{filled} is dropped, as the revisions say"
-                severity = "warning" if rows else "note"
+                severity: Severity = "warning" if rows else "note"
                 findings.append(Finding(f"dropped-{kind}", severity, message, name))
             continue
         message = (

@@ -13,6 +13,7 @@ from migrations_ops.errors import ExitCode, Interrupted, Refused, StepFailed
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
+from migrations_ops.recovery import recover
 from migrations_ops.release import (
     Wish,
     promote,
@@ -96,6 +97,7 @@ def upgrade_environment(
     def body(work: Work) -> None:
         database = project.database(environment)
         with hold_locks([database], work.record.task, project.settings.wait):
+            recover(work, [environment])
             with work.record.step("preflight", environment.name) as step:
                 standing = stand(project, environment, wish.to)
                 require_upgradable(standing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from migrations_ops import settings as configuration
@@ -90,9 +91,29 @@ class Project:
                 next=f"Check environments.{environment.name}.directory.",
             )
         try:
-            place = find_scripts(ini, environment.section, directory=environment.directory)
+            place = find_scripts(
+                ini,
+                environment.section,
+                directory=environment.directory,
+                find_package=self._finder(environment),
+            )
             return read_history(place, self.settings.releases / ".scripts.json")
         except ComputedRevision:
             from migrations_ops.alembic_steps import ask_for_history
 
             return ask_for_history(self, environment)
+
+    def _finder(self, environment: Environment) -> Callable[[str], Path | None] | None:
+        """How packages are found where the steps have an interpreter of their own."""
+        python = environment.python
+        if python is None:
+            return None
+
+        def find(top: str) -> Path | None:
+            from migrations_ops.interpreters import find_package
+            from migrations_ops.process_env import step_variables
+
+            variables = step_variables(environment, self.settings.selector, self.url(environment))
+            return find_package(python, top, variables, environment.directory)
+
+        return find

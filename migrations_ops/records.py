@@ -147,10 +147,9 @@ def error_document(error: OpsError) -> dict[str, Any]:
 def result_document(result: ReleaseResult) -> dict[str, Any]:
     """The document of ``release-migration --json`` and of release.json."""
     document = asdict(result)
-    document["from"] = document.pop("from_")
-    if document["error"] is None:
-        del document["error"]
-    return document
+    error = document.pop("error")
+    renamed = {name.rstrip("_"): value for name, value in document.items()}
+    return renamed if error is None else renamed | {"error": error}
 
 
 def _free_id(releases: Path) -> str:

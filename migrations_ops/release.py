@@ -15,6 +15,7 @@ from migrations_ops.gate import Evidence, find_edited, require_passed
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import read_records
+from migrations_ops.recovery import recover
 from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
 from migrations_ops.status import Standing, require_upgradable, stand
 from migrations_ops.upgrade import back_up, upgrade, upgrade_commands
@@ -42,6 +43,7 @@ def release(work: Work, wish: Wish) -> None:
     """
     project = work.project
     with hold_locks(_databases(project), work.record.task, project.settings.wait):
+        recover(work, list(project.settings.path))
         survey = preflight(work, wish)
         behind = [standing for standing in survey if standing.pending]
         if not behind:
@@ -166,12 +168,7 @@ def require_readable_scripts(standing: Standing) -> None:
 
 def require_unedited(work: Work, standing: Standing) -> None:
     """:raises Refused: a revision was edited after this environment had applied it."""
-    evidence = Evidence(work.project.settings.releases)
-    history = standing.history
-    applied = [name for name in evidence.applied(standing.environment) if name in history.revisions]
-    reached = history.ancestors(standing.look.revisions)
-    revisions = [history.revisions[name] for name in applied if name in reached]
-    found = find_edited(evidence, standing.environment, revisions)
+    found = find_edited(Evidence(work.project.settings.releases), standing)
     if found:
         raise Refused(
             f"{found[0].message[0].upper()}{found[0].message[1:]}.",

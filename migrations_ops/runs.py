@@ -83,8 +83,9 @@ def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
     record.folder.mkdir(parents=True, exist_ok=True)
     file = record.folder / "traceback.txt"
     file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
+    reason = f"{type(failed).__name__}: {failed}"
     return NeedsAPerson(
-        f"{task} stopped on an error of its own{_during(record)}: {type(failed).__name__}: {failed}.",
+        f"{task} stopped on an error of its own{_during(record)}: {reason}.",
         untouched="The backups that it took are listed by: invoke backups",
         next=f"Type: invoke status-all; and please report {file}",
     )

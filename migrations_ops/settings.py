@@ -214,8 +214,8 @@ def _commands(file: Path, where: str, value: Any) -> tuple[Command, ...]:
     for entry in value if isinstance(value, list) else [value]:
         match entry:
             case {"argv": [*argv], **rest} if argv and _all_texts(argv):
-                success = rest.get("success", [0])
-                if set(rest) <= {"success"} and all(isinstance(code, int) for code in success):
+                success: Any = rest.get("success", [0])
+                if set(rest) <= {"success"} and _all_codes(success):
                     commands.append(Command(tuple(argv), tuple(success)))
                     continue
             case [*argv] if argv and _all_texts(argv):
@@ -273,6 +273,10 @@ def _anchored(root: Path, text: str) -> Path:
 
 def _all_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+def _all_codes(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, int) for value in values)
 
 
 def _nearest(name: str, known: list[str]) -> str:

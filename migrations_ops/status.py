@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from migrations_ops.backups import Shelf
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import OpsError, Refused
+from migrations_ops.errors import Refused
 from migrations_ops.project import Project
 from migrations_ops.records import read_records
 from migrations_ops.results import EnvironmentStatus, Look, Selector, State, StatusReport
+from migrations_ops.revision_errors import SeveralHeads
 from migrations_ops.revisions import History, Revision
 
 
@@ -133,15 +134,11 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
     last_backup = backups[-1]["name"] if backups else None
     last_release = releases.get(environment.name)
     heads = environment.heads or project.history(environment).effective_heads
+    trouble = ""
     try:
         standing = stand(project, environment)
-    except OpsError as error:
-        database = project.database(environment)
-        look = database.look(environment.version_table)
-        return EnvironmentStatus(
-            environment.name, database.label, "unreachable", look.revisions, heads,
-            last_backup=last_backup, last_release=last_release, trouble=error.what,
-        )  # fmt: skip
+    except SeveralHeads as several:
+        standing, trouble = stand(project, environment, "heads"), several.what
     return EnvironmentStatus(
         name=environment.name,
         database=standing.database.label,
@@ -152,7 +149,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         last_backup=last_backup,
         last_release=last_release,
         dirty=bool(standing.look.leftovers),
-        trouble=standing.trouble,
+        trouble=standing.trouble or trouble,
     )
 
 

@@ -64,7 +64,9 @@ def _columns(connection: sqlite3.Connection, table: str, sql: str) -> dict[str, 
 
 def _collation(column: str, sql: str) -> str:
     found = re.search(
-        rf"[\"'`\[(,\s]{re.escape(column)}[\"'`\]]?\s[^,]*?\bCOLLATE\s+[\"']?(\w+)", sql, re.IGNORECASE
+        rf"[\"'`\[(,\s]{re.escape(column)}[\"'`\]]?\s[^,]*?\bCOLLATE\s+[\"']?(\w+)",
+        sql,
+        re.IGNORECASE,
     )
     return f"COLLATE {found.group(1).upper()}" if found else ""
 
@@ -107,7 +109,9 @@ def _indexes(
 
 def _checks(table: str, sql: str) -> dict[str, str]:
     found = {}
-    for match in re.finditer(r"(?:CONSTRAINT\s+[\"'`\[]?(\w+)[\"'`\]]?\s+)?CHECK\s*\(", sql, re.IGNORECASE):
+    for match in re.finditer(
+        r"(?:CONSTRAINT\s+[\"'`\[]?(\w+)[\"'`\]]?\s+)?CHECK\s*\(", sql, re.IGNORECASE
+    ):
         text = _normal(_in_brackets(sql, match.end() - 1))
         name = match.group(1) or text
         found[f"check {table}: {name}"] = text

@@ -129,7 +129,7 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
     if one is not None:
         for document in records:
             if document["id"] == one:
-                here.show(lambda found=document: documents.text_of(found), document)
+                here.show(documents.text_of(document), document)
                 return
         raise Refused(
             f"There is no release {one!r}.", untouched="Nothing was changed.",

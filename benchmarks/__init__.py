@@ -1,0 +1,1 @@
+"""How long the tasks take, each beside what would be typed by hand; ``python -m benchmarks``."""
