@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cases import BENCHMARKS
@@ -21,10 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.only:
             place = Path(folder) / name
             place.mkdir()
-            _say(f"{name}: preparing")
+            _say(name, "preparing")
             try:
-                comparisons = BENCHMARKS[name](place)
-                results += measure(comparisons, options.runs, lambda said, n=name: _say(f"{n}: {said}"))
+                results += measure(BENCHMARKS[name](place), options.runs, partial(_say, name))
             except CommandFailed as failed:
                 print(failed, file=sys.stderr)
                 return 1
@@ -65,8 +65,8 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _say(name: str, what: str) -> None:
+    print(f"{name}: {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

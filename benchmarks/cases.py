@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import projects
 from benchmarks.measure import Case, Command, Comparison
-from benchmarks.projects import FILES, python, variables
+from benchmarks.projects import FILES, alembic, python, variables
 
 HEAD = "SELECT version_num FROM alembic_version"
 # A script that changed within the last two seconds is not remembered by the cache: a clock may
@@ -32,15 +32,15 @@ def release_by_hand(folder: Path) -> tuple[Command, ...]:
         commands += [
             _read_version(folder, file),
             _copy_file(folder, file),
-            python(folder, "-m", "alembic", "upgrade", "head", EXEC_ENV=name),
-            python(folder, "-m", "alembic", "current", EXEC_ENV=name),
-            python(folder, "-m", "alembic", "check", EXEC_ENV=name),
+            alembic(folder, "upgrade", "head", EXEC_ENV=name),
+            alembic(folder, "current", EXEC_ENV=name),
+            alembic(folder, "check", EXEC_ENV=name),
         ]
     return tuple(commands)
 
 
 def current_by_hand(folder: Path, *names: str) -> tuple[Command, ...]:
-    return tuple(python(folder, "-m", "alembic", "current", EXEC_ENV=name) for name in names)
+    return tuple(alembic(folder, "current", EXEC_ENV=name) for name in names)
 
 
 def _read_version(folder: Path, file: str) -> Command:
@@ -148,9 +148,7 @@ def growth(place: Path, sizes: Sequence[int] = (10, 1000, 5000)) -> list[Compari
 
 
 def _grown(cases: Mapping[int, Case], smallest: int) -> list[Comparison]:
-    return [
-        Comparison(case, cases[smallest]) for size, case in cases.items() if size != smallest
-    ]
+    return [Comparison(case, cases[smallest]) for size, case in cases.items() if size != smallest]
 
 
 def _forget(cache: Path) -> Callable[[], None]:

@@ -33,6 +33,7 @@ url = "sqlite:///data/repom/db.dev.sqlite3"
 [tool.migrations_ops.environments.prod]
 url = "sqlite:///data/repom/db.sqlite3"
 """
+_ALEMBIC = "from alembic.config import main; main(prog='alembic')"
 _TASKS = "from migrations_ops.tasks import namespace\n\nns = namespace(__file__)\n"
 _INI = "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n"
 _ENV = """\
@@ -63,6 +64,11 @@ def python(folder: Path, *arguments: str, **more: str) -> Command:
     return Command((sys.executable, *arguments), folder, variables(**more))
 
 
+def alembic(folder: Path, *arguments: str, **more: str) -> Command:
+    """What the script ``alembic`` does; ``-m alembic`` came with a later version only."""
+    return python(folder, "-c", _ALEMBIC, *arguments, **more)
+
+
 def own_project(folder: Path) -> None:
     """This repository's history, three revisions before its head, both databases filled."""
     folder.mkdir()
@@ -72,12 +78,11 @@ def own_project(folder: Path) -> None:
     shutil.copytree(REPOSITORY / "alembic", folder / "alembic", ignore=ignored)
     (folder / "data/repom/backups").mkdir(parents=True)
     for name in FILES:
-        command = ("-m", "alembic", "upgrade", BEFORE_THE_RELEASE)
-        python(folder, *command, EXEC_ENV=name).run()
+        alembic(folder, "upgrade", BEFORE_THE_RELEASE, EXEC_ENV=name).run()
     python(folder, "alembic/fill.py", "--rows", ROWS).run()
     # A third database goes all the way, so that every revision has its bytecode: each run works
     # on a copy, and neither side is to compile in it.
-    python(folder, "-m", "alembic", "upgrade", "head", EXEC_ENV="warming").run()
+    alembic(folder, "upgrade", "head", EXEC_ENV="warming").run()
     (folder / "data/repom/db.warming.sqlite3").unlink()
 
 

@@ -13,7 +13,6 @@ from migrations_ops import process
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused
 from migrations_ops.files import now
-from migrations_ops.process_env import step_variables
 from migrations_ops.results import RevisionRun
 from migrations_ops.settings import running_python
 
@@ -150,14 +149,13 @@ def start_step(
     :raises ConfigurationError: the interpreter cannot be started.
     """
     settings = project.settings
-    variables = step_variables(environment, settings.selector, project.url(environment))
     python = environment.python or running_python()
     argv = [str(python), str(CHILD)]
     for number, command in enumerate(commands):
         argv += ["--then"] if number else []
         argv += [*global_options(settings.alembic, environment), *command]
     try:
-        child = process.start(argv, variables, environment.directory, log)
+        child = process.start(argv, project.variables(environment), environment.directory, log)
     except OSError as error:
         raise ConfigurationError(
             f"The interpreter {python} cannot be started in {environment.directory}:"

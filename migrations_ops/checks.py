@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migrations_ops.alembic_steps import CommandRun, orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused, StepFailed
@@ -38,13 +40,19 @@ def verify(work: Work, environment: Environment, *, to: str | None = None) -> Ve
         return report
 
 
-def judge(work: Work, standing: Standing, drift: CommandRun | None) -> VerifyReport:
+def judge(
+    work: Work,
+    standing: Standing,
+    drift: CommandRun | None,
+    found: Iterable[Finding] = (),
+) -> VerifyReport:
     """Put together what was found; a report that passed is evidence for the gate.
 
     :param drift: how ``alembic check`` ended, None where it was not asked.
+    :param found: what was found before.
     """
     environment = standing.environment
-    findings = [*_find_place(standing), *_find_drift(environment, drift)]
+    findings = [*found, *_find_place(standing), *_find_drift(environment, drift)]
     if standing.look.exists and not standing.look.trouble:
         findings += standing.database.check_integrity()
     evidence = Evidence(work.project.settings.releases)
@@ -141,11 +149,14 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
 
 
 def _certifiable(work: Work, standing: Standing) -> list[Revision]:
-    """The revisions that the serving environment does not have yet: those the gate asks for."""
-    serving, history = work.project.settings.serving, standing.history
-    if standing.environment is serving or history.unknown(standing.look.revisions):
+    """The revisions that a later environment does not have yet: those the gate asks for."""
+    path, history = work.project.settings.path, standing.history
+    if history.unknown(standing.look.revisions):
         return []
-    look = work.project.database(serving).look(serving.version_table)
-    served = history.ancestors(name for name in look.revisions if name in history.revisions)
     reached = history.ancestors(standing.look.revisions)
-    return [history.revisions[name] for name in sorted(reached - served)]
+    wanted: set[str] = set()
+    for later in path[path.index(standing.environment) + 1 :]:
+        look = work.project.database(later).look(later.version_table)
+        known = (name for name in look.revisions if name in history.revisions)
+        wanted |= reached - history.ancestors(known)
+    return [history.revisions[name] for name in sorted(wanted)]

@@ -32,6 +32,7 @@ _RENAME_COLUMN = re.compile(
     rf"\s*ALTER\s+TABLE\s+{_NAME}\s+RENAME\s+(?:COLUMN\s+)?{_NAME}\s+TO\s+{_NAME}", re.IGNORECASE
 )
 _DELETE = re.compile(rf"\s*DELETE\s+FROM\s+{_NAME}", re.IGNORECASE)
+_BOOLEAN = re.compile(r"(\w+) IN\(0,1\)", re.IGNORECASE)
 _TEMPORARY = "_alembic_tmp_"
 
 
@@ -109,6 +110,7 @@ def find_losses(
     :param environment: whose copy was upgraded, for the messages.
     """
     findings = []
+    retired: dict[str, list[str]] = {}
     for key, was in before.schema.items():
         if key in after.schema:
             continue
@@ -121,11 +123,43 @@ def find_losses(
                 severity: Severity = "warning" if rows else "note"
                 findings.append(Finding(f"dropped-{kind}", severity, message, name))
             continue
+        if table := _table_of_boolean(key, was, before):
+            retired.setdefault(table, []).append(was)
+            continue
         message = (
             f"the {kind} {name}{filled} would vanish from {environment}, and no revision says so"
         )
         findings.append(Finding(f"lost-{_KINDS[kind]}", "error", message, name))
+    findings += _retired_checks(retired, environment)
     return findings + _changed(before, after, said, environment) + _rows(before, after, said)
+
+
+def _table_of_boolean(key: str, was: str, before: Fingerprint) -> str:
+    """The table, if this is the check that SQLAlchemy before 1.4 gave each of its booleans.
+
+    Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
+    and not to the table, and which nobody ever wrote.
+    """
+    found = _BOOLEAN.fullmatch(was)
+    table = key.removeprefix("check ").removesuffix(f": {was}")
+    if found is None or key != f"check {table}: {was}":
+        return ""
+    kind = before.schema.get(f"column {table}.{found.group(1)}", "")
+    return table if kind.upper().startswith("BOOL") else ""
+
+
+def _retired_checks(by_table: Mapping[str, list[str]], environment: str) -> list[Finding]:
+    return [
+        Finding(
+            "lost-check",
+            "warning",
+            f"{table} would lose the unnamed check {checks[0]}"
+            + (f" and {len(checks) - 1} more like it" if len(checks) > 1 else "")
+            + f" in {environment}: SQLAlchemy has not made them for booleans since 1.4",
+            table,
+        )
+        for table, checks in by_table.items()
+    ]
 
 
 def _changed(

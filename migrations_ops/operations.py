@@ -100,6 +100,7 @@ def upgrade_environment(
             recover(work, [environment])
             with work.record.step("preflight", environment.name) as step:
                 standing = stand(project, environment, wish.to)
+                project.variables(environment)
                 require_upgradable(standing)
                 require_readable_scripts(standing)
                 require_unedited(work, standing)

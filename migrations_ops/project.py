@@ -9,6 +9,7 @@ from migrations_ops import settings as configuration
 from migrations_ops.databases import Database, open_database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError
+from migrations_ops.process_env import step_variables
 from migrations_ops.revisions import History
 from migrations_ops.settings import Settings, resolve_url
 
@@ -36,6 +37,13 @@ class Project:
             root = self.settings.root
             self._urls[environment.name] = resolve_url(environment.url, environment, root)
         return self._urls[environment.name]
+
+    def variables(self, environment: Environment) -> dict[str, str]:
+        """The variables that each step of an environment gets.
+
+        :raises ConfigurationError: one that the configuration names is missing or empty.
+        """
+        return step_variables(environment, self.settings.selector, self.url(environment))
 
     def database(self, environment: Environment) -> Database:
         """The database of an environment.
@@ -111,9 +119,7 @@ class Project:
 
         def find(top: str) -> Path | None:
             from migrations_ops.interpreters import find_package
-            from migrations_ops.process_env import step_variables
 
-            variables = step_variables(environment, self.settings.selector, self.url(environment))
-            return find_package(python, top, variables, environment.directory)
+            return find_package(python, top, self.variables(environment), environment.directory)
 
         return find

@@ -17,6 +17,7 @@ from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Se
 from migrations_ops.revisions import Revision
 from migrations_ops.status import Standing
 from migrations_ops.upgrade import in_revision, listener, place, revisions_in_words
+from migrations_ops.words import quoted
 from migrations_ops.work import Work
 
 EMPTY = Fingerprint((), {}, {})
@@ -151,10 +152,13 @@ class _Play:
     def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
         name = self._standing.environment.name
         where = in_revision(run) if run else ""
+        todo = f"Mend it and try again{place(run) if run else ''}."
+        if run and run.refused:
+            todo = "Check env.py and the variables of this environment: invoke doctor"
         return Refused(
             f"The rehearsal on a copy of {name} failed{where}: {reason}.",
             untouched=f"{name} itself was not touched.",
-            next=f"Mend it and try again{place(run) if run else ''}.",
+            next=todo,
         )
 
     def _drift(self, run: CommandRun) -> list[Finding]:
@@ -195,5 +199,5 @@ def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
             f"The rehearsal on a copy of {environment.name} stops the release:"
             f" {errors[0].message}{more}.",
             untouched=f"{environment.name} itself was not touched.",
-            next=f"Mend the revision; or, if that is meant, allow it: --allow {code}",
+            next=f"Mend the revision; or, if that is meant, allow it: --allow {quoted(code)}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from migrations_ops.alembic_steps import CommandRun, Listener, Step, orders_for
 from migrations_ops.backups import Shelf
@@ -18,7 +19,7 @@ from migrations_ops.errors import (
 )
 from migrations_ops.gate import Evidence
 from migrations_ops.restore import restore_and_prove
-from migrations_ops.results import Backup, Fingerprint, Look, VerifyReport
+from migrations_ops.results import Backup, Finding, Fingerprint, Look, VerifyReport
 from migrations_ops.status import Standing, stand
 from migrations_ops.words import counted, human_size
 from migrations_ops.work import Work
@@ -50,7 +51,34 @@ def back_up(work: Work, standing: Standing, note: str = "") -> Backup | None:
         return backup
 
 
-def upgrade(work: Work, standing: Standing, target: str, backup: Backup | None) -> VerifyReport:
+@dataclass(frozen=True)
+class Attempt:
+    """One upgrade of one environment.
+
+    ``rehearsed`` is what the rehearsal ended with: the database has to end with the same.
+    """
+
+    work: Work
+    standing: Standing
+    target: str
+    backup: Backup | None
+    rehearsed: Fingerprint | None = None
+
+    @property
+    def environment(self) -> Environment:
+        return self.standing.environment
+
+    @property
+    def name(self) -> str:
+        """The name under which its child is started ahead."""
+        return f"{self.environment.name}.upgrade"
+
+    @property
+    def commands(self) -> list[list[str]]:
+        return upgrade_commands(self.environment, self.target)
+
+
+def upgrade(attempt: Attempt) -> VerifyReport:
     """Run what is pending, verify the result, and undo it if anything is wrong.
 
     :raises Refused: env.py went to another database; or verify found an error in the first
@@ -59,38 +87,35 @@ def upgrade(work: Work, standing: Standing, target: str, backup: Backup | None) 
     :raises NeedsAPerson: it failed and the database could not be put back.
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
-    environment = standing.environment
-    commands = upgrade_commands(environment, target)
-    child = work.take_step(f"{environment.name}.upgrade", environment, commands)
+    work, standing = attempt.work, attempt.standing
+    child = work.take_step(attempt.name, attempt.environment, attempt.commands)
     try:
-        _upgrade(work, standing, child, backup, last=len(commands) == 1)
-        Evidence(work.project.settings.releases).note_applied(environment, standing.pending)
-        return _verify(work, standing, child, target, backup, ask_drift=len(commands) > 1)
+        _upgrade(attempt, child)
+        Evidence(work.project.settings.releases).note_applied(attempt.environment, standing.pending)
+        return _verify(attempt, child)
     finally:
         child.close()
 
 
-def _upgrade(
-    work: Work, standing: Standing, child: Step, backup: Backup | None, *, last: bool
-) -> None:
-    environment, database = standing.environment, standing.database
+def _upgrade(attempt: Attempt, child: Step) -> None:
+    work, standing, environment = attempt.work, attempt.standing, attempt.environment
     run, failure = None, "the upgrade was interrupted"
     with suppress(KeyboardInterrupt), work.record.step("upgrade", environment.name) as step:
         step.argv = child.argv
         if not standing.exists:
-            database.prepare_place()
+            standing.database.prepare_place()
         orders = orders_for(work.project, environment)
-        run = child.run(orders, listener(work), last=last)
+        run = child.run(orders, listener(work), last=len(attempt.commands) == 1)
         step.take(run)
         step.note = revisions_in_words(run)
-        failure = failure_of(run, standing, database.look(environment.version_table))
+        failure = failure_of(run, standing, standing.database.look(environment.version_table))
         if failure:
             step.outcome, step.note = "failed", failure
             step.exit = step.exit or ExitCode.FAILED
     if not failure:
         return
     child.close()
-    settled = settle(work, standing, backup, f"the upgrade of {environment.name} failed")
+    settled = settle(work, standing, attempt.backup, f"the upgrade of {environment.name} failed")
     if run is None:
         raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
     if run.refused:
@@ -106,22 +131,16 @@ def _upgrade(
     )
 
 
-def _verify(
-    work: Work,
-    standing: Standing,
-    child: Step,
-    target: str,
-    backup: Backup | None,
-    *,
-    ask_drift: bool,
-) -> VerifyReport:
-    environment = standing.environment
+def _verify(attempt: Attempt, child: Step) -> VerifyReport:
+    work, environment = attempt.work, attempt.environment
     with work.record.step("verify", environment.name) as step:
         drift = None
-        if ask_drift:
+        if len(attempt.commands) > 1:
+            # The same child: it has imported the models already.
             step.argv = child.argv
             drift = child.run(orders_for(work.project, environment))
-        report = judge(work, stand(work.project, environment, target), drift)
+        now = stand(work.project, environment, attempt.target)
+        report = judge(work, now, drift, _unlike(now, attempt.rehearsed))
         work.record.add_findings(list(report.findings))
         step.note = summary(report)
         step.outcome = "passed" if report.passed else "failed"
@@ -130,12 +149,25 @@ def _verify(
         return report
     if environment is work.project.settings.path[0]:
         require_passed_verify(report)
-    settled = settle(work, standing, backup, "verify failed", force=True)
+    settled = settle(work, attempt.standing, attempt.backup, "verify failed", force=True)
     raise StepFailed(
         f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
         untouched=settled,
         next="Mend what verify names, and release again.",
     )
+
+
+def _unlike(standing: Standing, rehearsed: Fingerprint | None) -> list[Finding]:
+    """Where the database did not end as its copy did in the rehearsal."""
+    if rehearsed is None:
+        return []
+    has = standing.database.fingerprint(standing.environment.version_table).schema
+    wanted = rehearsed.schema
+    differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
+    return [
+        Finding("not-as-rehearsed", "error", f"{key} is not as it was in the rehearsal", key)
+        for key in differing
+    ]
 
 
 def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers and values as people read, and type, them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def human_size(size: int) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 revision``, ``3 revisions``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def quoted(argument: str) -> str:
+    """An argument as it is typed in bash, PowerShell and cmd alike."""
+    plain = argument.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
+    return argument if plain.isalnum() else f'"{argument}"'

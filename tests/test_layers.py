@@ -31,7 +31,7 @@ LAYERS = (
     ("databases",),
     ("scripts", "scripts_cache", "scripts_parse", "scripts_place", "scripts_tree"),
     ("revisions", "revision_graph", "revision_targets", "revision_errors"),
-    ("url_files",),
+    ("url_files", "interpreters"),
     ("process",),
     ("process_env",),
     ("settings",),
@@ -88,7 +88,7 @@ def test_imports_point_down(module: Path) -> None:
         ("invoke", {"tasks"}),
         ("alembic", {"child"}),
         ("sqlalchemy", {"child"}),
-        ("subprocess", {"process", "url_files"}),
+        ("subprocess", {"process", "url_files", "interpreters"}),
         ("sqlite3", {"databases", "child", "desk"}),
     ],
 )

@@ -85,9 +85,7 @@ def write(folder: Path, revisions: Sequence[Revision]) -> ScriptDirectory:
 @st.composite
 def cases(draw: st.DrawFn, targets: Callable[[Case], st.SearchStrategy[str]]) -> Case:
     """A history with branches, merges, several bases, dependencies and labels."""
-    names = draw(
-        st.lists(st.text("ab1_", min_size=1, max_size=6), min_size=1, max_size=9, unique=True)
-    )
+    names = draw(st.permutations(NAMES))[: draw(st.integers(1, len(NAMES)))]
     labels = iter(draw(st.permutations(LABELS)))
     made: list[Revision] = []
     for name in names:
@@ -101,7 +99,7 @@ def cases(draw: st.DrawFn, targets: Callable[[Case], st.SearchStrategy[str]]) ->
             depends_on = [by_label.get(each, each) for each in depends_on]
         made.append(revision(name, *down, depends_on=depends_on, labels=chosen))
     case = Case(tuple(draw(st.permutations(made))))
-    reached = case.below(draw(_some(names, 3)))
+    reached = case.below(draw(_some(names, draw(st.sampled_from([0, 1, 1, 2, 3])))))
     inner = {parent for name in reached for parent in case.parents(name)}
     current = tuple(draw(st.permutations(sorted(reached - inner))))
     case = Case(case.revisions, current)

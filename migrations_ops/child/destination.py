@@ -60,7 +60,7 @@ class Destination:
             if same_file(file, other):
                 self._refuse(f"the database of {name}, {other}")
         if self._orders.instead is not None and same_file(file, self._orders.intended):
-            self._refuse(f"the real database, {file}, instead of the rehearsal's copy")
+            self._refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
         if not os.path.exists(file):
             self._created = file
 
@@ -84,10 +84,9 @@ class Destination:
         if file is not None and same_file(file, self._created) and os.path.getsize(file) == 0:
             os.unlink(file)
 
-    def _refuse(self, opened: str) -> None:
-        message = (
-            f"env.py opened {opened}, but {self._orders.environment} is {self._orders.destination}"
-        )
+    def _refuse(self, opened: str, meant: str = "") -> None:
+        meant = meant or f"{self._orders.environment} is {self._orders.intended}"
+        message = f"env.py opened {opened}, but {meant}"
         # Said here, since an env.py may swallow the exception.
         self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
         raise WrongDatabase(message)

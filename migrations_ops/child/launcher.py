@@ -224,12 +224,12 @@ def _difference(entry: Any) -> str:
 
 def _sentence(error: BaseException) -> str:
     """The first line of a message; SQLAlchemy adds the statement with its values below it."""
-    lines = str(error).strip().splitlines()
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def _where(error: BaseException) -> str | None:
-    """The last place of the traceback that is the project's: not Alembic, SQLAlchemy or us."""
+    """The last place of the traceback that is the project's: not Python's, Alembic's or ours."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     import sqlalchemy
@@ -243,6 +243,12 @@ def _where(error: BaseException) -> str | None:
     places = [
         f"{frame.filename}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", *libraries))
+        if not frame.filename.startswith(("<", *libraries)) and not _is_python(frame.filename)
     ]
     return places[-1] if places else None
+
+
+def _is_python(file: str) -> bool:
+    """Whether a file is of Python's own library; what is installed beside it is not."""
+    own = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+    return file.startswith(own) and "-packages" + os.sep not in file[len(own) :]

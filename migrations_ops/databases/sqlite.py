@@ -95,7 +95,7 @@ class SQLite:
         reading where the file may not be written.
         """
         mode = "mode=ro&immutable=1" if self.immutable else "mode=rw"
-        uri = f"file:{urllib.parse.quote(os.fspath(self.path.absolute()))}?{mode}"
+        uri = f"{self.path.absolute().as_uri()}?{mode}"
         with closing(
             sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
         ) as connection:

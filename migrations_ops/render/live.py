@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
 
 from migrations_ops.render import text
-from migrations_ops.render.style import Style, padded
+from migrations_ops.render.style import Style, padded, shortened, width
 from migrations_ops.results import Finding, StepResult
 
 _NAME = 10
@@ -43,8 +44,10 @@ class Lines:
             left = f", {seconds / share - seconds:.0f} s left" if share > 0 and seconds > 1 else ""
             what = f"{what} {share:.0%}{left}"
         step, environment = self._now
-        line = f"  {self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)}"
-        self._stream.write(f"\r\x1b[2K{line} {self.style.paint(what, 'dim')}")
+        line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
+        # A line that wraps could not be taken back.
+        room = shutil.get_terminal_size().columns - width(line) - 1
+        self._stream.write(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
         self._stream.flush()
 
     def end(self, result: StepResult, note: str) -> None:
@@ -53,10 +56,10 @@ class Lines:
         clear = "\r\x1b[2K" if self.style.live else ""
         name = padded(result.name, _NAME)
         environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
-        seconds = self.style.paint(f"{result.seconds:.2f} s", "dim")
+        seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
         said = note if good else f"{result.outcome}: {note}" if note else result.outcome
         mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
-        self._write(f"{clear}{mark}{name} {environment} {seconds:>6}  {said}")
+        self._write(f"{clear}{mark}{name} {environment} {seconds}  {said}")
         for finding in self._findings:
             self._write(f"    {text.finding(finding, self.style)}")
         self._findings = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from typing import TextIO
 
@@ -14,7 +15,9 @@ class Style:
     """What one stream can show: colours on a terminal unless NO_COLOR is set (no-color.org)."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.live = (
+            stream.isatty() and os.environ.get("TERM") != "dumb" and _understands_escapes(stream)
+        )
         self.colours = self.live and not os.environ.get("NO_COLOR")
         encoding = getattr(stream, "encoding", None) or "ascii"
         try:
@@ -34,6 +37,31 @@ class Style:
     def sign(self, sign: str) -> str:
         """The sign, or its plain stand-in."""
         return sign if self._signs else _PLAIN_SIGNS[sign]
+
+
+def _understands_escapes(stream: TextIO) -> bool:
+    """Whether escape sequences work; a Windows console has to be asked to understand them.
+
+    https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences
+    """
+    if sys.platform != "win32":
+        return True
+    import ctypes
+    import msvcrt
+
+    kernel = ctypes.windll.kernel32
+    handle = msvcrt.get_osfhandle(stream.fileno())
+    mode = ctypes.c_uint32()
+    if not kernel.GetConsoleMode(handle, ctypes.byref(mode)):
+        return False
+    return bool(kernel.SetConsoleMode(handle, mode.value | 4))
+
+
+def shortened(text: str, columns: int) -> str:
+    """The text, cut where it would go past so many columns."""
+    while width(text) > columns:
+        text = text[:-1]
+    return text
 
 
 def width(text: str) -> int:

@@ -114,7 +114,7 @@ def released(result: ReleaseResult, style: Style) -> str:
     """How a release ended, in a line."""
     name, to = result.environment, ", ".join(result.to)
     if result.outcome == "nothing to do":
-        return f"Nothing to do: every environment is at {to}."
+        return f"Nothing to do: every environment has reached {to}."
     if result.outcome == "released":
         seconds = sum(step.seconds for step in result.steps)
         sign = style.paint(style.sign("✓"), "green", "bold")

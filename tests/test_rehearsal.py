@@ -1,0 +1,61 @@
+"""The rehearsal meets what only production's rows hold, and production never feels it."""
+
+from __future__ import annotations
+
+from tests.support import R2, R3, Sandbox, dump, query
+
+UNIQUE = """    with op.batch_alter_table("parents") as batch_op:
+        batch_op.create_unique_constraint("uq_parents_name", ["name"])"""
+
+
+def test_rows_of_production_that_break_a_revision_stop_the_release(filled: Sandbox) -> None:
+    query(filled.prod, "UPDATE parents SET name = 'same' WHERE id < 3")
+    filled.add_revision("r4dddddddddd", R3, UNIQUE)
+    before = dump(filled.prod)
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 1
+    assert ran.json["outcome"] == "refused"
+    assert "r4dddddddddd" in ran.json["error"]["what"]
+    assert "prod itself was not touched" in ran.json["error"]["untouched"]
+    assert dump(filled.prod) == before
+    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [("r4dddddddddd",)]
+
+
+def test_rows_that_vanish_unsaid_stop_the_release(filled: Sandbox) -> None:
+    # On dev the statement finds nothing to lose.
+    query(filled.dev, "DELETE FROM children")
+    body = '    op.execute("REPLACE INTO children SELECT 1, parent_id FROM children LIMIT 0")\n'
+    body += '    op.execute("WITH all_of AS (SELECT 1) DELETE FROM children")'
+    filled.add_revision("r4dddddddddd", R3, body)
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 1, ran.err
+    assert [found["code"] for found in ran.json["findings"]] == ["lost-rows"]
+    assert query(filled.prod, "SELECT count(*) FROM children") == [(20,)]
+    allowed = filled.invoke("release-migration", "--allow", "lost-rows:children")
+    assert allowed.code == 0, allowed.err
+
+
+def test_a_downgrade_that_fails_is_told_and_does_not_stop_the_release(filled: Sandbox) -> None:
+    file = filled.add_revision("r4dddddddddd", R3, '    op.execute("SELECT 1")')
+    text = file.read_text().replace(
+        "def downgrade() -> None:\n    pass",
+        'def downgrade() -> None:\n    op.execute("DROP TABLE nothing_of_that_name")',
+    )
+    file.write_text(text)
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    assert "downgrade-fails" in [found["code"] for found in ran.json["findings"]]
+
+
+def test_the_scratch_copy_is_gone_afterwards(filled: Sandbox) -> None:
+    assert filled.invoke("release-migration").code == 0
+    assert not list((filled.folder / "data/repom/releases").rglob("rehearsal*.sqlite3*"))
+
+
+def test_a_database_in_wal_mode_is_released_and_stays_in_it(filled: Sandbox) -> None:
+    for file in (filled.dev, filled.prod):
+        query(file, "PRAGMA journal_mode=WAL")
+    assert filled.invoke("release-migration").code == 0
+    assert query(filled.prod, "PRAGMA journal_mode") == [("wal",)]
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
+    assert R2 != R3

@@ -1,0 +1,82 @@
+"""The tasks as a user meets them: names, flags, chains, configuration alone."""
+
+from __future__ import annotations
+
+from tests.support import R2, R3, Sandbox, query
+
+STAGING = "\n[tool.migrations_ops.environments.prod]"
+
+
+def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> None:
+    listed = shop.invoke("--list").out
+    for name in (
+        "release-migration", "backup", "upgrade-dev", "upgrade-prod", "verify", "status",
+        "status-all", "revision", "downgrade", "stamp", "current", "history", "heads",
+        "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases",
+    ):  # fmt: skip
+        assert f"\n  {name} " in listed
+    for group in ("Release", "Look", "Backups", "Revisions"):
+        assert f"[{group}]" in listed
+
+
+def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
+    for name in ("restore", "downgrade", "stamp"):
+        text = shop.invoke("--help", name).out
+        assert "-e STRING, --env=STRING" in text
+        assert "-y, --yes" in text
+    assert "-j, --json" in shop.invoke("--help", "status-all").out
+
+
+def test_a_third_environment_needs_configuration_alone(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text()
+    url = 'url = "sqlite:///data/repom/db.staging.sqlite3"'
+    staging = f"\n[tool.migrations_ops.environments.staging]\n{url}\n{STAGING}"
+    filled.configure(text.replace(STAGING, staging))
+    assert "upgrade-staging" in filled.invoke("--list").out
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    done = [(step["name"], step["environment"]) for step in ran.json["steps"]]
+    order = [environment for name, environment in done if name == "upgrade"]
+    assert order == ["dev", "staging", "prod"]
+    assert ("rehearse", "staging") in done
+
+
+def test_the_chain_of_the_card_works_as_written(filled: Sandbox) -> None:
+    chain = ("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
+    ran = filled.invoke(*chain)
+    assert ran.code == 0, ran.err
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
+    # The backup that the first link took is still equal when upgrade-prod wants one.
+    assert len(list((filled.folder / "data/repom/backups").glob("db_*.sqlite3"))) == 1
+
+
+def test_the_chain_stops_at_the_first_failing_link(filled: Sandbox) -> None:
+    filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
+    ran = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
+    assert ran.code == 3
+    assert "not today" in ran.err
+    assert "environment" not in ran.out
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+def test_a_repeated_task_runs_each_time(filled: Sandbox) -> None:
+    (filled.folder / "invoke.yaml").unlink(missing_ok=True)
+    ran = filled.invoke("status", "backup", "status")
+    assert ran.out.count("EXEC_ENV is not set") == 2
+
+
+def test_dry_runs_nothing_and_says_so(filled: Sandbox) -> None:
+    for task in ("release-migration", "upgrade-dev", "backup", "prune"):
+        ran = filled.invoke("--dry", task)
+        assert ran.code == 0
+        assert "Nothing was changed." in ran.out
+    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
+    assert not (filled.folder / "data/repom/backups").exists()
+
+
+def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
+    below = filled.folder / "some/where"
+    below.mkdir(parents=True)
+    ran = filled.invoke("release-migration", cwd=below)
+    assert ran.code == 0, ran.err
+    assert not list(below.iterdir())
