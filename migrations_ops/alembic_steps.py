@@ -35,6 +35,7 @@ class CommandRun:
     failure: str = ""
     where: str = ""
     failed_revision: str = ""
+    misused: bool = False
     exit: int | None = None
     revisions: list[RevisionRun] = field(default_factory=list)
     operations: list[dict[str, Any]] = field(default_factory=list)
@@ -119,6 +120,7 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             done.refused = event["message"]
         case "failed" if not done.refused:
             done.failure = _failure(event)
+            done.misused = event["kind"] == "usage"
             done.where = event.get("where") or ""
             done.failed_revision = event.get("revision") or ""
 

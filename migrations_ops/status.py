@@ -110,6 +110,23 @@ def require_upgradable(standing: Standing) -> None:
         )
 
 
+def require_readable(standing: Standing) -> None:
+    """:raises Refused: there is no database, or it cannot be read."""
+    name = standing.environment.name
+    if not standing.exists:
+        raise Refused(
+            f"{name} has no database yet: {standing.database.label} does not exist.",
+            untouched="Nothing was created.",
+            next=f"Type: invoke upgrade-{name}",
+        )
+    if standing.look.trouble:
+        raise Refused(
+            f"{name} cannot be read: {standing.look.trouble}.",
+            untouched="Nothing was changed.",
+            next="invoke doctor tells more.",
+        )
+
+
 def read_status(project: Project, environments: list[Environment]) -> StatusReport:
     """One row for each environment; what cannot be read is said in its row.
 

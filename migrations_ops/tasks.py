@@ -94,7 +94,7 @@ def console(*, json: bool = False) -> Iterator[Console]:
         here.show_error(stopped)
         raise Exit(code=int(stopped.exit_code)) from None
     except KeyboardInterrupt:
-        here.show_error(Interrupted("Interrupted.", untouched="Nothing was changed."))
+        here.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
     except BrokenPipeError:
         raise Exit(code=int(ExitCode.REFUSED)) from None

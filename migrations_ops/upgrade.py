@@ -246,9 +246,11 @@ def _structure_is(standing: Standing, before: Fingerprint) -> bool:
 
 
 def listener(work: Work) -> Listener:
-    """Shows each revision while it runs."""
+    """Shows each revision while it runs, and starts the next child when this one is ready."""
 
     def on_event(event: dict[str, object]) -> None:
+        if event["event"] == "ready":
+            work.start_wanted()
         if event["event"] == "started":
             work.record.report.progress(f"revision {event['revision']}")
 

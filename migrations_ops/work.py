@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.alembic_steps import Step, start_step
 from migrations_ops.environments import Environment
+from migrations_ops.errors import OpsError
 from migrations_ops.project import Project
 from migrations_ops.records import Record
+
+CORES = os.cpu_count() or 1
 
 
 @dataclass
@@ -22,21 +25,39 @@ class Work:
     record: Record
     allow: tuple[str, ...] = ()
     _ahead: dict[str, tuple[list[list[str]], Step]] = field(default_factory=dict)
+    _wanted: dict[str, tuple[Environment, list[list[str]]]] = field(default_factory=dict)
 
     def allowed(self, environment: Environment) -> tuple[str, ...]:
         return (*environment.allow, *self.allow)
 
     def start_ahead(self, name: str, environment: Environment, commands: list[list[str]]) -> None:
-        """Let a child import Alembic while other work goes on; at most one for each core.
+        """Let a child import Alembic while other work goes on, now or as soon as a core is free.
 
         Nine tenths of an Alembic command is import; a child that is not needed after all leaves
         without having opened anything.
         """
-        if name not in self._ahead and len(self._ahead) < (os.cpu_count() or 1):
+        if name in self._ahead:
+            return
+        if len(self._ahead) < CORES:
             self._ahead[name] = (commands, self._start(name, environment, commands))
+        else:
+            self._wanted[name] = (environment, commands)
+
+    def start_wanted(self) -> None:
+        """Start the children that are wanted next; at most one for each core waits.
+
+        Called when the child at work has done its imports: until then the cores are busy.
+        """
+        while self._wanted and len(self._ahead) < CORES:
+            name, (environment, commands) = next(iter(self._wanted.items()))
+            del self._wanted[name]
+            # Another step is at work: one that cannot start says so when its own turn comes.
+            with suppress(OpsError):
+                self._ahead[name] = (commands, self._start(name, environment, commands))
 
     def take_step(self, name: str, environment: Environment, commands: list[list[str]]) -> Step:
         """The child of that name, started ahead or now."""
+        self._wanted.pop(name, None)
         if name in self._ahead:
             prepared, step = self._ahead.pop(name)
             if prepared == commands:

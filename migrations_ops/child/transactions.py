@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from .events import Events
 from .orders import Orders, same_file
 
+_PROTECTED = "migrations_ops_protected"
 _BASELINE = "migrations_ops_violations"
-_LITERAL_BEGIN = re.compile(
-    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE
-)
+_BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.I)
+_COMMIT = re.compile(r"\s*(COMMIT|END)(\s+TRANSACTION)?\s*;?\s*$", re.I)
+# sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 does not have yet.
+_LEGACY = -1
 
 # The commands of Alembic that write to the database.
 CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
@@ -30,96 +36,202 @@ class ForeignKeysBroken(Exception):
     """The upgrade leaves rows whose parents are gone; its transaction is rolled back."""
 
 
-class SQLiteTransactions:
-    """One transaction around the whole run, IMMEDIATE where the command changes the database."""
+class TransactionTorn(Exception):
+    """A revision has ended, or wants to end, the transaction that makes the run all or nothing."""
 
-    def __init__(self, orders: Orders) -> None:
+
+class SQLiteTransactions:
+    """One transaction around the whole run, IMMEDIATE where the command changes the database.
+
+    :param may_attach: raises where the file that a statement attaches is not for this run.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        events: Events,
+        may_attach: Callable[[str], None] = lambda file: None,
+    ) -> None:
         self._orders = orders
-        self._committing = False
+        self._events = events
+        self._may_attach = may_attach
         # Whether the command at work may change the database.
         self.changes = False
-        self.connections: list[sqlite3.Connection] = []
-        # Set while a revision's own code runs: a COMMIT that it sends itself would tear the
-        # transaction that makes the upgrade all or nothing.
-        self.in_revision = False
+        # The revision that has begun and not come to its end, also when it failed: an env.py
+        # that swallows the error must not commit the half of it.
+        self.revision: str | None = None
+        # What SQLite's own "not authorized" does not say.
+        self.denied = ""
+        self._drivers: list[Any] = []
+        self._migrating: Any = None
+        self._in_autocommit_block = False
+        self._committing = False
+        self._stopped = False
 
     def install(self) -> None:
         from alembic.ddl.sqlite import SQLiteImpl
+        from alembic.runtime.migration import MigrationContext
         from sqlalchemy import Engine, event
 
         SQLiteImpl.transactional_ddl = True
         # Listeners of the class run before those that env.py puts on its own engine.
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "commit", self._commit)
-        event.listen(Engine, "before_cursor_execute", self._own_begin, retval=True)
+        event.listen(Engine, "before_cursor_execute", self._before, retval=True)
+        original = MigrationContext.autocommit_block
+
+        @contextmanager
+        def autocommit_block(context: Any) -> Iterator[None]:
+            self._in_autocommit_block = True
+            try:
+                with original(context):
+                    yield
+            finally:
+                self._in_autocommit_block = False
+
+        MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign]
+
+    def command_begins(self, *, changes: bool) -> None:
+        """Another Alembic command starts in this process."""
+        self.changes, self.revision, self.denied = changes, None, ""
+
+    def stop(self) -> None:
+        """From now on nothing is committed; called from another thread."""
+        self._stopped = True
+        for driver in self._drivers:
+            with suppress(Exception):  # it may be closed by now
+                # Ends a long statement, which a signal cannot. aiosqlite hides its connection.
+                getattr(driver, "_conn", driver).interrupt()
+
+    # -- what SQLAlchemy tells ----------------------------------------------------------------
 
     def _begin(self, connection: Any) -> None:
         if not self._protects(connection):
             return
-        self._committing = False
         driver = connection.connection.driver_connection
-        if getattr(driver, "autocommit", None) is False:
-            # Python 3.12's autocommit=False has already opened a deferred transaction.
+        if self.revision is not None and not self._in_autocommit_block:
+            if driver is self._migrating:
+                raise self._torn("has ended the transaction of the run")
+            return  # a connection of the revision's own: what it writes finds the file locked
+        self._committing = False
+        if getattr(driver, "autocommit", _LEGACY) != _LEGACY:
+            # Python 3.12's other ways: True makes commit() and rollback() do nothing.
+            driver.autocommit = _LEGACY
+        if driver.in_transaction:
+            if driver.total_changes:
+                return
+            # An empty one, of Python 3.12's autocommit=False or of env.py: ours takes its place.
             _execute(connection, "ROLLBACK")
-        elif driver.in_transaction:
-            return
         _execute(connection, "PRAGMA foreign_keys=OFF")
         if self._orders.lock_timeout is not None:
             _execute(connection, f"PRAGMA busy_timeout={int(self._orders.lock_timeout * 1000)}")
-        if connection.connection.dbapi_connection.isolation_level is None:
-            return  # an autocommit_block(), or an env.py that sends its own BEGIN
+        no_transactions = connection.connection.dbapi_connection.isolation_level is None
+        if self._in_autocommit_block and no_transactions:
+            return
         if not self.changes:
-            _execute(connection, "BEGIN")
+            if not no_transactions:
+                _execute(connection, "BEGIN")
             return
         # DEFERRED fails at once when another writer commits between our read and our write.
+        # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
         _execute(connection, "BEGIN IMMEDIATE")
-        connection.info[_BASELINE] = violations(connection)
+        self._migrating = driver
+        # What an autocommit_block() has broken counts as new, too.
+        if _BASELINE not in connection.info:
+            connection.info[_BASELINE] = violations(connection)
 
     def _commit(self, connection: Any) -> None:
-        if connection.dialect.name != "sqlite":
+        if not connection.info.get(_PROTECTED):
             return
-        before = connection.info.pop(_BASELINE, None)
-        if before is not None:
-            refuse_new_violations(connection, before)
+        if self._stopped:
+            raise KeyboardInterrupt
+        driver = connection.connection.driver_connection
+        if self.revision is not None and driver is self._migrating:
+            if not self._in_autocommit_block:
+                raise self._torn("was to be committed before it had come to its end")
+            self._events.emit("committed", revision=self.revision)
+        if _BASELINE in connection.info:
+            refuse_new_violations(connection, connection.info[_BASELINE])
         self._committing = True
 
-    def _own_begin(
+    def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
-        """An env.py that sends its own BEGIN finds the transaction already begun."""
-        begun = _BASELINE in connection.info and _LITERAL_BEGIN.match(sql)
-        return ("SELECT 1", parameters) if begun else (sql, parameters)
+        if not connection.info.get(_PROTECTED):
+            return sql, parameters
+        if self._stopped:
+            raise KeyboardInterrupt
+        driver = connection.connection.driver_connection
+        if self._in_autocommit_block:
+            return sql, parameters
+        if driver.in_transaction and _BEGIN.match(sql):
+            # An env.py that sends its own BEGIN finds the transaction already begun.
+            return "SELECT 1", parameters
+        if driver is self._migrating:
+            if self.revision is not None and not driver.in_transaction:
+                raise self._torn("has rolled back the transaction of the run")
+            if self.revision is None and _COMMIT.match(sql):
+                self._commit(connection)
+        return sql, parameters
+
+    def _torn(self, what: str) -> TransactionTorn:
+        return TransactionTorn(
+            f"revision {self.revision} {what}, so that nothing of the run is kept:"
+            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block()"
+        )
+
+    # -- what the driver tells ----------------------------------------------------------------
 
     def _protects(self, connection: Any) -> bool:
         if connection.dialect.name != "sqlite":
             return False
-        known = connection.info.get("migrations_ops_protected")
+        known = connection.info.get(_PROTECTED)
         if known is None:
             from .destination import main_file
 
             file = main_file(connection)
             known = self._orders.destination is None or same_file(file, self._orders.destination)
-            connection.info["migrations_ops_protected"] = known
+            connection.info[_PROTECTED] = known
             if known:
-                self._watch(connection.connection.driver_connection)
+                self._watch(connection)
         return bool(known)
 
-    def _watch(self, driver: Any) -> None:
-        if not isinstance(driver, sqlite3.Connection):
-            return
-        self.connections.append(driver)
-        driver.set_authorizer(self._authorize)
+    def _watch(self, connection: Any) -> None:
+        driver = connection.connection.driver_connection
+        self._drivers.append(driver)
+        if isinstance(driver, sqlite3.Connection):
+            driver.set_authorizer(self._authorize)
+        elif hasattr(driver, "set_authorizer"):  # aiosqlite
+            connection.connection.dbapi_connection.run_async(
+                lambda driver: driver.set_authorizer(self._authorize)
+            )
         if self._orders.instead is not None:
             # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
-            driver.execute("PRAGMA synchronous=OFF")
+            _execute(connection, "PRAGMA synchronous=OFF")
 
     def _authorize(
         self, action: int, first: str | None, _2: str | None, _3: str | None, _4: str | None
     ) -> int:
-        commits = action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT"
-        if commits and self.in_revision and not self._committing:
-            return sqlite3.SQLITE_DENY
+        if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT" and not self._may_commit():
+            return self._deny(str(self._torn("sends a COMMIT of its own")))
+        if action == sqlite3.SQLITE_ATTACH:
+            if first is None:
+                return self._deny("the name of a file to ATTACH must stand in the statement")
+            try:
+                self._may_attach(first)
+            except Exception as refusal:
+                return self._deny(str(refusal))
         return sqlite3.SQLITE_OK
+
+    def _may_commit(self) -> bool:
+        if self._stopped:
+            return False
+        return self._committing or self._in_autocommit_block or self.revision is None
+
+    def _deny(self, reason: str) -> int:
+        self.denied = reason
+        print(f"migrations_ops: {reason}", file=sys.stderr, flush=True)
+        return sqlite3.SQLITE_DENY
 
 
 def violations(connection: Any) -> Violations:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from migrations_ops.alembic_steps import CHILD, global_options
 from migrations_ops.console import Console
-from migrations_ops.operations import release_all, upgrade_environment, write_sql
+from migrations_ops.desk.planning import plan_upgrade, show_planned
+from migrations_ops.door import write_sql
+from migrations_ops.errors import Refused
+from migrations_ops.operations import release_all, upgrade_environment
 from migrations_ops.project import Project
 from migrations_ops.records import result_document
-from migrations_ops.rehearsal import Rehearsed, rehearsal_commands
+from migrations_ops.rehearsal import Rehearsed
 from migrations_ops.release import Wish
 from migrations_ops.render import text
-from migrations_ops.settings import running_python
-from migrations_ops.status import Standing, read_status, require_upgradable, stand
-from migrations_ops.upgrade import upgrade_commands
+from migrations_ops.status import Standing, read_status
+from migrations_ops.words import counted
 
 
 def show_release(here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool) -> None:
@@ -46,12 +46,12 @@ def show_upgrade(
     environment = project.settings.environment(name)
     wish = Wish(to, None if yes else _ask)
     if dry:
-        here.show("\n".join([*_steps_of(project, name, to), _UNCHANGED]))
+        show_planned(here, project, [plan_upgrade(project, environment, to)])
         return
     finished = upgrade_environment(project, environment, wish, here.report, allow)
     reached = ", ".join(finished.result.to)
     line = (
-        f"Nothing to do: {name} is at {reached}."
+        f"Nothing to do: {name} has reached {reached}."
         if finished.result.outcome == "nothing to do"
         else f"{name} is at {reached} (record {finished.result.id})."
     )
@@ -64,56 +64,30 @@ def show_sql(here: Console, name: str, to: str | None) -> None:
     environment = project.settings.environment(name)
     finished, sql = write_sql(project, environment, to, here.report)
     nothing = f"-- Nothing is pending for {name}.\n"
-    here.finish(finished, sql or nothing, {"environment": name, "sql": sql})
-
-
-_UNCHANGED = "Nothing was changed."
+    result = finished.result
+    document = {"environment": name, "from": result.from_, "to": result.to, "sql": sql}
+    here.finish(finished, sql or nothing, None if finished.error else document)
 
 
 def show_plan(here: Console, to: str | None) -> None:
     """Show the steps that a release would run."""
     project = here.project()
-    lines: list[str] = []
-    for environment in project.settings.path:
-        lines += _steps_of(project, environment.name, to)
-    steps = [line.strip() for line in lines]
-    here.show("\n".join([*lines, _UNCHANGED]), {"steps": steps, "changed": False})
-
-
-def _steps_of(project: Project, name: str, to: str | None) -> list[str]:
-    environment = project.settings.environment(name)
-    standing = stand(project, environment, to)
-    require_upgradable(standing)
-    if not standing.pending:
-        return [f"{name}: nothing pending."]
-    target = to or environment.target
-    lines = [f"{name}: {len(standing.pending)} pending, to {', '.join(standing.target)}"]
-    lines += [f"    {each.revision}  {each.message}" for each in standing.pending]
-    if standing.exists:
-        lines.append(f"  back up   {standing.database.label}")
-    if environment is not project.settings.path[0]:
-        lines.append(
-            f"  rehearse  {_argv(project, standing, rehearsal_commands(standing, target))}"
-        )
-    lines.append(f"  upgrade   {_argv(project, standing, upgrade_commands(environment, target))}")
-    return lines
-
-
-def _argv(project: Project, standing: Standing, commands: list[list[str]]) -> str:
-    environment = standing.environment
-    python = environment.python or running_python()
-    options = global_options(project.settings.alembic, environment)
-    parts: list[Any] = [python, CHILD]
-    for number, command in enumerate(commands):
-        parts += [*(["--then"] if number else []), *options, *command]
-    return f"{project.settings.selector}={environment.name} {' '.join(map(str, parts))}"
+    path = project.settings.path
+    show_planned(here, project, [plan_upgrade(project, each, to) for each in path])
 
 
 def _ask(standing: Standing, rehearsed: Rehearsed) -> bool:
-    """Ask before an environment that is configured to ask; without a terminal the answer is no."""
+    """Ask before an environment that is configured to ask.
+
+    :raises Refused: there is nobody to ask.
+    """
+    pending, name = counted(len(standing.pending), "revision"), standing.environment.name
     if not sys.stdin.isatty():
-        return False
-    count, name = len(standing.pending), standing.environment.name
-    sys.stderr.write(f"The rehearsal passed. Upgrade {name} by {count} revisions? [y/N] ")
+        raise Refused(
+            f"{name} is configured to ask before an upgrade, and nobody can be asked.",
+            untouched=f"{name} was not touched.",
+            next="Add --yes if that is what you want.",
+        )
+    sys.stderr.write(f"The rehearsal passed. Upgrade {name} by {pending}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")

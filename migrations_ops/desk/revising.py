@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 
 from migrations_ops.console import Console, require_text, split_arguments
-from migrations_ops.operations import (
-    create_revision,
-    downgrade_environment,
-    run_alembic,
-    stamp_environment,
-)
+from migrations_ops.door import create_revision, run_alembic
+from migrations_ops.moves import downgrade_environment, stamp_environment
 from migrations_ops.records import result_document
 from migrations_ops.runs import Finished
 

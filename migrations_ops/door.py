@@ -1,0 +1,173 @@
+"""Any Alembic command through the safe door: for its output, or for the file that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from migrations_ops.alembic_steps import orders_for
+from migrations_ops.environments import Environment
+from migrations_ops.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.locks import hold_locks
+from migrations_ops.project import Project
+from migrations_ops.records import Report
+from migrations_ops.revisions import History
+from migrations_ops.runs import Finished, run_recorded
+from migrations_ops.status import Standing, stand
+from migrations_ops.upgrade import (
+    back_up,
+    in_revision,
+    listener,
+    place,
+)  # fmt: skip
+from migrations_ops.work import Work
+
+# The commands of Alembic that write to the database.
+_CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
+
+
+def run_alembic(
+    project: Project, environment: Environment, arguments: list[str], report: Report
+) -> tuple[Finished, str]:
+    """Any Alembic command through the safe door; returns what it printed.
+
+    A command that changes the database is preceded by a verified backup.
+    """
+    printed: list[str] = []
+
+    def body(work: Work) -> None:
+        settings = project.settings
+        if not changes_database(arguments):
+            printed.append(_print_alembic(work, environment, arguments))
+            return
+        with hold_locks([project.database(environment)], "alembic", settings.wait):
+            standing = stand(project, environment)
+            back_up(work, standing)
+            printed.append(_print_alembic(work, environment, arguments))
+            work.record.update(outcome="released")
+
+    finished = run_recorded(project, "alembic", environment.name, report, body)
+    return finished, "".join(printed)
+
+
+def changes_database(arguments: Sequence[str]) -> bool:
+    """Whether these arguments of Alembic write to the database."""
+    return bool(_CHANGING & set(arguments)) and "--sql" not in arguments
+
+
+def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -> str:
+    output = work.scratch("stdout.txt")
+    child = work.take_step(f"{environment.name}.alembic", environment, [arguments])
+    try:
+        run = child.run(orders_for(work.project, environment, stdout=output), listener(work))
+        if run.refused:
+            raise Refused(
+                f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",
+                untouched="Nothing was written.",
+            )
+        if run.misused:
+            raise ConfigurationError(
+                f"Alembic does not understand {' '.join(arguments)!r}: {run.failure}.",
+                next=f'Type: invoke alembic --env {environment.name} --args "--help"',
+            )
+        if run.failure:
+            changes = changes_database(arguments)
+            raise StepFailed(
+                f"alembic {' '.join(arguments)} on {environment.name} failed"
+                f"{in_revision(run)}: {run.failure.removesuffix('.')}.",
+                untouched="The transaction was rolled back." if changes else "It only looks.",
+                next=f"Mend it and try again{place(run)}.",
+            )
+        if run.differences:
+            raise Refused(
+                f"The models and {environment.name} differ: {'; '.join(run.differences)}.",
+                untouched="Nothing was changed.",
+                next='For a revision that mends it: invoke revision --message "..."',
+            )
+        return output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
+    finally:
+        child.close()
+        output.unlink(missing_ok=True)
+
+
+def write_sql(
+    project: Project, environment: Environment, to: str | None, report: Report
+) -> tuple[Finished, str]:
+    """The SQL of the pending upgrade, without running it."""
+    printed: list[str] = []
+
+    def body(work: Work) -> None:
+        standing = stand(project, environment, to)
+        work.record.update(from_=standing.look.revisions, to=standing.target)
+        if not standing.pending:
+            return
+        current = ",".join(standing.look.revisions) or "base"
+        target = ",".join(standing.target)
+        span = f"{current}:{target}"
+        printed.append(_print_alembic(work, environment, ["upgrade", span, "--sql"]))
+
+    finished = run_recorded(project, f"upgrade-{environment.name}", environment.name, report, body)
+    return finished, "".join(printed)
+
+
+def create_revision(
+    project: Project,
+    message: str,
+    report: Report,
+    *,
+    autogenerate: bool,
+    rev_id: str | None,
+) -> tuple[Finished, Path | None, list[str]]:
+    """Write a new revision file, compared with the first environment's database.
+
+    :returns: the new file, and the operations that it holds.
+    """
+    environment = project.settings.path[0]
+    written: list[Path] = []
+
+    def body(work: Work) -> None:
+        if autogenerate:
+            _require_comparable(stand(project, environment))
+        before = set(project.history(environment).revisions)
+        arguments = ["revision", "-m", message]
+        arguments += ["--autogenerate"] if autogenerate else []
+        arguments += ["--rev-id", rev_id] if rev_id else []
+        _print_alembic(work, environment, arguments)
+        after: History = Project(project.settings).history(environment)
+        written.extend(after.revisions[name].path for name in after.revisions if name not in before)
+
+    finished = run_recorded(project, "revision", environment.name, report, body)
+    file = written[0] if written else None
+    return finished, file, operations_of(file) if file else []
+
+
+def _require_comparable(standing: Standing) -> None:
+    """:raises Refused: the models cannot be compared with this database, which is not at head."""
+    if standing.state != "at head":
+        name, label = standing.environment.name, standing.database.label
+        raise Refused(
+            f"The models are compared with {name} ({label}), which is {standing.state}.",
+            untouched="No file was written.",
+            next=f"Type: invoke upgrade-{name}; or add --empty to write the operations yourself.",
+        )
+
+
+def operations_of(file: Path) -> list[str]:
+    """What the upgrade of a revision file does, a line each: ``add_column loans due``."""
+    import ast
+
+    lines = []
+    for function in ast.parse(file.read_bytes()).body:
+        if not isinstance(function, ast.FunctionDef) or function.name != "upgrade":
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                if isinstance(owner, ast.Name) and owner.id in ("op", "batch_op"):
+                    texts = [
+                        str(part.value)
+                        for part in node.args
+                        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                    ]
+                    lines.append((node.lineno, " ".join([node.func.attr, *texts])))
+    return [line for _, line in sorted(lines)]

@@ -1,0 +1,145 @@
+"""Downgrade and stamp: one Alembic command, after a backup, and with proof of where it ended."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from migrations_ops.alembic_steps import CommandRun, orders_for
+from migrations_ops.environments import Environment
+from migrations_ops.errors import ExitCode, Interrupted, Refused, StepFailed
+from migrations_ops.locks import hold_locks
+from migrations_ops.project import Project
+from migrations_ops.records import Report
+from migrations_ops.runs import Finished, run_recorded
+from migrations_ops.status import Standing, require_readable, require_upgradable, stand
+from migrations_ops.upgrade import (
+    back_up,
+    in_revision,
+    listener,
+    place,
+    revisions_in_words,
+    settle,
+)  # fmt: skip
+from migrations_ops.work import Work
+
+
+def downgrade_environment(
+    project: Project, environment: Environment, to: str, report: Report
+) -> Finished:
+    """Back up, then take revisions back."""
+
+    def body(work: Work) -> None:
+        with hold_locks([project.database(environment)], "downgrade", project.settings.wait):
+            standing = stand(project, environment)
+            require_readable(standing)
+            require_upgradable(standing)
+            reverting = standing.history.reverting(standing.look.revisions, to)
+            if not reverting:
+                return
+            wanted = _left_after(standing, [revision.revision for revision in reverting])
+            work.record.update(from_=standing.look.revisions, to=wanted)
+            _change(work, standing, ["downgrade", to], wanted)
+
+    return run_recorded(project, "downgrade", environment.name, report, body)
+
+
+def _left_after(standing: Standing, reverted: list[str]) -> tuple[str, ...]:
+    """What the version table holds when these revisions are gone."""
+    history = standing.history
+    left = history.ancestors(standing.look.revisions) - set(reverted)
+    inner = {parent for name in left for parent in history.parents[name]}
+    return tuple(sorted(left - inner))
+
+
+def stamp_environment(
+    project: Project, environment: Environment, to: str, report: Report
+) -> Finished:
+    """Put an existing database under migration, if it is what that revision builds."""
+
+    def body(work: Work) -> None:
+        with hold_locks([project.database(environment)], "stamp", project.settings.wait):
+            standing = stand(project, environment)
+            require_readable(standing)
+            wanted = standing.history.resolve(to)
+            if set(wanted) == set(standing.look.revisions):
+                return
+            work.record.update(from_=standing.look.revisions, to=wanted)
+            _require_built_like(work, standing, to)
+            _change(work, standing, ["stamp", to], wanted)
+
+    return run_recorded(project, "stamp", environment.name, report, body)
+
+
+def _require_built_like(work: Work, standing: Standing, to: str) -> None:
+    """Build a scratch database up to that revision and compare the schemas.
+
+    :raises Refused: they differ, or the revisions cannot build one from nothing.
+    """
+    environment = standing.environment
+    scratch = work.scratch(f"stamp{standing.database.suffix}")
+    built = standing.database.open_scratch(scratch)
+    with work.record.step("compare", environment.name) as step:
+        child = work.take_step(f"{environment.name}.stamp-compare", environment, [["upgrade", to]])
+        try:
+            run = child.run(orders_for(work.project, environment, instead=scratch))
+            if run.failure or run.refused:
+                raise Refused(
+                    f"The revisions up to {to} cannot build an empty database, so that"
+                    f" {environment.name} cannot be compared: {run.failure or run.refused}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next="If you are sure, type: invoke alembic"
+                    f' --env {environment.name} --args "stamp {to}"',
+                )
+            wanted = built.fingerprint(environment.version_table).schema
+            has = standing.database.fingerprint(environment.version_table).schema
+            differing = sorted(
+                dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))
+            )
+            if differing:
+                more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+                raise Refused(
+                    f"{environment.name} is not what {to} builds; these differ:"
+                    f" {', '.join(differing[:5])}{more}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next="Stamp the revision that describes it, or change the database first.",
+                )
+            step.note = "the schema is what that revision builds"
+        finally:
+            child.close()
+            built.remove()
+
+
+def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
+    """Back up, run one Alembic command, and prove where it ended."""
+    environment = standing.environment
+    backup = back_up(work, standing)
+    child = work.take_step(f"{environment.name}.{command[0]}", environment, [command])
+    run: CommandRun | None = None
+    failure = "it was interrupted"
+    with suppress(KeyboardInterrupt), work.record.step(command[0], environment.name) as step:
+        step.argv = child.argv
+        run = child.run(orders_for(work.project, environment), listener(work))
+        step.take(run)
+        step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
+        look = standing.database.look(environment.version_table)
+        failure = run.refused or run.failure
+        if not failure and set(look.revisions) != set(wanted):
+            stands = ", ".join(look.revisions) or "base"
+            failure = f"it ran to its end, but the database stands at {stands}"
+        if failure:
+            step.outcome, step.exit = "failed", step.exit or ExitCode.FAILED
+    if not failure:
+        work.record.update(outcome="released")
+        return
+    child.close()
+    settled = settle(work, standing, backup, f"the {command[0]} of {environment.name} failed")
+    sentence = f"The {command[0]} of {environment.name}"
+    if run is None:
+        raise Interrupted(f"{sentence} was interrupted.", untouched=settled)
+    if run.refused:
+        raise Refused(f"{sentence} was refused: {run.refused}.", untouched=settled)
+    raise StepFailed(
+        f"{sentence} failed{in_revision(run)}: {failure}.",
+        untouched=settled,
+        next=f"Mend it and try again{place(run)}.",
+    )
