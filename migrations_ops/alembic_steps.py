@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,9 @@ class CommandRun:
     statements: list[dict[str, Any]] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     opened: bool = False
+    begun: bool = False
+    # How many of the project's own commands have run in the place of Alembic's.
+    commands: int = 0
 
 
 class Step:
@@ -52,6 +56,9 @@ class Step:
         self.environment = environment
         self._events = child.lines()
         self._told = False
+        # Part of the run was committed before its end, by an autocommit_block(): that the
+        # rest was rolled back does not mean that nothing has changed.
+        self.committed = False
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -73,10 +80,11 @@ class Step:
         begun = time.monotonic()
         self._told = True
         self._child.say(json.dumps(orders))
-        timer = self._child.kill_after(self.environment.timeout)
+        timeout = self.environment.timeout
+        timer = None if timeout is None else self._child.kill_after(timeout)
         try:
             for line in self._events:
-                event = json.loads(line)
+                event = self._read(line)
                 _note(done, event)
                 if listener is not None:
                     listener(event)
@@ -95,15 +103,23 @@ class Step:
     def close(self) -> None:
         """Let the child go: in order if it has worked, at once if it never got orders."""
         if self._told:
-            self._child.stop()
+            self._child.stop(self._read)
         else:
             self._child.dismiss()
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return {"event": "cut short"}  # killed while it wrote, or interrupted while we read
+        self.committed = self.committed or event["event"] == "committed"
+        return event
 
 
 def _note(done: CommandRun, event: dict[str, Any]) -> None:
     match event["event"]:
         case "opened":
-            done.opened = True
+            done.opened, done.begun = True, event["begun"]
         case "done":
             done.revisions.append(
                 RevisionRun(event["revision"], event["seconds"], event["statements"])
@@ -126,13 +142,13 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
 
 
 def _failure(event: dict[str, Any]) -> str:
-    if event["kind"] == "exit":
-        return str(event["message"])
-    if event["type"] == "CommandError":
+    if event["kind"] in ("exit", "guard") or event["type"] == "CommandError":
         return str(event["message"])
     if "database is locked" in event["message"]:
         return "the database is locked by another process"
-    return f"{event['type']}: {event['message']}"
+    # SQLAlchemy repeats in brackets which of the driver's errors it stands for.
+    message = re.sub(r"^\([\w.]+\) ", "", event["message"])
+    return f"{event['type']}: {message}"
 
 
 def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> str:

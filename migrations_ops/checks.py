@@ -12,6 +12,7 @@ from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding, Severity, VerifyReport
 from migrations_ops.revisions import Revision
 from migrations_ops.status import Standing, stand
+from migrations_ops.words import counted
 from migrations_ops.work import Work
 
 DRIFT_SHOWN = 10
@@ -27,7 +28,7 @@ def verify(work: Work, environment: Environment, *, to: str | None = None) -> Ve
     with work.record.step("verify", environment.name) as step:
         standing = stand(work.project, environment, to)
         drift: CommandRun | None = None
-        if environment.drift != "off" and standing.state in ("at head", "behind"):
+        if environment.compares_models and standing.state in ("at head", "behind"):
             commands = [["check"]]
             child = work.take_step(f"{environment.name}.verify", environment, commands)
             step.argv = child.argv
@@ -35,7 +36,7 @@ def verify(work: Work, environment: Environment, *, to: str | None = None) -> Ve
             step.exit = drift.exit or 0
         report = judge(work, standing, drift)
         work.record.add_findings(list(report.findings))
-        step.outcome = "passed" if report.passed else "refused"
+        step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
         return report
 
@@ -63,19 +64,22 @@ def judge(
         standing.look.revisions,
         environment.heads or standing.history.effective_heads,
         tuple(findings),
+        compared=drift is not None and drift.finished,
     )
     if report.passed:
         evidence.note_passed(environment, _certifiable(work, standing))
     return report
 
 
-def require_passed_verify(report: VerifyReport) -> None:
+def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
+        behind = any(finding.code == "not-at-head" for finding in report.findings)
+        upgrade = f"Type: invoke upgrade-{report.environment}"
         raise Refused(
             f"Verify of {report.environment} failed: {first_error(report)}.",
-            untouched="Nothing was changed by it.",
-            next=f"See all of it: invoke verify --env {report.environment}",
+            untouched=untouched or "Nothing was changed.",
+            next=next or (upgrade if behind else "Mend that, and verify again."),
         )
 
 
@@ -92,8 +96,11 @@ def summary(report: VerifyReport) -> str:
         severity: sum(finding.severity == severity for finding in report.findings)
         for severity in ("error", "warning")
     }
-    words = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
-    return ", ".join(words) or "at head, sound, no drift"
+    words = [counted(count, name) for name, count in counts.items() if count]
+    at_head = set(report.current) == set(report.heads)
+    place = "head" if at_head else ", ".join(report.current)
+    good = [f"at {place}", "sound", *(["no drift"] if report.compared else [])]
+    return ", ".join(words or good)
 
 
 def _find_place(standing: Standing) -> list[Finding]:
@@ -101,8 +108,8 @@ def _find_place(standing: Standing) -> list[Finding]:
     heads = standing.environment.heads
     findings = []
     if standing.state != "at head":
-        pending = len(standing.pending)
-        detail = standing.trouble or (f"{pending} revisions are pending" if pending else "")
+        pending = counted(len(standing.pending), "revision")
+        detail = standing.trouble or (f"{pending} pending" if standing.pending else "")
         message = f"{name} ({label}) is {standing.state}{': ' if detail else ''}{detail}"
         findings.append(Finding("not-at-head", "error", message, name))
     if heads and set(heads) != set(standing.history.effective_heads):

@@ -11,7 +11,7 @@ from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
-from migrations_ops.revisions import History
+from migrations_ops.revisions import History, Revision
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import Standing, stand
 from migrations_ops.upgrade import (
@@ -22,6 +22,7 @@ from migrations_ops.upgrade import (
 )  # fmt: skip
 from migrations_ops.work import Work
 
+_UNCHANGED = "No database was changed"
 # The commands of Alembic that write to the database.
 _CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
 
@@ -43,7 +44,9 @@ def run_alembic(
         with hold_locks([project.database(environment)], "alembic", settings.wait):
             standing = stand(project, environment)
             back_up(work, standing)
-            printed.append(_print_alembic(work, environment, arguments))
+            with work.record.step("alembic", environment.name) as step:
+                printed.append(_print_alembic(work, environment, arguments))
+                step.note = " ".join(arguments)
             work.record.update(outcome="released")
 
     finished = run_recorded(project, "alembic", environment.name, report, body)
@@ -75,13 +78,13 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
             raise StepFailed(
                 f"alembic {' '.join(arguments)} on {environment.name} failed"
                 f"{in_revision(run)}: {run.failure.removesuffix('.')}.",
-                untouched="The transaction was rolled back." if changes else "It only looks.",
+                untouched=f"{'The transaction was rolled back' if changes else _UNCHANGED}.",
                 next=f"Mend it and try again{place(run)}.",
             )
         if run.differences:
             raise Refused(
                 f"The models and {environment.name} differ: {'; '.join(run.differences)}.",
-                untouched="Nothing was changed.",
+                untouched=f"{_UNCHANGED}.",
                 next='For a revision that mends it: invoke revision --message "..."',
             )
         return output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
@@ -117,28 +120,33 @@ def create_revision(
     *,
     autogenerate: bool,
     rev_id: str | None,
-) -> tuple[Finished, Path | None, list[str]]:
+) -> tuple[Finished, Revision | None, list[str]]:
     """Write a new revision file, compared with the first environment's database.
 
-    :returns: the new file, and the operations that it holds.
+    :returns: the new revision, and the operations that it holds.
     """
     environment = project.settings.path[0]
-    written: list[Path] = []
+    written: list[Revision] = []
 
     def body(work: Work) -> None:
         if autogenerate:
             _require_comparable(stand(project, environment))
         before = set(project.history(environment).revisions)
-        arguments = ["revision", "-m", message]
-        arguments += ["--autogenerate"] if autogenerate else []
-        arguments += ["--rev-id", rev_id] if rev_id else []
+        arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
         _print_alembic(work, environment, arguments)
         after: History = Project(project.settings).history(environment)
-        written.extend(after.revisions[name].path for name in after.revisions if name not in before)
+        written.extend(after.revisions[name] for name in after.revisions if name not in before)
 
     finished = run_recorded(project, "revision", environment.name, report, body)
-    file = written[0] if written else None
-    return finished, file, operations_of(file) if file else []
+    new = written[0] if written else None
+    return finished, new, operations_of(new.path) if new else []
+
+
+def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) -> list[str]:
+    """The arguments of ``alembic revision``."""
+    arguments = ["revision", "-m", message]
+    arguments += ["--autogenerate"] if autogenerate else []
+    return [*arguments, "--rev-id", rev_id] if rev_id else arguments
 
 
 def _require_comparable(standing: Standing) -> None:

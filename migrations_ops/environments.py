@@ -73,3 +73,8 @@ class Environment:
     timeout: float | None = None
     protected: bool = False
     ask: bool = False
+
+    @property
+    def compares_models(self) -> bool:
+        """Whether ``alembic check`` can tell how the models and the database differ."""
+        return self.drift != "off" and not self.commands

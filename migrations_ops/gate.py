@@ -12,7 +12,7 @@ from migrations_ops.files import read_json, write_whole
 from migrations_ops.project import Project
 from migrations_ops.results import Finding
 from migrations_ops.revisions import Revision
-from migrations_ops.scripts import source_hash
+from migrations_ops.scripts import digest
 from migrations_ops.status import Standing
 
 FILE = "evidence.json"
@@ -43,7 +43,7 @@ class Evidence:
         return dict(document.get(environment.name, {})) if isinstance(document, dict) else {}
 
     def _note(self, environment: Environment, kind: str, revisions: Iterable[Revision]) -> None:
-        noted = {revision.revision: source_hash(revision.path) for revision in revisions}
+        noted = {revision.revision: digest(revision) for revision in revisions}
         if not noted:
             return
         document = read_json(self._file)
@@ -71,7 +71,7 @@ def find_edited(evidence: Evidence, standing: Standing) -> list[Finding]:
             revision.file,
         )
         for revision in revisions
-        if applied[revision.revision] != source_hash(revision.path)
+        if applied[revision.revision] != digest(revision)
     ]
 
 
@@ -87,7 +87,7 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
         missing = [
             revision.revision
             for revision in revisions
-            if passed.get(revision.revision) != source_hash(revision.path)
+            if passed.get(revision.revision) != digest(revision)
         ]
         if missing:
             raise Refused(

@@ -31,9 +31,7 @@ def find_package(
     :raises ConfigurationError: the interpreter cannot be started, or does not answer.
     """
     try:
-        asked = process.run(
-            [str(python), "-c", _ASK, top], variables, directory, timeout=_PATIENCE
-        )
+        asked = process.run([str(python), "-c", _ASK, top], variables, directory, timeout=_PATIENCE)
     except OSError as error:
         raise _unusable(python, error.strerror or str(error)) from None
     except subprocess.TimeoutExpired:

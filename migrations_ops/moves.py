@@ -132,7 +132,8 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
         work.record.update(outcome="released")
         return
     child.close()
-    settled = settle(work, standing, backup, f"the {command[0]} of {environment.name} failed")
+    reason = f"the {command[0]} of {environment.name} failed"
+    settled = settle(work, standing, backup, reason, force=child.committed)
     sentence = f"The {command[0]} of {environment.name}"
     if run is None:
         raise Interrupted(f"{sentence} was interrupted.", untouched=settled)

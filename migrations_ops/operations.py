@@ -14,7 +14,9 @@ from migrations_ops.release import (
     promote,
     release,
     require_readable_scripts,
+    require_runnable,
     require_unedited,
+    start_children_ahead,
     unfinished_backups,
 )
 from migrations_ops.restore import restore_and_prove
@@ -73,7 +75,7 @@ def upgrade_environment(
             recover(work, [environment])
             with work.record.step("preflight", environment.name) as step:
                 standing = stand(project, environment, wish.to)
-                project.variables(environment)
+                require_runnable(project, standing)
                 require_upgradable(standing)
                 require_readable_scripts(standing)
                 require_unedited(work, standing)
@@ -81,6 +83,7 @@ def upgrade_environment(
                 count = len(standing.pending)
                 step.note = f"{count} pending" if count else "at head, nothing to do"
             if standing.pending:
+                start_children_ahead(work, wish, [standing])
                 promote(work, wish, standing)
                 shelf = Shelf.of(project.settings, environment)
                 shelf.prune(needed=unfinished_backups(project.settings.releases))

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,27 +48,31 @@ class Child:
         assert stdout is not None
         yield from iter(stdout.readline, b"")
 
-    def kill_after(self, seconds: float | None) -> threading.Timer | None:
+    def kill_after(self, seconds: float) -> threading.Timer:
         """Kill the child when the time is over, unless the timer is cancelled before."""
-        if seconds is None:
-            return None
         timer = threading.Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         return timer
 
-    def stop(self) -> int:
-        """Ask the child to leave, wait, and kill it if it does not; returns its exit code."""
+    def stop(self, listener: Callable[[bytes], object] | None = None) -> int:
+        """Ask the child to leave, wait, and kill it if it does not; returns its exit code.
+
+        :param listener: is handed the lines that it had left to say.
+        """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        try:
-            code = self._process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        patience = self.kill_after(GRACE)
+        stdout = self._process.stdout
+        if stdout is not None and not stdout.closed:
+            # Read, not dropped: a child that is blocked on a full pipe could not roll back.
+            for line in self.lines():
+                if listener is not None:
+                    listener(line)
+            stdout.close()
+        code = self._process.wait()
+        patience.cancel()
         return code
 
     def dismiss(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops import settings as configuration
@@ -21,7 +22,7 @@ class Project:
         self.settings = settings
         self._urls: dict[str, str] = {}
         self._databases: dict[str, Database] = {}
-        self._histories: dict[tuple[str, Path, Path | None], History] = {}
+        self._histories: dict[tuple[str, Path, Path | None, tuple[str, ...]], History] = {}
 
     @classmethod
     def read(cls, folder: Path) -> Project:
@@ -79,10 +80,25 @@ class Project:
 
         :raises OpsError: they cannot be read, or contradict each other.
         """
-        key = (environment.section, environment.directory, environment.python)
+        heads = _stated_heads(environment)
+        key = (environment.section, environment.directory, environment.python, heads)
         if key not in self._histories:
-            self._histories[key] = self._read_history(environment)
+            self._histories[key] = (
+                self._read_stated(environment, heads)
+                if heads
+                else self._read_history(environment)
+            )
         return self._histories[key]
+
+    def _read_stated(self, environment: Environment, heads: tuple[str, ...]) -> History:
+        """The scripts, if they can be read and know the heads; else nothing but the heads."""
+        from migrations_ops.stated_history import StatedHistory
+
+        with suppress(ConfigurationError):
+            history = self._read_history(environment)
+            if not history.unknown(heads):
+                return history
+        return StatedHistory.stating(heads)
 
     def _read_history(self, environment: Environment) -> History:
         from migrations_ops.scripts import ComputedRevision, find_scripts, read_history
@@ -123,3 +139,11 @@ class Project:
             return find_package(python, top, self.variables(environment), environment.directory)
 
         return find
+
+
+def _stated_heads(environment: Environment) -> tuple[str, ...]:
+    """Where commands of its own lead a project, which may keep its scripts where only they look."""
+    if not environment.commands:
+        return ()
+    named = environment.target not in ("head", "heads") and "@" not in environment.target
+    return environment.heads or ((environment.target,) if named else ())

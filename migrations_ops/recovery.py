@@ -55,6 +55,8 @@ def _during(document: dict[str, Any]) -> str:
 def _finish_or_undo(work: Work, environment: Environment, document: dict[str, Any]) -> None:
     standing = stand(work.project, environment)
     if set(standing.look.revisions) != set(document.get("to", ())) or standing.state != "at head":
+        if environment.commands:
+            _undo_commands(work, environment, document)
         return
     report = verify(work, environment)
     if report.passed:
@@ -78,6 +80,22 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
         f" what it held until then is in {safety.name}.",
         next="Mend what verify names, and release again.",
     )
+
+
+def _undo_commands(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    """Put back what the project's own commands, broken off, left half done."""
+    backup = _backup_of(work, environment, document)
+    under_way = document.get("under_way") or {}
+    upgrading = (under_way.get("name"), under_way.get("environment")) == (
+        "upgrade",
+        environment.name,
+    )
+    if backup is None or not upgrading:
+        return
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    now = work.project.database(environment).fingerprint(environment.version_table)
+    if not now.structure_equals(before):
+        restore_and_prove(work, environment, backup)
 
 
 def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -> Backup | None:

@@ -11,16 +11,29 @@ from migrations_ops.alembic_steps import CommandRun, Step, orders_for
 from migrations_ops.backups import Shelf
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import Interrupted, Refused
+from migrations_ops.errors import Interrupted, Refused, StepFailed
 from migrations_ops.losses import Said, find_losses, without_allowed
 from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Severity
 from migrations_ops.revisions import Revision
+from migrations_ops.sources import Sayings
 from migrations_ops.status import Standing
-from migrations_ops.upgrade import in_revision, listener, place, revisions_in_words
+from migrations_ops.upgrade import (
+    in_revision,
+    listener,
+    place,
+    ran_to_its_end,
+    revisions_in_words,
+    settle,
+    structure_is,
+)
 from migrations_ops.words import quoted
 from migrations_ops.work import Work
 
 EMPTY = Fingerprint((), {}, {})
+
+
+class _Strayed(StepFailed):
+    """Commands that had been given the URL of a copy changed the real database."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Rehearsed:
 def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
     """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
     commands = [["upgrade", target]]
-    if standing.environment.drift != "off":
+    if standing.environment.compares_models:
         commands.append(["check"])
     if can_go_down(standing):
         commands += [["downgrade", standing.look.revisions[0]], ["upgrade", target]]
@@ -44,7 +57,8 @@ def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
 def can_go_down(standing: Standing) -> bool:
     """Whether there is a single revision to go back to, and each pending one says how."""
     return (
-        len(standing.look.revisions) == 1
+        not standing.environment.commands
+        and len(standing.look.revisions) == 1
         and len(standing.target) == 1
         and all(has_downgrade(revision) for revision in standing.pending)
     )
@@ -69,6 +83,7 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
     """Run the pending upgrade on a scratch copy, and compare what it leaves with what was there.
 
     :raises Refused: it fails there, or something vanishes unsaid; nothing real was touched.
+    :raises StepFailed: commands of the project's own went to the real database, which was restored.
     """
     environment = standing.environment
     commands = rehearsal_commands(standing, target)
@@ -87,6 +102,14 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
             work.record.add_findings(list(rehearsed.findings))
             _require_no_errors(rehearsed, environment)
             return rehearsed
+    except _Strayed:
+        reason = f"the rehearsal of {environment.name} reached the real database"
+        raise StepFailed(
+            f"The rehearsal of {environment.name} reached the real database: its commands do not"
+            " go where their variables say.",
+            untouched=settle(work, standing, backup, reason, force=True),
+            next=f"Check commands and variables of environments.{environment.name}.",
+        ) from None
     except KeyboardInterrupt:
         raise Interrupted(
             f"The rehearsal was interrupted; {environment.name} was not touched."
@@ -113,11 +136,12 @@ class _Play:
         self._scratch: Database = standing.database.open_scratch(scratch)
         environment = standing.environment
         self._orders = orders_for(work.project, environment, instead=scratch)
+        self._was = EMPTY
         self.revisions: tuple[RevisionRun, ...] = ()
         self.note = ""
 
     def whole(self, before: Fingerprint) -> Rehearsed:
-        name = self._standing.environment.name
+        name, self._was = self._standing.environment.name, before
         up = self._act()
         self.revisions = tuple(up.revisions)
         self.note = revisions_in_words(up)
@@ -125,10 +149,13 @@ class _Play:
         after = self._fingerprint()
         if set(after.revisions) != set(self._standing.target):
             raise self._refusal(
-                "env.py ran to its end, but the copy stands at"
+                f"{ran_to_its_end(up)}, but the copy stands at"
                 f" {', '.join(after.revisions) or 'no revision'}"
             )
         said = Said.by(up.operations, up.statements)
+        if up.commands:
+            sources = Sayings.of(self._standing.pending)
+            said = Said.by(sources.operations, sources.statements)
         findings = find_losses(before, after, said, name)
         if self._left and self._left[0] == ["check"]:
             findings += self._drift(self._act())
@@ -140,7 +167,11 @@ class _Play:
     def _act(self) -> CommandRun:
         """Let the child run its next command on the copy."""
         self._left.pop(0)
-        return self._child.run(self._orders, listener(self._work), last=not self._left)
+        # Nobody waits here for its end: the copy is looked at while the child leaves.
+        run = self._child.run(self._orders, listener(self._work), last=False)
+        if run.commands and self._child.committed and not structure_is(self._standing, self._was):
+            raise _Strayed(f"{self._standing.environment.name} itself was changed")
+        return run
 
     def _fingerprint(self) -> Fingerprint:
         return self._scratch.fingerprint(self._standing.environment.version_table)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import require_passed_verify, verify
+from migrations_ops.commands import require_rehearsable
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
@@ -68,7 +69,7 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
         project = work.project
         survey = [stand(project, environment, wish.to) for environment in project.settings.path]
         for standing in survey:
-            project.variables(standing.environment)
+            require_runnable(project, standing)
             require_upgradable(standing)
             require_readable_scripts(standing)
             require_unedited(work, standing)
@@ -81,7 +82,7 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
 
 
 def start_children_ahead(work: Work, wish: Wish, behind: list[Standing]) -> None:
-    """Let the first children import Alembic while backups are taken."""
+    """Let the first children import Alembic while backups are taken, the others later."""
     first = work.project.settings.path[0]
     for standing in behind:
         environment, target = standing.environment, wish.target(standing.environment)
@@ -109,9 +110,6 @@ def promote(work: Work, wish: Wish, standing: Standing) -> None:
         upgrade(Attempt(work, standing, target, backup))
         return
     rehearsed = rehearse(work, standing, target, backup)
-    work.start_ahead(
-        f"{environment.name}.upgrade", environment, upgrade_commands(environment, target)
-    )
     if environment.ask and wish.ask is not None and not wish.ask(standing, rehearsed):
         raise Refused(
             f"The upgrade of {environment.name} was declined.",
@@ -130,17 +128,19 @@ def certify(work: Work, wish: Wish, standing: Standing, behind: list[Standing]) 
 
 
 def _edited_since(standing: Standing, passed: dict[str, str], needed: set[str]) -> bool:
-    from migrations_ops.scripts import source_hash
+    from migrations_ops.scripts import digest
 
     revisions = standing.history.revisions
     return any(
-        passed[name] != source_hash(revisions[name].path) for name in needed if name in revisions
+        passed[name] != digest(revisions[name]) for name in needed if name in revisions
     )
 
 
 def require_readable_scripts(standing: Standing) -> None:
     """:raises Refused: a pending revision is no valid Python."""
     for revision in standing.pending:
+        if not revision.file:
+            continue
         try:
             compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
@@ -150,6 +150,13 @@ def require_readable_scripts(standing: Standing) -> None:
                 untouched="No database was touched.",
                 next=f"Mend {revision.file}:{line}",
             ) from None
+
+
+def require_runnable(project: Project, standing: Standing) -> None:
+    """:raises ConfigurationError: the steps of an environment lack a variable."""
+    project.variables(standing.environment)
+    if standing.pending and standing.environment is not project.settings.path[0]:
+        require_rehearsable(project, standing.environment)
 
 
 def require_unedited(work: Work, standing: Standing) -> None:

@@ -172,12 +172,17 @@ class ReleaseResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What verify found; it passed unless a finding is an error."""
+    """What verify found; it passed unless a finding is an error.
+
+    ``compared`` tells whether the models were compared with the database: not where drift is
+    off, nor before head, where Alembic does not compare.
+    """
 
     environment: str
     current: tuple[str, ...]
     heads: tuple[str, ...]
     findings: tuple[Finding, ...] = field(default_factory=tuple)
+    compared: bool = False
 
     @property
     def passed(self) -> bool:

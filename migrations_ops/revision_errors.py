@@ -33,7 +33,12 @@ class UnknownRevision(HistoryError):
     """No script has this revision id, label or prefix; ``candidates`` are near ones."""
 
     def __init__(
-        self, asked: str, candidates: Sequence[str] = (), *, what: str = "", exit_code: int = 2
+        self,
+        asked: str,
+        candidates: Sequence[str] = (),
+        *,
+        what: str = "",
+        exit_code: int = ExitCode.USAGE,
     ) -> None:
         hint = f"Nearest: {listed(candidates)}." if candidates else "Type: invoke history"
         super().__init__(

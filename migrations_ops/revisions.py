@@ -6,12 +6,13 @@ tests hold against it; the few places that refuse what Alembic lets pass say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from migrations_ops import revision_targets
+from migrations_ops.errors import ExitCode
 from migrations_ops.revision_errors import (
     BadRevisionId,
     BadTarget,
@@ -190,6 +191,10 @@ class History:
             reach(self._known(ids), self.dependents if dependencies else self.children)
         )
 
+    def lead_to(self, current: Collection[str], wanted: Collection[str]) -> bool:
+        """Whether all that the version table holds lies before, or among, the wanted revisions."""
+        return self.ancestors(wanted).issuperset(current)
+
     def unknown(self, current: Iterable[str]) -> tuple[str, ...]:
         """The ids that the scripts do not have, in the order given.
 
@@ -259,7 +264,7 @@ class History:
                 name,
                 revision_targets.nearest(self, name),
                 what=f"No script has the revision {name}.",
-                exit_code=1,
+                exit_code=ExitCode.REFUSED,
             )
         return ids
 

@@ -16,7 +16,14 @@ from migrations_ops.revisions import History, Revision
 from migrations_ops.scripts_cache import Cache, Identity, identity
 from migrations_ops.scripts_place import ScriptPlace, find_scripts
 
-__all__ = ["ComputedRevision", "ScriptPlace", "find_scripts", "read_history", "source_hash"]
+__all__ = [
+    "ComputedRevision",
+    "ScriptPlace",
+    "digest",
+    "find_scripts",
+    "read_history",
+    "source_hash",
+]
 
 _SOURCE = (".py",)
 _COMPILED = (".pyc", ".pyo")
@@ -62,6 +69,14 @@ def source_hash(path: str | Path) -> str:
     return sha256(source).hexdigest()
 
 
+def digest(revision: Revision) -> str:
+    """What tells one form of a revision from another: the hash of its script.
+
+    Empty for a revision that only the configuration names, since nobody can edit that.
+    """
+    return source_hash(revision.path) if revision.file else ""
+
+
 def _revisions(place: ScriptPlace, remembered: Cache) -> Iterator[Revision]:
     seen: set[str] = set()
     for top in place.folders:
@@ -94,9 +109,10 @@ def _folders(top: str, recursive: bool) -> Iterator[str]:
     todo = [top]
     while todo:
         folder = todo.pop()
-        if os.path.basename(folder).endswith(_PYCACHE) or not os.path.exists(folder):
+        if not os.path.exists(folder):
             continue
-        yield folder
+        if not os.path.basename(folder).endswith(_PYCACHE):
+            yield folder
         if recursive:
             below = [entry.path for entry in _entries(folder) if _is_folder(entry)]
             todo.extend(sorted(below, reverse=True))

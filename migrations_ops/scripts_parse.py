@@ -80,7 +80,7 @@ def _by_pattern(source: bytes, file: str) -> Revision | None:
                 return None
         elif name := line["name"]:
             value = line["value"]
-            if name == "revision" and value[0] not in "\"'":
+            if name == "revision" and (value[0] not in "\"'" or len(value) == 2):
                 return None
             values[name] = tuple(each[1:-1] for each in re.findall(_TEXT, value))
     rest = text[at:]

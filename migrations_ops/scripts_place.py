@@ -45,8 +45,8 @@ def find_scripts(
 ) -> ScriptPlace:
     """The place of the scripts that ``alembic -c INI -n SECTION`` would use in that directory.
 
-    :param ini: the ini file, or a pyproject.toml with ``[tool.alembic]``. Beside an ini, the
-        directory's pyproject.toml gives what the ini leaves out.
+    :param ini: the ini file, or a pyproject.toml with ``[tool.alembic]``; relative to the
+        directory. Beside an ini, the directory's pyproject.toml gives what the ini leaves out.
     :param section: the section of the ini.
     :param directory: the working directory, from which Alembic resolves relative locations.
     :param find_package: the folder of a top-level package, None where there is none; the default

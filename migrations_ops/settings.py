@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,25 @@ from migrations_ops.environments import (
     UrlSource,
 )
 from migrations_ops.errors import ConfigurationError
+from migrations_ops.settings_table import (
+    ANY,
+    COUNT,
+    FLAG,
+    NAMES,
+    SECONDS,
+    TABLE,
+    TEXT,
+    TEXTS,
+    VARIABLE,
+    VARIABLES,
+    Check,
+    Table,
+    anchored,
+    are_texts,
+    is_text,
+    is_variable,
+    nearest,
+)
 
 OWN_FILE = "migrations_ops.toml"
 PYPROJECT = "pyproject.toml"
@@ -66,7 +86,7 @@ class Settings:
                 return environment
         names = [environment.name for environment in self.path]
         raise ConfigurationError(
-            f"There is no environment {name!r} in {self.file.name}{_nearest(name, names)}",
+            f"There is no environment {name!r} in {self.file.name}{nearest(name, names)}",
             next=f"Configured are: {', '.join(names)}.",
         )
 
@@ -81,9 +101,12 @@ def find_file(folder: Path) -> Path | None:
     if own.is_file():
         return own
     pyproject = folder / PYPROJECT
-    if pyproject.is_file() and b"tool.migrations_ops" in pyproject.read_bytes():
-        return pyproject
-    return None
+    try:
+        configured = b"tool.migrations_ops" in pyproject.read_bytes()
+    except OSError:
+        # One that is there and cannot be read is said to be so by whoever reads it.
+        configured = pyproject.is_file()
+    return pyproject if configured else None
 
 
 def read(folder: Path) -> Settings:
@@ -104,28 +127,33 @@ def read(folder: Path) -> Settings:
 def read_table(file: Path) -> dict[str, Any]:
     """The tool's table of a configuration file, unchecked.
 
-    :raises ConfigurationError: the file cannot be read or is no TOML.
+    :raises ConfigurationError: the file cannot be read, is no TOML, or has no such table.
     """
     import tomllib
 
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}.", next="See to its rights and try again."
+        ) from None
+    except (ValueError, RecursionError) as error:  # a number too long, a list too deep
         raise ConfigurationError(
             f"{file.name} is not valid TOML: {error}.", next=f"Mend {file} and try again."
         ) from None
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from None
-    table = document
-    if file.name == PYPROJECT:
-        table = document.get("tool", {}).get("migrations_ops", {})
-    elif "tool" in document:
-        table = document["tool"].get("migrations_ops", {})
+    if file.name == PYPROJECT or "tool" in table:
+        for name in ("tool", "migrations_ops"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(
+                    f"{name} in {file.name} must be a table.",
+                    next=f"Mend {file} and try again.",
+                )
     return table
 
 
 def _settings(file: Path, table: dict[str, Any]) -> Settings:
-    reader = _Table(file, "", table, _TOP_KEYS)
+    reader = Table(file, "", table, _TOP_KEYS)
     environments = reader.value("environments", {})
     if not environments:
         raise ConfigurationError(
@@ -152,14 +180,17 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
 
 def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Environment:
     where = f"environments.{name}"
-    if not name.replace("_", "").replace("-", "").isalnum():
+    if not _makes_a_task(name):
         raise ConfigurationError(
             f"The environment name {name!r} in {file.name} would not make a task name.",
             next="Use letters, digits, - and _.",
         )
     if not isinstance(entry, dict):
-        raise ConfigurationError(f"{where} in {file.name} is not a table.")
-    reader = _Table(file, where, entry, _ENVIRONMENT_KEYS)
+        raise ConfigurationError(
+            f"{where} in {file.name} must be a table.",
+            next=f'Write [tool.migrations_ops.{where}] with url = "sqlite:///..." below it.',
+        )
+    reader = Table(file, where, entry, _ENVIRONMENT_KEYS)
     if "url" not in entry:
         raise ConfigurationError(
             f"{where} in {file.name} has no url.",
@@ -174,7 +205,7 @@ def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Envir
         x=reader.texts("x"),
         section=reader.value("section", "alembic"),
         ini_url=reader.value("ini_url", False),
-        python=None if python is None else _anchored(file.parent, python),
+        python=None if python is None else anchored(file.parent, python),
         passed=reader.texts("pass"),
         version_table=reader.value("version_table", "alembic_version"),
         version_table_schema=reader.value("version_table_schema", None),
@@ -194,13 +225,13 @@ def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Envir
 
 def _url(file: Path, where: str, value: Any) -> UrlSource:
     match value:
-        case str() if value:
+        case str() if is_text(value) and value.strip():
             return value
-        case {"variable": str() as variable} if len(value) == 1:
+        case {"variable": variable} if len(value) == 1 and is_variable(variable):
             return UrlFromVariable(variable)
-        case {"file": str() as name, "key": str() as key} if len(value) == 2:
-            return UrlFromFile(_anchored(file.parent, name), key)
-        case {"command": [*argv]} if len(value) == 1 and argv and _all_texts(argv):
+        case {"file": str() as name, "key": str() as key} if len(value) == 2 and is_text(name):
+            return UrlFromFile(anchored(file.parent, name), key)
+        case {"command": [*argv]} if len(value) == 1 and argv and are_texts(argv):
             return UrlFromCommand(tuple(argv))
     raise ConfigurationError(
         f"The url of {where} in {file.name} is not understood.",
@@ -209,21 +240,31 @@ def _url(file: Path, where: str, value: Any) -> UrlSource:
     )
 
 
+def _makes_a_task(name: str) -> bool:
+    return name.replace("_", "").replace("-", "").isalnum() and not name.startswith("-")
+
+
 def _commands(file: Path, where: str, value: Any) -> tuple[Command, ...]:
     commands = []
     for entry in value if isinstance(value, list) else [value]:
         match entry:
-            case {"argv": [*argv], **rest} if argv and _all_texts(argv):
+            case {"argv": [*argv], **rest} if argv and are_texts(argv):
                 success: Any = rest.get("success", [0])
                 if set(rest) <= {"success"} and _all_codes(success):
                     commands.append(Command(tuple(argv), tuple(success)))
                     continue
-            case [*argv] if argv and _all_texts(argv):
+            case [*argv] if argv and are_texts(argv):
                 commands.append(Command(tuple(argv)))
                 continue
         raise ConfigurationError(
             f"commands of {where} in {file.name} is not understood.",
             next='Write commands = [["prog", "arg"], { argv = ["prog"], success = [0, 2] }].',
+        )
+    if any("{url}" in part for command in commands for part in command.argv):
+        raise ConfigurationError(
+            f"commands of {where} in {file.name} has {{url}} in an argument, where everybody on"
+            " this machine could read it.",
+            next='Hand it over by a variable: variables = { NAME = "{url}" }',
         )
     return tuple(commands)
 
@@ -252,6 +293,11 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
         from migrations_ops.url_files import url_from_command
 
         url = url_from_command(source, environment, root)
+    if any(character < " " for character in url):
+        raise ConfigurationError(
+            f"The URL of {environment.name} holds a control character, a line break for instance.",
+            next=f"Check environments.{environment.name}.url, and where it leads.",
+        )
     return _absolute_sqlite(url, root)
 
 
@@ -263,126 +309,46 @@ def _absolute_sqlite(url: str, root: Path) -> str:
     file, question, query = rest.partition("?")
     if not file or file == ":memory:" or file.startswith("file:"):
         return url
-    return f"{scheme}:///{_anchored(root, file).as_posix()}{question}{query}"
-
-
-def _anchored(root: Path, text: str) -> Path:
-    # normpath, not resolve: a link that the user configured stays the name that is shown.
-    return Path(os.path.normpath(root / Path(text).expanduser()))
-
-
-def _all_texts(values: list[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
+    # SQLAlchemy 2.1 takes %20 in the path for a blank: the folder's own signs must survive that.
+    folder = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", str(root)).replace("?", "%3F")
+    return f"{scheme}:///{anchored(Path(folder), file).as_posix()}{question}{query}"
 
 
 def _all_codes(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, int) for value in values)
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "."
-
-
-_Check = tuple[str, Callable[[Any], bool]]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-_TEXT: _Check = ("a text", lambda value: isinstance(value, str) and bool(value))
-_FLAG: _Check = ("true or false", lambda value: isinstance(value, bool))
-_COUNT: _Check = ("a whole number", lambda value: _is_number(value) and isinstance(value, int))
-_SECONDS: _Check = ("a number of seconds", _is_number)
-_TEXTS: _Check = ("a list of texts", lambda value: isinstance(value, list) and _all_texts(value))
-_TABLE: _Check = ("a table", lambda value: isinstance(value, dict))
-_STRINGS: _Check = (
-    "a table of texts",
-    lambda value: isinstance(value, dict) and _all_texts(list(value.values())),
-)
-_ANY: _Check = ("anything", lambda _: True)
-
-_TOP_KEYS: Mapping[str, _Check] = {
-    "alembic": _TEXT,
-    "selector": _TEXT,
-    "backups": _TEXT,
-    "keep": _COUNT,
-    "wait": _SECONDS,
-    "environments": _TABLE,
+_TOP_KEYS: Mapping[str, Check] = {
+    "alembic": TEXT,
+    "selector": VARIABLE,
+    "backups": TEXT,
+    "keep": COUNT,
+    "wait": SECONDS,
+    "environments": TABLE,
 }
-_ENVIRONMENT_KEYS: Mapping[str, _Check] = {
-    "url": _ANY,
-    "inspect_url": _ANY,
-    "commands": _ANY,
-    "directory": _TEXT,
-    "variables": _STRINGS,
-    "x": _TEXTS,
-    "section": _TEXT,
-    "ini_url": _FLAG,
-    "python": _TEXT,
-    "pass": _TEXTS,
-    "version_table": _TEXT,
-    "version_table_schema": _TEXT,
-    "lock_timeout": _SECONDS,
-    "statement_timeout": _SECONDS,
-    "target": _TEXT,
-    "heads": _TEXTS,
-    "drift": _TEXT,
-    "allow": _TEXTS,
-    "timeout": _SECONDS,
-    "protected": _FLAG,
-    "ask": _FLAG,
+_ENVIRONMENT_KEYS: Mapping[str, Check] = {
+    "url": ANY,
+    "inspect_url": ANY,
+    "commands": ANY,
+    "directory": TEXT,
+    "variables": VARIABLES,
+    "x": TEXTS,
+    "section": TEXT,
+    "ini_url": FLAG,
+    "python": TEXT,
+    "pass": NAMES,
+    "version_table": TEXT,
+    "version_table_schema": TEXT,
+    "lock_timeout": SECONDS,
+    "statement_timeout": SECONDS,
+    "target": TEXT,
+    "heads": TEXTS,
+    "drift": TEXT,
+    "allow": TEXTS,
+    "timeout": SECONDS,
+    "protected": FLAG,
+    "ask": FLAG,
 }
-
-
-class _Table:
-    """One table of the configuration, its keys and the kinds of its values checked."""
-
-    def __init__(
-        self, file: Path, where: str, table: dict[str, Any], known: Mapping[str, _Check]
-    ) -> None:
-        self._file, self._where, self._table = file, where, table
-        for key, value in table.items():
-            if key not in known:
-                raise ConfigurationError(
-                    f"{self._name(key)} in {file.name} is not a key that migrations_ops knows"
-                    f"{_nearest(key, list(known))}",
-                    next=f"Mend {file} and try again.",
-                )
-            kind, fits = known[key]
-            if not fits(value):
-                raise ConfigurationError(
-                    f"{self._name(key)} in {file.name} must be {kind}, not {value!r}.",
-                    next=f"Mend {file} and try again.",
-                )
-
-    def _name(self, key: str) -> str:
-        return f"{self._where}.{key}" if self._where else key
-
-    def value(self, key: str, default: Any) -> Any:
-        return self._table.get(key, default)
-
-    def path(self, key: str, default: str) -> Path:
-        return _anchored(self._file.parent, self._table.get(key, default))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(self._table.get(key, ()))
-
-    def strings(self, key: str) -> dict[str, str]:
-        return dict(self._table.get(key, {}))
-
-    def choice(self, key: str, default: str, choices: tuple[str, ...]) -> Any:
-        value = self._table.get(key, default)
-        if value not in choices:
-            raise ConfigurationError(
-                f"{self._name(key)} in {self._file.name} is {value!r}"
-                f"{_nearest(value, list(choices))}",
-                next=f"It is one of: {', '.join(choices)}.",
-            )
-        return value
 
 
 def environment_names(folder: Path) -> list[str]:
@@ -395,17 +361,20 @@ def environment_names(folder: Path) -> list[str]:
     if file is None:
         return []
     try:
-        names = read_table(file).get("environments", {})
+        table = read_table(file).get("environments")
+        names = list(table) if isinstance(table, dict) else []
     except ConfigurationError:
-        return _names_in_broken_file(file)
-    return list(names) if isinstance(names, dict) else []
+        names = _names_in_broken_file(file)
+    return [name for name in names if _makes_a_task(name)]
 
 
 def _names_in_broken_file(file: Path) -> list[str]:
-    import re
-
-    text = file.read_bytes().decode("utf-8", "replace")
-    return re.findall(r"(?m)^\s*\[(?:tool\.migrations_ops\.)?environments\.([\w-]+)\]", text)
+    try:
+        text = file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return []
+    header = r"(?m)^\s*\[(?:tool\.migrations_ops\.)?environments\.[\"']?([\w-]+)[\"']?\]"
+    return list(dict.fromkeys(re.findall(header, text)))
 
 
 def running_python() -> Path:

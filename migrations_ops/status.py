@@ -78,7 +78,7 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
     reached = history.ancestors(look.revisions)
     if set(wanted) <= reached:
         return "at head", ""
-    if set(look.revisions) <= history.ancestors(wanted):
+    if history.lead_to(look.revisions, wanted):
         return "behind", ""
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
 

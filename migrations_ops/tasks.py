@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 
 _SHORT = {"env": "e", "json": "j", "yes": "y"}
 _JSON = "print one JSON document (default: text)"
-_YES = "do not ask (default: ask for the name of a protected environment)"
-_TO = "the revision to reach (default: the configured target, head)"
+_YES = "do not ask (default: a protected environment asks for its name to be typed)"
+_ASK_NOT = "do not ask (default: ask where the configuration has ask = true)"
+_TO = "the revision to reach (default: target of the configuration, which is head unless set)"
 _ALLOW = "a finding that is meant, CODE or CODE:NAME; may be repeated (default: none)"
+_ENV = "the environment (default: prod; the last of the path where none has that name)"
+_SCRIPTS = "whose scripts (default: prod; the last of the path where none has that name)"
+_EVERY = "the environment (default: every one)"
+_NO_DEFAULT = "the environment (no default)"
 
 _folder = Path.cwd()
 _tasks: list[tuple[str, Task[Any]]] = []
@@ -87,6 +92,8 @@ def console(*, json: bool = False) -> Iterator[Console]:
     from migrations_ops.interrupts import one_interrupt
 
     here = Console(_folder, json=json)
+    # A task holds little and is soon over: to look through it for garbage takes a tenth of it.
+    gc.disable()
     try:
         with one_interrupt():
             yield here
@@ -98,6 +105,8 @@ def console(*, json: bool = False) -> Iterator[Console]:
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
     except BrokenPipeError:
         raise Exit(code=int(ExitCode.REFUSED)) from None
+    finally:
+        gc.enable()
 
 
 def _dry() -> bool:
@@ -114,10 +123,10 @@ def _dry() -> bool:
 @task(
     "Release",
     to=_TO,
-    plan="show what would be done, and do nothing",
-    yes="do not ask, even where the configuration says ask (default: ask there)",
+    plan="show the steps, and run none (default: run them)",
+    yes=_ASK_NOT,
     allow=_ALLOW,
-    resume="finish or undo an unfinished release (that is done in any case)",
+    resume="changes nothing: an unfinished release is looked at first in any case (default: off)",
     json=_JSON,
 )
 def release_migration(
@@ -129,7 +138,10 @@ def release_migration(
     resume: bool = False,
     json: bool = False,
 ) -> None:
-    """Back up, upgrade dev, verify, rehearse, upgrade production, verify, show the status."""
+    """Take every environment of the path to head.
+
+    For each, in order: back up, rehearse on a copy (not for the first), upgrade, verify.
+    """
     with console(json=json) as here:
         if plan or _dry():
             desk.releasing.show_plan(here, to)
@@ -139,24 +151,27 @@ def release_migration(
 
 @task(
     "Release",
-    env="the environment (default: prod)",
-    all="every environment of the path",
-    note="a remark for the sidecar (default: none)",
+    env=_ENV,
+    all="back up every environment that has a database (default: one)",
+    note="a remark for the list of backups (default: none)",
 )
 def backup(c: Context, env: str | None = None, all: bool = False, note: str = "") -> None:
-    """Take a verified backup, with its sidecar, and print the file."""
+    """Take a verified backup and print its file."""
     with console() as here:
         desk.shelving.show_backup(here, env, note, all_=all, dry=_dry())
 
 
 @task("Release", env="the environment (default: the first of the path)", json=_JSON)
 def verify(c: Context, env: str | None = None, json: bool = False) -> None:
-    """Check that a database is at head, without drift, sound, and made by these sources."""
+    """Check head, drift, integrity and sources.
+
+    What passes counts for the gate of the environments that come later on the path.
+    """
     with console(json=json) as here:
         desk.looking.show_verify(here, env)
 
 
-def _upgrade_task(name: str) -> None:
+def _upgrade_task(name: str, *, first: bool) -> None:
     """One upgrade task for each environment, made from the configuration."""
 
     def body(
@@ -174,13 +189,18 @@ def _upgrade_task(name: str) -> None:
                 accepted = tuple(allow or ())
                 desk.releasing.show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
 
-    body.__doc__ = f"Back up {name}, then upgrade it."
+    body.__doc__ = (
+        f"Back up {name}, upgrade it, verify."
+        if first
+        else f"Back up {name}, rehearse, upgrade it, verify.\n\n"
+        "Takes only what has passed the environments before it on the path."
+    )
     made = task(
         "Release",
         name=f"upgrade-{name}",
         to=_TO,
-        sql="print the SQL of the pending revisions, and run nothing",
-        yes="do not ask, even where the configuration says ask (default: ask there)",
+        sql="print the SQL of the pending revisions, and run none (default: run them)",
+        yes=_ASK_NOT,
         allow=_ALLOW,
         json=_JSON,
     )
@@ -192,8 +212,8 @@ def _upgrade_task(name: str) -> None:
 
 @task(
     "Look",
-    env="the environment (default: prod)",
-    check="exit with 1 unless it is at head",
+    env=_ENV,
+    check="exit with 1 unless it is at head (default: exit with 0)",
     json=_JSON,
 )
 def status(c: Context, env: str | None = None, check: bool = False, json: bool = False) -> None:
@@ -202,51 +222,68 @@ def status(c: Context, env: str | None = None, check: bool = False, json: bool =
         desk.looking.show_status(here, env, check=check)
 
 
-@task("Look", check="exit with 1 unless all are at head", json=_JSON)
+@task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
 def status_all(c: Context, check: bool = False, json: bool = False) -> None:
-    """Show where every environment stands, and what this shell's selector would do."""
+    """Show where every environment stands.
+
+    The last line tells what the selector of this shell would do to a bare alembic.
+    """
     with console(json=json) as here:
         desk.looking.show_status_all(here, check=check)
 
 
-@task("Look", env="the environment (default: every one)", json=_JSON)
+@task("Look", env=_EVERY, json=_JSON)
 def current(c: Context, env: str | None = None, json: bool = False) -> None:
-    """Show the revision at which each environment stands."""
+    """Show the revision of each environment."""
     with console(json=json) as here:
         desk.looking.show_current(here, env)
 
 
-@task("Look", env="whose scripts (default: prod)", json=_JSON)
+@task("Look", env=_SCRIPTS, json=_JSON)
 def history(c: Context, env: str | None = None, json: bool = False) -> None:
-    """Show the revisions, newest first, with a mark where an environment stands."""
+    """Show the revisions, newest first.
+
+    A mark shows where each environment stands.
+    """
     with console(json=json) as here:
         desk.looking.show_history(here, env)
 
 
-@task("Look", env="whose scripts (default: prod)", json=_JSON)
+@task("Look", env=_SCRIPTS, json=_JSON)
 def heads(c: Context, env: str | None = None, json: bool = False) -> None:
-    """Show the heads of the scripts, with a mark where an environment stands."""
+    """Show the heads of the scripts.
+
+    A mark shows where each environment stands.
+    """
     with console(json=json) as here:
         desk.looking.show_history(here, env, only_heads=True)
 
 
-@task("Look", env="the environment (default: every one)", json=_JSON)
+@task("Look", env=_EVERY, json=_JSON)
 def db_version(c: Context, env: str | None = None, json: bool = False) -> None:
     """Read the version table itself, without Alembic."""
     with console(json=json) as here:
         desk.looking.show_db_version(here, env)
 
 
-@task("Look", last="how many (default: 10)", show="one release, by its ID", json=_JSON)
+@task(
+    "Look",
+    last="how many (default: 10)",
+    show="one release, by its ID (default: a list)",
+    json=_JSON,
+)
 def releases(c: Context, last: int = 10, show: str | None = None, json: bool = False) -> None:
-    """Show past releases, or one of them whole."""
+    """Show what past releases and other tasks did."""
     with console(json=json) as here:
         desk.looking.show_releases(here, last, show)
 
 
 @task("Look", json=_JSON)
 def doctor(c: Context, json: bool = False) -> None:
-    """Find what is wrong: shell, configuration, scripts, databases, leftovers."""
+    """Look for what is wrong.
+
+    The shell's variables, the configuration, the scripts, each database, leftovers.
+    """
     with console(json=json) as here:
         desk.doctor.examine(here)
 
@@ -254,7 +291,7 @@ def doctor(c: Context, json: bool = False) -> None:
 # -- Backups ----------------------------------------------------------------------------------
 
 
-@task("Backups", env="the environment (default: every one)", json=_JSON)
+@task("Backups", env=_EVERY, json=_JSON)
 def backups(c: Context, env: str | None = None, json: bool = False) -> None:
     """List the verified backups, oldest first."""
     with console(json=json) as here:
@@ -263,7 +300,7 @@ def backups(c: Context, env: str | None = None, json: bool = False) -> None:
 
 @task(
     "Backups",
-    env="the environment (no default)",
+    env=_NO_DEFAULT,
     backup="the backup's name, or latest (no default)",
     yes=_YES,
     json=_JSON,
@@ -275,14 +312,20 @@ def restore(
     yes: bool = False,
     json: bool = False,
 ) -> None:
-    """Put a backup back, after a safety backup, and prove the result equal."""
+    """Put a backup back and prove the result equal.
+
+    What the database holds until then goes into a backup of its own.
+    """
     with console(json=json) as here:
-        desk.shelving.show_restore(here, env, backup, yes=yes)
+        desk.shelving.show_restore(here, env, backup, yes=yes, dry=_dry())
 
 
-@task("Backups", env="the environment (default: every one)")
+@task("Backups", env=_EVERY)
 def prune(c: Context, env: str | None = None) -> None:
-    """Remove the oldest backups beyond what the configuration keeps."""
+    """Remove the oldest backups beyond keep.
+
+    The newest, and those that an unfinished release may need, always stay.
+    """
     with console() as here:
         desk.shelving.show_prune(here, env, dry=_dry())
 
@@ -293,9 +336,9 @@ def prune(c: Context, env: str | None = None) -> None:
 @task(
     "Revisions",
     message="what the revision does (no default)",
-    empty="write an empty revision (default: compare the models with dev)",
-    autogenerate="compare the models with dev (default: on, unless --empty)",
-    rev_id="the revision's id (default: a random one)",
+    empty="write no operations (default: those that the models differ by)",
+    autogenerate="compare the models with the first of the path (default: on, unless --empty)",
+    rev_id="the id of the revision (default: a random one)",
     json=_JSON,
 )
 def revision(
@@ -306,15 +349,18 @@ def revision(
     rev_id: str | None = None,
     json: bool = False,
 ) -> None:
-    """Write a new revision file, and say what was detected."""
+    """Write a new revision file.
+
+    Says which operations were detected.
+    """
     with console(json=json) as here:
         generated = autogenerate and not empty
-        desk.revising.show_revision(here, message, rev_id, autogenerate=generated)
+        desk.revising.show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
 
 
 @task(
     "Revisions",
-    env="the environment (no default)",
+    env=_NO_DEFAULT,
     to="-1, a revision, or base (default: -1)",
     yes=_YES,
     json=_JSON,
@@ -324,12 +370,12 @@ def downgrade(
 ) -> None:
     """Back up, then take revisions back."""
     with console(json=json) as here:
-        desk.revising.show_downgrade(here, env, to, yes=yes)
+        desk.revising.show_downgrade(here, env, to, yes=yes, dry=_dry())
 
 
 @task(
     "Revisions",
-    env="the environment (no default)",
+    env=_NO_DEFAULT,
     to="the revision that describes it (default: head)",
     yes=_YES,
     json=_JSON,
@@ -337,21 +383,27 @@ def downgrade(
 def stamp(
     c: Context, env: str | None = None, to: str = "head", yes: bool = False, json: bool = False
 ) -> None:
-    """Put an existing database under migration, if it is what that revision builds."""
+    """Put an existing database under migration.
+
+    Its schema is compared with what the revision builds; a mismatch is refused.
+    """
     with console(json=json) as here:
-        desk.revising.show_stamp(here, env, to, yes=yes)
+        desk.revising.show_stamp(here, env, to, yes=yes, dry=_dry())
 
 
 @task(
     "Revisions",
-    env="the environment (no default)",
+    env=_NO_DEFAULT,
     args="Alembic's own arguments, in quotes (no default)",
     yes=_YES,
 )
 def alembic(c: Context, env: str | None = None, args: str | None = None, yes: bool = False) -> None:
-    """Run any Alembic command through the safe door."""
+    """Run any Alembic command in the safe way.
+
+    With the destination proved, SQLite transactional, and a backup before what writes.
+    """
     with console() as here:
-        desk.revising.show_alembic(here, env, args, yes=yes)
+        desk.revising.show_alembic(here, env, args, yes=yes, dry=_dry())
 
 
 def namespace(file: str) -> Collection:
@@ -364,9 +416,10 @@ def namespace(file: str) -> Collection:
     from migrations_ops.settings import environment_names
 
     _folder = Path(file).resolve().parent
-    for name in environment_names(_folder) or ["dev", "prod"]:
+    names = environment_names(_folder) or ["dev", "prod"]
+    for name in names:
         if all(known != f"upgrade-{name}" for known, _ in _tasks):
-            _upgrade_task(name)
+            _upgrade_task(name, first=name == names[0])
     collection = Collection()
     for name, each in _tasks:
         collection.add_task(each, name=name)

@@ -28,7 +28,7 @@ from migrations_ops.work import Work
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     """What the child of an upgrade runs: the upgrade, and the check that finds drift."""
     commands = [["upgrade", target]]
-    return commands if environment.drift == "off" else [*commands, ["check"]]
+    return [*commands, ["check"]] if environment.compares_models else commands
 
 
 def back_up(work: Work, standing: Standing, note: str = "") -> Backup | None:
@@ -115,7 +115,8 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
     if not failure:
         return
     child.close()
-    settled = settle(work, standing, attempt.backup, f"the upgrade of {environment.name} failed")
+    reason = f"the upgrade of {environment.name} failed"
+    settled = settle(work, standing, attempt.backup, reason, force=child.committed)
     if run is None:
         raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
     if run.refused:
@@ -138,7 +139,8 @@ def _verify(attempt: Attempt, child: Step) -> VerifyReport:
         if len(attempt.commands) > 1:
             # The same child: it has imported the models already.
             step.argv = child.argv
-            drift = child.run(orders_for(work.project, environment))
+            # It may leave while the database is looked at: its last word was said.
+            drift = child.run(orders_for(work.project, environment), last=False)
         now = stand(work.project, environment, attempt.target)
         report = judge(work, now, drift, _unlike(now, attempt.rehearsed))
         work.record.add_findings(list(report.findings))
@@ -148,7 +150,14 @@ def _verify(attempt: Attempt, child: Step) -> VerifyReport:
     if report.passed:
         return report
     if environment is work.project.settings.path[0]:
-        require_passed_verify(report)
+        backup = attempt.backup
+        back = f"restore --env {environment.name} --backup {backup.name}" if backup else ""
+        require_passed_verify(
+            report,
+            untouched=f"{environment.name} stays upgraded, for a look; nothing after it was"
+            " touched.",
+            next=f"To mend the revision, go back first: invoke {back}" if back else "",
+        )
     settled = settle(work, attempt.standing, attempt.backup, "verify failed", force=True)
     raise StepFailed(
         f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
@@ -181,9 +190,10 @@ def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:
     if set(look.revisions) == set(standing.target):
         return ""
     stands = look.trouble or ", ".join(look.revisions) or "no revision"
+    why = "; it began a transaction before context.configure() and did not commit it"
     return (
-        f"env.py ran to its end, but the database stands at {stands} instead of"
-        f" {', '.join(standing.target)}"
+        f"{ran_to_its_end(run)}, but the database stands at {stands} instead of"
+        f" {', '.join(standing.target)}{why if run.begun else ''}"
     )
 
 
@@ -199,7 +209,8 @@ def settle(
 
     Rows are not compared unless something else changed: an application may write meanwhile.
 
-    :param force: the upgrade was committed and must go: put the backup back in any case.
+    :param force: the upgrade, or part of it, was committed and must go: put the backup back in
+        any case.
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: it could not be put back.
     """
@@ -209,7 +220,7 @@ def settle(
     shelf = Shelf.of(work.project.settings, environment)
     before = shelf.fingerprint(backup)
     try:
-        if not force and _structure_is(standing, before):
+        if not force and structure_is(standing, before):
             return f"{environment.name} is as it was: everything was rolled back."
         safety = restore_and_prove(work, environment, backup)
     except (OpsError, OSError, KeyboardInterrupt) as error:
@@ -240,7 +251,10 @@ def _settle_new(standing: Standing) -> str:
     )
 
 
-def _structure_is(standing: Standing, before: Fingerprint) -> bool:
+def structure_is(standing: Standing, before: Fingerprint) -> bool:
+    """Whether revision and schema of a database are these; its rows may have changed."""
+    if not standing.database.look(standing.environment.version_table).exists:
+        return before == Fingerprint((), {}, {})
     now = standing.database.fingerprint(standing.environment.version_table)
     return now.structure_equals(before)
 
@@ -265,6 +279,12 @@ def place(run: CommandRun) -> str:
     return f": {run.where}" if run.where else ""
 
 
+def ran_to_its_end(run: CommandRun) -> str:
+    return "the commands ran to their end" if run.commands else "env.py ran to its end"
+
+
 def revisions_in_words(run: CommandRun) -> str:
+    if run.commands:
+        return f"{counted(run.commands, 'command')} of its own; the way back is the backup"
     statements = sum(revision.statements for revision in run.revisions)
     return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"

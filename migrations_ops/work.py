@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.alembic_steps import Step, start_step
+from migrations_ops.commands import CommandsStep
 from migrations_ops.environments import Environment
 from migrations_ops.errors import OpsError
 from migrations_ops.project import Project
@@ -77,7 +78,10 @@ class Work:
         return self.record.folder / name
 
     def _start(self, name: str, environment: Environment, commands: list[list[str]]) -> Step:
-        return start_step(self.project, environment, commands, self.record.log(name))
+        log = self.record.log(name)
+        if environment.commands and commands[0][0] == "upgrade" and "--sql" not in commands[0]:
+            return CommandsStep(self.project, environment, log)
+        return start_step(self.project, environment, commands, log)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from tests.support import R1, R2, R3, Sandbox, dump, query
 
 def version(sandbox: Sandbox, name: str = "dev") -> list[tuple[str]]:
     file = sandbox.dev if name == "dev" else sandbox.prod
-    return query(file, "SELECT version_num FROM alembic_version")  # type: ignore[return-value]
+    return query(file, "SELECT version_num FROM alembic_version")
 
 
 def backups(sandbox: Sandbox) -> list[str]:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -65,7 +66,7 @@ def history(*revisions: Revision) -> History:
 
 
 def line(*names: str) -> list[Revision]:
-    return [revision(names[0]), *(revision(b, a) for a, b in zip(names, names[1:], strict=False))]
+    return [revision(names[0]), *(revision(b, a) for a, b in pairwise(names))]
 
 
 def write(folder: Path, revisions: Sequence[Revision]) -> ScriptDirectory:
@@ -234,7 +235,7 @@ def test_pending_is_what_alembic_would_upgrade(case: Case) -> None:
     assume(not branch_is_overlooked(case))
     theirs = alembic_says(
         lambda scripts: [
-            step.revision.revision  # type: ignore[attr-defined]
+            step.revision.revision
             for step in scripts._upgrade_revs(case.target, case.current)  # type: ignore[arg-type]
         ],
         case,
@@ -261,7 +262,7 @@ def test_reverting_is_what_alembic_would_downgrade(case: Case) -> None:
     assume(not branch_is_overlooked(case))
     theirs = alembic_says(
         lambda scripts: [
-            step.revision.revision  # type: ignore[attr-defined]
+            step.revision.revision
             for step in scripts._downgrade_revs(case.target, case.current)  # type: ignore[arg-type]
         ],
         case,
@@ -273,3 +274,30 @@ def test_reverting_is_what_alembic_would_downgrade(case: Case) -> None:
         assert isinstance(ours, list)
         assert isinstance(theirs, list)
         assert sorted(ours) == sorted(theirs)
+
+
+def test_five_thousand_revisions_in_a_line() -> None:
+    names = [f"r{number:04}" for number in range(5000)]
+    whole = history(*reversed(line(*names)))
+    assert names_of(whole.pending(("r0009",))) == names[10:]
+    assert names_of(whole.reverting((names[-1],), "base")) == names[::-1]
+    assert whole.resolve("-4999", (names[-1],)) == ("r0000",)
+
+
+def test_five_thousand_revisions_with_a_merge_at_each_third() -> None:
+    made = [revision("m0000")]
+    for number in range(1, 1667):
+        left, right, before = f"a{number:04}", f"b{number:04}", f"m{number - 1:04}"
+        made += [revision(left, before), revision(right, before)]
+        made.append(revision(f"m{number:04}", left, right))
+    whole = history(*made)
+    order = names_of(whole.pending())
+    assert len(order) == 4999
+    place = {name: number for number, name in enumerate(order)}
+    assert all(place[parent] < place[each.revision] for each in made for parent in each.down)
+
+
+def test_two_thousand_branches_from_one_base() -> None:
+    tips = [revision(f"t{number:04}", "base1") for number in range(2000)]
+    whole = history(revision("base1"), *tips)
+    assert names_of(whole.pending((), "heads")) == ["base1", *reversed(whole.heads)]

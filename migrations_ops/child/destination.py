@@ -8,6 +8,7 @@ really opened, before the first statement of Alembic.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -28,7 +29,7 @@ class Destination:
     def __init__(self, orders: Orders, events: Events) -> None:
         self._orders = orders
         self._events = events
-        self._created: str | None = None
+        self._created: list[str] = []
 
     def install(self) -> None:
         """Watch every SQLite connection of this process from now on."""
@@ -48,12 +49,22 @@ class Destination:
             return original(database, *args, **options)
 
         sqlite3.connect = connect
-        sqlite3.dbapi2.connect = connect  # type: ignore[attr-defined]
+        sqlite3.dbapi2.connect = connect
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "sqlite3.connect":
             return
+        self.require_allowed(arguments[0])
         file = file_of(arguments[0])
+        if file is not None and not os.path.exists(file):
+            self._created.append(file)
+
+    def require_allowed(self, database: Any) -> None:
+        """Whoever opens or attaches a file: it must not be another environment's database.
+
+        :raises WrongDatabase: it is; it was not opened.
+        """
+        file = file_of(database)
         if file is None or same_file(file, self._orders.destination):
             return
         for name, other in self._orders.others.items():
@@ -61,8 +72,6 @@ class Destination:
                 self._refuse(f"the database of {name}, {other}")
         if self._orders.instead is not None and same_file(file, self._orders.intended):
             self._refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
-        if not os.path.exists(file):
-            self._created = file
 
     def prove(self, connection: Any) -> None:
         """Compare the database that env.py opened with the intended one.
@@ -74,15 +83,19 @@ class Destination:
             self._refuse(f"the {connection.dialect.name} database {url}")
         file = main_file(connection)
         if file is not None and same_file(file, self._orders.destination):
-            self._events.emit("opened", database=file)
+            self._events.emit("opened", database=file, begun=connection.in_transaction())
             return
-        self._remove_what_was_created(file)
+        self._remove_what_was_created(connection, file)
         self._refuse("a database in memory" if file is None else f"the database {file}")
 
-    def _remove_what_was_created(self, file: str | None) -> None:
-        """Opening a wrong name creates an empty file; take away just that one."""
-        if file is not None and same_file(file, self._created) and os.path.getsize(file) == 0:
-            os.unlink(file)
+    def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
+        """Opening a wrong name creates a file; take it away again while nothing is in it."""
+        if file is None or not any(same_file(file, created) for created in self._created):
+            return
+        if ask_driver(connection, "SELECT count(*) FROM sqlite_master") == [(0,)]:
+            for ending in ("", "-wal", "-shm", "-journal"):
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{file}{ending}")
 
     def _refuse(self, opened: str, meant: str = "") -> None:
         meant = meant or f"{self._orders.environment} is {self._orders.intended}"
@@ -100,7 +113,7 @@ def file_of(database: Any) -> str | None:
         return None
     if text.startswith("file:"):
         parts = urllib.parse.urlsplit(text)
-        if "mode=memory" in parts.query:
+        if ("mode", "memory") in urllib.parse.parse_qsl(parts.query):
             return None
         text = urllib.parse.unquote(parts.path)
         if os.name == "nt" and text[:1] == "/" and text[2:3] == ":":
@@ -111,16 +124,20 @@ def file_of(database: Any) -> str | None:
 
 
 def main_file(connection: Any) -> str | None:
-    """The file behind the main schema of a SQLAlchemy connection to SQLite.
+    """The file behind the main schema of a SQLAlchemy connection to SQLite."""
+    files = [row[2] for row in ask_driver(connection, "PRAGMA database_list") if row[1] == "main"]
+    return files[0] or None if files else None
 
-    It is asked of the driver: through SQLAlchemy the question would begin a transaction, and
-    Alembic would take that for one of env.py's own and never commit.
+
+def ask_driver(connection: Any, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement below SQLAlchemy.
+
+    Through SQLAlchemy it would begin a transaction, and Alembic would take that for one of
+    env.py's own and never commit.
     """
     cursor = connection.connection.dbapi_connection.cursor()
     try:
-        cursor.execute("PRAGMA database_list")
-        rows = cursor.fetchall()
+        cursor.execute(sql)
+        return list(cursor.fetchall())
     finally:
         cursor.close()
-    files = [row[2] for row in rows if row[1] == "main"]
-    return files[0] or None if files else None

@@ -4,14 +4,17 @@
 event          fields
 =============  ================================================================
 ready          the imports are done; the child waits for its orders
-opened         database: the file or name that env.py opened, proved to be right
+opened         database: the file or name that env.py opened, proved to be right;
+               begun: env.py had begun a transaction before, which Alembic leaves to it
 started        revision, up: a revision begins
 done           revision, up, seconds, statements
 statement      revision, sql (without its parameters), seconds, rows
-operation      revision, kind, table, name: what the revision asked to drop
+operation      revision, kind, table, name, type: what the revision asked to drop or rename
 drift          differences: the models and the database differ
 scripts        revisions: what Alembic itself knows of the scripts
-failed         kind (refused, error, exit, interrupted), type, message, revision, where
+committed      revision: its autocommit_block() commits what came before and within
+failed         kind (refused, error, guard, exit, usage, interrupted), type, message,
+               revision, where
 finished       command: an Alembic command has returned
 =============  ================================================================
 """

@@ -8,15 +8,18 @@ middle of a run by rolling back.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import gc
 import importlib
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import IO, Any
 
 from .events import Events
@@ -39,7 +42,7 @@ class Control:
     def __init__(self, channel: IO[bytes]) -> None:
         self._channel = channel
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.connections: list[Any] = []
+        self.on_stop: Callable[[], None] | None = None
         self.ended = False
 
     def start(self) -> None:
@@ -57,11 +60,13 @@ class Control:
             self._stop()
 
     def _stop(self) -> None:
-        import _thread
-
-        _thread.interrupt_main()
-        for connection in self.connections:
-            connection.interrupt()  # ends a long statement, the way Ctrl-C cannot
+        if self.on_stop is not None:
+            self.on_stop()
+        if hasattr(signal, "pthread_kill"):
+            # Unlike interrupt_main(), a real signal also ends a sleep or a wait.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
         time.sleep(GRACE)
         os._exit(INTERRUPTED)  # SQLite rolls back what is left when it is next opened
 
@@ -69,6 +74,8 @@ class Control:
 def main(arguments: list[str]) -> int:
     """Run the Alembic commands of the arguments, one for each line that the parent sends."""
     control, events = _take_channels()
+    # A shell script starts what it leaves in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _import_ahead()
     from alembic.config import CommandLine
 
@@ -133,13 +140,13 @@ def _run(
         os.dup2(target, 1)
         os.close(target)
     destination = Destination(orders, events)
-    transactions = SQLiteTransactions(orders)
+    transactions = SQLiteTransactions(orders, events, destination.require_allowed)
     tracing = Tracing(events, statements=orders.statements)
-    control.connections = transactions.connections
+    control.on_stop = transactions.stop
     destination.install()
     transactions.install()
     tracing.install()
-    wrap_configure(destination, transactions, tracing)
+    wrap_configure(destination.prove, transactions, tracing)
     try:
         for number, command in enumerate(_split(arguments)):
             if number and control.next_line() is None:
@@ -160,11 +167,12 @@ def _run(
         return 1
     except Exception as error:
         traceback.print_exc()
+        reason = transactions.reason(error)
         events.emit(
             "failed",
-            kind="error",
+            kind="guard" if reason else "error",
             type=type(error).__name__,
-            message=_sentence(error),
+            message=reason or _sentence(error),
             revision=tracing.revision,
             where=_where(error),
         )
@@ -209,7 +217,7 @@ def _run_command(
         scripts.tell(config, events)
         return
     function, positional, keywords = options.cmd
-    transactions.changes = function.__name__ in CHANGING
+    transactions.command_begins(changes=function.__name__ in CHANGING)
     try:
         function(
             config,

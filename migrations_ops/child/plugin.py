@@ -2,127 +2,149 @@
 
 Without ``[tool.migrations_ops]`` in reach it does nothing at all. With it, a bare ``alembic
 upgrade head`` is as transactional as a step of a release, and says on standard error which
-environment it is about to touch.
+environment it is about to touch. An application that calls Alembic from its own code is left
+alone: its engines go on living after the upgrade.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from .orders import Orders, same_file
 
-_NAMES = ("migrations_ops.toml", "pyproject.toml")
+_OWN = "migrations_ops.toml"
 _MARK = b"tool.migrations_ops"
+
+
+@dataclass(frozen=True)
+class _Configured:
+    """What a configuration says here: the selector, and the SQLite file of each environment.
+
+    ``trouble`` is why it could not be read.
+    """
+
+    selector: str
+    databases: dict[str, str]
+    trouble: str = ""
 
 
 def setup(plugin: Any) -> None:
     """Called by Alembic while it is still being imported, so that only what waits is done here."""
     if "migrations_ops_child" in sys.modules:
         return  # a step of ours: the launcher guards it, and better
-    file = _find_configuration()
-    if file is None:
-        return
     from alembic.util.langhelpers import ModuleClsProxy
 
     original = ModuleClsProxy._install_proxy
-    armed: list[str] = []
+    seen: list[Any] = []
 
     def install_proxy(context: Any) -> None:
-        if not armed and type(context).__name__ == "EnvironmentContext":
-            armed.append(file)
-            _arm(file, context)
+        if not seen and type(context).__name__ == "EnvironmentContext":
+            seen.append(context)
+            _arm(context.config)
         original(context)
 
     ModuleClsProxy._install_proxy = install_proxy  # type: ignore[method-assign,assignment]
 
 
-def _find_configuration() -> str | None:
-    """The nearest configuration above the working directory or the ini that was named."""
-    folders = [os.getcwd()]
-    arguments = sys.argv[1:]
-    for option, value in zip(arguments, arguments[1:], strict=False):
-        if option in {"-c", "--config"}:
-            folders.insert(0, os.path.dirname(os.path.abspath(value)))
-    for start in folders:
-        for folder in (Path(start), *Path(start).parents):
-            for name in _NAMES:
-                file = folder / name
-                if file.is_file() and (name == _NAMES[0] or _MARK in file.read_bytes()):
-                    return str(file)
-    return None
-
-
-def _arm(file: str, context: Any) -> None:
+def _arm(config: Any) -> None:
+    command = getattr(config.cmd_opts, "cmd", None)
+    if command is None:
+        return  # not the command line
+    configured = _find_configuration(config)
+    if configured is None:
+        return
     from .events import Events
-    from .guard import follow_steps
+    from .guard import wrap_configure
     from .tracing import Tracing
     from .transactions import CHANGING, SQLiteTransactions
 
-    selector, databases = _configured(file)
-    if not databases:
-        return
-    command = getattr(getattr(context.config, "cmd_opts", None), "cmd", None)
-    changes = command is None or command[0].__name__ in CHANGING
-    transactions = SQLiteTransactions(Orders(environment=""))
-    transactions.changes = changes
+    events = Events()
+    transactions = SQLiteTransactions(Orders(environment=""), events)
+    transactions.command_begins(changes=command[0].__name__ in CHANGING)
     transactions.install()
-    tracing = Tracing(Events(), statements=False)
-    environment_context = type(context)
-    original = environment_context.configure
+    announced: list[str] = []
 
-    def configure(self: Any, connection: Any = None, **options: Any) -> None:
-        if connection is not None:
-            _announce(connection, selector, databases)
-            if connection.dialect.name == "sqlite" and changes:
-                options |= {"transactional_ddl": True, "transaction_per_migration": False}
-        follow_steps(self, transactions, tracing)
-        original(self, connection, **options)
+    def announce(connection: Any) -> None:
+        if not announced:
+            announced.append(_line(connection, configured))
+            print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
 
-    environment_context.configure = configure
+    wrap_configure(announce, transactions, Tracing(events, statements=False))
 
 
-def _configured(file: str) -> tuple[str, dict[str, str]]:
-    """The selector's name and the SQLite file of each environment whose URL stands as text."""
+def _find_configuration(config: Any) -> _Configured | None:
+    """What the nearest configuration above the ini, or above the working directory, says."""
+    for file in _candidates(config.config_file_name):
+        try:
+            text = file.read_bytes()
+        except OSError:
+            continue
+        if file.name == _OWN or _MARK in text:
+            configured = _read(file, text)
+            if configured is not None:
+                return configured
+    return None
+
+
+def _candidates(ini: str | None) -> Iterator[Path]:
+    try:
+        starts = [Path.cwd()]
+    except OSError:  # it was deleted
+        starts = []
+    if ini is not None:
+        starts.insert(0, Path(os.path.abspath(ini)).parent)
+    for start in starts:
+        for folder in (start, *start.parents):
+            yield folder / _OWN
+            yield folder / "pyproject.toml"
+
+
+def _read(file: Path, text: bytes) -> _Configured | None:
     import tomllib
 
     try:
-        with open(file, "rb") as stream:
-            document = tomllib.load(stream)
-    except (OSError, ValueError):
-        return "", {}
-    table = document.get("tool", {}).get("migrations_ops", {})
-    if os.path.basename(file) == _NAMES[0] and not table:
-        table = document
+        document = tomllib.loads(text.decode())
+    except ValueError:
+        return _Configured("EXEC_ENV", {}, f"{file.name} is not valid TOML; ")
+    inside = file.name != _OWN or "tool" in document
+    table = _table(_table(document, "tool"), "migrations_ops") if inside else document
+    if not table:
+        return None
     databases = {}
-    for name, entry in table.get("environments", {}).items():
-        url = entry.get("url")
+    for name, entry in _table(table, "environments").items():
+        url = entry.get("url") if isinstance(entry, dict) else None
         if isinstance(url, str) and url.startswith("sqlite") and ":///" in url:
-            path = url.partition(":///")[2].partition("?")[0]
-            databases[name] = os.path.join(os.path.dirname(os.path.abspath(file)), path)
-    return table.get("selector", "EXEC_ENV"), databases
+            path = unquote(url.partition(":///")[2].partition("?")[0])
+            databases[name] = os.path.join(file.parent, os.path.expanduser(path))
+    return _Configured(str(table.get("selector", "EXEC_ENV")), databases)
 
 
-def _announce(connection: Any, selector: str, databases: dict[str, str]) -> None:
-    """One line on standard error: the environment, its database, and what chose it."""
+def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _line(connection: Any, configured: _Configured) -> str:
+    """The environment, its database, and what chose it."""
+    value = os.environ.get(configured.selector)
+    why = f"{configured.selector}={value}" if value else f"{configured.selector} is not set"
     if connection.dialect.name != "sqlite":
-        return
+        url = connection.engine.url.render_as_string(hide_password=True)
+        return f"{configured.trouble}this reaches {url}; {why}"
     from .destination import main_file
 
     file = main_file(connection)
-    names = [name for name, path in databases.items() if same_file(file, path)]
-    value = os.environ.get(selector)
-    why = f"{selector}={value}" if value else f"{selector} is not set"
-    if names:
-        line = f"migrations_ops: this reaches {names[0]} ({_short(file)}); {why}"
-    else:
-        line = (
-            f"migrations_ops: this reaches {_short(file)}, which no environment of the"
-            f" configuration names; {why}"
-        )
-    print(line, file=sys.stderr, flush=True)
+    for name, path in configured.databases.items():
+        if same_file(file, path):
+            return f"this reaches {name} ({_short(file)}); {why}"
+    unnamed = ", which no environment of the configuration names" if configured.databases else ""
+    return f"{configured.trouble}this reaches {_short(file)}{unnamed}; {why}"
 
 
 def _short(file: str | None) -> str:

@@ -12,6 +12,8 @@ from .events import Events
 # many in one revision they are counted, not told.
 STATEMENTS_TOLD = 500
 SQL_TOLD = 4000
+# Whoever looks for losses must hear of these all the same.
+_REMOVING = frozenset({"DROP", "DELETE", "ALTER"})
 
 _DROPS = {
     "DropTableOp": "drop_table",
@@ -30,6 +32,7 @@ class Tracing:
         self._statements = statements
         self._count = 0
         self._begun = 0.0
+        self._removed: set[tuple[str, ...]] = set()
         self.revision: str | None = None
 
     def install(self) -> None:
@@ -47,11 +50,12 @@ class Tracing:
         AbstractOperations.invoke = invoke  # type: ignore[method-assign,assignment]
 
     def follow(
-        self, steps: Callable[..., Iterable[Any]], entering: Callable[[bool], None]
+        self, steps: Callable[..., Iterable[Any]], at_work: Callable[[str | None], None]
     ) -> Callable[..., Iterator[Any]]:
         """Alembic's list of steps, with an event before and after each one.
 
-        :param entering: told True before a revision's own code runs, False after it.
+        :param at_work: told the revision before it begins, None when it has come to its end;
+            nothing more where it fails.
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
@@ -60,11 +64,9 @@ class Tracing:
                 self.revision, self._count = name, 0
                 self._events.emit("started", revision=name, up=up)
                 begun = time.perf_counter()
-                entering(True)
-                try:
-                    yield step
-                finally:
-                    entering(False)
+                at_work(name)
+                yield step
+                at_work(None)
                 seconds = round(time.perf_counter() - begun, 4)
                 self._events.emit(
                     "done", revision=name, up=up, seconds=seconds, statements=self._count
@@ -82,7 +84,8 @@ class Tracing:
         if self.revision is None:
             return
         self._count += 1
-        if self._statements and self._count <= STATEMENTS_TOLD:
+        told = self._count <= STATEMENTS_TOLD or self._is_first_of_its_kind(sql)
+        if self._statements and told:
             self._events.emit(
                 "statement",
                 revision=self.revision,
@@ -91,8 +94,18 @@ class Tracing:
                 rows=cursor.rowcount,
             )
 
+    def _is_first_of_its_kind(self, sql: str) -> bool:
+        """Whether this statement drops or deletes something that none before it did."""
+        words = tuple(sql[:SQL_TOLD].split()[:6])
+        if not words or words[0].upper() not in _REMOVING or words in self._removed:
+            return False
+        self._removed.add(words)
+        return True
+
     def _operation(self, operation: Any) -> None:
         kind = _DROPS.get(type(operation).__name__)
+        if getattr(operation, "modify_name", None) is not None:
+            kind = "rename_column"
         if kind is None or self.revision is None:
             return
         table = getattr(operation, "table_name", None)
@@ -102,7 +115,12 @@ class Tracing:
             or getattr(operation, "constraint_name", None)
         )
         self._events.emit(
-            "operation", revision=self.revision, kind=kind, table=_text(table), name=_text(name)
+            "operation",
+            revision=self.revision,
+            kind=kind,
+            table=_text(table),
+            name=_text(name),
+            type=_text(getattr(operation, "constraint_type", None)),
         )
 
 

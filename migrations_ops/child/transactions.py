@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from .destination import ask_driver, main_file
 from .events import Events
 from .orders import Orders, same_file
 
 _PROTECTED = "migrations_ops_protected"
 _BASELINE = "migrations_ops_violations"
-_BEGIN = re.compile(r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.I)
-_COMMIT = re.compile(r"\s*(COMMIT|END)(\s+TRANSACTION)?\s*;?\s*$", re.I)
+_BEGIN = re.compile(
+    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE
+)
+_COMMIT = re.compile(r"\s*(COMMIT|END)(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE)
 # sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 does not have yet.
 _LEGACY = -1
 
@@ -61,7 +64,7 @@ class SQLiteTransactions:
         # that swallows the error must not commit the half of it.
         self.revision: str | None = None
         # What SQLite's own "not authorized" does not say.
-        self.denied = ""
+        self._denied = ""
         self._drivers: list[Any] = []
         self._migrating: Any = None
         self._in_autocommit_block = False
@@ -89,11 +92,17 @@ class SQLiteTransactions:
             finally:
                 self._in_autocommit_block = False
 
-        MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign]
+        MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]
 
     def command_begins(self, *, changes: bool) -> None:
         """Another Alembic command starts in this process."""
-        self.changes, self.revision, self.denied = changes, None, ""
+        self.changes, self.revision, self._denied = changes, None, ""
+
+    def reason(self, error: BaseException) -> str:
+        """What these guards have to say about an error; empty if it was not theirs."""
+        if isinstance(error, ForeignKeysBroken | TransactionTorn):
+            return str(error)
+        return self._denied if "not authorized" in str(error) else ""
 
     def stop(self) -> None:
         """From now on nothing is committed; called from another thread."""
@@ -121,20 +130,20 @@ class SQLiteTransactions:
             if driver.total_changes:
                 return
             # An empty one, of Python 3.12's autocommit=False or of env.py: ours takes its place.
-            _execute(connection, "ROLLBACK")
-        _execute(connection, "PRAGMA foreign_keys=OFF")
+            ask_driver(connection, "ROLLBACK")
+        ask_driver(connection, "PRAGMA foreign_keys=OFF")
         if self._orders.lock_timeout is not None:
-            _execute(connection, f"PRAGMA busy_timeout={int(self._orders.lock_timeout * 1000)}")
+            ask_driver(connection, f"PRAGMA busy_timeout={int(self._orders.lock_timeout * 1000)}")
         no_transactions = connection.connection.dbapi_connection.isolation_level is None
         if self._in_autocommit_block and no_transactions:
             return
         if not self.changes:
             if not no_transactions:
-                _execute(connection, "BEGIN")
+                ask_driver(connection, "BEGIN")
             return
         # DEFERRED fails at once when another writer commits between our read and our write.
         # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
-        _execute(connection, "BEGIN IMMEDIATE")
+        ask_driver(connection, "BEGIN IMMEDIATE")
         self._migrating = driver
         # What an autocommit_block() has broken counts as new, too.
         if _BASELINE not in connection.info:
@@ -162,12 +171,10 @@ class SQLiteTransactions:
         if self._stopped:
             raise KeyboardInterrupt
         driver = connection.connection.driver_connection
-        if self._in_autocommit_block:
-            return sql, parameters
         if driver.in_transaction and _BEGIN.match(sql):
             # An env.py that sends its own BEGIN finds the transaction already begun.
             return "SELECT 1", parameters
-        if driver is self._migrating:
+        if driver is self._migrating and not self._in_autocommit_block:
             if self.revision is not None and not driver.in_transaction:
                 raise self._torn("has rolled back the transaction of the run")
             if self.revision is None and _COMMIT.match(sql):
@@ -187,8 +194,6 @@ class SQLiteTransactions:
             return False
         known = connection.info.get(_PROTECTED)
         if known is None:
-            from .destination import main_file
-
             file = main_file(connection)
             known = self._orders.destination is None or same_file(file, self._orders.destination)
             connection.info[_PROTECTED] = known
@@ -207,7 +212,7 @@ class SQLiteTransactions:
             )
         if self._orders.instead is not None:
             # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
-            _execute(connection, "PRAGMA synchronous=OFF")
+            ask_driver(connection, "PRAGMA synchronous=OFF")
 
     def _authorize(
         self, action: int, first: str | None, _2: str | None, _3: str | None, _4: str | None
@@ -229,14 +234,14 @@ class SQLiteTransactions:
         return self._committing or self._in_autocommit_block or self.revision is None
 
     def _deny(self, reason: str) -> int:
-        self.denied = reason
+        self._denied = reason
         print(f"migrations_ops: {reason}", file=sys.stderr, flush=True)
         return sqlite3.SQLITE_DENY
 
 
 def violations(connection: Any) -> Violations:
     """How many rows of each child table have no row in the parent table, by (child, parent)."""
-    rows = _execute(connection, "PRAGMA foreign_key_check")
+    rows = ask_driver(connection, "PRAGMA foreign_key_check")
     return Counter((row[0], row[2]) for row in rows)
 
 
@@ -250,7 +255,7 @@ def refuse_new_violations(connection: Any, before: Violations) -> None:
     after = violations(connection)
     grown = after - before
     gone = before - after
-    tables = {row[0] for row in _execute(connection, "SELECT name FROM sqlite_master")}
+    tables = {row[0] for row in ask_driver(connection, "SELECT name FROM sqlite_master")}
     renamed = sum(count for (child, _), count in gone.items() if child not in tables)
     if sum(grown.values()) > renamed:
         named = ", ".join(
@@ -258,13 +263,3 @@ def refuse_new_violations(connection: Any, before: Violations) -> None:
             for (child, parent), count in sorted(grown.items())
         )
         raise ForeignKeysBroken(f"the upgrade would leave rows without their parents: {named}")
-
-
-def _execute(connection: Any, sql: str) -> list[Any]:
-    """Run a statement below SQLAlchemy, whose own execute would begin a transaction."""
-    cursor = connection.connection.dbapi_connection.cursor()
-    try:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
-    finally:
-        cursor.close()

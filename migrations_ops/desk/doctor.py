@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
 from migrations_ops.console import Console
@@ -12,9 +13,10 @@ from migrations_ops.errors import OpsError, Refused
 from migrations_ops.project import Project
 from migrations_ops.render import text
 from migrations_ops.render.style import Style
-from migrations_ops.results import Finding
+from migrations_ops.results import Finding, Selector
 from migrations_ops.scripts import find_scripts
 from migrations_ops.status import read_selector, stand
+from migrations_ops.words import counted
 
 # Variables that have led a hand-typed command to another database, or changed what it does.
 _TELLING = (
@@ -29,54 +31,60 @@ def examine(here: Console) -> None:
     :raises Refused: something is wrong; each finding is shown before.
     """
     project = here.project()
-    facts = _facts(project)
+    selector = read_selector(project)
+    versions = _versions()
     findings = [
-        *_shell(project),
+        *_shell(selector),
         *(
             finding
             for each in project.settings.path
             for finding in _environment(project, each.name)
         ),
     ]
-    document = {
-        "facts": facts,
-        "findings": [
-            {"code": f.code, "severity": f.severity, "message": f.message, "where": f.where}
-            for f in findings
-        ],
-    }
-    here.show(lambda: _as_text(facts, findings, here.style), document)
     errors = [finding for finding in findings if finding.severity == "error"]
+    document = {
+        "passed": not errors,
+        "configuration": str(project.settings.file),
+        "alembic": str(project.settings.alembic),
+        "path": [environment.name for environment in project.settings.path],
+        "selector": asdict(selector),
+        "python": sys.executable,
+        "versions": versions,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    here.show(lambda: _as_text(_facts(project, selector, versions), findings, here.style), document)
     if errors:
         raise Refused(
-            f"doctor found {len(errors)} thing{'s' * (len(errors) > 1)} to mend.",
+            f"doctor found {counted(len(errors), 'thing')} to mend.",
             untouched="Nothing was changed.",
         )
 
 
-def _facts(project: Project) -> dict[str, str]:
+def _facts(project: Project, selector: Selector, versions: dict[str, str]) -> dict[str, str]:
     settings = project.settings
-    selector = read_selector(project)
     value = selector.shell_value
-    facts = {
+    return {
         "configuration": str(settings.file),
         "alembic.ini": str(settings.alembic),
         "path": " -> ".join(environment.name for environment in settings.path),
         "selector": f"{selector.name}={value}" if value else f"{selector.name} is not set",
         "now": selector.effect,
-        "python": f"{sys.version.split()[0]} ({sys.executable})",
-        "sqlite": sqlite3.sqlite_version,
+        "python": f"{versions['python']} ({sys.executable})",
+        **{name: found for name, found in versions.items() if name != "python"},
     }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version}
     for package in ("alembic", "sqlalchemy", "invoke", "migrations-ops"):
         try:
-            facts[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            facts[package] = "not installed here"
-    return facts
+            versions[package] = "not installed here"
+    return versions
 
 
-def _shell(project: Project) -> list[Finding]:
-    selector = read_selector(project)
+def _shell(selector: Selector) -> list[Finding]:
     findings = []
     if selector.shell_value:
         message = (
@@ -113,7 +121,8 @@ def _environment(project: Project, name: str) -> list[Finding]:
         message = f"{name} ({database.label}) is {standing.state}{detail}"
         findings.append(Finding("state", "error", message, name))
     elif standing.pending:
-        message = f"{name} ({database.label}) has {len(standing.pending)} pending"
+        pending = counted(len(standing.pending), "revision")
+        message = f"{name} ({database.label}) is {standing.state}, {pending} pending"
         findings.append(Finding("state", "note", message, name))
     else:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))

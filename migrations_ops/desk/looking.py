@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from migrations_ops.console import Console
+from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import Refused
-from migrations_ops.operations import verify_environment
+from migrations_ops.errors import ConfigurationError, Refused
 from migrations_ops.project import Project
 from migrations_ops.records import read_records
 from migrations_ops.render import documents, text
-from migrations_ops.results import StatusReport
+from migrations_ops.results import Look, StatusReport
 from migrations_ops.status import read_status
 
 
@@ -42,6 +43,9 @@ def _show(here: Console, report: StatusReport, *, check: bool) -> None:
 
 def show_verify(here: Console, env: str | None) -> None:
     """Check one environment."""
+    # Whoever asks for a status does not wait for all that a release needs.
+    from migrations_ops.operations import verify_environment
+
     project = here.project()
     settings = project.settings
     environment = settings.environment(env) if env else settings.path[0]
@@ -57,15 +61,28 @@ def show_current(here: Console, env: str | None) -> None:
     project = here.project()
     lines, rows = [], []
     for environment in _chosen(project, env):
-        look = project.database(environment).look(environment.version_table)
-        revisions = project.history(environment).revisions
-        head = set(look.revisions) == set(project.history(environment).effective_heads)
-        rows.append({"name": environment.name, "current": list(look.revisions), "head": head})
+        history, database = project.history(environment), project.database(environment)
+        look = database.look(environment.version_table)
+        at_head = set(look.revisions) == set(history.effective_heads)
+        row = _row(environment, database, look)
+        rows.append(row | {"heads": list(history.effective_heads), "at_head": at_head})
         for name in look.revisions or ("",):
-            known = revisions.get(name)
+            known = history.revisions.get(name)
             message = known.message if known else look.trouble or _nothing(look.exists, name)
-            lines.append(f"{environment.name}: {name or '-'}{' (head)' if head else ''}  {message}")
+            sign = " (head)" if at_head else ""
+            lines.append(f"{environment.name}: {name or '-'}{sign}  {message}")
     here.show("\n".join(lines), {"environments": rows})
+
+
+def _row(environment: Environment, database: Database, look: Look) -> dict[str, Any]:
+    """What was read of a database, by the names that status uses."""
+    row: dict[str, Any] = {
+        "name": environment.name,
+        "database": database.label,
+        "exists": look.exists,
+        "current": list(look.revisions),
+    }
+    return row | {"trouble": look.trouble} if look.trouble else row
 
 
 def _nothing(exists: bool, name: str) -> str:
@@ -83,7 +100,7 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
     marks: dict[str, list[str]] = {}
     for each in settings.path:
         look = project.database(each).look(each.version_table)
-        for name in look.revisions or ("",):
+        for name in () if look.trouble else look.revisions or ("",):
             marks.setdefault(name, []).append(each.name)
     ordered = list(history.pending((), "heads"))[::-1]
     shown = [each for each in ordered if not only_heads or each.revision in history.heads]
@@ -98,11 +115,12 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
         for each in shown
     ]
     lines = [(row["revision"], ", ".join(row["down"]), row["message"]) for row in rows]
+    base = marks.get("", [])
     if only_heads:
         marks.pop("", None)
     here.show(
         lambda: text.history(lines, marks, here.style),
-        {"heads": list(history.heads), "revisions": rows},
+        {"heads": list(history.heads), "base": base, "revisions": rows},
     )
 
 
@@ -116,32 +134,24 @@ def show_db_version(here: Console, env: str | None) -> None:
         found = ", ".join(look.revisions)
         said = look.trouble or found or ("no version" if look.exists else "no database")
         lines.append(f"{environment.name}: {said}  ({database.label})")
-        rows.append(
-            {"name": environment.name, "database": database.label, "current": list(look.revisions)}
-        )
+        rows.append(_row(environment, database, look))
     here.show("\n".join(lines), {"environments": rows})
 
 
 def show_releases(here: Console, last: int, one: str | None) -> None:
     """Past releases, or one of them."""
+    if last < 1:
+        raise ConfigurationError("--last is at least 1.", next="Type: invoke releases --last 10")
     project = here.project()
     records = read_records(project.settings.releases)
     if one is not None:
-        for document in records:
-            if document["id"] == one:
-                here.show(documents.text_of(document), document)
-                return
-        raise Refused(
-            f"There is no release {one!r}.", untouched="Nothing was changed.",
-            next="Type: invoke releases",
-        )  # fmt: skip
-    newest = [document for document, _ in zip(records, range(last), strict=False)]
-    lines = [
-        f"{document['id']}  {document['task']:<20} {document['environment']:<10}"
-        f" {document['outcome'] or 'unfinished'}"
-        for document in reversed(newest)
-    ]
-    here.show("\n".join(lines) or "There are no releases yet.", {"releases": newest})
+        found = next((each for each in records if each["id"] == one), None)
+        if found is None:
+            raise ConfigurationError(f"There is no release {one!r}.", next="Type: invoke releases")
+        here.show(lambda: text.record(found, here.style), found)
+        return
+    shown = list(islice(records, last))[::-1]
+    here.show(lambda: text.records(shown, here.style), {"releases": shown})
 
 
 def _chosen(project: Project, env: str | None) -> list[Environment]:

@@ -20,13 +20,18 @@ UNCHANGED = "Nothing was changed."
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be done to one environment: its steps, each with its argv where it has one."""
+    """What would be done to one environment: its steps, each with its argv where it has one.
+
+    ``from_`` and ``to`` are None where the steps were only listed, and no database was read;
+    ``backup`` is the one that a restore would put back.
+    """
 
     environment: Environment
-    from_: tuple[str, ...] = ()
-    to: tuple[str, ...] = ()
+    from_: tuple[str, ...] | None = None
+    to: tuple[str, ...] | None = None
     pending: tuple[Revision, ...] = ()
     steps: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    backup: str = ""
 
 
 def plan_upgrade(project: Project, environment: Environment, to: str | None) -> Planned:
@@ -75,20 +80,25 @@ def _lines(plan: Planned, selector: str, project: Project) -> list[str]:
         return [f"{name}: nothing to do."]
     label = project.database(plan.environment).label
     count = len(plan.pending)
-    heading = f"{count} pending, to {', '.join(plan.to)}" if count else label
+    heading = f"{count} pending, to {', '.join(plan.to or ())}" if count else label
     lines = [f"{name}: {heading}"]
     lines += [f"    {each.revision}  {each.message}" for each in plan.pending]
     for step, argv in plan.steps:
         said = f"{selector}={name} {' '.join(argv)}" if argv else label
+        said += f" from {plan.backup}" if step == "restore" else ""
         lines.append(f"  {step:<9} {said}")
     return lines
 
 
 def _document(plan: Planned) -> dict[str, object]:
-    return {
-        "name": plan.environment.name,
-        "from": list(plan.from_),
-        "to": list(plan.to),
+    document: dict[str, object] = {"name": plan.environment.name}
+    if plan.from_ is not None:
+        document["from"] = plan.from_
+    if plan.to is not None:
+        document["to"] = plan.to
+    if plan.backup:
+        document["backup"] = plan.backup
+    return document | {
         "pending": [each.revision for each in plan.pending],
-        "steps": [{"name": step, "argv": list(argv)} for step, argv in plan.steps],
+        "steps": [{"name": step, "argv": argv} for step, argv in plan.steps],
     }

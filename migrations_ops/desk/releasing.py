@@ -9,7 +9,6 @@ from migrations_ops.desk.planning import plan_upgrade, show_planned
 from migrations_ops.door import write_sql
 from migrations_ops.errors import Refused
 from migrations_ops.operations import release_all, upgrade_environment
-from migrations_ops.project import Project
 from migrations_ops.records import result_document
 from migrations_ops.rehearsal import Rehearsed
 from migrations_ops.release import Wish
@@ -22,11 +21,9 @@ def show_release(here: Console, to: str | None, allow: tuple[str, ...], *, yes: 
     """Release, and show the status of all at the end."""
     project = here.project()
     finished = release_all(project, Wish(to, None if yes else _ask), here.report, allow)
-    report = None
-    if finished.error is None:
-        report = read_status(Project(project.settings), list(project.settings.path))
     lines = [text.released(finished.result, here.style)]
-    if report is not None and finished.result.outcome == "released":
+    if finished.result.outcome == "released":
+        report = read_status(project, list(project.settings.path))
         lines += ["", text.status(report, here.style)]
     document = result_document(finished.result)
     here.finish(finished, "\n".join(lines), document)

@@ -5,46 +5,71 @@ from __future__ import annotations
 import os
 
 from migrations_ops.console import Console, require_text, split_arguments
-from migrations_ops.door import create_revision, run_alembic
+from migrations_ops.desk.planning import Planned, argv_of, show_planned
+from migrations_ops.door import (
+    changes_database,
+    create_revision,
+    revision_arguments,
+    run_alembic,
+)
+from migrations_ops.environments import Environment
 from migrations_ops.moves import downgrade_environment, stamp_environment
+from migrations_ops.project import Project
 from migrations_ops.records import result_document
 from migrations_ops.runs import Finished
 
 
 def show_revision(
-    here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool
+    here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool, dry: bool
 ) -> None:
     """Write a revision file."""
     said = require_text(message, "--message", "revision", '--message "add a due date"')
     project = here.project()
-    finished, file, operations = create_revision(
+    first = project.settings.path[0]
+    if dry:
+        arguments = revision_arguments(said, rev_id, autogenerate=autogenerate)
+        _show_steps(here, project, first, ("revision", arguments))
+        return
+    finished, new, operations = create_revision(
         project, said, here.report, autogenerate=autogenerate, rev_id=rev_id
     )
     lines = []
-    if file is not None:
-        lines.append(os.path.relpath(file))
+    if new is not None:
+        lines.append(os.path.relpath(new.path))
         lines += [f"  {operation}" for operation in operations]
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
-    document = {"file": None if file is None else str(file), "operations": operations}
-    here.finish(finished, "\n".join(lines), document)
+    document = {
+        "environment": first.name,
+        "revision": new.revision if new else None,
+        "file": str(new.path) if new else None,
+        "operations": operations,
+    }
+    here.finish(finished, "\n".join(lines), None if finished.error else document)
 
 
-def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool) -> None:
+def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Take revisions back."""
     name = require_text(env, "--env", "downgrade", "--env dev --to -1")
     project = here.project()
     environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("downgrade", ["downgrade", to]))
+        return
     if environment.protected:
         here.confirm(name, f"downgrade it to {to}", yes=yes)
     _end(here, name, downgrade_environment(project, environment, to, here.report))
 
 
-def show_stamp(here: Console, env: str | None, to: str, *, yes: bool) -> None:
+def show_stamp(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Write a revision into the version table."""
     name = require_text(env, "--env", "stamp", "--env dev --to head")
     project = here.project()
     environment = project.settings.environment(name)
+    if dry:
+        steps = [("compare", ["upgrade", to]), ("back up", []), ("stamp", ["stamp", to])]
+        _show_steps(here, project, environment, *steps)
+        return
     if environment.protected:
         here.confirm(name, f"stamp it with {to}", yes=yes)
     _end(here, name, stamp_environment(project, environment, to, here.report))
@@ -59,15 +84,30 @@ def _end(here: Console, name: str, finished: Finished) -> None:
     here.finish(finished, line, result_document(finished.result))
 
 
-def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool) -> None:
+def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool, dry: bool) -> None:
     """Run an Alembic command and print what it prints."""
     example = '--env dev --args "history -v"'
     name = require_text(env, "--env", "alembic", example)
     arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
     project = here.project()
     environment = project.settings.environment(name)
-    changes = {"upgrade", "downgrade", "stamp"} & set(arguments) and "--sql" not in arguments
+    changes = changes_database(arguments)
+    if dry:
+        backup = [("back up", list[str]())] if changes else []
+        _show_steps(here, project, environment, *backup, ("alembic", arguments))
+        return
     if environment.protected and changes:
         here.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
     finished, printed = run_alembic(project, environment, arguments, here.report)
     here.finish(finished, printed)
+
+
+def _show_steps(
+    here: Console, project: Project, environment: Environment, *steps: tuple[str, list[str]]
+) -> None:
+    """What would run, each step with its arguments for Alembic."""
+    told = [
+        (name, argv_of(project, environment, [arguments]) if arguments else ())
+        for name, arguments in steps
+    ]
+    show_planned(here, project, [Planned(environment, steps=tuple(told))])

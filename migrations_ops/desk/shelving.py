@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migrations_ops.backups import Shelf
 from migrations_ops.console import Console, require_text
+from migrations_ops.desk.planning import UNCHANGED, Planned, show_planned
 from migrations_ops.environments import Environment
 from migrations_ops.operations import back_up_environments, restore_environment
 from migrations_ops.records import result_document
@@ -21,7 +22,7 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
         environments = [each for each in environments if project.database(each).size()]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
-        here.show(f"back up {names} into {settings.backups}\nNothing was changed.")
+        here.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
         return
     finished = back_up_environments(project, environments, note, here.report)
     files = [str(settings.backups / name) for name in finished.result.backups]
@@ -40,7 +41,9 @@ def show_backups(here: Console, env: str | None) -> None:
     here.show(lambda: text.backups(found, here.style), documents.backups(found))
 
 
-def show_restore(here: Console, env: str | None, backup: str | None, *, yes: bool) -> None:
+def show_restore(
+    here: Console, env: str | None, backup: str | None, *, yes: bool, dry: bool
+) -> None:
     """Restore a backup into the live database."""
     example = "--env dev --backup latest"
     name = require_text(env, "--env", "restore", example)
@@ -48,6 +51,15 @@ def show_restore(here: Console, env: str | None, backup: str | None, *, yes: boo
     project = here.project()
     environment = project.settings.environment(name)
     found = Shelf.of(project.settings, environment).find(wanted)
+    if dry:
+        plan = Planned(
+            environment,
+            to=found.revisions,
+            steps=(("back up", ()), ("restore", ())),
+            backup=found.name,
+        )
+        show_planned(here, project, [plan])
+        return
     if environment.protected:
         here.confirm(name, f"restore {found.name}", yes=yes)
     finished = restore_environment(project, environment, found.name, here.report)
@@ -66,6 +78,5 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
         shelf = Shelf.of(settings, each)
         removed = shelf.surplus(needed) if dry else shelf.prune(needed=needed)
         lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
-    if dry:
-        lines.append("Nothing was changed.")
-    here.show("\n".join(lines) or f"Nothing to remove: {settings.keep} are kept of each.")
+    lines = lines or [f"Nothing to remove: {settings.keep} are kept of each environment."]
+    here.show("\n".join([*lines, UNCHANGED] if dry else lines))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from migrations_ops.errors import OpsError
 from migrations_ops.render.style import Style, padded, width
 from migrations_ops.results import Backup, Finding, ReleaseResult, StatusReport, VerifyReport
-from migrations_ops.words import human_size
+from migrations_ops.words import counted, human_size
 
 _STATE_COLOURS = {
     "at head": "green", "behind": "yellow", "empty": "yellow", "missing": "yellow",
@@ -59,9 +60,8 @@ def status(report: StatusReport, style: Style) -> str:
         return cell
 
     lines = [table(header, rows, style, paint)]
-    for row in report.environments:
-        if row.trouble:
-            lines.append(f"{style.paint(style.sign('✗'), 'red')} {row.name}: {row.trouble}")
+    sign = style.paint(style.sign("✗"), "red")
+    lines += [f"{sign} {row.name}: {row.trouble}" for row in report.environments if row.trouble]
     return "\n".join([*lines, "", selector_line(report, style)])
 
 
@@ -105,7 +105,9 @@ def verified(report: VerifyReport, style: Style) -> str:
     current = ", ".join(report.current) or "no revision"
     if report.passed:
         sign = style.paint(style.sign("✓"), "green")
-        return f"{sign} {report.environment} is verified: {current}, sound."
+        warnings = sum(each.severity == "warning" for each in report.findings)
+        rest = f"with {counted(warnings, 'warning')}" if warnings else "sound"
+        return f"{sign} {report.environment} is verified: {current}, {rest}."
     sign = style.paint(style.sign("✗"), "red")
     return f"{sign} {report.environment} does not pass: it stands at {current}."
 
@@ -120,6 +122,54 @@ def released(result: ReleaseResult, style: Style) -> str:
         sign = style.paint(style.sign("✓"), "green", "bold")
         return f"{sign} Released {name} to {to} in {seconds:.1f} s (record {result.id})."
     return f"{result.outcome} (record {result.id})"
+
+
+def records(documents: Sequence[Mapping[str, Any]], style: Style) -> str:
+    """Past releases, newest last, as ``releases --show`` takes their IDs."""
+    if not documents:
+        return "There are no releases yet."
+    header = ("release", "task", "environment", "from", "to", "outcome")
+    rows = [
+        (
+            str(each["id"]),
+            str(each["task"]),
+            str(each["environment"]),
+            ", ".join(each["from"]) or "-",
+            ", ".join(each["to"]) or "-",
+            str(each["outcome"] or "unfinished"),
+        )
+        for each in documents
+    ]
+    return table(header, rows, style, lambda title, cell: cell)
+
+
+def record(document: Mapping[str, Any], style: Style) -> str:
+    """One release whole: each step, what was found, and what stopped it."""
+    lines = [
+        f"{document['task']} of {document['environment']}: {document['outcome'] or 'unfinished'}",
+        f"from {', '.join(document['from']) or '-'} to {', '.join(document['to']) or '-'}",
+        "",
+    ]
+    header = ("step", "environment", "started", "seconds", "exit", "outcome", "revisions")
+    rows = [
+        (
+            str(step["name"]),
+            str(step["environment"]),
+            str(step["started"]),
+            f"{step['seconds']:.2f}",
+            str(step["exit"]),
+            str(step["outcome"]),
+            str(len(step["revisions"]) or "-"),
+        )
+        for step in document["steps"]
+    ]
+    lines.append(table(header, rows, style, lambda title, cell: cell))
+    lines += [f"backup {name}" for name in document["backups"]]
+    lines += [finding(Finding(**each), style) for each in document["findings"]]
+    if "error" in document:
+        told = {key: value for key, value in document["error"].items() if key != "exit"}
+        lines += ["", error(OpsError(**told), style)]
+    return "\n".join(lines)
 
 
 def error(stopped: OpsError, style: Style) -> str:

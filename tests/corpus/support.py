@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.support import REPOSITORY, Ran, Sandbox
+from tests.support import REPOSITORY, Ran, Sandbox, dump
 
 HERE = Path(__file__).parent
 # The whole of what a project's tasks.py holds.
@@ -44,12 +44,14 @@ class RealProject(Sandbox):
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **variables: str) -> Ran:
         """Run tasks as a user does, one whose home is empty."""
-        return super().invoke(*arguments, cwd=cwd, **({"HOME": str(self.folder)} | variables))
+        variables.setdefault("HOME", str(self.folder))
+        return super().invoke(*arguments, cwd=cwd, **variables)
 
     def plain_alembic(self, *arguments: str, **variables: str) -> Ran:
         """Run the project's own Alembic, as without this tool."""
-        home = {"HOME": str(self.folder)}
-        return self.run(str(self.python), "-m", "alembic", *arguments, **(home | variables))
+        variables.setdefault("HOME", str(self.folder))
+        argv = [str(self.python), "-m", "alembic", *arguments]
+        return self.run(*argv, cwd=None, **variables)
 
     def fill(self, dev: str | None, prod: str) -> None:
         """Put copies of old databases in the places of both environments."""
@@ -118,7 +120,17 @@ def interpreter(name: str) -> Path:
 
 def _build(argv: list[str]) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
-    assert done.returncode == 0, f"{' '.join(argv)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+    output = f"{done.stdout[-2000:]}{done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{' '.join(argv)} failed:\n{output}"
+
+
+def content(file: Path) -> list[list[str]]:
+    """Everything in a database, without the order in which a rebuild happens to write it.
+
+    Alembic reflects the constraints of a table as a set: their order differs from run to run.
+    """
+    statements = dump(file) or []
+    return sorted(sorted(line.strip("\t ,") for line in each.splitlines()) for each in statements)
 
 
 def pragma(file: Path, name: str) -> list[tuple[object, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.support import HERE, RealProject, interpreter, pragma, rows, set_up
+from tests.corpus.support import HERE, RealProject, content, interpreter, pragma, rows, set_up
 from tests.support import dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"
@@ -127,7 +127,7 @@ def test_release_leaves_the_very_content_that_plain_alembic_leaves(
 
     assert ran.code == 0, ran.err
     assert query(plain.prod, VERSION) == [(history.head,)]
-    assert dump(ours.prod) == dump(plain.prod)
+    assert content(ours.prod) == content(plain.prod)
 
 
 # -- optuna 2.0.0: what only production's age holds -----------------------------------------
@@ -144,9 +144,10 @@ def test_plain_alembic_leaves_the_oldest_database_broken_for_good(optuna: RealPr
     assert "no such column: direction" in first.err
     assert len(rows(optuna.prod).keys() - before.keys()) == 2
     assert query(optuna.prod, VERSION) == [("v1.3.0.a",)]
+    broken = dump(optuna.prod)
     retry = optuna.plain_alembic("-c", ini, "upgrade", "head")
     assert retry.code != 0
-    assert "already exists" in retry.err
+    assert dump(optuna.prod) == broken
 
 
 @pytest.mark.parametrize("dev", ["optuna-2.10.1.db", None], ids=["younger dev", "no dev yet"])
@@ -208,11 +209,12 @@ def test_history_that_breaks_on_dev_leaves_dev_as_it_was(optuna: RealProject) ->
 # -- mailman: a variable decides, and a missing one makes a fresh database -------------------
 
 
-def test_plain_alembic_without_the_variable_upgrades_a_fresh_database(mailman: RealProject) -> None:
+def test_plain_alembic_without_the_variable_makes_a_fresh_database(mailman: RealProject) -> None:
     """Why the proof of destination: exit code 0, and nothing happened to the database meant."""
     before = dump(mailman.prod)
-    ran = mailman.plain_alembic("-c", "alembic.ini", "upgrade", "head")
-    assert ran.code == 0
+    for command in ("current", "stamp head"):
+        ran = mailman.plain_alembic("-c", "alembic.ini", *command.split())
+        assert ran.code == 0, ran.err
     assert dump(mailman.prod) == before
     assert query(mailman.folder / "var/data/mailman.db", VERSION) == [("8cc1f79f4459",)]
 
@@ -238,7 +240,7 @@ def test_missing_variable_is_refused_before_anything_starts(
     before = dump(mailman.prod)
     variables = {} if shell is None else {"MAILMAN_CONFIG_FILE": shell}
 
-    ran = mailman.invoke(task, "--json", **variables)
+    ran = mailman.invoke(task, "--json", cwd=None, **variables)
 
     assert ran.code == 2, ran.err
     assert ran.json["error"]["what"] == says
@@ -262,9 +264,7 @@ def test_missing_variable_is_refused_before_anything_starts(
 def test_application_file_that_leads_elsewhere_is_refused(
     mailman: RealProject, new: str, opened: str
 ) -> None:
-    mailman.replace(
-        "migrations_ops.toml", 'variables = { MAILMAN_CONFIG_FILE = "prod.cfg" }', new
-    )
+    mailman.replace("migrations_ops.toml", 'variables = { MAILMAN_CONFIG_FILE = "prod.cfg" }', new)
     before = dump(mailman.prod)
 
     ran = mailman.invoke("release-migration", "--json")

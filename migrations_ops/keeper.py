@@ -1,0 +1,84 @@
+"""Runs a command of a project, and ends it when whoever asked for it is gone.
+
+Started by its path, with the standard library alone. A foreign command knows nothing of the
+channel by which our own children notice that the parent was killed: without a keeper it would go
+on migrating a database whose lock is free again.
+
+The parent writes one line, ``{"argv": [...], "timeout": 60.0}``, and closes the channel when the
+command has to end. The answer is one line: ``{"exit": 0}``, with ``"reason"`` where the command
+could not be started or did not end by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+# How long, in seconds, a command may take to end by itself when it is told to.
+GRACE = 5.0
+
+
+def main() -> int:
+    """Run the command of the first line."""
+    control, channel = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What the command prints goes to the log; what it asks finds nobody.
+    os.dup2(2, 1)
+    line = control.readline()
+    if not line:
+        return 0
+    order = json.loads(line)
+    answer = _keep(order["argv"], order["timeout"], control)
+    with contextlib.suppress(OSError):
+        channel.write(json.dumps(answer).encode() + b"\n")
+        channel.flush()
+    # Not by way of the interpreter's end, which would wait for the thread that reads.
+    os._exit(0)
+
+
+def _keep(argv: list[str], timeout: float | None, control: Any) -> dict[str, Any]:
+    try:
+        command = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **_group_of_its_own())
+    except OSError as error:
+        return {"exit": None, "reason": f"it cannot be started: {error.strerror}"}
+    threading.Thread(target=_watch, args=(control, command), daemon=True).start()
+    try:
+        return {"exit": command.wait(timeout)}
+    except subprocess.TimeoutExpired:
+        _end(command)
+        reason = f"it took longer than the {timeout:g} seconds that timeout allows, and was killed"
+        return {"exit": command.wait(), "reason": reason}
+
+
+def _watch(control: Any, command: subprocess.Popen[bytes]) -> None:
+    control.read()
+    _end(command)
+
+
+def _end(command: subprocess.Popen[bytes]) -> None:
+    """End the command with all that it has started: first asked, then killed."""
+    if sys.platform == "win32":
+        tree = ["taskkill", "/F", "/T", "/PID", str(command.pid)]
+        subprocess.run(tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command.wait(GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGKILL)
+
+
+def _group_of_its_own() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

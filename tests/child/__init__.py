@@ -1,0 +1,1 @@
+"""What runs inside Alembic's process, tested by starting that process."""

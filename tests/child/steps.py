@@ -1,0 +1,178 @@
+"""What these tests share: env.py written to order, and a child started as a release starts it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from migrations_ops.alembic_steps import CommandRun, Step, orders_for, start_step
+from migrations_ops.project import Project
+from tests.support import R3, Sandbox, dump, query
+
+R4 = "r4dddddddddd"
+
+# The guide's env.py up to the place where the engine is made.
+_TOP = '''\
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from alembic import context
+from sqlalchemy import (
+    Column, ForeignKey, Integer, MetaData, Table, Text, create_engine, event, pool, text,
+)
+
+target_metadata = MetaData()
+Table("parents", target_metadata, Column("id", Integer, primary_key=True),
+      Column("name", Text, nullable=False), Column("note", Text))
+Table("children", target_metadata, Column("id", Integer, primary_key=True),
+      Column("parent_id", Integer, ForeignKey("parents.id", ondelete="CASCADE"), nullable=False))
+
+def file_of(name):
+    folder = Path(__file__).resolve().parent.parent / "data" / "repom"
+    return folder / ("db.sqlite3" if name == "prod" else f"db.{name}.sqlite3")
+
+file = file_of(os.environ.get("EXEC_ENV", "prod"))
+url = f"sqlite:///{file.as_posix()}"
+
+def migrate(connection, **options):
+    context.configure(connection=connection, target_metadata=target_metadata, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+'''
+
+# What a usual env.py ends with.
+USUAL = """
+engine = create_engine(url, poolclass=pool.NullPool)
+with engine.connect() as connection:
+    migrate(connection)
+"""
+
+# Two statements that a transaction has to hold together, and a failure after both. The
+# failing line is left out once the revision has been mended.
+HALF_DONE = """\
+    op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("INSERT INTO half VALUES (1)")
+    op.execute("UPDATE children SET parent_id = 1 WHERE id = 2")
+"""
+FAILING = HALF_DONE + '    raise RuntimeError("in the middle")'
+
+
+def write_env(sandbox: Sandbox, ending: str) -> None:
+    """Replace the project's env.py by one with this ending."""
+    sandbox.write("alembic/env.py", _TOP + ending)
+
+
+def start_child(
+    sandbox: Sandbox, environment: str, *commands: Sequence[str]
+) -> tuple[Step, Project]:
+    project = Project.read(sandbox.folder)
+    log = sandbox.folder / "child.log"
+    return start_step(project, project.settings.environment(environment), commands, log), project
+
+
+def run_child(
+    sandbox: Sandbox,
+    environment: str = "dev",
+    command: Sequence[str] = ("upgrade", "head"),
+    *,
+    instead: Path | None = None,
+) -> CommandRun:
+    """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
+    step, project = start_child(sandbox, environment, command)
+    try:
+        orders = orders_for(project, project.settings.environment(environment), instead=instead)
+        return step.run(orders)
+    finally:
+        step.close()
+
+
+def log_of(sandbox: Sandbox) -> str:
+    return (sandbox.folder / "child.log").read_text(encoding="utf-8")
+
+
+def everything(sandbox: Sandbox) -> list[list[str] | None]:
+    """The content of both databases."""
+    return [dump(sandbox.dev), dump(sandbox.prod)]
+
+
+def revision_of(file: Path) -> str:
+    return ", ".join(str(row[0]) for row in query(file, "SELECT version_num FROM alembic_version"))
+
+
+def require_mended_run_arrives(sandbox: Sandbox, environment: str = "dev") -> None:
+    """After a failure and its repair, the same command works, and keeps every child row."""
+    file = sandbox.dev if environment == "dev" else sandbox.prod
+    sandbox.add_revision(R4, R3, HALF_DONE)
+    again = run_child(sandbox, environment)
+    assert (again.finished, again.failure) == (True, "")
+    assert revision_of(file) == R4
+    assert query(file, "SELECT count(*) FROM half") == [(1,)]
+    assert query(file, "SELECT count(*) FROM children") == [(20,)]
+
+
+# More than SQLite's cache holds, so that the database file itself is half written by now; then
+# a pause in which the process can be killed, where a file asks for it.
+PAUSING = """\
+    import os
+    import time
+    from pathlib import Path
+    op.create_table("half", sa.Column("id", sa.Integer, primary_key=True), sa.Column("b", sa.LargeBinary))
+    op.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+        " INSERT INTO half SELECT i, randomblob(300) FROM n"
+    )
+    op.execute("UPDATE children SET parent_id = 1 WHERE id = 2")
+    stage = os.environ["EXEC_ENV"]
+    file = op.get_bind().exec_driver_sql("PRAGMA database_list").all()[0][2]
+    stage = "rehearsal" if "rehearsal" in file else stage
+    if Path(f"pause.{stage}").exists():
+        Path("half-paused").write_text(str(os.getpid()))
+        os.rename("half-paused", f"paused.{stage}")
+        time.sleep(60)
+"""
+# The same pause while verify compares the models with the database.
+PAUSING_CHECK = (
+    """
+import time
+command = context.config.cmd_opts.cmd[0].__name__
+stage = f"{command}.{os.environ['EXEC_ENV']}"
+if Path(f"pause.{stage}").exists():
+    Path("half-paused").write_text(str(os.getpid()))
+    os.rename("half-paused", f"paused.{stage}")
+    time.sleep(60)
+"""
+    + USUAL
+)
+
+
+def wait_for_pause(sandbox: Sandbox, stage: str) -> int:
+    """Wait until the child sleeps in the middle of that stage; returns its process id."""
+    file, log = sandbox.folder / f"paused.{stage}", sandbox.folder / "child.log"
+
+    def paused() -> bool:
+        assert not log.exists() or "Traceback" not in log.read_text(encoding="utf-8"), log
+        return file.exists()
+
+    wait_for(paused)
+    return int(file.read_text())
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within a minute"
+        time.sleep(0.01)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,424 @@
+"""What an upgrade makes disappear: found where no revision says so, let pass where one does."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from itertools import chain
+from textwrap import indent
+from typing import Any
+
+import pytest
+
+from migrations_ops.databases.sqlite import fingerprint
+from migrations_ops.losses import Said, find_losses, without_allowed
+from migrations_ops.results import Finding, Fingerprint
+from tests.support import R2, R3, Ran, Sandbox, dump, query
+
+START = (
+    "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, note TEXT,"
+    " code TEXT, CONSTRAINT uq_code UNIQUE (code), CHECK (id > 0),"
+    " CONSTRAINT named CHECK (name <> ''))",
+    "CREATE TABLE children (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " parent_id INTEGER REFERENCES parents (id) ON DELETE CASCADE)",
+    'CREATE TABLE "odd one" ("a b" INT)',
+    "CREATE INDEX ix_note ON parents (note)",
+    "CREATE INDEX ix_lower ON parents (lower(name))",
+    "CREATE TRIGGER tr AFTER UPDATE ON parents BEGIN SELECT 1; END",
+    "CREATE VIEW names AS SELECT name FROM parents",
+    "INSERT INTO parents VALUES (1, 'a', 'b', 'c'), (2, 'b', 'c', 'd')",
+    "INSERT INTO children VALUES (1, 1), (2, 2)",
+    'INSERT INTO "odd one" VALUES (1)',
+)
+OPERATION: dict[str, Any] = {"table": None, "name": None, "type": None}
+
+
+def found(
+    *statements: str,
+    told: bool = True,
+    operations: tuple[Mapping[str, Any], ...] = (),
+) -> dict[str, str]:
+    """The findings after these statements, as ``code:where`` with their severity.
+
+    :param told: whether the statements are what the revision said, or happened behind its back.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in START:
+            connection.execute(statement)
+        before = fingerprint(connection, "alembic_version")
+        for statement in statements:
+            connection.execute(statement)
+        after = fingerprint(connection, "alembic_version")
+    said = Said.by(
+        [OPERATION | dict(operation) for operation in operations],
+        [{"sql": statement} for statement in statements] if told else [],
+    )
+    return {
+        f"{finding.code}:{finding.where}": finding.severity
+        for finding in find_losses(before, after, said, "prod")
+    }
+
+
+REBUILD = (
+    "CREATE TABLE new_parents (id INTEGER PRIMARY KEY, name TEXT, code TEXT)",
+    "INSERT INTO new_parents SELECT id, name, code FROM parents",
+    "DROP VIEW names",
+    "DROP TABLE parents",
+    "ALTER TABLE new_parents RENAME TO parents",
+)
+BATCH = (
+    "CREATE TABLE _alembic_tmp_parents (id INTEGER PRIMARY KEY, name TEXT, note TEXT, code TEXT)",
+    "INSERT INTO _alembic_tmp_parents SELECT id, name, note, code FROM parents",
+    "DROP VIEW names",
+    "DROP TABLE parents",
+    "ALTER TABLE _alembic_tmp_parents RENAME TO parents",
+    "CREATE VIEW names AS SELECT name FROM parents",
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        # That the table vanishes says what becomes of its columns and keys.
+        (["DROP TABLE children"], {"lost-table:children"}),
+        (['DROP TABLE "odd one"'], {'lost-table:"odd one"'}),
+        (["DROP INDEX ix_note"], {"lost-index:ix_note"}),
+        (["DROP TRIGGER tr"], {"lost-trigger:tr"}),
+        (["DROP VIEW names"], {"lost-view:names"}),
+        (["DROP INDEX ix_note", "ALTER TABLE parents DROP COLUMN note"],
+         {"lost-index:ix_note", "lost-column:parents.note"}),
+        (["DELETE FROM children WHERE id = 1"], {"lost-rows:children"}),
+        (['DELETE FROM "odd one"'], {'lost-rows:"odd one"'}),
+        (BATCH, {"lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+                 "lost-check:parents: id > 0", "lost-check:parents: named",
+                 "lost-unique:parents(code)", "weakened-column:parents.name"}),
+        (["DROP TABLE children",
+          "CREATE TABLE children (id INTEGER PRIMARY KEY,"
+          " parent_id INTEGER REFERENCES parents (id))"],
+         {"weakened-table:children", "weakened-foreign-key:children(parent_id) to parents",
+          "lost-rows:children"}),
+        (["DROP INDEX ix_note", "CREATE INDEX ix_note ON parents (note DESC)"], set()),
+    ],
+    ids=["table", "odd table", "index", "trigger", "view", "column", "rows", "odd rows", "rebuild",
+         "weaker", "stronger"],
+)  # fmt: skip
+def test_what_vanishes_unsaid_is_an_error(statements: list[str], expected: set[str]) -> None:
+    """The statements are hidden: something else did it, or a child did not tell."""
+    findings = found(*statements, told=False)
+    assert {key for key, severity in findings.items() if severity == "error"} == expected
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        (["DROP TABLE children"], {"dropped-table:children": "warning"}),
+        (['drop table if exists main . "children"'], {"dropped-table:children": "warning"}),
+        (["-- no longer needed\nDROP TABLE [odd one]"], {'dropped-table:"odd one"': "warning"}),
+        (["DROP INDEX IF EXISTS `ix_note`"], {}),
+        (["DROP TRIGGER tr"], {}),
+        (["DROP VIEW Names"], {}),
+        (["DROP INDEX ix_note", "ALTER TABLE parents DROP note"],
+         {"dropped-column:parents.note": "note"}),
+        (["ALTER TABLE parents RENAME COLUMN note TO remark"],
+         {"dropped-column:parents.note": "note"}),
+        (["ALTER TABLE parents RENAME TO people"], {"dropped-table:parents": "warning"}),
+        (["DELETE FROM children"], {"deleted-rows:children": "warning"}),
+    ],
+    ids=["table", "schema and quotes", "comment and brackets", "index", "trigger", "view",
+         "column", "rename column", "rename table", "rows"],
+)  # fmt: skip
+def test_what_a_statement_says_is_no_error(statements: list[str], expected: dict[str, str]) -> None:
+    assert found(*statements) == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "statement"),
+    [
+        ({"kind": "drop_table", "table": "children"}, "DROP TABLE children"),
+        ({"kind": "drop_index", "name": "ix_note"}, "DROP INDEX ix_note"),
+        ({"kind": "rename_table", "table": "children"}, "ALTER TABLE children RENAME TO kids"),
+        (
+            {"kind": "rename_column", "table": "parents", "name": "code"},
+            "ALTER TABLE parents RENAME code TO mark",
+        ),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_what_an_operation_says_is_no_error(operation: Mapping[str, Any], statement: str) -> None:
+    assert "error" not in found(statement, told=False, operations=(operation,)).values()
+
+
+def test_a_batch_rebuild_does_not_say_that_it_drops_its_table() -> None:
+    errors = {key for key, severity in found(*BATCH).items() if severity == "error"}
+    assert errors == {
+        "lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+        "lost-check:parents: id > 0", "lost-check:parents: named",
+        "lost-unique:parents(code)", "weakened-column:parents.name",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "covered"),
+    [
+        ("uq_code", "unique", {"lost-unique:parents(code)"}),
+        ("named", "check", {"lost-check:parents: named"}),
+        ("named", None, {"lost-check:parents: named"}),
+        # What has no name is dropped under the one that a naming convention makes for it.
+        ("ck_parents_id", "check", {"lost-check:parents: id > 0"}),
+        # The name belongs to another kind of constraint: nothing is said about the checks.
+        ("uq_code", "check", set()),
+    ],
+)
+def test_a_dropped_constraint_covers_just_that_one(
+    name: str, kind: str | None, covered: set[str]
+) -> None:
+    operation = {"kind": "drop_constraint", "table": "parents", "name": name, "type": kind}
+    unsaid, said = found(*BATCH), found(*BATCH, operations=(operation,))
+    assert set(unsaid) - set(said) == covered
+
+
+def test_a_table_written_anew_by_hand_says_its_columns_but_not_what_hangs_on_it() -> None:
+    """Who writes a whole CREATE TABLE leaves out a column on purpose, and forgets the trigger."""
+    findings = found(*REBUILD)
+    assert {key for key, severity in findings.items() if severity == "error"} == {
+        "lost-index:ix_note",
+        "lost-index:ix_lower",
+        "lost-trigger:tr",
+    }
+
+
+def test_a_table_written_anew_by_hand_keeps_its_rows() -> None:
+    fewer = [REBUILD[0], f"{REBUILD[1]} WHERE id = 1", *REBUILD[2:]]
+    assert found(*fewer)["lost-rows:parents"] == "error"
+
+
+def test_a_dropped_column_covers_what_needs_it_and_nothing_else() -> None:
+    columns = ({"kind": "drop_column", "table": "parents", "name": "note"},)
+    findings = found("DROP INDEX ix_note", "DROP INDEX ix_lower", told=False, operations=columns)
+    assert findings == {"lost-index:ix_lower": "error"}
+
+
+def test_a_dropped_column_of_another_table_covers_nothing() -> None:
+    columns = ({"kind": "drop_column", "table": "children", "name": "note"},)
+    findings = found("DROP INDEX ix_note", told=False, operations=columns)
+    assert findings == {"lost-index:ix_note": "error"}
+
+
+def test_a_trigger_that_mentions_a_dropped_table_is_missed_all_the_same() -> None:
+    findings = found("DROP TABLE children", "DROP TRIGGER tr")
+    assert "lost-trigger:tr" not in findings
+    operation = {"kind": "drop_table", "table": "children"}
+    assert found("DROP TRIGGER tr", told=False, operations=(operation,)) == {
+        "lost-trigger:tr": "error"
+    }
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "lost"),
+    [
+        ("ON UPDATE NO ACTION ON DELETE RESTRICT", "ON UPDATE NO ACTION ON DELETE NO ACTION",
+         "RESTRICT"),
+        ("STRICT WITHOUT ROWID", "WITHOUT ROWID", "STRICT"),
+        ("STRICT", "STRICT AUTOINCREMENT", ""),
+        ("ON CONFLICT REPLACE", "", "ON CONFLICT"),
+        ("text DEFAULT 'DESC'", "text", ""),
+    ],
+)  # fmt: skip
+def test_a_lost_trait_is_told_by_its_own_word(was: str, now: str, lost: str) -> None:
+    before, after = (Fingerprint((), {"table t": text}, {"t": 1}) for text in (was, now))
+    messages = [each.message for each in find_losses(before, after, Said(), "prod")]
+    assert messages == ([f"the table t would lose {lost} in prod"] if lost else [])
+
+
+def test_only_what_is_allowed_by_name_becomes_a_note() -> None:
+    findings = [Finding("lost-rows", "error", "m", "a"), Finding("lost-rows", "error", "m", "b")]
+    assert [each.severity for each in without_allowed(findings, ["lost-rows:a"])] == [
+        "note",
+        "error",
+    ]
+    assert [each.severity for each in without_allowed(findings, ["lost-rows"])] == ["note", "note"]
+    assert [each.severity for each in without_allowed(findings, ["lost"])] == ["error", "error"]
+
+
+# -- for real, through Alembic ----------------------------------------------------------------
+
+# What Alembic's batch mode loses without a word, or with a Python warning only: tables as they
+# are in production, and the finding that has to stop the release. All go in one release, since
+# each release costs seconds.
+SILENT = {
+    "lost-trigger:tr": (
+        "CREATE TABLE with_trigger (id INTEGER PRIMARY KEY, a TEXT)",
+        "CREATE TRIGGER tr AFTER UPDATE ON with_trigger BEGIN SELECT 1; END",
+    ),
+    "weakened-foreign-key:with_action(parent_id) to parents": (
+        "CREATE TABLE with_action (id INTEGER PRIMARY KEY, a TEXT,"
+        " parent_id INTEGER REFERENCES parents (id) ON DELETE CASCADE)",
+    ),
+    "weakened-table:with_sequence": (
+        "CREATE TABLE with_sequence (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT)",
+    ),
+    "weakened-column:with_collation.b": (
+        "CREATE TABLE with_collation (id INTEGER PRIMARY KEY, a TEXT, b TEXT COLLATE NOCASE)",
+    ),
+    "lost-check:with_check: b > 0": (
+        "CREATE TABLE with_check (id INTEGER PRIMARY KEY, a TEXT, b INTEGER CHECK (b > 0))",
+    ),
+    "lost-index:ix_lower": (
+        "CREATE TABLE with_index (id INTEGER PRIMARY KEY, a TEXT)",
+        "CREATE INDEX ix_lower ON with_index (lower(a))",
+    ),
+    "weakened-index:ix_desc": (
+        "CREATE TABLE with_order (id INTEGER PRIMARY KEY, a TEXT, b TEXT)",
+        "CREATE INDEX ix_desc ON with_order (b DESC)",
+    ),
+    "weakened-table:with_conflict": (
+        "CREATE TABLE with_conflict (id INTEGER PRIMARY KEY, a TEXT,"
+        " b TEXT UNIQUE ON CONFLICT REPLACE)",
+    ),
+}
+TABLES = (
+    "with_trigger", "with_action", "with_sequence", "with_collation", "with_check", "with_index",
+    "with_order", "with_conflict",
+)  # fmt: skip
+TOUCH = f"""\
+    for table in {TABLES}:
+        with op.batch_alter_table(table) as batch_op:
+            batch_op.alter_column("a", existing_type=sa.Text(), nullable=False)"""
+
+
+def in_both(sandbox: Sandbox, statements: Iterable[str]) -> None:
+    script = ";\n".join(statements)
+    for file in (sandbox.dev, sandbox.prod):
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(script)
+
+
+def errors_of(ran: Ran) -> set[str]:
+    found = (each for each in ran.json["findings"] if each["severity"] == "error")
+    return {f"{each['code']}:{each['where']}" for each in found}
+
+
+def test_what_a_batch_loses_in_silence_stops_the_release_until_it_is_allowed(
+    filled: Sandbox,
+) -> None:
+    in_both(filled, chain(*SILENT.values()))
+    filled.add_revision("r4", R3, TOUCH)
+    before = dump(filled.prod)
+
+    stopped = filled.invoke("release-migration", "--json")
+    assert stopped.code == 1, stopped.err
+    assert errors_of(stopped) == set(SILENT)
+    assert "prod itself was not touched" in stopped.err
+    assert dump(filled.prod) == before
+
+    allowed = [argument for code in list(SILENT)[1:] for argument in ("--allow", code)]
+    one_left = filled.invoke("release-migration", "--json", *allowed)
+    assert one_left.code == 1, one_left.err
+    assert errors_of(one_left) == {"lost-trigger:tr"}
+    assert dump(filled.prod) == before
+
+    released = filled.invoke("release-migration", "--json", *allowed, "--allow", "lost-trigger")
+    assert released.code == 0, released.err
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [("r4",)]
+
+
+# What a revision asks for: the tables before it, and its code.
+MEANT = [
+    (  # drop_table
+        "CREATE TABLE t1 (id INTEGER PRIMARY KEY); INSERT INTO t1 VALUES (1)",
+        'op.drop_table("t1")',
+    ),
+    (  # drop_column
+        "CREATE TABLE t2 (id INTEGER PRIMARY KEY, a TEXT)",
+        'op.drop_column("t2", "a")',
+    ),
+    (  # drop_index
+        "CREATE TABLE t3 (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX ix3 ON t3 (a)",
+        'op.drop_index("ix3")',
+    ),
+    (  # batch: drop_column, with its index
+        "CREATE TABLE t4 (id INTEGER PRIMARY KEY, a TEXT, b TEXT); CREATE INDEX ix4 ON t4 (a)",
+        'with op.batch_alter_table("t4") as batch_op:\n'
+        '    batch_op.drop_index("ix4")\n'
+        '    batch_op.drop_column("a")',
+    ),
+    (  # batch: drop_constraint
+        "CREATE TABLE t5 (id INTEGER PRIMARY KEY, a TEXT, b INTEGER,"
+        " CONSTRAINT uq UNIQUE (a), CONSTRAINT ck CHECK (b > 0),"
+        " CONSTRAINT fk FOREIGN KEY (b) REFERENCES parents (id))",
+        'with op.batch_alter_table("t5") as batch_op:\n'
+        '    batch_op.drop_constraint("uq", type_="unique")\n'
+        '    batch_op.drop_constraint("ck", type_="check")\n'
+        '    batch_op.drop_constraint("fk", type_="foreignkey")',
+    ),
+    (  # batch: drop_constraint of an unnamed one, by naming convention
+        "CREATE TABLE t6 (id INTEGER PRIMARY KEY, a INTEGER REFERENCES parents (id))",
+        'names = {"fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s"}\n'
+        'with op.batch_alter_table("t6", naming_convention=names) as batch_op:\n'
+        '    batch_op.drop_constraint("fk_t6_a_parents", type_="foreignkey")',
+    ),
+    (  # batch: rename of a column
+        "CREATE TABLE t7 (id INTEGER PRIMARY KEY, a TEXT UNIQUE)",
+        'with op.batch_alter_table("t7") as batch_op:\n'
+        '    batch_op.alter_column("a", new_column_name="b", existing_type=sa.Text())',
+    ),
+    (  # rename_table
+        "CREATE TABLE t8 (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX ix8 ON t8 (a)",
+        'op.rename_table("t8", "t8_new")',
+    ),
+    (  # execute
+        'CREATE TABLE "odd t9" (id INTEGER PRIMARY KEY)',
+        "op.execute('DROP TABLE \"odd t9\"')",
+    ),
+    (  # rows, after more statements than a child tells of
+        "CREATE TABLE t10 (id INTEGER PRIMARY KEY); INSERT INTO t10 VALUES (1)",
+        "for number in range(600):\n"
+        '    op.execute(f"INSERT INTO t10 VALUES ({number + 2})")\n'
+        'op.execute("DELETE FROM t10")',
+    ),
+]
+
+
+def test_what_a_revision_says_does_not_stop_the_release(filled: Sandbox) -> None:
+    in_both(filled, (tables for tables, _ in MEANT))
+    filled.add_revision("r4", R3, indent("\n".join(code for _, code in MEANT), "    "))
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    assert errors_of(ran) == set()
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [("r4",)]
+
+
+def test_rows_that_a_revision_lets_fall_through_a_join_stop_the_release(filled: Sandbox) -> None:
+    query(filled.prod, "UPDATE children SET parent_id = 99 WHERE id = 5")
+    filled.add_revision(
+        "r4",
+        R3,
+        '    op.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, parent_id INTEGER)")\n'
+        '    op.execute("INSERT INTO kept SELECT c.id, p.id FROM children c"\n'
+        '               " JOIN parents p ON p.id = c.parent_id")\n'
+        '    op.execute("DROP TABLE children")\n'
+        '    op.execute("ALTER TABLE kept RENAME TO children")',
+    )
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 1, ran.err
+    assert "1 of 20 rows of children would vanish" in ran.json["error"]["what"]
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+def test_only_the_checks_that_sqlalchemy_once_gave_booleans_may_go_unsaid() -> None:
+    """A rebuild leaves all unnamed checks out; those of booleans nobody wrote."""
+    columns = "id INTEGER PRIMARY KEY, on_sale BOOLEAN, sold BOOLEAN, size INTEGER"
+    checks = "CHECK (on_sale IN (0, 1)), CHECK (sold IN (0, 1)), CHECK (size IN (0, 1))"
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE goods ({columns}, {checks})")
+        before = fingerprint(connection, "alembic_version")
+        connection.execute("DROP TABLE goods")
+        connection.execute(f"CREATE TABLE goods ({columns})")
+        after = fingerprint(connection, "alembic_version")
+    findings = find_losses(before, after, Said(), "prod")
+    assert [(each.code, each.severity, each.where) for each in findings] == [
+        ("lost-check", "error", "goods: size in(0,1)"),
+        ("lost-check", "warning", "goods"),
+    ]
+    assert "2 unnamed checks" in findings[1].message
