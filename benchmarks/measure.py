@@ -21,14 +21,18 @@ class CommandFailed(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """One command as somebody types it: an argv in a folder, with variables."""
+    """One command as somebody types it: an argv in a folder, with variables.
+
+    ``shows`` is a part of what it prints when it does what is to be measured.
+    """
 
     argv: tuple[str, ...]
     folder: Path
     variables: Mapping[str, str]
+    shows: str = ""
 
     def run(self) -> None:
-        """:raises CommandFailed: it did not end with 0."""
+        """:raises CommandFailed: it did not end with 0, or did something else."""
         done = subprocess.run(
             self.argv,
             cwd=self.folder,
@@ -40,9 +44,10 @@ class Command:
             errors="replace",
             check=False,
         )
-        if done.returncode:
+        if done.returncode or self.shows not in done.stdout:
             raise CommandFailed(
-                f"{' '.join(self.argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+                f"{' '.join(self.argv)} ended with {done.returncode}, and was to end with 0"
+                f" and {self.shows!r}:\n{done.stdout}{done.stderr}"
             )
 
 

@@ -59,9 +59,9 @@ def variables(**more: str) -> dict[str, str]:
     return {name: os.environ[name] for name in _NAMES if name in os.environ} | more
 
 
-def python(folder: Path, *arguments: str, **more: str) -> Command:
+def python(folder: Path, *arguments: str, shows: str = "", **more: str) -> Command:
     """A command of this very interpreter, past any version manager's shim."""
-    return Command((sys.executable, *arguments), folder, variables(**more))
+    return Command((sys.executable, *arguments), folder, variables(**more), shows)
 
 
 def alembic(folder: Path, *arguments: str, **more: str) -> Command:

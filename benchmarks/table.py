@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from benchmarks.measure import Result
 
+PACKAGES = ("alembic", "sqlalchemy", "invoke")
 HEADER = ("measured", "median", "against", "median", "ratio", "lowest to highest", "target", "")
 _RIGHT = frozenset({1, 3, 4, 5, 6})
 
@@ -22,7 +26,15 @@ def table(results: Sequence[Result]) -> str:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], "", _machine()])
+
+
+def _machine() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"Python {platform.python_version()}, {packages};"
+        f" {platform.system()}, {os.cpu_count()} cores"
+    )
 
 
 def _row(result: Result) -> tuple[str, ...]:

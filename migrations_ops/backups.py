@@ -14,13 +14,17 @@ from typing import Any
 from migrations_ops import __version__
 from migrations_ops.databases import Database, Progress
 from migrations_ops.environments import Environment
-from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.files import flush_folder, local_stamp, now, read_json, write_whole
 from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.settings import Settings
+from migrations_ops.words import counted, human_size
 
 PART = ".part"
+# What a sidecar must tell in words, for its file to count as a backup.
+_TOLD = ("name", "environment", "taken", "sha256")
 BLOCK = 256 * 1024
+ELSEWHERE = "Make room there, or point backups in the configuration to another place."
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
 QUIET_SECONDS = 0.1
@@ -48,9 +52,9 @@ class Shelf:
         for file in self.folder.glob(f"{self.prefix}_*.json"):
             document = read_json(file)
             if (
-                isinstance(document, dict)
-                and document.get("environment") == self.environment.name
-                and (self.folder / str(document.get("name"))).is_file()
+                _describes(document)
+                and document["environment"] == self.environment.name
+                and (self.folder / document["name"]).is_file()
             ):
                 found.append(document)
         return sorted(found, key=lambda document: (document["taken"], document["name"]))
@@ -62,16 +66,23 @@ class Shelf:
     def find(self, name: str) -> Backup:
         """A backup by its file's name, or the ``latest``.
 
-        :raises Refused: there is none of that name.
+        :raises Refused: there is none at all.
+        :raises ConfigurationError: there is none of that name.
         """
         backups = self.backups()
-        if name == "latest" and backups:
+        if not backups:
+            raise Refused(
+                f"{self.environment.name} has no backup in {self.folder}.",
+                untouched="Nothing was changed.",
+                next=f"Take one with: invoke backup --env {self.environment.name}",
+            )
+        if name == "latest":
             return backups[-1]
         for backup in backups:
             if name in (backup.name, backup.file):
                 return backup
-        known = ", ".join(backup.name for backup in backups[-3:]) or "none"
-        raise Refused(
+        known = ", ".join(backup.name for backup in backups[-3:])
+        raise ConfigurationError(
             f"{self.environment.name} has no backup {name!r}; the newest are: {known}.",
             untouched="Nothing was changed.",
             next=f"List them with: invoke backups --env {self.environment.name}",
@@ -122,7 +133,10 @@ class Shelf:
                 next="Mend that, then try again.",
             ) from error
         finally:
-            for leftover in self.folder.glob(f"{partial.name}*"):
+            leftovers = [*self.folder.glob(f"{partial.name}*")]
+            if not (self.folder / name).exists():
+                leftovers.append(self.sidecar(name))
+            for leftover in leftovers:
                 with suppress(OSError):
                     leftover.unlink()
 
@@ -152,25 +166,41 @@ class Shelf:
         return self._backup(document)
 
     def _prepare(self, database: Database) -> None:
+        obstacle = self.find_obstacle(database)
+        if obstacle:
+            raise StepFailed(
+                obstacle,
+                untouched=f"{database.label} was not changed.",
+                next=ELSEWHERE,
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            import shutil
-
-            free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise StepFailed(
-                f"The folder for backups, {self.folder}, cannot be used: {error.strerror}.",
+                f"The folder for backups, {self.folder}, cannot be made: {error.strerror}.",
                 untouched=f"{database.label} was not changed.",
+                next=ELSEWHERE,
             ) from None
-        needed = database.size()
+        self._sweep()
+
+    def find_obstacle(self, database: Database) -> str:
+        """Why a backup could not be taken now, as a sentence; empty where nothing is known."""
+        import shutil
+
+        folder = self.folder
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            return f"The folder for backups, {self.folder}, cannot be used: {folder} is a file."
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return f"The folder for backups, {self.folder}, may not be written."
+        needed, free = database.size(), shutil.disk_usage(folder).free
         if free < needed:
-            raise StepFailed(
-                f"The backup of {self.environment.name} needs {needed:,} bytes in"
-                f" {self.folder}, and {free:,} are free.",
-                untouched=f"{database.label} was not changed.",
-                next="Free some space, or point backups in the configuration to another disk.",
+            return (
+                f"The backup of {self.environment.name} needs {human_size(needed)} in"
+                f" {self.folder}, and {human_size(free)} are free."
             )
+        return ""
 
     def _sweep(self) -> None:
         """Remove what a killed backup left; a live one is younger than an hour or holds a lock."""
@@ -183,7 +213,14 @@ class Shelf:
         """The guide's name; two backups within a second get a number."""
         base = f"{self.prefix}_{local_stamp()}"
         name, number = f"{base}{database.suffix}", 1
-        while (self.folder / name).exists() or self.sidecar(name).exists():
+        while any(
+            taken.exists()
+            for taken in (
+                self.folder / name,
+                self.folder / f"{name}{PART}",  # of one that was killed within this second
+                self.sidecar(name),
+            )
+        ):
             number += 1
             name = f"{base}_{number}{database.suffix}"
         return name
@@ -206,11 +243,23 @@ class Shelf:
         """Remove the oldest backups beyond ``keep``; returns what was removed.
 
         The newest one always stays, and so does each that an unfinished release names.
+
+        :raises StepFailed: some could not be removed.
         """
-        surplus = self.surplus(needed)
+        surplus, failures = self.surplus(needed), []
         for backup in surplus:
-            Path(backup.file).unlink()
-            self.sidecar(backup.name).unlink()
+            try:
+                Path(backup.file).unlink()
+                self.sidecar(backup.name).unlink()
+            except OSError as error:
+                failures.append(f"{backup.name}: {error.strerror}")
+        if failures:
+            raise StepFailed(
+                f"{counted(len(failures), 'old backup')} of {self.environment.name} could not be"
+                f" removed, {failures[0]}.",
+                untouched="No database was changed.",
+                next=f"See to the rights in {self.folder}, then type: invoke prune",
+            )
         return surplus
 
     def surplus(self, needed: frozenset[str] = frozenset()) -> list[Backup]:
@@ -256,6 +305,15 @@ def require_intact(backup: Backup) -> None:
         )
 
 
+def _describes(document: Any) -> bool:
+    """Whether a document is a whole sidecar, not one that was cut short or written by others."""
+    try:
+        Fingerprint.from_json(document["fingerprint"])
+        return int(document["size"]) >= 0 and all(isinstance(document[key], str) for key in _TOLD)
+    except (TypeError, KeyError, ValueError):
+        return False
+
+
 def _was_quiet(stamp: dict[str, int | str], began: float) -> bool:
     changes = [value for key, value in stamp.items() if key.startswith("changed")]
     newest = max((int(value) for value in changes), default=0)
@@ -267,4 +325,6 @@ def _in_words(error: Exception, folder: Path) -> str:
         return f"{error.strerror} ({folder})"
     if "full" in str(error):
         return f"the disk is full ({folder})"
+    if "disk I/O error" in str(error):
+        return f"the disk gave an error while the copy was written ({folder})"
     return f"{error}"

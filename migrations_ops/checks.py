@@ -111,7 +111,10 @@ def _find_place(standing: Standing) -> list[Finding]:
         pending = counted(len(standing.pending), "revision")
         detail = standing.trouble or (f"{pending} pending" if standing.pending else "")
         message = f"{name} ({label}) is {standing.state}{': ' if detail else ''}{detail}"
-        findings.append(Finding("not-at-head", "error", message, name))
+        # An upgrade leads to head from some states; the others have codes of their own.
+        upgradable = standing.state in ("behind", "empty", "missing")
+        code = "not-at-head" if upgradable else standing.state
+        findings.append(Finding(code, "error", message, name))
     if heads and set(heads) != set(standing.history.effective_heads):
         message = (
             f"the configuration expects the heads {', '.join(heads)},"
@@ -163,6 +166,8 @@ def _certifiable(work: Work, standing: Standing) -> list[Revision]:
     reached = history.ancestors(standing.look.revisions)
     wanted: set[str] = set()
     for later in path[path.index(standing.environment) + 1 :]:
+        if not work.project.knows_url(later):
+            return [history.revisions[name] for name in sorted(reached)]
         look = work.project.database(later).look(later.version_table)
         known = (name for name in look.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)

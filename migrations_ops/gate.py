@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,10 @@ class Evidence:
         self._file = releases / FILE
 
     def applied(self, environment: Environment) -> dict[str, str]:
-        return dict(self._of(environment).get("applied", {}))
+        return self._entry(self._read(), environment, "applied")
 
     def passed(self, environment: Environment) -> dict[str, str]:
-        return dict(self._of(environment).get("passed", {}))
+        return self._entry(self._read(), environment, "passed")
 
     def note_applied(self, environment: Environment, revisions: Iterable[Revision]) -> None:
         """An upgrade has run these sources."""
@@ -38,19 +39,32 @@ class Evidence:
         """Verify found nothing wrong with a database that these sources made."""
         self._note(environment, "passed", revisions)
 
-    def _of(self, environment: Environment) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         document = read_json(self._file)
-        return dict(document.get(environment.name, {})) if isinstance(document, dict) else {}
+        return document if isinstance(document, dict) else {}
+
+    def _entry(
+        self, document: dict[str, Any], environment: Environment, kind: str
+    ) -> dict[str, str]:
+        """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
+        for key in (environment.name, kind):
+            document = document.get(key, {})
+            if not isinstance(document, dict):
+                return {}
+        return dict(document)
 
     def _note(self, environment: Environment, kind: str, revisions: Iterable[Revision]) -> None:
         noted = {revision.revision: digest(revision) for revision in revisions}
         if not noted:
             return
-        document = read_json(self._file)
-        document = document if isinstance(document, dict) else {}
-        document.setdefault(environment.name, {}).setdefault(kind, {}).update(noted)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._file, document)
+        document = self._read()
+        kinds = {name: self._entry(document, environment, name) for name in ("applied", "passed")}
+        kinds[kind] |= noted
+        # A full disk must not fail an upgrade that is done: the gate stays closed for lack of
+        # evidence, and verify opens it later.
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._file, document | {environment.name: kinds})
 
 
 def find_edited(evidence: Evidence, standing: Standing) -> list[Finding]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -26,7 +26,9 @@ def one_interrupt() -> Iterator[None]:
         seen.append(number)
         if len(seen) == 1:
             raise KeyboardInterrupt
-        sys.stderr.write("\nUndoing what was begun; please wait.\n")
+        # Not through sys.stderr, which may be in the middle of a write and then raises.
+        with suppress(OSError):
+            os.write(2, b"\nUndoing what was begun; please wait.\n")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, interrupt) for number in numbers}

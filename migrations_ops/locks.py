@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from migrations_ops.databases import Database
-from migrations_ops.errors import Locked
+from migrations_ops.errors import Locked, Refused
 from migrations_ops.files import now, read_json, write_whole
 
 
@@ -21,6 +21,7 @@ def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iter
     :param purpose: the task, for those who wait.
     :param wait: how long, in seconds, to wait for each of them.
     :raises Locked: another process holds one; it is named, with its host and since when.
+    :raises Refused: the folder of a database may not be written.
     """
     with ExitStack() as stack:
         for file in sorted({database.lock_file() for database in databases}):
@@ -32,9 +33,9 @@ def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iter
 def _hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    file.parent.mkdir(parents=True, exist_ok=True)
     holder = file.with_name(f"{file.name}-holder")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file, timeout=wait, mode=0o600)
         lock.acquire(poll_interval=0.05)
     except Timeout:
@@ -43,17 +44,24 @@ def _hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
             untouched="Nothing was started.",
             next="Try again when it is done; invoke status-all works meanwhile.",
         ) from None
+    except OSError as error:
+        raise Refused(
+            f"The lock {file} cannot be taken: {error.strerror}.",
+            untouched="Nothing was started.",
+            next="See to the rights of that file and of its folder, and try again.",
+        ) from None
     try:
-        write_whole(
-            holder,
-            {
-                "purpose": purpose,
-                "user": _user(),
-                "host": socket.gethostname(),
-                "process": os.getpid(),
-                "since": now(),
-            },
-        )
+        with suppress(OSError):  # who holds it is said as a courtesy: the lock itself is held
+            write_whole(
+                holder,
+                {
+                    "purpose": purpose,
+                    "user": _user(),
+                    "host": socket.gethostname(),
+                    "process": os.getpid(),
+                    "since": now(),
+                },
+            )
         yield
     finally:
         with suppress(OSError):

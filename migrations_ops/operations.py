@@ -12,20 +12,18 @@ from migrations_ops.recovery import recover
 from migrations_ops.release import (
     Wish,
     promote,
+    prune,
     release,
     require_readable_scripts,
     require_runnable,
     require_unedited,
     start_children_ahead,
-    unfinished_backups,
 )
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import VerifyReport
 from migrations_ops.runs import Finished, run_recorded
-from migrations_ops.status import require_readable, require_upgradable, stand
-from migrations_ops.upgrade import (
-    back_up,
-)  # fmt: skip
+from migrations_ops.status import locate, require_readable, require_upgradable, stand
+from migrations_ops.upgrade import back_up
 from migrations_ops.work import Work
 
 
@@ -48,12 +46,12 @@ def back_up_environments(
 
     def body(work: Work) -> None:
         for environment in environments:
-            standing = stand(project, environment)
-            require_readable(standing)
-            with hold_locks([standing.database], work.record.task, project.settings.wait):
-                back_up(work, standing, note)
-                shelf = Shelf.of(project.settings, environment)
-                shelf.prune(needed=unfinished_backups(project.settings.releases))
+            # Without a look at the scripts: whoever is in trouble with them needs a backup first.
+            place = locate(project, environment)
+            require_readable(place)
+            with hold_locks([place.database], work.record.task, project.settings.wait):
+                back_up(work, place, note)
+                prune(work, [environment])
         work.record.update(outcome="released")
 
     names = ", ".join(environment.name for environment in environments)
@@ -85,8 +83,7 @@ def upgrade_environment(
             if standing.pending:
                 start_children_ahead(work, wish, [standing])
                 promote(work, wish, standing)
-                shelf = Shelf.of(project.settings, environment)
-                shelf.prune(needed=unfinished_backups(project.settings.releases))
+                prune(work, [environment])
                 work.record.update(outcome="released")
 
     task = f"upgrade-{environment.name}"
@@ -114,6 +111,7 @@ def restore_environment(
 
     def body(work: Work) -> None:
         database = project.database(environment)
+        project.others(environment)
         with hold_locks([database], "restore", project.settings.wait):
             backup = Shelf.of(project.settings, environment).find(name)
             work.record.update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -82,12 +83,11 @@ class Child:
 
 
 def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, log: Path) -> Child:
-    """Start a child; what it prints to standard error is appended to ``log``.
+    """Start a child; what it prints to standard error is appended to ``log``, if that can be.
 
     :raises OSError: the program or the directory does not exist, or may not be used.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as errors:
+    with _open_log(log) as errors:
         process = subprocess.Popen(
             list(argv),
             env=dict(variables),
@@ -98,6 +98,15 @@ def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, lo
             **_group_of_its_own(),
         )
     return Child(process, argv, log)
+
+
+def _open_log(log: Path) -> IO[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError:
+        # The database counts, not the log: a full disk must not fail a release.
+        return Path(os.devnull).open("ab")
 
 
 def run(

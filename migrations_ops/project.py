@@ -52,12 +52,7 @@ class Project:
         :raises ConfigurationError: two environments share it, or no engine reads its URL.
         """
         if environment.name not in self._databases:
-            source = environment.inspect_url
-            root = self.settings.root
-            url = (
-                self.url(environment) if source is None else resolve_url(source, environment, root)
-            )
-            database = open_database(url, root)
+            database = open_database(self._url_to_read(environment), self.settings.root)
             for name, other in self._databases.items():
                 if database.same_as(other):
                     raise ConfigurationError(
@@ -67,12 +62,32 @@ class Project:
             self._databases[environment.name] = database
         return self._databases[environment.name]
 
+    def _url_to_read(self, environment: Environment) -> str:
+        source = environment.inspect_url
+        if source is None:
+            return self.url(environment)
+        return resolve_url(source, environment, self.settings.root)
+
+    def knows_url(self, environment: Environment) -> bool:
+        """Whether the URL of an environment can be learned here.
+
+        A developer's machine upgrades dev without holding the secret of production.
+        """
+        try:
+            return bool(self._url_to_read(environment))
+        except ConfigurationError:
+            return False
+
     def others(self, environment: Environment) -> dict[str, str]:
-        """Where the other environments' databases are, for the child to keep away from."""
+        """Where the other environments' databases are, for the child to keep away from.
+
+        :raises ConfigurationError: one of them is the database of this environment.
+        """
+        self.database(environment)
         return {
             other.name: self.database(other).orders()
             for other in self.settings.path
-            if other is not environment
+            if other is not environment and self.knows_url(other)
         }
 
     def history(self, environment: Environment) -> History:

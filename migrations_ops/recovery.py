@@ -71,13 +71,13 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
         )
     if environment is work.project.settings.path[0]:
         return
-    safety = restore_and_prove(work, environment, backup)
+    kept = restore_and_prove(work, environment, backup)
     _close(work, document)
     raise StepFailed(
         f"{environment.name} was upgraded by {document['id']}, which was broken off, and did not"
         f" pass verify: {first_error(report)}.",
         untouched=f"{environment.name} was restored from {backup.name} and proved equal to it;"
-        f" what it held until then is in {safety.name}.",
+        f" {kept}.",
         next="Mend what verify names, and release again.",
     )
 

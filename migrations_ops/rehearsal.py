@@ -112,7 +112,8 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         ) from None
     except KeyboardInterrupt:
         raise Interrupted(
-            f"The rehearsal was interrupted; {environment.name} was not touched."
+            f"The rehearsal of {environment.name} was interrupted.",
+            untouched=f"{environment.name} itself was not touched.",
         ) from None
     finally:
         child.close()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups import Shelf
+from migrations_ops.backups import ELSEWHERE, Shelf
 from migrations_ops.checks import require_passed_verify, verify
 from migrations_ops.commands import require_rehearsable
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import Refused
+from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.gate import Evidence, find_edited, require_passed
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import read_records
 from migrations_ops.recovery import recover
 from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
+from migrations_ops.results import Finding
 from migrations_ops.status import Standing, require_upgradable, stand
 from migrations_ops.upgrade import Attempt, back_up, upgrade, upgrade_commands
 from migrations_ops.work import Work
@@ -56,7 +57,7 @@ def release(work: Work, wish: Wish) -> None:
             elif any(later.pending for later in survey[survey.index(standing) :]):
                 certify(work, wish, standing, behind)
         work.record.update(outcome="released", to=behind[-1].target)
-        prune(work)
+        prune(work, project.settings.path)
 
 
 def preflight(work: Work, wish: Wish) -> list[Standing]:
@@ -153,10 +154,21 @@ def require_readable_scripts(standing: Standing) -> None:
 
 
 def require_runnable(project: Project, standing: Standing) -> None:
-    """:raises ConfigurationError: the steps of an environment lack a variable."""
-    project.variables(standing.environment)
-    if standing.pending and standing.environment is not project.settings.path[0]:
-        require_rehearsable(project, standing.environment)
+    """:raises ConfigurationError: the steps of an environment lack a variable, or its database is
+        that of another environment too.
+    :raises Refused: there is no place for the backup.
+    """
+    environment = standing.environment
+    project.variables(environment)
+    project.others(environment)
+    if not standing.pending:
+        return
+    if environment is not project.settings.path[0]:
+        require_rehearsable(project, environment)
+    shelf = Shelf.of(project.settings, environment)
+    obstacle = shelf.find_obstacle(standing.database) if standing.exists else ""
+    if obstacle:
+        raise Refused(obstacle, untouched="No database was touched.", next=ELSEWHERE)
 
 
 def require_unedited(work: Work, standing: Standing) -> None:
@@ -169,11 +181,15 @@ def require_unedited(work: Work, standing: Standing) -> None:
         )
 
 
-def prune(work: Work) -> None:
-    """Retention, when everything new is safe."""
+def prune(work: Work, environments: Iterable[Environment]) -> None:
+    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
     needed = unfinished_backups(work.project.settings.releases)
-    for environment in work.project.settings.path:
-        Shelf.of(work.project.settings, environment).prune(needed=needed)
+    for environment in environments:
+        try:
+            Shelf.of(work.project.settings, environment).prune(needed=needed)
+        except StepFailed as error:
+            kept = Finding("backups-kept", "warning", error.what, environment.name)
+            work.record.add_findings([kept])
 
 
 def unfinished_backups(releases: Path) -> frozenset[str]:

@@ -71,8 +71,8 @@ class Fingerprint:
 class Look:
     """What a direct read of a database shows, without Alembic.
 
-    ``trouble`` says in words why it could not be read; ``tables`` counts the tables other than
-    the version table.
+    ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
+    ``tables`` counts the tables other than the version table.
     """
 
     exists: bool
@@ -81,6 +81,7 @@ class Look:
     tables: int = 0
     leftovers: tuple[str, ...] = ()
     trouble: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from migrations_ops import revision_targets
 from migrations_ops.errors import ExitCode
@@ -35,8 +36,7 @@ from migrations_ops.revision_graph import (
 _ILLEGAL = "@-+:"
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """One revision script.
 
     ``down`` is its down_revision, () for a base; ``depends_on`` and ``labels`` stand as written,
@@ -47,7 +47,8 @@ class Revision:
     down: tuple[str, ...]
     depends_on: tuple[str, ...]
     labels: tuple[str, ...]
-    # Text, since five thousand Path objects cost as much as reading the whole cache.
+    # Text, since five thousand Path objects cost as much as reading the whole cache; and a
+    # tuple, which is made three times as fast as an instance with frozen fields.
     file: str
     message: str
 

@@ -52,7 +52,14 @@ class Cache:
             return None
         self._keep[name] = entry
         _, _, _, _, revision, down, depends_on, labels, message = entry
-        return Revision(revision, _ids(down), _ids(depends_on), _ids(labels), file, message)
+        return Revision(
+            revision,
+            _ids(down) if down else (),
+            _ids(depends_on) if depends_on else (),
+            _ids(labels) if labels else (),
+            file,
+            message,
+        )
 
     def add(self, name: str, then: Identity, revision: Revision) -> None:
         """Remember what a file of the open folder held.
@@ -83,7 +90,7 @@ class Cache:
 
 
 def _ids(joined: str) -> tuple[str, ...]:
-    return tuple(joined.split(_SEPARATOR)) if joined else ()
+    return tuple(joined.split(_SEPARATOR))
 
 
 def _head(body: bytes) -> bytes:

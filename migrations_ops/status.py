@@ -21,22 +21,37 @@ RECORDS_READ = 100
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One environment's database against its scripts."""
+class Place:
+    """One environment's database, whatever the scripts say."""
 
     environment: Environment
     database: Database
-    history: History
     look: Look
-    state: State
-    target: tuple[str, ...]
-    pending: tuple[Revision, ...] = ()
-    trouble: str = ""
 
     @property
     def exists(self) -> bool:
         """Whether there is something that could be lost."""
         return self.look.exists
+
+
+@dataclass(frozen=True)
+class Standing(Place):
+    """One environment's database against its scripts."""
+
+    history: History
+    state: State
+    target: tuple[str, ...]
+    pending: tuple[Revision, ...] = ()
+    trouble: str = ""
+
+
+def locate(project: Project, environment: Environment) -> Place:
+    """Look at the database of an environment, without its scripts.
+
+    :raises OpsError: the configuration cannot be read.
+    """
+    database = project.database(environment)
+    return Place(environment, database, database.look(environment.version_table))
 
 
 def stand(project: Project, environment: Environment, to: str | None = None) -> Standing:
@@ -46,17 +61,18 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
     :raises OpsError: the scripts or the configuration cannot be read, or the target is unknown.
     """
     history = project.history(environment)
-    database = project.database(environment)
-    look = database.look(environment.version_table)
+    place = locate(project, environment)
+    look = place.look
     target = to or environment.target
     wanted = history.resolve(target, look.revisions if _known(history, look) else ())
     state, trouble = _state(history, look, wanted)
     pending: tuple[Revision, ...] = ()
-    if state in ("behind", "empty", "missing", "at head"):
+    arrived = set(look.revisions) == set(wanted)
+    if state in ("behind", "empty", "missing", "at head") and not arrived:
         pending = history.pending(look.revisions, target)
     if state == "at head" and pending:
         state = "behind"
-    return Standing(environment, database, history, look, state, wanted, pending, trouble)
+    return Standing(environment, place.database, look, history, state, wanted, pending, trouble)
 
 
 def _known(history: History, look: Look) -> bool:
@@ -86,15 +102,21 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
 def require_upgradable(standing: Standing) -> None:
     """:raises Refused: an upgrade cannot start from where the database stands."""
     name, label = standing.environment.name, standing.database.label
-    standing.database.require_usable()
     untouched = f"{name} was not touched."
+    if standing.look.trouble:
+        raise Refused(
+            f"{name} cannot be upgraded: {standing.look.trouble}.",
+            untouched=untouched,
+            next=standing.look.remedy,
+        )
+    standing.database.require_usable()
     if standing.state == "unversioned":
         raise Refused(
             f"{name} ({label}) has tables but no version: no revision ever ran there.",
             untouched=untouched,
             next=f"If a revision describes it: invoke stamp --env {name} --to REVISION",
         )
-    if standing.state in ("ahead", "diverged", "unreachable"):
+    if standing.state in ("ahead", "diverged"):
         raise Refused(
             f"{name} ({label}) cannot be upgraded: {standing.trouble}.",
             untouched=untouched,
@@ -106,24 +128,24 @@ def require_upgradable(standing: Standing) -> None:
             f"{name} ({label}) holds {', '.join(standing.look.leftovers)}, left over from an"
             " upgrade that broke off without protection.",
             untouched=untouched,
-            next=f"Look whether its rows are needed, drop it, and type: invoke doctor --env {name}",
+            next="Look whether its rows are needed, drop it, and type: invoke doctor",
         )
 
 
-def require_readable(standing: Standing) -> None:
+def require_readable(place: Place) -> None:
     """:raises Refused: there is no database, or it cannot be read."""
-    name = standing.environment.name
-    if not standing.exists:
+    name = place.environment.name
+    if not place.exists:
         raise Refused(
-            f"{name} has no database yet: {standing.database.label} does not exist.",
+            f"{name} has no database yet: {place.database.label} does not exist.",
             untouched="Nothing was created.",
             next=f"Type: invoke upgrade-{name}",
         )
-    if standing.look.trouble:
+    if place.look.trouble:
         raise Refused(
-            f"{name} cannot be read: {standing.look.trouble}.",
+            f"{name} cannot be read: {place.look.trouble}.",
             untouched="Nothing was changed.",
-            next="invoke doctor tells more.",
+            next=place.look.remedy,
         )
 
 

@@ -7,6 +7,7 @@ ns = namespace(__file__)
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ def console(*, json: bool = False) -> Iterator[Console]:
     gc.disable()
     try:
         with one_interrupt():
+            _refuse_runtime_configuration()
             yield here
     except OpsError as stopped:
         here.show_error(stopped)
@@ -107,6 +109,21 @@ def console(*, json: bool = False) -> Iterator[Console]:
         raise Exit(code=int(ExitCode.REFUSED)) from None
     finally:
         gc.enable()
+
+
+def _refuse_runtime_configuration() -> None:
+    """Of all that INVOKE_* can do, this alone reaches so far that the tasks of another project
+    are loaded instead of those of the working directory: these here may be such tasks.
+
+    :raises ConfigurationError: the variable is set.
+    """
+    from migrations_ops.errors import ConfigurationError
+
+    if os.environ.get("INVOKE_RUNTIME_CONFIG"):
+        raise ConfigurationError(
+            "INVOKE_RUNTIME_CONFIG is set: with it the shell decides whose tasks Invoke runs.",
+            next="Unset it; for one command, type: invoke --config FILE",
+        )
 
 
 def _dry() -> bool:
@@ -126,7 +143,7 @@ def _dry() -> bool:
     plan="show the steps, and run none (default: run them)",
     yes=_ASK_NOT,
     allow=_ALLOW,
-    resume="changes nothing: an unfinished release is looked at first in any case (default: off)",
+    resume="finish or undo an unfinished release first, as happens in any case (default: off)",
     json=_JSON,
 )
 def release_migration(
@@ -152,7 +169,7 @@ def release_migration(
 @task(
     "Release",
     env=_ENV,
-    all="back up every environment that has a database (default: one)",
+    all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
 )
 def backup(c: Context, env: str | None = None, all: bool = False, note: str = "") -> None:

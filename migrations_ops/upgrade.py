@@ -20,7 +20,7 @@ from migrations_ops.errors import (
 from migrations_ops.gate import Evidence
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Finding, Fingerprint, Look, VerifyReport
-from migrations_ops.status import Standing, stand
+from migrations_ops.status import Place, Standing, stand
 from migrations_ops.words import counted, human_size
 from migrations_ops.work import Work
 
@@ -31,10 +31,10 @@ def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     return [*commands, ["check"]] if environment.compares_models else commands
 
 
-def back_up(work: Work, standing: Standing, note: str = "") -> Backup | None:
+def back_up(work: Work, place: Place, note: str = "") -> Backup | None:
     """Take a verified backup of a database; None where there is none yet."""
-    environment, database = standing.environment, standing.database
-    if not standing.exists:
+    environment, database = place.environment, place.database
+    if not place.exists:
         return None
     with work.record.step("back up", environment.name) as step:
         shelf = Shelf.of(work.project.settings, environment)
@@ -92,7 +92,11 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     try:
         _upgrade(attempt, child)
         Evidence(work.project.settings.releases).note_applied(attempt.environment, standing.pending)
-        return _verify(attempt, child)
+        try:
+            return _verify(attempt, child)
+        except KeyboardInterrupt:
+            child.close()
+            raise _unverified(attempt) from None
     finally:
         child.close()
 
@@ -166,6 +170,18 @@ def _verify(attempt: Attempt, child: Step) -> VerifyReport:
     )
 
 
+def _unverified(attempt: Attempt) -> Interrupted:
+    """Ctrl-C during verify: what was not seen to pass does not stay, except in the first
+    environment, which the next release verifies before anything else."""
+    name = attempt.environment.name
+    if attempt.environment is attempt.work.project.settings.path[0]:
+        settled = f"{name} stays upgraded; nothing after it was touched."
+    else:
+        reason = f"verify of {name} was interrupted"
+        settled = settle(attempt.work, attempt.standing, attempt.backup, reason, force=True)
+    return Interrupted(f"Verify of {name} was interrupted.", untouched=settled)
+
+
 def _unlike(standing: Standing, rehearsed: Fingerprint | None) -> list[Finding]:
     """Where the database did not end as its copy did in the rehearsal."""
     if rehearsed is None:
@@ -222,7 +238,7 @@ def settle(
     try:
         if not force and structure_is(standing, before):
             return f"{environment.name} is as it was: everything was rolled back."
-        safety = restore_and_prove(work, environment, backup)
+        kept = restore_and_prove(work, environment, backup)
     except (OpsError, OSError, KeyboardInterrupt) as error:
         raise NeedsAPerson(
             f"{reason[:1].upper()}{reason[1:]}, and {environment.name} ({database.label})"
@@ -232,7 +248,7 @@ def settle(
         ) from error
     return (
         f"{environment.name} was restored from {backup.name} and proved equal to it;"
-        f" what it held until then is in {safety.name}."
+        f" {kept}."
     )
 
 

@@ -53,7 +53,7 @@ class Work:
             name, (environment, commands) = next(iter(self._wanted.items()))
             del self._wanted[name]
             # Another step is at work: one that cannot start says so when its own turn comes.
-            with suppress(OpsError):
+            with suppress(OpsError, OSError):
                 self._ahead[name] = (commands, self._start(name, environment, commands))
 
     def take_step(self, name: str, environment: Environment, commands: list[list[str]]) -> Step:

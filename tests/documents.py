@@ -13,6 +13,7 @@ In a document:
 - ``<!-- write: FILE -->`` has the block below it written into the sandbox, and
   ``<!-- replace: FILE: OLD: NEW -->`` changes a text of a file there.
 - ``<!-- run: COMMAND -->`` runs a command that a reader need not see.
+- ``<!-- flags: TASK -->`` has the table of the task's flags below it, as ``--help`` tells them.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from migrations_ops.tasks import namespace
 from tests.support import PROJECTS, REPOSITORY, clean_environment
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -35,12 +38,18 @@ PROJECT_FILES = ("alembic", "alembic.ini", "tasks.py", "invoke.yaml", "pyproject
 # Where the reader's copy lies, in every output.
 HOME = "/home/me/tool-library"
 ANY_LINES = "..."
+# What stands for the value of a flag.
+_VALUE = {
+    "allow": "CODE", "args": '"..."', "backup": "NAME", "env": "NAME", "message": '"..."',
+    "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",
+}  # fmt: skip
 
 _COMMENT = re.compile(r"<!-- (sandbox|write|replace|run): (.*?) -->")
+_FLAGS = re.compile(r"<!-- flags: (\S+) -->")
 _FENCE = re.compile(r"(`{3,})(\w*)")
 # What differs from run to run, or from one version of a library to the next.
 _VARYING = (
-    (re.compile(r"\b\d{8}_\d{6}(_\d+)?"), "STAMP"),
+    (re.compile(r"(?<!\d)\d{8}_\d{6}(_\d+)?"), "STAMP"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "MOMENT"),
     (re.compile(r"\b\d{4}_\d\d_\d\d_"), "DAY_"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
@@ -209,10 +218,61 @@ def normal(text: str) -> list[str]:
 
 def fits(expected: str, output: str) -> bool:
     """Whether an output is the one of the document, ``...`` standing for any lines."""
-    wanted = [
+    wanted = "".join(
         r"(?:.*\n)*?" if line == ANY_LINES else f"{re.escape(line)}\n" for line in normal(expected)
-    ]
-    return re.fullmatch("".join(wanted), "".join(f"{line}\n" for line in normal(output))) is not None
+    )
+    return re.fullmatch(wanted, "".join(f"{line}\n" for line in normal(output))) is not None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of a task, as Invoke knows it; ``shorts`` are its short forms."""
+
+    name: str
+    shorts: tuple[str, ...]
+    takes_value: bool
+    help: str
+
+
+@cache
+def flags_of_tasks() -> dict[str, list[Flag]]:
+    """The flags of each task; Invoke tells their help only to the first that asks."""
+    tasks = namespace(str(REPOSITORY / "tasks.py")).tasks
+    found: dict[str, list[Flag]] = {}
+    for name, task in tasks.items():
+        flags = [
+            Flag(
+                str(each.name).replace("_", "-"),
+                tuple(each.nicknames),
+                each.takes_value,
+                each.help or "",
+            )
+            for each in task.get_arguments()
+        ]
+        found[name] = sorted(flags, key=lambda flag: flag.name)
+    return found
+
+
+def flag_table(task: str) -> list[str]:
+    """The flags of a task with their meanings and defaults, from the help that it was given."""
+    rows = ["| flag | means | default |", "|---|---|---|"]
+    for flag in flags_of_tasks()[task]:
+        meaning, _, default = flag.help.rpartition(" (")
+        value = f" {_VALUE[flag.name]}" if flag.takes_value else ""
+        short = "".join(f", `-{name}`" for name in flag.shorts)
+        default = default.rstrip(")").removeprefix("default: ").replace("no default", "none")
+        rows.append(f"| `--{flag.name}{value}`{short} | {meaning} | {default} |")
+    return rows
+
+
+def find_flag_tables(lines: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """The tables of flags of a document: the task, and the lines from and up to which they are."""
+    for number, line in enumerate(lines):
+        if found := _FLAGS.match(line):
+            end = number + 1
+            while lines[end].startswith("|"):
+                end += 1
+            yield found.group(1), number + 1, end
 
 
 @dataclass(frozen=True)
@@ -263,7 +323,9 @@ def main() -> int:
             if each.command.shown:
                 new = each.output.rstrip().splitlines()
                 lines[each.command.first : each.command.last] = new
-        if differences:
+        for task, first, last in reversed(list(find_flag_tables(lines))):
+            lines[first:last] = flag_table(task)
+        if lines != document.read_text(encoding="utf-8").splitlines():
             document.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 

@@ -74,8 +74,12 @@ class Sandbox:
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start tasks and go on; the caller ends the process."""
+        return self.start_python("-m", "invoke", *arguments, **variables)
+
+    def start_python(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start Python and go on; the caller ends the process."""
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=clean_environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -119,7 +123,8 @@ def dump(file: Path) -> list[str] | None:
     """Everything in a database, as text; None where there is no file."""
     if not file.exists():
         return None
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    # Read-write, so that what a killed process left half done is rolled back.
+    with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as connection:
         return list(connection.iterdump())
 
 

@@ -19,7 +19,7 @@ from migrations_ops.errors import ExitCode
 from migrations_ops.files import read_json
 from migrations_ops.records import Record
 from migrations_ops.render.live import Lines
-from migrations_ops.tasks import namespace
+from tests.documents import flags_of_tasks
 from tests.support import R1, R2, R3, REPOSITORY, Sandbox, query
 
 SCHEMAS = {
@@ -27,8 +27,7 @@ SCHEMAS = {
     for file in (REPOSITORY / "docs/schemas").glob("*.json")
 }
 REGISTRY: Registry[Any] = Registry().with_resources(
-    (f"{name}.json", DRAFT202012.create_resource(schema))
-    for name, schema in SCHEMAS.items()
+    (f"{name}.json", DRAFT202012.create_resource(schema)) for name, schema in SCHEMAS.items()
 )
 SCHEMA_OF = {
     "release-migration": "release",
@@ -82,11 +81,10 @@ def check_chain(sandbox: Sandbox, *tasks: tuple[str, str]) -> list[Any]:
 
 
 def test_each_task_with_a_json_flag_has_a_schema() -> None:
-    collection = namespace(str(REPOSITORY / "tasks.py"))
     with_flag = {
         name
-        for name, task in collection.tasks.items()
-        if any(argument.name == "json" for argument in task.get_arguments())
+        for name, flags in flags_of_tasks().items()
+        if any(flag.name == "json" for flag in flags)
     }
     assert with_flag == SCHEMA_OF.keys()
     assert set(SCHEMA_OF.values()) | BY_FLAG == SCHEMAS.keys()

@@ -320,7 +320,7 @@ PROD = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///a.db"\n'
         ("[tool.migrations_ops]", ["configures no environment"]),
         ("[tool.migrations_ops.environments]", ["configures no environment"]),
         ("[tool.migrations_ops]\nenvironments = []", ["environments", "a table"]),
-        ("[tool.migrations_ops.environments]\nprod = 'sqlite:///a'", ["environments.prod in pyproject.toml must be"]),
+        ("[tool.migrations_ops.environments]\nprod = 'x'", ["environments.prod in", "a table"]),
         ("[tool.migrations_ops.environments.prod]", ["environments.prod", "no url"]),
         ("[tool.migrations_ops.environments.'a b']\nurl = 'sqlite:///a'", ["'a b'", "task name"]),
         ("[tool.migrations_ops.environments.prod]\nurl = 1", ["url of environments.prod"]),

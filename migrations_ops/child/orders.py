@@ -42,6 +42,8 @@ def same_file(one: str | None, other: str | None) -> bool:
         return False
     try:
         return os.path.samefile(one, other)
+    except ValueError:
+        return False  # no file has a NUL in its name
     except OSError:
         # One of them does not exist (yet): two names of it can only differ by links in folders.
         return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))

@@ -150,5 +150,8 @@ def _line(connection: Any, configured: _Configured) -> str:
 def _short(file: str | None) -> str:
     if file is None:
         return "a database in memory"
-    relative = os.path.relpath(file)
+    try:
+        relative = os.path.relpath(file)
+    except (OSError, ValueError):  # the working directory is gone, or on another drive
+        return file
     return file if relative.startswith("..") else relative

@@ -57,11 +57,17 @@ class Database(Protocol):
     def find_damage(self) -> str:
         """What is physically wrong with it, in words; empty where nothing is."""
 
+    def is_damaged(self) -> bool:
+        """Whether its content is lost in part; False where it is merely locked or out of reach."""
+
     def check_integrity(self) -> list[Finding]:
         """What the engine itself finds wrong."""
 
     def restore_from(self, backup: Path, progress: Progress | None) -> None:
         """Make the content equal to the backup's, in place, with readers and writers attached."""
+
+    def set_aside(self) -> str:
+        """Move a damaged database out of the way of its backup; returns where it is kept."""
 
     def prepare_place(self) -> None:
         """Make room for a database that the upgrade is about to create."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -11,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.databases import Database, Progress
-from migrations_ops.errors import ConfigurationError, Refused
+from migrations_ops.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.files import local_stamp
 from migrations_ops.results import Finding, Fingerprint, Look
 
-MAGIC = b"SQLite format 3\x00"
+_ENDINGS = ("", "-wal", "-shm", "-journal")
+_CHECK_URL = "Check the url of this environment in the configuration."
+_SEE_TO_RIGHTS = "See to the rights of the file and of its folder, and try again."
+_RESTORE = "If a backup of it exists, put it back: invoke backups"
 # How long, in seconds, a read waits for a writer that holds the database exclusively.
 PATIENCE = 5.0
 
@@ -81,6 +87,8 @@ class SQLite:
                 found = os.stat(f"{self.path}{ending}")
                 if not ending or found.st_size:
                     stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
+                    # Nobody can set this one back, as cp -p and touch do with the other.
+                    stamp[f"changed status{ending}"] = found.st_ctime_ns
                     stamp[f"file{ending}"] = found.st_ino
         return stamp
 
@@ -104,42 +112,52 @@ class SQLite:
             yield connection
 
     def look(self, version_table: str) -> Look:
-        if self.path.is_dir():
-            return Look(exists=True, trouble=f"{self.label} is a directory")
-        if not self.path.exists():
-            return Look(exists=False)
         try:
+            if not self._is_there():
+                return Look(exists=False)
             with self.connect() as connection:
                 return _look(connection, version_table)
         except (sqlite3.Error, OSError) as error:
-            return Look(exists=True, trouble=in_words(error, self.label))
+            return Look(exists=True, trouble=in_words(error, self.label), remedy=remedy(error))
+
+    def _is_there(self) -> bool:
+        """:raises OSError: something else than a file has its name, or nobody may look."""
+        try:
+            mode = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            kind = "is a directory" if stat.S_ISDIR(mode) else "is no ordinary file"
+            raise IsADirectoryError(errno.EISDIR, f"{kind}, not a database")
+        return True
 
     def require_usable(self) -> None:
-        trouble = ""
-        if self.path.is_dir():
-            trouble = f"{self.label} is a directory, not a database"
-        elif self.path.exists():
-            trouble = self._trouble()
-        elif not _writable_folder(self.path.parent):
-            trouble = f"{self.label} does not exist, and its folder may not be written"
+        try:
+            if self._is_there():
+                trouble, advice = self._trouble()
+            else:
+                writable = _writable_folder(self.path.parent)
+                trouble = "" if writable else f"the folder of {self.label} may not be written"
+                advice = _SEE_TO_RIGHTS
+        except (sqlite3.Error, OSError) as error:
+            trouble, advice = in_words(error, self.label), remedy(error)
         if trouble:
             raise Refused(
-                f"{trouble[0].upper()}{trouble[1:]}.", untouched="No database was changed."
+                f"No upgrade can start: {trouble}.",
+                untouched="No database was changed.",
+                next=advice,
             )
 
-    def _trouble(self) -> str:
-        try:
-            with self.connect(writing=True) as connection:
-                connection.execute("PRAGMA schema_version").fetchone()
-                pages = connection.execute("PRAGMA page_count").fetchone()[0]
-                page_size = connection.execute("PRAGMA page_size").fetchone()[0]
-        except (sqlite3.Error, OSError) as error:
-            return in_words(error, self.label)
+    def _trouble(self) -> tuple[str, str]:
+        with self.connect(writing=True) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            page_size = connection.execute("PRAGMA page_size").fetchone()[0]
         if not os.access(self.path, os.W_OK) or not _writable_folder(self.path.parent):
-            return f"{self.label} may not be written"
+            return f"{self.label} may not be written", _SEE_TO_RIGHTS
         if self.path.stat().st_size < pages * page_size and not self._beside("-wal"):
-            return f"{self.label} is cut short: {pages} pages were written, fewer are there"
-        return ""
+            return f"{self.label} is cut short: it had {pages} pages once", _RESTORE
+        return "", ""
 
     def fingerprint(self, version_table: str) -> Fingerprint:
         with self.connect() as connection, snapshot(connection):
@@ -154,6 +172,13 @@ class SQLite:
         except (sqlite3.Error, OSError) as error:
             return in_words(error, self.label)
         return "" if lines == ["ok"] else "; ".join(lines)
+
+    def is_damaged(self) -> bool:
+        try:
+            with self.connect() as connection:
+                return connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
+        except sqlite3.Error as error:
+            return _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()
@@ -188,13 +213,32 @@ class SQLite:
     def restore_from(self, backup: Path, progress: Progress | None) -> None:
         from migrations_ops.databases.sqlite_copy import copy_in
 
-        copy_in(self, backup, progress)
+        try:
+            copy_in(self, backup, progress)
+        except sqlite3.Error as error:
+            raise StepFailed(
+                f"The backup could not be put back: {in_words(error, self.label)}.",
+                untouched=f"{self.label} is as it was.",
+                next=remedy(error),
+            ) from error
+
+    def set_aside(self) -> str:
+        import shutil
+
+        target = f"{self.path}.damaged_{local_stamp()}"
+        for ending in _ENDINGS:
+            with suppress(FileNotFoundError):
+                os.replace(f"{self.path}{ending}", f"{target}{ending}")
+        # What comes in its place is to be read and written by the same people.
+        self.path.touch()
+        shutil.copymode(target, self.path)
+        return target
 
     def prepare_place(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def remove(self) -> None:
-        for ending in ("", "-wal", "-shm", "-journal"):
+        for ending in _ENDINGS:
             with suppress(FileNotFoundError):
                 os.unlink(f"{self.path}{ending}")
 
@@ -240,22 +284,29 @@ def fingerprint(connection: sqlite3.Connection, version_table: str) -> Fingerpri
 
     names = table_names(connection)
     tables = [name for name in names if name != version_table]
-    rows = {
-        name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
-        for name in tables
-    }
     return Fingerprint(
         revisions=read_revisions(connection, version_table) if version_table in names else (),
         schema=read_schema(connection, tables),
-        rows=rows,
+        rows={name: count for name in tables if (count := _rows(connection, name)) is not None},
     )
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> int | None:
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "no such module" in str(error):
+            return None  # a virtual table: its rows lie in ordinary tables, and are counted there
+        raise
 
 
 def in_words(error: sqlite3.Error | OSError, label: str) -> str:
     """What an error of SQLite means to a person."""
+    if isinstance(error, IsADirectoryError):
+        return f"{label} {error.strerror}"
     if isinstance(error, OSError):
         return f"{label} cannot be read: {error.strerror}"
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"{label} is locked by another process"
     if code == sqlite3.SQLITE_NOTADB:
@@ -269,6 +320,28 @@ def in_words(error: sqlite3.Error | OSError, label: str) -> str:
     if code == sqlite3.SQLITE_FULL:
         return f"the disk that holds {label} is full"
     return f"{label} cannot be read: {error}"
+
+
+def remedy(error: sqlite3.Error | OSError) -> str:
+    """What a person can do about such an error."""
+    if isinstance(error, OSError):
+        return _CHECK_URL if isinstance(error, IsADirectoryError) else _SEE_TO_RIGHTS
+    match _code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "Let the other process finish, or stop it, and try again."
+        case sqlite3.SQLITE_NOTADB:
+            return f"{_CHECK_URL} {_RESTORE}"
+        case sqlite3.SQLITE_CORRUPT:
+            return _RESTORE
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY:
+            return _SEE_TO_RIGHTS
+        case sqlite3.SQLITE_FULL:
+            return "Make room there and try again."
+    return "See what is wrong with it: invoke doctor"
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _writable_folder(folder: Path) -> bool:

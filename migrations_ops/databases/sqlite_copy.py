@@ -85,8 +85,14 @@ def copy_in(database: SQLite, backup: Path, progress: Progress | None) -> None:
     beside it, or an open handle on the old one, would corrupt it or undo the restore.
     """
     copy = database.open_copy(backup)
-    if not database.path.exists():
-        database.path.parent.mkdir(parents=True, exist_ok=True)
-        database.path.touch(0o600)
-    with copy.connect() as source, database.connect(writing=True) as target:
-        source.backup(target, pages=-1, progress=_Headway(progress), sleep=0.05)
+    new = not database.path.exists()
+    if new:
+        database.prepare_place()
+        database.path.touch()
+    try:
+        with copy.connect() as source, database.connect(writing=True) as target:
+            source.backup(target, pages=-1, progress=_Headway(progress), sleep=0.05)
+    except BaseException:
+        if new:
+            database.remove()
+        raise

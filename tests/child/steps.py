@@ -14,7 +14,7 @@ from tests.support import R3, Sandbox, dump, query
 R4 = "r4dddddddddd"
 
 # The guide's env.py up to the place where the engine is made.
-_TOP = '''\
+_TOP = """\
 import os
 import sqlite3
 import sys
@@ -43,7 +43,7 @@ def migrate(connection, **options):
     with context.begin_transaction():
         context.run_migrations()
 
-'''
+"""
 
 # What a usual env.py ends with.
 USUAL = """
@@ -121,7 +121,7 @@ PAUSING = """\
     import os
     import time
     from pathlib import Path
-    op.create_table("half", sa.Column("id", sa.Integer, primary_key=True), sa.Column("b", sa.LargeBinary))
+    op.create_table("half", sa.Column("id", sa.Integer), sa.Column("b", sa.LargeBinary))
     op.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
         " INSERT INTO half SELECT i, randomblob(300) FROM n"
@@ -136,18 +136,20 @@ PAUSING = """\
         time.sleep(60)
 """
 # The same pause while verify compares the models with the database.
-PAUSING_CHECK = (
-    """
+PAUSING_CHECK = """
 import time
-command = context.config.cmd_opts.cmd[0].__name__
-stage = f"{command}.{os.environ['EXEC_ENV']}"
-if Path(f"pause.{stage}").exists():
-    Path("half-paused").write_text(str(os.getpid()))
-    os.rename("half-paused", f"paused.{stage}")
-    time.sleep(60)
+engine = create_engine(url, poolclass=pool.NullPool)
+with engine.connect() as connection:
+    driver = connection.connection.driver_connection
+    opened = driver.execute("PRAGMA database_list").fetchall()[0][2]
+    stage = "rehearsal" if "rehearsal" in opened else os.environ["EXEC_ENV"]
+    stage = f"{context.config.cmd_opts.cmd[0].__name__}.{stage}"
+    if Path(f"pause.{stage}").exists():
+        Path("half-paused").write_text(str(os.getpid()))
+        os.rename("half-paused", f"paused.{stage}")
+        time.sleep(60)
+    migrate(connection)
 """
-    + USUAL
-)
 
 
 def wait_for_pause(sandbox: Sandbox, stage: str) -> int:

@@ -17,7 +17,7 @@ from tests.support import R2, R3, Sandbox, dump, query
 # Endings of env.py that go where they should not, and what the refusal names.
 ASTRAY = {
     "the other environment": (
-        'url = f"sqlite:///{file_of(\'prod\').as_posix()}"' + USUAL,
+        "url = f\"sqlite:///{file_of('prod').as_posix()}\"" + USUAL,
         "the database of prod",
     ),
     "the other environment by a link": (

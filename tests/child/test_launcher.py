@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from migrations_ops import process
-from migrations_ops.alembic_steps import CommandRun, Step, orders_for
+from migrations_ops.alembic_steps import CHILD, CommandRun, Step, orders_for
 from migrations_ops.project import Project
 from tests.child.steps import (
     HALF_DONE,
@@ -26,7 +24,6 @@ from tests.child.steps import (
     revision_of,
     run_child,
     start_child,
-    wait_for,
     wait_for_pause,
     write_env,
 )
@@ -114,7 +111,10 @@ def test_child_that_swallows_the_interrupt_commits_nothing(filled: Sandbox, way:
     """Neither the revision, nor env.py after it, can carry on once the parent is gone."""
     swallowing = PAUSING.replace(
         "        time.sleep(60)\n",
-        "        try:\n            time.sleep(60)\n        except BaseException:\n            pass\n",
+        "        try:\n"
+        "            time.sleep(60)\n"
+        "        except BaseException:\n"
+        "            pass\n",
     )
     filled.add_revision(R4, R3, swallowing)
     endings = {
@@ -150,7 +150,8 @@ def test_long_statement_ends_with_the_parent(filled: Sandbox) -> None:
         R4,
         R3,
         "    from pathlib import Path\n"
-        '    Path("paused.dev").write_text("0")\n'
+        '    Path("half-paused").write_text("0")\n'
+        '    Path("half-paused").rename("paused.dev")\n'
         '    op.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)'
         ' SELECT count(*) FROM n")',
     )
@@ -199,11 +200,8 @@ def test_child_that_is_killed_in_the_middle_leaves_the_database_as_it_was(
 
 def test_child_that_takes_too_long_is_killed(pausing: Sandbox) -> None:
     text = (pausing.folder / "pyproject.toml").read_text(encoding="utf-8")
-    pausing.configure(
-        text.replace("[tool.migrations_ops.environments.prod]", "timeout = 3\n\\g<0>").replace(
-            "\\g<0>", "[tool.migrations_ops.environments.prod]"
-        )
-    )
+    prod = "[tool.migrations_ops.environments.prod]"
+    pausing.configure(text.replace(prod, f"timeout = 3\n\n{prod}"))
     before = everything(pausing)
     run = run_child(pausing)
     assert "longer than the 3 seconds" in run.failure
@@ -222,7 +220,9 @@ def _speaking(filled: Sandbox, code: str) -> Step:
 
 
 def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) -> None:
-    code = 'import os; os.write(1, b\'{"event": "statement", "sql": "SEL\'); os.kill(os.getpid(), 9)'
+    code = (
+        'import os; os.write(1, b\'{"event": "statement", "sql": "SEL\')\nos.kill(os.getpid(), 9)'
+    )
     step = _speaking(filled, code)
     assert step.run({}).failure == "the process was killed by signal 9"
 
@@ -230,7 +230,7 @@ def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) ->
 def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(filled: Sandbox) -> None:
     """Also what it says last counts: that a part of the run is committed already."""
     code = (
-        "import sys; line = '{\"event\": \"ready\"}\\n' * 20000; sys.stdout.write(line);"
+        'import sys; line = \'{"event": "ready"}\\n\' * 20000; sys.stdout.write(line);'
         'sys.stdout.write(\'{"event": "committed"}\\n\'); sys.stdout.flush(); sys.stdin.read()'
     )
     step = _speaking(filled, code)
@@ -254,26 +254,23 @@ def test_env_cannot_speak_on_the_channel_nor_read_from_it(filled: Sandbox) -> No
     assert "forged" in log_of(filled)
 
 
-def test_child_needs_nothing_of_this_package(filled: Sandbox, tmp_path: Path) -> None:
+def test_child_needs_nothing_of_this_package(filled: Sandbox) -> None:
     """A project's own interpreter runs it by path, without migrations_ops being installed."""
     code = (
-        "import sys; sys.modules['migrations_ops'] = None; sys.argv = sys.argv[1:];"
-        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "import importlib.metadata, runpy, sys\n"
+        "importlib.metadata.entry_points = lambda **_: []\n"
+        "sys.modules['migrations_ops'] = None\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    child = Path(process.__file__).with_name("child")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(child), "-c", "alembic.ini", "upgrade", "head"],
-        cwd=filled.folder,
-        env=os.environ | {"EXEC_ENV": "dev"},
-        input=f'{{"environment": "dev", "intended": "{filled.dev.as_posix()}"}}\n'.encode(),
-        capture_output=True,
-        check=False,
+    project = Project.read(filled.folder)
+    dev = project.settings.environment("dev")
+    child = process.start(
+        [sys.executable, "-c", code, str(CHILD), "-c", "alembic.ini", "upgrade", "head"],
+        project.variables(dev),
+        filled.folder,
+        filled.folder / "child.log",
     )
-    # The end of its input, right after the orders, may have interrupted it.
-    assert done.returncode in (0, 130), done.stderr
-    assert b'"event": "ready"' in done.stdout
-
-
-def test_pause_is_noticed() -> None:
-    """The helper of these tests gives up loudly, and does not pass by itself."""
-    assert wait_for(lambda: True)
+    run = Step(child, dev).run(orders_for(project, dev))
+    assert (run.finished, run.failure) == (True, "")
+    assert revision_of(filled.dev) == R3

@@ -193,7 +193,7 @@ def test_session_of_a_revision_commits_with_the_run(filled: Sandbox) -> None:
     body = (
         "    from sqlalchemy.orm import Session\n"
         "    with Session(bind=op.get_bind()) as session:\n"
-        '        session.execute(sa.text("UPDATE parents SET note = \'seen\'"))\n'
+        "        session.execute(sa.text(\"UPDATE parents SET note = 'seen'\"))\n"
         "        session.commit()\n"
     )
     filled.add_revision(R4, R3, body + FAILING)
@@ -210,7 +210,7 @@ def test_savepoint_of_a_revision_works(filled: Sandbox) -> None:
         '        op.execute("DELETE FROM children")\n'
         "        inner.rollback()\n"
         "    with op.get_bind().begin_nested():\n"
-        '        op.execute("UPDATE parents SET note = \'kept\'")\n'
+        "        op.execute(\"UPDATE parents SET note = 'kept'\")\n"
     )
     filled.add_revision(R4, R3, body)
     assert run_child(filled).failure == ""
@@ -247,7 +247,7 @@ def test_revision_that_fails_after_an_autocommit_block_is_put_back(filled: Sandb
     filled.add_revision(
         "r3a",
         R2,
-        '    op.execute("UPDATE parents SET name = \'lost\'")\n'
+        "    op.execute(\"UPDATE parents SET name = 'lost'\")\n"
         "    with op.get_context().autocommit_block():\n"
         '        op.execute("VACUUM")\n'
         '    raise RuntimeError("after the block")',
@@ -262,8 +262,7 @@ def test_statement_after_an_autocommit_block_is_rolled_back(filled: Sandbox) -> 
     filled.add_revision(
         R4,
         R3,
-        "    with op.get_context().autocommit_block():\n"
-        '        op.execute("VACUUM")\n' + FAILING,
+        '    with op.get_context().autocommit_block():\n        op.execute("VACUUM")\n' + FAILING,
     )
     run_child(filled)
     # The block has committed the first pending revision, as Alembic documents it.

@@ -1,0 +1,110 @@
+"""Children that are started ahead: how many wait, when the next one starts, and what may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from migrations_ops import work as work_module
+from migrations_ops.alembic_steps import orders_for
+from migrations_ops.errors import ConfigurationError
+from migrations_ops.operations import release_all, upgrade_environment
+from migrations_ops.project import Project
+from migrations_ops.records import Record
+from migrations_ops.release import Wish
+from migrations_ops.render.live import Lines
+from migrations_ops.upgrade import listener
+from migrations_ops.work import Work
+from tests.support import R3, Sandbox, query
+
+LOOK = [["current"]]
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "CORES", 1)
+
+
+@pytest.fixture
+def work(filled: Sandbox) -> Iterator[Work]:
+    project = Project.read(filled.folder)
+    made = Work(project, Record(project.settings.releases, "test", "prod", Lines()))
+    yield made
+    made.close()
+
+
+def started(work: Work) -> set[str]:
+    """The children that were started, by the logs that they write."""
+    return {log.stem for log in work.record.folder.glob("*.log")}
+
+
+@pytest.mark.usefixtures("one_core")
+def test_at_most_one_child_for_each_core_waits(work: Work) -> None:
+    dev, prod = work.project.settings.path
+    work.start_ahead("first", dev, LOOK)
+    work.start_ahead("second", prod, LOOK)
+    assert started(work) == {"first"}
+    work.start_wanted()
+    assert started(work) == {"first"}
+
+
+@pytest.mark.usefixtures("one_core")
+def test_next_child_starts_while_the_one_before_it_works(work: Work) -> None:
+    dev, prod = work.project.settings.path
+    work.start_ahead("first", dev, LOOK)
+    work.start_ahead("second", prod, LOOK)
+    step = work.take_step("first", dev, LOOK)
+    assert started(work) == {"first"}
+    try:
+        assert step.run(orders_for(work.project, dev), listener(work)).finished
+        assert started(work) == {"first", "second"}
+    finally:
+        step.close()
+
+
+@pytest.mark.usefixtures("one_core")
+def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(work: Work) -> None:
+    dev, prod = work.project.settings.path
+    broken = replace(prod, python=Path("no-such-interpreter").absolute())
+    work.start_ahead("first", dev, LOOK)
+    work.start_ahead("second", broken, LOOK)
+    step = work.take_step("first", dev, LOOK)
+    try:
+        assert step.run(orders_for(work.project, dev), listener(work)).finished
+    finally:
+        step.close()
+    with pytest.raises(ConfigurationError, match="no-such-interpreter"):
+        work.take_step("second", broken, LOOK)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_release_arrives_on_a_single_core(filled: Sandbox) -> None:
+    project = Project.read(filled.folder)
+    finished = release_all(project, Wish(), Lines(), ())
+    assert finished.error is None
+    for file in (filled.dev, filled.prod):
+        assert query(file, "SELECT version_num FROM alembic_version") == [(R3,)]
+
+
+def test_child_of_a_single_upgrade_starts_before_the_backup(filled: Sandbox) -> None:
+    project = Project.read(filled.folder)
+    report = FirstSteps(project.settings.releases)
+    finished = upgrade_environment(project, project.settings.path[0], Wish(), report, ())
+    assert finished.error is None
+    assert report.logs["back up"] == {"dev.upgrade"}
+
+
+class FirstSteps(Lines):
+    """Notes which children had been started when each step began."""
+
+    def __init__(self, releases: Path) -> None:
+        super().__init__()
+        self._releases = releases
+        self.logs: dict[str, set[str]] = {}
+
+    def begin(self, step: str, environment: str) -> None:
+        super().begin(step, environment)
+        self.logs[step] = {log.stem for log in self._releases.glob("*/*.log")}
