@@ -99,9 +99,7 @@ class Project:
         key = (environment.section, environment.directory, environment.python, heads)
         if key not in self._histories:
             self._histories[key] = (
-                self._read_stated(environment, heads)
-                if heads
-                else self._read_history(environment)
+                self._read_stated(environment, heads) if heads else self._read_history(environment)
             )
         return self._histories[key]
 

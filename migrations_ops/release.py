@@ -132,9 +132,7 @@ def _edited_since(standing: Standing, passed: dict[str, str], needed: set[str]) 
     from migrations_ops.scripts import digest
 
     revisions = standing.history.revisions
-    return any(
-        passed[name] != digest(revisions[name]) for name in needed if name in revisions
-    )
+    return any(passed[name] != digest(revisions[name]) for name in needed if name in revisions)
 
 
 def require_readable_scripts(standing: Standing) -> None:
@@ -188,8 +186,10 @@ def prune(work: Work, environments: Iterable[Environment]) -> None:
         try:
             Shelf.of(work.project.settings, environment).prune(needed=needed)
         except StepFailed as error:
-            kept = Finding("backups-kept", "warning", error.what, environment.name)
-            work.record.add_findings([kept])
+            with work.record.step("prune", environment.name) as step:
+                step.note = "old backups stay"
+                kept = Finding("backups-kept", "warning", error.what, environment.name)
+                work.record.add_findings([kept])
 
 
 def unfinished_backups(releases: Path) -> frozenset[str]:

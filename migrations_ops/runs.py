@@ -69,7 +69,7 @@ def _during(record: Record) -> str:
 def _outcome(record: Record, error: OpsError) -> Outcome:
     match error.exit_code:
         case ExitCode.FAILED:
-            restored = any(step.name == "restore" for step in record.result.steps)
+            restored = any(step.outcome == "proved equal" for step in record.result.steps)
             return "failed, restored" if restored else "failed, unchanged"
         case ExitCode.NEEDS_A_PERSON:
             return "failed, needs a person"

@@ -77,6 +77,12 @@ class Attempt:
     def commands(self) -> list[list[str]]:
         return upgrade_commands(self.environment, self.target)
 
+    @property
+    def end(self) -> str:
+        """Where it ends: +1 would mean another revision after the upgrade than before it."""
+        wanted = self.standing.target
+        return wanted[0] if len(wanted) == 1 else self.target
+
 
 def upgrade(attempt: Attempt) -> VerifyReport:
     """Run what is pending, verify the result, and undo it if anything is wrong.
@@ -145,7 +151,7 @@ def _verify(attempt: Attempt, child: Step) -> VerifyReport:
             step.argv = child.argv
             # It may leave while the database is looked at: its last word was said.
             drift = child.run(orders_for(work.project, environment), last=False)
-        now = stand(work.project, environment, attempt.target)
+        now = stand(work.project, environment, attempt.end)
         report = judge(work, now, drift, _unlike(now, attempt.rehearsed))
         work.record.add_findings(list(report.findings))
         step.note = summary(report)

@@ -308,13 +308,13 @@ def test_scripts_of_the_configured_interpreter_come_first(project: Project) -> N
 @pytest.mark.parametrize(
     ("url", "copied"),
     [
-        ("sqlite:////srv/a.db", "sqlite:////tmp/copy.db"),
-        ("sqlite+aiosqlite:////srv/a.db?timeout=5", "sqlite+aiosqlite:////tmp/copy.db?timeout=5"),
+        ("sqlite:////srv/a.db", "sqlite:////srv/copy.db"),
+        ("sqlite+aiosqlite:////srv/a.db?timeout=5", "sqlite+aiosqlite:////srv/copy.db?timeout=5"),
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="has paths of POSIX")
 def test_url_of_a_copy_keeps_driver_and_options(url: str, copied: str) -> None:
-    assert url_of_copy(url, Path("/tmp/copy.db")) == copied
+    assert url_of_copy(url, Path("/srv/copy.db")) == copied
 
 
 def test_stated_heads_tell_whether_a_database_is_at_head_and_no_more() -> None:

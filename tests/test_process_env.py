@@ -121,7 +121,7 @@ def test_variable_to_pass_that_is_missing_or_empty_is_refused(value: str | None)
 
 @pytest.mark.parametrize("value", ["", "  "])
 def test_configured_variable_that_is_empty_is_refused(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="DATABASE_URL of .* is empty"):
+    with pytest.raises(ConfigurationError, match=r"DATABASE_URL of .* is empty"):
         step_variables(environment(variables={"DATABASE_URL": value}), "EXEC_ENV", "sqlite://", {})
 
 

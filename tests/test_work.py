@@ -108,3 +108,12 @@ class FirstSteps(Lines):
     def begin(self, step: str, environment: str) -> None:
         super().begin(step, environment)
         self.logs[step] = {log.stem for log in self._releases.glob("*/*.log")}
+
+
+def test_env_py_may_import_what_is_hidden_from_mako(filled: Sandbox) -> None:
+    file = filled.folder / "alembic/env.py"
+    file.write_text("from pygments.lexers import PythonLexer\n" + file.read_text("utf-8"), "utf-8")
+    project = Project.read(filled.folder)
+    finished = upgrade_environment(project, project.settings.path[0], Wish(), Lines(), ())
+    assert finished.error is None
+    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R3,)]

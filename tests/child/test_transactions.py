@@ -383,8 +383,10 @@ def test_env_that_prints_is_heard_in_the_log(filled: Sandbox) -> None:
     assert "noise\nmore noise" in log_of(filled)
 
 
-def test_read_only_command_writes_nothing_under_any_env(any_way: Sandbox) -> None:
-    before = dump(any_way.dev)
-    run = run_child(any_way, command=["current"])
+@pytest.mark.parametrize("way", ["usual", "engine in AUTOCOMMIT", "BEGIN IMMEDIATE of its own"])
+def test_command_that_only_reads_writes_nothing(filled: Sandbox, way: str) -> None:
+    write_env(filled, WAYS[way])
+    before = dump(filled.dev)
+    run = run_child(filled, command=["current"])
     assert run.failure == ""
-    assert dump(any_way.dev) == before
+    assert dump(filled.dev) == before

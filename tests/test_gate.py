@@ -1,0 +1,155 @@
+"""Production takes only what has passed the environments before it, unchanged."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrations_ops.errors import Refused
+from migrations_ops.files import write_whole
+from migrations_ops.gate import FILE, Evidence, require_passed
+from migrations_ops.project import Project
+from tests.support import R2, R3, Sandbox, dump, query
+
+VERSION = "SELECT version_num FROM alembic_version"
+CHAIN = ("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
+
+
+def typed_next(err: str) -> list[str]:
+    """The command that a refusal tells to type."""
+    line = next(line for line in err.splitlines() if "invoke upgrade" in line)
+    return shlex.split(line.partition("invoke ")[2])
+
+
+def test_production_is_refused_what_dev_has_not_passed(filled: Sandbox) -> None:
+    before = dump(filled.prod)
+    ran = filled.invoke("upgrade-prod", "--json")
+    assert ran.code == 1, ran.err
+    assert ran.json["outcome"] == "refused"
+    assert f"prod takes only what has passed dev, and {R3} has not" in ran.json["error"]["what"]
+    assert "prod was not touched" in ran.json["error"]["untouched"]
+    assert dump(filled.prod) == before
+    # What it says to type next leads there.
+    again = filled.invoke(*typed_next(ran.json["error"]["next"]))
+    assert again.code == 0, again.err
+    assert query(filled.prod, VERSION) == [(R3,)]
+
+
+def test_the_chain_of_the_guide_goes_through(filled: Sandbox) -> None:
+    ran = filled.invoke(*CHAIN)
+    assert ran.code == 0, ran.err
+    assert [query(file, VERSION) for file in (filled.dev, filled.prod)] == [[(R3,)], [(R3,)]]
+    assert "at head" in ran.out
+    backups = filled.folder / "data/repom/backups"
+    assert len(list(backups.glob("db_*.sqlite3"))) == 1, "production was copied twice"
+
+
+def test_the_chain_stops_at_the_first_link_that_fails(filled: Sandbox) -> None:
+    filled.add_revision("r4", R3, '    op.execute("SELECT * FROM nowhere")')
+    before = dump(filled.prod), dump(filled.dev)
+    ran = filled.invoke(*CHAIN)
+    assert ran.code == 3, ran.err
+    assert (dump(filled.prod), dump(filled.dev)) == before
+    assert "rehearse" not in ran.err
+    assert "environment" not in ran.out, "status-all ran after all"
+
+
+def test_the_chain_stops_where_verify_finds_an_error(filled: Sandbox) -> None:
+    """The upgrade of dev passes; then somebody leaves a mess there."""
+    assert filled.invoke("upgrade-dev").code == 0
+    query(filled.dev, "CREATE TABLE _alembic_tmp_parents (id INTEGER)")
+    before = dump(filled.prod)
+    ran = filled.invoke("verify", "upgrade-prod", "status-all")
+    assert ran.code == 1, ran.err
+    assert "_alembic_tmp_parents" in ran.err
+    assert dump(filled.prod) == before
+    assert "environment" not in ran.out
+
+
+def test_a_revision_that_was_edited_after_it_passed_is_refused(filled: Sandbox) -> None:
+    assert filled.invoke("upgrade-dev", "verify").code == 0
+    file = filled.folder / "alembic/versions/r3_note.py"
+    file.write_text(file.read_text() + "\n# harmless, or is it?\n")
+    before = dump(filled.prod)
+    for task in ("upgrade-prod", "release-migration"):
+        ran = filled.invoke(task, "--json")
+        assert ran.code == 1, ran.err
+        assert R3 in ran.json["error"]["what"]
+        assert dump(filled.prod) == before
+    assert filled.invoke("downgrade", "--env", "dev", "--to", R2).code == 0
+    again = filled.invoke("upgrade-dev", "verify", "upgrade-prod")
+    assert again.code == 0, again.err
+
+
+def test_line_endings_are_no_edit(filled: Sandbox) -> None:
+    assert filled.invoke("upgrade-dev", "verify").code == 0
+    file = filled.folder / "alembic/versions/r3_note.py"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    ran = filled.invoke("upgrade-prod")
+    assert ran.code == 0, ran.err
+
+
+def test_evidence_that_was_lost_or_damaged_closes_the_gate(filled: Sandbox) -> None:
+    assert filled.invoke("upgrade-dev").code == 0
+    project = Project.read(filled.folder)
+    prod = project.settings.environment("prod")
+    pending = [project.history(prod).revisions[R3]]
+    require_passed(project, prod, pending)
+    file = project.settings.releases / FILE
+    for content in (b"", b"{", b'{"dev": 1}', b'{"dev": {"passed": [1]}}', b"\xff"):
+        file.write_bytes(content)
+        with pytest.raises(Refused):
+            require_passed(project, prod, pending)
+    # Verify alone opens it again.
+    ran = filled.invoke("verify", "upgrade-prod")
+    assert ran.code == 0, ran.err
+
+
+def test_every_environment_before_it_has_to_have_passed(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text()
+    prod = "[tool.migrations_ops.environments.prod]"
+    staging = prod.replace("prod", "staging") + (
+        '\nurl = "sqlite:///data/repom/db.staging.sqlite3"\n\n'
+    )
+    filled.configure(text.replace(prod, staging + prod))
+    ran = filled.invoke("upgrade-dev", "upgrade-prod")
+    assert ran.code == 1, ran.err
+    assert "has passed staging" in ran.err
+    assert query(filled.prod, VERSION) == [(R2,)]
+    through = filled.invoke("upgrade-staging", "upgrade-prod")
+    assert through.code == 0, through.err
+    assert query(filled.prod, VERSION) == [(R3,)]
+
+
+def test_a_machine_without_the_secret_of_production_upgrades_dev(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text()
+    filled.configure(text.replace('"sqlite:///data/repom/db.sqlite3"', '{ variable = "PROD_URL" }'))
+    ran = filled.invoke("upgrade-dev", "verify")
+    assert ran.code == 0, ran.err
+    assert filled.invoke("upgrade-prod").code == 2
+    url = f"sqlite:///{filled.prod.as_posix()}"
+    there = filled.invoke("upgrade-prod", PROD_URL=url)
+    assert there.code == 0, there.err
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], {"dev": None}, {"dev": {"applied": 3}}, {"prod": {"passed": {"a": "b"}}}]
+)
+def test_notes_are_added_to_whatever_is_there(shop: Sandbox, document: Any) -> None:
+    project = Project.read(shop.folder)
+    dev, prod = project.settings.path
+    revisions = list(project.history(dev).revisions.values())
+    releases: Path = project.settings.releases
+    releases.mkdir(parents=True)
+    write_whole(releases / FILE, document)
+    evidence = Evidence(releases)
+    evidence.note_passed(dev, revisions[:1])
+    evidence.note_applied(dev, revisions[:2])
+    evidence.note_passed(dev, revisions[1:2])
+    assert set(evidence.passed(dev)) == {each.revision for each in revisions[:2]}
+    assert set(evidence.applied(dev)) == {each.revision for each in revisions[:2]}
+    expected = {"a": "b"} if isinstance(document, dict) and "prod" in document else {}
+    assert evidence.passed(prod) == expected
