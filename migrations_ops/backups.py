@@ -281,7 +281,7 @@ def verified_digest(copy: Database, file: Path, taken: Fingerprint, version_tabl
             raise StepFailed(
                 f"The backup could not be verified: {reason}.",
                 untouched="The database was not changed, and the copy was discarded.",
-                next="Try again; if it happens twice, check the disk.",
+                next="See whether the database itself is damaged: invoke doctor",
             )
         return digest.result()
 

@@ -41,6 +41,7 @@ def run_alembic(
         if not changes_database(arguments):
             printed.append(_print_alembic(work, environment, arguments))
             return
+        project.require_steps(environment)
         with hold_locks([project.database(environment)], "alembic", settings.wait):
             standing = stand(project, environment)
             back_up(work, standing)

@@ -29,6 +29,7 @@ def downgrade_environment(
     """Back up, then take revisions back."""
 
     def body(work: Work) -> None:
+        project.require_steps(environment)
         with hold_locks([project.database(environment)], "downgrade", project.settings.wait):
             standing = stand(project, environment)
             require_readable(standing)
@@ -57,6 +58,7 @@ def stamp_environment(
     """Put an existing database under migration, if it is what that revision builds."""
 
     def body(work: Work) -> None:
+        project.require_steps(environment)
         with hold_locks([project.database(environment)], "stamp", project.settings.wait):
             standing = stand(project, environment)
             require_readable(standing)

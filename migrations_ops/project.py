@@ -90,6 +90,15 @@ class Project:
             if other is not environment and self.knows_url(other)
         }
 
+    def require_steps(self, environment: Environment) -> None:
+        """Make sure that steps of an environment can be started, before anything is done for them.
+
+        :raises ConfigurationError: a variable is missing, or its database is that of another
+            environment too.
+        """
+        self.variables(environment)
+        self.others(environment)
+
     def history(self, environment: Environment) -> History:
         """The revision scripts, read directly; by Alembic itself where they must be executed.
 

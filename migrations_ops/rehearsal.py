@@ -47,7 +47,9 @@ class Rehearsed:
 def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
     """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
     commands = [["upgrade", target]]
-    if standing.environment.compares_models:
+    at_head = set(standing.target) == set(standing.history.effective_heads)
+    # Before head, Alembic does not compare.
+    if standing.environment.compares_models and at_head:
         commands.append(["check"])
     if can_go_down(standing):
         commands += [["downgrade", standing.look.revisions[0]], ["upgrade", target]]
@@ -127,13 +129,18 @@ def _before(work: Work, environment: Environment, backup: Backup | None) -> Fing
 
 
 class _Play:
-    """The acts of one rehearsal, on one scratch copy, by one child."""
+    """The acts of one rehearsal, on one scratch copy, by one child.
+
+    A command that fails ends its child: without target_metadata for instance the check does. What
+    is left is then done by another one.
+    """
 
     def __init__(
         self, work: Work, standing: Standing, child: Step, scratch: Path, commands: list[list[str]]
     ) -> None:
         self._work, self._standing, self._child = work, standing, child
         self._left = list(commands)
+        self._ended = False
         self._scratch: Database = standing.database.open_scratch(scratch)
         environment = standing.environment
         self._orders = orders_for(work.project, environment, instead=scratch)
@@ -142,6 +149,12 @@ class _Play:
         self.note = ""
 
     def whole(self, before: Fingerprint) -> Rehearsed:
+        try:
+            return self._whole(before)
+        finally:
+            self._child.close()
+
+    def _whole(self, before: Fingerprint) -> Rehearsed:
         name, self._was = self._standing.environment.name, before
         up = self._act()
         self.revisions = tuple(up.revisions)
@@ -167,9 +180,15 @@ class _Play:
 
     def _act(self) -> CommandRun:
         """Let the child run its next command on the copy."""
+        if self._ended:
+            self._child.close()
+            environment = self._standing.environment
+            name = f"{environment.name}.rehearse"
+            self._child = self._work.take_step(name, environment, self._left)
         self._left.pop(0)
         # Nobody waits here for its end: the copy is looked at while the child leaves.
         run = self._child.run(self._orders, listener(self._work), last=False)
+        self._ended = not run.finished
         if run.commands and self._child.committed and not structure_is(self._standing, self._was):
             raise _Strayed(f"{self._standing.environment.name} itself was changed")
         return run
@@ -197,7 +216,9 @@ class _Play:
         environment = self._standing.environment
         severity: Severity = "error" if environment.drift == "strict" else "warning"
         return [
-            Finding("drift", severity, f"the models and {environment.name} would differ: {line}")
+            Finding(
+                "drift", severity, f"the models and {environment.name} would differ: {line}", line
+            )
             for line in run.differences
         ]
 

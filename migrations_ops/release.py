@@ -157,8 +157,7 @@ def require_runnable(project: Project, standing: Standing) -> None:
     :raises Refused: there is no place for the backup.
     """
     environment = standing.environment
-    project.variables(environment)
-    project.others(environment)
+    project.require_steps(environment)
     if not standing.pending:
         return
     if environment is not project.settings.path[0]:

@@ -252,10 +252,7 @@ def settle(
             untouched=f"Its content before is safe in {backup.name}.",
             next=f"Type: invoke restore --env {environment.name} --backup {backup.name} --yes",
         ) from error
-    return (
-        f"{environment.name} was restored from {backup.name} and proved equal to it;"
-        f" {kept}."
-    )
+    return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
 
 
 def _settle_new(standing: Standing) -> str:

@@ -88,10 +88,9 @@ def test_readme_names_each_task() -> None:
     assert set(TASKS) <= set(re.findall(r"`([a-z-]+)`", table))
 
 
-def calls(document: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each call of Invoke that a document shows: its words, by task."""
-    code = re.findall(r"(?s)```.*?```|`[^`\n]+`", document.read_text(encoding="utf-8"))
-    for line in "\n".join(code).splitlines():
+def calls(code: str) -> Iterator[tuple[str, list[str]]]:
+    """Each call of Invoke in a text: its tasks, each with the flags that follow it."""
+    for line in code.splitlines():
         for call in re.findall(r"\binvoke (?! )((?:\"[^\"]*\"|[^`;|&#])+)", line):
             words = re.sub(r'"[^"]*"', "TEXT", call).split()
             assert words[0][0] == "-" or words[0] in {*TASKS, *PLACEHOLDERS}, call
@@ -100,12 +99,43 @@ def calls(document: Path) -> Iterator[tuple[str, list[str]]]:
                 yield words[begin], [word for word in words[begin + 1 : end] if word[0] == "-"]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_flags_that_a_document_shows_exist(document: Path) -> None:
-    for task, flags in calls(document):
+def require_known(code: str) -> int:
+    """How many calls of a text there are, each of a task that has these flags."""
+    count = 0
+    for task, flags in calls(code):
         known = {f"--{flag.name}" for flag in TASKS[task]}
         known |= {f"-{short}" for flag in TASKS[task] for short in flag.shorts}
         assert known.issuperset(flag.partition("=")[0] for flag in flags if flag != "-1"), task
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_flags_that_a_document_shows_exist(document: Path) -> None:
+    code = re.findall(r"(?s)```.*?```|`[^`\n]+`", document.read_text(encoding="utf-8"))
+    require_known("\n".join(code))
+
+
+def texts(module: Path) -> Iterator[str]:
+    """The texts of a module's sentences, with ``dev`` for whatever is filled in."""
+    nodes = list(ast.walk(ast.parse(module.read_bytes())))
+    whole = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in whole for part in node.values}
+    for text in whole:
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "dev" for part in text.values
+        )
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield node.value
+
+
+def test_what_the_program_tells_to_type_exists() -> None:
+    told = [text for module in PACKAGE.rglob("*.py") for text in texts(module)]
+    # What is composed of the words of a call is no call that could be read here.
+    calls_told = [text for text in told if "invoke " in text and "invoke dev" not in text]
+    sentences = [text.replace(". ", "\n") for text in calls_told if "\n\n" not in text]
+    assert sum(require_known(text) for text in sentences) > 20
 
 
 def test_each_flag_of_the_tasks_tells_its_default() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases import sqlite as sqlite_module
 from migrations_ops.databases import Progress, sqlite_copy
+from migrations_ops.databases import sqlite as sqlite_module
 from migrations_ops.databases.sqlite import SQLite
 from migrations_ops.operations import back_up_environments, restore_environment
 from migrations_ops.project import Project

@@ -19,6 +19,7 @@ from migrations_ops.scripts import (
     read_history,
     source_hash,
 )
+from tests.corpus.support import interpreter
 from tests.scripts_support import by_alembic, by_us, made_by_alembic, only, put
 
 
@@ -173,13 +174,8 @@ PROJECTS = {
 def test_real_projects_read_as_by_alembic(
     tmp_path: Path, name: str, location: str, head: str
 ) -> None:
-    corpus = os.environ.get("MIGRATIONS_OPS_CORPUS")
-    if not corpus:
-        pytest.skip("MIGRATIONS_OPS_CORPUS names no folder with installed projects")
-    folder = Path(corpus, name)
-    packages = next(folder.glob("**/site-packages"), None)
-    if packages is None:
-        pytest.skip(f"{name} is not installed in {corpus}")
+    python = interpreter(name)
+    packages = next(python.parent.parent.glob("**/site-packages"))
     ini = put(tmp_path, "alembic.ini", f"[alembic]\nscript_location = {location}\n")
     place = find_scripts(ini, directory=tmp_path, find_package=packages.joinpath)
     ours = read_history(place)
@@ -190,7 +186,6 @@ def test_real_projects_read_as_by_alembic(
         "for script in reversed(list(scripts.walk_revisions())):\n"
         "    print(script.revision, script.down_revision or (), sep='|')\n"
     )
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     done = subprocess.run(
         [python, "-c", code, place.folders[0].parent],
         cwd=tmp_path,

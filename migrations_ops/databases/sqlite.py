@@ -168,10 +168,13 @@ class SQLite:
             with self.connect() as connection:
                 # quick_check takes a twentieth of the time of integrity_check, which only
                 # adds that indexes agree with their tables.
-                lines = [line for (line,) in connection.execute("PRAGMA quick_check(3)")]
+                found = "\n".join(row[0] for row in connection.execute("PRAGMA quick_check(3)"))
         except (sqlite3.Error, OSError) as error:
             return in_words(error, self.label)
-        return "" if lines == ["ok"] else "; ".join(lines)
+        if found == "ok":
+            return ""
+        lines = [line for line in found.splitlines() if not line.startswith("***")]
+        return f"{self.label} is damaged: {'; '.join(lines[:3])}"
 
     def is_damaged(self) -> bool:
         try:

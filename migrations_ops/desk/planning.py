@@ -45,11 +45,16 @@ def plan_upgrade(project: Project, environment: Environment, to: str | None) -> 
     steps: list[tuple[str, tuple[str, ...]]] = []
     if standing.exists:
         steps.append(("back up", ()))
-    if environment is not project.settings.path[0]:
-        rehearsal = rehearsal_commands(standing, target)
-        steps.append(("rehearse", argv_of(project, environment, rehearsal)))
-    upgrading = upgrade_commands(environment, target)
-    steps.append(("upgrade", argv_of(project, environment, upgrading)))
+    later = environment is not project.settings.path[0]
+    if environment.commands:
+        own = [step for step in ("rehearse", "upgrade") if later or step == "upgrade"]
+        steps += [(step, each.argv) for step in own for each in environment.commands]
+    else:
+        if later:
+            rehearsal = rehearsal_commands(standing, target)
+            steps.append(("rehearse", argv_of(project, environment, rehearsal)))
+        upgrading = upgrade_commands(environment, target)
+        steps.append(("upgrade", argv_of(project, environment, upgrading)))
     steps.append(("verify", ()))
     return Planned(environment, current, wanted, standing.pending, tuple(steps))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from migrations_ops.console import Console, require_text, split_arguments
 from migrations_ops.desk.planning import Planned, argv_of, show_planned
@@ -35,7 +37,7 @@ def show_revision(
     )
     lines = []
     if new is not None:
-        lines.append(os.path.relpath(new.path))
+        lines.append(_shown(new.path))
         lines += [f"  {operation}" for operation in operations]
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
@@ -46,6 +48,13 @@ def show_revision(
         "operations": operations,
     }
     here.finish(finished, "\n".join(lines), None if finished.error else document)
+
+
+def _shown(file: Path) -> str:
+    """A file's name, short where that is possible: not on another drive of Windows."""
+    with suppress(ValueError):
+        return os.path.relpath(file)
+    return str(file)
 
 
 def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
