@@ -91,7 +91,7 @@ class Sandbox:
 
     def alembic(self, *arguments: str, **variables: str) -> Ran:
         """Run Alembic by hand, as the guide does."""
-        return self.run(sys.executable, "-m", "alembic", *arguments, **variables)
+        return self.run(sys.executable, "-m", "alembic", *arguments, cwd=None, **variables)
 
     def write(self, name: str, text: str) -> Path:
         file = self.folder / name

@@ -14,6 +14,8 @@ import pytest
 
 from migrations_ops import process
 from tests.child.steps import (
+    BIG,
+    PAUSE,
     PAUSING,
     PAUSING_CHECK,
     R4,
@@ -117,17 +119,17 @@ def test_interrupt_leaves_every_database_as_it_was_before_the_step(
 
 @posix
 def test_second_interrupt_does_not_break_off_the_undoing(pausing: Sandbox) -> None:
-    slow = PAUSING.replace(
-        "        time.sleep(60)\n",
-        "        try:\n"
+    slow = PAUSE.replace(
+        "{act}",
+        "try:\n"
         "            time.sleep(60)\n"
         "        except KeyboardInterrupt:\n"
         '            Path("half-paused").write_text("0")\n'
         '            os.rename("half-paused", "paused.undoing")\n'
         "            time.sleep(1)\n"
-        "            raise\n",
+        "            raise",
     )
-    pausing.add_revision(R4, R3, slow)
+    pausing.add_revision(R4, R3, BIG + slow)
     pausing.write("pause.dev", "")
     before = everything(pausing)
     running = Running(pausing, "upgrade-dev", "--json")

@@ -99,7 +99,10 @@ def row(ran: Ran, name: str = "prod") -> dict[str, Any]:
 
 DEV = '[tool.migrations_ops.environments.dev]\nurl = "sqlite:///data/repom/db.dev.sqlite3"\n'
 PROD = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///data/repom/db.sqlite3"\n'
-EVERY = (RELEASE, STATUS, "backup", "upgrade-dev --json", "verify --json", "doctor --json")
+EVERY = (
+    RELEASE, "release-migration", STATUS, "status-all", "backup", "upgrade-dev --json",
+    "verify --json", "doctor --json",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("task", ["status --json", "verify --json", "backup", "history --json"])
@@ -370,7 +373,7 @@ def test_a_locked_database_is_waited_for_and_then_left_alone(filled: Sandbox) ->
 
 def test_a_read_only_database_is_refused_and_can_be_backed_up(filled: Sandbox) -> None:
     with immutable(filled.prod):
-        for task in (RELEASE, "upgrade-prod"):
+        for task in (RELEASE, "release-migration"):
             suffer(filled, task, 1, "may not be written")
         saved = filled.invoke("backup")
         assert saved.code == 0, saved.err

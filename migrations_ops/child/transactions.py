@@ -119,16 +119,19 @@ class SQLiteTransactions:
             return
         driver = connection.connection.driver_connection
         if self.revision is not None and not self._in_autocommit_block:
-            if driver is self._migrating:
-                raise self._torn("has ended the transaction of the run")
-            return  # a connection of the revision's own: what it writes finds the file locked
+            # Another connection of the revision's, for which a write finds the file locked; or
+            # the run's own, torn, whose next statement is refused.
+            return
         self._committing = False
         if getattr(driver, "autocommit", _LEGACY) != _LEGACY:
             # Python 3.12's other ways: True makes commit() and rollback() do nothing.
             driver.autocommit = _LEGACY
         if driver.in_transaction:
-            if driver.total_changes:
-                return
+            if driver.total_changes and self.changes:
+                raise TransactionTorn(
+                    "env.py has written to the database before Alembic began, in a transaction"
+                    " that it has left open: commit that first"
+                )
             # An empty one, of Python 3.12's autocommit=False or of env.py: ours takes its place.
             ask_driver(connection, "ROLLBACK")
         ask_driver(connection, "PRAGMA foreign_keys=OFF")

@@ -115,26 +115,34 @@ def require_mended_run_arrives(sandbox: Sandbox, environment: str = "dev") -> No
     assert query(file, "SELECT count(*) FROM children") == [(20,)]
 
 
-# More than SQLite's cache holds, so that the database file itself is half written by now; then
-# a pause in which the process can be killed, where a file asks for it.
-PAUSING = """\
-    import os
-    import time
-    from pathlib import Path
+# More than SQLite's cache holds, so that the database file itself is half written by then.
+BIG = """\
     op.create_table("half", sa.Column("id", sa.Integer), sa.Column("b", sa.LargeBinary))
     op.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
         " INSERT INTO half SELECT i, randomblob(300) FROM n"
     )
     op.execute("UPDATE children SET parent_id = 1 WHERE id = 2")
+"""
+# Time to kill the process, where a file asks for it; {act} is what it does meanwhile.
+PAUSE = """\
+    import os
+    import time
+    from pathlib import Path
     stage = os.environ["EXEC_ENV"]
-    file = op.get_bind().exec_driver_sql("PRAGMA database_list").all()[0][2]
-    stage = "rehearsal" if "rehearsal" in file else stage
+    file = op.get_bind().connection.dbapi_connection.execute("PRAGMA database_list").fetchall()
+    stage = "rehearsal" if "rehearsal" in file[0][2] else stage
     if Path(f"pause.{stage}").exists():
         Path("half-paused").write_text(str(os.getpid()))
         os.rename("half-paused", f"paused.{stage}")
-        time.sleep(60)
+        {act}
 """
+PAUSING = BIG + PAUSE.replace("{act}", "time.sleep(60)")
+# A revision that is interrupted and goes on all the same.
+SWALLOWING = PAUSE.replace(
+    "{act}",
+    "try:\n            time.sleep(60)\n        except BaseException:\n            pass",
+)
 # The same pause while verify compares the models with the database.
 PAUSING_CHECK = """
 import time

@@ -133,6 +133,13 @@ def test_missing_database_stays_missing_when_env_goes_astray(shop: Sandbox) -> N
     assert not (shop.folder / "fresh.db").exists()
 
 
+def test_file_that_env_filled_itself_is_left_alone(filled: Sandbox) -> None:
+    filling = "sqlite3.connect('fresh.db').execute('CREATE TABLE kept (id)')\n"
+    write_env(filled, f"{filling}url = 'sqlite:///fresh.db'{USUAL}")
+    assert "fresh.db" in run_child(filled).refused
+    assert dump(filled.folder / "fresh.db") is not None
+
+
 @pytest.mark.parametrize(
     "ending",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import threading
 
 import pytest
@@ -13,9 +14,11 @@ from migrations_ops import process
 from migrations_ops.alembic_steps import CHILD, CommandRun, Step, orders_for
 from migrations_ops.project import Project
 from tests.child.steps import (
+    BIG,
     HALF_DONE,
     PAUSING,
     R4,
+    SWALLOWING,
     USUAL,
     everything,
     is_alive,
@@ -109,14 +112,7 @@ def test_child_that_is_told_to_stop_rolls_back_and_wakes_up_for_it(pausing: Sand
 @pytest.mark.parametrize("way", ["usual", "engine.begin", "AUTOCOMMIT"])
 def test_child_that_swallows_the_interrupt_commits_nothing(filled: Sandbox, way: str) -> None:
     """Neither the revision, nor env.py after it, can carry on once the parent is gone."""
-    swallowing = PAUSING.replace(
-        "        time.sleep(60)\n",
-        "        try:\n"
-        "            time.sleep(60)\n"
-        "        except BaseException:\n"
-        "            pass\n",
-    )
-    filled.add_revision(R4, R3, swallowing)
+    filled.add_revision(R4, R3, BIG + SWALLOWING)
     endings = {
         "usual": USUAL,
         "engine.begin": """
@@ -160,8 +156,23 @@ def test_long_statement_ends_with_the_parent(filled: Sandbox) -> None:
     wait_for_pause(filled, "dev")
     work.step._child._process.stdin.close()  # type: ignore[union-attr]
     run = work.result()
-    assert run.exit == 130, log_of(filled)
+    # In order, and not by its own end after the time of grace.
+    assert "interrupted" in run.failure
     assert everything(filled) == before
+
+
+def test_nothing_more_is_committed_statement_by_statement_once_the_parent_is_gone(
+    filled: Sandbox,
+) -> None:
+    inside = textwrap.indent(SWALLOWING + "    op.execute('DELETE FROM children')\n", "    ")
+    block = f"    with op.get_context().autocommit_block():\n{inside}"
+    filled.add_revision(R4, R3, block)
+    filled.write("pause.dev", "")
+    work = Background(filled)
+    wait_for_pause(filled, "dev")
+    work.step._child._process.stdin.close()  # type: ignore[union-attr]
+    assert not work.result().finished
+    assert query(filled.dev, "SELECT count(*) FROM children") == [(20,)]
 
 
 @posix

@@ -66,7 +66,9 @@ with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
 """,
     "BEGIN in the driver": """
 with create_engine(url).connect() as connection:
-    connection.connection.driver_connection.execute("BEGIN")
+    driver = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=ON")
+    driver.execute("BEGIN")
     migrate(connection)
 """,
     "foreign keys on": """
@@ -174,6 +176,16 @@ def test_revision_cannot_end_the_transaction_of_the_run(filled: Sandbox, stateme
     assert everything(filled) == before
 
 
+def test_revision_cannot_commit_under_an_async_env_either(filled: Sandbox) -> None:
+    for module in ("aiosqlite", "greenlet"):
+        pytest.importorskip(module)
+    write_env(filled, WAYS["aiosqlite"])
+    before = everything(filled)
+    filled.add_revision(R4, R3, f'{HALF_DONE}    op.execute("COMMIT")')
+    assert f"revision {R4} sends a COMMIT of its own" in run_child(filled).failure
+    assert everything(filled) == before
+
+
 def test_revision_that_swallows_the_refused_commit_goes_on_in_one_transaction(
     filled: Sandbox,
 ) -> None:
@@ -271,6 +283,47 @@ def test_statement_after_an_autocommit_block_is_rolled_back(filled: Sandbox) -> 
     require_mended_run_arrives(filled)
 
 
+def test_second_connection_of_a_revision_reads_and_cannot_write(filled: Sandbox) -> None:
+    before = everything(filled)
+    reading = (
+        "    engine = sa.create_engine(op.get_bind().engine.url, connect_args={'timeout': 0})\n"
+        "    with engine.connect() as other:\n"
+        "        assert other.scalar(sa.text('SELECT count(*) FROM children')) == 20\n"
+    )
+    writing = "        other.execute(sa.text('DELETE FROM children'))\n        other.commit()\n"
+    filled.add_revision("r3a", R2, reading + writing)
+    run = run_child(filled, command=["upgrade", "r3a"])
+    assert run.failure == "the database is locked by another process"
+    assert everything(filled) == before
+    filled.add_revision("r3a", R2, reading)
+    assert run_child(filled, command=["upgrade", "r3a"]).failure == ""
+
+
+def test_writer_cannot_come_between_what_a_revision_reads_and_what_it_writes(
+    filled: Sandbox,
+) -> None:
+    """In a deferred transaction it could, and the revision's own write would then fail."""
+    query(filled.dev, "PRAGMA journal_mode=WAL")
+    filled.add_revision(
+        "r3a",
+        R2,
+        "    import sqlite3\n"
+        "    count = op.get_bind().scalar(sa.text('SELECT count(*) FROM parents'))\n"
+        "    driver = op.get_bind().connection.driver_connection\n"
+        "    file = driver.execute('PRAGMA database_list').fetchall()[0][2]\n"
+        "    with sqlite3.connect(file, timeout=0) as application:\n"
+        "        try:\n"
+        "            application.execute('INSERT INTO parents VALUES (77, NULL)')\n"
+        "        except sqlite3.OperationalError as error:\n"
+        "            print(error, flush=True)\n"
+        "    op.execute(f'UPDATE parents SET name = {count}')",
+    )
+    run = run_child(filled, command=["upgrade", "r3a"])
+    assert run.failure == ""
+    assert "database is locked" in log_of(filled)
+    assert query(filled.dev, "SELECT count(*), min(name) FROM parents") == [(20, "20")]
+
+
 # -- foreign keys -----------------------------------------------------------------------------
 
 
@@ -343,6 +396,14 @@ with create_engine(url).begin() as connection:
     "leaves with sys.exit(0)": ("sys.exit(0)", "sys.exit(0)"),
     "leaves with os._exit(0)": ("os._exit(0)", "ended by itself with exit code 0"),
     "asks a question": ("input('Really? ')\n" + USUAL, "EOFError"),
+    "writes before configure, and leaves that open": (
+        """
+with create_engine(url).connect() as connection:
+    connection.connection.driver_connection.execute("UPDATE children SET parent_id = 1")
+    migrate(connection)
+""",
+        "env.py has written to the database before Alembic began",
+    ),
     "begins a transaction before configure": (
         """
 with create_engine(url).connect() as connection:
