@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from migrations_ops.backups import Shelf, require_intact
-from migrations_ops.databases import Database
+from migrations_ops.databases import Database, Progress
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
-from migrations_ops.results import Backup
+from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.work import Work
 
 
@@ -49,36 +50,55 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
     with work.record.step("restore", environment.name) as step:
         require_intact(backup)
         wanted = shelf.fingerprint(backup)
-        kept = _keep(work, shelf, database, backup)
-        reason = "something else writes into it"
-        try:
-            database.restore_from(shelf.folder / backup.name, progress)
-            equal = database.fingerprint(environment.version_table) == wanted
-        except StepFailed as error:
-            if not kept.moved:
-                raise
-            equal, reason = False, error.what.rstrip(".")
-        if not equal:
+        kept, now = _replace(work, shelf, database, backup, progress)
+        # Rows may differ already: an application writes on as soon as it may.
+        if not now.structure_equals(wanted):
             raise NeedsAPerson(
-                f"{environment.name} is not equal to {backup.name} after the restore: {reason}.",
+                f"{environment.name} is not equal to {backup.name} after the restore:"
+                " something else changes its tables.",
                 untouched=f"What it held before is in {kept.where}." if kept.where else "",
                 next="Stop the application and type: invoke restore --env"
                 f" {environment.name} --backup {backup.name} --yes",
             )
         step.outcome = "proved equal"
-        step.note = f"equal to {backup.name}; {kept}"
+        since = "" if now == wanted else ", but for what was written since"
+        step.note = f"equal to {backup.name}{since}; {kept}"
         return kept
 
 
-def _keep(work: Work, shelf: Shelf, database: Database, backup: Backup) -> Kept:
-    """Keep what the database holds now, in a backup or, if it is damaged, as it is."""
-    if not database.look(shelf.environment.version_table).exists:
-        return Kept()
+def _replace(
+    work: Work, shelf: Shelf, database: Database, backup: Backup, progress: Progress
+) -> tuple[Kept, Fingerprint]:
+    """Put the backup in the place of what the database holds, and keep that."""
+    file, version_table = shelf.folder / backup.name, shelf.environment.version_table
+    if not database.look(version_table).exists:
+        return Kept(), database.restore_from(file, version_table, progress)
+    safety: list[Backup] = []
+
+    def keep(held: Database) -> None:
+        note = f"before the restore of {backup.name}"
+        safety.append(shelf.take(held, note=note, progress=None))
+        work.record.add_backup(safety[0])
+
     try:
-        safety = shelf.take(database, note=f"before the restore of {backup.name}", progress=None)
+        now = database.restore_from(file, version_table, progress, keep)
     except StepFailed:
-        if database.is_damaged():
-            return Kept(database.set_aside(), moved=True)
-        raise
-    work.record.add_backup(safety)
-    return Kept(safety.name)
+        if safety or not database.is_damaged():
+            raise
+        return _replace_damaged(database, file, version_table, progress)
+    return Kept(safety[0].name), now
+
+
+def _replace_damaged(
+    database: Database, file: Path, version_table: str, progress: Progress
+) -> tuple[Kept, Fingerprint]:
+    """No safety backup of a damaged database can be taken: its files are moved aside."""
+    kept = Kept(database.set_aside(), moved=True)
+    try:
+        return kept, database.restore_from(file, version_table, progress)
+    except StepFailed as error:
+        raise NeedsAPerson(
+            f"The damaged database was moved aside, and {error.what}",
+            untouched=f"What it held before is in {kept.where}.",
+            next=error.next,
+        ) from error

@@ -13,6 +13,10 @@ from migrations_ops.results import Finding, Fingerprint, Look
 Progress = Callable[[int, int], None]
 
 
+# Called with a database, to keep what it holds.
+Keep = Callable[["Database"], object]
+
+
 class Database(Protocol):
     """What the tool needs to know of one database, and to do with it, without Alembic."""
 
@@ -63,8 +67,18 @@ class Database(Protocol):
     def check_integrity(self) -> list[Finding]:
         """What the engine itself finds wrong."""
 
-    def restore_from(self, backup: Path, progress: Progress | None) -> None:
-        """Make the content equal to the backup's, in place, with readers and writers attached."""
+    def restore_from(
+        self,
+        backup: Path,
+        version_table: str,
+        progress: Progress | None,
+        keep: Keep | None = None,
+    ) -> Fingerprint:
+        """Make the content equal to the backup's, in place, with readers and writers attached.
+
+        :param keep: is called with the database while nobody can commit, before it is replaced.
+        :returns: the fingerprint of what is there then.
+        """
 
     def set_aside(self) -> str:
         """Move a damaged database out of the way of its backup; returns where it is kept."""

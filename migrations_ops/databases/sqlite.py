@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.databases import Database, Progress
+from migrations_ops.databases import Database, Keep, Progress
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.files import local_stamp
 from migrations_ops.results import Finding, Fingerprint, Look
@@ -37,6 +37,8 @@ class SQLite:
     label: str
     immutable: bool = False
     suffix: str = ".sqlite3"
+    # A connection that holds the database locked: whoever wants to read has to use it.
+    held: sqlite3.Connection | None = None
 
     @classmethod
     def from_url(cls, url: str, root: Path) -> SQLite:
@@ -102,6 +104,9 @@ class SQLite:
         back a hot journal nor tidy up the -wal that it makes; SQLite itself falls back to
         reading where the file may not be written.
         """
+        if self.held is not None:
+            yield self.held
+            return
         mode = "mode=ro&immutable=1" if self.immutable else "mode=rw"
         uri = f"{self.path.absolute().as_uri()}?{mode}"
         with closing(
@@ -213,11 +218,17 @@ class SQLite:
         with self.connect() as connection:
             return copy_out(connection, into, version_table, progress)
 
-    def restore_from(self, backup: Path, progress: Progress | None) -> None:
+    def restore_from(
+        self,
+        backup: Path,
+        version_table: str,
+        progress: Progress | None,
+        keep: Keep | None = None,
+    ) -> Fingerprint:
         from migrations_ops.databases.sqlite_copy import copy_in
 
         try:
-            copy_in(self, backup, progress)
+            return copy_in(self, backup, version_table, progress, keep)
         except sqlite3.Error as error:
             raise StepFailed(
                 f"The backup could not be put back: {in_words(error, self.label)}.",

@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations_ops.databases import Progress
+from migrations_ops.databases import Keep, Progress
 from migrations_ops.errors import StepFailed
 from migrations_ops.files import flush
 from migrations_ops.results import Fingerprint
@@ -77,12 +79,22 @@ def copy_out(
     return taken
 
 
-def copy_in(database: SQLite, backup: Path, progress: Progress | None) -> None:
+def copy_in(
+    database: SQLite,
+    backup: Path,
+    version_table: str,
+    progress: Progress | None,
+    keep: Keep | None = None,
+) -> Fingerprint:
     """Write a backup into the live database, through SQLite, as one transaction.
 
     Readers keep reading the old content until it is replaced at once; a kill in the middle
     leaves the old content. Never by replacing the file: a -wal or -journal of another lineage
     beside it, or an open handle on the old one, would corrupt it or undo the restore.
+
+    :param keep: is called with the database while nobody else can commit, right before the
+        content goes: what it reads is what is replaced, to the last row.
+    :returns: the fingerprint of what is there then.
     """
     copy = database.open_copy(backup)
     new = not database.path.exists()
@@ -91,8 +103,52 @@ def copy_in(database: SQLite, backup: Path, progress: Progress | None) -> None:
         database.path.touch()
     try:
         with copy.connect() as source, database.connect(writing=True) as target:
-            source.backup(target, pages=-1, progress=_Headway(progress), sleep=0.05)
+            headway, held = _Headway(progress), replace(database, held=target)
+            if keep is None:
+                source.backup(target, pages=-1, progress=headway, sleep=0.05)
+            elif target.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                _replace_beside_readers(source, target, headway, lambda: keep(database))
+            else:
+                _replace_alone(source, target, headway, lambda: keep(held))
+            return held.fingerprint(version_table)
     except BaseException:
         if new:
             database.remove()
         raise
+
+
+def _replace_beside_readers(
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    headway: _Headway,
+    keep: Callable[[], object],
+) -> None:
+    """In WAL mode: the first page that is copied takes the write lock, and others still read."""
+    kept: list[bool] = []
+
+    def after_step(status: int, remaining: int, total: int) -> None:
+        if not kept and status == sqlite3.SQLITE_OK:
+            kept.append(True)
+            keep()
+        headway(status, remaining, total)
+
+    source.backup(target, pages=1, progress=after_step, sleep=0.05)
+
+
+def _replace_alone(
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    headway: _Headway,
+    keep: Callable[[], object],
+) -> None:
+    """With a rollback journal: an exclusive lock that outlives the transaction that took it.
+
+    https://www.sqlite.org/pragma.html#pragma_locking_mode
+    """
+    # A busy writer leaves gaps of microseconds only; it takes a while to hit one.
+    target.execute(f"PRAGMA busy_timeout={int(STALLED_AFTER * 1000)}")
+    target.execute("PRAGMA locking_mode=EXCLUSIVE").fetchone()
+    target.execute("BEGIN EXCLUSIVE")
+    target.execute("COMMIT")
+    keep()
+    source.backup(target, pages=-1, progress=headway, sleep=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,7 +65,9 @@ FAILING = HALF_DONE + '    raise RuntimeError("in the middle")'
 
 def write_env(sandbox: Sandbox, ending: str) -> None:
     """Replace the project's env.py by one with this ending."""
-    sandbox.write("alembic/env.py", _TOP + ending)
+    file = sandbox.write("alembic/env.py", _TOP + ending)
+    # Python takes a second version, as long as the first and of the same second, for the first.
+    shutil.rmtree(file.with_name("__pycache__"), ignore_errors=True)
 
 
 def start_child(

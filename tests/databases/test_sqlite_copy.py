@@ -126,7 +126,7 @@ def test_a_restore_makes_the_live_database_equal_again(tmp_path: Path, mode: str
     database, wanted = sqlite(path), sqlite(backup).fingerprint(VERSION)
     inode = path.stat().st_ino
     assert database.fingerprint(VERSION) != wanted
-    database.restore_from(backup, None)
+    database.restore_from(backup, "alembic_version", None)
     assert database.fingerprint(VERSION) == wanted
     assert database.find_damage() == ""
     assert path.stat().st_ino == inode, "who has the file open must see the restored content"
@@ -143,11 +143,11 @@ def test_a_reader_that_is_attached_sees_the_old_content_or_the_new(
         if mode == "wal":
             reader.execute("BEGIN")
             assert reader.execute(sql).fetchone() == (7, 7)
-            sqlite(path).restore_from(backup, None)
+            sqlite(path).restore_from(backup, "alembic_version", None)
             assert reader.execute(sql).fetchone() == (7, 7), "a snapshot stays what it is"
             reader.execute("COMMIT")
         else:
-            sqlite(path).restore_from(backup, None)
+            sqlite(path).restore_from(backup, "alembic_version", None)
         assert reader.execute(sql).fetchone() == (0, 0)
         reader.execute("UPDATE left_side SET n = 9")
     assert sides(path) == (9, 0)
@@ -158,7 +158,7 @@ def test_a_reader_that_is_attached_sees_the_old_content_or_the_new(
 def test_a_restore_into_a_missing_database_makes_it(tmp_path: Path, mode: str) -> None:
     _, backup = backed_up(tmp_path, mode)
     database = sqlite(tmp_path / "gone" / "b.db")
-    database.restore_from(backup, None)
+    database.restore_from(backup, "alembic_version", None)
     assert database.fingerprint(VERSION) == sqlite(backup).fingerprint(VERSION)
 
 
@@ -169,7 +169,7 @@ def test_a_restore_into_a_locked_database_changes_nothing(tmp_path: Path) -> Non
         held(path, "BEGIN", "SELECT * FROM left_side"),
         pytest.raises(StepFailed) as caught,
     ):
-        sqlite(path).restore_from(backup, None)
+        sqlite(path).restore_from(backup, "alembic_version", None)
     assert "lock" in str(caught.value)
     assert caught.value.next
     assert sides(path) == (7, 7)
@@ -180,7 +180,7 @@ def test_a_restore_that_fails_takes_away_the_file_that_it_made(tmp_path: Path) -
     (tmp_path / "junk").write_bytes(b"this is no backup " * 400)
     database = sqlite(tmp_path / "b.db")
     with pytest.raises(StepFailed):
-        database.restore_from(tmp_path / "junk", None)
+        database.restore_from(tmp_path / "junk", "alembic_version", None)
     assert not database.path.exists()
 
 
@@ -191,7 +191,7 @@ from migrations_ops.databases.sqlite import SQLite
 database = SQLite(Path(sys.argv[1]), "live")
 print("ready", flush=True)
 sys.stdin.readline()
-database.restore_from(Path(sys.argv[2]), None)
+database.restore_from(Path(sys.argv[2]), "alembic_version", None)
 """
 
 
@@ -217,5 +217,5 @@ def test_a_restore_that_is_killed_leaves_the_old_content_or_the_new(
         process.communicate()
         assert sides(path) in ((7, 7), (0, 0))
         assert sqlite(path).find_damage() == ""
-    sqlite(path).restore_from(backup, None)
+    sqlite(path).restore_from(backup, "alembic_version", None)
     assert sqlite(path).fingerprint(VERSION) == sqlite(backup).fingerprint(VERSION)
