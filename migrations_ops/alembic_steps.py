@@ -88,6 +88,8 @@ class Step:
                 _note(done, event)
                 if listener is not None:
                     listener(event)
+                if event["event"] == "committed":
+                    self._child.say("{}")  # it waits until this is written down
                 if done.finished and not last:
                     break
             if last or not done.finished:

@@ -63,7 +63,9 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
     output = work.scratch("stdout.txt")
     child = work.take_step(f"{environment.name}.alembic", environment, [arguments])
     try:
-        run = child.run(orders_for(work.project, environment, stdout=output), listener(work))
+        run = child.run(
+            orders_for(work.project, environment, stdout=output), listener(work, environment)
+        )
         if run.refused:
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",

@@ -120,7 +120,7 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
     failure = "it was interrupted"
     with suppress(KeyboardInterrupt), work.record.step(command[0], environment.name) as step:
         step.argv = child.argv
-        run = child.run(orders_for(work.project, environment), listener(work))
+        run = child.run(orders_for(work.project, environment), listener(work, environment))
         step.take(run)
         step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
         look = standing.database.look(environment.version_table)

@@ -60,6 +60,8 @@ class Record:
         self.folder = releases / self._result.id
         self._finished = False
         self._kept = False
+        self._under_way: dict[str, str] | None = None
+        self._committed: list[str] = []
 
     @property
     def result(self) -> ReleaseResult:
@@ -89,7 +91,8 @@ class Record:
         self._kept = self._kept or name not in LOOKING
         begun, started = time.monotonic(), now()
         self.report.begin(name, environment)
-        self._write(under_way={"name": name, "environment": environment, "started": started})
+        self._under_way = {"name": name, "environment": environment, "started": started}
+        self._write()
         try:
             yield notes
         except OpsError as error:
@@ -109,6 +112,7 @@ class Record:
                 notes.revisions,
             )  # fmt: skip
             self.update(steps=(*self._result.steps, result))
+            self._under_way = None
             self._write()
             self.report.end(result, notes.note)
 
@@ -120,12 +124,24 @@ class Record:
         self._write()
         return self._result
 
-    def _write(self, under_way: dict[str, str] | None = None) -> None:
+    def note_commit(self, environment: str) -> None:
+        """Write down, before it happens, that part of an upgrade is committed on its own.
+
+        Should everything be killed after that, the next task knows that there is something to
+        put back, though the revision has not moved.
+        """
+        if environment not in self._committed:
+            self._committed.append(environment)
+            self._write()
+
+    def _write(self) -> None:
         if not self._kept:
             return
         document = {"task": self.task, "process": os.getpid(), **result_document(self._result)}
         if not self._finished:
-            document |= {"outcome": None, "under_way": under_way}
+            document |= {"outcome": None, "under_way": self._under_way}
+        if self._committed:
+            document["committed"] = self._committed
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / RECORD, document)

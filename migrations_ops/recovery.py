@@ -8,7 +8,7 @@ from typing import Any
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
-from migrations_ops.errors import NeedsAPerson, Refused, StepFailed
+from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import read_json, write_whole
 from migrations_ops.records import RECORD, read_records
 from migrations_ops.restore import restore_and_prove
@@ -55,8 +55,7 @@ def _during(document: dict[str, Any]) -> str:
 def _finish_or_undo(work: Work, environment: Environment, document: dict[str, Any]) -> None:
     standing = stand(work.project, environment)
     if set(standing.look.revisions) != set(document.get("to", ())) or standing.state != "at head":
-        if environment.commands:
-            _undo_commands(work, environment, document)
+        _undo_what_was_committed(work, environment, document)
         return
     report = verify(work, environment)
     if report.passed:
@@ -82,28 +81,38 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
     )
 
 
-def _undo_commands(work: Work, environment: Environment, document: dict[str, Any]) -> None:
-    """Put back what the project's own commands, broken off, left half done."""
+def _undo_what_was_committed(
+    work: Work, environment: Environment, document: dict[str, Any]
+) -> None:
+    """Put back what an upgrade, broken off, had committed: nothing else rolls that back.
+
+    :raises NeedsAPerson: there is no backup to put back.
+    """
     backup = _backup_of(work, environment, document)
-    under_way = document.get("under_way") or {}
-    upgrading = (under_way.get("name"), under_way.get("environment")) == (
-        "upgrade",
-        environment.name,
-    )
-    if backup is None or not upgrading:
-        return
-    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-    now = work.project.database(environment).fingerprint(environment.version_table)
-    if not now.structure_equals(before):
+    if environment.name in document.get("committed", ()):
+        if backup is None:
+            raise NeedsAPerson(
+                f"{document['id']} was broken off after it had committed a part of the upgrade of"
+                f" {environment.name}, and there is no backup from before.",
+                untouched="It was not touched now.",
+                next=f"Look at it: invoke verify --env {environment.name}",
+            )
         restore_and_prove(work, environment, backup)
+        return
+    under_way = document.get("under_way") or {}
+    at_work = (under_way.get("name"), under_way.get("environment"))
+    if environment.commands and backup is not None and at_work == ("upgrade", environment.name):
+        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+        now = work.project.database(environment).fingerprint(environment.version_table)
+        if not now.structure_equals(before):
+            restore_and_prove(work, environment, backup)
 
 
 def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -> Backup | None:
-    shelf = Shelf.of(work.project.settings, environment)
-    for name in document.get("backups", ()):
-        with suppress(Refused):
-            return shelf.find(name)
-    return None
+    """The first backup of that environment that the task took: the one from before the upgrade."""
+    named = document.get("backups", ())
+    backups = Shelf.of(work.project.settings, environment).backups()
+    return next((backup for backup in backups if backup.name in named), None)
 
 
 def _close(work: Work, document: dict[str, Any]) -> None:

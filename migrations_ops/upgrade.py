@@ -115,7 +115,7 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
         if not standing.exists:
             standing.database.prepare_place()
         orders = orders_for(work.project, environment)
-        run = child.run(orders, listener(work), last=len(attempt.commands) == 1)
+        run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
         step.take(run)
         step.note = revisions_in_words(run)
         failure = failure_of(run, standing, standing.database.look(environment.version_table))
@@ -278,10 +278,15 @@ def structure_is(standing: Standing, before: Fingerprint) -> bool:
     return now.structure_equals(before)
 
 
-def listener(work: Work) -> Listener:
-    """Shows each revision while it runs, and starts the next child when this one is ready."""
+def listener(work: Work, environment: Environment | None = None) -> Listener:
+    """Shows each revision while it runs, and starts the next child when this one is ready.
+
+    :param environment: whose real database is at work; None for a scratch copy.
+    """
 
     def on_event(event: dict[str, object]) -> None:
+        if event["event"] == "committed" and environment is not None:
+            work.record.note_commit(environment.name)
         if event["event"] == "ready":
             work.start_wanted()
         if event["event"] == "started":

@@ -54,3 +54,30 @@ def test_killed_release_is_taken_up_by_the_next_one(
         assert query(file, "SELECT version_num FROM alembic_version") == [("r4dddddddddd",)]
         assert query(file, "SELECT count(*) FROM children") == [(20,)]
     assert not list((filled.folder / "data/repom/releases").rglob("rehearsal*.sqlite3*"))
+
+
+COMMITTING = """    with op.get_context().autocommit_block():
+        op.execute("UPDATE parents SET note = note || '!'")
+    import os, pathlib, time
+    sleep = pathlib.Path(__file__).with_name("sleep")
+    if sleep.exists() and "rehears" not in str(op.get_bind().exec_driver_sql(
+        "PRAGMA database_list").fetchall()) and os.environ["EXEC_ENV"] == "prod":
+        pathlib.Path(__file__).with_name("mark").write_text("x")
+        time.sleep(60)"""
+
+
+def test_what_a_killed_upgrade_had_committed_is_put_back(filled: Sandbox) -> None:
+    assert filled.invoke("release-migration").code == 0
+    query(filled.prod, "UPDATE parents SET note = 'once'")
+    revision = filled.add_revision("r4dddddddddd", R3, COMMITTING)
+    revision.with_name("sleep").touch()
+    process = filled.start("release-migration")
+    wait_for(revision.with_name("mark"), "x")
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    revision.with_name("sleep").unlink()
+    again = filled.invoke("release-migration")
+    assert again.code == 0, again.err
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert "restore" in again.err

@@ -155,7 +155,12 @@ def _run(
         os.dup2(target, 1)
         os.close(target)
     destination = Destination(orders, events)
-    transactions = SQLiteTransactions(orders, events, destination.require_allowed)
+    transactions = SQLiteTransactions(
+        orders,
+        events,
+        destination.require_allowed,
+        lambda: control.next_line() is not None,
+    )
     tracing = Tracing(events, statements=orders.statements)
     control.on_stop = transactions.stop
     destination.install()

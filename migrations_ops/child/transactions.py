@@ -47,6 +47,8 @@ class SQLiteTransactions:
     """One transaction around the whole run, IMMEDIATE where the command changes the database.
 
     :param may_attach: raises where the file that a statement attaches is not for this run.
+    :param written_down: waits until somebody else has noted that a part of the run is committed
+        on its own; False if nobody is there any more.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class SQLiteTransactions:
         orders: Orders,
         events: Events,
         may_attach: Callable[[str], None] = lambda file: None,
+        written_down: Callable[[], bool] = lambda: True,
     ) -> None:
         self._orders = orders
         self._events = events
         self._may_attach = may_attach
+        self._written_down = written_down
         # Whether the command at work may change the database.
         self.changes = False
         # The revision that has begun and not come to its end, also when it failed: an env.py
@@ -162,6 +166,8 @@ class SQLiteTransactions:
             if not self._in_autocommit_block:
                 raise self._torn("was to be committed before it had come to its end")
             self._events.emit("committed", revision=self.revision)
+            if not self._written_down():
+                raise KeyboardInterrupt
         if _BASELINE in connection.info:
             refuse_new_violations(connection, connection.info[_BASELINE])
         self._committing = True
