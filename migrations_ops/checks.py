@@ -171,4 +171,5 @@ def _certifiable(work: Work, standing: Standing) -> list[Revision]:
         look = work.project.database(later).look(later.version_table)
         known = (name for name in look.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)
-    return [history.revisions[name] for name in sorted(wanted)]
+    stamped = Evidence(work.project.settings.releases).stamped(standing.environment)
+    return [history.revisions[name] for name in sorted(wanted - stamped.keys())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ class Console:
 
     def __init__(self, folder: Path, *, json: bool = False) -> None:
         self._folder, self._json = folder, json
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character must not end a release.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         self.report = Lines()
         self.style = Style(sys.stdout)
         self._shown = False
@@ -93,7 +98,13 @@ def require_text(value: str | None, flag: str, task: str, example: str) -> str:
 
 
 def split_arguments(text_: str) -> Sequence[str]:
-    """A text of several arguments as a shell would split it, the same on every platform."""
+    """A text of several arguments as a shell would split it, the same on every platform.
+
+    :raises ConfigurationError: a quotation mark is missing.
+    """
     import shlex
 
-    return shlex.split(text_)
+    try:
+        return shlex.split(text_)
+    except ValueError as error:
+        raise ConfigurationError(f"--args is not understood: {error}.") from None

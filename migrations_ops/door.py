@@ -8,6 +8,7 @@ from pathlib import Path
 from migrations_ops.alembic_steps import orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.gate import note_stamp
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
@@ -48,6 +49,8 @@ def run_alembic(
             with work.record.step("alembic", environment.name) as step:
                 printed.append(_print_alembic(work, environment, arguments))
                 step.note = " ".join(arguments)
+            if "stamp" in arguments:
+                note_stamp(project, standing)
             work.record.update(outcome="released")
 
     finished = run_recorded(project, "alembic", environment.name, report, body)
@@ -154,7 +157,9 @@ def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) 
 
 def _require_comparable(standing: Standing) -> None:
     """:raises Refused: the models cannot be compared with this database, which is not at head."""
-    if standing.state != "at head":
+    # The first revision of a project is compared with a database that does not exist yet.
+    nothing_yet = standing.state in ("missing", "empty") and not standing.history.revisions
+    if standing.state != "at head" and not nothing_yet:
         name, label = standing.environment.name, standing.database.label
         raise Refused(
             f"The models are compared with {name} ({label}), which is {standing.state}.",

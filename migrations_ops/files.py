@@ -18,7 +18,8 @@ def write_whole(file: Path, document: Any) -> None:
     partial = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
             json.dump(document, stream, indent=2, ensure_ascii=False)
             stream.write("\n")
             stream.flush()

@@ -18,6 +18,10 @@ from migrations_ops.status import Standing
 
 FILE = "evidence.json"
 
+_KINDS = ("applied", "passed", "stamped")
+# What a later note of the same revision takes back.
+_CONTRADICTED = {"applied": ("stamped",), "stamped": ("applied", "passed")}
+
 
 class Evidence:
     """Which revisions, by the hash of their sources, each environment applied and passed."""
@@ -34,6 +38,13 @@ class Evidence:
     def note_applied(self, environment: Environment, revisions: Iterable[Revision]) -> None:
         """An upgrade has run these sources."""
         self._note(environment, "applied", revisions)
+
+    def stamped(self, environment: Environment) -> dict[str, str]:
+        return self._entry(self._read(), environment, "stamped")
+
+    def note_stamped(self, environment: Environment, revisions: Iterable[Revision]) -> None:
+        """These stand in the version table, and never ran: they do not count for the gate."""
+        self._note(environment, "stamped", revisions)
 
     def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> None:
         """Verify found nothing wrong with a database that these sources made."""
@@ -58,13 +69,27 @@ class Evidence:
         if not noted:
             return
         document = self._read()
-        kinds = {name: self._entry(document, environment, name) for name in ("applied", "passed")}
+        kinds = {name: self._entry(document, environment, name) for name in _KINDS}
         kinds[kind] |= noted
+        for other in _CONTRADICTED.get(kind, ()):
+            kinds[other] = {name: kinds[other][name] for name in kinds[other].keys() - noted.keys()}
         # A full disk must not fail an upgrade that is done: the gate stays closed for lack of
         # evidence, and verify opens it later.
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._file, document | {environment.name: kinds})
+
+
+def note_stamp(project: Project, before: Standing) -> None:
+    """Note the revisions that a stamp has just written into a version table."""
+    environment, history = before.environment, before.history
+    look = before.database.look(environment.version_table)
+    was, now = (
+        history.ancestors(name for name in seen.revisions if name in history.revisions)
+        for seen in (before.look, look)
+    )
+    revisions = [history.revisions[name] for name in sorted(now - was)]
+    Evidence(project.settings.releases).note_stamped(environment, revisions)
 
 
 def find_edited(evidence: Evidence, standing: Standing) -> list[Finding]:
@@ -103,6 +128,14 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
             for revision in revisions
             if passed.get(revision.revision) != digest(revision)
         ]
+        never_ran = [name for name in missing if name in evidence.stamped(earlier)]
+        if never_ran:
+            raise Refused(
+                f"{', '.join(never_ran)} was stamped in {earlier.name} and never ran there.",
+                untouched=f"{environment.name} was not touched.",
+                next=f"Go back before the stamp (invoke backups --env {earlier.name}), and upgrade"
+                f" {earlier.name} instead.",
+            )
         if missing:
             raise Refused(
                 f"{environment.name} takes only what has passed {earlier.name}, and"

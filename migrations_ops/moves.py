@@ -7,6 +7,7 @@ from contextlib import suppress
 from migrations_ops.alembic_steps import CommandRun, orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ExitCode, Interrupted, Refused, StepFailed
+from migrations_ops.gate import note_stamp
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
@@ -68,6 +69,7 @@ def stamp_environment(
             work.record.update(from_=standing.look.revisions, to=wanted)
             _require_built_like(work, standing, to)
             _change(work, standing, ["stamp", to], wanted)
+            note_stamp(project, standing)
 
     return run_recorded(project, "stamp", environment.name, report, body)
 

@@ -14,6 +14,7 @@ from migrations_ops.release import (
     promote,
     prune,
     release,
+    require_present,
     require_readable_scripts,
     require_runnable,
     require_unedited,
@@ -75,6 +76,7 @@ def upgrade_environment(
                 standing = stand(project, environment, wish.to)
                 require_runnable(project, standing)
                 require_upgradable(standing)
+                require_present(work, standing)
                 require_readable_scripts(standing)
                 require_unedited(work, standing)
                 work.record.update(from_=standing.look.revisions, to=standing.target)

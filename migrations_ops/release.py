@@ -26,6 +26,8 @@ from migrations_ops.work import Work
 # Asked before a later environment is upgraded, where it is configured to ask.
 Ask = Callable[[Standing, Rehearsed], bool]
 
+MISSING = "missing-database"
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -72,6 +74,7 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
         for standing in survey:
             require_runnable(project, standing)
             require_upgradable(standing)
+            require_present(work, standing)
             require_readable_scripts(standing)
             require_unedited(work, standing)
         serving = survey[-1]
@@ -166,6 +169,26 @@ def require_runnable(project: Project, standing: Standing) -> None:
     obstacle = shelf.find_obstacle(standing.database) if standing.exists else ""
     if obstacle:
         raise Refused(obstacle, untouched="No database was touched.", next=ELSEWHERE)
+
+
+def require_present(work: Work, standing: Standing) -> None:
+    """A protected database that was there and is gone is not made anew in silence.
+
+    :raises Refused: it is missing or empty, and has backups; ``missing-database`` allows it.
+    """
+    environment = standing.environment
+    if not environment.protected or standing.state not in ("missing", "empty"):
+        return
+    backups = Shelf.of(work.project.settings, environment).backups()
+    if backups and MISSING not in work.allowed(environment):
+        name = environment.name
+        raise Refused(
+            f"{name} ({standing.database.label}) is {standing.state}, and there are backups of it:"
+            f" the newest is {backups[-1].name}.",
+            untouched="No database was touched.",
+            next=f"Bring it back: invoke restore --env {name} --backup latest --yes; or, if it is"
+            f" meant to be made anew: --allow {MISSING}",
+        )
 
 
 def require_unedited(work: Work, standing: Standing) -> None:

@@ -153,3 +153,25 @@ def test_notes_are_added_to_whatever_is_there(shop: Sandbox, document: Any) -> N
     assert set(evidence.applied(dev)) == {each.revision for each in revisions[:2]}
     expected = {"a": "b"} if isinstance(document, dict) and "prod" in document else {}
     assert evidence.passed(prod) == expected
+
+
+def test_a_stamped_revision_does_not_open_the_gate(filled: Sandbox) -> None:
+    """A revision that only moves data leaves the schema as it is, so that stamp accepts it."""
+    assert filled.invoke("release-migration").code == 0
+    filled.add_revision("r4dddddddddd", R3, '    op.execute("DELETE FROM children")')
+    assert filled.invoke("stamp", "--env", "dev").code == 0
+    before = dump(filled.prod)
+    ran = filled.invoke("release-migration")
+    assert ran.code == 1
+    assert "never ran there" in ran.err
+    assert dump(filled.prod) == before
+
+
+def test_a_production_database_that_is_gone_is_not_made_anew_in_silence(filled: Sandbox) -> None:
+    assert filled.invoke("backup").code == 0
+    filled.prod.unlink()
+    ran = filled.invoke("release-migration")
+    assert ran.code == 1
+    assert "restore --env prod --backup latest" in ran.err
+    assert not filled.prod.exists()
+    assert filled.invoke("release-migration", "--allow", "missing-database").code == 0

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
@@ -155,3 +156,14 @@ def _short(file: str | None) -> str:
     except (OSError, ValueError):  # the working directory is gone, or on another drive
         return file
     return file if relative.startswith("..") else relative
+
+
+class _Entry(ModuleType):
+    """What the entry point names: a module for Alembic 1.20, a collection of them before."""
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+entry = _Entry(__name__)
+entry.__dict__["setup"] = setup

@@ -53,10 +53,12 @@ class SQLite:
         return cls(path, str(path) if relative.startswith("..") else Path(relative).as_posix())
 
     def same_as(self, other: Database) -> bool:
-        return isinstance(other, SQLite) and (
-            os.path.normcase(os.path.realpath(self.path))
-            == os.path.normcase(os.path.realpath(other.path))
-        )
+        if not isinstance(other, SQLite):
+            return False
+        with suppress(OSError):
+            return os.path.samefile(self.path, other.path)  # a hard link, too
+        here, there = os.path.realpath(self.path), os.path.realpath(other.path)
+        return os.path.normcase(here) == os.path.normcase(there)
 
     def orders(self) -> str:
         return str(self.path)

@@ -6,11 +6,15 @@ import os
 import signal
 import sqlite3
 import sys
+import tomllib
 from contextlib import closing
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from migrations_ops.child import plugin
 from tests.child.steps import (
     FAILING,
     HALF_DONE,
@@ -22,7 +26,7 @@ from tests.child.steps import (
     wait_for_pause,
     write_env,
 )
-from tests.support import R2, R3, Ran, Sandbox, clean_environment, dump, query
+from tests.support import R2, R3, REPOSITORY, Ran, Sandbox, clean_environment, dump, query
 
 UNCONFIGURED = '[project]\nname = "shop"\nversion = "1"\n'
 # An env.py that turns the foreign keys on: a rebuild of the parents then deletes the children.
@@ -296,6 +300,16 @@ def test_bare_stamp_and_downgrade_work(filled: Sandbox) -> None:
     assert filled.alembic("downgrade", "-1", EXEC_ENV="dev").code == 0
     assert revision_of(filled.dev) == R2
     assert query(filled.dev, "SELECT count(*) FROM children") == [(20,)]
+
+
+def test_entry_point_is_what_each_alembic_expects() -> None:
+    """From 1.20 a module; before, something to iterate over: it stopped every command else."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = project["entry-points"]["alembic.plugins"]["migrations_ops"]
+    loaded = EntryPoint("migrations_ops", named, "alembic.plugins").load()
+    assert isinstance(loaded, ModuleType)
+    assert list(loaded) == [loaded]
+    assert loaded.setup is plugin.setup
 
 
 def test_shell_of_the_tests_is_clean() -> None:
