@@ -12,7 +12,7 @@ from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding, Severity, VerifyReport
 from migrations_ops.revisions import Revision
 from migrations_ops.status import Standing, stand
-from migrations_ops.words import counted
+from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
 
 DRIFT_SHOWN = 10
@@ -132,7 +132,7 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
         raise Refused(
             f"Verify of {environment.name} was refused: {drift.refused}.",
             untouched="Nothing was read or written there.",
-            next="Check env.py and the variables of this environment: invoke doctor",
+            next=see_env_py(environment.name),
         )
     if drift.failure:
         if _NO_METADATA in drift.failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 # A child that was told to stop gets this long, in seconds, to roll back before it is killed.
 GRACE = 10.0
+# How often, in seconds, it is asked whether a child that says nothing is still there.
+LOOK_AGAIN = 0.2
 
 
 class Child:
@@ -27,6 +30,11 @@ class Child:
         self._process = process
         self.argv = tuple(argv)
         self.log = log
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._ended = False
+        # A thread reads, so that a process that the child leaves behind, and that keeps its end
+        # of the pipe open, cannot make us wait for ever.
+        threading.Thread(target=self._read, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -44,10 +52,26 @@ class Child:
         return True
 
     def lines(self) -> Iterator[bytes]:
-        """What the child writes, line by line, until it closes its side."""
+        """What the child writes, line by line, until it closes its side or has ended."""
+        while not self._ended:
+            gone = self._process.poll() is not None
+            try:
+                line = self._lines.get(timeout=LOOK_AGAIN)
+            except queue.Empty:
+                self._ended = gone
+                continue
+            if line is None:
+                self._ended = True
+            else:
+                yield line
+
+    def _read(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None
-        yield from iter(stdout.readline, b"")
+        with stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(None)
 
     def kill_after(self, seconds: float) -> threading.Timer:
         """Kill the child when the time is over, unless the timer is cancelled before."""
@@ -65,13 +89,9 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         patience = self.kill_after(GRACE)
-        stdout = self._process.stdout
-        if stdout is not None and not stdout.closed:
-            # Read, not dropped: a child that is blocked on a full pipe could not roll back.
-            for line in self.lines():
-                if listener is not None:
-                    listener(line)
-            stdout.close()
+        for line in self.lines():
+            if listener is not None:
+                listener(line)
         code = self._process.wait()
         patience.cancel()
         return code

@@ -26,7 +26,7 @@ from migrations_ops.upgrade import (
     settle,
     structure_is,
 )
-from migrations_ops.words import quoted
+from migrations_ops.words import quoted, see_env_py
 from migrations_ops.work import Work
 
 EMPTY = Fingerprint((), {}, {})
@@ -205,7 +205,7 @@ class _Play:
         where = in_revision(run) if run else ""
         todo = f"Mend it and try again{place(run) if run else ''}."
         if run and run.refused:
-            todo = "Check env.py and the variables of this environment: invoke doctor"
+            todo = see_env_py(name)
         return Refused(
             f"The rehearsal on a copy of {name} failed{where}: {reason}.",
             untouched=f"{name} itself was not touched.",

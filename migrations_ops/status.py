@@ -202,9 +202,9 @@ def read_selector(project: Project) -> Selector:
     name = settings.selector
     value = os.environ.get(name)
     if not value:
-        effect = f"a bare alembic reaches {settings.default.name}"
+        effect = f"an env.py that reads it goes to {settings.default.name}"
     elif value in (environment.name for environment in settings.path):
-        effect = f"a bare alembic reaches {value}; tasks of this tool ignore it"
+        effect = f"an env.py that reads it goes to {value}; tasks of this tool ignore it"
     else:
-        effect = "a bare alembic goes wherever env.py takes that; tasks of this tool ignore it"
+        effect = "env.py takes that wherever it likes; tasks of this tool ignore it"
     return Selector(name, value, effect)

@@ -21,7 +21,7 @@ from migrations_ops.gate import Evidence
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Finding, Fingerprint, Look, VerifyReport
 from migrations_ops.status import Place, Standing, stand
-from migrations_ops.words import counted, human_size
+from migrations_ops.words import counted, human_size, see_env_py
 from migrations_ops.work import Work
 
 
@@ -133,12 +133,12 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
         raise Refused(
             f"The upgrade of {environment.name} was refused: {run.refused}.",
             untouched=settled,
-            next="Check env.py and the variables of this environment: invoke doctor",
+            next=see_env_py(environment.name),
         )
     raise StepFailed(
         f"The upgrade of {environment.name} failed{in_revision(run)}: {failure}.",
         untouched=settled,
-        next=f"Mend it and try again{place(run)}.",
+        next=what_next(run),
     )
 
 
@@ -297,6 +297,13 @@ def listener(work: Work, environment: Environment | None = None) -> Listener:
 
 def in_revision(run: CommandRun) -> str:
     return f" in revision {run.failed_revision}" if run.failed_revision else ""
+
+
+def what_next(run: CommandRun) -> str:
+    """What to do after a failure: wait where another process is in the way, else mend it."""
+    if "locked by another process" in run.failure:
+        return "Try again when the other process has finished."
+    return f"Mend it and try again{place(run)}."
 
 
 def place(run: CommandRun) -> str:

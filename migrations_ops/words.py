@@ -22,3 +22,11 @@ def quoted(argument: str) -> str:
     """An argument as it is typed in bash, PowerShell and cmd alike."""
     plain = argument.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
     return argument if plain.isalnum() else f'"{argument}"'
+
+
+def see_env_py(environment: str) -> str:
+    """What to do when env.py went to another database than the one that is meant."""
+    return (
+        "See how env.py learns its database: variables, x or ini_url = true in"
+        f" environments.{environment}; invoke doctor tells more."
+    )

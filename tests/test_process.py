@@ -26,7 +26,7 @@ from tests.child.steps import (
     wait_for_pause,
     write_env,
 )
-from tests.support import R2, R3, Ran, Sandbox, dump, query
+from tests.support import R2, R3, Ran, Sandbox, clean_environment, dump, query
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 
@@ -289,4 +289,15 @@ def test_child_that_has_ended_cannot_be_spoken_to_and_that_is_no_error(tmp_path:
     assert list(child.lines()) == []
     child._process.wait()
     assert child.say("hello") is False
+    assert child.stop() == 0
+
+
+def test_a_process_that_the_child_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    """A revision may fork: what it leaves behind keeps the child's end of the pipe open."""
+    if not hasattr(os, "fork"):
+        pytest.skip("nothing forks on this platform")
+    code = "import os, time\nprint('said', flush=True)\nif not os.fork(): time.sleep(60)\n"
+    argv = [sys.executable, "-c", code]
+    child = process.start(argv, clean_environment(), tmp_path, tmp_path / "log")
+    assert list(child.lines()) == [f"said{os.linesep}".encode()]
     assert child.stop() == 0
