@@ -40,7 +40,7 @@ def _hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
         lock.acquire(poll_interval=0.05)
     except Timeout:
         raise Locked(
-            f"{_who(holder)} works on the database beside {file}.",
+            f"{_who(holder)} works on {file.with_name(file.name[1:]).with_suffix('')}.",
             untouched="Nothing was started.",
             next="Try again when it is done; invoke status-all works meanwhile.",
         ) from None

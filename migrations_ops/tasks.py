@@ -128,10 +128,7 @@ def _refuse_runtime_configuration() -> None:
 
 def _dry() -> bool:
     """Whether ``--dry`` was typed; INVOKE_RUN_DRY in the shell decides nothing here."""
-    return any(
-        argument == "--dry" or (argument[:1] == "-" and argument[1:2] != "-" and "R" in argument)
-        for argument in sys.argv[1:]
-    )
+    return bool({"--dry", "-R"} & set(sys.argv[1:]))
 
 
 # -- Release ----------------------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
+from migrations_ops.alembic_steps import orders_for, start_step
 from migrations_ops.console import Console
+from migrations_ops.environments import Environment
 from migrations_ops.errors import OpsError, Refused
 from migrations_ops.project import Project
 from migrations_ops.render import text
@@ -127,8 +130,34 @@ def _environment(project: Project, name: str) -> list[Finding]:
     else:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
     if standing.look.exists:
-        findings += database.check_integrity()
+        findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
     return findings
+
+
+def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
+    """Let env.py open the database, and see whether that is the one that is meant.
+
+    Nothing is asked where there is no database yet: opening it would create one.
+    """
+    if environment.commands:
+        return []
+    name = environment.name
+    log = project.settings.releases / f"doctor.{name}.log"
+    try:
+        child = start_step(project, environment, [["current"]], log)
+    except OpsError as error:
+        return [Finding("unusable", "error", f"{name}: {error.what}", name)]
+    try:
+        run = child.run(orders_for(project, environment))
+    finally:
+        child.close()
+    if run.refused:
+        return [Finding("elsewhere", "error", f"{name}: {run.refused}", name)]
+    if run.failure:
+        return [Finding("env-py-fails", "error", f"{name}: {run.failure}", run.where or str(log))]
+    with suppress(OSError):
+        log.unlink()
+    return []
 
 
 def _as_text(facts: dict[str, str], findings: list[Finding], style: Style) -> str:

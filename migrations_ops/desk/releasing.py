@@ -48,7 +48,7 @@ def show_upgrade(
     finished = upgrade_environment(project, environment, wish, here.report, allow)
     reached = ", ".join(finished.result.to)
     line = (
-        f"Nothing to do: {name} has reached {reached}."
+        f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."
         if finished.result.outcome == "nothing to do"
         else f"{name} is at {reached} (record {finished.result.id})."
     )

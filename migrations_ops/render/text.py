@@ -116,6 +116,8 @@ def released(result: ReleaseResult, style: Style) -> str:
     """How a release ended, in a line."""
     name, to = result.environment, ", ".join(result.to)
     if result.outcome == "nothing to do":
+        if not to:
+            return "Nothing to do: there are no revisions yet."
         return f"Nothing to do: every environment has reached {to}."
     if result.outcome == "released":
         seconds = sum(step.seconds for step in result.steps)

@@ -1,0 +1,54 @@
+"""doctor finds what a release would stumble over."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tests.support import Sandbox, dump
+
+
+def codes(sandbox: Sandbox, **variables: str) -> tuple[int, dict[str, list[str]]]:
+    """The exit code, and the environments or places of each code found."""
+    ran = sandbox.invoke("doctor", "--json", cwd=None, **variables)
+    found: dict[str, list[str]] = {}
+    findings: list[dict[str, Any]] = ran.json["findings"]
+    for finding in findings:
+        found.setdefault(finding["code"], []).append(finding["where"])
+    return ran.code, found
+
+
+def test_a_sound_project_has_nothing_to_mend(filled: Sandbox) -> None:
+    before = dump(filled.prod)
+    assert codes(filled) == (0, {"state": ["dev", "prod"]})
+    assert dump(filled.prod) == before
+    assert not list(filled.folder.glob("data/repom/releases/doctor*"))
+
+
+def test_a_selector_in_the_shell_is_named(filled: Sandbox) -> None:
+    assert codes(filled, EXEC_ENV="dev")[1]["selector-set"] == ["EXEC_ENV"]
+
+
+def test_an_env_py_that_goes_elsewhere_is_named(filled: Sandbox) -> None:
+    env = filled.folder / "alembic/env.py"
+    env.write_text(env.read_text().replace('os.environ.get("EXEC_ENV", "prod")', '"prod"'))
+    code, found = codes(filled)
+    assert code == 1
+    assert found["elsewhere"] == ["dev"]
+
+
+def test_an_env_py_that_fails_is_named_with_the_place(filled: Sandbox) -> None:
+    env = filled.folder / "alembic/env.py"
+    env.write_text(f"import no_such_module\n{env.read_text()}")
+    code, found = codes(filled)
+    assert code == 1
+    assert all(place.endswith("env.py:1") for place in found["env-py-fails"])
+
+
+def test_an_interpreter_that_is_not_there_is_named(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text()
+    url = 'url = "sqlite:///data/repom/db.sqlite3"'
+    filled.configure(text.replace(url, f'{url}\npython = "{sys.prefix}/no/python"'))
+    code, found = codes(filled)
+    assert code == 1
+    assert "prod" in found["unusable"]
