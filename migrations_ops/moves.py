@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from migrations_ops.alembic_steps import CommandRun, orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ExitCode, Interrupted, Refused, StepFailed
@@ -118,20 +116,23 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
     environment = standing.environment
     backup = back_up(work, standing)
     child = work.take_step(f"{environment.name}.{command[0]}", environment, [command])
-    run: CommandRun | None = None
-    failure = "it was interrupted"
-    with suppress(KeyboardInterrupt), work.record.step(command[0], environment.name) as step:
-        step.argv = child.argv
-        run = child.run(orders_for(work.project, environment), listener(work, environment))
-        step.take(run)
-        step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
-        look = standing.database.look(environment.version_table)
-        failure = run.refused or run.failure
-        if not failure and set(look.revisions) != set(wanted):
-            stands = ", ".join(look.revisions) or "base"
-            failure = f"it ran to its end, but the database stands at {stands}"
-        if failure:
-            step.outcome, step.exit = "failed", step.exit or ExitCode.FAILED
+    run: CommandRun | None
+    try:
+        with work.record.step(command[0], environment.name) as step:
+            step.argv = child.argv
+            run = child.run(orders_for(work.project, environment), listener(work, environment))
+            step.take(run)
+            step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
+            look = standing.database.look(environment.version_table)
+            failure = run.refused or run.failure
+            if not failure and set(look.revisions) != set(wanted):
+                stands = ", ".join(look.revisions) or "base"
+                failure = f"it ran to its end, but the database stands at {stands}"
+            if failure:
+                step.outcome, step.exit = "failed", step.exit or ExitCode.FAILED
+    except KeyboardInterrupt:
+        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        run, failure = None, "it was interrupted"
     if not failure:
         work.record.update(outcome="released")
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from migrations_ops.alembic_steps import CommandRun, Listener, Step, orders_for
@@ -109,19 +108,23 @@ def upgrade(attempt: Attempt) -> VerifyReport:
 
 def _upgrade(attempt: Attempt, child: Step) -> None:
     work, standing, environment = attempt.work, attempt.standing, attempt.environment
-    run, failure = None, "the upgrade was interrupted"
-    with suppress(KeyboardInterrupt), work.record.step("upgrade", environment.name) as step:
-        step.argv = child.argv
-        if not standing.exists:
-            standing.database.prepare_place()
-        orders = orders_for(work.project, environment)
-        run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
-        step.take(run)
-        step.note = revisions_in_words(run)
-        failure = failure_of(run, standing, standing.database.look(environment.version_table))
-        if failure:
-            step.outcome, step.note = "failed", failure
-            step.exit = step.exit or ExitCode.FAILED
+    run: CommandRun | None
+    try:
+        with work.record.step("upgrade", environment.name) as step:
+            step.argv = child.argv
+            if not standing.exists:
+                standing.database.prepare_place()
+            orders = orders_for(work.project, environment)
+            run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
+            step.take(run)
+            step.note = revisions_in_words(run)
+            failure = failure_of(run, standing, standing.database.look(environment.version_table))
+            if failure:
+                step.outcome, step.note = "failed", failure
+                step.exit = step.exit or ExitCode.FAILED
+    except KeyboardInterrupt:
+        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        run, failure = None, "it was interrupted"
     if not failure:
         return
     child.close()
