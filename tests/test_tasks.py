@@ -80,3 +80,22 @@ def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     ran = filled.invoke("release-migration", cwd=below)
     assert ran.code == 0, ran.err
     assert not list(below.iterdir())
+
+
+def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
+    filled.prod.unlink()
+    filled.prod.hardlink_to(filled.dev)
+    ran = filled.invoke("upgrade-dev")
+    assert ran.code == 2
+    assert "are the same database" in ran.err
+    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+def test_a_new_project_autogenerates_its_first_revision(shop: Sandbox) -> None:
+    for file in (shop.folder / "alembic/versions").glob("*.py"):
+        file.unlink()
+    ran = shop.invoke("revision", "--message", "one", "--json")
+    assert ran.code == 0, ran.err
+    assert "create_table parents" in ran.json["operations"]
+    released = shop.invoke("release-migration")
+    assert released.code == 0, released.err
