@@ -145,28 +145,13 @@ def _take_channels() -> tuple[Control, Events]:
 def _run(
     parser: Any, arguments: list[str], orders: Orders, control: Control, events: Events
 ) -> int:
-    from .destination import Destination, WrongDatabase
-    from .guard import wrap_configure
-    from .tracing import Tracing
-    from .transactions import SQLiteTransactions
+    from .destination import WrongDatabase
 
     if orders.stdout is not None:
         target = os.open(orders.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(target, 1)
         os.close(target)
-    destination = Destination(orders, events)
-    transactions = SQLiteTransactions(
-        orders,
-        events,
-        destination.require_allowed,
-        lambda: control.next_line() is not None,
-    )
-    tracing = Tracing(events, statements=orders.statements)
-    control.on_stop = transactions.stop
-    destination.install()
-    transactions.install()
-    tracing.install()
-    wrap_configure(destination.prove, transactions, tracing)
+    transactions, tracing = _install_guards(orders, control, events)
     try:
         for number, command in enumerate(_split(arguments)):
             if number and control.next_line() is None:
@@ -200,6 +185,29 @@ def _run(
     finally:
         sys.stdout.flush()
     return 0
+
+
+def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[Any, Any]:
+    """Prove the destination, keep the transaction whole and tell the parent, from now on."""
+    from .destination import Destination
+    from .guard import wrap_configure
+    from .tracing import Tracing
+    from .transactions import SQLiteTransactions
+
+    destination = Destination(orders, events)
+    transactions = SQLiteTransactions(
+        orders,
+        events,
+        destination.require_allowed,
+        lambda: control.next_line() is not None,
+    )
+    tracing = Tracing(events, statements=orders.statements)
+    control.on_stop = transactions.stop
+    destination.install()
+    transactions.install()
+    tracing.install()
+    wrap_configure(destination.prove, transactions, tracing)
+    return transactions, tracing
 
 
 def _split(arguments: list[str]) -> list[list[str]]:
