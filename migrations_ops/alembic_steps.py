@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,21 +201,26 @@ def orders_for(
     *,
     instead: Path | None = None,
     stdout: Path | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the child is told: where it is meant to go, and where it must not.
 
     :param instead: a scratch copy that takes the place of the database, for a rehearsal.
     :param stdout: a file for what the command prints, where somebody wants to read it.
+    :param facts: what stands in each row of the ledger; without it no ledger is made.
     """
+    database = project.database(environment)
+    ledger = {"create": database.ledger_statements(), "facts": facts}
     return {
         "environment": environment.name,
-        "intended": project.database(environment).orders(),
+        "intended": database.orders(),
         "instead": None if instead is None else str(instead),
         "others": project.others(environment),
         "ini_url": project.url(environment) if environment.ini_url else None,
         "lock_timeout": environment.lock_timeout,
         "statements": True,
         "stdout": None if stdout is None else str(stdout),
+        "ledger": None if facts is None else ledger,
     }
 
 

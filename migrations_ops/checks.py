@@ -11,7 +11,7 @@ from migrations_ops.gate import Evidence, find_edited
 from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding, Severity, VerifyReport
 from migrations_ops.revisions import Revision
-from migrations_ops.status import Standing, stand
+from migrations_ops.status import Standing, stand, told_otherwise
 from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
 
@@ -28,7 +28,8 @@ def verify(work: Work, environment: Environment, *, to: str | None = None) -> Ve
     with work.record.step("verify", environment.name) as step:
         standing = stand(work.project, environment, to)
         drift: CommandRun | None = None
-        if environment.compares_models and standing.state in ("at head", "behind"):
+        own = not told_otherwise(standing)  # else the child would refuse
+        if own and environment.compares_models and standing.state in ("at head", "behind"):
             commands = [["check"]]
             child = work.take_step(f"{environment.name}.verify", environment, commands)
             step.argv = child.argv
@@ -56,8 +57,7 @@ def judge(
     findings = [*found, *_find_place(standing), *_find_drift(environment, drift)]
     if standing.look.exists and not standing.look.trouble:
         findings += standing.database.check_integrity()
-    evidence = Evidence(work.project.settings.releases)
-    findings += find_edited(evidence, standing)
+    findings += find_edited(standing)
     findings = without_allowed(findings, work.allowed(environment))
     report = VerifyReport(
         environment.name,
@@ -67,6 +67,7 @@ def judge(
         compared=drift is not None and drift.finished,
     )
     if report.passed:
+        evidence = Evidence(work.project.settings.releases)
         evidence.note_passed(environment, _certifiable(work, standing))
     return report
 
@@ -107,6 +108,10 @@ def _find_place(standing: Standing) -> list[Finding]:
     name, label = standing.environment.name, standing.database.label
     heads = standing.environment.heads
     findings = []
+    doubt = told_otherwise(standing)
+    if doubt:
+        message = f"{name} ({label}) is not {name}: {doubt} (invoke adopt --env {name})"
+        findings.append(Finding("other-environment", "error", message, name))
     if standing.state != "at head":
         pending = counted(len(standing.pending), "revision")
         detail = standing.trouble or (f"{pending} pending" if standing.pending else "")
@@ -171,5 +176,5 @@ def _certifiable(work: Work, standing: Standing) -> list[Revision]:
         look = work.project.database(later).look(later.version_table)
         known = (name for name in look.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)
-    stamped = Evidence(work.project.settings.releases).stamped(standing.environment)
-    return [history.revisions[name] for name in sorted(wanted - stamped.keys())]
+    stamped = standing.database.ledger().stamped
+    return [history.revisions[name] for name in sorted(wanted - stamped)]

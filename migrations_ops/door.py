@@ -8,10 +8,10 @@ from pathlib import Path
 from migrations_ops.alembic_steps import orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.gate import note_stamp
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
+from migrations_ops.recovery import recover
 from migrations_ops.revisions import History, Revision
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import Standing, stand
@@ -44,13 +44,12 @@ def run_alembic(
             return
         project.require_steps(environment)
         with hold_locks([project.database(environment)], "alembic", settings.wait):
+            recover(work, [environment])
             standing = stand(project, environment)
             back_up(work, standing)
             with work.record.step("alembic", environment.name) as step:
                 printed.append(_print_alembic(work, environment, arguments))
                 step.note = " ".join(arguments)
-            if "stamp" in arguments:
-                note_stamp(project, standing)
             work.record.update(outcome="released")
 
     finished = run_recorded(project, "alembic", environment.name, report, body)
@@ -66,9 +65,9 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
     output = work.scratch("stdout.txt")
     child = work.take_step(f"{environment.name}.alembic", environment, [arguments])
     try:
-        run = child.run(
-            orders_for(work.project, environment, stdout=output), listener(work, environment)
-        )
+        facts = work.facts if changes_database(arguments) else None
+        orders = orders_for(work.project, environment, stdout=output, facts=facts)
+        run = child.run(orders, listener(work, environment))
         if run.refused:
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",

@@ -18,100 +18,67 @@ from migrations_ops.status import Standing
 
 FILE = "evidence.json"
 
-_KINDS = ("applied", "passed", "stamped")
-# What a later note of the same revision takes back.
-_CONTRADICTED = {"applied": ("stamped",), "stamped": ("applied", "passed")}
+_PASSED = "passed"
 
 
 class Evidence:
-    """Which revisions, by the hash of their sources, each environment applied and passed."""
+    """Which revisions, by the hash of their sources, each environment passed."""
 
     def __init__(self, releases: Path) -> None:
         self._file = releases / FILE
 
-    def applied(self, environment: Environment) -> dict[str, str]:
-        return self._entry(self._read(), environment, "applied")
-
     def passed(self, environment: Environment) -> dict[str, str]:
-        return self._entry(self._read(), environment, "passed")
-
-    def note_applied(self, environment: Environment, revisions: Iterable[Revision]) -> None:
-        """An upgrade has run these sources."""
-        self._note(environment, "applied", revisions)
-
-    def stamped(self, environment: Environment) -> dict[str, str]:
-        return self._entry(self._read(), environment, "stamped")
-
-    def note_stamped(self, environment: Environment, revisions: Iterable[Revision]) -> None:
-        """These stand in the version table, and never ran: they do not count for the gate."""
-        self._note(environment, "stamped", revisions)
+        """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
+        found: Any = self._read()
+        for key in (environment.name, _PASSED):
+            found = found.get(key, {}) if isinstance(found, dict) else {}
+        return dict(found) if isinstance(found, dict) else {}
 
     def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> None:
         """Verify found nothing wrong with a database that these sources made."""
-        self._note(environment, "passed", revisions)
+        noted = {revision.revision: digest(revision) for revision in revisions}
+        if not noted:
+            return
+        entry = {_PASSED: self.passed(environment) | noted}
+        # A full disk must not fail an upgrade that is done: the gate stays closed for lack of
+        # evidence, and verify opens it later.
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._file, self._read() | {environment.name: entry})
 
     def _read(self) -> dict[str, Any]:
         document = read_json(self._file)
         return document if isinstance(document, dict) else {}
 
-    def _entry(
-        self, document: dict[str, Any], environment: Environment, kind: str
-    ) -> dict[str, str]:
-        """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
-        for key in (environment.name, kind):
-            document = document.get(key, {})
-            if not isinstance(document, dict):
-                return {}
-        return dict(document)
 
-    def _note(self, environment: Environment, kind: str, revisions: Iterable[Revision]) -> None:
-        noted = {revision.revision: digest(revision) for revision in revisions}
-        if not noted:
-            return
-        document = self._read()
-        kinds = {name: self._entry(document, environment, name) for name in _KINDS}
-        kinds[kind] |= noted
-        for other in _CONTRADICTED.get(kind, ()):
-            kinds[other] = {name: kinds[other][name] for name in kinds[other].keys() - noted.keys()}
-        # A full disk must not fail an upgrade that is done: the gate stays closed for lack of
-        # evidence, and verify opens it later.
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._file, document | {environment.name: kinds})
-
-
-def note_stamp(project: Project, before: Standing) -> None:
-    """Note the revisions that a stamp has just written into a version table."""
-    environment, history = before.environment, before.history
-    look = before.database.look(environment.version_table)
-    was, now = (
-        history.ancestors(name for name in seen.revisions if name in history.revisions)
-        for seen in (before.look, look)
-    )
-    revisions = [history.revisions[name] for name in sorted(now - was)]
-    Evidence(project.settings.releases).note_stamped(environment, revisions)
-
-
-def find_edited(evidence: Evidence, standing: Standing) -> list[Finding]:
-    """Revisions of a database whose sources are not those that it applied."""
-    name, history = standing.environment.name, standing.history
-    if history.unknown(standing.look.revisions):
+def find_edited(standing: Standing) -> list[Finding]:
+    """Revisions of a database whose sources are not those that it ran, or are gone."""
+    history, look = standing.history, standing.look
+    if not look.environment or history.unknown(look.revisions) or not history.complete:
         return []
-    reached = history.ancestors(standing.look.revisions)
-    applied = evidence.applied(standing.environment)
-    revisions = [history.revisions[each] for each in applied if each in reached]
-    return [
-        Finding(
-            "edited-revision",
-            "error",
-            f"revision {revision.revision} was edited after {name} had applied it: undo the edit,"
-            f" or take the revision back (invoke downgrade --env {name}"
-            f" --to {revision.down[0] if revision.down else 'base'}) and upgrade again",
-            revision.file,
-        )
-        for revision in revisions
-        if applied[revision.revision] != digest(revision)
-    ]
+    reached = history.ancestors(look.revisions)
+    findings = []
+    for name, source in standing.database.ledger().ran.items():
+        revision = history.revisions.get(name)
+        if revision is None:
+            findings.append(_missing(name, standing.environment.name))
+        elif name in reached and source not in (None, digest(revision)):
+            findings.append(_edited(revision, standing.environment.name))
+    return findings
+
+
+def _missing(revision: str, name: str) -> Finding:
+    message = f"revision {revision}, which {name} has run, is not among the scripts any more"
+    return Finding("missing-revision", "error", message, revision)
+
+
+def _edited(revision: Revision, name: str) -> Finding:
+    back = revision.down[0] if revision.down else "base"
+    message = (
+        f"revision {revision.revision} was edited after {name} had run it: undo the edit, or take"
+        f" the revision back (invoke downgrade --env {name} --to {back}) and upgrade again"
+    )
+    return Finding("edited-revision", "error", message, revision.file)
 
 
 def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
@@ -128,7 +95,8 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
             for revision in revisions
             if passed.get(revision.revision) != digest(revision)
         ]
-        never_ran = [name for name in missing if name in evidence.stamped(earlier)]
+        stamped = project.database(earlier).ledger().stamped
+        never_ran = [name for name in missing if name in stamped]
         if never_ran:
             raise Refused(
                 f"{', '.join(never_ran)} was stamped in {earlier.name} and never ran there.",

@@ -5,12 +5,18 @@ from __future__ import annotations
 from migrations_ops.alembic_steps import CommandRun, orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ExitCode, Interrupted, Refused, StepFailed
-from migrations_ops.gate import note_stamp
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
+from migrations_ops.recovery import recover
 from migrations_ops.runs import Finished, run_recorded
-from migrations_ops.status import Standing, require_readable, require_upgradable, stand
+from migrations_ops.status import (
+    Standing,
+    require_own,
+    require_readable,
+    require_upgradable,
+    stand,
+)
 from migrations_ops.upgrade import (
     back_up,
     in_revision,
@@ -30,6 +36,7 @@ def downgrade_environment(
     def body(work: Work) -> None:
         project.require_steps(environment)
         with hold_locks([project.database(environment)], "downgrade", project.settings.wait):
+            recover(work, [environment])
             standing = stand(project, environment)
             require_readable(standing)
             require_upgradable(standing)
@@ -59,15 +66,16 @@ def stamp_environment(
     def body(work: Work) -> None:
         project.require_steps(environment)
         with hold_locks([project.database(environment)], "stamp", project.settings.wait):
+            recover(work, [environment])
             standing = stand(project, environment)
             require_readable(standing)
+            require_own(standing)
             wanted = standing.history.resolve(to)
             if set(wanted) == set(standing.look.revisions):
                 return
             work.record.update(from_=standing.look.revisions, to=wanted)
             _require_built_like(work, standing, to)
             _change(work, standing, ["stamp", to], wanted)
-            note_stamp(project, standing)
 
     return run_recorded(project, "stamp", environment.name, report, body)
 
@@ -120,7 +128,8 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
     try:
         with work.record.step(command[0], environment.name) as step:
             step.argv = child.argv
-            run = child.run(orders_for(work.project, environment), listener(work, environment))
+            orders = orders_for(work.project, environment, facts=work.facts)
+            run = child.run(orders, listener(work, environment))
             step.take(run)
             step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
             look = standing.database.look(environment.version_table)

@@ -8,7 +8,7 @@ from migrations_ops.environments import Environment
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
-from migrations_ops.recovery import recover
+from migrations_ops.recovery import overrule, recover
 from migrations_ops.release import (
     Wish,
     promote,
@@ -22,6 +22,7 @@ from migrations_ops.release import (
 )
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import VerifyReport
+from migrations_ops.room import require_room
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import locate, require_readable, require_upgradable, stand
 from migrations_ops.upgrade import back_up
@@ -79,6 +80,7 @@ def upgrade_environment(
                 require_present(work, standing)
                 require_readable_scripts(standing)
                 require_unedited(work, standing)
+                require_room(project.settings, [standing])
                 work.record.update(from_=standing.look.revisions, to=standing.target)
                 count = len(standing.pending)
                 step.note = f"{count} pending" if count else "at head, nothing to do"
@@ -120,6 +122,27 @@ def restore_environment(
                 from_=database.look(environment.version_table).revisions, to=backup.revisions
             )
             restore_and_prove(work, environment, backup)
+            overrule(work, environment)
             work.record.update(outcome="released")
 
     return run_recorded(project, "restore", environment.name, report, body)
+
+
+def adopt_environment(project: Project, environment: Environment, report: Report) -> Finished:
+    """Give a database that was copied a new identity: from now on it is this environment."""
+
+    def body(work: Work) -> None:
+        with hold_locks([project.database(environment)], "adopt", project.settings.wait):
+            recover(work, [environment])
+            place = locate(project, environment)
+            require_readable(place)
+            was = place.look.environment
+            if was == environment.name:
+                return
+            back_up(work, place)
+            with work.record.step("adopt", environment.name) as step:
+                place.database.note(environment.name, [], adopt=True)
+                step.note = f"it was {was}" if was else "it had no ledger"
+            work.record.update(outcome="released")
+
+    return run_recorded(project, "adopt", environment.name, report, body)

@@ -72,7 +72,8 @@ class Look:
     """What a direct read of a database shows, without Alembic.
 
     ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
-    ``tables`` counts the tables other than the version table.
+    ``tables`` counts the tables other than the version table and the ledger; ``environment`` is
+    the one that its ledger says it is, empty without a ledger.
     """
 
     exists: bool
@@ -82,6 +83,21 @@ class Look:
     leftovers: tuple[str, ...] = ()
     trouble: str = ""
     remedy: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a database remembers: which environment it is, and what was applied to it.
+
+    ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
+    ``stamped`` are those that stand in the version table and never ran.
+    """
+
+    environment: str = ""
+    identity: str = ""
+    ran: Mapping[str, str | None] = field(default_factory=dict)
+    stamped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

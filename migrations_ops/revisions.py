@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from migrations_ops import revision_targets
 from migrations_ops.errors import ExitCode
@@ -67,6 +67,8 @@ class History:
     """
 
     revisions: Mapping[str, Revision]
+    # Whether these are all the revisions that there are.
+    complete: ClassVar[bool] = True
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> History:

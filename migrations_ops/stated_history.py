@@ -14,6 +14,8 @@ from migrations_ops.revisions import History, Revision
 class StatedHistory(History):
     """The stated heads; any other revision may be one that comes before them."""
 
+    complete = False
+
     @classmethod
     def stating(cls, heads: Iterable[str]) -> StatedHistory:
         return cls({head: Revision(head, (), (), (), "", "") for head in heads})

@@ -99,6 +99,24 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
 
 
+def require_own(place: Place) -> None:
+    """:raises Refused: the ledger says that this is another environment: a copy took its place."""
+    doubt = told_otherwise(place)
+    if doubt:
+        name = place.environment.name
+        raise Refused(
+            f"{name} ({place.database.label}) is not {name}: {doubt}.",
+            untouched=f"{name} was not touched.",
+            next=f"If it is meant to be {name} from now on: invoke adopt --env {name}",
+        )
+
+
+def told_otherwise(place: Place) -> str:
+    """What the ledger says, where that is another environment; else empty."""
+    told = place.look.environment
+    return f"its ledger says that it is {told}" if told not in ("", place.environment.name) else ""
+
+
 def require_upgradable(standing: Standing) -> None:
     """:raises Refused: an upgrade cannot start from where the database stands."""
     name, label = standing.environment.name, standing.database.label
@@ -109,6 +127,7 @@ def require_upgradable(standing: Standing) -> None:
             untouched=untouched,
             next=standing.look.remedy,
         )
+    require_own(standing)
     standing.database.require_usable()
     if standing.state == "unversioned":
         raise Refused(
@@ -192,7 +211,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         last_backup=last_backup,
         last_release=last_release,
         dirty=bool(standing.look.leftovers),
-        trouble=standing.trouble or trouble,
+        trouble=told_otherwise(standing) or standing.trouble or trouble,
     )
 
 

@@ -140,7 +140,7 @@ def _dry() -> bool:
     plan="show the steps, and run none (default: run them)",
     yes=_ASK_NOT,
     allow=_ALLOW,
-    resume="finish or undo an unfinished release first, as happens in any case (default: off)",
+    resume="do nothing unless a task was broken off (default: release in any case)",
     json=_JSON,
 )
 def release_migration(
@@ -160,7 +160,8 @@ def release_migration(
         if plan or _dry():
             desk.releasing.show_plan(here, to)
         else:
-            desk.releasing.show_release(here, to, tuple(allow or ()), yes=yes)
+            accepted = tuple(allow or ())
+            desk.releasing.show_release(here, to, accepted, yes=yes, resume=resume)
 
 
 @task(
@@ -403,6 +404,16 @@ def stamp(
     """
     with console(json=json) as here:
         desk.revising.show_stamp(here, env, to, yes=yes, dry=_dry())
+
+
+@task("Revisions", env=_NO_DEFAULT, yes=_YES, json=_JSON)
+def adopt(c: Context, env: str | None = None, yes: bool = False, json: bool = False) -> None:
+    """Give a copied database its new identity.
+
+    After production was copied over dev, its ledger still says prod, and every upgrade refuses.
+    """
+    with console(json=json) as here:
+        desk.revising.show_adopt(here, env, yes=yes, dry=_dry())
 
 
 @task(

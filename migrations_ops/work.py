@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from migrations_ops.alembic_steps import Step, start_step
 from migrations_ops.commands import CommandsStep
 from migrations_ops.environments import Environment
 from migrations_ops.errors import OpsError
 from migrations_ops.project import Project
+from migrations_ops.provenance import account, git_commit, host
 from migrations_ops.records import Record
 
 CORES = os.cpu_count() or 1
@@ -30,6 +33,16 @@ class Work:
 
     def allowed(self, environment: Environment) -> tuple[str, ...]:
         return (*environment.allow, *self.allow)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What stands in each row that this task adds to a ledger."""
+        return {
+            "git_commit": git_commit(self.project.settings.root),
+            "account": account(),
+            "host": host(),
+            "release_id": self.record.result.id,
+        }
 
     def start_ahead(self, name: str, environment: Environment, commands: list[list[str]]) -> None:
         """Let a child import Alembic while other work goes on, now or as soon as a core is free.

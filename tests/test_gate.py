@@ -147,10 +147,8 @@ def test_notes_are_added_to_whatever_is_there(shop: Sandbox, document: Any) -> N
     write_whole(releases / FILE, document)
     evidence = Evidence(releases)
     evidence.note_passed(dev, revisions[:1])
-    evidence.note_applied(dev, revisions[:2])
     evidence.note_passed(dev, revisions[1:2])
     assert set(evidence.passed(dev)) == {each.revision for each in revisions[:2]}
-    assert set(evidence.applied(dev)) == {each.revision for each in revisions[:2]}
     expected = {"a": "b"} if isinstance(document, dict) and "prod" in document else {}
     assert evidence.passed(prod) == expected
 

@@ -35,6 +35,7 @@ SCHEMA_OF = {
     "upgrade-prod": "release",
     "downgrade": "release",
     "stamp": "release",
+    "adopt": "release",
     "restore": "release",
     "verify": "verify",
     "status": "status",
@@ -147,6 +148,7 @@ def test_documents_of_tasks_that_change_a_database(filled: Sandbox) -> None:
         (f"downgrade --env dev --to {R1}", "release"),
         ("restore --env dev --backup latest", "release"),
         (f"stamp --env dev --to {R3}", "release"),
+        ("adopt --env dev", "release"),
         ("upgrade-dev", "release"),
         ("backups", "backups"),
         ("releases", "releases"),
@@ -171,6 +173,7 @@ def test_documents_of_tasks_that_change_a_database(filled: Sandbox) -> None:
         "upgrade-dev",
         "downgrade --env dev",
         "stamp --env dev",
+        "adopt --env dev",
         "revision --message more",
     ],
 )

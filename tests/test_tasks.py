@@ -12,7 +12,7 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
     for name in (
         "release-migration", "backup", "upgrade-dev", "upgrade-prod", "verify", "status",
         "status-all", "revision", "downgrade", "stamp", "current", "history", "heads",
-        "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases",
+        "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases", "adopt",
     ):  # fmt: skip
         assert f"\n  {name} " in listed
     for group in ("Release", "Look", "Backups", "Revisions"):
@@ -20,7 +20,7 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
 
 
 def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
-    for name in ("restore", "downgrade", "stamp"):
+    for name in ("restore", "downgrade", "stamp", "adopt"):
         text = shop.invoke("--help", name).out
         assert "-e STRING, --env=STRING" in text
         assert "-y, --yes" in text

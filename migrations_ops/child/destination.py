@@ -15,7 +15,9 @@ import sys
 import urllib.parse
 from typing import Any
 
+from .driver import ask_driver, main_file
 from .events import Events
+from .ledger import environment_of
 from .orders import Orders, same_file
 
 
@@ -83,10 +85,18 @@ class Destination:
             self._refuse(f"the {connection.dialect.name} database {url}")
         file = main_file(connection)
         if file is not None and same_file(file, self._orders.destination):
+            self._require_own(connection)
             self._events.emit("opened", database=file, begun=connection.in_transaction())
             return
         self._remove_what_was_created(connection, file)
         self._refuse("a database in memory" if file is None else f"the database {file}")
+
+    def _require_own(self, connection: Any) -> None:
+        """A file that was copied over another environment's is recognised by its ledger."""
+        told, wanted = environment_of(connection), self._orders.environment
+        if told not in (None, wanted):
+            name = "the copy" if self._orders.instead else self._orders.intended
+            self._refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
         """Opening a wrong name creates a file; take it away again while nothing is in it."""
@@ -121,23 +131,3 @@ def file_of(database: Any) -> str | None:
     if not text or text == ":memory:":
         return None
     return os.path.abspath(text)
-
-
-def main_file(connection: Any) -> str | None:
-    """The file behind the main schema of a SQLAlchemy connection to SQLite."""
-    files = [row[2] for row in ask_driver(connection, "PRAGMA database_list") if row[1] == "main"]
-    return files[0] or None if files else None
-
-
-def ask_driver(connection: Any, sql: str) -> list[tuple[Any, ...]]:
-    """Run a statement below SQLAlchemy.
-
-    Through SQLAlchemy it would begin a transaction, and Alembic would take that for one of
-    env.py's own and never commit.
-    """
-    cursor = connection.connection.dbapi_connection.cursor()
-    try:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
-    finally:
-        cursor.close()

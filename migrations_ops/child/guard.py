@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .ledger import Ledger, hide
 from .tracing import Tracing
 from .transactions import SQLiteTransactions
 
@@ -12,9 +13,13 @@ _FOLLOWED = "migrations_ops_followed"
 
 
 def wrap_configure(
-    prove: Callable[[Any], None], transactions: SQLiteTransactions, tracing: Tracing
+    prove: Callable[[Any], None],
+    transactions: SQLiteTransactions,
+    tracing: Tracing,
+    ledger: Ledger,
 ) -> None:
-    """From now on ``context.configure`` makes SQLite transactional and the revisions traced.
+    """From now on ``context.configure`` makes SQLite transactional, and has the revisions traced
+    and noted in the ledger.
 
     :param prove: is given the connection first, and raises if it is not the one that is meant.
     """
@@ -29,13 +34,19 @@ def wrap_configure(
                 # One transaction for the whole run: a failure in the third revision leaves
                 # the database as it was before the first.
                 options |= {"transactional_ddl": True, "transaction_per_migration": False}
-        _follow_steps(context, transactions, tracing)
+            hide(options)
+            noting = options.get("on_version_apply") or ()
+            several = isinstance(noting, tuple | list | set)
+            options["on_version_apply"] = (*(noting if several else (noting,)), ledger.note)
+        _follow_steps(context, transactions, tracing, ledger)
         original(context, connection, *more, **options)
 
     EnvironmentContext.configure = configure  # type: ignore[method-assign,assignment]
 
 
-def _follow_steps(context: Any, transactions: SQLiteTransactions, tracing: Tracing) -> None:
+def _follow_steps(
+    context: Any, transactions: SQLiteTransactions, tracing: Tracing, ledger: Ledger
+) -> None:
     """Trace the steps of this context, once, however often env.py configures it."""
     steps = context.context_opts.get("fn")
     if steps is None or getattr(steps, _FOLLOWED, False):
@@ -43,6 +54,8 @@ def _follow_steps(context: Any, transactions: SQLiteTransactions, tracing: Traci
 
     def at_work(revision: str | None) -> None:
         transactions.revision = revision
+        if revision is not None:
+            ledger.begin()
 
     followed = tracing.follow(steps, at_work)
     setattr(followed, _FOLLOWED, True)

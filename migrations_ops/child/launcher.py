@@ -32,7 +32,7 @@ GRACE = 5.0
 # What env.py and the guards would import one after the other once the orders are there.
 _AHEAD = (
     "alembic.config", "sqlalchemy.dialects.sqlite", "sqlalchemy.orm", "logging.config",
-    ".destination", ".guard", ".tracing", ".transactions",
+    ".destination", ".guard", ".ledger", ".tracing", ".transactions",
 )  # fmt: skip
 
 
@@ -191,6 +191,7 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     """Prove the destination, keep the transaction whole and tell the parent, from now on."""
     from .destination import Destination
     from .guard import wrap_configure
+    from .ledger import Ledger
     from .tracing import Tracing
     from .transactions import SQLiteTransactions
 
@@ -206,7 +207,7 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     destination.install()
     transactions.install()
     tracing.install()
-    wrap_configure(destination.prove, transactions, tracing)
+    wrap_configure(destination.prove, transactions, tracing, Ledger(orders))
     return transactions, tracing
 
 

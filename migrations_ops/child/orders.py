@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Orders:
 
     ``intended`` is the database's file; ``instead`` the scratch copy that a rehearsal runs on
     in its place; ``others`` are the files of the other environments, by name. ``lock_timeout``
-    is in seconds.
+    is in seconds. ``ledger`` has the statements that ``create`` a ledger, and the ``facts`` that
+    stand in each of its rows.
     """
 
     environment: str
@@ -25,6 +27,7 @@ class Orders:
     lock_timeout: float | None = None
     statements: bool = False
     stdout: str | None = None
+    ledger: Mapping[str, Any] | None = None
 
     @classmethod
     def from_line(cls, line: bytes) -> Orders:

@@ -62,11 +62,13 @@ def _arm(config: Any) -> None:
         return
     from .events import Events
     from .guard import wrap_configure
+    from .ledger import Ledger
     from .tracing import Tracing
     from .transactions import CHANGING, SQLiteTransactions
 
     events = Events()
-    transactions = SQLiteTransactions(Orders(environment=""), events)
+    orders = Orders(environment="")
+    transactions = SQLiteTransactions(orders, events)
     transactions.command_begins(changes=command[0].__name__ in CHANGING)
     transactions.install()
     announced: list[str] = []
@@ -76,7 +78,7 @@ def _arm(config: Any) -> None:
             announced.append(_line(connection, configured))
             print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
 
-    wrap_configure(announce, transactions, Tracing(events, statements=False))
+    wrap_configure(announce, transactions, Tracing(events, statements=False), Ledger(orders))
 
 
 def _find_configuration(config: Any) -> _Configured | None:
@@ -138,12 +140,15 @@ def _line(connection: Any, configured: _Configured) -> str:
     if connection.dialect.name != "sqlite":
         url = connection.engine.url.render_as_string(hide_password=True)
         return f"{configured.trouble}this reaches {url}; {why}"
-    from .destination import main_file
+    from .driver import main_file
+    from .ledger import environment_of
 
     file = main_file(connection)
+    told = environment_of(connection)
     for name, path in configured.databases.items():
         if same_file(file, path):
-            return f"this reaches {name} ({_short(file)}); {why}"
+            doubt = f", whose ledger says that it is {told}" if told not in (None, name) else ""
+            return f"this reaches {name} ({_short(file)}){doubt}; {why}"
     unnamed = ", which no environment of the configuration names" if configured.databases else ""
     return f"{configured.trouble}this reaches {_short(file)}{unnamed}; {why}"
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from migrations_ops.databases.contents import ContentChange, Pair
 from migrations_ops.errors import ConfigurationError
-from migrations_ops.results import Finding, Fingerprint, Look
+from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
-# Called with the pages (or bytes) done and the total, as often as the engine likes.
+# The table that remembers which environment a database is, and what was applied to it. It is no
+# part of the project's schema: nothing that compares schemas or counts tables sees it.
+LEDGER = "migrations_ops_ledger"
+
+# Called with the bytes done and the total, as often as the engine likes.
 Progress = Callable[[int, int], None]
 
 
@@ -58,6 +63,31 @@ class Database(Protocol):
     def fingerprint(self, version_table: str) -> Fingerprint:
         """Revision, schema and row counts, in one consistent read."""
 
+    def compare_content(
+        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+    ) -> ContentChange:
+        """How the rows of these tables differ from those in an earlier copy; only reads.
+
+        :param before: the file of a backup.
+        :param orphans: whether to look also for rows that have lost their parents.
+        :raises StepFailed: one of both cannot be read.
+        """
+
+    def ledger(self) -> Ledger:
+        """What the database remembers of itself; an empty ledger where it cannot be read."""
+
+    def note(
+        self, environment: str, rows: Sequence[Mapping[str, Any]], *, adopt: bool = False
+    ) -> None:
+        """Add rows to the ledger, which is made where there is none.
+
+        :param adopt: give the database a new identity, as that environment's.
+        :raises StepFailed: it cannot be written.
+        """
+
+    def ledger_statements(self) -> list[str]:
+        """How the child makes the ledger, if there is none yet."""
+
     def find_damage(self) -> str:
         """What is physically wrong with it, in words; empty where nothing is."""
 
@@ -82,6 +112,12 @@ class Database(Protocol):
 
     def set_aside(self) -> str:
         """Move a damaged database out of the way of its backup; returns where it is kept."""
+
+    def put_back(self, kept: str) -> None:
+        """Undo ``set_aside``."""
+
+    def tidy(self) -> None:
+        """Take away what a killed process left beside the database and nothing depends on."""
 
     def prepare_place(self) -> None:
         """Make room for a database that the upgrade is about to create."""

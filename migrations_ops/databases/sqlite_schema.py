@@ -6,16 +6,18 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from migrations_ops.databases import LEDGER
 from migrations_ops.databases.sql_words import Word, group, normal, shown, split, words
 
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:
-    """The tables, without SQLite's own."""
+    """The tables, without SQLite's own and the ledger."""
     rows = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
-        " ESCAPE '\\' ORDER BY name"
+        " ESCAPE '\\' AND name <> ? ORDER BY name",
+        (LEDGER,),
     )
     return [row[0] for row in rows]
 

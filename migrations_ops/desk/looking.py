@@ -18,7 +18,7 @@ from migrations_ops.status import read_status
 
 def show_status(here: Console, env: str | None, *, check: bool) -> None:
     """Where one environment stands."""
-    project = here.project()
+    project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
     _show(here, read_status(project, [environment]), check=check)
@@ -26,13 +26,13 @@ def show_status(here: Console, env: str | None, *, check: bool) -> None:
 
 def show_status_all(here: Console, *, check: bool) -> None:
     """Where all environments stand."""
-    project = here.project()
+    project = here.project_as_it_is()
     _show(here, read_status(project, list(project.settings.path)), check=check)
 
 
 def _show(here: Console, report: StatusReport, *, check: bool) -> None:
     here.show(lambda: text.status(report, here.style), documents.status(report))
-    away = [row.name for row in report.environments if row.state != "at head" or row.dirty]
+    away = [row.name for row in report.environments if row.state != "at head" or row.dirty or row.trouble]
     if check and away:
         raise Refused(
             f"Not at head: {', '.join(away)}.",
@@ -46,7 +46,7 @@ def show_verify(here: Console, env: str | None) -> None:
     # Whoever asks for a status does not wait for all that a release needs.
     from migrations_ops.operations import verify_environment
 
-    project = here.project()
+    project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.path[0]
     finished, report = verify_environment(project, environment, here.report)
@@ -58,7 +58,7 @@ def show_verify(here: Console, env: str | None) -> None:
 
 def show_current(here: Console, env: str | None) -> None:
     """The revision of each environment, with its message."""
-    project = here.project()
+    project = here.project_as_it_is()
     lines, rows = [], []
     for environment in _chosen(project, env):
         history, database = project.history(environment), project.database(environment)
@@ -93,7 +93,7 @@ def _nothing(exists: bool, name: str) -> str:
 
 def show_history(here: Console, env: str | None, *, only_heads: bool = False) -> None:
     """The revisions, newest first, marked where an environment stands."""
-    project = here.project()
+    project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
     history = project.history(environment)
@@ -126,7 +126,7 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
 
 def show_db_version(here: Console, env: str | None) -> None:
     """What the version table holds, read directly."""
-    project = here.project()
+    project = here.project_as_it_is()
     lines, rows = [], []
     for environment in _chosen(project, env):
         database = project.database(environment)
@@ -142,7 +142,7 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
     """Past releases, or one of them."""
     if last < 1:
         raise ConfigurationError("--last is at least 1.", next="Type: invoke releases --last 10")
-    project = here.project()
+    project = here.project_as_it_is()
     records = read_records(project.settings.releases)
     if one is not None:
         found = next((each for each in records if each["id"] == one), None)

@@ -16,6 +16,7 @@ from migrations_ops.door import (
 )
 from migrations_ops.environments import Environment
 from migrations_ops.moves import downgrade_environment, stamp_environment
+from migrations_ops.operations import adopt_environment
 from migrations_ops.project import Project
 from migrations_ops.records import result_document
 from migrations_ops.runs import Finished
@@ -26,7 +27,7 @@ def show_revision(
 ) -> None:
     """Write a revision file."""
     said = require_text(message, "--message", "revision", '--message "add a due date"')
-    project = here.project()
+    project = here.project_as_it_is()
     first = project.settings.path[0]
     if dry:
         arguments = revision_arguments(said, rev_id, autogenerate=autogenerate)
@@ -82,6 +83,23 @@ def show_stamp(here: Console, env: str | None, to: str, *, yes: bool, dry: bool)
     if environment.protected:
         here.confirm(name, f"stamp it with {to}", yes=yes)
     _end(here, name, stamp_environment(project, environment, to, here.report))
+
+
+def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
+    """Give a copied database its new identity."""
+    name = require_text(env, "--env", "adopt", "--env dev")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("adopt", []))
+        return
+    if environment.protected:
+        here.confirm(name, "give it a new identity", yes=yes)
+    finished = adopt_environment(project, environment, here.report)
+    line = f"{name} knows from now on that it is {name} (record {finished.result.id})."
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: {name} knows already that it is {name}."
+    here.finish(finished, line, result_document(finished.result))
 
 
 def _end(here: Console, name: str, finished: Finished) -> None:

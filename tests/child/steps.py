@@ -84,11 +84,14 @@ def run_child(
     command: Sequence[str] = ("upgrade", "head"),
     *,
     instead: Path | None = None,
+    facts: dict[str, str] | None = None,
 ) -> CommandRun:
     """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
     step, project = start_child(sandbox, environment, command)
     try:
-        orders = orders_for(project, project.settings.environment(environment), instead=instead)
+        orders = orders_for(
+            project, project.settings.environment(environment), instead=instead, facts=facts
+        )
         return step.run(orders)
     finally:
         step.close()
