@@ -13,6 +13,7 @@ from migrations_ops.alembic_steps import orders_for, start_step
 from migrations_ops.console import Console
 from migrations_ops.environments import Environment
 from migrations_ops.errors import OpsError, Refused
+from migrations_ops.interpreters import find_package
 from migrations_ops.project import Project
 from migrations_ops.render import text
 from migrations_ops.render.style import Style
@@ -33,7 +34,7 @@ def examine(here: Console) -> None:
 
     :raises Refused: something is wrong; each finding is shown before.
     """
-    project = here.project()
+    project = here.project_as_it_is()
     selector = read_selector(project)
     versions = _versions()
     findings = [
@@ -131,7 +132,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
     if standing.look.exists:
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
-    return findings
+    return findings + _plugin(project, environment)
 
 
 def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
@@ -158,6 +159,25 @@ def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
     with suppress(OSError):
         log.unlink()
     return []
+
+
+def _plugin(project: Project, environment: Environment) -> list[Finding]:
+    """Whether a bare alembic of the environment's own interpreter has our plugin."""
+    python, name = environment.python, environment.name
+    if python is None:
+        return []
+    try:
+        variables = project.variables(environment)
+        found = find_package(python, "migrations_ops", variables, environment.directory)
+    except OpsError as error:
+        return [Finding("unusable", "error", f"{name}: {error.what}", name)]
+    if found is not None:
+        return []
+    message = (
+        f"migrations_ops is not installed for {python}: tasks work, but a bare alembic there is"
+        " not protected, and sees the ledger as a table to drop"
+    )
+    return [Finding("no-plugin", "note", message, name)]
 
 
 def _as_text(facts: dict[str, str], findings: list[Finding], style: Style) -> str:
