@@ -11,9 +11,10 @@ from typing import Any
 from migrations_ops.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.project import Project
 from migrations_ops.render import documents, text
-from migrations_ops.render.live import Lines
+from migrations_ops.render.live import Lines, discard
 from migrations_ops.render.style import Style
 from migrations_ops.runs import Finished
+from migrations_ops.unfinished import find_unfinished
 
 
 class Console:
@@ -36,6 +37,17 @@ class Console:
         """
         return Project.read(self._folder)
 
+    def project_as_it_is(self) -> Project:
+        """The project for a task that takes nothing up: what is unfinished is only told.
+
+        :raises ConfigurationError: the configuration cannot be read.
+        """
+        project = self.project()
+        style = self.report.style
+        for unfinished in find_unfinished(project.settings.releases):
+            self.report.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
+        return project
+
     def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
         """Show a result: the document where JSON was asked for, else the text."""
         if self._json and document is not None:
@@ -46,7 +58,10 @@ class Console:
     def show_error(self, stopped: OpsError) -> None:
         """Show why a task ends here: JSON has a document in any case."""
         if self._json and not self._shown:
-            self._out(documents.text_of(documents.error(stopped)))
+            try:
+                self._out(documents.text_of(documents.error(stopped)))
+            except OSError:  # the terminal was closed, or the pipe: the exit code tells it
+                discard(sys.stdout)
         self.report.say(text.error(stopped, self.report.style))
 
     def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,28 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def copy_rights(source: Path, file: Path) -> None:
+    """Let the same people read and write a file as another one, as far as we may decide that."""
+    with suppress(OSError):
+        file.chmod(rights_of(source))
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            found = source.stat()
+            os.chown(file, found.st_uid, found.st_gid)
+
+
+def rights_of(source: Path) -> int:
+    """Who may read and write a file or a folder; its owner in any case, and nobody executes."""
+    return stat.S_IMODE(source.stat().st_mode) & 0o666 | 0o600
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def now() -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one interrupts, the next ones wait for the undoing."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first interrupts, the next ones wait for the undoing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def one_interrupt() -> Iterator[None]:
     """Inside, the first signal raises KeyboardInterrupt and later ones are ignored.
 
     What is being undone after the first must not be broken off by an impatient second one. A
-    release that is stopped by SIGTERM, as a CI does it, is undone in the same way.
+    release that is stopped by SIGTERM, as a CI does it, or because its terminal was closed, is
+    undone in the same way. What was started to be immune, as nohup does it, stays immune.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -30,8 +31,13 @@ def one_interrupt() -> Iterator[None]:
         with suppress(OSError):
             os.write(2, b"\nUndoing what was begun; please wait.\n")
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows' own
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in numbers
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:

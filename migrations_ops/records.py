@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from migrations_ops.alembic_steps import CommandRun
 from migrations_ops.errors import ExitCode, OpsError
-from migrations_ops.files import local_stamp, now, read_json, write_whole
+from migrations_ops.files import flush_folder, local_stamp, now, read_json, write_whole
 from migrations_ops.results import Backup, Finding, Outcome, ReleaseResult, RevisionRun, StepResult
+from migrations_ops.unfinished import RECORD as RECORD
+from migrations_ops.unfinished import Mark
 
-RECORD = "release.json"
 LOOKING = frozenset({"preflight", "verify"})
 
 
@@ -61,6 +62,8 @@ class Record:
         self._finished = False
         self._kept = False
         self._under_way: dict[str, str] | None = None
+        self._mark = Mark(releases, self._result.id)
+        self._on_disk = False
         self._committed: list[str] = []
 
     @property
@@ -84,15 +87,18 @@ class Record:
         return self.folder / f"{name}.log"
 
     @contextmanager
-    def step(self, name: str, environment: str) -> Iterator[StepNotes]:
-        """One step: written ahead as under way, then with its result, whatever that is."""
+    def step(self, name: str, environment: str, **about: str) -> Iterator[StepNotes]:
+        """One step: written ahead as under way, then with its result, whatever that is.
+
+        :param about: what whoever takes it up after a kill needs to know besides.
+        """
         notes = StepNotes()
         # What only looks leaves no record: nothing to do, each hour, would fill a folder.
         self._kept = self._kept or name not in LOOKING
         begun, started = time.monotonic(), now()
         self.report.begin(name, environment)
-        self._under_way = {"name": name, "environment": environment, "started": started}
-        self._write()
+        self._under_way = {"name": name, "environment": environment, "started": started, **about}
+        self._write(ahead=True)
         try:
             yield notes
         except OpsError as error:
@@ -121,7 +127,8 @@ class Record:
         self.update(outcome=outcome, error=None if error is None else error_document(error))
         self._finished = True
         self._kept = self._kept or error is not None
-        self._write()
+        finished = self._write(ahead=True)
+        self._mark.take_away(finished=finished)
         return self._result
 
     def note_commit(self, environment: str) -> None:
@@ -132,22 +139,36 @@ class Record:
         """
         if environment not in self._committed:
             self._committed.append(environment)
-            self._write()
+            self._write(ahead=True)
 
-    def _write(self) -> None:
+    def _write(self, *, ahead: bool = False) -> bool:
+        """Write the record; whether it could be written.
+
+        :param ahead: the next thing happens only when this is on the disk, with its name. What
+            is merely told of the past needs no such wait.
+        """
         if not self._kept:
-            return
+            return True
         document = {"task": self.task, "process": os.getpid(), **result_document(self._result)}
         if not self._finished:
             document |= {"outcome": None, "under_way": self._under_way}
         if self._committed:
             document["committed"] = self._committed
         try:
+            if not self._finished:
+                self._mark.put_up()
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / RECORD, document)
+            if ahead:
+                flush_folder(self.folder)
+            if not self._on_disk:
+                flush_folder(self.folder.parent)
+                self._on_disk = True
         except OSError as error:
             # The database counts, not the report: a full disk must not fail a release.
             self.report.progress(f"the record could not be written: {error.strerror}")
+            return False
+        return True
 
 
 def error_document(error: OpsError) -> dict[str, Any]:

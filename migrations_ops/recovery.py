@@ -2,58 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
+from migrations_ops import partial_files
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
-from migrations_ops.files import read_json, write_whole
-from migrations_ops.records import RECORD, read_records
+from migrations_ops.files import write_whole
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
-from migrations_ops.status import stand
+from migrations_ops.status import locate, require_readable, stand
+from migrations_ops.unfinished import RECORD, Unfinished, find_unfinished, forget, sweep
 from migrations_ops.work import Work
 
+# The steps after which an environment is looked at: it was changed, or was about to be.
+_TOUCHING = frozenset(
+    {"back up", "rehearse", "upgrade", "verify", "downgrade", "stamp", "alembic", "restore"}
+)
 
-def recover(work: Work, environments: list[Environment]) -> None:
-    """Close the unfinished records of these environments. Their locks must be held: whoever
-    wrote such a record is gone.
+
+def recover(work: Work, environments: list[Environment]) -> bool:
+    """Take up what was broken off in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but
     not verified any more, is verified now, and put back if it does not pass.
 
+    :returns: whether there was anything.
+    :raises Refused: a database cannot be looked at now.
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to put back.
     """
     names = {environment.name: environment for environment in environments}
-    for document in list(read_records(work.project.settings.releases)):
-        touched = [name for name in _touched(document) if name in names]
-        if document.get("outcome") is not None or not touched:
-            continue
-        with work.record.step("recover", ", ".join(touched)) as step:
-            step.note = f"{document['task']} {document['id']} was broken off{_during(document)}"
-        for name in touched:
+    found = False
+    for document, mine in _broken_off(work, names):
+        found = True
+        _say(work, document, mine)
+        for name in mine:
             _finish_or_undo(work, names[name], document)
-        _close(work, document)
+            work.project.database(names[name]).tidy()
+            shelf = Shelf.of(work.project.settings, names[name])
+            partial_files.sweep(shelf.folder, shelf.prefix)
+            _settle(work, document, name)
+        if not mine:
+            _close(work, document)
+    sweep(work.project.settings.releases)
+    return found
 
 
-def _touched(document: dict[str, Any]) -> list[str]:
+def overrule(work: Work, environment: Environment) -> None:
+    """A backup was put back: what was broken off in that environment before is settled by it."""
+    for document, mine in _broken_off(work, [environment.name]):
+        if mine:
+            _say(work, document, mine)
+            _settle(work, document, environment.name)
+
+
+def _broken_off(work: Work, names: Collection[str]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """What was broken off in these environments, oldest first, each with those of them that it
+    touched; with none, if it had touched nothing yet that is still configured."""
+    configured = {environment.name for environment in work.project.settings.path}
+    for one in find_unfinished(work.project.settings.releases):
+        touched = [name for name in _open(one.document) if name in configured]
+        mine = [name for name in touched if name in names]
+        if not one.running and (mine or not touched):
+            yield one.document, mine
+
+
+def _say(work: Work, document: dict[str, Any], mine: list[str]) -> None:
+    with work.record.step("recover", ", ".join(mine) or document["environment"]) as step:
+        where = Unfinished(document, running=False).where
+        step.note = f"{document['task']} {document['id']} was broken off{where}"
+
+
+def _open(document: dict[str, Any]) -> list[str]:
+    """The environments that a task had begun with, and that nobody has settled since."""
     steps = [*document.get("steps", ()), document.get("under_way") or {}]
-    changing = ("upgrade", "downgrade", "stamp", "restore", "verify", "back up", "rehearse")
-    return list(
-        dict.fromkeys(step["environment"] for step in steps if step.get("name") in changing)
-    )
-
-
-def _during(document: dict[str, Any]) -> str:
-    step = document.get("under_way")
-    return f" during {step['name']} of {step['environment']}" if step else ""
+    touched = dict.fromkeys(step["environment"] for step in steps if step.get("name") in _TOUCHING)
+    return [name for name in touched if name not in document.get("settled", ())]
 
 
 def _finish_or_undo(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    under_way = document.get("under_way") or {}
+    if (under_way.get("name"), under_way.get("environment")) == ("restore", environment.name):
+        _finish_restore(work, environment, document)
+        return
     standing = stand(work.project, environment)
+    if standing.exists:
+        # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
+        require_readable(standing)
     if set(standing.look.revisions) != set(document.get("to", ())) or standing.state != "at head":
         _undo_what_was_committed(work, environment, document)
         return
@@ -71,7 +110,7 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
     if environment is work.project.settings.path[0]:
         return
     kept = restore_and_prove(work, environment, backup)
-    _close(work, document)
+    _settle(work, document, environment.name)
     raise StepFailed(
         f"{environment.name} was upgraded by {document['id']}, which was broken off, and did not"
         f" pass verify: {first_error(report)}.",
@@ -79,6 +118,40 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
         f" {kept}.",
         next="Mend what verify names, and release again.",
     )
+
+
+def _finish_restore(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    """A restore that was broken off has changed everything or nothing, unless the database was
+    damaged and had been moved aside: then there is nothing in its place yet.
+
+    One that a release had begun, to undo something, is done again if it had changed nothing.
+
+    :raises NeedsAPerson: there is nothing in the place of the database, nor a backup.
+    """
+    shelf = Shelf.of(work.project.settings, environment)
+    database = work.project.database(environment)
+    wanted = document["under_way"].get("backup")
+    backup = next((each for each in shelf.backups() if each.name == wanted), None)
+    place = locate(work.project, environment)
+    look = place.look
+    gone = not (look.exists and (look.tables or look.versioned))
+    if look.trouble and not database.is_damaged():
+        require_readable(place)
+    if backup is None:
+        if gone:
+            raise NeedsAPerson(
+                f"The restore of {environment.name} by {document['id']} was broken off, and"
+                f" {wanted or 'its backup'} is not there any more.",
+                untouched="What the database held before lies beside it.",
+                next=f"See its backups: invoke backups --env {environment.name}",
+            )
+        return
+    if gone or document["task"] != "restore":
+        now = None if gone else database.fingerprint(environment.version_table)
+        # What was committed on its own may be rows alone, and no count tells of them.
+        rows = environment.name in document.get("committed", ())
+        if now is None or rows or not now.structure_equals(shelf.fingerprint(backup)):
+            restore_and_prove(work, environment, backup)
 
 
 def _undo_what_was_committed(
@@ -90,12 +163,16 @@ def _undo_what_was_committed(
     """
     backup = _backup_of(work, environment, document)
     if environment.name in document.get("committed", ()):
+        look = work.project.database(environment).look(environment.version_table)
+        if not look.exists:
+            return  # it was new, and somebody has removed it
         if backup is None:
             raise NeedsAPerson(
                 f"{document['id']} was broken off after it had committed a part of the upgrade of"
                 f" {environment.name}, and there is no backup from before.",
                 untouched="It was not touched now.",
-                next=f"Look at it: invoke verify --env {environment.name}",
+                next=f"Look at it: invoke verify --env {environment.name}; if nothing in it is"
+                " needed, delete it and try again.",
             )
         restore_and_prove(work, environment, backup)
         return
@@ -115,12 +192,23 @@ def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -
     return next((backup for backup in backups if backup.name in named), None)
 
 
+def _settle(work: Work, document: dict[str, Any], name: str) -> None:
+    """Note that an environment needs nothing more; the last one closes the record."""
+    document["settled"] = [*document.get("settled", ()), name]
+    configured = {environment.name for environment in work.project.settings.path}
+    if not configured.intersection(_open(document)):
+        _close(work, document)
+        return
+    write_whole(work.project.settings.releases / document["id"] / RECORD, document)
+
+
 def _close(work: Work, document: dict[str, Any]) -> None:
     """Give the record an outcome, and take away the scratch files beside it."""
-    folder = work.project.settings.releases / document["id"]
-    current = read_json(folder / RECORD) or document
-    write_whole(folder / RECORD, current | {"outcome": "interrupted", "under_way": None})
+    releases = work.project.settings.releases
+    folder = releases / document["id"]
     for pattern in ("rehearsal*", "stamp*", "*.part"):
         for leftover in folder.glob(pattern):
             with suppress(OSError):
                 leftover.unlink()
+    write_whole(folder / RECORD, document | {"outcome": "interrupted", "under_way": None})
+    forget(releases, document["id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups import Shelf, require_intact
+from migrations_ops.backups import BEFORE_RESTORE, Shelf, require_intact
 from migrations_ops.databases import Database, Progress
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
@@ -47,7 +47,7 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
     def progress(done: int, total: int) -> None:
         report.progress("restoring", done, total)
 
-    with work.record.step("restore", environment.name) as step:
+    with work.record.step("restore", environment.name, backup=backup.name) as step:
         require_intact(backup)
         wanted = shelf.fingerprint(backup)
         kept, now = _replace(work, shelf, database, backup, progress)
@@ -76,13 +76,15 @@ def _replace(
     safety: list[Backup] = []
 
     def keep(held: Database) -> None:
-        note = f"before the restore of {backup.name}"
+        note = f"{BEFORE_RESTORE}{backup.name}"
         safety.append(shelf.take(held, note=note, progress=None))
         work.record.add_backup(safety[0])
 
     try:
         now = database.restore_from(file, version_table, progress, keep)
-    except StepFailed:
+    except StepFailed as error:
+        if safety:
+            error.untouched += f" What it holds is also in {safety[0].name}."
         if safety or not database.is_damaged():
             raise
         return _replace_damaged(database, file, version_table, progress)
@@ -96,9 +98,9 @@ def _replace_damaged(
     kept = Kept(database.set_aside(), moved=True)
     try:
         return kept, database.restore_from(file, version_table, progress)
-    except StepFailed as error:
-        raise NeedsAPerson(
-            f"The damaged database was moved aside, and {error.what}",
-            untouched=f"What it held before is in {kept.where}.",
-            next=error.next,
-        ) from error
+    except NeedsAPerson:
+        raise
+    except BaseException:
+        # The damaged file is all that there is of what the application wrote since.
+        database.put_back(kept.where)
+        raise

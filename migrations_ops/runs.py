@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from migrations_ops.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.project import Project
 from migrations_ops.records import Record, Report
 from migrations_ops.results import Outcome, ReleaseResult
+from migrations_ops.retention import after_failure, prune_records
 from migrations_ops.work import Work, at_work
 
 
@@ -37,28 +39,58 @@ def run_recorded(
     """
     record = Record(project.settings.releases, task, environment, report)
     error: OpsError | None = None
-    with at_work(project, record, allow) as work:
-        try:
-            body(work)
-        except OpsError as stopped:
-            error = stopped
-        except KeyboardInterrupt:
-            error = Interrupted(
-                f"{task} was interrupted{_during(record)}.",
-                untouched="Every database is as it was before that step.",
-                next="Type the same again to go on.",
-            )
-        except OSError as failed:
-            error = StepFailed(
-                f"{task} failed{_during(record)}: {failed.strerror or failed}"
-                f"{f' ({failed.filename})' if failed.filename else ''}.",
-                untouched="Every database is as it was before that step.",
-                next="Mend that and try again.",
-            )
-        except Exception as failed:
-            error = _own_failure(record, task, failed)
+    try:
+        with at_work(project, record, allow) as work:
+            error = _run(work, task, body)
+    except KeyboardInterrupt:
+        error = error or _interrupted_at_the_end(task)
     outcome = record.result.outcome if error is None else _outcome(record, error)
-    return Finished(record.finish(outcome, error), error)
+
+    def close() -> Finished:
+        result = record.finish(outcome, error)
+        if error is not None:
+            after_failure(project, result)
+        prune_records(project.settings.releases, project.settings.backups)
+        return Finished(result, error)
+
+    try:
+        return close()
+    except KeyboardInterrupt:
+        # Only the first one raises: this time it comes to its end.
+        error = error or _interrupted_at_the_end(task)
+        return close()
+
+
+def _run(work: Work, task: str, body: Callable[[Work], None]) -> OpsError | None:
+    record = work.record
+    try:
+        body(work)
+    except OpsError as stopped:
+        return stopped
+    except KeyboardInterrupt:
+        return Interrupted(
+            f"{task} was interrupted{_during(record)}.",
+            untouched="Every database is as it was before that step.",
+            next="Type the same again to go on.",
+        )
+    except OSError as failed:
+        return StepFailed(
+            f"{task} failed{_during(record)}: {failed.strerror or failed}"
+            f"{f' ({failed.filename})' if failed.filename else ''}.",
+            untouched="Every database is as it was before that step.",
+            next="Mend that and try again.",
+        )
+    except Exception as failed:
+        return _own_failure(record, task, failed)
+    return None
+
+
+def _interrupted_at_the_end(task: str) -> Interrupted:
+    return Interrupted(
+        f"{task} was interrupted when it had ended.",
+        untouched="What it did is done, and is recorded.",
+        next="Type: invoke status-all",
+    )
 
 
 def _during(record: Record) -> str:
@@ -80,9 +112,10 @@ def _outcome(record: Record, error: OpsError) -> Outcome:
 
 def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
     """An error of this tool itself: the traceback goes to a file, for a bug report."""
-    record.folder.mkdir(parents=True, exist_ok=True)
     file = record.folder / "traceback.txt"
-    file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
+    with suppress(OSError):
+        record.folder.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
     reason = f"{type(failed).__name__}: {failed}"
     return NeedsAPerson(
         f"{task} stopped on an error of its own{_during(record)}: {reason}.",

@@ -363,7 +363,11 @@ def downgrade():
         ("drop_table", "", ""),
         ("drop_constraint", "posts", "fk_posts"),
         ("drop_column", "posts", "title"),
+        ("alter_column", "posts", "body"),
         ("rename_column", "posts", "body"),
+        ("alter_column", "posts", "kind"),
     ]
+    assert [said.operations[number].get("to") for number in (5, 7)] == [None, "text"]
+    assert [said.operations[number]["changes"] for number in (6, 8)] == [[], ["nullable"]]
     assert [each["sql"] for each in said.statements] == ["DELETE FROM logs", "DROP TABLE more"]
     assert said.operations[4]["type"] == "foreignkey"

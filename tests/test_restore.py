@@ -227,3 +227,15 @@ def test_a_restored_database_is_upgraded_again_by_a_release(filled: Sandbox) -> 
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
     again = filled.invoke("release-migration", "--json")
     assert (again.code, again.json["outcome"]) == (0, "released")
+
+
+def test_latest_is_not_what_a_restore_has_just_replaced(filled: Sandbox) -> None:
+    """Half migrated as that may be, the advice to restore the latest must not bring it back."""
+    name = back_up(filled)
+    query(filled.prod, "CREATE TABLE half_migrated (id INTEGER)")
+    for _ in range(2):
+        assert restore(filled, "latest").error is None
+        assert query(filled.prod, "SELECT * FROM sqlite_master WHERE name = 'half_migrated'") == []
+    safety, _ = [file.name for file in kept_backups(filled) if file.name != name]
+    assert restore(filled, safety).error is None
+    assert query(filled.prod, "SELECT count(*) FROM half_migrated") == [(0,)]

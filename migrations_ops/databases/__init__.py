@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from migrations_ops.databases.contents import ContentChange, Pair
 from migrations_ops.errors import ConfigurationError
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+
+if TYPE_CHECKING:
+    from migrations_ops.databases.contents import ContentChange, Pair
 
 # The table that remembers which environment a database is, and what was applied to it. It is no
 # part of the project's schema: nothing that compares schemas or counts tables sees it.

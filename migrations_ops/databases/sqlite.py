@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrations_ops.databases import Database, Keep, Progress, sqlite_files
-from migrations_ops.databases.contents import ContentChange, Pair
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+
+if TYPE_CHECKING:
+    from migrations_ops.databases.contents import ContentChange, Pair
 
 _CHECK_URL = "Check the url of this environment in the configuration."
 _SEE_TO_RIGHTS = "See to the rights of the file and of its folder, and try again."

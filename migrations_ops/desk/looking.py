@@ -32,7 +32,8 @@ def show_status_all(here: Console, *, check: bool) -> None:
 
 def _show(here: Console, report: StatusReport, *, check: bool) -> None:
     here.show(lambda: text.status(report, here.style), documents.status(report))
-    away = [row.name for row in report.environments if row.state != "at head" or row.dirty or row.trouble]
+    rows = report.environments
+    away = [row.name for row in rows if row.state != "at head" or row.dirty or row.trouble]
     if check and away:
         raise Refused(
             f"Not at head: {', '.join(away)}.",

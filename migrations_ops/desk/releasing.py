@@ -17,11 +17,16 @@ from migrations_ops.status import Standing, read_status
 from migrations_ops.words import counted
 
 
-def show_release(here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool) -> None:
+def show_release(
+    here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool, resume: bool = False
+) -> None:
     """Release, and show the status of all at the end."""
     project = here.project()
-    finished = release_all(project, Wish(to, None if yes else _ask), here.report, allow)
-    lines = [text.released(finished.result, here.style)]
+    wish = Wish(to, None if yes else _ask, resume)
+    finished = release_all(project, wish, here.report, allow)
+    idle = resume and not finished.result.steps
+    resumed = "Nothing to do: nothing was broken off."
+    lines = [resumed if idle else text.released(finished.result, here.style)]
     if finished.result.outcome == "released":
         report = read_status(project, list(project.settings.path))
         lines += ["", text.status(report, here.style)]
@@ -57,7 +62,7 @@ def show_upgrade(
 
 def show_sql(here: Console, name: str, to: str | None) -> None:
     """Print the SQL of what is pending."""
-    project = here.project()
+    project = here.project_as_it_is()
     environment = project.settings.environment(name)
     finished, sql = write_sql(project, environment, to, here.report)
     nothing = f"-- Nothing is pending for {name}.\n"
@@ -68,7 +73,7 @@ def show_sql(here: Console, name: str, to: str | None) -> None:
 
 def show_plan(here: Console, to: str | None) -> None:
     """Show the steps that a release would run."""
-    project = here.project()
+    project = here.project_as_it_is()
     path = project.settings.path
     show_planned(here, project, [plan_upgrade(project, each, to) for each in path])
 

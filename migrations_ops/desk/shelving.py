@@ -8,14 +8,14 @@ from migrations_ops.desk.planning import UNCHANGED, Planned, show_planned
 from migrations_ops.environments import Environment
 from migrations_ops.operations import back_up_environments, restore_environment
 from migrations_ops.records import result_document
-from migrations_ops.release import unfinished_backups
 from migrations_ops.render import documents, text
+from migrations_ops.retention import Past, prune, surplus
 from migrations_ops.settings import Settings
 
 
 def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: bool) -> None:
     """Take backups and print their files."""
-    project = here.project()
+    project = here.project_as_it_is()
     settings = project.settings
     environments = list(settings.path) if all_ else [_one(settings, env)]
     if all_:
@@ -35,7 +35,7 @@ def _one(settings: Settings, env: str | None) -> Environment:
 
 def show_backups(here: Console, env: str | None) -> None:
     """List the backups."""
-    settings = here.project().settings
+    settings = here.project_as_it_is().settings
     environments = [settings.environment(env)] if env else list(settings.path)
     found = [backup for each in environments for backup in Shelf.of(settings, each).backups()]
     here.show(lambda: text.backups(found, here.style), documents.backups(found))
@@ -69,14 +69,14 @@ def show_restore(
 
 def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     """Remove the oldest backups beyond what is kept."""
-    project = here.project()
+    project = here.project_as_it_is()
     settings = project.settings
     environments = [settings.environment(env)] if env else list(settings.path)
-    needed = unfinished_backups(settings.releases)
+    past = Past.read(settings.releases)
     lines = []
     for each in environments:
         shelf = Shelf.of(settings, each)
-        removed = shelf.surplus(needed) if dry else shelf.prune(needed=needed)
+        removed = surplus(shelf, past) if dry else prune(shelf, past)
         lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
     lines = lines or [f"Nothing to remove: {settings.keep} are kept of each environment."]
     here.show("\n".join([*lines, UNCHANGED] if dry else lines))

@@ -266,6 +266,17 @@ def test_a_fingerprint_survives_being_written_down(tmp_path: Path) -> None:
 # -- integrity --------------------------------------------------------------------------------
 
 
+def test_a_sound_table_that_a_quick_check_mistakes_is_not_called_damaged(tmp_path: Path) -> None:
+    """SQLite 3.40 does, where the key of a table WITHOUT ROWID has another order than it."""
+    with closing(sqlite3.connect(tmp_path / "a.sqlite3")) as connection, connection:
+        connection.execute(
+            "CREATE TABLE t (a INTEGER NOT NULL, b TEXT NOT NULL, PRIMARY KEY (b, a)) WITHOUT ROWID"
+        )
+        connection.execute("INSERT INTO t VALUES (1, 'x')")
+    database = SQLite(tmp_path / "a.sqlite3", "a.sqlite3")
+    assert (database.find_damage(), database.is_damaged()) == ("", False)
+
+
 def test_damage_deep_in_the_file_is_found(tmp_path: Path) -> None:
     database = make_pair(tmp_path / "a.db", "delete", megabytes=1)
     assert database.find_damage() == ""

@@ -1,0 +1,133 @@
+"""The files of a SQLite database: those beside it, and what becomes of them without it.
+
+A ``-wal`` holds commits that are nowhere else, a ``-journal`` what has to be rolled back. SQLite
+deletes both, unread, when it opens an empty file of that name: where the database itself is gone,
+opening would destroy the last that is left of it. See https://www.sqlite.org/tempfiles.html.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from migrations_ops.files import copy_rights, flush_folder, local_stamp
+
+ENDINGS = ("", "-wal", "-shm", "-journal")
+# https://www.sqlite.org/fileformat2.html#the_rollback_journal
+_MAGIC = bytes.fromhex("d9d505f920a163d7")
+
+
+class Orphaned(FileNotFoundError):
+    """The database is gone, and a file beside it may hold the only copy of its content."""
+
+
+def real(path: Path) -> Path:
+    """Where the files lie: SQLite names those beside it after the file, not after a link to it."""
+    return Path(os.path.realpath(path))
+
+
+def beside(path: Path, ending: str) -> Path:
+    return Path(f"{path}{ending}")
+
+
+def size_of(path: Path, ending: str) -> int:
+    """The size of a file beside the database, 0 where there is none."""
+    with suppress(OSError):
+        return beside(real(path), ending).stat().st_size
+    return 0
+
+
+def require_no_orphan(path: Path, *, empty: bool) -> None:
+    """Make sure that opening an empty file of this name, or a new one, destroys nothing.
+
+    :param empty: whether there is an empty file; otherwise there is none.
+    :raises Orphaned: something is left of a database that is gone.
+    """
+    path = real(path)
+    if size_of(path, "-wal"):
+        orphan = beside(path, "-wal")
+    elif size_of(path, "-journal") and (not empty or _rolls_back_to_something(path)):
+        orphan = beside(path, "-journal")
+    else:
+        return
+    state = "is empty" if empty else "is gone"
+    raise Orphaned(
+        errno.ENOENT, f"{state}, but {orphan.name} is there, and may hold the last of its content"
+    )
+
+
+def _rolls_back_to_something(path: Path) -> bool:
+    """Whether a journal belongs to a database that had pages; one that is being made had none."""
+    with suppress(OSError), beside(path, "-journal").open("rb") as stream:
+        header = stream.read(20)
+        return header[:8] == _MAGIC and int.from_bytes(header[16:20], "big") > 0
+    return True
+
+
+def set_aside(path: Path) -> str:
+    """Move a database, or what is left of it, out of the way; returns where it is kept."""
+    path = real(path)
+    base = f"{path}.damaged_{local_stamp()}"
+    target, number = Path(base), 1
+    while any(beside(target, ending).exists() for ending in ENDINGS):
+        number += 1
+        target = Path(f"{base}_{number}")
+    _move(path, target)
+    if target.exists():
+        # What comes in its place is to be read and written by the same people.
+        path.touch()
+        copy_rights(target, path)
+    return str(target)
+
+
+def put_back(path: Path, kept: str) -> None:
+    """Undo :func:`set_aside`: what came into the place meanwhile is worth nothing."""
+    path = real(path)
+    remove(path)
+    _move(Path(kept), path)
+
+
+def _move(path: Path, target: Path) -> None:
+    for ending in ENDINGS:
+        with suppress(FileNotFoundError):
+            os.replace(beside(path, ending), beside(target, ending))
+    flush_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Delete a database with all that is beside it."""
+    for ending in ENDINGS:
+        with suppress(FileNotFoundError):
+            os.unlink(beside(real(path), ending))
+
+
+def tidy(path: Path, connect: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+    """Take away the journal that a killed writer left, once it has nothing to roll back.
+
+    Opening the database has rolled back what there was. What then is left of the journal lies
+    there until the next writer takes it for its own; nothing depends on it.
+    """
+    journal = beside(real(path), "-journal")
+    if not journal.exists():
+        return
+    with suppress(sqlite3.Error, OSError), connect() as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # Away from DELETE and back: SQLite deletes the journal itself, under its own lock.
+            connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
+            connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+            return
+        # In WAL mode nobody writes a journal; who leaves that mode needs to be alone.
+        connection.execute("BEGIN IMMEDIATE")
+        if not _is_hot(journal):
+            journal.unlink()
+        connection.execute("ROLLBACK")
+
+
+def _is_hot(journal: Path) -> bool:
+    with journal.open("rb") as stream:
+        return any(stream.read(1))
