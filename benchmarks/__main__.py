@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.backups import MEGABYTES, backups
 from benchmarks.cases import BENCHMARKS
 from benchmarks.measure import CommandFailed, Result, measure
 from benchmarks.table import table
@@ -24,7 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             place.mkdir()
             _say(name, "preparing")
             try:
-                results += measure(BENCHMARKS[name](place), options.runs, partial(_say, name))
+                comparisons = (
+                    backups(place, options.megabytes)
+                    if name == "backup"
+                    else BENCHMARKS[name](place)
+                )
+                results += measure(comparisons, options.runs, partial(_say, name))
             except CommandFailed as failed:
                 print(failed, file=sys.stderr)
                 return 1
@@ -46,6 +52,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=list(BENCHMARKS),
         metavar="NAME,...",
         help=f"some of: {', '.join(BENCHMARKS)} (default: all)",
+    )
+    parser.add_argument(
+        "--megabytes",
+        type=_count,
+        default=MEGABYTES,
+        help="the size of the database of backup (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 

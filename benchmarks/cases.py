@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import projects
+from benchmarks.backups import backups
 from benchmarks.measure import Case, Command, Comparison
 from benchmarks.projects import FILES, alembic, python, variables
 
@@ -175,4 +176,5 @@ BENCHMARKS: Mapping[str, Callable[[Path], list[Comparison]]] = {
     "status": status,
     "list": start,
     "growth": growth,
+    "backup": backups,
 }

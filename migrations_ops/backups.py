@@ -9,18 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from migrations_ops import __version__
 from migrations_ops.databases import Database, Progress
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.files import flush_folder, local_stamp, now, read_json, write_whole
+from migrations_ops.files import (
+    flush_folder,
+    local_stamp,
+    nearest_folder,
+    now,
+    read_json,
+    write_whole,
+)
+from migrations_ops.partial_files import partial_name, sweep
 from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.settings import Settings
-from migrations_ops.words import counted, human_size
+from migrations_ops.words import human_size
 
-PART = ".part"
+BEFORE_RESTORE = "before the restore of "
 # What a sidecar must tell in words, for its file to count as a backup.
 _TOLD = ("name", "environment", "taken", "sha256")
 BLOCK = 256 * 1024
@@ -32,19 +41,20 @@ QUIET_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the backups of one environment lie, and how many of them are kept."""
+    """Where the backups of one environment lie, and how many, for how long, are kept."""
 
     folder: Path
     environment: Environment
     prefix: str
     keep: int
+    keep_days: int = 0
 
     @classmethod
     def of(cls, settings: Settings, environment: Environment) -> Shelf:
         # The guide's names: db_DATE for the default environment, db.dev_DATE for dev.
         default = environment is settings.default
         prefix = "db" if default else f"db.{environment.name}"
-        return cls(settings.backups, environment, prefix, settings.keep)
+        return cls(settings.backups, environment, prefix, settings.keep, settings.keep_days)
 
     def sidecars(self) -> list[dict[str, Any]]:
         """The sidecars of this environment's backups whose files are there, oldest first."""
@@ -66,6 +76,9 @@ class Shelf:
     def find(self, name: str) -> Backup:
         """A backup by its file's name, or the ``latest``.
 
+        What a restore replaced is the latest only if there is nothing else: it is half migrated,
+        when a release that failed has put its backup back.
+
         :raises Refused: there is none at all.
         :raises ConfigurationError: there is none of that name.
         """
@@ -77,7 +90,8 @@ class Shelf:
                 next=f"Take one with: invoke backup --env {self.environment.name}",
             )
         if name == "latest":
-            return backups[-1]
+            meant = [each for each in backups if not each.note.startswith(BEFORE_RESTORE)]
+            return (meant or backups)[-1]
         for backup in backups:
             if name in (backup.name, backup.file):
                 return backup
@@ -91,6 +105,11 @@ class Shelf:
     def fingerprint(self, backup: Backup) -> Fingerprint:
         document = read_json(self.sidecar(backup.name))
         return Fingerprint.from_json(document["fingerprint"])
+
+    def source(self, backup: Backup) -> dict[str, int | str] | None:
+        """The sign of the content that a database had; None if it had only just been written."""
+        found: dict[str, int | str] | None = read_json(self.sidecar(backup.name)).get("source")
+        return found
 
     def sidecar(self, name: str) -> Path:
         return self.folder / f"{Path(name).stem}.json"
@@ -110,27 +129,39 @@ class Shelf:
 
     # -- taking -------------------------------------------------------------------------------
 
-    def take(self, database: Database, *, note: str = "", progress: Progress | None) -> Backup:
+    def take(
+        self,
+        database: Database,
+        *,
+        note: str = "",
+        progress: Progress | None,
+        verifying: Progress | None = None,
+    ) -> Backup:
         """Take a verified backup, or use the newest one if the database is still equal to it.
 
+        :param progress: is told of the bytes that are copied.
+        :param verifying: is told of those that are read back.
         :raises StepFailed: the copy could not be made or is not equal to its source; no file
             is left under a final name.
         """
-        still_equal = self._still_equal(database)
-        if still_equal is not None and not note:
+        still_equal = None if note else self._still_equal(database, verifying)
+        if still_equal is not None:
             return self._backup(still_equal, reused=True)
         self._prepare(database)
         name = self._free_name(database)
-        partial = self.folder / f"{name}{PART}"
+        partial = self.folder / partial_name(name)
         try:
-            return self._take(database, partial, name, note, progress)
+            return self._take(database, partial, name, note, progress, verifying)
         except StepFailed:
             raise
         except Exception as error:  # the engines raise what their drivers raise
+            locked = "locked" in str(error)
             raise StepFailed(
                 f"The backup of {self.environment.name} failed: {_in_words(error, self.folder)}.",
                 untouched=f"{database.label} was not changed.",
-                next="Mend that, then try again.",
+                next="Let the other process finish, or stop it, and try again."
+                if locked
+                else "Mend that, then try again.",
             ) from error
         finally:
             leftovers = [*self.folder.glob(f"{partial.name}*")]
@@ -141,12 +172,19 @@ class Shelf:
                     leftover.unlink()
 
     def _take(
-        self, database: Database, partial: Path, name: str, note: str, progress: Progress | None
+        self,
+        database: Database,
+        partial: Path,
+        name: str,
+        note: str,
+        progress: Progress | None,
+        verifying: Progress | None,
     ) -> Backup:
         stamp, began = database.stamp_of_content(), time.time()
         version_table = self.environment.version_table
         taken = database.back_up(partial, version_table, progress)
-        digest = verified_digest(database.open_copy(partial), partial, taken, version_table)
+        copy = database.open_copy(partial)
+        digest = verified_digest(copy, partial, taken, version_table, verifying)
         document = {
             "name": name,
             "environment": self.environment.name,
@@ -181,20 +219,16 @@ class Shelf:
                 untouched=f"{database.label} was not changed.",
                 next=ELSEWHERE,
             ) from None
-        self._sweep()
+        sweep(self.folder, self.prefix)
 
     def find_obstacle(self, database: Database) -> str:
         """Why a backup could not be taken now, as a sentence; empty where nothing is known."""
         import shutil
 
-        folder = self.folder
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        if not folder.is_dir():
-            return f"The folder for backups, {self.folder}, cannot be used: {folder} is a file."
-        if not os.access(folder, os.W_OK | os.X_OK):
-            return f"The folder for backups, {self.folder}, may not be written."
-        needed, free = database.size(), shutil.disk_usage(folder).free
+        closed = self.find_closed()
+        if closed:
+            return closed
+        needed, free = database.size(), shutil.disk_usage(nearest_folder(self.folder)).free
         if free < needed:
             return (
                 f"The backup of {self.environment.name} needs {human_size(needed)} in"
@@ -202,96 +236,99 @@ class Shelf:
             )
         return ""
 
-    def _sweep(self) -> None:
-        """Remove what a killed backup left; a live one is younger than an hour or holds a lock."""
-        for leftover in self.folder.glob(f"{self.prefix}_*{PART}*"):
-            with suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > 3600:
-                    leftover.unlink()
+    def find_closed(self) -> str:
+        """Why nothing can be put into the folder, as a sentence; empty if something can."""
+        folder = nearest_folder(self.folder)
+        if not folder.is_dir():
+            return f"The folder for backups, {self.folder}, cannot be used: {folder} is a file."
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return f"The folder for backups, {self.folder}, may not be written."
+        return ""
+
+    def room_for(self, database: Database) -> int:
+        """The bytes that its next backup takes: none if the newest one will be used again."""
+        return 0 if self._looks_equal(database) else database.size()
 
     def _free_name(self, database: Database) -> str:
         """The guide's name; two backups within a second get a number."""
         base = f"{self.prefix}_{local_stamp()}"
         name, number = f"{base}{database.suffix}", 1
-        while any(
-            taken.exists()
-            for taken in (
-                self.folder / name,
-                self.folder / f"{name}{PART}",  # of one that was killed within this second
-                self.sidecar(name),
-            )
-        ):
+        # A partial file may be of one that was killed within this second.
+        while self.sidecar(name).exists() or any(self.folder.glob(f"{name}*")):
             number += 1
             name = f"{base}_{number}{database.suffix}"
         return name
 
-    def _still_equal(self, database: Database) -> dict[str, Any] | None:
+    def _still_equal(self, database: Database, verifying: Progress | None) -> dict[str, Any] | None:
+        newest = self._looks_equal(database)
+        if newest is None:
+            return None
+        digest = file_digest(self.folder / newest["name"], verifying)
+        return newest if digest == newest["sha256"] else None
+
+    def _looks_equal(self, database: Database) -> dict[str, Any] | None:
+        """The newest sidecar, if nothing has been written since, as far as sizes and times tell."""
         sidecars = self.sidecars()
         if not sidecars or sidecars[-1].get("source") is None:
             return None
         newest = sidecars[-1]
         if database.stamp_of_content() != newest["source"]:
             return None
-        file = self.folder / newest["name"]
-        if file.stat().st_size != newest["size"] or file_digest(file) != newest["sha256"]:
-            return None
-        return newest
-
-    # -- retention ----------------------------------------------------------------------------
-
-    def prune(self, *, needed: frozenset[str] = frozenset()) -> list[Backup]:
-        """Remove the oldest backups beyond ``keep``; returns what was removed.
-
-        The newest one always stays, and so does each that an unfinished release names.
-
-        :raises StepFailed: some could not be removed.
-        """
-        surplus, failures = self.surplus(needed), []
-        for backup in surplus:
-            try:
-                Path(backup.file).unlink()
-                self.sidecar(backup.name).unlink()
-            except OSError as error:
-                failures.append(f"{backup.name}: {error.strerror}")
-        if failures:
-            raise StepFailed(
-                f"{counted(len(failures), 'old backup')} of {self.environment.name} could not be"
-                f" removed, {failures[0]}.",
-                untouched="No database was changed.",
-                next=f"See to the rights in {self.folder}, then type: invoke prune",
-            )
-        return surplus
-
-    def surplus(self, needed: frozenset[str] = frozenset()) -> list[Backup]:
-        """The backups that retention would remove."""
-        return [each for each in self.backups()[: -self.keep] if each.name not in needed]
+        size = (self.folder / newest["name"]).stat().st_size
+        return newest if size == newest["size"] else None
 
 
-def verified_digest(copy: Database, file: Path, taken: Fingerprint, version_table: str) -> str:
+def verified_digest(
+    copy: Database,
+    file: Path,
+    taken: Fingerprint,
+    version_table: str,
+    progress: Progress | None = None,
+) -> str:
     """Open the copy, compare it with what was copied, and hash it meanwhile.
 
     :raises StepFailed: the copy is damaged or not equal to its source. A check of integrity
         alone calls an empty copy sound.
     """
+    stopped = Event()
+
+    def hashed(done: int, total: int) -> None:
+        if stopped.is_set():
+            raise InterruptedError
+        if progress is not None:
+            progress(done, total)
+
     with ThreadPoolExecutor(1) as pool:
-        digest = pool.submit(file_digest, file)
-        damage = copy.find_damage()
-        if damage or copy.fingerprint(version_table) != taken:
-            reason = damage or "it is not equal to its source"
-            raise StepFailed(
-                f"The backup could not be verified: {reason}.",
-                untouched="The database was not changed, and the copy was discarded.",
-                next="See whether the database itself is damaged: invoke doctor",
-            )
+        digest = pool.submit(file_digest, file, hashed)
+        try:
+            _require_equal(copy, taken, version_table)
+        except BaseException:
+            stopped.set()  # nobody waits for the rest of a large file
+            raise
         return digest.result()
 
 
-def file_digest(file: Path) -> str:
+def _require_equal(copy: Database, taken: Fingerprint, version_table: str) -> None:
+    damage = copy.find_damage()
+    if damage or copy.fingerprint(version_table) != taken:
+        reason = damage or "it is not equal to its source"
+        raise StepFailed(
+            f"The backup could not be verified: {reason}.",
+            untouched="The database was not changed, and the copy was discarded.",
+            next="See whether the database itself is damaged: invoke doctor",
+        )
+
+
+def file_digest(file: Path, progress: Progress | None = None) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
+    digest, done = hashlib.sha256(), 0
     with file.open("rb") as stream:
+        total = os.fstat(stream.fileno()).st_size
         while block := stream.read(BLOCK):
             digest.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
     return digest.hexdigest()
 
 
@@ -325,6 +362,8 @@ def _in_words(error: Exception, folder: Path) -> str:
         return f"{error.strerror} ({folder})"
     if "full" in str(error):
         return f"the disk is full ({folder})"
+    if "locked" in str(error):
+        return "another process holds the database locked"
     if "disk I/O error" in str(error):
         return f"the disk gave an error while the copy was written ({folder})"
     return f"{error}"

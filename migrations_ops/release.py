@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
+from migrations_ops import retention
 from migrations_ops.backups import ELSEWHERE, Shelf
 from migrations_ops.checks import require_passed_verify, verify
 from migrations_ops.commands import require_rehearsable
@@ -14,13 +14,15 @@ from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.gate import Evidence, find_edited, require_passed
 from migrations_ops.locks import hold_locks
+from migrations_ops.losses import without_allowed
 from migrations_ops.project import Project
-from migrations_ops.records import read_records
 from migrations_ops.recovery import recover
 from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
 from migrations_ops.results import Finding
+from migrations_ops.room import require_room
 from migrations_ops.status import Standing, require_upgradable, stand
 from migrations_ops.upgrade import Attempt, back_up, upgrade, upgrade_commands
+from migrations_ops.words import quoted
 from migrations_ops.work import Work
 
 # Asked before a later environment is upgraded, where it is configured to ask.
@@ -31,10 +33,12 @@ MISSING = "missing-database"
 
 @dataclass(frozen=True)
 class Wish:
-    """What a task was asked for. ``to`` replaces the configured target."""
+    """What a task was asked for. ``to`` replaces the configured target; ``resume`` means: only
+    if something was broken off."""
 
     to: str | None = None
     ask: Ask | None = None
+    resume: bool = False
 
     def target(self, environment: Environment) -> str:
         return self.to or environment.target
@@ -47,7 +51,8 @@ def release(work: Work, wish: Wish) -> None:
     """
     project = work.project
     with hold_locks(_databases(project), work.record.task, project.settings.wait):
-        recover(work, list(project.settings.path))
+        if not recover(work, list(project.settings.path)) and wish.resume:
+            return
         survey = preflight(work, wish)
         behind = [standing for standing in survey if standing.pending]
         if not behind:
@@ -77,6 +82,7 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
             require_present(work, standing)
             require_readable_scripts(standing)
             require_unedited(work, standing)
+        require_room(project.settings, survey)
         serving = survey[-1]
         work.record.update(from_=serving.look.revisions, to=serving.target)
         step.note = "; ".join(
@@ -166,7 +172,7 @@ def require_runnable(project: Project, standing: Standing) -> None:
     if environment is not project.settings.path[0]:
         require_rehearsable(project, environment)
     shelf = Shelf.of(project.settings, environment)
-    obstacle = shelf.find_obstacle(standing.database) if standing.exists else ""
+    obstacle = shelf.find_closed() if standing.exists else ""
     if obstacle:
         raise Refused(obstacle, untouched="No database was touched.", next=ELSEWHERE)
 
@@ -179,12 +185,12 @@ def require_present(work: Work, standing: Standing) -> None:
     environment = standing.environment
     if not environment.protected or standing.state not in ("missing", "empty"):
         return
-    backups = Shelf.of(work.project.settings, environment).backups()
-    if backups and MISSING not in work.allowed(environment):
+    shelf = Shelf.of(work.project.settings, environment)
+    if shelf.backups() and MISSING not in work.allowed(environment):
         name = environment.name
         raise Refused(
             f"{name} ({standing.database.label}) is {standing.state}, and there are backups of it:"
-            f" the newest is {backups[-1].name}.",
+            f" the newest is {shelf.find('latest').name}.",
             untouched="No database was touched.",
             next=f"Bring it back: invoke restore --env {name} --backup latest --yes; or, if it is"
             f" meant to be made anew: --allow {MISSING}",
@@ -192,36 +198,32 @@ def require_present(work: Work, standing: Standing) -> None:
 
 
 def require_unedited(work: Work, standing: Standing) -> None:
-    """:raises Refused: a revision was edited after this environment had applied it."""
-    found = find_edited(Evidence(work.project.settings.releases), standing)
-    if found:
-        raise Refused(
-            f"{found[0].message[0].upper()}{found[0].message[1:]}.",
-            untouched="No database was touched.",
-        )
+    """:raises Refused: a revision that this environment has run was edited since, or is gone."""
+    allowed = work.allowed(standing.environment)
+    for found in without_allowed(find_edited(standing), allowed):
+        if found.severity == "error":
+            raise Refused(
+                f"{found.message[0].upper()}{found.message[1:]}.",
+                untouched="No database was touched.",
+                next=f"Or, if that is meant: --allow {quoted(f'{found.code}:{found.where}')}",
+            )
 
 
 def prune(work: Work, environments: Iterable[Environment]) -> None:
     """Retention, when everything new is safe. Where it fails, that undoes nothing."""
-    needed = unfinished_backups(work.project.settings.releases)
+    settings = work.project.settings
+    past = retention.Past.read(settings.releases)
+    # A clock that was set back must not make what was just taken look like an old one, even if
+    # no record could be written that names it.
+    past = replace(past, needed=past.needed.union(work.record.result.backups))
     for environment in environments:
         try:
-            Shelf.of(work.project.settings, environment).prune(needed=needed)
+            retention.prune(Shelf.of(settings, environment), past)
         except StepFailed as error:
             with work.record.step("prune", environment.name) as step:
                 step.note = "old backups stay"
                 kept = Finding("backups-kept", "warning", error.what, environment.name)
                 work.record.add_findings([kept])
-
-
-def unfinished_backups(releases: Path) -> frozenset[str]:
-    """The backups that releases without an outcome, or with a bad one, may still need."""
-    return frozenset(
-        name
-        for document in read_records(releases)
-        if document.get("outcome") in (None, "failed, needs a person")
-        for name in document.get("backups", ())
-    )
 
 
 def _databases(project: Project) -> list[Database]:

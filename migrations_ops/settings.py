@@ -47,8 +47,9 @@ PYPROJECT = "pyproject.toml"
 class Settings:
     """What the configuration says. ``path`` is the promotion path, in order; paths are absolute.
 
-    ``keep`` counts the verified backups kept for each environment; ``wait`` is how many seconds
-    a task waits for another release before it leaves with exit code 5.
+    ``keep`` counts the verified backups kept for each environment, and ``keep_days`` the days
+    for which those beyond that number are kept as well; ``wait`` is how many seconds a task
+    waits for another release before it leaves with exit code 5.
     """
 
     file: Path
@@ -57,6 +58,7 @@ class Settings:
     backups: Path
     releases: Path
     keep: int
+    keep_days: int
     wait: float
     path: tuple[Environment, ...]
 
@@ -173,6 +175,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
         backups=backups,
         releases=backups.parent / "releases",
         keep=max(1, reader.value("keep", 10)),
+        keep_days=reader.value("keep_days", 0),
         wait=float(reader.value("wait", 10)),
         path=path,
     )
@@ -323,6 +326,7 @@ _TOP_KEYS: Mapping[str, Check] = {
     "selector": VARIABLE,
     "backups": TEXT,
     "keep": COUNT,
+    "keep_days": COUNT,
     "wait": SECONDS,
     "environments": TABLE,
 }

@@ -21,13 +21,12 @@ from hypothesis import strategies as st
 
 from migrations_ops import backups
 from migrations_ops.backups import Shelf, file_digest, require_intact
-from migrations_ops.databases import Progress
-from migrations_ops.databases import sqlite as sqlite_module
+from migrations_ops.databases import Progress, sqlite_copy
 from migrations_ops.databases.sqlite import SQLite
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.records import RECORD
-from migrations_ops.release import unfinished_backups
 from migrations_ops.results import Fingerprint
+from migrations_ops.retention import Past, prune
 from migrations_ops.settings import Settings, read
 from tests.databases.support import MODES, held, immutable, make_pair, sides, writer
 from tests.support import R2, Sandbox, dump, query
@@ -305,7 +304,7 @@ def test_a_backup_of_a_locked_database_fails_and_leaves_nothing(
     prod: tuple[Shelf, SQLite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf, database = prod
-    monkeypatch.setattr(sqlite_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.2)
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed, match="locked"):
         shelf.take(database, progress=None)
     assert files(shelf.folder) == []
@@ -496,7 +495,7 @@ def test_retention_keeps_the_newest_and_never_none(tmp_path: Path, keep: int, le
     shelf, database = shelf_of(project(tmp_path, keep))
     make_pair(database.path, "delete")
     names = taken(shelf, database, 4)
-    removed = shelf.prune()
+    removed = prune(shelf, Past())
     assert [each.name for each in removed] == names[: 4 - left]
     assert [each.name for each in shelf.backups()] == names[4 - left :]
     assert len(files(shelf.folder)) == 2 * left
@@ -510,7 +509,7 @@ def test_retention_minds_its_own_environment(tmp_path: Path) -> None:
         make_pair(each.path, "delete")
     taken(shelf, database, 2)
     kept = taken(other, other_database, 2)
-    shelf.prune()
+    prune(shelf, Past())
     assert [each.name for each in other.backups()] == kept
 
 
@@ -519,12 +518,12 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
     shelf, database = shelf_of(found)
     make_pair(database.path, "delete")
     names = taken(shelf, database, 5)
-    for number, outcome in enumerate([None, "failed, needs a person", "released", "interrupted"]):
+    for number, outcome in enumerate([None, "failed, needs a person", "released", "released"]):
         folder = found.releases / str(number)
         folder.mkdir(parents=True)
         document = {"id": str(number), "outcome": outcome, "backups": [names[number]]}
         (folder / RECORD).write_text(json.dumps(document))
-    removed = shelf.prune(needed=unfinished_backups(found.releases))
+    removed = prune(shelf, Past.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
     assert [each.name for each in shelf.backups()] == [names[0], names[1], names[4]]
 

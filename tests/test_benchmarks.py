@@ -39,10 +39,31 @@ def test_table_has_a_row_for_each_comparison_with_its_ratio_and_target() -> None
     assert "alembic" in machine
 
 
+def test_backup_is_compared_with_each_other_way_to_copy_in_one_run() -> None:
+    ran = run_benchmarks("--only", "backup", "--runs", "1", "--megabytes", "2")
+    assert ran.returncode == 0, ran.stderr
+    header, _, *rows = ran.stdout.split("\n\n")[0].splitlines()
+    measured = [row.split(", 2 MB")[0] for row in rows]
+    assert measured == [
+        "verified backup",
+        "verified backup",
+        "invoke backup",
+        "sqlite3 .backup",
+        "VACUUM INTO",
+        "copy, hash, check by hand",
+        "copy through SQLite, flushed",
+        "SHA-256",
+        "quick_check",
+    ]
+    assert " 4.20  " in rows[0]
+    assert [" cp, 2 MB " in row for row in rows].count(False) == 1
+    assert "ratio" in header
+
+
 def test_unknown_benchmark_is_refused_and_the_known_ones_are_named() -> None:
     ran = run_benchmarks("--only", "speed")
     assert ran.returncode == 2
-    assert "pending, nothing, status, list, growth" in ran.stderr
+    assert "pending, nothing, status, list, growth, backup" in ran.stderr
 
 
 def test_cases_take_turns_after_a_round_that_does_not_count() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from migrations_ops.render import text
 from migrations_ops.render.style import Style, padded, shortened, width
 from migrations_ops.results import Finding, StepResult
+from migrations_ops.words import human_size
 
 _NAME = 10
 _ENVIRONMENT = 8
 _REFRESH = 0.1
+_BAR = 20
 _GOOD = frozenset({"done", "verified", "reused", "passed", "proved equal"})
 
 
@@ -24,31 +28,43 @@ class Lines:
         self._stream = sys.stderr if stream is None else stream
         self.style = Style(self._stream)
         self._now = ("", "")
+        self._phase = ""
         self._begun = self._shown = 0.0
         self._findings: list[Finding] = []
 
     def begin(self, step: str, environment: str) -> None:
         self._now = (step, environment)
-        self._begun = time.monotonic()
+        self._phase = ""
         self.progress("")
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        """Show what the step is doing; on a terminal only, and not more often than one sees."""
+        """Show what the step is doing; on a terminal only, and not more often than one sees.
+
+        :param done: so many bytes of the total.
+        """
         moment = time.monotonic()
-        if not self.style.live or (total and done < total and moment - self._shown < _REFRESH):
+        if not self.style.live:
+            return
+        if what != self._phase:
+            self._phase, self._begun = what, moment
+        elif total and done < total and moment - self._shown < _REFRESH:
             return
         self._shown = moment
         if total:
-            share = done / total
-            seconds = moment - self._begun
-            left = f", {seconds / share - seconds:.0f} s left" if share > 0 and seconds > 1 else ""
-            what = f"{what} {share:.0%}{left}"
+            what = f"{what} {progress_bar(done, total, moment - self._begun, self.style)}"
         step, environment = self._now
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
         # A line that wraps could not be taken back.
-        room = shutil.get_terminal_size().columns - width(line) - 1
-        self._stream.write(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
-        self._stream.flush()
+        room = self._columns() - width(line) - 1
+        self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
+
+    def _columns(self) -> int:
+        """The width of this very stream: standard output may go to a file meanwhile."""
+        try:
+            found = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            found = 0
+        return found or shutil.get_terminal_size().columns
 
     def end(self, result: StepResult, note: str) -> None:
         good = result.outcome in _GOOD
@@ -72,5 +88,46 @@ class Lines:
         self._write(line)
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
+        self._put(f"{line}\n")
+
+    def _put(self, shown: str) -> None:
+        # A terminal that was closed, a pipe that nobody reads: what is at work goes on.
+        try:
+            self._stream.write(shown)
+            self._stream.flush()
+        except OSError:
+            discard(self._stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Let nobody read what could not be shown: else Python fails at its end, on the rest of it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def progress_bar(done: int, total: int, seconds: float, style: Style) -> str:
+    """How far it has come, how fast it goes and how long that will take.
+
+    The share comes first: a narrow terminal cuts off the rest.
+    """
+    share = min(1.0, done / total)
+    filled = round(share * _BAR)
+    bar = style.sign("█") * filled + style.sign("░") * (_BAR - filled)
+    parts = [f"{share:4.0%} {bar} {human_size(done)} of {human_size(total)}"]
+    if done and seconds > 0:
+        parts.append(f"{human_size(round(done / seconds))}/s")
+        parts.append(f"{time_left(seconds / share - seconds)} left")
+    return ", ".join(parts)
+
+
+def time_left(seconds: float) -> str:
+    """``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"

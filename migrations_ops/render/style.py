@@ -8,7 +8,7 @@ import unicodedata
 from typing import TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!"}
+_PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-"}
 
 
 class Style:
@@ -21,7 +21,7 @@ class Style:
         self.colours = self.live and not os.environ.get("NO_COLOR")
         encoding = getattr(stream, "encoding", None) or "ascii"
         try:
-            "✓✗→●…⚠".encode(encoding)
+            "".join(_PLAIN_SIGNS).encode(encoding)
             self._signs = True
         except (UnicodeEncodeError, LookupError):
             # A Windows console of code page 932 cannot show them and would raise.

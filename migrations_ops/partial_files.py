@@ -1,0 +1,54 @@
+"""The names of copies in the making, and what is left of those that were killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PART = ".part"
+# Nothing takes so long without being written: what is older is of a process that is gone.
+_OLD_SECONDS = 3600
+
+
+def partial_name(name: str) -> str:
+    """What a file is called until it is complete: host and process tell whose it is."""
+    return f"{name}.{this_host()}-{os.getpid()}{PART}"
+
+
+def sweep(folder: Path, prefix: str) -> None:
+    """Remove what killed backups left, however many they were within the last minute.
+
+    :param prefix: how the names of an environment's backups begin, before their date.
+    """
+    ours = re.compile(
+        rf"{re.escape(prefix)}_\d{{8}}_\d{{6}}.*\.{this_host()}-(?P<process>\d+){PART}.*"
+    )
+    for leftover in folder.glob(f"{prefix}_*{PART}*"):
+        named = ours.fullmatch(leftover.name)
+        with suppress(OSError):
+            dead = named is not None and not _is_alive(int(named["process"]))
+            # Of another host, or named in another way: only its age can tell.
+            if dead or time.time() - leftover.stat().st_mtime > _OLD_SECONDS:
+                leftover.unlink()
+
+
+def this_host() -> str:
+    """The name of this host, as a part of file names."""
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this host runs, or may run."""
+    if os.name == "nt":
+        return True  # to ask there, as it is asked here, would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
