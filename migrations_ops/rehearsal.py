@@ -9,13 +9,13 @@ from pathlib import Path
 
 from migrations_ops.alembic_steps import CommandRun, Step, orders_for
 from migrations_ops.backups import Shelf
+from migrations_ops.comparing import Comparing
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Interrupted, Refused, StepFailed
-from migrations_ops.losses import Said, find_losses, without_allowed
+from migrations_ops.losses import without_allowed
 from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Severity
 from migrations_ops.revisions import Revision
-from migrations_ops.sources import Sayings
 from migrations_ops.status import Standing
 from migrations_ops.upgrade import (
     in_revision,
@@ -96,7 +96,7 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
             step.argv = child.argv
             if backup is not None:
                 shutil.copyfile(backup.file, scratch)
-            play = _Play(work, standing, child, scratch, commands)
+            play = _Play(work, standing, child, scratch, commands, backup)
             rehearsed = play.whole(_before(work, environment, backup))
             step.revisions = play.revisions
             step.note = play.note
@@ -136,14 +136,21 @@ class _Play:
     """
 
     def __init__(
-        self, work: Work, standing: Standing, child: Step, scratch: Path, commands: list[list[str]]
+        self,
+        work: Work,
+        standing: Standing,
+        child: Step,
+        scratch: Path,
+        commands: list[list[str]],
+        backup: Backup | None,
     ) -> None:
         self._work, self._standing, self._child = work, standing, child
         self._left = list(commands)
         self._ended = False
+        self._backup = backup
         self._scratch: Database = standing.database.open_scratch(scratch)
         environment = standing.environment
-        self._orders = orders_for(work.project, environment, instead=scratch)
+        self._orders = orders_for(work.project, environment, instead=scratch, facts=work.facts)
         self._was = EMPTY
         self.revisions: tuple[RevisionRun, ...] = ()
         self.note = ""
@@ -155,7 +162,7 @@ class _Play:
             self._child.close()
 
     def _whole(self, before: Fingerprint) -> Rehearsed:
-        name, self._was = self._standing.environment.name, before
+        self._was = before
         up = self._act()
         self.revisions = tuple(up.revisions)
         self.note = revisions_in_words(up)
@@ -166,11 +173,7 @@ class _Play:
                 f"{ran_to_its_end(up)}, but the copy stands at"
                 f" {', '.join(after.revisions) or 'no revision'}"
             )
-        said = Said.by(up.operations, up.statements)
-        if up.commands:
-            sources = Sayings.of(self._standing.pending)
-            said = Said.by(sources.operations, sources.statements)
-        findings = find_losses(before, after, said, name)
+        findings = self._lost(up, before, after)
         if self._left and self._left[0] == ["check"]:
             findings += self._drift(self._act())
         if self._left:
@@ -192,6 +195,13 @@ class _Play:
         if run.commands and self._child.committed and not structure_is(self._standing, self._was):
             raise _Strayed(f"{self._standing.environment.name} itself was changed")
         return run
+
+    def _lost(self, up: CommandRun, before: Fingerprint, after: Fingerprint) -> list[Finding]:
+        """What is not there any more, or is not as it was, and no revision says so."""
+        if self._backup is None:
+            return []
+        comparing = Comparing(self._work, self._standing, self._backup)
+        return comparing.find(self._scratch, up, before, after, orphans=True)
 
     def _fingerprint(self) -> Fingerprint:
         return self._scratch.fingerprint(self._standing.environment.version_table)

@@ -16,7 +16,7 @@ from migrations_ops.revisions import Revision
 # The names of the positional parameters of Alembic's operations; those of a batch lack the table.
 _OPERATIONS = {
     "drop_table": ("table_name",),
-    "rename_table": ("old_table_name",),
+    "rename_table": ("old_table_name", "new_table_name"),
     "drop_column": ("table_name", "column_name"),
     "drop_index": ("index_name", "table_name"),
     "drop_constraint": ("constraint_name", "table_name", "type_"),
@@ -77,6 +77,7 @@ class Sayings(ast.NodeVisitor):
             parameters = tuple(name for name in parameters if name != "table_name")
         found = {"table_name": batch or ""} | _arguments(node, parameters)
         if kind == "alter_column":
+            self._note_alteration(node, found)
             if not any(keyword.arg == "new_column_name" for keyword in node.keywords):
                 return
             kind = "rename_column"
@@ -87,6 +88,20 @@ class Sayings(ast.NodeVisitor):
                 "table": found.get("old_table_name") or found["table_name"],
                 "name": next((found[name] for name in names if name in found), ""),
                 "type": found.get("type_"),
+                "to": found.get("new_table_name") or found.get("new_column_name"),
+            }
+        )
+
+    def _note_alteration(self, node: ast.Call, found: dict[str, str]) -> None:
+        """What of a column is changed by name."""
+        given = {keyword.arg for keyword in node.keywords}
+        words = {"type_": "type", "nullable": "nullable", "server_default": "default"}
+        self.operations.append(
+            {
+                "kind": "alter_column",
+                "table": found["table_name"],
+                "name": found.get("column_name", ""),
+                "changes": [what for word, what in words.items() if word in given],
             }
         )
 

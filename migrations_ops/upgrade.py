@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from migrations_ops.alembic_steps import CommandRun, Listener, Step, orders_for
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import first_error, judge, require_passed_verify, summary
+from migrations_ops.comparing import Comparing, Witness
 from migrations_ops.environments import Environment
 from migrations_ops.errors import (
     ExitCode,
@@ -16,9 +18,9 @@ from migrations_ops.errors import (
     Refused,
     StepFailed,
 )
-from migrations_ops.gate import Evidence
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Finding, Fingerprint, Look, VerifyReport
+from migrations_ops.scripts import digest
 from migrations_ops.status import Place, Standing, stand
 from migrations_ops.words import counted, human_size, see_env_py
 from migrations_ops.work import Work
@@ -38,10 +40,13 @@ def back_up(work: Work, place: Place, note: str = "") -> Backup | None:
     with work.record.step("back up", environment.name) as step:
         shelf = Shelf.of(work.project.settings, environment)
 
-        def progress(done: int, total: int) -> None:
-            work.record.report.progress("copying", done, total)
-
-        backup = shelf.take(database, note=note, progress=progress)
+        show = work.record.report.progress
+        backup = shelf.take(
+            database,
+            note=note,
+            progress=partial(show, "copying"),
+            verifying=partial(show, "verifying"),
+        )
         work.record.add_backup(backup)
         step.outcome = "reused" if backup.reused else "verified"
         step.note = f"{backup.name}, {human_size(backup.size)}"
@@ -92,13 +97,17 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     :raises NeedsAPerson: it failed and the database could not be put back.
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
-    work, standing = attempt.work, attempt.standing
+    work = attempt.work
     child = work.take_step(attempt.name, attempt.environment, attempt.commands)
     try:
-        _upgrade(attempt, child)
-        Evidence(work.project.settings.releases).note_applied(attempt.environment, standing.pending)
+        witness = _witness(attempt)
+        run = _upgrade(attempt, child)
+        if run.commands:
+            _note_commands(attempt, run)
+        if witness is not None:
+            witness.upgraded()
         try:
-            return _verify(attempt, child)
+            return _verify(attempt, child, run, witness)
         except KeyboardInterrupt:
             child.close()
             raise _unverified(attempt) from None
@@ -106,7 +115,35 @@ def upgrade(attempt: Attempt) -> VerifyReport:
         child.close()
 
 
-def _upgrade(attempt: Attempt, child: Step) -> None:
+def _witness(attempt: Attempt) -> Witness | None:
+    """Sees whether anybody else writes; None where no rehearsal has shown what is to come."""
+    if attempt.backup is None or attempt.rehearsed is None:
+        return None
+    return Witness(Comparing(attempt.work, attempt.standing, attempt.backup))
+
+
+def _note_commands(attempt: Attempt, run: CommandRun) -> None:
+    """Where our child is not inside, the ledger is written afterwards."""
+    rows = [
+        attempt.work.facts
+        | {
+            "event": "upgrade",
+            "revision": revision.revision,
+            "source_hash": digest(revision) or None,
+            "started": run.started,
+        }
+        for revision in attempt.standing.pending
+    ]
+    name = attempt.environment.name
+    try:
+        attempt.standing.database.note(name, rows)
+    except StepFailed as error:
+        # The upgrade is done: that it was not noted must not undo it.
+        found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
+        attempt.work.record.add_findings([found])
+
+
+def _upgrade(attempt: Attempt, child: Step) -> CommandRun:
     work, standing, environment = attempt.work, attempt.standing, attempt.environment
     run: CommandRun | None
     try:
@@ -114,7 +151,7 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
             step.argv = child.argv
             if not standing.exists:
                 standing.database.prepare_place()
-            orders = orders_for(work.project, environment)
+            orders = orders_for(work.project, environment, facts=work.facts)
             run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
             step.take(run)
             step.note = revisions_in_words(run)
@@ -125,8 +162,8 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
     except KeyboardInterrupt:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
-    if not failure:
-        return
+    if run is not None and not failure:
+        return run
     child.close()
     reason = f"the upgrade of {environment.name} failed"
     settled = settle(work, standing, attempt.backup, reason, force=child.committed)
@@ -145,7 +182,9 @@ def _upgrade(attempt: Attempt, child: Step) -> None:
     )
 
 
-def _verify(attempt: Attempt, child: Step) -> VerifyReport:
+def _verify(
+    attempt: Attempt, child: Step, run: CommandRun, witness: Witness | None
+) -> VerifyReport:
     work, environment = attempt.work, attempt.environment
     with work.record.step("verify", environment.name) as step:
         drift = None
@@ -155,9 +194,16 @@ def _verify(attempt: Attempt, child: Step) -> VerifyReport:
             # It may leave while the database is looked at: its last word was said.
             drift = child.run(orders_for(work.project, environment), last=False)
         now = stand(work.project, environment, attempt.end)
-        report = judge(work, now, drift, _unlike(now, attempt.rehearsed))
+        found = _unlike(now, attempt.rehearsed)
+        if witness is not None and not found:
+            # The child looks after the parents of rows, where it is inside and all is at once.
+            orphans = bool(run.commands) or child.committed
+            found = witness.find(run, orphans=orphans)
+        report = judge(work, now, drift, found)
         work.record.add_findings(list(report.findings))
         step.note = summary(report)
+        if witness is not None and witness.disturbed and report.passed:
+            step.note += "; written to meanwhile, so that rows were not compared"
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
     if report.passed:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import __version__, losses, settings, settings_table
+from migrations_ops import __version__, facts, settings, settings_table
 from tests.documents import (
     DOCUMENTS,
     Command,
@@ -227,7 +227,7 @@ def codes_of_the_source() -> set[str]:
             elif node.func.id == "Finding":
                 found.add(first.value)
             elif node.func.id == "_code":
-                kinds = ("table", "column") if first.value == "dropped" else losses._KINDS
+                kinds = ("table", "column") if first.value == "dropped" else facts.KINDS
                 found |= {f"{first.value}-{kind.replace(' ', '-')}" for kind in kinds}
     return found
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from migrations_ops.databases.sqlite import fingerprint
-from migrations_ops.losses import Said, find_losses, without_allowed
+from migrations_ops.losses import find_losses, without_allowed
 from migrations_ops.results import Finding, Fingerprint
+from migrations_ops.said import Said
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 START = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,8 +13,13 @@ from .events import Events
 # many in one revision they are counted, not told.
 STATEMENTS_TOLD = 500
 SQL_TOLD = 4000
-# Whoever looks for losses must hear of these all the same.
-_REMOVING = frozenset({"DROP", "DELETE", "ALTER"})
+# Whoever looks for losses must hear of these all the same, once for each thing that they change:
+# the words that name it, which an INSERT OR REPLACE has two more of.
+_CHANGING = {"DROP": 6, "DELETE": 6, "ALTER": 6, "UPDATE": 2, "REPLACE": 3, "INSERT": 3}
+_WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
+_SET = re.compile(r"(\w+)[\"`\]]?\s*=")
+# A revision of more kinds than this writes its values into its statements.
+_KINDS_TOLD = 2000
 
 _DROPS = {
     "DropTableOp": "drop_table",
@@ -32,7 +38,7 @@ class Tracing:
         self._statements = statements
         self._count = 0
         self._begun = 0.0
-        self._removed: set[tuple[str, ...]] = set()
+        self._changed: set[tuple[str, ...]] = set()
         self.revision: str | None = None
 
     def install(self) -> None:
@@ -84,7 +90,7 @@ class Tracing:
         if self.revision is None:
             return
         self._count += 1
-        told = self._count <= STATEMENTS_TOLD or self._is_first_of_its_kind(sql)
+        told = self._is_first_of_its_kind(sql) or self._count <= STATEMENTS_TOLD
         if self._statements and told:
             self._events.emit(
                 "statement",
@@ -95,18 +101,38 @@ class Tracing:
             )
 
     def _is_first_of_its_kind(self, sql: str) -> bool:
-        """Whether this statement drops or deletes something that none before it did."""
-        words = tuple(sql[:SQL_TOLD].split()[:6])
-        if not words or words[0].upper() not in _REMOVING or words in self._removed:
+        """Whether this statement changes something that none before it did."""
+        words = sql[:SQL_TOLD].split(maxsplit=6)[:6]
+        verb = words[0].upper() if words else ""
+        if verb not in _CHANGING:
             return False
-        self._removed.add(words)
+        more = 2 if verb in ("INSERT", "UPDATE") and words[1:2] in (["OR"], ["or"]) else 0
+        kind = tuple(words[: _CHANGING[verb] + more])
+        if verb == "UPDATE":
+            kind += tuple(_SET.findall(_WHERE.split(sql[:SQL_TOLD], maxsplit=1)[0]))
+        if kind in self._changed or len(self._changed) > _KINDS_TOLD:
+            return False
+        self._changed.add(kind)
         return True
 
     def _operation(self, operation: Any) -> None:
         kind = _DROPS.get(type(operation).__name__)
-        if getattr(operation, "modify_name", None) is not None:
+        renamed = getattr(operation, "modify_name", None)
+        changes = _changes(operation)
+        if renamed is not None:
             kind = "rename_column"
-        if kind is None or self.revision is None:
+        if self.revision is None:
+            return
+        if changes:
+            self._events.emit(
+                "operation",
+                revision=self.revision,
+                kind="alter_column",
+                table=_text(operation.table_name),
+                name=_text(operation.column_name),
+                changes=changes,
+            )
+        if kind is None:
             return
         table = getattr(operation, "table_name", None)
         name = (
@@ -121,7 +147,21 @@ class Tracing:
             table=_text(table),
             name=_text(name),
             type=_text(getattr(operation, "constraint_type", None)),
+            to=_text(renamed),
         )
+
+
+def _changes(operation: Any) -> list[str]:
+    """What of a column an operation changes by name."""
+    if type(operation).__name__ != "AlterColumnOp":
+        return []
+    changes = {
+        "type": operation.modify_type is not None,
+        "nullable": operation.modify_nullable is not None,
+        # False means: not asked for; None: no default any more.
+        "default": operation.modify_server_default is not False,
+    }
+    return [what for what, asked in changes.items() if asked]
 
 
 def _text(value: Any) -> str | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.chaos.rounds import play
-from tests.chaos.world import make_template
+from tests.chaos.acts import ACTS
+from tests.chaos.rounds import Draw, Round, play
+from tests.chaos.shots import SHOTS
+from tests.chaos.world import make_templates
 
 
 def main() -> int:
@@ -19,23 +23,66 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--act", choices=ACTS, help="always this command")
+    parser.add_argument("--shot", choices=SHOTS, help="always this disturbance")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    template = make_template(folder / "template")
-    seeds = [options.seed + number for number in range(options.rounds)]
-    counts: Counter[tuple[str, int]] = Counter()
-    bad = 0
-    with ThreadPoolExecutor(options.workers) as pool:
-        rounds = pool.map(lambda seed: play(template, folder / str(seed), seed), seeds)
-        for seed, played in zip(seeds, rounds, strict=True):
-            counts[played.shot, played.exit] += 1
-            for problem in played.problems:
-                print(f"seed {seed} ({played.shot} after {played.delay:.2f} s): {problem}")
-            bad += bool(played.problems)
-    for (shot, code), count in sorted(counts.items()):
-        print(f"{count:5}  {shot:<10} exit {code}")
-    print(f"{options.rounds} rounds, {bad} with problems (first seed {options.seed})")
+    seeds = range(options.seed, options.seed + options.rounds)
+    draws = [Draw.of(seed, options.act, options.shot) for seed in seeds]
+    played = []
+    for each in _play_all(folder, draws, options.workers):
+        played.append(each)
+        _tell(each, options)
+    _sum_up(played)
+    bad = sum(bool(each.problems) for each in played)
+    print(f"{len(played)} rounds, {bad} with problems (first seed {options.seed})")
+    if not bad:
+        shutil.rmtree(folder)
     return 1 if bad else 0
+
+
+def _play_all(folder: Path, draws: list[Draw], workers: int) -> Iterator[Round]:
+    templates = make_templates(folder / "templates")
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(play, templates, folder / str(draw.seed), draw) for draw in draws]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def _tell(each: Round, options: argparse.Namespace) -> None:
+    print(f"seed {each.draw.seed}: {each.draw}; exit {_codes(each)}", flush=True)
+    for problem in each.problems:
+        print(f"    PROBLEM {problem}", flush=True)
+    if each.problems:
+        named = [
+            f" --{name} {getattr(options, name)!r}"
+            for name in ("act", "shot")
+            if getattr(options, name)
+        ]
+        again = f"python -m tests.chaos --rounds 1 --seed {each.draw.seed}{''.join(named)}"
+        print(f"    kept in {each.folder}; once more: {again}", flush=True)
+
+
+def _sum_up(played: list[Round]) -> None:
+    _table("commands", [(each.draw.act, each) for each in played])
+    _table("shots", [(each.draw.shot, each) for each in played])
+    print()
+
+
+def _table(title: str, played: list[tuple[str, Round]]) -> None:
+    """How often each was drawn, how many were bad, and how often it ended with which code."""
+    print(f"\n{title}")
+    exits = Counter((name, _codes(each)) for name, each in played)
+    bad = Counter(name for name, each in played if each.problems)
+    for name, total in sorted(Counter(name for name, _ in played).items()):
+        codes = ", ".join(
+            f"{count} x {code}" for (of, code), count in sorted(exits.items()) if of == name
+        )
+        print(f"{total:5}  {name:<24} {bad[name]:3} bad   exit {codes}")
+
+
+def _codes(each: Round) -> str:
+    return "+".join(str(code) for code in each.exits)
 
 
 if __name__ == "__main__":

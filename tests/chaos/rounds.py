@@ -1,129 +1,300 @@
-"""One round: a release under fire, what must hold after it, and the release that mends it."""
+"""One round: a command under fire, what must hold after it, and the release that mends it."""
 
 from __future__ import annotations
 
-import os
 import random
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.world import LAST, World, make_world
-from tests.support import clean_environment, query
+from tests.chaos import disks
+from tests.chaos.acts import ACTS, RELEASE, Act
+from tests.chaos.hostile import make_hostile
+from tests.chaos.invariants import (
+    bad_words,
+    problems,
+    problems_at_rest,
+    two_at_work,
+    unfinished,
+)
+from tests.chaos.shots import LASTING, SHOTS, Aim, orphans, shoot
+from tests.chaos.world import World, make_world
+from tests.support import Ran, clean_environment
 
-HOSTILE = {
-    "EXEC_ENV": "dev",
-    "ALEMBIC_CONFIG": "/nowhere/alembic.ini",
-    "DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3",
-    "INVOKE_RUN_WARN": "1",
-    "PYTHONSTARTUP": "/nowhere.py",
-}
-SHOTS = ("parent", "child", "both", "interrupt", "terminate", "full disk", "none")
+PATIENCE = 150.0
+_TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
+# Tasks that look at, or change, a database, and begin something that recovery has to know.
+_LOOKING = ("preflight", "recover", None)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a round drew. Everything is drawn in one order, so that a seed says it all."""
+
+    seed: int
+    act: str
+    shot: str
+    aim: Aim
+    mode: str
+    committing: bool
+    writing: bool
+    reading: bool
+    hostile: bool
+    as_json: bool
+    way: str
+    between: tuple[str, ...]
+    pause: float
+    room: int
+    holder: tuple[str, str, float]
+
+    @classmethod
+    def of(cls, seed: int, act: str | None = None, shot: str | None = None) -> Draw:
+        """Draw a round; a test may set the act and the shot."""
+        chance = random.Random(seed)
+        act_drawn, shot_drawn = chance.choice(list(ACTS)), chance.choice(list(SHOTS))
+        act = act or act_drawn
+        shot = "none" if ACTS[act].second else shot or shot_drawn
+        return cls(
+            seed=seed,
+            act=act,
+            shot=shot,
+            aim=Aim.draw(ACTS[act], chance),
+            mode=chance.choice(["WAL", "DELETE"]),
+            committing=chance.random() < 0.4,
+            writing=chance.random() < 0.7,
+            reading=chance.random() < 0.5,
+            hostile=chance.random() < 0.4,
+            as_json=chance.random() < 0.3,
+            way=chance.choice(["raise", "sql", "exit", "kill"]),
+            between=chance.choice([(), (), ("backup",), ("verify",), ("restore",)]),
+            pause=chance.uniform(0.1, 3.0),
+            room=chance.randrange(4, 600) * 1024,
+            holder=(
+                chance.choice(["dev", "prod", "prod"]),
+                chance.choice(["IMMEDIATE", "EXCLUSIVE", "DEFERRED"]),
+                chance.choice([0.5, 2.0, 9.0]),
+            ),
+        )
+
+    def __str__(self) -> str:
+        parts = [f"{self.act}: {self.shot}"]
+        if self.shot not in LASTING:
+            parts.append(str(self.aim))
+        if self.shot == "held":
+            parts.append("{} {} for {} s".format(*self.holder))
+        if self.shot.startswith("full"):
+            parts.append(f"{self.room // 1024} KiB left")
+        if ACTS[self.act].fails:
+            parts.append(f"by {self.way}")
+        for name in ("committing", "writing", "reading", "hostile", "as_json"):
+            parts += [name] if getattr(self, name) else []
+        return ", ".join([*parts, self.mode, f"then {' '.join(self.between) or 'nothing'}"])
 
 
 @dataclass(frozen=True)
 class Round:
     """What a round drew, and what came of it."""
 
-    shot: str
-    delay: float
-    writing: bool
-    exit: int
+    draw: Draw
+    folder: Path
+    exits: tuple[int, ...]
     problems: tuple[str, ...]
 
 
-def play(template: World, folder: Path, seed: int) -> Round:
-    """Release, shoot, look, release again, look again."""
-    chance = random.Random(seed)
-    world = make_world(template, folder, chance)
-    shot, delay = chance.choice(SHOTS), chance.uniform(0.1, 2.5)
-    writer = world.start_writer() if chance.random() < 0.7 else None
-    variables = HOSTILE if chance.random() < 0.5 else {}
-    try:
-        code = _release_under_fire(world, shot, delay, chance, variables)
-        problems = [f"after the shot: {problem}" for problem in world.problems()]
-        again = world.sandbox.invoke("release-migration")
-        if again.code != 0:
-            problems.append(f"the next release ended with {again.code}: {again.err[-600:]}")
-        problems += [f"at the end: {problem}" for problem in world.problems()]
-        for file in (world.sandbox.dev, world.sandbox.prod):
-            if query(file, "SELECT version_num FROM alembic_version") != [(LAST,)]:
-                problems.append(f"{file.name} is not at the head")
-        if "Traceback" in again.err:
-            problems.append(again.err[-600:])
-    finally:
-        if writer is not None:
-            writer.kill()
-            writer.wait()
-    if not problems:
+def play(templates: Mapping[str, World], folder: Path, draw: Draw) -> Round:
+    """Run the command, shoot, look, type what follows, look again. A bad round's folder stays."""
+    act = ACTS[draw.act]
+    world = make_world(templates[act.template], folder, mode=draw.mode, committing=draw.committing)
+    if act.fails:
+        (folder / "alembic/broken").write_text(f"{act.fails} {draw.way}")
+    if draw.shot not in LASTING:
+        (folder / "alembic/marks").touch()
+    round_ = _Play(world, act, draw)
+    with ExitStack() as stack:
+        if draw.shot == "full disk" and disks.can_mount():
+            # Given up last, when nobody writes there any more.
+            disks.put_on_small_disk(world.repom, draw.room)
+            stack.callback(disks.take_from_small_disk, world.repom)
+        for wanted, start in (
+            (draw.writing, world.start_writer),
+            (draw.reading, world.start_reader),
+        ):
+            if wanted:
+                user = start()
+                stack.callback(user.wait)
+                stack.callback(user.kill)
+        round_.whole()
+    if not round_.found:
         shutil.rmtree(folder)
-    return Round(shot, delay, writer is not None, code, tuple(problems))
+    return Round(draw, folder, tuple(round_.exits), tuple(round_.found))
 
 
-def _release_under_fire(
-    world: World, shot: str, delay: float, chance: random.Random, variables: dict[str, str]
-) -> int:
-    argv = [sys.executable, "-m", "invoke", "release-migration"]
-    if shot == "full disk":
-        argv = [sys.executable, str(Path(__file__).with_name("small_files.py")),
-                str(chance.randrange(8, 400) * 1024), *argv]  # fmt: skip
-    process = subprocess.Popen(
-        argv,
-        cwd=world.sandbox.folder,
-        env=clean_environment(**variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    if shot in ("full disk", "none"):
-        return process.wait(120)
-    time.sleep(delay)
-    _shoot(process, shot)
-    code = process.wait(120)
-    _wait_for_orphans(process.pid)
-    return code
+class _Play:
+    """The parts of a round, and what they found."""
 
+    def __init__(self, world: World, act: Act, draw: Draw) -> None:
+        self._world, self._act, self._draw = world, act, draw
+        self._variables: dict[str, str] = {}
+        self.found: list[str] = []
+        self.exits: list[int] = []
 
-def _shoot(process: subprocess.Popen[bytes], shot: str) -> None:
-    if process.poll() is not None:
-        return
-    children = _children(process.pid)
-    if shot == "interrupt":
-        process.send_signal(signal.SIGINT)
-    elif shot == "terminate":
-        process.send_signal(signal.SIGTERM)
-    if shot in ("child", "both"):
-        for child in children:
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
+    def whole(self) -> None:
+        try:
+            self._under_fire()
+            self._mend()
+        except Exception as error:  # a round that cannot go on is a finding, not the end of all
+            self.found.append(f"the round broke off: {type(error).__name__}: {error}")
+
+    # -- under fire ---------------------------------------------------------------------------
+
+    def _under_fire(self) -> None:
+        draw, world = self._draw, self._world
+        if draw.hostile:
+            chance = random.Random(draw.seed)
+            self._variables = make_hostile(world.sandbox.folder, chance)
+        ended = self._fire()
+        disks.make_room(world.repom)
+        for number, (code, out, err) in enumerate(ended):
+            self._judge(code, out, err, as_json=self._as_json and number == 0)
+        self.found += two_at_work(world)
+        self._check("after the shot", problems(world, stamped=draw.act != "stamp"))
+        self._type_what_was_said(ended)
+
+    def _fire(self) -> list[tuple[int, str, str]]:
+        """Run the command, or both of them; exit, output and errors of each."""
+        draw, world = self._draw, self._world
+        holder = None
+        if draw.shot == "held":
+            name, how, seconds = draw.holder
+            file = world.sandbox.dev if name == "dev" else world.sandbox.prod
+            holder = world.start_holder(file, how, seconds)
+        releases = world.repom / "releases"
+        known = {folder.name for folder in releases.glob("*")}
+        processes = [self._start(self._argv(self._act.argv), "first")]
+        if self._act.second:
+            time.sleep(draw.aim.delay / 8)
+            processes.append(self._start(self._act.second, "second"))
+        if draw.shot not in LASTING:
+            draw.aim.wait(processes[0], world, known)
+            shoot(processes[0], draw.shot, draw.pause)
+        ended = []
+        for process, name in zip(processes, ("first", "second"), strict=False):
+            code = process.wait(PATIENCE)
+            left = orphans(process.pid)
+            if left:
+                self.found.append(f"{len(left)} processes outlived the command")
+            texts = [
+                (world.sandbox.folder / f"{name}.{kind}").read_text(errors="replace")
+                for kind in ("out", "err")
+            ]
+            ended.append((code, texts[0], texts[1]))
+        if holder is not None:
+            holder.wait()
+        return ended
+
+    def _argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        return (*argv, "--json") if self._as_json else argv
+
+    @property
+    def _as_json(self) -> bool:
+        return self._draw.as_json and self._act.argv == RELEASE
+
+    def _start(self, arguments: tuple[str, ...], name: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "invoke", *arguments]
+        small_file = self._draw.shot == "full file" or (
+            self._draw.shot == "full disk" and not disks.can_mount()
+        )
+        if small_file:
+            script = str(Path(__file__).with_name("small_files.py"))
+            argv = [sys.executable, script, str(self._draw.room), *argv]
+        folder = self._world.sandbox.folder
+        with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
+            return subprocess.Popen(
+                argv,
+                cwd=folder / "alembic/versions" if self._draw.hostile else folder,
+                env=clean_environment(**self._variables),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    def _judge(self, code: int, out: str, err: str, *, as_json: bool) -> None:
+        self.exits.append(code)
+        allowed = self._act.codes | SHOTS[self._draw.shot]
+        if self._act.fails and code == 0:
+            allowed -= {0}
+        if code not in allowed:
+            self.found.append(f"it ended with {code}: {err[-800:]}")
+        self.found += bad_words("it", code, out, err, as_json=as_json)
+
+    def _type_what_was_said(self, ended: list[tuple[int, str, str]]) -> None:
+        """Where the command needs a person, it says what to type: that must work."""
+        for code, _, err in ended:
+            if code != 4:
                 continue
-    if shot in ("parent", "both"):
-        process.kill()
+            said = _TO_TYPE.findall(err)
+            if not said:
+                self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
+                continue
+            self._type(tuple(said[-1].split()), {0})
+
+    # -- afterwards ---------------------------------------------------------------------------
+
+    def _mend(self) -> None:
+        act, world = self._act, self._world
+        self._type(("status-all",), {0})
+        if act.mends:
+            self._type(act.mends, {0})
+        elif self._draw.between:
+            self._type(self._between(), {0, 1})
+        if act.fails:
+            self._release(act.codes)
+            self._check("while it is broken", problems(world))
+            (world.sandbox.folder / "alembic/broken").unlink()
+        self._release({0})
+        self._check("at the end", problems_at_rest(world))
+
+    def _between(self) -> tuple[str, ...]:
+        """What somebody types before the next release. Only the first backup is surely from
+        before everything: the latest may be the safety backup of what a restore replaced."""
+        if self._draw.between != ("restore",):
+            return self._draw.between
+        sidecars = sorted(self._world.repom.glob("backups/db_*.json"))
+        first = sidecars[0].with_suffix(".sqlite3").name if sidecars else "latest"
+        return ("restore", "--env", "prod", "--backup", first, "--yes")
+
+    def _release(self, codes: set[int] | frozenset[int]) -> None:
+        broken_off = [
+            record["id"]
+            for record in unfinished(self._world)
+            if {step.get("name") for step in _steps(record)} - set(_LOOKING)
+        ]
+        ran = self._type(RELEASE, codes)
+        unsaid = [name for name in broken_off if f"{name} was broken off" not in ran.err]
+        if unsaid:
+            self.found.append(f"the next release does not say that {unsaid} was broken off")
+
+    def _type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:
+        ran = self._world.sandbox.invoke(*arguments)
+        what = " ".join(arguments)
+        if ran.code not in codes:
+            self.found.append(f"afterwards, {what} ended with {ran.code}: {ran.err[-800:]}")
+        self.found += bad_words(what, ran.code, ran.out, ran.err, as_json=False)
+        return ran
+
+    def _check(self, when: str, found: list[str]) -> None:
+        self.found += [f"{when}: {problem}" for problem in found]
 
 
-def _children(parent: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    pairs = (line.split() for line in listed.splitlines())
-    return [int(child) for child, above in pairs if int(above) == parent]
-
-
-def _wait_for_orphans(session: int) -> None:
-    """Children whose parent was killed notice it and leave; nothing may stay behind."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        listed = subprocess.run(
-            ["ps", "-A", "-o", "sid=,stat="], capture_output=True, text=True, check=True
-        ).stdout
-        rows = [line.split() for line in listed.splitlines()]
-        if not [row for row in rows if int(row[0]) == session and not row[1].startswith("Z")]:
-            return
-        time.sleep(0.05)
-    raise AssertionError("a child outlived its parent")
+def _steps(record: Mapping[str, object]) -> list[dict[str, str]]:
+    steps = record.get("steps") or []
+    under_way = record.get("under_way")
+    assert isinstance(steps, list)
+    return [*steps, *([under_way] if isinstance(under_way, dict) else [])]

@@ -89,16 +89,45 @@ def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> No
         '    with op.batch_alter_table("parents") as batch_op:\n'
         '        batch_op.create_unique_constraint("one_name", ["name"])\n'
         '    with op.batch_alter_table("parents") as batch_op:\n'
-        '        batch_op.drop_constraint("one_name", type_="unique")',
+        '        batch_op.drop_constraint("one_name", type_="unique")\n'
+        '        batch_op.alter_column("name", new_column_name="label", server_default="x")',
     )
     run = run_child(filled)
     assert run.failure == ""
-    assert [(each["kind"], each["table"], each["name"]) for each in run.operations] == [
+    operations = [each for each in run.operations if each["revision"] == R4]
+    assert [(each["kind"], each["table"], each["name"]) for each in operations] == [
         ("drop_index", "parents", "by_note"),
         ("drop_column", "parents", "note"),
         ("drop_table", "children", None),
         ("rename_table", "other", None),
         ("drop_constraint", "parents", "one_name"),
+        ("alter_column", "parents", "name"),
+        ("rename_column", "parents", "name"),
+    ]
+    assert operations[-2]["changes"] == ["default"]
+    assert operations[-1]["to"] == "label"
+
+
+def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> None:
+    filled.add_revision(
+        R4,
+        R3,
+        "    for number in range(600):\n"
+        '        op.execute(f"UPDATE parents SET note = {number} WHERE id = 1")\n'
+        "    for number in range(3):\n"
+        "        op.execute(f\"UPDATE parents SET note=NULL, name='{number}' WHERE id = 1\")\n"
+        '        op.execute(f"INSERT INTO children VALUES ({number + 50}, 1)")\n'
+        '        op.execute(f"INSERT OR REPLACE INTO children VALUES ({number + 70}, 1)")\n'
+        '        op.execute(f"DELETE FROM children WHERE id = {number}")',
+    )
+    run = run_child(filled)
+    assert run.failure == ""
+    late = [each["sql"] for each in run.statements if each["revision"] == R4][500:]
+    assert late == [
+        "UPDATE parents SET note=NULL, name='0' WHERE id = 1",
+        "INSERT INTO children VALUES (50, 1)",
+        "INSERT OR REPLACE INTO children VALUES (70, 1)",
+        "DELETE FROM children WHERE id = 0",
     ]
 
 
