@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import re
 import socket
-import subprocess
+from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops import process
-from migrations_ops.process_env import base_variables
-
-# Longer, in seconds, no release waits to learn its commit.
-_PATIENCE = 5.0
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def account() -> str:
@@ -28,10 +25,40 @@ def host() -> str:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit that is checked out in a folder; None where git cannot tell."""
-    argv = ["git", "rev-parse", "--verify", "HEAD"]
-    try:
-        done = process.run(argv, base_variables(), folder, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode().strip() or None if done.returncode == 0 else None
+    """The commit that is checked out in a folder, or above it; None where that cannot be told.
+
+    Read from git's own files (https://git-scm.com/docs/gitrepository-layout): whatever program
+    is called git here, none is started.
+    """
+    with suppress(OSError, ValueError):
+        for place in (folder, *folder.parents):
+            if (place / ".git").exists():
+                return _head(_repository(place / ".git"))
+    return None
+
+
+def _repository(entry: Path) -> Path:
+    """The folder that holds HEAD: of a worktree or submodule, a file tells where it is."""
+    if entry.is_dir():
+        return entry
+    return entry.parent / entry.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+
+
+def _head(repository: Path) -> str | None:
+    text = (repository / "HEAD").read_text(encoding="utf-8").strip()
+    if not text.startswith("ref:"):
+        return text if _COMMIT.fullmatch(text) else None
+    name = text.removeprefix("ref:").strip()
+    common = repository / "commondir"  # a worktree has its own HEAD, and shares the branches
+    shared = (
+        repository / common.read_text(encoding="utf-8").strip() if common.exists() else repository
+    )
+    loose = shared / name
+    if loose.is_file():
+        found = loose.read_text(encoding="utf-8").strip()
+        return found if _COMMIT.fullmatch(found) else None
+    for line in (shared / "packed-refs").read_text(encoding="utf-8").splitlines():
+        commit, _, packed = line.partition(" ")
+        if packed == name and _COMMIT.fullmatch(commit):
+            return commit
+    return None

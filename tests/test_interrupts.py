@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import R2, R3, Sandbox, clean_environment, dump, query
+from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
 from tests.test_recovery import SLEEPING, wait_for
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
@@ -109,7 +109,7 @@ def test_a_signal_at_any_instant_leaves_a_record_that_is_closed(filled: Sandbox)
     chance = random.Random(0)
     before, known = dump(filled.prod), 0
     for number in range(6):
-        process = filled.start("downgrade", "--env", "prod", "--yes")
+        process = filled.start("downgrade", "--env", "prod", "--to", R1, "--yes")
         time.sleep(chance.uniform(0.25, 0.8))
         process.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[number % 3])
         out, err = process.communicate(timeout=60)

@@ -94,7 +94,7 @@ def test_imports_point_down(module: Path) -> None:
         ("invoke", {"tasks"}),
         ("alembic", {"child"}),
         ("sqlalchemy", {"child"}),
-        ("subprocess", {"process", "url_files", "interpreters", "keeper", "provenance"}),
+        ("subprocess", {"process", "url_files", "interpreters", "keeper"}),
         ("sqlite3", {"databases", "child", "desk"}),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases.support import held
-from tests.support import R2, R3, Sandbox, clean_environment, dump, query
+from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
 from tests.test_restore import back_up
 from tests.test_restore_trouble import ROOT
 
@@ -243,7 +243,7 @@ def wait_for_records(sandbox: Sandbox) -> list[Path]:
 @pytest.mark.parametrize(
     "task",
     [
-        ("downgrade", "--env", "prod", "--yes"),
+        ("downgrade", "--env", "prod", "--to", R1, "--yes"),
         ("restore", "--env", "prod", "--backup", "latest", "--yes"),
     ],
     ids=lambda task: str(task[0]),
@@ -269,9 +269,8 @@ def test_a_task_killed_at_any_instant_leaves_the_old_or_the_new(
         process.kill()
         process.wait()
         stands = query(file, "SELECT version_num FROM alembic_version")
-        children = query(file, "SELECT count(*) FROM children")
         assert query(file, "PRAGMA integrity_check") == [("ok",)]
-        if stands == old and children == [(10,)]:
+        if stands == old and query(file, "SELECT count(*) FROM children") == [(10,)]:
             assert dump(file) == before
     ran = filled.invoke("release-migration")
     assert ran.code == 0, ran.err

@@ -439,7 +439,7 @@ def test_a_disk_without_room_for_the_backup_is_told_before_dev_is_touched(
 ) -> None:
     swell(filled.prod)
     with small_disk(filled.folder / "data/repom/backups", "1m"):
-        ran = suffer(filled, RELEASE, 1, "The backup of prod needs 2.0 MB in")
+        ran = suffer(filled, RELEASE, 1, "2.0 MB for the backup of prod")
         assert "back up" not in ran.err
         suffer(filled, "backup", 3, "needs 2.0 MB")
 
