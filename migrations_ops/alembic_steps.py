@@ -39,13 +39,21 @@ class CommandRun:
     misused: bool = False
     exit: int | None = None
     revisions: list[RevisionRun] = field(default_factory=list)
-    operations: list[dict[str, Any]] = field(default_factory=list)
-    statements: list[dict[str, Any]] = field(default_factory=list)
+    # Operations and statements, in the order in which they happened.
+    told: list[dict[str, Any]] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     opened: bool = False
     begun: bool = False
     # How many of the project's own commands have run in the place of Alembic's.
     commands: int = 0
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        return [event for event in self.told if event["event"] == "operation"]
+
+    @property
+    def statements(self) -> list[dict[str, Any]]:
+        return [event for event in self.told if event["event"] == "statement"]
 
 
 class Step:
@@ -126,10 +134,8 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             done.revisions.append(
                 RevisionRun(event["revision"], event["seconds"], event["statements"])
             )
-        case "operation":
-            done.operations.append(event)
-        case "statement":
-            done.statements.append(event)
+        case "operation" | "statement":
+            done.told.append(event)
         case "drift":
             done.differences.extend(event["differences"])
         case "finished":
@@ -207,20 +213,18 @@ def orders_for(
 
     :param instead: a scratch copy that takes the place of the database, for a rehearsal.
     :param stdout: a file for what the command prints, where somebody wants to read it.
-    :param facts: what stands in each row of the ledger; without it no ledger is made.
+    :param facts: what each entry of this run in the ledger tells; without it, none is begun.
     """
-    database = project.database(environment)
-    ledger = {"create": database.ledger_statements(), "facts": facts}
     return {
         "environment": environment.name,
-        "intended": database.orders(),
+        "intended": project.database(environment).orders(),
         "instead": None if instead is None else str(instead),
         "others": project.others(environment),
         "ini_url": project.url(environment) if environment.ini_url else None,
         "lock_timeout": environment.lock_timeout,
         "statements": True,
         "stdout": None if stdout is None else str(stdout),
-        "ledger": None if facts is None else ledger,
+        "ledger": facts,
     }
 
 

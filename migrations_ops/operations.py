@@ -141,7 +141,7 @@ def adopt_environment(project: Project, environment: Environment, report: Report
                 return
             back_up(work, place)
             with work.record.step("adopt", environment.name) as step:
-                place.database.note(environment.name, [], adopt=True)
+                place.database.note(environment.name, adopt=True)
                 step.note = f"it was {was}" if was else "it had no ledger"
             work.record.update(outcome="released")
 

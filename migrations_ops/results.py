@@ -72,7 +72,7 @@ class Look:
     """What a direct read of a database shows, without Alembic.
 
     ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
-    ``tables`` counts the tables other than the version table and the ledger; ``environment`` is
+    ``tables`` counts the tables other than the version table; ``environment`` is
     the one that its ledger says it is, empty without a ledger.
     """
 

@@ -124,19 +124,15 @@ def _witness(attempt: Attempt) -> Witness | None:
 
 def _note_commands(attempt: Attempt, run: CommandRun) -> None:
     """Where our child is not inside, the ledger is written afterwards."""
-    rows = [
-        attempt.work.facts
-        | {
-            "event": "upgrade",
-            "revision": revision.revision,
-            "source_hash": digest(revision) or None,
-            "started": run.started,
-        }
-        for revision in attempt.standing.pending
+    revisions = [
+        {"revision": each.revision, "source_hash": digest(each) or None, "started": run.started}
+        for each in attempt.standing.pending
     ]
     name = attempt.environment.name
     try:
-        attempt.standing.database.note(name, rows)
+        attempt.standing.database.note(
+            name, {"event": "upgrade", **attempt.work.facts, "revisions": revisions}
+        )
     except StepFailed as error:
         # The upgrade is done: that it was not noted must not undo it.
         found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)

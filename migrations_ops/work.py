@@ -36,7 +36,7 @@ class Work:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What stands in each row that this task adds to a ledger."""
+        """What each entry tells that this task adds to a ledger."""
         return {
             "git_commit": git_commit(self.project.settings.root),
             "account": account(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .ledger import Ledger, hide
+from .ledger import Ledger
 from .tracing import Tracing
 from .transactions import SQLiteTransactions
 
@@ -34,10 +34,6 @@ def wrap_configure(
                 # One transaction for the whole run: a failure in the third revision leaves
                 # the database as it was before the first.
                 options |= {"transactional_ddl": True, "transaction_per_migration": False}
-            hide(options)
-            noting = options.get("on_version_apply") or ()
-            several = isinstance(noting, tuple | list | set)
-            options["on_version_apply"] = (*(noting if several else (noting,)), ledger.note)
         _follow_steps(context, transactions, tracing, ledger)
         original(context, connection, *more, **options)
 
@@ -54,9 +50,7 @@ def _follow_steps(
 
     def at_work(revision: str | None) -> None:
         transactions.revision = revision
-        if revision is not None:
-            ledger.begin()
 
-    followed = tracing.follow(steps, at_work)
+    followed = tracing.follow(ledger.follow(steps), at_work)
     setattr(followed, _FOLLOWED, True)
     context.context_opts["fn"] = followed

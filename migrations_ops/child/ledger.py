@@ -1,114 +1,117 @@
-"""The ledger: a table inside the database that remembers which environment it is, and what was
+"""The ledger: what a database remembers of itself, that is which environment it is, and what was
 applied to it, by whom, from which sources.
 
-It is written on Alembic's own connection, inside the transaction of the run: what is rolled back
-was never applied, and never stands there.
+It is a view that carries its content in its own text, as JSON. So no Alembic sees it, with or
+without our plugin: autogenerate compares tables. It is written on Alembic's own connection,
+inside the transaction of the run: what is rolled back was never applied, and never stands there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from .driver import ask_driver
 from .orders import Orders
 
-TABLE = "migrations_ops_ledger"
+NAME = "migrations_ops_ledger"
+_HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
+
+Run = dict[str, Any]
 
 
 class Ledger:
-    """Notes what a run applies.
+    """Notes what a command applies.
 
-    :param orders: ``ledger`` tells how the table is made, and what every row of this run has in
-        common. Without it, as for a bare ``alembic``, only a ledger that exists is continued.
+    :param orders: ``ledger`` has what every entry of this run tells. Without it, as for a bare
+        ``alembic``, only a ledger that exists is continued.
     """
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._environment = orders.environment
-        self._started, self._clock = "", 0.0
+        self._runs: list[Run] = []
 
-    def begin(self) -> None:
-        """A revision begins."""
-        self._started, self._clock = _now(), time.perf_counter()
+    def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
+        """Alembic's list of steps; when the last one is done, and not committed, all are noted."""
 
-    def note(self, *, ctx: Any, step: Any, **_: Any) -> None:
-        """Note one step; Alembic calls this right after it has moved the version.
+        def followed(revision: Any, context: Any) -> Iterator[Any]:
+            for step in steps(revision, context):
+                started, clock = _now(), time.perf_counter()
+                yield step
+                self._note(step.info, started, round(time.perf_counter() - clock, 4))
+            if not context.as_sql:
+                self._write(context.connection)
 
-        https://alembic.sqlalchemy.org/en/latest/api/runtime.html (on_version_apply)
-        """
-        connection = ctx.connection
-        if ctx.as_sql or connection is None or connection.dialect.name != "sqlite":
-            return
-        if not self._prepare(connection):
-            return
-        seconds = round(time.perf_counter() - self._clock, 4)
+        return followed
+
+    def _note(self, step: Any, started: str, seconds: float) -> None:
         for event, revision in _events(step):
-            row = {
-                "event": event,
-                "revision": revision.revision,
-                "source_hash": source_hash(revision.path),
-                "started": self._started,
-                "seconds": seconds,
-            }
-            self._insert(connection, row)
+            if not self._runs or self._runs[-1]["event"] != event:
+                self._runs.append({"event": event, "revisions": []})
+            self._runs[-1]["revisions"].append(
+                {
+                    "revision": revision.revision,
+                    "source_hash": source_hash(revision.path),
+                    "started": started,
+                    "seconds": seconds,
+                }
+            )
 
-    def _prepare(self, connection: Any) -> bool:
-        """Whether there is a ledger to write to; it is made where the orders say how."""
-        environment = environment_of(connection)
-        if environment is not None:
-            self._environment = environment
-            return True
-        if not self._orders.ledger:
-            return False
-        for statement in self._orders.ledger["create"]:
-            ask_driver(connection, statement)
-        self._insert(
-            connection, {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
-        )
-        return True
-
-    def _insert(self, connection: Any, row: dict[str, Any]) -> None:
-        facts = self._orders.ledger["facts"] if self._orders.ledger else {}
-        whole = {"environment": self._environment, "outcome": "done", **facts, **row}
-        places = ", ".join("?" * len(whole))
-        sql = f"INSERT INTO {TABLE} ({', '.join(whole)}) VALUES ({places})"
-        ask_driver(connection, sql, tuple(whole.values()))
+    def _write(self, connection: Any) -> None:
+        noted, self._runs = self._runs, []
+        if not noted or connection is None or connection.dialect.name != "sqlite":
+            return
+        written = _find(connection)
+        if written is None and (self._orders.ledger is None or _is_taken(connection)):
+            return
+        facts: Run = {"outcome": "done", **(self._orders.ledger or {})}
+        facts["environment"] = _environment_in(written or []) or self._orders.environment
+        if written is None:
+            identity = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
+            noted.insert(0, identity)
+        else:
+            ask_driver(connection, f"DROP VIEW {NAME}")
+        ask_driver(connection, _text_of([*(written or []), *(facts | run for run in noted)]))
 
 
 def environment_of(connection: Any) -> str | None:
     """Which environment the ledger of a SQLite database says that it is; None without one."""
-    if not ask_driver(connection, f"SELECT 1 FROM sqlite_master WHERE name = '{TABLE}'"):
+    return _environment_in(_find(connection) or []) or None
+
+
+def _environment_in(runs: list[Run]) -> str:
+    """The environment of the last identity; empty where there is none."""
+    told = [run.get("environment") for run in runs if run.get("event") == "identity"]
+    return str(told[-1] or "") if told else ""
+
+
+def _text_of(runs: list[Run]) -> str:
+    return f"{_HEAD}{json.dumps(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
+
+
+def _find(connection: Any) -> list[Run] | None:
+    """The content of the ledger; None where there is none, or something else of its name."""
+    sql = f"SELECT sql FROM sqlite_master WHERE type = 'view' AND name = '{NAME}'"
+    rows = ask_driver(connection, sql)
+    text = str(rows[0][0]) if rows else ""
+    if not (text.startswith(_HEAD) and text.endswith(_TAIL)):
         return None
-    rows = ask_driver(
-        connection,
-        f"SELECT environment FROM {TABLE} WHERE event = 'identity' ORDER BY id DESC LIMIT 1",
-    )
-    return str(rows[0][0]) if rows else None
+    try:
+        runs = json.loads(text[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
+    except ValueError:
+        return None
+    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
+    return runs if sound else None
 
 
-def hide(options: dict[str, Any]) -> None:
-    """Keep the ledger out of what ``context.configure`` lets Alembic compare.
-
-    It would stand in every autogenerated revision as a table to drop; or, where env.py reflects
-    its models from the database, as one to create.
-    """
-    by_name, by_object = options.get("include_name"), options.get("include_object")
-
-    def include_name(name: Any, kind: str, parents: Any) -> bool:
-        if kind == "table" and name == TABLE:
-            return False
-        return by_name is None or bool(by_name(name, kind, parents))
-
-    def include_object(item: Any, name: Any, kind: str, reflected: bool, compared: Any) -> bool:
-        if kind == "table" and name == TABLE:
-            return False
-        return by_object is None or bool(by_object(item, name, kind, reflected, compared))
-
-    options |= {"include_name": include_name, "include_object": include_object}
+def _is_taken(connection: Any) -> bool:
+    """Whether something that is no ledger has its name."""
+    return bool(ask_driver(connection, f"SELECT 1 FROM sqlite_master WHERE name = '{NAME}'"))
 
 
 def source_hash(file: Any) -> str | None:

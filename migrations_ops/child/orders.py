@@ -15,8 +15,8 @@ class Orders:
 
     ``intended`` is the database's file; ``instead`` the scratch copy that a rehearsal runs on
     in its place; ``others`` are the files of the other environments, by name. ``lock_timeout``
-    is in seconds. ``ledger`` has the statements that ``create`` a ledger, and the ``facts`` that
-    stand in each of its rows.
+    is in seconds. ``ledger`` is what each entry of this run in the ledger tells; without it,
+    none is begun.
     """
 
     environment: str

@@ -18,7 +18,6 @@ from typing import Any
 
 from .driver import ask_driver, main_file
 from .events import Events
-from .ledger import TABLE
 from .orders import Orders, same_file
 
 _PROTECTED = "migrations_ops_protected"
@@ -229,8 +228,6 @@ class SQLiteTransactions:
     ) -> int:
         if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT" and not self._may_commit():
             return self._deny(str(self._torn("sends a COMMIT of its own")))
-        if action == sqlite3.SQLITE_DROP_TABLE and first == TABLE:
-            return self._deny(f"{TABLE} is the ledger of migrations_ops: leave out what drops it")
         if action == sqlite3.SQLITE_ATTACH:
             if first is None:
                 return self._deny("the name of a file to ATTACH must stand in the statement")

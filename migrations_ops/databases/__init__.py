@@ -12,8 +12,8 @@ from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 if TYPE_CHECKING:
     from migrations_ops.databases.contents import ContentChange, Pair
 
-# The table that remembers which environment a database is, and what was applied to it. It is no
-# part of the project's schema: nothing that compares schemas or counts tables sees it.
+# What remembers which environment a database is, and what was applied to it. It is no part of the
+# project's schema: nothing that compares schemas sees it.
 LEDGER = "migrations_ops_ledger"
 
 # Called with the bytes done and the total, as often as the engine likes.
@@ -79,16 +79,13 @@ class Database(Protocol):
         """What the database remembers of itself; an empty ledger where it cannot be read."""
 
     def note(
-        self, environment: str, rows: Sequence[Mapping[str, Any]], *, adopt: bool = False
+        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
     ) -> None:
-        """Add rows to the ledger, which is made where there is none.
+        """Add a run to the ledger, which is made where there is none.
 
         :param adopt: give the database a new identity, as that environment's.
         :raises StepFailed: it cannot be written.
         """
-
-    def ledger_statements(self) -> list[str]:
-        """How the child makes the ledger, if there is none yet."""
 
     def find_damage(self) -> str:
         """What is physically wrong with it, in words; empty where nothing is."""

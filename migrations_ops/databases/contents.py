@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A table before and after, and the columns that have another name after (small letters)."""
+    """A table before and after, and the columns that have another name after (small letters).
+
+    That name is empty for one that is gone, while another one has taken its name.
+    """
 
     before: str
     after: str

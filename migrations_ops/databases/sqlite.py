@@ -205,24 +205,19 @@ class SQLite:
             return Ledger()
 
     def note(
-        self, environment: str, rows: Sequence[Mapping[str, Any]], *, adopt: bool = False
+        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
     ) -> None:
         from migrations_ops.databases.sqlite_ledger import add_to_ledger
 
         try:
             with self.connect(writing=True) as connection:
-                add_to_ledger(connection, environment, rows, adopt=adopt)
+                add_to_ledger(connection, environment, run, adopt=adopt)
         except (sqlite3.Error, OSError) as error:
             raise StepFailed(
                 f"The ledger could not be written: {in_words(error, self.label)}.",
                 untouched=f"{self.label} is as it was.",
                 next=remedy(error),
             ) from error
-
-    def ledger_statements(self) -> list[str]:
-        from migrations_ops.databases.sqlite_ledger import CREATE
-
-        return [CREATE]
 
     def find_damage(self) -> str:
         try:
@@ -340,7 +335,7 @@ def quoted(name: str) -> str:
 
 
 def _look(connection: sqlite3.Connection, version_table: str) -> Look:
-    from migrations_ops.databases.sqlite_ledger import read_environment
+    from migrations_ops.databases.sqlite_ledger import read_ledger
     from migrations_ops.databases.sqlite_schema import table_names
 
     names = table_names(connection)
@@ -351,7 +346,7 @@ def _look(connection: sqlite3.Connection, version_table: str) -> Look:
         revisions=read_revisions(connection, version_table) if versioned else (),
         tables=len(names) - versioned,
         leftovers=tuple(name for name in names if name.startswith("_alembic_tmp_")),
-        environment=read_environment(connection),
+        environment=read_ledger(connection).environment,
     )
 
 

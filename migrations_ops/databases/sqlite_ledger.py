@@ -1,105 +1,99 @@
 """The ledger of a SQLite database, as the parent reads and continues it.
 
-Whatever runs in Alembic's process is noted there by the child, in the same transaction.
+It is a view that carries its content in its own text, as JSON: whatever runs in Alembic's process
+is noted there by the child, in the same transaction.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from migrations_ops.databases import LEDGER
 from migrations_ops.files import now
 from migrations_ops.results import Ledger
 
-CREATE = f"""\
-CREATE TABLE {LEDGER} (
-    id INTEGER PRIMARY KEY,
-    event TEXT NOT NULL,
-    environment TEXT NOT NULL,
-    identity TEXT,
-    revision TEXT,
-    source_hash TEXT,
-    git_commit TEXT,
-    account TEXT,
-    host TEXT,
-    started TEXT,
-    seconds REAL,
-    outcome TEXT,
-    release_id TEXT
-)"""
-_READ = (
-    f"SELECT event, environment, identity, revision, source_hash FROM {LEDGER}"
-    " WHERE outcome = 'done' ORDER BY id"
-)
+_HEAD, _TAIL = f"CREATE VIEW {LEDGER} AS SELECT '", "' AS ledger"
+
+Run = dict[str, Any]
 
 
 def read_ledger(connection: sqlite3.Connection) -> Ledger:
-    """What the ledger says; an empty one where there is none, or a table that is not ours."""
+    """What the ledger says; an empty one where there is none, or something else of its name."""
     try:
-        rows = connection.execute(_READ).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such" in str(error):
-            return Ledger()
-        raise
+        return _ledger_of(_read(connection) or [])
+    except (KeyError, TypeError):  # somebody has written into it
+        return Ledger()
+
+
+def _ledger_of(runs: list[Run]) -> Ledger:
     environment, identity = "", ""
     ran: dict[str, str | None] = {}
     stamped: set[str] = set()
-    for event, told, key, revision, source in rows:
+    for run in runs:
+        event = run.get("event")
         if event == "identity":
-            environment, identity = str(told), str(key)
-            continue
-        ran.pop(revision, None)
-        stamped.discard(revision)
-        if event == "upgrade":
-            ran[revision] = source
-        elif event == "stamp":
-            stamped.add(revision)
+            environment, identity = str(run.get("environment", "")), str(run.get("identity", ""))
+        for each in run.get("revisions", ()):
+            name = each["revision"]
+            ran.pop(name, None)
+            stamped.discard(name)
+            if event == "upgrade":
+                ran[name] = each["source_hash"]
+            elif event == "stamp":
+                stamped.add(name)
     return Ledger(environment, identity, ran, frozenset(stamped))
 
 
-def read_environment(connection: sqlite3.Connection) -> str:
-    """Which environment the ledger says that this is; empty without one."""
-    try:
-        row = connection.execute(
-            f"SELECT environment FROM {LEDGER} WHERE event = 'identity' ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such" in str(error):
-            return ""
-        raise
-    return str(row[0]) if row else ""
-
-
 def add_to_ledger(
-    connection: sqlite3.Connection,
-    environment: str,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    adopt: bool,
+    connection: sqlite3.Connection, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
 ) -> None:
-    """Note rows in one transaction; the ledger is made, and gets its identity, if it has none.
+    """Note a run in one transaction; the ledger is made, and gets its identity, if it has none.
 
     :param adopt: give it a new identity in any case, as that environment's.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        before = read_ledger(connection)
-        connection.execute(CREATE.replace("TABLE", "TABLE IF NOT EXISTS", 1))
-        if adopt or not before.identity:
+        before = _read(connection)
+        if before is None and _is_taken(connection):
+            raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger")
+        added: list[Run] = [] if run is None else [dict(run)]
+        if adopt or not before:
             identity = {"event": "identity", "identity": secrets.token_hex(16), "started": now()}
-            rows = [identity, *rows]
-        for row in rows:
-            whole = {"environment": environment, "outcome": "done", **row}
-            places = ", ".join("?" * len(whole))
-            connection.execute(
-                f"INSERT INTO {LEDGER} ({', '.join(whole)}) VALUES ({places})",
-                tuple(whole.values()),
-            )
+            added.insert(0, identity)
+        facts = {"outcome": "done", "environment": environment}
+        connection.execute(f"DROP VIEW IF EXISTS {LEDGER}")
+        connection.execute(_text_of([*(before or []), *(facts | each for each in added)]))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _read(connection: sqlite3.Connection) -> list[Run] | None:
+    row = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (LEDGER,)
+    ).fetchone()
+    text = str(row[0]) if row else ""
+    if not (text.startswith(_HEAD) and text.endswith(_TAIL)):
+        return None
+    try:
+        runs = json.loads(text[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
+    except ValueError:
+        return None
+    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
+    return runs if sound else None
+
+
+def _is_taken(connection: sqlite3.Connection) -> bool:
+    """Whether something that is no ledger has its name."""
+    sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
+    return connection.execute(sql, (LEDGER,)).fetchone() is not None
+
+
+def _text_of(runs: list[Run]) -> str:
+    return f"{_HEAD}{json.dumps(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"

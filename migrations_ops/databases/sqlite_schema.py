@@ -13,11 +13,10 @@ _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:
-    """The tables, without SQLite's own and the ledger."""
+    """The tables, without SQLite's own."""
     rows = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
-        " ESCAPE '\\' AND name <> ? ORDER BY name",
-        (LEDGER,),
+        " ESCAPE '\\' ORDER BY name"
     )
     return [row[0] for row in rows]
 
@@ -36,7 +35,7 @@ def read_schema(connection: sqlite3.Connection, tables: list[str]) -> dict[str, 
     for table in tables:
         schema |= _Table(connection, table, statements).facts()
     for (kind, name), sql in statements.items():
-        if kind in {"trigger", "view"}:
+        if kind in {"trigger", "view"} and name != LEDGER:
             schema[f"{kind} {shown(name)}"] = normal(sql)
     return dict(sorted(schema.items()))
 

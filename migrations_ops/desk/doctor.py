@@ -175,7 +175,7 @@ def _plugin(project: Project, environment: Environment) -> list[Finding]:
         return []
     message = (
         f"migrations_ops is not installed for {python}: tasks work, but a bare alembic there is"
-        " not protected, and sees the ledger as a table to drop"
+        " not protected"
     )
     return [Finding("no-plugin", "note", message, name)]
 
