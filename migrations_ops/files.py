@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.partial_files import partial_name
+
 
 def write_whole(file: Path, document: Any) -> None:
     """Write a JSON document under a partial name, flush it, and give it its name.
 
     After a crash at any instant the old document or the new one is there, never a part of one.
     """
-    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
+    partial = file.with_name(partial_name(file.name))
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +37,8 @@ def sweep(folder: Path, prefix: str) -> None:
 
 def this_host() -> str:
     """The name of this host, as a part of file names."""
+    import socket
+
     return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
