@@ -42,6 +42,8 @@ class CommandRun:
     # Operations and statements, in the order in which they happened.
     told: list[dict[str, Any]] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    # Between which stamps of the database's content nobody else can have written.
+    alone: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     opened: bool = False
     begun: bool = False
     # How many of the project's own commands have run in the place of Alembic's.
@@ -136,6 +138,8 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             )
         case "operation" | "statement":
             done.told.append(event)
+        case "alone":
+            done.alone.append((event["since"], event["until"]))
         case "drift":
             done.differences.extend(event["differences"])
         case "finished":
@@ -208,12 +212,14 @@ def orders_for(
     instead: Path | None = None,
     stdout: Path | None = None,
     facts: Mapping[str, Any] | None = None,
+    watched: bool = False,
 ) -> dict[str, Any]:
     """What the child is told: where it is meant to go, and where it must not.
 
     :param instead: a scratch copy that takes the place of the database, for a rehearsal.
     :param stdout: a file for what the command prints, where somebody wants to read it.
     :param facts: what each entry of this run in the ledger tells; without it, none is begun.
+    :param watched: whether the child has to tell when nobody else can have written.
     """
     return {
         "environment": environment.name,
@@ -225,6 +231,7 @@ def orders_for(
         "statements": True,
         "stdout": None if stdout is None else str(stdout),
         "ledger": facts,
+        "watched": watched,
     }
 
 

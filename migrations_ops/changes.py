@@ -14,26 +14,13 @@ from migrations_ops.words import counted
 def surviving(before: Fingerprint, after: Fingerprint, said: Said) -> list[Pair]:
     """The tables that are there before and after, under the names that they have."""
     there = {name.lower(): name for name in after.rows}
+    columns = said.naming.columns_moved()
     pairs = []
     for table in before.rows:
-        name = table.lower()
-        if name not in there:
-            for old, new in said.table_renames:
-                name = new if name == old else name
+        name = said.naming.table_now(table.lower())
         if name in there:
-            renamed = _renamed({table.lower(), name}, said)
-            pairs.append(Pair(table, there[name], renamed))
+            pairs.append(Pair(table, there[name], columns.get(table.lower(), {})))
     return pairs
-
-
-def _renamed(tables: set[str], said: Said) -> dict[str, str]:
-    """The columns that were renamed, by their first names, with their last ones."""
-    renamed: dict[str, str] = {}
-    for table, old, new in said.column_renames:
-        if table in tables:
-            first = next((name for name, now in renamed.items() if now == old), old)
-            renamed[first] = new
-    return renamed
 
 
 def rows_gone(change: ContentChange, said: Said) -> dict[str, int]:
@@ -49,7 +36,7 @@ def _are_rewritten(change: TableChange, said: Said) -> bool:
     """Whether the revisions change what the rows of a table are told apart by."""
     keys = {key.lower() for key in change.key}
     return any(
-        table in _names(change.pair) and (not keys or column in keys)
+        table == change.pair.before.lower() and (not keys or column in keys)
         for table, column in said.updated
     )
 
@@ -80,11 +67,10 @@ def _table(change: TableChange, said: Said, environment: str) -> Iterator[Findin
 
 def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
-    if _is_said(pair, change.column.lower(), said):
+    if _is_said(pair.before.lower(), change.column.lower(), said):
         message = f"{counted(change.rows, 'value')} of {where} change, as the revisions say"
         return Finding("changed-values", "note", message, where)
-    names = {(table, column) for table in _names(pair) for column in _columns(pair, change)}
-    if any((table, column, "type") in said.altered for table, column in names):
+    if (pair.before.lower(), change.column.lower(), "type") in said.altered:
         if not change.lossy:
             message = f"{counted(change.rows, 'value')} of {where} change their type, and none is"
             return Finding("changed-values", "note", f"{message} lost", where)
@@ -100,27 +86,12 @@ def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> F
     return Finding("changed-values", "error", message, where)
 
 
-def _is_said(pair: Pair, column: str, said: Said) -> bool:
+def _is_said(table: str, column: str, said: Said) -> bool:
     """Whether revisions write to that column, or write the table anew by hand."""
-    tables = _names(pair)
-    if said.writes_anew(tables):
-        return True
-    if pair.before.lower() == pair.after.lower() and pair.before.lower() in said.rebuilt:
-        return True
-    now = pair.renamed.get(column, column)
-    if any((table, name) in said.updated for table in tables for name in (column, now)):
+    if said.writes_anew(table) or (table, column) in said.updated:
         return True
     # Dropped, and added anew under the same name.
-    return now == column and any((table, column) in said.columns for table in tables)
-
-
-def _names(pair: Pair) -> set[str]:
-    return {pair.before.lower(), pair.after.lower()}
-
-
-def _columns(pair: Pair, change: ColumnChange) -> set[str]:
-    column = change.column.lower()
-    return {column, pair.renamed.get(column, column)}
+    return (table, column) in said.columns
 
 
 def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterator[Finding]:
@@ -135,7 +106,7 @@ def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterat
 def _sequences(
     sequences: Mapping[str, tuple[int, int]], said: Said, environment: str
 ) -> Iterator[Finding]:
-    if said.writes({"sqlite_sequence"}):
+    if said.writes("sqlite_sequence"):
         return
     for table, (was, now) in sequences.items():
         message = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from migrations_ops.alembic_steps import CommandRun
 from migrations_ops.backups import Shelf
@@ -33,78 +34,70 @@ class Comparing:
         before: Fingerprint,
         after: Fingerprint,
         *,
+        rows: bool = True,
         orphans: bool,
     ) -> list[Finding]:
         """What vanished or changed and, where no revision says so, is an error.
 
         :param database: what was upgraded.
         :param run: how, with what its revisions said.
+        :param rows: whether to compare the rows.
+        :param orphans: whether to count the rows without their parents.
         """
-        said, name = self._said(run), self.standing.environment.name
-        said.note_triggers(before.schema)
+        name = self.standing.environment.name
+        said = Said.by(self._told(run), before.schema, after.schema)
         report = self.work.record.report
 
         def progress(done: int, total: int) -> None:
             report.progress("comparing rows", done, total)
 
-        pairs = surviving(before, after, said)
+        pairs = surviving(before, after, said) if rows else []
         change = database.compare_content(Path(self.backup.file), pairs, progress, orphans=orphans)
-        losses = find_losses(before, after, said, name, rows_gone(change, said))
-        return losses + find_changes(change, said, name)
+        changes = find_changes(change, said, name)
+        if not rows:
+            return changes
+        return find_losses(before, after, said, name, rows_gone(change, said)) + changes
 
-    def _said(self, run: CommandRun) -> Said:
+    def _told(self, run: CommandRun) -> list[dict[str, Any]]:
         if run.commands:
             # Nobody listened inside of the project's own commands.
-            sources = Sayings.of(self.standing.pending)
-            return Said.by(sources.operations, sources.statements)
-        return Said.by(run.operations, run.statements)
+            return Sayings.of(self.standing.pending).told
+        return run.told
 
 
 @dataclass
 class Witness:
     """Compares the rows of a real database after its upgrade, if nobody else has written to it.
 
-    Where others write, a row that is gone may be one that they deleted. ``disturbed`` tells that
-    somebody did, from the backup on until the rows were compared.
+    Where others write, a row that is gone may be one that they deleted. ``unsure`` tells that
+    somebody may have, from the backup on until the rows were compared.
     """
 
     comparing: Comparing
-    disturbed: bool = field(init=False)
-    _knows: bool = field(init=False)
-    _since: dict[str, int | str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        comparing = self.comparing
-        shelf = Shelf.of(comparing.work.project.settings, comparing.standing.environment)
-        source = shelf.source(comparing.backup)
-        # A backup of what had only just been written does not know whether that was the last.
-        self._knows = source is not None
-        self.disturbed = self._knows and source != self._stamp()
-        self._since = {}
-
-    def upgraded(self) -> None:
-        """The upgrade has ended: from now on nothing may change."""
-        self._since = self._stamp()
+    unsure: bool = False
 
     def find(self, run: CommandRun, *, orphans: bool) -> list[Finding]:
-        """What the rehearsal would have stopped, and it did not show there."""
-        if not self._knows or self.disturbed:
-            return []
+        """What the rehearsal would have stopped, and it did not show there.
+
+        The child tells between which stamps of the content it held the database for itself. The
+        first must be that of the backup, and the last hold until all is compared.
+        """
         comparing, standing = self.comparing, self.comparing.standing
         environment, database = standing.environment, standing.database
-        before = Shelf.of(comparing.work.project.settings, environment).fingerprint(
-            comparing.backup
-        )
+        shelf = Shelf.of(comparing.work.project.settings, environment)
+        since, until = run.alone[0] if len(run.alone) == 1 else (None, None)
+        self.unsure = since is None or since != shelf.source(comparing.backup)
+        if self.unsure and not orphans:
+            return []
+        before = shelf.fingerprint(comparing.backup)
         try:
             after = database.fingerprint(environment.version_table)
-            found = comparing.find(database, run, before, after, orphans=orphans)
+            rows = not self.unsure
+            found = comparing.find(database, run, before, after, rows=rows, orphans=orphans)
         except StepFailed:
-            self.disturbed = True  # somebody holds it locked
+            self.unsure = True  # somebody holds it locked
             return []
-        self.disturbed = self._since != self._stamp()
-        allowed = comparing.work.allowed(environment)
-        found = without_allowed([] if self.disturbed else found, allowed)
+        if not self.unsure and until != database.stamp_of_content():
+            self.unsure, found = True, []
+        found = without_allowed(found, comparing.work.allowed(environment))
         return [finding for finding in found if finding.severity == "error"]
-
-    def _stamp(self) -> dict[str, int | str]:
-        return self.comparing.standing.database.stamp_of_content()

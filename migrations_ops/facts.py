@@ -52,6 +52,10 @@ class Fact:
         parent = found[-1] if kind == "foreign key" else ""
         return cls(kind, where, found[0], name, frozenset(found[2:close]), parent)
 
+    def told(self) -> tuple[str, ...]:
+        """What tells it from all others, whatever its names are written like."""
+        return (self.kind, *lowered(words(self.where)))
+
 
 @dataclass(frozen=True)
 class ColumnFact:

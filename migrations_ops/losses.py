@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from migrations_ops.databases.sql_words import shown, words
 from migrations_ops.facts import ColumnFact, Fact, lowered
+from migrations_ops.renames import Renames
 from migrations_ops.results import Finding, Fingerprint, Severity
 from migrations_ops.said import Said
 from migrations_ops.words import counted
@@ -32,31 +33,33 @@ def find_losses(
         others may have taken their place in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
-    dropped = {fact.table for key, fact in facts.items() if _is_gone_table(key, fact, after)}
+    renames = Renames(said.naming, after.schema)
+    there = {key: renames.key(key, fact) for key, fact in facts.items()}
+    gone_tables = {
+        fact.table for key, fact in facts.items() if fact.kind == "table" and there[key] is None
+    }
     findings, retired = [], Counter[str]()
     for key, fact in facts.items():
-        if key not in after.schema:
-            if fact.table in dropped and fact.kind not in ("table", "index", "trigger"):
+        key_now = there[key]
+        if key_now is None:
+            if fact.table in gone_tables and fact.kind not in ("table", "index", "trigger"):
                 continue  # that its table vanishes says it
             if _is_check_of_boolean(fact, before, said, facts.values()):
                 retired[fact.where.partition(":")[0]] += 1
                 continue
             findings += _vanished(fact, before, said, environment, facts.values())
             continue
-        findings += _changed_column(fact, before.schema[key], after.schema[key], said, environment)
-        lost = _lost_traits(fact, before.schema[key], after.schema[key])
+        was, now = before.schema[key], after.schema[key_now]
+        findings += _changed_column(fact, was, now, said, environment)
+        lost = _lost_traits(fact, renames.words(fact, was), lowered(words(now)))
         if "KEY" in lost and said.moves_key_of(fact):
             lost.remove("KEY")
         if "NOT NULL" in lost and said.alters(fact, "nullable"):
             lost.remove("NOT NULL")
-        if lost and not said.covers(fact, facts.values()):
-            message = f"the {fact.kind} {fact.where} would lose {', '.join(lost)} in {environment}"
-            findings.append(Finding(_code("weakened", fact), "error", message, fact.where))
+        stale = renames.stale(fact, was, now)
+        if (lost or stale) and not said.covers(fact, facts.values()):
+            findings.append(_weakened(fact, lost, stale, environment))
     return findings + _retired(retired, environment) + _rows(before, after, said, gone or {})
-
-
-def _is_gone_table(key: str, fact: Fact, after: Fingerprint) -> bool:
-    return fact.kind == "table" and key not in after.schema
 
 
 def _is_check_of_boolean(
@@ -122,9 +125,9 @@ def _changed_column(fact: Fact, was: str, now: str, said: Said, environment: str
     return [Finding("changed-column", "error", message, fact.where)] if changes else []
 
 
-def _lost_traits(fact: Fact, was: str, now: str) -> list[str]:
+def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
     """Properties that a rebuild loses in silence: they are changes, not disappearances."""
-    before, after = (f" {' '.join(lowered(words(text)))} " for text in (was, now))
+    before, after = (f" {' '.join(text)} " for text in (was, now))
     return [
         trait
         for trait in (*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ()))
@@ -132,18 +135,27 @@ def _lost_traits(fact: Fact, was: str, now: str) -> list[str]:
     ]
 
 
+def _weakened(fact: Fact, lost: list[str], stale: Mapping[str, str], environment: str) -> Finding:
+    losses = [f"would lose {', '.join(lost)}"] if lost else []
+    for old, new in stale.items():
+        fate = f"is {shown(new)} now" if new else "is dropped"
+        losses.append(f"would still name {shown(old)}, which {fate},")
+    message = f"the {fact.kind} {fact.where} {' and '.join(losses)} in {environment}"
+    return Finding(_code("weakened", fact), "error", message, fact.where)
+
+
 def _rows(
     before: Fingerprint, after: Fingerprint, said: Said, gone: Mapping[str, int]
 ) -> list[Finding]:
     findings = []
+    there = {table.lower(): count for table, count in after.rows.items()}
     for table, count in before.rows.items():
-        # A renamed table is found under its old name.
-        now = after.rows.get(table, count)
+        now = there.get(said.naming.table_now(table.lower()), count)
         missing = max(count - now, gone.get(table, 0))
         if missing <= 0:
             continue
         lost = f"{missing} of {count} rows of {shown(table)}"
-        if said.removes_rows_of({table.lower()}):
+        if said.removes_rows_of(table.lower()):
             message = f"{lost} are deleted, as the revisions say"
             findings.append(Finding("deleted-rows", "warning", message, shown(table)))
         else:

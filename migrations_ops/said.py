@@ -6,30 +6,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrations_ops.databases.sql_words import Word, group, split, words
+from migrations_ops.databases.sql_words import Word, words
 from migrations_ops.facts import CONSTRAINTS, Fact, lowered
+from migrations_ops.names import Names, Naming
+from migrations_ops.writes import TEMPORARY, Write, statements_of
 
 # How Alembic calls the kinds of constraints, besides our own names.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
-_TEMPORARY = "_alembic_tmp_"
 _MAIN = ("main", ".")
-_WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE")
-_CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT")
 
 
 @dataclass
 class Said:
-    """What the revisions asked for.
+    """What the revisions asked for, of the tables and columns of the beginning.
 
-    ``rebuilt`` are those of the ``tables`` that were renamed, or dropped and replaced by a renamed
-    one: what SQLite's own documentation advises for a change that ALTER TABLE cannot make.
-    ``constraints`` are (table, name, kind), the kind empty where it was not told; ``altered`` are
-    (table, column, what of it); ``replaced`` the tables in which an INSERT may overwrite rows.
-    ``table_renames`` and ``column_renames`` are in the order in which they were said.
+    These are meant by the names that they had then, whatever they were called when a revision
+    spoke of them: ``naming`` knows. ``columns`` are those that were dropped; ``names`` the indexes,
+    triggers and views; ``constraints`` are (table, name, kind), the kind empty where it was not
+    told; ``altered`` are (table, column, what of it); ``replaced`` the tables in which an INSERT
+    may overwrite rows.
     """
 
-    tables: set[str] = field(default_factory=set)
-    rebuilt: set[str] = field(default_factory=set)
+    naming: Naming
     columns: set[tuple[str, str]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
@@ -38,121 +36,148 @@ class Said:
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     updated: set[tuple[str, str]] = field(default_factory=set)
-    table_renames: list[tuple[str, str]] = field(default_factory=list)
-    column_renames: list[tuple[str, str, str]] = field(default_factory=list)
+    _batch: tuple[int, Names] = field(default_factory=lambda: (0, Names()), repr=False)
+    _announced: list[tuple[str, ...]] = field(default_factory=list, repr=False)
 
     @classmethod
     def by(
-        cls, operations: Iterable[Mapping[str, Any]], statements: Iterable[Mapping[str, Any]]
+        cls,
+        told: Iterable[Mapping[str, Any]],
+        before: Mapping[str, str],
+        after: Mapping[str, str],
     ) -> Said:
-        said = cls()
-        for statement in statements:
-            sql = words(statement["sql"])
-            said._read_statement(lowered(sql[:16]))
-            said._read_write(sql)
-        for operation in operations:
-            said._read_operation(operation)
-        return said
+        """What follows from operations and statements, in the order in which they were told.
 
-    def note_triggers(self, schema: Mapping[str, str]) -> None:
-        """What the triggers of tables that were written to do on their own is said, too."""
-        triggers = [
-            (Fact.of(key, was).table, words(was))
-            for key, was in schema.items()
-            if key.startswith("trigger ")
-        ]
-        for _ in triggers:  # each may set off another one
-            for table, sql in triggers:
-                if self.writes({table}):
-                    body = next((n for n, word in enumerate(sql) if word.means("BEGIN")), 0)
-                    for statement in _statements(sql[body + 1 :]):
-                        self._read_write(statement)
+        :param before: the schema from which they started.
+        :param after: the schema to which they led.
+        """
+        said = cls(Naming(before))
+        for each in told:
+            if "sql" in each:
+                sql = words(each["sql"])
+                said._read_statement(lowered(sql[:16]))
+                said._read_write(sql)
+            else:
+                said._read_operation(each)
+        said.naming.settle(after)
+        said._note_triggers(before)
+        return said
 
     # -- reading --------------------------------------------------------------------------------
 
     def _read_operation(self, operation: Mapping[str, Any]) -> None:
         table, name, to = ((operation.get(key) or "").lower() for key in ("table", "name", "to"))
+        batch = operation.get("batch") or 0
         match operation["kind"]:
-            case "drop_table" | "rename_table" if table:
-                self.tables.add(table)
-                if to:
-                    self.table_renames.append((table, to))
-            case "drop_column" | "rename_column":
-                self.columns.add((table, name))
-                if to:
-                    self.column_renames.append((table, name, to))
+            case "drop_table" if table:
+                self.naming.drop_table(table)
+            case "rename_table" if table and to:
+                self.naming.rename_table(table, to)
+            case "drop_column":
+                self._drop_column(table, name, batch)
+            case "rename_column" if to:
+                self._rename_column(table, name, to, batch)
             case "alter_column":
-                self.altered |= {(table, name, what) for what in operation["changes"]}
+                first, column = self._column(table, name, batch)
+                self.altered |= {(first, column, what) for what in operation["changes"]}
             case "drop_constraint":
                 kind = operation.get("type") or ""
-                self.constraints.add((table, name, _ALEMBIC_KINDS.get(kind, kind)))
+                first = self.naming.table(table)
+                self.constraints.add((first, name, _ALEMBIC_KINDS.get(kind, kind)))
             case "drop_index":
                 self.names.add(name)
 
     def _read_statement(self, sql: list[str]) -> None:
         match [word for word in sql if word not in ("if", "exists", *_MAIN)]:
             case ["drop", "table", table, *_]:
-                self.tables.add(table)
-                self.rebuilt.discard(table)
+                self.naming.drop_table(table)
             case ["drop", "index" | "trigger" | "view", name, *_]:
                 self.names.add(name)
             case ["alter", "table", old, "rename", "to", new, *_]:
-                self._renamed(old, new)
+                self._rename_table(old, new)
             case ["alter", "table", table, "rename", "column", column, "to", new, *_]:
-                self.columns.add((table, column))
-                self.column_renames.append((table, column, new))
+                self._rename_column(table, column, new)
             case ["alter", "table", table, "rename", column, "to", new, *_]:
-                self.columns.add((table, column))
-                self.column_renames.append((table, column, new))
+                self._rename_column(table, column, new)
             case ["alter", "table", table, "drop", "column", column, *_]:
-                self.columns.add((table, column))
+                self._drop_column(table, column)
             case ["alter", "table", table, "drop", column, *_]:
-                self.columns.add((table, column))
+                self._drop_column(table, column)
 
-    def _renamed(self, old: str, new: str) -> None:
-        if old.startswith(_TEMPORARY):
-            # Alembic's batch mode dropped the old table: that was not the revision's wish.
-            self.tables.discard(new)
+    def _rename_table(self, old: str, new: str) -> None:
+        if old.startswith(TEMPORARY):
+            self.naming.replaced_by_batch(new)
+            self._announced = [each for each in self._announced if each[0] != new]
+        else:
+            self.naming.rename_table(old, new)
+
+    def _rename_column(self, table: str, name: str, to: str, batch: int = 0) -> None:
+        if self._is_announced((table, name, to), batch):
             return
-        self.table_renames.append((old, new))
-        self.tables.add(old)
-        self.rebuilt.add(old)
-        if new in self.tables:
-            self.rebuilt.add(new)
+        first, column = self._column(table, name, batch)
+        if first and column:
+            self.naming.columns(first).move(column, to)
+
+    def _drop_column(self, table: str, name: str, batch: int = 0) -> None:
+        if self._is_announced((table, name), batch):
+            return
+        first, column = self._column(table, name, batch)
+        if first and column:
+            self.naming.columns(first).drop(column)
+            self.columns.add((first, column))
+
+    def _is_announced(self, what: tuple[str, ...], batch: int) -> bool:
+        """Whether a batch has told already what a statement does now.
+
+        By then the names have changed: the batch may have given this one to another column.
+        """
+        if batch:
+            self._announced.append(what)
+        elif what in self._announced:
+            self._announced.remove(what)
+            return True
+        return False
+
+    def _column(self, table: str, name: str, batch: int = 0) -> tuple[str, str]:
+        """The first names of a column and its table; empty for what is new.
+
+        All operations of a batch mean the names that there were when it began.
+        """
+        first = self.naming.table(table)
+        names = self.naming.columns(first)
+        if batch and batch != self._batch[0]:
+            self._batch = (batch, names.copy())
+        return first, (self._batch[1] if batch else names).first(name)
 
     def _read_write(self, sql: list[Word]) -> None:
-        """An UPDATE, DELETE, INSERT or REPLACE, also behind a WITH."""
-        start = _outside(sql, _WRITES) if sql and sql[0].means("WITH") else 0
-        sql = sql[start:]
-        if not sql or not sql[0].means(*_WRITES):
-            return
-        verb, rest = sql[0].text.upper(), sql[1:]
-        replaces = verb == "REPLACE"
-        if rest and rest[0].means("OR"):
-            replaces, rest = any(word.means("REPLACE") for word in rest[1:2]), rest[2:]
-        if rest and rest[0].means("INTO", "FROM"):
-            rest = rest[1:]
-        if len(rest) > 2 and rest[1].means("."):
-            rest = rest[2:]
-        if not rest or rest[0].text.lower().startswith(_TEMPORARY):
-            return  # batch mode copies a table: that is no wish to change it
-        table = rest[0].text.lower()
-        if replaces:
-            self.replaced.add(table)
-        if verb == "DELETE":
-            self.emptied.add(table)
-        elif verb == "UPDATE":
-            self._read_set(table, rest)
-        else:
-            self.inserted.add(table)
-            if _outside(rest, ("DO",)) < len(rest):
-                self._read_set(table, rest[_outside(rest, ("DO",)) :])
+        write = Write.of(sql)
+        if write is not None:
+            columns = {self._column(write.table, column) for column in write.columns}
+            self._note_write(write, self.naming.table(write.table), columns)
 
-    def _read_set(self, table: str, sql: list[Word]) -> None:
-        sql = sql[_outside(sql, ("SET",)) + 1 :]
-        for part in split(sql[: _outside(sql, _CLAUSES)]):
-            names = split(group(part, 0)) if part[0].means("(") else [part]
-            self.updated |= {(table, name[0].text.lower()) for name in names}
+    def _note_write(self, write: Write, table: str, columns: set[tuple[str, str]]) -> None:
+        self.updated |= columns
+        for said, tables in (
+            (write.replaces, self.replaced),
+            (write.deletes, self.emptied),
+            (write.inserts, self.inserted),
+        ):
+            if said:
+                tables.add(table)
+
+    def _note_triggers(self, schema: Mapping[str, str]) -> None:
+        """What the triggers of tables that were written to do on their own is said, too."""
+        triggers = [
+            (Fact.of(key, was).table, statements_of(words(was)))
+            for key, was in schema.items()
+            if key.startswith("trigger ")
+        ]
+        for _ in triggers:  # each may set off another one
+            for table, statements in triggers:
+                for write in map(Write.of, statements if self.writes(table) else ()):
+                    if write is not None:
+                        columns = {(write.table, column) for column in write.columns}
+                        self._note_write(write, write.table, columns)
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -161,14 +186,15 @@ class Said:
 
         :param before: everything that was there.
         """
+        dropped = self.naming.dropped
         if fact.kind == "table":
-            return fact.table in self.tables
+            return fact.table in dropped
         if fact.kind in ("index", "trigger"):
             # Who writes a table anew by hand writes its columns and constraints again, but
             # easily forgets that its indexes and triggers go with the old one.
-            gone = fact.table in self.tables - self.rebuilt
+            gone = fact.table in dropped
         else:
-            gone = fact.table in self.tables or fact.parent in self.tables
+            gone = fact.table in dropped | self.naming.rebuilt or fact.parent in dropped
         if gone or (fact.kind in ("index", "trigger", "view") and fact.name in self.names):
             return True
         if fact.kind != "trigger" and any(
@@ -187,18 +213,19 @@ class Said:
             table == fact.table and kind == "primary key" for table, _, kind in self.constraints
         )
 
-    def removes_rows_of(self, names: set[str]) -> bool:
-        """Whether rows of a table, under any of its names, are deleted or overwritten."""
-        return bool(names & (self.emptied | self.replaced | (self.tables - self.rebuilt)))
+    def removes_rows_of(self, table: str) -> bool:
+        """Whether rows of a table are deleted or overwritten."""
+        return table in self.emptied | self.replaced | self.naming.dropped
 
-    def writes(self, names: set[str]) -> bool:
-        """Whether rows of a table, under any of its names, are added, changed or deleted."""
+    def writes(self, table: str) -> bool:
+        """Whether rows of a table are added, changed or deleted."""
         written = self.emptied | self.inserted | self.replaced
-        return bool(names & (written | {table for table, _ in self.updated}))
+        return table in written or any(table == each for each, _ in self.updated)
 
-    def writes_anew(self, names: set[str]) -> bool:
-        """Whether all values of a table, under any of its names, may be meant to change."""
-        return bool(names & (self.replaced | (self.emptied & self.inserted)))
+    def writes_anew(self, table: str) -> bool:
+        """Whether all values of a table may be meant to change."""
+        by_hand = self.naming.rebuilt | self.naming.dropped
+        return table in by_hand | self.replaced | (self.emptied & self.inserted)
 
     def _dropped(self, fact: Fact, before: Iterable[Fact]) -> bool:
         names = {each.name for each in before if each.table == fact.table}
@@ -210,24 +237,3 @@ class Said:
             if name == fact.name or (not fact.name and name not in names):
                 return True
         return False
-
-
-def _outside(sql: list[Word], keywords: tuple[str, ...]) -> int:
-    """Where the first of these keywords stands outside of brackets; the length if nowhere."""
-    depth = 0
-    for number, word in enumerate(sql):
-        depth += word.means("(") - word.means(")")
-        if not depth and word.means(*keywords):
-            return number
-    return len(sql)
-
-
-def _statements(sql: list[Word]) -> list[list[Word]]:
-    """The statements of a trigger's body."""
-    parts: list[list[Word]] = [[]]
-    for word in sql:
-        if word.means(";"):
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    return [part for part in parts if part]

@@ -28,9 +28,17 @@ _OPERATIONS = {
 class Sayings(ast.NodeVisitor):
     """The operations and statements of upgrades, in the form in which the child tells them."""
 
-    operations: list[dict[str, Any]] = field(default_factory=list)
-    statements: list[dict[str, Any]] = field(default_factory=list)
-    _batches: dict[str, str] = field(default_factory=dict)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    _batches: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _count: int = 0
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        return [each for each in self.told if "sql" not in each]
+
+    @property
+    def statements(self) -> list[dict[str, Any]]:
+        return [each for each in self.told if "sql" in each]
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Sayings:
@@ -52,7 +60,8 @@ class Sayings(ast.NodeVisitor):
                 and isinstance(name, ast.Name)
             ):
                 arguments = _arguments(call, ("table_name",))
-                self._batches[name.id] = arguments.get("table_name", "")
+                self._count += 1
+                self._batches[name.id] = arguments.get("table_name", ""), self._count
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -67,24 +76,25 @@ class Sayings(ast.NodeVisitor):
         for part in ast.walk(node):
             text = _text(part)
             if text:
-                self.statements.append({"sql": text})
+                self.told.append({"sql": text})
 
     def _note_operation(self, node: ast.Call, function: ast.Attribute) -> None:
         parameters, kind = _OPERATIONS[function.attr], function.attr
         owner = function.value.id if isinstance(function.value, ast.Name) else ""
-        batch = self._batches.get(owner)
-        if batch is not None:
+        table, batch = self._batches.get(owner, ("", 0))
+        if batch:
             parameters = tuple(name for name in parameters if name != "table_name")
-        found = {"table_name": batch or ""} | _arguments(node, parameters)
+        found = {"table_name": table} | _arguments(node, parameters)
         if kind == "alter_column":
-            self._note_alteration(node, found)
+            self._note_alteration(node, found, batch)
             if not any(keyword.arg == "new_column_name" for keyword in node.keywords):
                 return
             kind = "rename_column"
         names = ("column_name", "index_name", "constraint_name")
-        self.operations.append(
+        self.told.append(
             {
                 "kind": kind,
+                "batch": batch,
                 "table": found.get("old_table_name") or found["table_name"],
                 "name": next((found[name] for name in names if name in found), ""),
                 "type": found.get("type_"),
@@ -92,13 +102,14 @@ class Sayings(ast.NodeVisitor):
             }
         )
 
-    def _note_alteration(self, node: ast.Call, found: dict[str, str]) -> None:
+    def _note_alteration(self, node: ast.Call, found: dict[str, str], batch: int) -> None:
         """What of a column is changed by name."""
         given = {keyword.arg for keyword in node.keywords}
         words = {"type_": "type", "nullable": "nullable", "server_default": "default"}
-        self.operations.append(
+        self.told.append(
             {
                 "kind": "alter_column",
+                "batch": batch,
                 "table": found["table_name"],
                 "name": found.get("column_name", ""),
                 "changes": [what for word, what in words.items() if word in given],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -101,22 +102,21 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     child = work.take_step(attempt.name, attempt.environment, attempt.commands)
     try:
         witness = _witness(attempt)
-        run = _upgrade(attempt, child)
-        if run.commands:
-            _note_commands(attempt, run)
-        if witness is not None:
-            witness.upgraded()
-        try:
-            return _verify(attempt, child, run, witness)
-        except KeyboardInterrupt:
-            child.close()
-            raise _unverified(attempt) from None
+        with attempt.standing.database.attended() if witness else nullcontext():
+            run = _upgrade(attempt, child, watched=witness is not None)
+            if run.commands:
+                _note_commands(attempt, run)
+            try:
+                return _verify(attempt, child, run, witness)
+            except KeyboardInterrupt:
+                child.close()
+                raise _unverified(attempt) from None
     finally:
         child.close()
 
 
 def _witness(attempt: Attempt) -> Witness | None:
-    """Sees whether anybody else writes; None where no rehearsal has shown what is to come."""
+    """Compares the rows; None where no rehearsal has shown what is to come."""
     if attempt.backup is None or attempt.rehearsed is None:
         return None
     return Witness(Comparing(attempt.work, attempt.standing, attempt.backup))
@@ -139,7 +139,7 @@ def _note_commands(attempt: Attempt, run: CommandRun) -> None:
         attempt.work.record.add_findings([found])
 
 
-def _upgrade(attempt: Attempt, child: Step) -> CommandRun:
+def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> CommandRun:
     work, standing, environment = attempt.work, attempt.standing, attempt.environment
     run: CommandRun | None
     try:
@@ -147,7 +147,7 @@ def _upgrade(attempt: Attempt, child: Step) -> CommandRun:
             step.argv = child.argv
             if not standing.exists:
                 standing.database.prepare_place()
-            orders = orders_for(work.project, environment, facts=work.facts)
+            orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
             run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
             step.take(run)
             step.note = revisions_in_words(run)
@@ -195,11 +195,13 @@ def _verify(
             # The child looks after the parents of rows, where it is inside and all is at once.
             orphans = bool(run.commands) or child.committed
             found = witness.find(run, orphans=orphans)
+            if witness.unsure:
+                message = "others may have written, so that its rows were not compared"
+                note = f"{environment.name}: {message} with those of its backup"
+                found = [*found, Finding("rows-not-compared", "note", note, environment.name)]
         report = judge(work, now, drift, found)
         work.record.add_findings(list(report.findings))
         step.note = summary(report)
-        if witness is not None and witness.disturbed and report.passed:
-            step.note += "; written to meanwhile, so that rows were not compared"
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
     if report.passed:

@@ -27,7 +27,7 @@ LAYERS = (
     ("gate",),
     ("room",),
     ("losses", "changes", "status"),
-    ("said", "facts"),
+    ("said", "renames", "names", "facts", "writes"),
     ("retention",),
     ("records",),
     ("unfinished",),

@@ -55,7 +55,7 @@ def test_random_history_is_released_whole_or_not_at_all_and_the_backup_brings_al
 
 def _is_released(story: Story, played: Played) -> None:
     assert story.failure is None, "a revision failed, and the release was done"
-    assert not story.reasons("must_stop"), "something was lost, and the release was done"
+    assert not story.must_stop(), "something was lost, and the release was done"
     for name in played.files:
         found = played.differences(name)
         assert not found, f"{name}: {found}"
@@ -64,7 +64,7 @@ def _is_released(story: Story, played: Played) -> None:
 
 def _is_stopped(story: Story, played: Played, finished: Finished) -> None:
     assert finished.error is not None
-    reasons = story.reasons("may_stop") + story.reasons("must_stop")
+    reasons = story.may_stop()
     assert reasons or story.failure, f"a release was stopped for nothing: {finished.error}"
     assert finished.error.exit_code in (1, 3), finished.error
     if story.failure and not reasons:

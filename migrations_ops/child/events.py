@@ -10,6 +10,7 @@ started        revision, up: a revision begins
 done           revision, up, seconds, statements
 statement      revision, sql (without its parameters), seconds, rows
 operation      revision, kind, table, name, type: what the revision asked to drop or rename
+alone          since, until: two stamps of the database's file, between which nobody else wrote
 drift          differences: the models and the database differ
 scripts        revisions: what Alembic itself knows of the scripts
 committed      revision: its autocommit_block() commits what came before and within

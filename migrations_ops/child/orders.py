@@ -16,7 +16,7 @@ class Orders:
     ``intended`` is the database's file; ``instead`` the scratch copy that a rehearsal runs on
     in its place; ``others`` are the files of the other environments, by name. ``lock_timeout``
     is in seconds. ``ledger`` is what each entry of this run in the ledger tells; without it,
-    none is begun.
+    none is begun. ``watched`` asks to be told when nobody else can have written.
     """
 
     environment: str
@@ -28,6 +28,7 @@ class Orders:
     statements: bool = False
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
+    watched: bool = False
 
     @classmethod
     def from_line(cls, line: bytes) -> Orders:

@@ -15,7 +15,9 @@ STATEMENTS_TOLD = 500
 SQL_TOLD = 4000
 # Whoever looks for losses must hear of these all the same, once for each thing that they change:
 # the words that name it, which an INSERT OR REPLACE has two more of.
-_CHANGING = {"DROP": 6, "DELETE": 6, "ALTER": 6, "UPDATE": 2, "REPLACE": 3, "INSERT": 3}
+_CHANGING = {"DELETE": 6, "UPDATE": 2, "REPLACE": 3, "INSERT": 3}
+# And of each of these: the same one means another thing after a rename.
+_RESHAPING = ("DROP", "ALTER")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _SET = re.compile(r"(\w+)[\"`\]]?\s*=")
 # A revision of more kinds than this writes its values into its statements.
@@ -39,6 +41,8 @@ class Tracing:
         self._count = 0
         self._begun = 0.0
         self._changed: set[tuple[str, ...]] = set()
+        self._batch: Any = None
+        self._batches = 0
         self.revision: str | None = None
 
     def install(self) -> None:
@@ -50,7 +54,7 @@ class Tracing:
         original = AbstractOperations.invoke
 
         def invoke(operations: Any, operation: Any) -> Any:
-            self._operation(operation)
+            self._operation(operation, self._batch_of(operations))
             return original(operations, operation)
 
         AbstractOperations.invoke = invoke  # type: ignore[method-assign,assignment]
@@ -105,7 +109,7 @@ class Tracing:
         words = sql[:SQL_TOLD].split(maxsplit=6)[:6]
         verb = words[0].upper() if words else ""
         if verb not in _CHANGING:
-            return False
+            return verb in _RESHAPING
         more = 2 if verb in ("INSERT", "UPDATE") and words[1:2] in (["OR"], ["or"]) else 0
         kind = tuple(words[: _CHANGING[verb] + more])
         if verb == "UPDATE":
@@ -115,12 +119,22 @@ class Tracing:
         self._changed.add(kind)
         return True
 
-    def _operation(self, operation: Any) -> None:
+    def _batch_of(self, operations: Any) -> int:
+        """The number of the batch to which these operations belong; 0 for none."""
+        if type(operations).__name__ != "BatchOperations":
+            return 0
+        if operations is not self._batch:
+            self._batch, self._batches = operations, self._batches + 1
+        return self._batches
+
+    def _operation(self, operation: Any, batch: int) -> None:
         kind = _DROPS.get(type(operation).__name__)
         renamed = getattr(operation, "modify_name", None)
         changes = _changes(operation)
         if renamed is not None:
             kind = "rename_column"
+        if kind == "rename_table":
+            renamed = operation.new_table_name
         if self.revision is None:
             return
         if changes:
@@ -128,6 +142,7 @@ class Tracing:
                 "operation",
                 revision=self.revision,
                 kind="alter_column",
+                batch=batch,
                 table=_text(operation.table_name),
                 name=_text(operation.column_name),
                 changes=changes,
@@ -144,6 +159,7 @@ class Tracing:
             "operation",
             revision=self.revision,
             kind=kind,
+            batch=batch,
             table=_text(table),
             name=_text(name),
             type=_text(getattr(operation, "constraint_type", None)),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from .alone import Alone
 from .driver import ask_driver, main_file
 from .events import Events
 from .orders import Orders, same_file
@@ -71,6 +72,8 @@ class SQLiteTransactions:
         self._denied = ""
         self._drivers: list[Any] = []
         self._migrating: Any = None
+        # None where nobody wants to know, or where the run has been committed in parts.
+        self._alone = Alone(events) if orders.watched else None
         self._in_autocommit_block = False
         self._committing = False
         self._stopped = False
@@ -152,6 +155,8 @@ class SQLiteTransactions:
         # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
         ask_driver(connection, "BEGIN IMMEDIATE")
         self._migrating = driver
+        if self._alone is not None:
+            self._alone.begins(main_file(connection) or "")
         # What an autocommit_block() has broken counts as new, too.
         if _BASELINE not in connection.info:
             connection.info[_BASELINE] = violations(connection)
@@ -171,6 +176,12 @@ class SQLiteTransactions:
         if _BASELINE in connection.info:
             refuse_new_violations(connection, connection.info[_BASELINE])
         self._committing = True
+        if self._alone is None or driver is not self._migrating or not driver.in_transaction:
+            return
+        if self._in_autocommit_block:
+            self._alone = None
+        else:
+            self._alone.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
 
     def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -117,6 +118,9 @@ class Database(Protocol):
 
     def tidy(self) -> None:
         """Take away what a killed process left beside the database and nothing depends on."""
+
+    def attended(self) -> AbstractContextManager[None]:
+        """Keep the database open inside, so that no process that closes it is the last one."""
 
     def prepare_place(self) -> None:
         """Make room for a database that the upgrade is about to create."""

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,9 +93,11 @@ class SQLite:
                 found = os.stat(f"{real}{ending}")
                 if not ending or found.st_size:
                     stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
-                    # Nobody can set this one back, as cp -p and touch do with the other.
-                    stamp[f"changed status{ending}"] = found.st_ctime_ns
                     stamp[f"file{ending}"] = found.st_ino
+                if not ending:
+                    # Nobody can set this one back, as cp -p and touch do with the other. That of
+                    # the -wal changes whenever root opens it: SQLite then sees to its owner.
+                    stamp["changed status"] = found.st_ctime_ns
         return stamp
 
     # -- reading ------------------------------------------------------------------------------
@@ -297,6 +299,15 @@ class SQLite:
 
     def tidy(self) -> None:
         sqlite_files.tidy(self.path, lambda: self.connect(writing=True))
+
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        # The last one to close a database in WAL mode moves its -wal into it: what nobody has
+        # changed would look changed.
+        with ExitStack() as stack:
+            with suppress(sqlite3.Error, OSError):
+                stack.enter_context(self.connect()).execute("PRAGMA schema_version").fetchone()
+            yield
 
     def prepare_place(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

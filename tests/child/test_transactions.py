@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -451,3 +453,16 @@ def test_command_that_only_reads_writes_nothing(filled: Sandbox, way: str) -> No
     run = run_child(filled, command=["current"])
     assert run.failure == ""
     assert dump(filled.dev) == before
+
+
+def test_the_childs_stamp_of_a_file_is_the_parents(filled: Sandbox) -> None:
+    from migrations_ops.child.alone import stamp_of
+    from migrations_ops.databases.sqlite import SQLite
+
+    for mode in ("DELETE", "WAL"):
+        with closing(sqlite3.connect(filled.dev, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA journal_mode={mode}")
+            connection.execute("DELETE FROM children")
+            stamp = stamp_of(str(filled.dev))
+            assert stamp == SQLite(filled.dev, "dev").stamp_of_content()
+            assert ("size-wal" in stamp) is (mode == "WAL")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
-from tests.histories.draws import Chance, add_thing, draw_table
-from tests.histories.model import Column, Model, Table, Thing, q
+from tests.histories.draws import Chance, add_thing, draw_table, generated
+from tests.histories.model import Column, Model, Table, Thing, Value, q
 
 
 @dataclass
@@ -14,13 +16,11 @@ class Change:
     """Lines of upgrade() and of downgrade(); None where there is no way back.
 
     ``may_stop`` is why a release may refuse it or break off: a loss or an error that is known.
-    ``must_stop`` is why it has to.
     """
 
     up: list[str]
     down: list[str] | None = field(default_factory=list)
     may_stop: str = ""
-    must_stop: str = ""
 
 
 def run(sql: str) -> str:
@@ -48,10 +48,17 @@ def _drop(thing: Thing) -> str:
 def _rebuilt(model: Model, table: Table, *, but: str = "") -> str:
     """Why a rebuild by Alembic's batch mode may lose something, or fail."""
     on = model.on(table.name)
-    things = [thing for thing in on if thing.kind in ("trigger", "view") or thing.order]
+    things = [
+        thing for thing in on if thing.kind in ("trigger", "view") or thing.order or thing.function
+    ]
     unknown = [column for column in table.columns if column.type == "ANY"]
-    inside = model.using(table.name, but) if but else []
-    reasons = [table.fragile, *(f"{thing.kind} {thing.name}" for thing in things + inside)]
+    inside = [thing for thing in model.using(table.name, but) if thing.more] if but else []
+    checks = [f"the check {name}" for name, checked in table.checks if but and checked == but]
+    reasons = [
+        *table.fragile(),
+        *checks,
+        *(f"{thing.kind} {thing.name}" for thing in things + inside),
+    ]
     reasons += [f"the type of {column.name}" for column in unknown]
     return ", ".join(reason for reason in reasons if reason)
 
@@ -104,6 +111,30 @@ def rename_table(chance: Chance, model: Model) -> Change | None:
     )
 
 
+def swap_tables(chance: Chance, model: Model) -> Change | None:
+    """Each gets the name of the other, as nothing but renames can do it."""
+    if len(model.tables) < 2:
+        return None
+    names = list(model.tables)
+    first = chance.one(names)
+    second = chance.one([name for name in names if name != first])
+    aside = chance.name()
+    one, other = model.tables[first], model.tables[second]
+    moved = {first: second, second: first}
+    for thing in model.things.values():
+        thing.table = moved.get(thing.table, thing.table)
+    for table in model.tables.values():
+        table.parent = moved.get(table.parent, table.parent)
+    one.name, other.name = second, first
+    model.tables = {each.name: each for each in model.tables.values()}
+    renames = [(first, aside), (second, first), (aside, second)]
+    lines = [
+        chance.one([f"op.rename_table({old!r}, {new!r})", _rename(old, new)])
+        for old, new in renames
+    ]
+    return Change(lines, lines)
+
+
 def _rename(old: str, new: str) -> str:
     return run(f"ALTER TABLE {q(old)} RENAME TO {q(new)}")
 
@@ -119,7 +150,9 @@ def rebuild_by_hand(chance: Chance, model: Model) -> Change | None:
     forgotten = [again.pop()] if again and chance.rarely(4) else []
     for thing in forgotten:
         del model.things[thing.name]
-    names = ", ".join(q(column.name) for column in table.columns)
+        if not thing.is_new:
+            table.forgotten.append((thing.name, table.column(thing.columns[0])))
+    names = ", ".join(q(column.name) for column in table.stored())
     table.name = new
     up = [
         *(_drop(thing) for thing in things if thing.kind == "view"),
@@ -130,8 +163,13 @@ def rebuild_by_hand(chance: Chance, model: Model) -> Change | None:
         *(run(thing.sql()) for thing in [*again, *(t for t in things if t.kind == "view")]),
     ]
     table.name = old
-    must = f"the {forgotten[0].kind} {forgotten[0].name} is forgotten" if forgotten else ""
-    return Change(up, None if forgotten else [], must_stop=must)
+    may_stop = f"{forgotten[0].name} is forgotten" if forgotten else ""
+    # The copy counts from the highest id that is left.
+    if "AUTOINCREMENT" in table.key and table.recounted:
+        may_stop = may_stop or "AUTOINCREMENT"
+    for column in table.columns:
+        column.lossy = ""  # who writes a table anew may write other values
+    return Change(up, None if forgotten else [], may_stop)
 
 
 def rebuild(chance: Chance, model: Model) -> Change | None:
@@ -140,11 +178,12 @@ def rebuild(chance: Chance, model: Model) -> Change | None:
     if table is None:
         return None
     name = chance.name()
+    may_stop = _rebuilt(model, table)
     table.constraints.append(f"CONSTRAINT {q(name)} CHECK (1)")
     return Change(
         _batch(table.name, f"create_check_constraint({name!r}, sa.text('1'))"),
         None,
-        may_stop=_rebuilt(model, table),
+        may_stop,
     )
 
 
@@ -155,6 +194,11 @@ def add_column(chance: Chance, model: Model) -> Change | None:
     table = _some_table(chance, model)
     if table is None:
         return None
+    if chance.rarely(4):
+        computed = generated(chance, table, "VIRTUAL")
+        table.columns.append(computed)
+        raw = run(f"ALTER TABLE {q(table.name)} ADD COLUMN {computed.sql()}")
+        return Change([raw], None)
     column = Column(chance.name(), chance.one(["TEXT", "INTEGER"]))
     if chance.rarely(3):
         column.default = "'7'" if column.type == "TEXT" else "7"
@@ -171,7 +215,7 @@ def add_column(chance: Chance, model: Model) -> Change | None:
 def drop_column(chance: Chance, model: Model) -> Change | None:
     table = _some_table(chance, model)
     column = _free_column(chance, table) if table else None
-    if table is None or column is None:
+    if table is None or column is None or any(name == column.name for _, name in table.checks):
         return None
     things = model.using(table.name, column.name)
     for thing in things:
@@ -190,15 +234,28 @@ def drop_column(chance: Chance, model: Model) -> Change | None:
 def rename_column(chance: Chance, model: Model) -> Change | None:
     table = _some_table(chance, model)
     column = _free_column(chance, table) if table else None
+    if table is not None and chance.rarely(4):
+        column = chance.one(table.columns)
     if table is None or column is None:
         return None
     old, new = column.name, chance.name()
     way = chance.one(["batch", "op", "raw"])
     may_stop = _rebuilt(model, table, but=old) if way == "batch" else ""
+    for child in model.children(table.name):
+        if child.link[1] == old:
+            child.link = (child.link[0], new, child.link[2])
+            # A rebuild does not tell those that refer to the table.
+            may_stop = may_stop or ("a child" if way == "batch" else "")
+    if table.link[0] == old:
+        table.link = (new, *table.link[1:])
+    table.constraints = [each.replace(q(old), q(new)) for each in table.constraints]
+    for each in table.columns:
+        each.expression = each.expression.replace(q(old), q(new))
     for thing in model.using(table.name, old):
         thing.columns = [new]
         thing.more = f" WHERE {q(new)} IS NOT NULL" if thing.more else ""
     column.name = new
+    table.checks = [(name, new if of == old else of) for name, of in table.checks]
     lines = {
         "batch": _batch(table.name, f"alter_column({old!r}, new_column_name={new!r})"),
         "op": [f"op.alter_column({table.name!r}, {old!r}, new_column_name={new!r})"],
@@ -206,6 +263,47 @@ def rename_column(chance: Chance, model: Model) -> Change | None:
     }[way]
     back = run(f"ALTER TABLE {q(table.name)} RENAME COLUMN {q(new)} TO {q(old)}")
     return Change(lines, [back], may_stop)
+
+
+def change_type(chance: Chance, model: Model) -> Change | None:
+    """By a batch, which puts each value through CAST: none may be lost by that."""
+    table = _some_table(chance, model)
+    column = _free_column(chance, table) if table else None
+    if table is None or column is None or "STRICT" in table.endings or column.generated:
+        return None
+    if column.collate or column.default or column.type == "ANY":
+        return None
+    new = chance.one([kind for kind in ("INTEGER", "TEXT") if kind != column.type])
+    may_stop = _rebuilt(model, table)
+    if column.origin and not column.changed:
+        values = [row[column.place] for row in table.rows]
+        if not _survive(values, column.type, new):
+            column.lossy = f"the values of {column.name} do not survive as {new}"
+            may_stop = column.lossy
+            # A row that is deleted takes its lossy value along.
+            column.lossy = "" if table.recounted else column.lossy
+    elif column.origin:
+        may_stop = may_stop or f"{column.name} was changed before"
+    column.type, column.changed = new, True
+    made = {"INTEGER": "sa.Integer()", "TEXT": "sa.Text()"}[new]
+    return Change(
+        _batch(table.name, f"alter_column({column.name!r}, type_={made})"), None, may_stop
+    )
+
+
+def _survive(values: list[Value], old: str, new: str) -> bool:
+    """Whether each value can be had back from what the new type makes of it."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE a (v {old})")
+        connection.execute(f"CREATE TABLE b (v {new})")
+        connection.executemany("INSERT INTO a VALUES (?)", [(value,) for value in values])
+        connection.execute(f"INSERT INTO b SELECT CAST(v AS {new}) FROM a")
+        kinds = ("integer", "real", "text", "blob")
+        back = " OR ".join(
+            f"typeof(a.v) = '{kind}' AND CAST(b.v AS {kind}) IS a.v" for kind in kinds
+        )
+        lost = f"SELECT 1 FROM a JOIN b ON a.rowid = b.rowid WHERE a.v IS NOT NULL AND NOT ({back})"
+        return connection.execute(lost).fetchone() is None
 
 
 # -- indexes, triggers, views -----------------------------------------------------------------
@@ -235,7 +333,9 @@ def update_rows(chance: Chance, model: Model) -> Change | None:
     column = _free_column(chance, table) if table else None
     if table is None or column is None:
         return None
-    column.changed = True
+    if column.generated:
+        return None
+    column.changed, column.lossy = True, ""
     value = {"INTEGER": "5", "REAL": "5.5", "BLOB": "x'05'"}.get(column.type, "'five: 5%'")
     rest = f" WHERE {q(table.columns[0].name)} > 2" if chance.rarely(2) else ""
     return Change([run(f"UPDATE {q(table.name)} SET {q(column.name)} = {value}{rest}")])
@@ -246,11 +346,13 @@ def delete_rows(chance: Chance, model: Model) -> Change | None:
     if table is None or model.children(table.name):
         return None
     table.recounted = True
+    for column in table.columns:
+        column.lossy = ""
     rest = f" WHERE {q(table.columns[0].name)} > 2" if chance.rarely(2) else ""
     return Change([run(f"DELETE FROM {q(table.name)}{rest}")])
 
 
 _KINDS: tuple[Callable[[Chance, Model], Change | None], ...] = (
-    create_table, drop_table, rename_table, rebuild_by_hand, rebuild, add_column, drop_column,
-    rename_column, create_thing, drop_thing, update_rows, delete_rows,
+    create_table, drop_table, rename_table, swap_tables, rebuild_by_hand, rebuild, add_column,
+    drop_column, rename_column, change_type, create_thing, drop_thing, update_rows, delete_rows,
 )  # fmt: skip

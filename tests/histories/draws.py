@@ -65,6 +65,8 @@ def draw_model(chance: Chance) -> Model:
         model.tables[table.name] = table
     for _ in range(chance.number(0, 4)):
         add_thing(chance, model)
+    for thing in model.things.values():
+        thing.is_new = False
     return model
 
 
@@ -74,8 +76,6 @@ def draw_table(chance: Chance, model: Model) -> Table:
     columns = [Column(chance.name(), "INTEGER", bound=True)]
     key = {"rowid": "PRIMARY KEY", "counted": "PRIMARY KEY AUTOINCREMENT"}.get(shape, "")
     table = Table(name, columns, key, origin=name)
-    if shape == "counted":
-        table.fragile = "AUTOINCREMENT"
     if shape == "pair":
         columns.append(Column(chance.name(), "TEXT", bound=True, not_null=True))
         columns[0].not_null = True
@@ -84,10 +84,14 @@ def draw_table(chance: Chance, model: Model) -> Table:
             table.endings.append("WITHOUT ROWID")
     table.endings += ["STRICT"] if strict else []
     columns += [_column(chance, table) for _ in range(chance.number(0, 4))]
+    if chance.rarely(6):
+        columns.append(generated(chance, table, chance.one(["VIRTUAL", "STORED"])))
     _add_check(chance, table)
     _add_parent(chance, table, model)
     for column in columns:
         column.origin = (name, column.name)
+    for place, column in enumerate(table.stored()):
+        column.place = place
     for number in range(1, chance.number(0, 6) + 1):
         table.rows.append(_row(chance, table, number))
     return table
@@ -98,21 +102,23 @@ def _column(chance: Chance, table: Table) -> Column:
     column = Column(chance.name(), chance.one(STRICT_TYPES if strict else TYPES))
     column.not_null = chance.rarely()
     if column.type == "TEXT" and chance.rarely():
-        column.collate, table.fragile = "NOCASE", "COLLATE"
+        column.collate = "NOCASE"
     if column.type == "TEXT" and chance.rarely():
         column.default = "'it''s'"
     return column
 
 
+def generated(chance: Chance, table: Table, kind: str) -> Column:
+    """A column that is computed from the first one."""
+    expression = f"{q(table.columns[0].name)} + 1"
+    return Column(chance.name(), "INTEGER", generated=kind, expression=expression)
+
+
 def _add_check(chance: Chance, table: Table) -> None:
-    kind = chance.one(["", "", "", "named", "unnamed"])
-    if not kind:
-        return
-    words = f"CHECK ({q(table.columns[0].name)} > -1)"
-    name = f"CONSTRAINT {q(chance.name())} " if kind == "named" else ""
-    table.constraints.append(f"{name}{words}")
-    if kind == "unnamed":
-        table.fragile = "unnamed CHECK"
+    kind = chance.one(["", "", "", "named", "named", "unnamed"])
+    if kind:
+        column = chance.one(table.columns)
+        table.checks.append((chance.name() if kind == "named" else "", column.name))
 
 
 def _add_parent(chance: Chance, table: Table, model: Model) -> None:
@@ -122,7 +128,7 @@ def _add_parent(chance: Chance, table: Table, model: Model) -> None:
     parent = chance.one(parents)
     table.columns.append(Column(chance.name(), "INTEGER", bound=True))
     action = chance.one(["", " ON DELETE CASCADE", " ON DELETE SET NULL"])
-    table.parent = parent.name
+    table.parent, table.inline = parent.name, chance.rarely(2)
     table.link = (table.columns[-1].name, parent.columns[0].name, action)
     table.parent_keys = [row[0] for row in parent.rows]
 
@@ -130,7 +136,7 @@ def _add_parent(chance: Chance, table: Table, model: Model) -> None:
 def _row(chance: Chance, table: Table, number: int) -> tuple[Value, ...]:
     strict = "STRICT" in table.endings
     row: list[Value] = []
-    for position, column in enumerate(table.columns):
+    for position, column in enumerate(table.stored()):
         if position == 0:
             row.append(number)
         elif column.bound and column.type == "TEXT":
@@ -154,5 +160,6 @@ def add_thing(chance: Chance, model: Model) -> Thing | None:
         thing.more = f" WHERE {q(columns[0])} IS NOT NULL"
     if thing.kind == "index":
         thing.order = chance.one(["", "", "", " DESC", " COLLATE NOCASE"])
+        thing.function = chance.one(["", "", "", "lower"])
     model.things[thing.name] = thing
     return thing

@@ -18,7 +18,9 @@ class Column:
     """``origin`` is (table, column) as the history began; None for one that came later.
 
     ``bound`` tells that it is part of a key or a check, so that it stays as it is; ``changed``
-    that its values are not those of then.
+    that its values are not those of then; ``lossy`` why they would not survive what was done to
+    them. ``place`` is where a row of then has its value; ``generated`` is how its expression is
+    kept, VIRTUAL or STORED.
     """
 
     name: str
@@ -29,9 +31,15 @@ class Column:
     collate: str = ""
     bound: bool = False
     changed: bool = False
+    lossy: str = ""
+    place: int = -1
+    generated: str = ""
+    expression: str = ""
 
     def sql(self) -> str:
         parts = [q(self.name), self.type]
+        parts += [f"GENERATED ALWAYS AS ({self.expression})"] if self.generated else []
+        parts += [self.generated] if self.generated else []
         parts += ["NOT NULL"] if self.not_null else []
         parts += [f"DEFAULT {self.default}"] if self.default else []
         parts += [f"COLLATE {self.collate}"] if self.collate else []
@@ -42,9 +50,10 @@ class Column:
 class Table:
     """``key`` is how its primary key is written, where that stands with the first column.
 
-    ``fragile`` is what a rebuild by Alembic is known to lose; ``parent`` is the table that the
-    last of ``link`` (column, column there, action) refers to; ``origin`` its name as the history
-    began, and ``recounted`` tells that its rows are not those of then.
+    ``parent`` is the table that ``link`` (column, column there, action) refers to, behind the
+    column if ``inline``; ``checks`` are (name or nothing, column); ``forgotten`` what a rebuild
+    left out, with the column that it was on; ``origin`` the table's name as the history began,
+    and ``recounted`` tells that its rows are not those of then.
     """
 
     name: str
@@ -55,7 +64,9 @@ class Table:
     parent: str = ""
     link: tuple[str, str, str] = ("", "", "")
     parent_keys: list[Value] = field(default_factory=list)
-    fragile: str = ""
+    inline: bool = False
+    checks: list[tuple[str, str]] = field(default_factory=list)
+    forgotten: list[tuple[str, Column]] = field(default_factory=list)
     rows: list[tuple[Value, ...]] = field(default_factory=list)
     origin: str = ""
     recounted: bool = False
@@ -63,25 +74,49 @@ class Table:
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
+    def stored(self) -> list[Column]:
+        """The columns that take a value."""
+        return [column for column in self.columns if not column.generated]
+
+    def fragile(self) -> list[str]:
+        """What a rebuild by Alembic is known to lose, or to fail at, as it shows in the SQL."""
+        found = ["AUTOINCREMENT"] if "AUTOINCREMENT" in self.key else []
+        found += ["COLLATE"] if any(column.collate for column in self.columns) else []
+        found += ["GENERATED"] if any(column.generated for column in self.columns) else []
+        found += ["CHECK"] if any(not name for name, _ in self.checks) else []
+        return found + ([self.link[2].strip()] if self.inline and self.link[2] else [])
+
     def sql(self) -> str:
         parts = [column.sql() for column in self.columns]
         if self.key:
             parts[0] = f"{parts[0]} {self.key}"
-        parts += self.constraints
+        ends = list(self.constraints)
+        for name, checked in self.checks:
+            ends.append(f"{f'CONSTRAINT {q(name)} ' if name else ''}{check(checked)}")
         if self.parent:
             column, there, action = self.link
-            parts.append(
-                f"FOREIGN KEY ({q(column)}) REFERENCES {q(self.parent)} ({q(there)}){action}"
-            )
+            words = f"REFERENCES {q(self.parent)} ({q(there)}){action}"
+            if self.inline:
+                place = self.columns.index(self.column(column))
+                parts[place] = f"{parts[place]} {words}"
+            else:
+                ends.append(f"FOREIGN KEY ({q(column)}) {words}")
+        parts += ends
         ending = f" {', '.join(self.endings)}" if self.endings else ""
         return f"CREATE TABLE {q(self.name)} ({', '.join(parts)}){ending}"
+
+
+def check(column: str) -> str:
+    """A check that no value fails."""
+    return f"CHECK (typeof({q(column)}) <> 'nothing')"
 
 
 @dataclass
 class Thing:
     """An index, a trigger or a view: what it is on, and the columns that it needs.
 
-    ``order`` is how an index sorts, which a rebuild by Alembic is known to lose.
+    ``order`` is how an index sorts and ``function`` what it is on an expression for, which a
+    rebuild by Alembic is known to lose.
     """
 
     kind: str
@@ -90,10 +125,13 @@ class Thing:
     columns: list[str]
     more: str = ""
     order: str = ""
+    function: str = ""
+    is_new: bool = True
 
     def sql(self) -> str:
         columns = ", ".join(q(column) for column in self.columns)
         if self.kind == "index":
+            columns = f"{self.function}({columns})" if self.function else columns
             return (
                 f"CREATE INDEX {q(self.name)} ON {q(self.table)} ({columns}{self.order}){self.more}"
             )

@@ -88,10 +88,19 @@ class Story:
     def failure(self) -> tuple[int, str, str] | None:
         return next((each.failure for each in self.revisions if each.failure), None)
 
-    def reasons(self, kind: str) -> list[str]:
-        """Why the release may, or must, stop."""
+    def may_stop(self) -> list[str]:
+        """Why the release may be refused, or fail."""
         changes = [change for revision in self.revisions for change in revision.changes]
-        return [getattr(change, kind) for change in changes if getattr(change, kind)]
+        return [change.may_stop for change in changes if change.may_stop]
+
+    def must_stop(self) -> list[str]:
+        """Why it has to be: something is lost, and no later change says so."""
+        found = []
+        for table in self.after.tables.values():
+            found += [column.lossy for column in table.columns if column.lossy]
+            kept = [id(column) for column in table.columns]
+            found += [name for name, column in table.forgotten if id(column) in kept]
+        return found
 
     def __str__(self) -> str:
         parts = [f"-- {self.mode}", *self.before.statements()]
