@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from migrations_ops import process
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused
-from migrations_ops.files import now
+from migrations_ops.files import nearest_folder, now
 from migrations_ops.results import RevisionRun
 from migrations_ops.settings import running_python
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from migrations_ops.project import Project
     from migrations_ops.revisions import History
 
+_TOO_LITTLE = 100_000
 CHILD = Path(__file__).with_name("child")
 Listener = Callable[[dict[str, Any]], None]
 
@@ -110,6 +112,7 @@ class Step:
         done.seconds = round(time.monotonic() - begun, 3)
         if not done.finished and not done.failure and not done.refused:
             done.failure = _ended_silently(done.exit, self.environment.timeout, done.seconds)
+            done.failure += _full_disk(self.log.parent)
         return done
 
     def close(self) -> None:
@@ -147,7 +150,7 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
         case "failed" if event["kind"] == "refused":
             done.refused = event["message"]
         case "failed" if not done.refused:
-            done.failure = _failure(event)
+            done.failure = _failure(event).removesuffix(".")  # it goes into a sentence
             done.misused = event["kind"] == "usage"
             done.where = event.get("where") or ""
             done.failed_revision = event.get("revision") or ""
@@ -169,6 +172,16 @@ def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> 
     if code is not None and code < 0:
         return f"the process was killed by signal {-code}"
     return f"the process ended by itself with exit code {code}, before Alembic was done"
+
+
+def _full_disk(folder: Path) -> str:
+    """Python ends with 120 if it cannot write what it has to say; nothing else tells why."""
+    import shutil
+
+    with suppress(OSError):
+        if shutil.disk_usage(nearest_folder(folder)).free < _TOO_LITTLE:
+            return f": there is no room left on the disk of {folder}"
+    return ""
 
 
 def start_step(

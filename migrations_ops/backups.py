@@ -14,6 +14,7 @@ from typing import Any
 
 from migrations_ops import __version__
 from migrations_ops.databases import Database, Progress
+from migrations_ops.doubts import describes, find_strays, is_good, row_of, with_doubts
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.files import (
@@ -29,11 +30,9 @@ from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.settings import Settings
 from migrations_ops.words import human_size
 
-BEFORE_RESTORE = "before the restore of "
-# What a sidecar must tell in words, for its file to count as a backup.
-_TOLD = ("name", "environment", "taken", "sha256")
 BLOCK = 256 * 1024
 ELSEWHERE = "Make room there, or point backups in the configuration to another place."
+OPEN_IT = "See to its rights, or point backups in the configuration to another place."
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
 QUIET_SECONDS = 0.1
@@ -62,12 +61,16 @@ class Shelf:
         for file in self.folder.glob(f"{self.prefix}_*.json"):
             document = read_json(file)
             if (
-                _describes(document)
+                describes(document)
                 and document["environment"] == self.environment.name
                 and (self.folder / document["name"]).is_file()
             ):
                 found.append(document)
-        return sorted(found, key=lambda document: (document["taken"], document["name"]))
+        return with_doubts(sorted(found, key=lambda each: (each["taken"], each["name"])))
+
+    def latest_sidecar(self) -> dict[str, Any] | None:
+        """The newest that nothing speaks against, and that is not what a restore replaced."""
+        return next(filter(is_good, reversed(self.sidecars())), None)
 
     def backups(self) -> list[Backup]:
         """The verified backups of this environment, oldest first."""
@@ -76,13 +79,17 @@ class Shelf:
     def find(self, name: str) -> Backup:
         """A backup by its file's name, or the ``latest``.
 
-        What a restore replaced is the latest only if there is nothing else: it is half migrated,
-        when a release that failed has put its backup back.
+        What a restore replaced is never the latest: it is half migrated, when a release that
+        failed has put its backup back. Nor is one that something speaks against.
 
-        :raises Refused: there is none at all.
+        :raises Refused: there is none at all, or none that could be the latest.
         :raises ConfigurationError: there is none of that name.
         """
         backups = self.backups()
+        for backup in backups:
+            if name in (backup.name, backup.file):
+                return backup
+        self._require_no_stray(name, none=not backups)
         if not backups:
             raise Refused(
                 f"{self.environment.name} has no backup in {self.folder}.",
@@ -90,17 +97,54 @@ class Shelf:
                 next=f"Take one with: invoke backup --env {self.environment.name}",
             )
         if name == "latest":
-            meant = [each for each in backups if not each.note.startswith(BEFORE_RESTORE)]
-            return (meant or backups)[-1]
-        for backup in backups:
-            if name in (backup.name, backup.file):
-                return backup
+            return self._latest(backups)
         known = ", ".join(backup.name for backup in backups[-3:])
         raise ConfigurationError(
             f"{self.environment.name} has no backup {name!r}; the newest are: {known}.",
             untouched="Nothing was changed.",
             next=f"List them with: invoke backups --env {self.environment.name}",
         )
+
+    def _latest(self, backups: list[Backup]) -> Backup:
+        good = [backup for backup in backups if row_of(backup) == "good"]
+        if good:
+            return good[-1]
+        newest = backups[-1]
+        why = newest.doubt or "it holds what a restore replaced"
+        raise Refused(
+            f"{self.environment.name} has no backup that could be meant by latest: of"
+            f" {newest.name}, {why}.",
+            untouched="Nothing was changed.",
+            next=f"If that is the one: {self._restore(newest.name)}; or choose:"
+            f" invoke backups --env {self.environment.name}",
+        )
+
+    def _restore(self, name: str) -> str:
+        return f"invoke restore --env {self.environment.name} --backup {name} --yes"
+
+    def way_back(self) -> str:
+        """The command that brings the database back; empty where there is no backup."""
+        sidecars = self.sidecars()
+        if not sidecars:
+            return ""
+        return self._restore("latest" if any(map(is_good, sidecars)) else sidecars[-1]["name"])
+
+    def strays(self) -> list[tuple[str, str]]:
+        """The files that look like backups and do not count, each with why."""
+        return list(find_strays(self.folder, self.prefix, self.environment.name))
+
+    def _require_no_stray(self, name: str, *, none: bool) -> None:
+        """:raises Refused: what is meant lies there, and does not count; or nothing else does."""
+        strays = self.strays()
+        meant = [each for each in strays if name in (each[0], str(self.folder / each[0]))]
+        for file, why in meant or (strays[-1:] if none else []):
+            raise Refused(
+                f"{self.environment.name} has no {'such ' * (not none)}backup: {file} lies in"
+                f" {self.folder}, but {why}.",
+                untouched="Nothing was changed.",
+                next="Bring its sidecar back. Or, while there is no database in its place, copy"
+                f" the file there, and type: invoke verify --env {self.environment.name}",
+            )
 
     def fingerprint(self, backup: Backup) -> Fingerprint:
         document = read_json(self.sidecar(backup.name))
@@ -125,6 +169,7 @@ class Shelf:
             sha256=document["sha256"],
             note=document.get("note", ""),
             reused=reused,
+            doubt=document.get("doubt", ""),
         )
 
     # -- taking -------------------------------------------------------------------------------
@@ -134,24 +179,27 @@ class Shelf:
         database: Database,
         *,
         note: str = "",
+        doubt: str = "",
         progress: Progress | None,
         verifying: Progress | None = None,
     ) -> Backup:
         """Take a verified backup, or use the newest one if the database is still equal to it.
 
+        :param doubt: what speaks against going back to it without a second look.
         :param progress: is told of the bytes that are copied.
         :param verifying: is told of those that are read back.
         :raises StepFailed: the copy could not be made or is not equal to its source; no file
             is left under a final name.
         """
-        still_equal = None if note else self._still_equal(database, verifying)
+        still_equal = None if note or doubt else self._still_equal(database, verifying)
         if still_equal is not None:
             return self._backup(still_equal, reused=True)
         self._prepare(database)
         name = self._free_name(database)
         partial = self.folder / partial_name(name)
         try:
-            return self._take(database, partial, name, note, progress, verifying)
+            about = {"note": note, "doubt": doubt}
+            return self._take(database, partial, name, about, progress, verifying)
         except StepFailed:
             raise
         except Exception as error:  # the engines raise what their drivers raise
@@ -176,7 +224,7 @@ class Shelf:
         database: Database,
         partial: Path,
         name: str,
-        note: str,
+        about: dict[str, str],
         progress: Progress | None,
         verifying: Progress | None,
     ) -> Backup:
@@ -190,7 +238,8 @@ class Shelf:
             "environment": self.environment.name,
             "database": database.label,
             "taken": now(),
-            "note": note,
+            "note": about["note"],
+            "doubt": about["doubt"] or self._told_otherwise(copy),
             "size": partial.stat().st_size,
             "sha256": digest,
             "fingerprint": taken.as_json(),
@@ -203,13 +252,19 @@ class Shelf:
         flush_folder(self.folder)
         return self._backup(document)
 
+    def _told_otherwise(self, copy: Database) -> str:
+        """What the ledger in a copy says, where that is another environment; else empty."""
+        told = copy.look(self.environment.version_table).environment
+        own = told in ("", self.environment.name)
+        return "" if own else f"its ledger says that it is {told}"
+
     def _prepare(self, database: Database) -> None:
         obstacle = self.find_obstacle(database)
         if obstacle:
             raise StepFailed(
                 obstacle,
                 untouched=f"{database.label} was not changed.",
-                next=ELSEWHERE,
+                next=OPEN_IT if self.find_closed() else ELSEWHERE,
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +272,7 @@ class Shelf:
             raise StepFailed(
                 f"The folder for backups, {self.folder}, cannot be made: {error.strerror}.",
                 untouched=f"{database.label} was not changed.",
-                next=ELSEWHERE,
+                next=OPEN_IT,
             ) from None
         sweep(self.folder, self.prefix)
 
@@ -267,11 +322,13 @@ class Shelf:
         return newest if digest == newest["sha256"] else None
 
     def _looks_equal(self, database: Database) -> dict[str, Any] | None:
-        """The newest sidecar, if nothing has been written since, as far as sizes and times tell."""
-        sidecars = self.sidecars()
-        if not sidecars or sidecars[-1].get("source") is None:
+        """The newest sidecar, if nothing has been written since, as far as sizes and times tell.
+
+        One that is not good is never used again: it would be counted among the others.
+        """
+        newest = self.latest_sidecar()
+        if newest is None or newest.get("source") is None:
             return None
-        newest = sidecars[-1]
         if database.stamp_of_content() != newest["source"]:
             return None
         size = (self.folder / newest["name"]).stat().st_size
@@ -332,6 +389,14 @@ def file_digest(file: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def is_intact(backup: Backup) -> bool:
+    """Whether the backup's file can be read and is what its sidecar says."""
+    try:
+        return file_digest(Path(backup.file)) == backup.sha256
+    except OSError:
+        return False
+
+
 def require_intact(backup: Backup) -> None:
     """:raises Refused: the backup's file is not what its sidecar says."""
     if file_digest(Path(backup.file)) != backup.sha256:
@@ -340,15 +405,6 @@ def require_intact(backup: Backup) -> None:
             untouched="Nothing was changed.",
             next=f"Choose another one: invoke backups --env {backup.environment}",
         )
-
-
-def _describes(document: Any) -> bool:
-    """Whether a document is a whole sidecar, not one that was cut short or written by others."""
-    try:
-        Fingerprint.from_json(document["fingerprint"])
-        return int(document["size"]) >= 0 and all(isinstance(document[key], str) for key in _TOLD)
-    except (TypeError, KeyError, ValueError):
-        return False
 
 
 def _was_quiet(stamp: dict[str, int | str], began: float) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from migrations_ops.alembic_steps import CommandRun, orders_for
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused, StepFailed
-from migrations_ops.gate import Evidence, find_edited
+from migrations_ops.gate import Evidence, find_edited, mend_edited
 from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding, Severity, VerifyReport
 from migrations_ops.revisions import Revision
-from migrations_ops.status import Standing, stand, told_otherwise
+from migrations_ops.status import Standing, advice, stand, told_otherwise
 from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
 
@@ -65,22 +66,33 @@ def judge(
         environment.heads or standing.history.effective_heads,
         tuple(findings),
         compared=drift is not None and drift.finished,
+        remedy=_remedy(standing, findings),
     )
-    if report.passed:
-        evidence = Evidence(work.project.settings.releases)
-        evidence.note_passed(environment, _certifiable(work, standing))
-    return report
+    if not report.passed:
+        return report
+    evidence = Evidence(work.project.settings.releases)
+    obstacle = evidence.note_passed(environment, _certifiable(work, standing))
+    if not obstacle:
+        return report
+    unwritten = Finding("evidence-not-written", "warning", obstacle, str(evidence.file))
+    return replace(report, findings=(*report.findings, unwritten))
+
+
+def _remedy(standing: Standing, findings: Iterable[Finding]) -> str:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    edited = [each for each in errors if each.code in ("edited-revision", "missing-revision")]
+    if advised := advice(standing):
+        return advised
+    return mend_edited(standing, edited) if edited else "Mend that, and verify again."
 
 
 def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
-        behind = any(finding.code == "not-at-head" for finding in report.findings)
-        upgrade = f"Type: invoke upgrade-{report.environment}"
         raise Refused(
             f"Verify of {report.environment} failed: {first_error(report)}.",
             untouched=untouched or "Nothing was changed.",
-            next=next or (upgrade if behind else "Mend that, and verify again."),
+            next=next or report.remedy,
         )
 
 
@@ -110,7 +122,7 @@ def _find_place(standing: Standing) -> list[Finding]:
     findings = []
     doubt = told_otherwise(standing)
     if doubt:
-        message = f"{name} ({label}) is not {name}: {doubt} (invoke adopt --env {name})"
+        message = f"{name} ({label}) is not {name}: {doubt}"
         findings.append(Finding("other-environment", "error", message, name))
     if standing.state != "at head":
         pending = counted(len(standing.pending), "revision")

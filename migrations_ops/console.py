@@ -11,9 +11,10 @@ from typing import Any
 from migrations_ops.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.project import Project
 from migrations_ops.render import documents, text
-from migrations_ops.render.live import Lines, discard
+from migrations_ops.render.live import Lines
 from migrations_ops.render.style import Style
 from migrations_ops.runs import Finished
+from migrations_ops.streams import AS_BYTES, discard
 from migrations_ops.unfinished import find_unfinished
 
 
@@ -23,9 +24,11 @@ class Console:
     def __init__(self, folder: Path, *, json: bool = False) -> None:
         self._folder, self._json = folder, json
         for stream in (sys.stdout, sys.stderr):
-            # A terminal that cannot show a character must not end a release.
+            # A terminal that cannot show a character must not end a release. A document stays
+            # valid JSON.
             if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+                document = json and stream is sys.stdout
+                stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
         self.report = Lines()
         self.style = Style(sys.stdout)
         self._shown = False
@@ -58,10 +61,7 @@ class Console:
     def show_error(self, stopped: OpsError) -> None:
         """Show why a task ends here: JSON has a document in any case."""
         if self._json and not self._shown:
-            try:
-                self._out(documents.text_of(documents.error(stopped)))
-            except OSError:  # the terminal was closed, or the pipe: the exit code tells it
-                discard(sys.stdout)
+            self._out(documents.text_of(documents.error(stopped)))
         self.report.say(text.error(stopped, self.report.style))
 
     def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
@@ -96,8 +96,15 @@ class Console:
 
     def _out(self, line: str) -> None:
         self._shown = True
-        sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            discard(sys.stdout)  # whoever reads has seen enough
+        except OSError as error:
+            # What was to be done is done, and the exit code tells how that went.
+            discard(sys.stdout)
+            self.report.say(f"The result could not be written: {error.strerror}.")
 
 
 def require_text(value: str | None, flag: str, task: str, example: str) -> str:

@@ -14,13 +14,14 @@ from migrations_ops.records import Report
 from migrations_ops.recovery import recover
 from migrations_ops.revisions import History, Revision
 from migrations_ops.runs import Finished, run_recorded
-from migrations_ops.status import Standing, stand
+from migrations_ops.status import Standing, advice, cure_of_copy, locate, stand, told_otherwise
 from migrations_ops.upgrade import (
     back_up,
     in_revision,
     listener,
-    place,
+    what_next,
 )  # fmt: skip
+from migrations_ops.words import see_env_py
 from migrations_ops.work import Work
 
 _UNCHANGED = "No database was changed"
@@ -72,6 +73,7 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",
                 untouched="Nothing was written.",
+                next=_next_after_refusal(work, environment),
             )
         if run.misused:
             raise ConfigurationError(
@@ -84,7 +86,7 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
                 f"alembic {' '.join(arguments)} on {environment.name} failed"
                 f"{in_revision(run)}: {run.failure.removesuffix('.')}.",
                 untouched=f"{'The transaction was rolled back' if changes else _UNCHANGED}.",
-                next=f"Mend it and try again{place(run)}.",
+                next=what_next(run),
             )
         if run.differences:
             raise Refused(
@@ -96,6 +98,11 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
     finally:
         child.close()
         output.unlink(missing_ok=True)
+
+
+def _next_after_refusal(work: Work, environment: Environment) -> str:
+    there = locate(work.project, environment)
+    return cure_of_copy(there) if told_otherwise(there) else see_env_py(environment.name)
 
 
 def write_sql(
@@ -163,7 +170,7 @@ def _require_comparable(standing: Standing) -> None:
         raise Refused(
             f"The models are compared with {name} ({label}), which is {standing.state}.",
             untouched="No file was written.",
-            next=f"Type: invoke upgrade-{name}; or add --empty to write the operations yourself.",
+            next=f"{advice(standing)}; or add --empty to write the operations yourself.",
         )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.codes import allow_flags
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
-from migrations_ops.files import read_json, write_whole
+from migrations_ops.files import nearest_folder, read_json, write_whole
 from migrations_ops.project import Project
 from migrations_ops.results import Finding
 from migrations_ops.revisions import Revision
@@ -25,7 +26,7 @@ class Evidence:
     """Which revisions, by the hash of their sources, each environment passed."""
 
     def __init__(self, releases: Path) -> None:
-        self._file = releases / FILE
+        self.file = releases / FILE
 
     def passed(self, environment: Environment) -> dict[str, str]:
         """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
@@ -34,20 +35,36 @@ class Evidence:
             found = found.get(key, {}) if isinstance(found, dict) else {}
         return dict(found) if isinstance(found, dict) else {}
 
-    def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> None:
-        """Verify found nothing wrong with a database that these sources made."""
+    def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> str:
+        """Verify found nothing wrong with a database that these sources made.
+
+        :returns: why that could not be written down; empty if it was. A full disk must not fail
+            an upgrade that is done: the gate stays closed for lack of evidence, and verify opens
+            it later.
+        """
         noted = {revision.revision: digest(revision) for revision in revisions}
         if not noted:
-            return
+            return ""
         entry = {_PASSED: self.passed(environment) | noted}
-        # A full disk must not fail an upgrade that is done: the gate stays closed for lack of
-        # evidence, and verify opens it later.
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._file, self._read() | {environment.name: entry})
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.file, self._read() | {environment.name: entry})
+        except OSError as error:
+            later = f"later environments do not take what passed {environment.name} now"
+            return f"{self.file} cannot be written ({error.strerror}): {later}"
+        return ""
+
+    def find_obstacle(self) -> str:
+        """Why nothing can be written down, as far as a look tells; else empty."""
+        folder = nearest_folder(self.file.parent)
+        if self.file.is_dir():
+            return f"{self.file} is a directory"
+        if not folder.is_dir():
+            return f"{folder} is no directory"
+        return "" if os.access(folder, os.W_OK) else f"{folder} may not be written"
 
     def _read(self) -> dict[str, Any]:
-        document = read_json(self._file)
+        document = read_json(self.file)
         return document if isinstance(document, dict) else {}
 
 
@@ -73,12 +90,25 @@ def _missing(revision: str, name: str) -> Finding:
 
 
 def _edited(revision: Revision, name: str) -> Finding:
-    back = revision.down[0] if revision.down else "base"
-    message = (
-        f"revision {revision.revision} was edited after {name} had run it: undo the edit, or take"
-        f" the revision back (invoke downgrade --env {name} --to {back}) and upgrade again"
+    message = f"revision {revision.revision} was edited after {name} had run it"
+    return Finding("edited-revision", "error", message, revision.revision)
+
+
+def mend_edited(standing: Standing, findings: Iterable[Finding]) -> str:
+    """What to do about revisions that were edited or are gone; what destroys data comes last."""
+    found = [each for each in findings if each.code in ("edited-revision", "missing-revision")]
+    allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
+    edited = [each.where for each in found if each.code == "edited-revision"]
+    if not edited:
+        return f"Fetch the script again; {allowing}"
+    name, history = standing.environment.name, standing.history
+    files = ", ".join(history.revisions[each].file for each in edited)
+    lowest = min(edited, key=lambda each: len(history.ancestors([each])))
+    to = (*history.revisions[lowest].down, "base")[0]
+    return (
+        f"Undo the edit in {files}; {allowing}; or take it back, with the rows of what it created:"
+        f" invoke downgrade --env {name} --to {to}"
     )
-    return Finding("edited-revision", "error", message, revision.file)
 
 
 def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
@@ -105,10 +135,14 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
                 f" {earlier.name} instead.",
             )
         if missing:
+            obstacle = evidence.find_obstacle()
+            first = (
+                f"Nothing can be noted, as {obstacle}. Mend that, and type" if obstacle else "Type"
+            )
             raise Refused(
                 f"{environment.name} takes only what has passed {earlier.name}, and"
                 f" {', '.join(missing)} has not, in its present form.",
                 untouched=f"{environment.name} was not touched.",
-                next=f"Type: invoke upgrade-{earlier.name} verify --env {earlier.name}"
+                next=f"{first}: invoke upgrade-{earlier.name} verify --env {earlier.name}"
                 f" upgrade-{environment.name}",
             )

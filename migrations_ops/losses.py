@@ -10,7 +10,7 @@ from migrations_ops.facts import ColumnFact, Fact, lowered
 from migrations_ops.renames import Renames
 from migrations_ops.results import Finding, Fingerprint, Severity
 from migrations_ops.said import Said
-from migrations_ops.words import counted
+from migrations_ops.words import bare, counted
 
 # What a rebuild drops in silence, as the words of a fact.
 _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED",
@@ -166,13 +166,22 @@ def _rows(
 
 
 def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
-    """Make notes of errors that are meant: ``CODE`` allows all of a kind, ``CODE:WHERE`` one."""
-    names = set(allowed)
+    """Make notes of errors that are meant: ``CODE`` allows all of a kind, ``CODE:WHERE`` one.
+
+    The name may stand in the quotes of SQL or without: few shells leave such quotes alone.
+    """
+    names = {*allowed}
+    names |= {bare(name) for name in names}
+
+    def is_meant(each: Finding) -> bool:
+        word = f"{each.code}:{each.where}"
+        return each.severity == "error" and bool(names & {each.code, word, bare(word)})
+
     return [
-        Finding(finding.code, "note", f"{finding.message} (allowed)", finding.where)
-        if finding.severity == "error" and names & {finding.code, f"{finding.code}:{finding.where}"}
-        else finding
-        for finding in findings
+        Finding(each.code, "note", f"{each.message} (allowed)", each.where)
+        if is_meant(each)
+        else each
+        for each in findings
     ]
 
 

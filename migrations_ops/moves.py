@@ -9,6 +9,7 @@ from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
+from migrations_ops.results import Finding
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import (
     Standing,
@@ -21,10 +22,11 @@ from migrations_ops.upgrade import (
     back_up,
     in_revision,
     listener,
-    place,
     revisions_in_words,
     settle,
+    what_next,
 )  # fmt: skip
+from migrations_ops.words import see_env_py
 from migrations_ops.work import Work
 
 
@@ -39,7 +41,7 @@ def downgrade_environment(
             recover(work, [environment])
             standing = stand(project, environment)
             require_readable(standing)
-            require_upgradable(standing)
+            require_upgradable(standing, "downgraded")
             reverting = standing.history.reverting(standing.look.revisions, to)
             if not reverting:
                 return
@@ -75,9 +77,28 @@ def stamp_environment(
                 return
             work.record.update(from_=standing.look.revisions, to=wanted)
             _require_built_like(work, standing, to)
-            _change(work, standing, ["stamp", to], wanted)
+            gone = standing.history.unknown(standing.look.revisions)
+            # Alembic looks up each row before it takes it away, unless they all go first.
+            purge = ["--purge"] if gone or standing.overlap else []
+            _change(work, standing, ["stamp", *purge, to], wanted)
+            _note_gone(work, standing)
 
     return run_recorded(project, "stamp", environment.name, report, body)
+
+
+def _note_gone(work: Work, standing: Standing) -> None:
+    """After a squash, what ran and has no script any more is what the stamp describes now."""
+    ledger, history = standing.database.ledger(), standing.history
+    gone = [name for name in ledger.ran if name not in history.revisions]
+    if not gone or not history.complete or not history.unknown(standing.look.revisions):
+        return
+    name = standing.environment.name
+    revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
+    try:
+        standing.database.note(name, {"event": "unstamp", **work.facts, "revisions": revisions})
+    except StepFailed as error:
+        found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
+        work.record.add_findings([found])
 
 
 def _require_built_like(work: Work, standing: Standing, to: str) -> None:
@@ -97,8 +118,7 @@ def _require_built_like(work: Work, standing: Standing, to: str) -> None:
                     f"The revisions up to {to} cannot build an empty database, so that"
                     f" {environment.name} cannot be compared: {run.failure or run.refused}.",
                     untouched=f"{environment.name} was not touched.",
-                    next="If you are sure, type: invoke alembic"
-                    f' --env {environment.name} --args "stamp {to}"',
+                    next=_without_comparing(environment, to, run),
                 )
             wanted = built.fingerprint(environment.version_table).schema
             has = standing.database.fingerprint(environment.version_table).schema
@@ -117,6 +137,16 @@ def _require_built_like(work: Work, standing: Standing, to: str) -> None:
         finally:
             child.close()
             built.remove()
+
+
+def _without_comparing(environment: Environment, to: str, run: CommandRun) -> str:
+    """The way to stamp all the same; not where it was this machine that could not compare."""
+    if run.refused:
+        return see_env_py(environment.name)
+    todo = what_next(run)
+    if not todo.startswith("Mend it"):
+        return todo
+    return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'
 
 
 def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
@@ -138,7 +168,8 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
                 stands = ", ".join(look.revisions) or "base"
                 failure = f"it ran to its end, but the database stands at {stands}"
             if failure:
-                step.outcome, step.exit = "failed", step.exit or ExitCode.FAILED
+                step.outcome, step.note = "failed", failure
+                step.exit = step.exit or ExitCode.FAILED
     except KeyboardInterrupt:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
@@ -156,5 +187,5 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
     raise StepFailed(
         f"{sentence} failed{in_revision(run)}: {failure}.",
         untouched=settled,
-        next=f"Mend it and try again{place(run)}.",
+        next=what_next(run),
     )

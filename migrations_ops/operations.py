@@ -5,7 +5,9 @@ from __future__ import annotations
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import require_passed_verify, verify
 from migrations_ops.environments import Environment
+from migrations_ops.errors import Refused
 from migrations_ops.locks import hold_locks
+from migrations_ops.presence import committed_by, require_present, require_worth_keeping
 from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import overrule, recover
@@ -14,14 +16,13 @@ from migrations_ops.release import (
     promote,
     prune,
     release,
-    require_present,
     require_readable_scripts,
     require_runnable,
     require_unedited,
     start_children_ahead,
 )
 from migrations_ops.restore import restore_and_prove
-from migrations_ops.results import VerifyReport
+from migrations_ops.results import Finding, VerifyReport
 from migrations_ops.room import require_room
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import locate, require_readable, require_upgradable, stand
@@ -44,20 +45,40 @@ def release_all(project: Project, wish: Wish, report: Report, allow: tuple[str, 
 def back_up_environments(
     project: Project, environments: list[Environment], note: str, report: Report
 ) -> Finished:
-    """A verified backup of each environment, then retention."""
+    """A verified backup of each environment, then retention.
+
+    One that has to be refused does not keep the others from theirs.
+    """
 
     def body(work: Work) -> None:
+        refused: list[Refused] = []
         for environment in environments:
             # Without a look at the scripts: whoever is in trouble with them needs a backup first.
             place = locate(project, environment)
-            require_readable(place)
+            try:
+                require_worth_keeping(project, place)
+            except Refused as error:
+                refused.append(error)
+                continue
             with hold_locks([place.database], work.record.task, project.settings.wait):
-                back_up(work, place, note)
-                prune(work, [environment])
+                _back_up(work, environment, note)
+        if refused:
+            raise refused[0]
         work.record.update(outcome="released")
 
     names = ", ".join(environment.name for environment in environments)
     return run_recorded(project, "backup", names, report, body)
+
+
+def _back_up(work: Work, environment: Environment, note: str) -> None:
+    """What a broken-off task has left half done is kept too, but not among the good ones."""
+    doubt = committed_by(work.project, environment)
+    backup = back_up(work, locate(work.project, environment), note, doubt)
+    if doubt and backup is not None:
+        message = f"{backup.name} is kept apart, and is not the latest: {doubt}"
+        found = Finding("backup-in-doubt", "warning", message, environment.name)
+        work.record.add_findings([found])
+    prune(work, [environment])
 
 
 def upgrade_environment(

@@ -15,7 +15,7 @@ from migrations_ops.errors import ExitCode, OpsError
 from migrations_ops.files import flush_folder, local_stamp, now, read_json, write_whole
 from migrations_ops.results import Backup, Finding, Outcome, ReleaseResult, RevisionRun, StepResult
 from migrations_ops.unfinished import RECORD as RECORD
-from migrations_ops.unfinished import Mark
+from migrations_ops.unfinished import Mark, is_record
 
 LOOKING = frozenset({"preflight", "verify"})
 
@@ -200,7 +200,16 @@ def _free_id(releases: Path) -> str:
 
 def read_records(releases: Path) -> Iterator[dict[str, Any]]:
     """The records of the tasks that changed, or wanted to change, a database; newest first."""
-    for file in sorted(releases.glob(f"*/{RECORD}"), reverse=True):
+    for file in _files(releases):
         document = read_json(file)
-        if isinstance(document, dict):
+        if is_record(document):
             yield document
+
+
+def find_unreadable_records(releases: Path) -> list[Path]:
+    """The records that tell nothing: cut short, written over, or not to be read."""
+    return [file for file in _files(releases) if not is_record(read_json(file))]
+
+
+def _files(releases: Path) -> list[Path]:
+    return sorted(releases.glob(f"*/{RECORD}"), reverse=True)

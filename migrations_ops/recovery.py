@@ -15,7 +15,14 @@ from migrations_ops.files import write_whole
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
 from migrations_ops.status import locate, require_readable, stand
-from migrations_ops.unfinished import RECORD, Unfinished, find_unfinished, forget, sweep
+from migrations_ops.unfinished import (
+    RECORD,
+    Unfinished,
+    find_unfinished,
+    forget,
+    require_readable_records,
+    sweep,
+)
 from migrations_ops.work import Work
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
@@ -31,10 +38,11 @@ def recover(work: Work, environments: list[Environment]) -> bool:
     not verified any more, is verified now, and put back if it does not pass.
 
     :returns: whether there was anything.
-    :raises Refused: a database cannot be looked at now.
+    :raises Refused: a database, or the record of what was broken off, cannot be looked at now.
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to put back.
     """
+    require_readable_records(work.project.settings.releases)
     names = {environment.name: environment for environment in environments}
     found = False
     for document, mine in _broken_off(work, names):
@@ -65,6 +73,8 @@ def _broken_off(work: Work, names: Collection[str]) -> Iterator[tuple[dict[str, 
     touched; with none, if it had touched nothing yet that is still configured."""
     configured = {environment.name for environment in work.project.settings.path}
     for one in find_unfinished(work.project.settings.releases):
+        if one.unreadable is not None:
+            continue
         touched = [name for name in _open(one.document) if name in configured]
         mine = [name for name in touched if name in names]
         if not one.running and (mine or not touched):
@@ -171,8 +181,7 @@ def _undo_what_was_committed(
                 f"{document['id']} was broken off after it had committed a part of the upgrade of"
                 f" {environment.name}, and there is no backup from before.",
                 untouched="It was not touched now.",
-                next=f"Look at it: invoke verify --env {environment.name}; if nothing in it is"
-                " needed, delete it and try again.",
+                next=_go_on_as_it_is(environment),
             )
         restore_and_prove(work, environment, backup)
         return
@@ -183,6 +192,16 @@ def _undo_what_was_committed(
         now = work.project.database(environment).fingerprint(environment.version_table)
         if not now.structure_equals(before):
             restore_and_prove(work, environment, backup)
+
+
+def _go_on_as_it_is(environment: Environment) -> str:
+    """A restore settles what was broken off, also one of what is there now."""
+    name, yes = environment.name, " --yes" * environment.protected
+    return (
+        f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
+        f" invoke restore --env {name} --backup NAME{yes}; to look at it first:"
+        f" invoke verify --env {name}"
+    )
 
 
 def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -> Backup | None:

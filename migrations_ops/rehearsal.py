@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrations_ops.alembic_steps import CommandRun, Step, orders_for
 from migrations_ops.backups import Shelf
+from migrations_ops.codes import allow_flags
 from migrations_ops.comparing import Comparing
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
@@ -20,13 +21,13 @@ from migrations_ops.status import Standing
 from migrations_ops.upgrade import (
     in_revision,
     listener,
-    place,
     ran_to_its_end,
     revisions_in_words,
     settle,
     structure_is,
+    what_next,
 )
-from migrations_ops.words import quoted, see_env_py
+from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
 
 EMPTY = Fingerprint((), {}, {})
@@ -213,7 +214,7 @@ class _Play:
     def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
         name = self._standing.environment.name
         where = in_revision(run) if run else ""
-        todo = f"Mend it and try again{place(run) if run else ''}."
+        todo = what_next(run) if run else "Mend it and try again."
         if run and run.refused:
             todo = see_env_py(name)
         return Refused(
@@ -256,11 +257,10 @@ class _Play:
 def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
     errors = [finding for finding in rehearsed.findings if finding.severity == "error"]
     if errors:
-        more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
-        code = f"{errors[0].code}:{errors[0].where}"
+        more = f" (and {counted(len(errors) - 1, 'more finding')})" if len(errors) > 1 else ""
         raise Refused(
             f"The rehearsal on a copy of {environment.name} stops the release:"
             f" {errors[0].message}{more}.",
             untouched=f"{environment.name} itself was not touched.",
-            next=f"Mend the revision; or, if that is meant, allow it: --allow {quoted(code)}",
+            next=f"Mend the revision; or, if that is meant, allow it: {allow_flags(errors)}",
         )

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from migrations_ops import retention
-from migrations_ops.backups import ELSEWHERE, Shelf
+from migrations_ops.backups import OPEN_IT, Shelf
 from migrations_ops.checks import require_passed_verify, verify
 from migrations_ops.commands import require_rehearsable
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused, StepFailed
-from migrations_ops.gate import Evidence, find_edited, require_passed
+from migrations_ops.gate import Evidence, find_edited, mend_edited, require_passed
 from migrations_ops.locks import hold_locks
 from migrations_ops.losses import without_allowed
+from migrations_ops.presence import require_present
 from migrations_ops.project import Project
 from migrations_ops.recovery import recover
 from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
@@ -22,13 +23,10 @@ from migrations_ops.results import Finding
 from migrations_ops.room import require_room
 from migrations_ops.status import Standing, require_upgradable, stand
 from migrations_ops.upgrade import Attempt, back_up, upgrade, upgrade_commands
-from migrations_ops.words import quoted
 from migrations_ops.work import Work
 
 # Asked before a later environment is upgraded, where it is configured to ask.
 Ask = Callable[[Standing, Rehearsed], bool]
-
-MISSING = "missing-database"
 
 
 @dataclass(frozen=True)
@@ -174,39 +172,21 @@ def require_runnable(project: Project, standing: Standing) -> None:
     shelf = Shelf.of(project.settings, environment)
     obstacle = shelf.find_closed() if standing.exists else ""
     if obstacle:
-        raise Refused(obstacle, untouched="No database was touched.", next=ELSEWHERE)
-
-
-def require_present(work: Work, standing: Standing) -> None:
-    """A protected database that was there and is gone is not made anew in silence.
-
-    :raises Refused: it is missing or empty, and has backups; ``missing-database`` allows it.
-    """
-    environment = standing.environment
-    if not environment.protected or standing.state not in ("missing", "empty"):
-        return
-    shelf = Shelf.of(work.project.settings, environment)
-    if shelf.backups() and MISSING not in work.allowed(environment):
-        name = environment.name
-        raise Refused(
-            f"{name} ({standing.database.label}) is {standing.state}, and there are backups of it:"
-            f" the newest is {shelf.find('latest').name}.",
-            untouched="No database was touched.",
-            next=f"Bring it back: invoke restore --env {name} --backup latest --yes; or, if it is"
-            f" meant to be made anew: --allow {MISSING}",
-        )
+        raise Refused(obstacle, untouched="No database was touched.", next=OPEN_IT)
 
 
 def require_unedited(work: Work, standing: Standing) -> None:
     """:raises Refused: a revision that this environment has run was edited since, or is gone."""
     allowed = work.allowed(standing.environment)
-    for found in without_allowed(find_edited(standing), allowed):
-        if found.severity == "error":
-            raise Refused(
-                f"{found.message[0].upper()}{found.message[1:]}.",
-                untouched="No database was touched.",
-                next=f"Or, if that is meant: --allow {quoted(f'{found.code}:{found.where}')}",
-            )
+    found = without_allowed(find_edited(standing), allowed)
+    errors = [each for each in found if each.severity == "error"]
+    if errors:
+        said = "; ".join(each.message for each in errors)
+        raise Refused(
+            f"{said[0].upper()}{said[1:]}.",
+            untouched="No database was touched.",
+            next=mend_edited(standing, errors),
+        )
 
 
 def prune(work: Work, environments: Iterable[Environment]) -> None:
@@ -215,7 +195,8 @@ def prune(work: Work, environments: Iterable[Environment]) -> None:
     past = retention.Past.read(settings.releases)
     # A clock that was set back must not make what was just taken look like an old one, even if
     # no record could be written that names it.
-    past = replace(past, needed=past.needed.union(work.record.result.backups))
+    taken = frozenset(work.record.result.backups)
+    past = replace(past, needed=past.needed | taken, verified=taken)
     for environment in environments:
         try:
             retention.prune(Shelf.of(settings, environment), past)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups import BEFORE_RESTORE, Shelf, require_intact
+from migrations_ops.backups import Shelf, require_intact
 from migrations_ops.databases import Database, Progress
+from migrations_ops.doubts import BEFORE_RESTORE
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.results import Backup, Fingerprint

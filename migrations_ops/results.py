@@ -113,6 +113,7 @@ class Backup:
     sha256: str
     note: str = ""
     reused: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class VerifyReport:
     """What verify found; it passed unless a finding is an error.
 
     ``compared`` tells whether the models were compared with the database: not where drift is
-    off, nor before head, where Alembic does not compare.
+    off, nor before head, where Alembic does not compare. ``remedy`` is what to type next.
     """
 
     environment: str
@@ -200,6 +201,7 @@ class VerifyReport:
     heads: tuple[str, ...]
     findings: tuple[Finding, ...] = field(default_factory=tuple)
     compared: bool = False
+    remedy: str = ""
 
     @property
     def passed(self) -> bool:

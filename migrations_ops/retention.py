@@ -1,8 +1,9 @@
 """What stays of the past: backups by count and by age, records by count.
 
-Two rows are counted apart. In one are the backups of tasks that did what they were to do; in the
-other those that only attempts which came to nothing have taken. So a release that fails in a loop
-neither fills the disk nor pushes out the way back that a good release has left.
+Rows are counted apart. In one are the backups of tasks that did what they were to do; in another
+those that only attempts which came to nothing have taken. So a release that fails in a loop
+neither fills the disk nor pushes out the way back that a good release has left. What a restore
+has replaced, and what may be the wrong database, is in rows of its own for the same reason.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.backups import Shelf
+from migrations_ops.backups import Shelf, is_intact
+from migrations_ops.doubts import row_of
 from migrations_ops.errors import OpsError, StepFailed
 from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import RECORD, read_records
 from migrations_ops.results import Backup, ReleaseResult
+from migrations_ops.unfinished import find_unfinished
 from migrations_ops.words import counted
 
 # Records are small; this many tell of some months, and are still read within a blink.
@@ -44,22 +47,30 @@ class Past:
     """What the records say of backups.
 
     ``needed`` are those that an unfinished release may need, or one that left a database to a
-    person; ``fruitless`` those that only attempts which came to nothing have taken.
+    person; ``fruitless`` those that only attempts which came to nothing have taken; ``verified``
+    those that the task at work has read to their end. ``unclear`` means that the record of a
+    broken-off task cannot be read: any backup may be the one that it needs.
     """
 
     needed: frozenset[str] = frozenset()
     fruitless: frozenset[str] = frozenset()
+    verified: frozenset[str] = frozenset()
+    unclear: bool = False
 
     @classmethod
     def read(cls, releases: Path) -> Past:
         documents = list(read_records(releases))
         outcomes: dict[str, set[str]] = {}
         for document in documents:
+            # The backups of a task that takes nothing else are good, whatever stopped it later.
+            good = document.get("task") == "backup"
             for name in _backups(document):
-                outcomes.setdefault(name, set()).add(str(document.get("outcome")))
+                outcome = "released" if good else str(document.get("outcome"))
+                outcomes.setdefault(name, set()).add(outcome)
         return cls(
             frozenset(name for document in _open(documents) for name in _wanted(document)),
             frozenset(name for name, seen in outcomes.items() if seen <= _CAME_TO_NOTHING),
+            unclear=any(one.unreadable for one in find_unfinished(releases)),
         )
 
 
@@ -111,22 +122,44 @@ def _in_trouble(document: dict[str, Any]) -> set[str]:
 def surplus(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[Backup]:
     """The backups that retention would remove, oldest first.
 
-    One goes only if ``keep`` newer ones of its row are sound, and, in the row of good tasks, if
-    it is older than ``keep_days`` as well. So the newest sound one of each row, and with it the
+    One goes only if ``keep`` newer ones of its row are sound, and, if a good task took it, if it
+    is older than ``keep_days`` as well. So the newest sound one of each row, and with it the
     newest of all, stays in any case.
     """
-    gone: set[str] = set()
-    backups = shelf.backups()
-    for row in (True, False):
-        newer = 0
-        for backup in reversed(backups):
-            if (backup.name in past.fruitless) is not row:
-                continue
-            if newer >= shelf.keep and (row or (_is_old(backup, shelf) and not fruitless_only)):
-                gone.add(backup.name)
-            newer += is_sound(backup)
-    gone -= past.needed
+    if past.unclear:
+        return []
+    backups, gone = shelf.backups(), set[str]()
+    for row in _rows(backups, past).values():
+        gone |= _surplus_of(row, shelf, past, fruitless_only=fruitless_only)
     return [backup for backup in backups if backup.name in gone]
+
+
+def _rows(backups: list[Backup], past: Past) -> dict[str, list[Backup]]:
+    """The backups, oldest first, by what is counted together."""
+    rows: dict[str, list[Backup]] = {}
+    for backup in backups:
+        row = row_of(backup)
+        fruitless = row != "doubtful" and backup.name in past.fruitless
+        rows.setdefault("fruitless" if fruitless else row, []).append(backup)
+    return rows
+
+
+def _surplus_of(row: list[Backup], shelf: Shelf, past: Past, *, fruitless_only: bool) -> set[str]:
+    """What goes of one row: not before the newest that stays was read, and is what it was."""
+    damaged: set[str] = set()
+    while True:
+        gone: set[str] = set()
+        newer: list[Backup] = []
+        for backup in reversed(row):
+            fruitless = backup.name in past.fruitless
+            may_go = fruitless or (_is_old(backup, shelf) and not fruitless_only)
+            if len(newer) >= shelf.keep and may_go and backup.name not in past.needed:
+                gone.add(backup.name)
+            if is_sound(backup) and backup.name not in damaged:
+                newer.append(backup)
+        if not gone or newer[0].name in past.verified or is_intact(newer[0]):
+            return gone
+        damaged.add(newer[0].name)
 
 
 def is_sound(backup: Backup) -> bool:
@@ -185,7 +218,8 @@ def after_failure(project: Project, result: ReleaseResult) -> None:
             hold_locks([project.database(environment)], "prune", 0),
         ):
             past = Past.read(settings.releases)
-            kept = replace(past, needed=past.needed.union(result.backups))
+            taken = frozenset(result.backups)
+            kept = replace(past, needed=past.needed | taken, verified=taken)
             prune(Shelf.of(settings, environment), kept, fruitless_only=True)
 
 

@@ -34,6 +34,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_count_from_one(value: Any) -> bool:
+    return _is_count(value) and value > 0
+
+
 def _is_seconds(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and 0 <= value <= _LONGEST_SECONDS
@@ -50,6 +54,7 @@ def _are_variables(value: Any) -> bool:
 TEXT: Check = ("a text", lambda value: is_text(value) and bool(value.strip()))
 FLAG: Check = ("true or false", lambda value: isinstance(value, bool))
 COUNT: Check = ("a whole number", _is_count)
+COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
 SECONDS: Check = ("a number of seconds", _is_seconds)
 TEXTS: Check = ("a list of texts", are_texts)
 TABLE: Check = ("a table", lambda value: isinstance(value, dict))
@@ -60,6 +65,8 @@ NAMES: Check = (
     lambda value: isinstance(value, list) and all(is_variable(name) for name in value),
 )
 ANY: Check = ("anything", lambda _: True)
+# Kinds of which a value that is none of them can be shown: it is no secret, and not long.
+_SHORT = (FLAG, COUNT, COUNT_FROM_ONE, SECONDS)
 
 
 class Table:
@@ -82,7 +89,7 @@ class Table:
                 )
             kind, fits = known[key]
             if not fits(value):
-                detail = _in_brief(value) if known[key] in (FLAG, COUNT, SECONDS) else "."
+                detail = _in_brief(value) if known[key] in _SHORT else "."
                 raise ConfigurationError(
                     f"{self._name(key)} in {file.name} must be {kind}{detail}",
                     next=f"Mend {file} and try again.",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from migrations_ops.backups import Shelf
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import Refused
+from migrations_ops.errors import OpsError, Refused
 from migrations_ops.project import Project
 from migrations_ops.records import read_records
 from migrations_ops.results import EnvironmentStatus, Look, Selector, State, StatusReport
-from migrations_ops.revision_errors import SeveralHeads
+from migrations_ops.revision_errors import OverlappingRevisions, SeveralHeads
 from migrations_ops.revisions import History, Revision
 
 # A status must not become slower with each release of the past.
@@ -27,6 +28,8 @@ class Place:
     environment: Environment
     database: Database
     look: Look
+    # The command that puts a backup back; looked for only where that may be the cure.
+    way_back: str
 
     @property
     def exists(self) -> bool:
@@ -43,6 +46,8 @@ class Standing(Place):
     target: tuple[str, ...]
     pending: tuple[Revision, ...] = ()
     trouble: str = ""
+    # The revision that contains another row of the version table; empty nearly always.
+    overlap: str = ""
 
 
 def locate(project: Project, environment: Environment) -> Place:
@@ -51,7 +56,10 @@ def locate(project: Project, environment: Environment) -> Place:
     :raises OpsError: the configuration cannot be read.
     """
     database = project.database(environment)
-    return Place(environment, database, database.look(environment.version_table))
+    place = Place(environment, database, database.look(environment.version_table), way_back="")
+    if place.look.revisions and not told_otherwise(place):
+        return place
+    return replace(place, way_back=Shelf.of(project.settings, environment).way_back())
 
 
 def stand(project: Project, environment: Environment, to: str | None = None) -> Standing:
@@ -64,7 +72,23 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
     place = locate(project, environment)
     look = place.look
     target = to or environment.target
-    wanted = history.resolve(target, look.revisions if _known(history, look) else ())
+    known = look.revisions if _known(history, look) else ()
+    try:
+        if len(known) > 1:
+            history.pending(known, "heads")
+    except OverlappingRevisions as error:
+        return Standing(
+            environment,
+            place.database,
+            look,
+            place.way_back,
+            history,
+            "diverged",
+            (),
+            trouble=f"its version table names {error.outer}, and {error.inner}, which is in it",
+            overlap=error.outer,
+        )
+    wanted = history.resolve(target, known)
     state, trouble = _state(history, look, wanted)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
@@ -72,7 +96,9 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
         pending = history.pending(look.revisions, target)
     if state == "at head" and pending:
         state = "behind"
-    return Standing(environment, place.database, look, history, state, wanted, pending, trouble)
+    return Standing(
+        environment, place.database, look, place.way_back, history, state, wanted, pending, trouble
+    )
 
 
 def _known(history: History, look: Look) -> bool:
@@ -107,8 +133,65 @@ def require_own(place: Place) -> None:
         raise Refused(
             f"{name} ({place.database.label}) is not {name}: {doubt}.",
             untouched=f"{name} was not touched.",
-            next=f"If it is meant to be {name} from now on: invoke adopt --env {name}",
+            next=cure_of_copy(place),
         )
+
+
+def cure_of_copy(place: Place) -> str:
+    """What to type where a copy of another environment took the place of this one."""
+    name, back = place.environment.name, place.way_back
+    adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
+    if place.environment.protected:
+        first = f"To have {name} back: {back}" if back else "Put the right database back"
+        return f"{first}; or, {adopt}"
+    rest = f"; to have the old {name} back: {back}" if back else ""
+    return f"{adopt[0].upper()}{adopt[1:]}{rest}"
+
+
+def advice(standing: Standing) -> str:
+    """What to type where a database is not at head; empty where it is."""
+    name = standing.environment.name
+    if told_otherwise(standing):
+        return cure_of_copy(standing)
+    if standing.look.trouble:
+        return standing.look.remedy
+    if standing.overlap:
+        return (
+            f"If the database is what {standing.overlap} builds:"
+            f" invoke stamp --env {name} --to {standing.overlap}"
+        )
+    match standing.state:
+        case "ahead" | "diverged":
+            return (
+                "Fetch the scripts that belong to this database, or restore a backup:"
+                f" invoke backups --env {name}"
+            )
+        case "unversioned":
+            return _advice_without_version(standing)
+        case "missing" | "empty":
+            return _advice_without_database(standing)
+        case "behind":
+            return f"Type: invoke upgrade-{name}"
+    return ""
+
+
+def _advice_without_database(place: Place) -> str:
+    if place.way_back:
+        return f"Bring it back: {place.way_back}"
+    return f"Type: invoke upgrade-{place.environment.name}"
+
+
+def _advice_without_version(standing: Standing) -> str:
+    name, ran = standing.environment.name, _last_ran(standing)
+    revision = ran if ran in standing.history.revisions else "REVISION"
+    stamp = f"If a revision describes it: invoke stamp --env {name} --to {revision}"
+    return f"{stamp}; or put a backup back: {standing.way_back}" if standing.way_back else stamp
+
+
+def _last_ran(standing: Standing) -> str:
+    """The revision that ran there last, as the ledger knows; empty without one."""
+    ran = list(standing.database.ledger().ran) if standing.look.environment else []
+    return ran[-1] if ran else ""
 
 
 def told_otherwise(place: Place) -> str:
@@ -117,13 +200,13 @@ def told_otherwise(place: Place) -> str:
     return f"its ledger says that it is {told}" if told not in ("", place.environment.name) else ""
 
 
-def require_upgradable(standing: Standing) -> None:
-    """:raises Refused: an upgrade cannot start from where the database stands."""
+def require_upgradable(standing: Standing, done: str = "upgraded") -> None:
+    """:raises Refused: an upgrade, or a downgrade, cannot start from where the database stands."""
     name, label = standing.environment.name, standing.database.label
     untouched = f"{name} was not touched."
     if standing.look.trouble:
         raise Refused(
-            f"{name} cannot be upgraded: {standing.look.trouble}.",
+            f"{name} cannot be {done}: {standing.look.trouble}.",
             untouched=untouched,
             next=standing.look.remedy,
         )
@@ -131,16 +214,15 @@ def require_upgradable(standing: Standing) -> None:
     standing.database.require_usable()
     if standing.state == "unversioned":
         raise Refused(
-            f"{name} ({label}) has tables but no version: no revision ever ran there.",
+            f"{name} ({label}) has tables but no version: {_why_no_version(standing)}.",
             untouched=untouched,
-            next=f"If a revision describes it: invoke stamp --env {name} --to REVISION",
+            next=advice(standing),
         )
     if standing.state in ("ahead", "diverged"):
         raise Refused(
-            f"{name} ({label}) cannot be upgraded: {standing.trouble}.",
+            f"{name} ({label}) cannot be {done}: {standing.trouble}.",
             untouched=untouched,
-            next="Fetch the scripts that belong to this database, or restore a backup:"
-            f" invoke backups --env {name}",
+            next=advice(standing),
         )
     if standing.look.leftovers:
         raise Refused(
@@ -151,6 +233,14 @@ def require_upgradable(standing: Standing) -> None:
         )
 
 
+def _why_no_version(standing: Standing) -> str:
+    # The ledger knows better than the version table, which somebody has emptied or dropped.
+    ran = _last_ran(standing)
+    if ran:
+        return f"its version table is empty or gone, though its ledger knows that {ran} ran there"
+    return "no revision ever ran there"
+
+
 def require_readable(place: Place) -> None:
     """:raises Refused: there is no database, or it cannot be read."""
     name = place.environment.name
@@ -158,7 +248,7 @@ def require_readable(place: Place) -> None:
         raise Refused(
             f"{name} has no database yet: {place.database.label} does not exist.",
             untouched="Nothing was created.",
-            next=f"Type: invoke upgrade-{name}",
+            next=_advice_without_database(place),
         )
     if place.look.trouble:
         raise Refused(
@@ -169,14 +259,52 @@ def require_readable(place: Place) -> None:
 
 
 def read_status(project: Project, environments: list[Environment]) -> StatusReport:
-    """One row for each environment; what cannot be read is said in its row.
+    """One row for each environment; what cannot be read is said in its row."""
+    return try_status(project, environments)[0]
 
-    :raises OpsError: the configuration or the scripts cannot be read.
-    """
+
+def try_status(
+    project: Project, environments: list[Environment]
+) -> tuple[StatusReport, OpsError | None]:
+    """As ``read_status``, with what kept the first of them from being looked at: configuration
+    or scripts that cannot be read."""
     releases = _last_releases(project, {environment.name for environment in environments})
-    rows = tuple(_row(project, environment, releases) for environment in environments)
+    rows: list[EnvironmentStatus] = []
+    failure: OpsError | None = None
+    for environment in environments:
+        try:
+            rows.append(_row(project, environment, releases))
+        except OpsError as error:
+            failure = failure or error
+            rows.append(_unread_row(project, environment, releases, error))
     heads = tuple(sorted({head for row in rows for head in row.heads}))
-    return StatusReport(rows, heads, read_selector(project))
+    return StatusReport(tuple(rows), heads, read_selector(project)), failure
+
+
+def _unread_row(
+    project: Project, environment: Environment, releases: dict[str, str], error: OpsError
+) -> EnvironmentStatus:
+    """What can be told all the same of an environment whose scripts, or URL, cannot be read."""
+    label, look = "-", Look(exists=True)
+    with suppress(OpsError):
+        place = locate(project, environment)
+        label, look = place.database.label, place.look
+    return EnvironmentStatus(
+        name=environment.name,
+        database=label,
+        state="unreachable" if look.exists else "missing",
+        current=look.revisions,
+        heads=environment.heads,
+        last_backup=_last_backup(project, environment),
+        last_release=releases.get(environment.name),
+        dirty=bool(look.leftovers),
+        trouble=error.what.removesuffix("."),
+    )
+
+
+def _last_backup(project: Project, environment: Environment) -> str | None:
+    latest = Shelf.of(project.settings, environment).latest_sidecar()
+    return str(latest["name"]) if latest else None
 
 
 def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
@@ -192,9 +320,6 @@ def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
 
 
 def _row(project: Project, environment: Environment, releases: dict[str, str]) -> EnvironmentStatus:
-    backups = Shelf.of(project.settings, environment).sidecars()
-    last_backup = backups[-1]["name"] if backups else None
-    last_release = releases.get(environment.name)
     heads = environment.heads or project.history(environment).effective_heads
     trouble = ""
     try:
@@ -208,8 +333,8 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         current=standing.look.revisions,
         heads=heads,
         pending=tuple(revision.revision for revision in standing.pending),
-        last_backup=last_backup,
-        last_release=last_release,
+        last_backup=_last_backup(project, environment),
+        last_release=releases.get(environment.name),
         dirty=bool(standing.look.leftovers),
         trouble=told_otherwise(standing) or standing.trouble or trouble,
     )

@@ -56,6 +56,19 @@ class OpsTask(Task[Any]):
     def __hash__(self) -> int:
         return id(self)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, unless the text of a flag is empty: that is a variable that was not set."""
+        empty = [name for name, value in kwargs.items() if value == "" and name != "note"]
+        if not empty:
+            return super().__call__(*args, **kwargs)
+        from migrations_ops.errors import ConfigurationError
+
+        flag = f"--{empty[0].replace('_', '-')}"
+        with console(json=bool(kwargs.get("json"))):
+            raise ConfigurationError(
+                f"{flag} is empty.", next=f"Name what is meant, or leave {flag} out."
+            )
+
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         """Only ``-e``, ``-j`` and ``-y`` are short, and mean the same in every task."""
         options = super().arg_opts(name, default, taken_names)
@@ -105,8 +118,6 @@ def console(*, json: bool = False) -> Iterator[Console]:
     except KeyboardInterrupt:
         here.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
-    except BrokenPipeError:
-        raise Exit(code=int(ExitCode.REFUSED)) from None
     finally:
         gc.enable()
 
@@ -439,7 +450,9 @@ def namespace(file: str) -> Collection:
     """
     global _folder
     from migrations_ops.settings import environment_names
+    from migrations_ops.streams import open_closed
 
+    open_closed()
     _folder = Path(file).resolve().parent
     names = environment_names(_folder) or ["dev", "prod"]
     for name in names:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.errors import Refused
 from migrations_ops.files import flush_folder, read_json
 
 RECORD = "release.json"
@@ -58,13 +59,18 @@ class Mark:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A record without an outcome; ``running`` if whoever writes it is alive."""
+    """A record without an outcome; ``running`` if whoever writes it is alive; ``unreadable`` is
+    its file if nobody can tell any more what it did."""
 
     document: dict[str, Any]
     running: bool
+    unreadable: Path | None = None
 
     def __str__(self) -> str:
         """What there is to say of it, as a sentence."""
+        if self.unreadable is not None:
+            name = self.document["id"]
+            return f"Task {name} was broken off, and its record {self.unreadable} cannot be read."
         task = f"{self.document['task']} {self.document['id']}"
         if self.running:
             return f"{task} is running{self.where}."
@@ -93,9 +99,35 @@ def _read(releases: Path) -> Iterator[Unfinished]:
     for name in names:
         # In this order: one that is running now may have finished before its record is read.
         running = _is_held(releases / _MARKS / name)
-        document = read_json(releases / name / RECORD)
-        if isinstance(document, dict) and document.get("outcome") is None:
-            yield Unfinished(document, running)
+        file = releases / name / RECORD
+        document = read_json(file)
+        if is_record(document):
+            if document["outcome"] is None:
+                yield Unfinished(document, running)
+        elif not running and os.path.lexists(file):
+            yield Unfinished({"id": name}, running, file)
+
+
+def is_record(document: Any) -> bool:
+    """Whether a document tells what a task did, and has not been cut short or written over."""
+    return (
+        isinstance(document, dict)
+        and {"id", "task", "environment", "from", "to", "outcome", "steps"} <= document.keys()
+        and isinstance(document["steps"], list)
+    )
+
+
+def require_readable_records(releases: Path) -> None:
+    """:raises Refused: of a task that was broken off nobody can tell any more what it did."""
+    for one in find_unfinished(releases):
+        if one.unreadable is not None:
+            mark = releases / _MARKS / one.document["id"]
+            raise Refused(
+                f"{one} What it left in a database cannot be told, nor undone.",
+                untouched="No database was touched.",
+                next="Bring the record back; or look at each database by: invoke verify --env NAME;"
+                f" and if all are well, delete {mark} and try again.",
+            )
 
 
 def forget(releases: Path, name: str) -> None:
@@ -113,7 +145,8 @@ def sweep(releases: Path) -> None:
             document = read_json(releases / name / RECORD)
             # One without a record may be a moment old: its owner writes the record next.
             old = time.time() - mark.stat().st_mtime > _YOUNG_SECONDS
-            if document.get("outcome") is not None if isinstance(document, dict) else old:
+            there = os.path.lexists(releases / name / RECORD)
+            if document["outcome"] is not None if is_record(document) else old and not there:
                 _remove(mark)
 
 

@@ -26,6 +26,9 @@ from migrations_ops.status import Place, Standing, stand
 from migrations_ops.words import counted, human_size, see_env_py
 from migrations_ops.work import Work
 
+# How SQLite, the system and we ourselves say that nothing could be written any more.
+_NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
+
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     """What the child of an upgrade runs: the upgrade, and the check that finds drift."""
@@ -33,7 +36,7 @@ def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     return [*commands, ["check"]] if environment.compares_models else commands
 
 
-def back_up(work: Work, place: Place, note: str = "") -> Backup | None:
+def back_up(work: Work, place: Place, note: str = "", doubt: str = "") -> Backup | None:
     """Take a verified backup of a database; None where there is none yet."""
     environment, database = place.environment, place.database
     if not place.exists:
@@ -45,6 +48,7 @@ def back_up(work: Work, place: Place, note: str = "") -> Backup | None:
         backup = shelf.take(
             database,
             note=note,
+            doubt=doubt,
             progress=partial(show, "copying"),
             verifying=partial(show, "verifying"),
         )
@@ -350,6 +354,8 @@ def what_next(run: CommandRun) -> str:
     """What to do after a failure: wait where another process is in the way, else mend it."""
     if "locked by another process" in run.failure:
         return "Try again when the other process has finished."
+    if any(sign in run.failure for sign in _NO_ROOM):
+        return "See that the disk has room and is well, and try again."
     return f"Mend it and try again{place(run)}."
 
 

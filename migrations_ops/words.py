@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_SQL_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+
 
 def human_size(size: int) -> str:
     """A number of bytes in the unit in which it is read most easily (1 KB is 1000 bytes)."""
@@ -19,9 +23,26 @@ def counted(count: int, noun: str) -> str:
 
 
 def quoted(argument: str) -> str:
-    """An argument as it is typed in bash, PowerShell and cmd alike."""
+    """An argument as it is typed in bash, PowerShell and cmd alike, as far as they agree.
+
+    Within double quotes each shell expands signs of its own; single quotes are none for cmd; and
+    a single quote within single quotes is written in another way by each: then as POSIX has it.
+    """
     plain = argument.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
-    return argument if plain.isalnum() else f'"{argument}"'
+    if plain.isalnum() and plain.isascii():
+        return argument
+    if not set('"$`\\!%\n') & set(argument):
+        return f'"{argument}"'
+    if "'" not in argument:
+        return f"'{argument}'"
+    import shlex
+
+    return shlex.quote(argument)
+
+
+def bare(name: str) -> str:
+    """A name, or several with points between, without the quotes that SQL wants around it."""
+    return _SQL_QUOTED.sub(lambda found: found[1].replace('""', '"'), name)
 
 
 def see_env_py(environment: str) -> str:

@@ -22,16 +22,16 @@ LAYERS = (
     ("rehearsal",),
     ("upgrade",),
     ("comparing",),
-    ("restore", "checks"),
+    ("restore", "checks", "presence"),
     ("work",),
     ("gate",),
     ("room",),
-    ("losses", "changes", "status"),
+    ("losses", "changes", "status", "codes"),
     ("said", "renames", "names", "facts", "writes"),
     ("retention",),
     ("records",),
     ("unfinished",),
-    ("backups", "locks"),
+    ("backups", "locks", "doubts"),
     ("project", "alembic_steps", "commands", "interpreters"),
     ("databases",),
     ("scripts", "scripts_cache", "scripts_parse", "scripts_place", "scripts_tree", "sources"),
@@ -44,7 +44,7 @@ LAYERS = (
     ("environments",),
     ("render",),
     ("results", "files", "partial_files"),
-    ("errors", "words", "__init__"),
+    ("errors", "words", "streams", "__init__"),
 )
 HEIGHT = {name: -number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))

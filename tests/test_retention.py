@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -48,7 +49,7 @@ def shelf_with(
             "environment": "prod",
             "taken": (datetime.now(UTC) - age * DAY).isoformat(),
             "size": 2,
-            "sha256": "",
+            "sha256": hashlib.sha256(b"xy").hexdigest(),
             "fingerprint": Fingerprint((), {}, {}).as_json(),
         }
         shelf.sidecar(name).write_text(json.dumps(document))
@@ -244,7 +245,10 @@ def write_record(
     told = [
         dict(zip(("name", "environment", "outcome"), step, strict=True)) for step in steps or ()
     ]
-    document = {"id": name, "task": "t", "outcome": outcome, "backups": backups, "steps": told}
+    document = {
+        "id": name, "task": "t", "environment": "prod", "from": [], "to": [],
+        "outcome": outcome, "backups": backups, "steps": told,
+    }  # fmt: skip
     (folder / RECORD).write_text(json.dumps(document))
     (folder / "prod.upgrade.log").write_text("said")
     return folder

@@ -204,7 +204,8 @@ class SQLiteTransactions:
     def _torn(self, what: str) -> TransactionTorn:
         return TransactionTorn(
             f"revision {self.revision} {what}, so that nothing of the run is kept:"
-            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block()"
+            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
+            " or env.py catches an error and goes on, mend that error, which its log may show"
         )
 
     # -- what the driver tells ----------------------------------------------------------------

@@ -351,6 +351,9 @@ def _look(connection: sqlite3.Connection, version_table: str) -> Look:
 
     names = table_names(connection)
     versioned = version_table in names
+    if versioned and not _is_of_alembic(connection, version_table):
+        trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
+        return Look(exists=True, trouble=trouble, remedy=_RESTORE, tables=len(names))
     return Look(
         exists=True,
         versioned=versioned,
@@ -359,6 +362,11 @@ def _look(connection: sqlite3.Connection, version_table: str) -> Look:
         leftovers=tuple(name for name in names if name.startswith("_alembic_tmp_")),
         environment=read_ledger(connection).environment,
     )
+
+
+def _is_of_alembic(connection: sqlite3.Connection, version_table: str) -> bool:
+    columns = connection.execute("SELECT name FROM pragma_table_info(?)", (version_table,))
+    return any(name.lower() == "version_num" for (name,) in columns)
 
 
 def read_revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
@@ -371,9 +379,11 @@ def fingerprint(connection: sqlite3.Connection, version_table: str) -> Fingerpri
     from migrations_ops.databases.sqlite_schema import read_schema, table_names
 
     names = table_names(connection)
-    tables = [name for name in names if name != version_table]
+    versioned = version_table in names and _is_of_alembic(connection, version_table)
+    # One of that name which Alembic did not make is kept and compared like any other table.
+    tables = [name for name in names if name != version_table or not versioned]
     return Fingerprint(
-        revisions=read_revisions(connection, version_table) if version_table in names else (),
+        revisions=read_revisions(connection, version_table) if versioned else (),
         schema=read_schema(connection, tables),
         rows={name: count for name in tables if (count := _rows(connection, name)) is not None},
     )

@@ -10,10 +10,10 @@ from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import ConfigurationError, Refused
 from migrations_ops.project import Project
-from migrations_ops.records import read_records
+from migrations_ops.records import find_unreadable_records, read_records
 from migrations_ops.render import documents, text
 from migrations_ops.results import Look, StatusReport
-from migrations_ops.status import read_status
+from migrations_ops.status import try_status
 
 
 def show_status(here: Console, env: str | None, *, check: bool) -> None:
@@ -21,25 +21,36 @@ def show_status(here: Console, env: str | None, *, check: bool) -> None:
     project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
-    _show(here, read_status(project, [environment]), check=check)
+    _show(here, project, [environment], check=check)
 
 
 def show_status_all(here: Console, *, check: bool) -> None:
     """Where all environments stand."""
     project = here.project_as_it_is()
-    _show(here, read_status(project, list(project.settings.path)), check=check)
+    _show(here, project, list(project.settings.path), check=check)
 
 
-def _show(here: Console, report: StatusReport, *, check: bool) -> None:
-    here.show(lambda: text.status(report, here.style), documents.status(report))
+def _show(here: Console, project: Project, environments: list[Environment], *, check: bool) -> None:
+    """:raises OpsError: an environment could not be looked at; each has its row all the same."""
+    report, failure = try_status(project, environments)
+    document = documents.status(report) | (documents.error(failure) if failure else {})
+    here.show(lambda: text.status(report, here.style), document)
+    if failure is not None:
+        raise failure
+    if check:
+        _require_at_head(report)
+
+
+def _require_at_head(report: StatusReport) -> None:
     rows = report.environments
-    away = [row.name for row in rows if row.state != "at head" or row.dirty or row.trouble]
-    if check and away:
-        raise Refused(
-            f"Not at head: {', '.join(away)}.",
-            untouched="Nothing was changed.",
-            next="Type: invoke release-migration",
-        )
+    away = [row.name for row in rows if row.state != "at head"]
+    unsound = [row.name for row in rows if row.dirty or row.trouble]
+    if away or unsound:
+        said = [f"Not at head: {', '.join(away)}."] if away else []
+        # No release leads out of that; verify names it, and what does.
+        said += [f"Not in order: {', '.join(unsound)}."] if unsound else []
+        cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
+        raise Refused(" ".join(said), untouched="Nothing was changed.", next=f"Type: invoke {cure}")
 
 
 def show_verify(here: Console, env: str | None) -> None:
@@ -152,6 +163,10 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
         here.show(lambda: text.record(found, here.style), found)
         return
     shown = list(islice(records, last))[::-1]
+    for file in find_unreadable_records(project.settings.releases):
+        style = here.report.style
+        sign = style.paint(style.sign("⚠"), "yellow")
+        here.report.say(f"{sign} The record {file} cannot be read.")
     here.show(lambda: text.records(shown, here.style), {"releases": shown})
 
 

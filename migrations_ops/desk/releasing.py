@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from migrations_ops.codes import require_known_codes
 from migrations_ops.console import Console
 from migrations_ops.desk.planning import plan_upgrade, show_planned
 from migrations_ops.door import write_sql
@@ -21,6 +22,7 @@ def show_release(
     here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool, resume: bool = False
 ) -> None:
     """Release, and show the status of all at the end."""
+    require_known_codes(allow)
     project = here.project()
     wish = Wish(to, None if yes else _ask, resume)
     finished = release_all(project, wish, here.report, allow)
@@ -44,6 +46,7 @@ def show_upgrade(
     dry: bool,
 ) -> None:
     """Upgrade one environment."""
+    require_known_codes(allow)
     project = here.project()
     environment = project.settings.environment(name)
     wish = Wish(to, None if yes else _ask)

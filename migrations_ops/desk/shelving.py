@@ -9,6 +9,8 @@ from migrations_ops.environments import Environment
 from migrations_ops.operations import back_up_environments, restore_environment
 from migrations_ops.records import result_document
 from migrations_ops.render import documents, text
+from migrations_ops.render.style import Style
+from migrations_ops.results import Backup
 from migrations_ops.retention import Past, prune, surplus
 from migrations_ops.settings import Settings
 
@@ -19,7 +21,11 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
     settings = project.settings
     environments = list(settings.path) if all_ else [_one(settings, env)]
     if all_:
-        environments = [each for each in environments if project.database(each).size()]
+        environments = [
+            each
+            for each in environments
+            if project.database(each).size() or Shelf.of(settings, each).way_back()
+        ]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
         here.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
@@ -38,7 +44,19 @@ def show_backups(here: Console, env: str | None) -> None:
     settings = here.project_as_it_is().settings
     environments = [settings.environment(env)] if env else list(settings.path)
     found = [backup for each in environments for backup in Shelf.of(settings, each).backups()]
-    here.show(lambda: text.backups(found, here.style), documents.backups(found))
+    here.show(lambda: _list(settings, environments, found, here.style), documents.backups(found))
+
+
+def _list(
+    settings: Settings, environments: list[Environment], found: list[Backup], style: Style
+) -> str:
+    """The backups, and the files that only look like some."""
+    strays = [
+        f"{file} does not count as a backup of {each.name}: {why}."
+        for each in environments
+        for file, why in Shelf.of(settings, each).strays()
+    ]
+    return "\n".join([text.backups(found, style), *strays])
 
 
 def show_restore(
@@ -78,5 +96,8 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
         shelf = Shelf.of(settings, each)
         removed = surplus(shelf, past) if dry else prune(shelf, past)
         lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
-    lines = lines or [f"Nothing to remove: {settings.keep} are kept of each environment."]
+    kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"
+    if past.unclear:
+        kept = "the record of a task that was broken off cannot be read; see invoke releases"
+    lines = lines or [f"Nothing to remove: {kept}."]
     here.show("\n".join([*lines, UNCHANGED] if dry else lines))

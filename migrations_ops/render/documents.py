@@ -38,7 +38,9 @@ def error(stopped: OpsError) -> dict[str, Any]:
 
 def verified(report: VerifyReport) -> dict[str, Any]:
     """The document of ``verify --json``."""
-    return {"passed": report.passed, **asdict(report)}
+    document = asdict(report)
+    del document["remedy"]
+    return {"passed": report.passed, **document}
 
 
 def backups(found: list[Backup]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import os
 import shutil
 import sys
 import time
-from contextlib import suppress
 from typing import TextIO
 
 from migrations_ops.render import text
 from migrations_ops.render.style import Style, padded, shortened, width
 from migrations_ops.results import Finding, StepResult
+from migrations_ops.streams import discard
 from migrations_ops.words import human_size
 
 _NAME = 10
@@ -97,14 +97,6 @@ class Lines:
             self._stream.flush()
         except OSError:
             discard(self._stream)
-
-
-def discard(stream: TextIO) -> None:
-    """Let nobody read what could not be shown: else Python fails at its end, on the rest of it."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
 
 
 def progress_bar(done: int, total: int, seconds: float, style: Style) -> str:

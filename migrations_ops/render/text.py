@@ -86,7 +86,7 @@ def backups(found: Sequence[Backup], style: Style) -> str:
             backup.taken,
             ", ".join(backup.revisions) or "base",
             human_size(backup.size),
-            backup.note,
+            "; ".join(filter(None, (backup.note, backup.doubt))),
         )
         for backup in found
     ]

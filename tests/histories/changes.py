@@ -32,6 +32,11 @@ def draw_change(chance: Chance, model: Model) -> Change | None:
     return chance.one(_KINDS)(chance, model)
 
 
+def draw_risk(chance: Chance, model: Model) -> Change | None:
+    """One of the changes that are known to lose something in silence."""
+    return chance.one(_RISKS)(chance, model)
+
+
 def _some_table(chance: Chance, model: Model) -> Table | None:
     return chance.one(list(model.tables.values())) if model.tables else None
 
@@ -236,6 +241,10 @@ def rename_column(chance: Chance, model: Model) -> Change | None:
     column = _free_column(chance, table) if table else None
     if table is not None and chance.rarely(4):
         column = chance.one(table.columns)
+    if model.things and chance.rarely(2):
+        thing = chance.one(list(model.things.values()))
+        table = model.tables[thing.table]
+        column = table.column(thing.columns[0])
     if table is None or column is None:
         return None
     old, new = column.name, chance.name()
@@ -267,14 +276,18 @@ def rename_column(chance: Chance, model: Model) -> Change | None:
 
 def change_type(chance: Chance, model: Model) -> Change | None:
     """By a batch, which puts each value through CAST: none may be lost by that."""
-    table = _some_table(chance, model)
-    column = _free_column(chance, table) if table else None
-    if table is None or column is None or "STRICT" in table.endings or column.generated:
+    places = [
+        (table, column)
+        for table in model.tables.values()
+        if "STRICT" not in table.endings and not _rebuilt(model, table)
+        for column in table.columns
+        if not (column.bound or column.generated or column.collate or column.default)
+    ]
+    if not places:
         return None
-    if column.collate or column.default or column.type == "ANY":
-        return None
+    table, column = chance.one(places)
     new = chance.one([kind for kind in ("INTEGER", "TEXT") if kind != column.type])
-    may_stop = _rebuilt(model, table)
+    may_stop = ""
     if column.origin and not column.changed:
         values = [row[column.place] for row in table.rows]
         if not _survive(values, column.type, new):
@@ -283,7 +296,7 @@ def change_type(chance: Chance, model: Model) -> Change | None:
             # A row that is deleted takes its lossy value along.
             column.lossy = "" if table.recounted else column.lossy
     elif column.origin:
-        may_stop = may_stop or f"{column.name} was changed before"
+        may_stop = f"{column.name} was changed before"
     column.type, column.changed = new, True
     made = {"INTEGER": "sa.Integer()", "TEXT": "sa.Text()"}[new]
     return Change(
@@ -354,5 +367,7 @@ def delete_rows(chance: Chance, model: Model) -> Change | None:
 
 _KINDS: tuple[Callable[[Chance, Model], Change | None], ...] = (
     create_table, drop_table, rename_table, swap_tables, rebuild_by_hand, rebuild, add_column,
-    drop_column, rename_column, change_type, create_thing, drop_thing, update_rows, delete_rows,
+    drop_column, rename_column, rename_column, change_type, change_type, create_thing, drop_thing,
+    update_rows, delete_rows,
 )  # fmt: skip
+_RISKS = (change_type, change_type, rename_column, rebuild_by_hand, rebuild)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.histories.changes import Change, draw_change
+from tests.histories.changes import Change, draw_change, draw_risk
 from tests.histories.draws import Chance, draw_model
 from tests.histories.model import Model
 
@@ -112,15 +112,22 @@ class Story:
 
 @st.composite
 def stories(draw: Any) -> Story:
-    """One to three revisions of one to four changes; three of ten stories fail somewhere."""
+    """One to three revisions of one to four changes; three of ten stories fail somewhere.
+
+    Two of five have a single change, so that one loss is not hidden behind another.
+    """
     chance = Chance(draw)
     before = draw_model(chance)
     model = copy.deepcopy(before)
-    count = chance.number(1, 3)
+    single = chance.number(0, 4) >= 3
+    count = 1 if single else chance.number(1, 3)
     fails = chance.number(1, count) if chance.number(0, 9) >= 7 else 0
     revisions: list[Revision] = []
     for number in range(1, count + 1):
-        drawn = [draw_change(chance, model) for _ in range(chance.number(1, 4))]
+        if single:
+            drawn = [draw_risk(chance, model)]
+        else:
+            drawn = [draw_change(chance, model) for _ in range(chance.number(1, 4))]
         changes = tuple(change for change in drawn if change is not None)
         failure = None
         if number == fails:

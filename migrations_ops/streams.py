@@ -1,0 +1,49 @@
+"""Standard output and standard error, when they are closed, or end before the task does."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+_NAMES = ("stdin", "stdout", "stderr")
+
+
+def open_closed() -> None:
+    """Put nothing in the place of a standard stream that the caller has closed.
+
+    Else the next file that is opened gets its number: a database, on which a child would print.
+    """
+    for number, name in enumerate(_NAMES):
+        if getattr(sys, name) is not None:
+            continue
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def discard(stream: TextIO) -> None:
+    """Let nobody read what could not be shown: else Python fails at its end, on the rest of it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _as_the_system_has_it(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What is no text, as a file name of another encoding, goes out as the bytes that it was."""
+    if isinstance(error, UnicodeEncodeError):
+        part = error.object[error.start]
+        if "\udc80" <= part <= "\udcff":
+            return bytes([ord(part) - 0xDC00]), error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+AS_BYTES = "migrations_ops.as_bytes"
+codecs.register_error(AS_BYTES, _as_the_system_has_it)
