@@ -64,7 +64,10 @@ class Database(Protocol):
         """A working copy of a backup file, to be written and thrown away."""
 
     def fingerprint(self, version_table: str) -> Fingerprint:
-        """Revision, schema and row counts, in one consistent read."""
+        """Revision, schema and row counts, in one consistent read.
+
+        :raises StepFailed: it cannot be read.
+        """
 
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool

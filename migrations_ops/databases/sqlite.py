@@ -179,8 +179,17 @@ class SQLite:
         return "", ""
 
     def fingerprint(self, version_table: str) -> Fingerprint:
-        with self.connect() as connection, snapshot(connection):
-            return fingerprint(connection, version_table)
+        try:
+            with self.connect() as connection, snapshot(connection):
+                return fingerprint(connection, version_table)
+        except (sqlite3.Error, OSError) as error:
+            if self.held is not None:
+                raise  # whoever holds it knows what that means
+            raise StepFailed(
+                f"{in_words(error, self.label)}.",
+                untouched="It was only read.",
+                next=remedy(error),
+            ) from error
 
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool

@@ -14,7 +14,7 @@ import pytest
 from migrations_ops.databases import open_database
 from migrations_ops.databases import sqlite as module
 from migrations_ops.databases.sqlite import SQLite
-from migrations_ops.errors import ConfigurationError, Refused
+from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.results import Look
 from tests.databases.support import (
     MODES,
@@ -386,3 +386,10 @@ def test_a_time_that_was_set_back_does_not_hide_a_write(tmp_path: Path) -> None:
     os.utime(database.path, ns=(found.st_atime_ns, found.st_mtime_ns))
     assert database.path.stat().st_mtime_ns == found.st_mtime_ns
     assert database.stamp_of_content() != before
+
+
+def test_a_fingerprint_of_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    file.write_bytes(b"no database at all " * 100)
+    with pytest.raises(StepFailed, match=r"a.db is no SQLite database\."):
+        SQLite(file, "a.db").fingerprint("alembic_version")
