@@ -42,7 +42,7 @@ def with_doubts(sidecars: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Whether an empty copy is to be doubted, only the others tell.
     """
     empty = [is_empty(sidecar) for sidecar in sidecars]
-    doubted = {True: "", False: EMPTY}[all(empty)]
+    doubted = "" if all(empty) else EMPTY
     return [
         sidecar | {"doubt": str(sidecar.get("doubt") or (doubted if nothing else ""))}
         for sidecar, nothing in zip(sidecars, empty, strict=True)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
 from tests.test_recovery import SLEEPING, wait_for
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """Under nohup, what the tests start would ignore a hang-up, as it has to."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def records(sandbox: Sandbox) -> list[dict[str, object]]:

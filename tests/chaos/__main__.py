@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("--act", choices=ACTS, help="always this command")
     parser.add_argument("--shot", choices=SHOTS, help="always this disturbance")
     options = parser.parse_args()
+    if hasattr(signal, "SIGHUP"):  # ignored under nohup, and then by all that is started here
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     seeds = range(options.seed, options.seed + options.rounds)
     draws = [Draw.of(seed, options.act, options.shot) for seed in seeds]
