@@ -224,11 +224,7 @@ class SQLite:
             with self.connect(writing=True) as connection:
                 add_to_ledger(connection, environment, run, adopt=adopt)
         except (sqlite3.Error, OSError) as error:
-            raise StepFailed(
-                f"The ledger could not be written: {in_words(error, self.label)}.",
-                untouched=f"{self.label} is as it was.",
-                next=remedy(error),
-            ) from error
+            raise self._unchanged("The ledger could not be written", error) from error
 
     def find_damage(self) -> str:
         try:
@@ -294,11 +290,15 @@ class SQLite:
         try:
             return copy_in(self, backup, version_table, progress, keep)
         except (sqlite3.Error, OSError) as error:
-            raise StepFailed(
-                f"The backup could not be put back: {in_words(error, self.label)}.",
-                untouched=f"{self.label} is as it was.",
-                next=remedy(error),
-            ) from error
+            raise self._unchanged("The backup could not be put back", error) from error
+
+    def _unchanged(self, what: str, error: sqlite3.Error | OSError) -> StepFailed:
+        """Something could not be done to it, and it is as it was."""
+        return StepFailed(
+            f"{what}: {in_words(error, self.label)}.",
+            untouched=f"{self.label} is as it was.",
+            next=remedy(error),
+        )
 
     def set_aside(self) -> str:
         return sqlite_files.set_aside(self.path)
