@@ -19,6 +19,7 @@ from migrations_ops.results import RevisionRun
 from migrations_ops.settings import running_python
 
 if TYPE_CHECKING:
+    from migrations_ops.databases import Database
     from migrations_ops.project import Project
     from migrations_ops.revisions import History
 
@@ -222,7 +223,7 @@ def orders_for(
     project: Project,
     environment: Environment,
     *,
-    instead: Path | None = None,
+    instead: Database | None = None,
     stdout: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     watched: bool = False,
@@ -234,13 +235,17 @@ def orders_for(
     :param facts: what each entry of this run in the ledger tells; without it, none is begun.
     :param watched: whether the child has to tell when nobody else can have written.
     """
+    database = project.database(environment)
     return {
         "environment": environment.name,
-        "intended": project.database(environment).orders(),
-        "instead": None if instead is None else str(instead),
+        "label": database.label,
+        "intended": database.orders(),
+        "instead": None if instead is None else instead.orders(),
+        "redirect": None if instead is None else instead.redirect(),
         "others": project.others(environment),
         "ini_url": project.url(environment) if environment.ini_url else None,
         "lock_timeout": environment.lock_timeout,
+        "statement_timeout": environment.statement_timeout,
         "statements": True,
         "stdout": None if stdout is None else str(stdout),
         "ledger": facts,

@@ -231,15 +231,16 @@ class Shelf:
         stamp, began = database.stamp_of_content(), time.time()
         version_table = self.environment.version_table
         taken = database.back_up(partial, version_table, progress)
-        copy = database.open_copy(partial)
-        digest = verified_digest(copy, partial, taken, version_table, verifying)
+        with database.opened_copy(partial) as copy:
+            digest = verified_digest(copy, partial, taken, version_table, verifying)
+            told_otherwise = self._told_otherwise(copy)
         document = {
             "name": name,
             "environment": self.environment.name,
             "database": database.label,
             "taken": now(),
             "note": about["note"],
-            "doubt": about["doubt"] or self._told_otherwise(copy),
+            "doubt": about["doubt"] or told_otherwise,
             "size": partial.stat().st_size,
             "sha256": digest,
             "fingerprint": taken.as_json(),
@@ -302,7 +303,9 @@ class Shelf:
 
     def room_for(self, database: Database) -> int:
         """The bytes that its next backup takes: none if the newest one will be used again."""
-        return 0 if self._looks_equal(database) else database.size()
+        # A server is not asked twice: it would have to read all of its rows.
+        seen = database.folder is not None
+        return 0 if seen and self._looks_equal(database) else database.size()
 
     def _free_name(self, database: Database) -> str:
         """The guide's name; two backups within a second get a number."""
@@ -322,17 +325,15 @@ class Shelf:
         return newest if digest == newest["sha256"] else None
 
     def _looks_equal(self, database: Database) -> dict[str, Any] | None:
-        """The newest sidecar, if nothing has been written since, as far as sizes and times tell.
+        """The newest sidecar, if nothing has been written since.
 
         One that is not good is never used again: it would be counted among the others.
         """
         newest = self.latest_sidecar()
-        if newest is None or newest.get("source") is None:
+        if newest is None or (self.folder / newest["name"]).stat().st_size != newest["size"]:
             return None
-        if database.stamp_of_content() != newest["source"]:
-            return None
-        size = (self.folder / newest["name"]).stat().st_size
-        return newest if size == newest["size"] else None
+        same = database.unchanged_since(newest, self.environment.version_table)
+        return newest if same else None
 
 
 def verified_digest(

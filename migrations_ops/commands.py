@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class CommandsStep(Step):
         """
         done = CommandRun(started=now())
         begun = time.monotonic()
-        variables = self._variables(orders["instead"])
+        variables = self._variables(orders["instead"], orders["redirect"])
         database = self._project.database(self.environment)
         before = database.stamp_of_content()
         try:
@@ -73,10 +74,13 @@ class CommandsStep(Step):
     def close(self) -> None:
         """Nothing waits: each command is started when its turn comes."""
 
-    def _variables(self, instead: str | None) -> dict[str, str]:
+    def _variables(
+        self, instead: str | None, redirect: Mapping[str, Any] | None
+    ) -> dict[str, str]:
         variables = self._project.variables(self.environment)
         if instead is not None:
-            variables = variables_of_copy(self._project, self.environment, Path(instead))
+            copy = url_of_copy(self._project.url(self.environment), instead, redirect)
+            variables = variables_of_copy(self._project, self.environment, copy)
         python = self.environment.python
         if python is not None:
             # As in an activated virtual environment: its own scripts come first.
@@ -120,7 +124,7 @@ def require_rehearsable(project: Project, environment: Environment) -> None:
     if not environment.commands:
         return
     real = project.variables(environment)
-    if variables_of_copy(project, environment, project.settings.root / "copy") == real:
+    if variables_of_copy(project, environment, f"{project.url(environment)}-copy") == real:
         raise ConfigurationError(
             f"No variable hands the URL of {environment.name} to its commands, so that a rehearsal"
             " could not lead them to a copy.",
@@ -128,10 +132,9 @@ def require_rehearsable(project: Project, environment: Environment) -> None:
         )
 
 
-def variables_of_copy(project: Project, environment: Environment, copy: Path) -> dict[str, str]:
+def variables_of_copy(project: Project, environment: Environment, copied: str) -> dict[str, str]:
     """The variables of a step, with the URL of a copy wherever the database's own stands."""
     url = project.url(environment)
-    copied = url_of_copy(url, copy)
     variables = project.variables(environment)
     for name in (*environment.variables, *environment.passed):
         variables[name] = variables[name].replace(url, copied)
@@ -146,8 +149,16 @@ def _ended(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def url_of_copy(url: str, copy: Path) -> str:
-    """The URL of a scratch copy, with driver and options of the database that it stands for."""
+def url_of_copy(url: str, instead: str, redirect: Mapping[str, Any] | None) -> str:
+    """The URL of a scratch copy, with driver and options of the database that it stands for.
+
+    :param instead: the path of its file, if it is one.
+    :param redirect: what of the URL of a server's database is another one in the copy's.
+    """
+    if redirect is not None:
+        from migrations_ops.databases.addresses import redirected
+
+        return redirected(url, redirect)
     scheme, _, rest = url.partition(":///")
     _, question, query = rest.partition("?")
-    return f"{scheme}:///{copy.absolute().as_posix()}{question}{query}"
+    return f"{scheme}:///{Path(instead).absolute().as_posix()}{question}{query}"

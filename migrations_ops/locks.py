@@ -1,16 +1,11 @@
-"""One release at a time: a lock beside each database, freed by the system when its holder dies."""
+"""One release at a time: a lock for each database, freed when its holder dies."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from migrations_ops.databases import Database
-from migrations_ops.errors import Locked, Refused
-from migrations_ops.files import copy_rights, now, read_json, rights_of, write_whole
-from migrations_ops.provenance import account, host
 
 
 @contextmanager
@@ -20,73 +15,9 @@ def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iter
     :param purpose: the task, for those who wait.
     :param wait: how long, in seconds, to wait for each of them.
     :raises Locked: another process holds one; it is named, with its host and since when.
-    :raises Refused: the folder of a database may not be written.
+    :raises Refused: the folder of a database may not be written, or its server not be reached.
     """
     with ExitStack() as stack:
-        for file in sorted({database.lock_file() for database in databases}):
-            stack.enter_context(_hold(file, purpose, wait))
+        for _, database in sorted({each.lock_order: each for each in databases}.items()):
+            stack.enter_context(database.hold(purpose, wait))
         yield
-
-
-@contextmanager
-def _hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    holder = file.with_name(f"{file.name}-holder")
-    guarded = file.with_name(file.name[1:]).with_suffix("")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever may work on the database may wait for its lock, and see who holds it.
-        like = guarded if guarded.exists() else file.parent
-        lock = FileLock(file, timeout=wait, mode=rights_of(like))
-        lock.acquire(poll_interval=0.05)
-    except Timeout:
-        raise Locked(
-            f"{_who(holder)} works on {guarded}.",
-            untouched="Nothing was started.",
-            next="Try again when it is done; invoke status-all works meanwhile.",
-        ) from None
-    except OSError as error:
-        raise Refused(
-            f"The lock {file}{_owned(file)} cannot be taken: {error.strerror}.",
-            untouched="Nothing was started.",
-            next="See to the rights of that file and of its folder, and try again.",
-        ) from None
-    try:
-        copy_rights(like, file)
-        with suppress(OSError):  # who holds it is said as a courtesy: the lock itself is held
-            for leftover in holder.parent.glob(f"{holder.name}.*.part"):
-                leftover.unlink()  # of a holder that was killed while it wrote
-            write_whole(
-                holder,
-                {
-                    "purpose": purpose,
-                    "user": account(),
-                    "host": host(),
-                    "process": os.getpid(),
-                    "since": now(),
-                },
-            )
-            copy_rights(like, holder)
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink()
-        lock.release()
-
-
-def _who(holder: Path) -> str:
-    found = read_json(holder)
-    if not isinstance(found, dict):
-        return "Another release"
-    return (
-        f"{found.get('purpose')} of {found.get('user')} on {found.get('host')}"
-        f" (process {found.get('process')}, since {found.get('since')})"
-    )
-
-
-def _owned(file: Path) -> str:
-    """Whose it is, where that is known."""
-    with suppress(OSError, KeyError, NotImplementedError):
-        return f", which belongs to {file.owner()},"
-    return ""

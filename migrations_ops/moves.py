@@ -107,12 +107,12 @@ def _require_built_like(work: Work, standing: Standing, to: str) -> None:
     :raises Refused: they differ, or the revisions cannot build one from nothing.
     """
     environment = standing.environment
-    scratch = work.scratch(f"stamp{standing.database.suffix}")
-    built = standing.database.open_scratch(scratch)
+    place = work.scratch(f"stamp{standing.database.suffix}")
+    built = standing.database.make_scratch(place, None)
     with work.record.step("compare", environment.name) as step:
         child = work.take_step(f"{environment.name}.stamp-compare", environment, [["upgrade", to]])
         try:
-            run = child.run(orders_for(work.project, environment, instead=scratch))
+            run = child.run(orders_for(work.project, environment, instead=built))
             if run.failure or run.refused:
                 raise Refused(
                     f"The revisions up to {to} cannot build an empty database, so that"

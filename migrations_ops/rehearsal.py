@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,12 +90,14 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
     environment = standing.environment
     commands = rehearsal_commands(standing, target)
     child = work.take_step(f"{environment.name}.rehearse", environment, commands)
-    scratch = work.scratch(f"rehearsal{standing.database.suffix}")
+    scratch: Database | None = None
     try:
         with work.record.step("rehearse", environment.name) as step:
             step.argv = child.argv
-            if backup is not None:
-                shutil.copyfile(backup.file, scratch)
+            place = work.scratch(f"rehearsal{standing.database.suffix}")
+            scratch = standing.database.make_scratch(
+                place, None if backup is None else Path(backup.file)
+            )
             play = _Play(work, standing, child, scratch, commands, backup)
             rehearsed = play.whole(_before(work, environment, backup))
             step.revisions = play.revisions
@@ -120,7 +121,8 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         ) from None
     finally:
         child.close()
-        standing.database.open_scratch(scratch).remove()
+        if scratch is not None:
+            scratch.remove()
 
 
 def _before(work: Work, environment: Environment, backup: Backup | None) -> Fingerprint:
@@ -141,7 +143,7 @@ class _Play:
         work: Work,
         standing: Standing,
         child: Step,
-        scratch: Path,
+        scratch: Database,
         commands: list[list[str]],
         backup: Backup | None,
     ) -> None:
@@ -149,7 +151,7 @@ class _Play:
         self._left = list(commands)
         self._ended = False
         self._backup = backup
-        self._scratch: Database = standing.database.open_scratch(scratch)
+        self._scratch = scratch
         environment = standing.environment
         self._orders = orders_for(work.project, environment, instead=scratch, facts=work.facts)
         self._was = EMPTY

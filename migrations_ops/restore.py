@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.backups import Shelf, require_intact
-from migrations_ops.databases import Database, Progress
+from migrations_ops.databases import Database, Progress, Restored
 from migrations_ops.doubts import BEFORE_RESTORE
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
-from migrations_ops.results import Backup, Fingerprint
+from migrations_ops.results import Backup
 from migrations_ops.work import Work
 
 
@@ -51,7 +51,9 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
     with work.record.step("restore", environment.name, backup=backup.name) as step:
         require_intact(backup)
         wanted = shelf.fingerprint(backup)
-        kept, now = _replace(work, shelf, database, backup, progress)
+        database.require_held()
+        kept, restored = _replace(work, shelf, database, backup, progress)
+        now = restored.now
         # Rows may differ already: an application writes on as soon as it may.
         if not now.structure_equals(wanted):
             raise NeedsAPerson(
@@ -69,7 +71,7 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
 
 def _replace(
     work: Work, shelf: Shelf, database: Database, backup: Backup, progress: Progress
-) -> tuple[Kept, Fingerprint]:
+) -> tuple[Kept, Restored]:
     """Put the backup in the place of what the database holds, and keep that."""
     file, version_table = shelf.folder / backup.name, shelf.environment.version_table
     if not database.look(version_table).exists:
@@ -82,19 +84,19 @@ def _replace(
         work.record.add_backup(safety[0])
 
     try:
-        now = database.restore_from(file, version_table, progress, keep)
+        restored = database.restore_from(file, version_table, progress, keep)
     except StepFailed as error:
         if safety:
             error.untouched += f" What it holds is also in {safety[0].name}."
         if safety or not database.is_damaged():
             raise
         return _replace_damaged(database, file, version_table, progress)
-    return Kept(safety[0].name), now
+    return Kept(restored.kept or safety[0].name), restored
 
 
 def _replace_damaged(
     database: Database, file: Path, version_table: str, progress: Progress
-) -> tuple[Kept, Fingerprint]:
+) -> tuple[Kept, Restored]:
     """No safety backup of a damaged database can be taken: its files are moved aside."""
     kept = Kept(database.set_aside(), moved=True)
     try:

@@ -44,27 +44,36 @@ class Fingerprint:
     """Revision, schema and row counts of a database at one moment.
 
     ``schema`` maps the name of each object (``table loans``, ``column loans.due``,
-    ``index ix_loans_due``...) to what it is; ``rows`` each table to its number of rows.
+    ``index ix_loans_due``...) to what it is; ``rows`` each table to its number of rows; ``sums``
+    to a checksum of its content, where that was asked for.
     """
 
     revisions: tuple[str, ...]
     schema: Mapping[str, str]
     rows: Mapping[str, int]
+    sums: Mapping[str, str] = field(default_factory=dict)
 
     def structure_equals(self, other: Fingerprint) -> bool:
         """Whether revision and schema agree, whatever rows live writers have added."""
         return self.revisions == other.revisions and self.schema == other.schema
 
     def as_json(self) -> dict[str, Any]:
+        summed = {"sums": dict(self.sums)} if self.sums else {}
         return {
             "revisions": list(self.revisions),
             "schema": dict(self.schema),
             "rows": dict(self.rows),
+            **summed,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Fingerprint:
-        return cls(tuple(document["revisions"]), document["schema"], document["rows"])
+        return cls(
+            tuple(document["revisions"]),
+            document["schema"],
+            document["rows"],
+            document.get("sums", {}),
+        )
 
 
 @dataclass(frozen=True, slots=True)

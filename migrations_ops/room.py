@@ -47,7 +47,9 @@ def needs(settings: Settings, survey: Iterable[Standing]) -> Iterator[Need]:
         name, size = standing.environment.name, standing.database.size()
         shelf = Shelf.of(settings, standing.environment)
         yield Need(shelf.folder, shelf.room_for(standing.database), f"the backup of {name}")
-        beside = standing.database.lock_file().parent
+        beside = standing.database.folder
+        if beside is None:
+            continue  # its disk is its server's
         yield Need(beside, size // GROWTH, f"the journal of {name}")
         if standing.environment is not settings.path[0]:
             copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")

@@ -123,6 +123,8 @@ def _witness(attempt: Attempt) -> Witness | None:
     """Compares the rows; None where no rehearsal has shown what is to come."""
     if attempt.backup is None or attempt.rehearsed is None:
         return None
+    if attempt.standing.database.folder is None:
+        return None  # on a server nobody can tell whose rows they are
     return Witness(Comparing(attempt.work, attempt.standing, attempt.backup))
 
 

@@ -314,7 +314,7 @@ def test_scripts_of_the_configured_interpreter_come_first(project: Project) -> N
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="has paths of POSIX")
 def test_url_of_a_copy_keeps_driver_and_options(url: str, copied: str) -> None:
-    assert url_of_copy(url, Path("/srv/copy.db")) == copied
+    assert url_of_copy(url, "/srv/copy.db", None) == copied
 
 
 def test_stated_heads_tell_whether_a_database_is_at_head_and_no_more() -> None:

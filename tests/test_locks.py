@@ -173,7 +173,7 @@ def test_another_user_who_may_not_write_the_database_is_told_whose_lock_it_is() 
         path.chmod(0o640)
         with hold_locks([sqlite(path)], "backup", 0):
             pass
-        lock = sqlite(path).lock_file()
+        lock = Path(sqlite(path).lock_order)
         with (
             nobody(),
             pytest.raises(Refused) as caught,

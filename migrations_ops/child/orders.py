@@ -20,11 +20,14 @@ class Orders:
     """
 
     environment: str
+    label: str = ""
     intended: str | None = None
     instead: str | None = None
+    redirect: Mapping[str, Any] | None = None
     others: Mapping[str, str] = field(default_factory=dict)
     ini_url: str | None = None
     lock_timeout: float | None = None
+    statement_timeout: float | None = None
     statements: bool = False
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None

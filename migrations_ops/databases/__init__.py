@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,15 @@ Progress = Callable[[int, int], None]
 
 # Called with a database, to keep what it holds.
 Keep = Callable[["Database"], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How a database is after a restore; ``kept`` is where the engine itself keeps what was there
+    before, empty where it does not."""
+
+    now: Fingerprint
+    kept: str = ""
 
 
 class Database(Protocol):
@@ -45,8 +55,35 @@ class Database(Protocol):
     def require_usable(self) -> None:
         """Raise Refused unless the database can be read and written, or does not exist yet."""
 
-    def lock_file(self) -> Path:
-        """The file whose lock means: a release works on this database."""
+    @property
+    def folder(self) -> Path | None:
+        """Where its file grows; None for a server's database, of which no file is seen here."""
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether changes of the schema are rolled back with the rest of a failed upgrade."""
+
+    @property
+    def lock_order(self) -> str:
+        """Where its lock comes, when several are taken."""
+
+    def hold(self, purpose: str, wait: float) -> AbstractContextManager[None]:
+        """Keep every other release away from this database; the lock of a dead holder is free.
+
+        :param purpose: the task, for those who wait.
+        :param wait: how long, in seconds, to wait for whoever holds it.
+        :raises Locked: another process holds it; it is named, with its host and since when.
+        :raises Refused: the lock cannot be taken.
+        """
+
+    def require_held(self) -> None:
+        """:raises StepFailed: the lock was lost, with the connection that held it."""
+
+    def require_way_back(self) -> None:
+        """:raises Refused: a backup could not be verified here, or not be put back."""
+
+    def has_way_back(self) -> bool:
+        """Whether this role may put a backup back without a person's help."""
 
     def size(self) -> int:
         """Its size in bytes, 0 where there is nothing."""
@@ -54,14 +91,25 @@ class Database(Protocol):
     def stamp_of_content(self) -> dict[str, int | str]:
         """A cheap sign of the content: as long as it stays equal, nothing was written."""
 
+    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
+        """Whether it still holds what that backup holds, as its sidecar tells."""
+
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         """Write a consistent copy into a new file, flushed, and return its fingerprint."""
 
-    def open_copy(self, file: Path) -> Database:
-        """A backup file as a database of its own, which nobody writes."""
+    def opened_copy(self, file: Path) -> AbstractContextManager[Database]:
+        """A backup file as a database of its own, which nobody writes.
 
-    def open_scratch(self, file: Path) -> Database:
-        """A working copy of a backup file, to be written and thrown away."""
+        :raises StepFailed: it cannot be restored.
+        """
+
+    def make_scratch(self, place: Path, backup: Path | None) -> Database:
+        """A database to be written and thrown away, by ``remove``.
+
+        :param place: where its file goes, if it is one.
+        :param backup: what it is filled from; None for an empty one.
+        :raises StepFailed: it cannot be made.
+        """
 
     def fingerprint(self, version_table: str) -> Fingerprint:
         """Revision, schema and row counts, in one consistent read.
@@ -106,11 +154,11 @@ class Database(Protocol):
         version_table: str,
         progress: Progress | None,
         keep: Keep | None = None,
-    ) -> Fingerprint:
+    ) -> Restored:
         """Make the content equal to the backup's, in place, with readers and writers attached.
 
-        :param keep: is called with the database while nobody can commit, before it is replaced.
-        :returns: the fingerprint of what is there then.
+        :param keep: is called with the database while nobody can commit, before it is replaced;
+            not where the engine keeps by itself what it replaces.
         """
 
     def set_aside(self) -> str:
@@ -132,7 +180,13 @@ class Database(Protocol):
         """Remove a database that an upgrade had just created and then failed to fill."""
 
     def orders(self) -> str:
-        """What the child is told of the destination."""
+        """By what the child recognises it: the path of its file, or what its server calls it.
+
+        :raises StepFailed: the server cannot be asked.
+        """
+
+    def redirect(self) -> dict[str, Any] | None:
+        """Of a scratch database: what of a connection to the real one has to be replaced."""
 
 
 def open_database(url: str, root: Path) -> Database:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from migrations_ops.databases import Database, Keep, Progress, sqlite_files
+from migrations_ops.databases import Database, Keep, Progress, Restored, sqlite_files
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
@@ -45,6 +46,7 @@ class SQLite:
     suffix: str = ".sqlite3"
     # A connection that holds the database locked: whoever wants to read has to use it.
     held: sqlite3.Connection | None = None
+    is_transactional: ClassVar[bool] = True
 
     @classmethod
     def from_url(cls, url: str, root: Path) -> SQLite:
@@ -69,16 +71,47 @@ class SQLite:
     def orders(self) -> str:
         return str(self.path)
 
+    def redirect(self) -> None:
+        return None
+
     def open_copy(self, file: Path) -> SQLite:
         return SQLite(file, file.name, immutable=True)
 
-    def open_scratch(self, file: Path) -> SQLite:
-        return SQLite(file, file.name)
+    @contextmanager
+    def opened_copy(self, file: Path) -> Iterator[SQLite]:
+        yield self.open_copy(file)
 
-    def lock_file(self) -> Path:
+    def make_scratch(self, place: Path, backup: Path | None) -> SQLite:
+        if backup is not None:
+            shutil.copyfile(backup, place)
+        return SQLite(place, place.name)
+
+    @property
+    def folder(self) -> Path:
+        return self._lock_file().parent
+
+    @property
+    def lock_order(self) -> str:
+        return str(self._lock_file())
+
+    def hold(self, purpose: str, wait: float) -> AbstractContextManager[None]:
+        from migrations_ops.databases.file_lock import hold
+
+        return hold(self._lock_file(), purpose, wait)
+
+    def _lock_file(self) -> Path:
         # Beside the real file, so that every checkout and every link to it meets the same lock.
         real = sqlite_files.real(self.path)
         return real.with_name(f".{real.name}.release-lock")
+
+    def require_held(self) -> None:
+        """The system frees the lock of a file when its holder ends, and not before."""
+
+    def require_way_back(self) -> None:
+        """Whoever may write the file may put a backup into it."""
+
+    def has_way_back(self) -> bool:
+        return True
 
     def size(self) -> int:
         with suppress(OSError):
@@ -99,6 +132,11 @@ class SQLite:
                     # the -wal changes whenever root opens it: SQLite then sees to its owner.
                     stamp["changed status"] = found.st_ctime_ns
         return stamp
+
+    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
+        # As far as sizes and times tell: one that had only just been written has no such sign.
+        source = sidecar.get("source")
+        return source is not None and self.stamp_of_content() == source
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -284,11 +322,11 @@ class SQLite:
         version_table: str,
         progress: Progress | None,
         keep: Keep | None = None,
-    ) -> Fingerprint:
+    ) -> Restored:
         from migrations_ops.databases.sqlite_copy import copy_in
 
         try:
-            return copy_in(self, backup, version_table, progress, keep)
+            return Restored(copy_in(self, backup, version_table, progress, keep))
         except (sqlite3.Error, OSError) as error:
             raise self._unchanged("The backup could not be put back", error) from error
 

@@ -1,0 +1,44 @@
+"""What parent and child must say alike to a server: who it is, and which locks are ours.
+
+Constants and pure functions only: the parent imports this module, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+# A restored or copied cluster keeps its system identifier, and its databases their oids: the
+# moment of its start, in microseconds, tells it from the one that it was copied from.
+POSTGRESQL_IDENTITY = """
+SELECT concat_ws(':', 'postgresql',
+    (SELECT system_identifier FROM pg_control_system()),
+    (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+    (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+MARIADB_IDENTITY = """
+SELECT CONCAT_WS(':', 'mariadb', @@hostname, @@port, @@socket, @@datadir, @@server_id, DATABASE())
+"""
+# Advisory locks of PostgreSQL belong to one database: the same two keys serve in each. One is
+# held for a whole release, the other one by each step that changes the database, so that an
+# orphaned one is waited for.
+RELEASE_KEY, STEP_KEY = (
+    int.from_bytes(hashlib.sha256(b"migrations_ops " + what).digest()[:8], "big", signed=True)
+    for what in (b"release", b"step")
+)
+
+
+def lock_name(what: str, database: str) -> str:
+    """The name of a lock of MariaDB, which is known in the whole server.
+
+    :param what: ``release`` or ``step``.
+    :returns: 64 characters at most, as much as TiDB takes.
+    """
+    name = f"migrations_ops {what} {database}"
+    if len(name) <= 64:
+        return name
+    return f"migrations_ops {what} {hashlib.sha256(database.encode()).hexdigest()[:40]}"
+
+
+def is_server(identity: str | None) -> bool:
+    """Whether an identity is that of a server's database, and not the path of a file."""
+    return identity is not None and identity.startswith(("postgresql:", "mariadb:"))

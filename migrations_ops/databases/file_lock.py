@@ -1,0 +1,77 @@
+"""The lock beside a database file, freed by the system when its holder dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from migrations_ops.errors import Locked, Refused
+from migrations_ops.files import copy_rights, now, read_json, rights_of, write_whole
+from migrations_ops.provenance import account, host
+
+
+@contextmanager
+def hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
+    """Hold the lock of one database file; the parameters are those of ``Database.hold``."""
+    from filelock import FileLock, Timeout
+
+    holder = file.with_name(f"{file.name}-holder")
+    guarded = file.with_name(file.name[1:]).with_suffix("")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever may work on the database may wait for its lock, and see who holds it.
+        like = guarded if guarded.exists() else file.parent
+        lock = FileLock(file, timeout=wait, mode=rights_of(like))
+        lock.acquire(poll_interval=0.05)
+    except Timeout:
+        raise Locked(
+            f"{_who(holder)} works on {guarded}.",
+            untouched="Nothing was started.",
+            next="Try again when it is done; invoke status-all works meanwhile.",
+        ) from None
+    except OSError as error:
+        raise Refused(
+            f"The lock {file}{_owned(file)} cannot be taken: {error.strerror}.",
+            untouched="Nothing was started.",
+            next="See to the rights of that file and of its folder, and try again.",
+        ) from None
+    try:
+        copy_rights(like, file)
+        with suppress(OSError):  # who holds it is said as a courtesy: the lock itself is held
+            for leftover in holder.parent.glob(f"{holder.name}.*.part"):
+                leftover.unlink()  # of a holder that was killed while it wrote
+            write_whole(
+                holder,
+                {
+                    "purpose": purpose,
+                    "user": account(),
+                    "host": host(),
+                    "process": os.getpid(),
+                    "since": now(),
+                },
+            )
+            copy_rights(like, holder)
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _who(holder: Path) -> str:
+    found = read_json(holder)
+    if not isinstance(found, dict):
+        return "Another release"
+    return (
+        f"{found.get('purpose')} of {found.get('user')} on {found.get('host')}"
+        f" (process {found.get('process')}, since {found.get('since')})"
+    )
+
+
+def _owned(file: Path) -> str:
+    """Whose it is, where that is known."""
+    with suppress(OSError, KeyError, NotImplementedError):
+        return f", which belongs to {file.owner()},"
+    return ""
