@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import R2, Sandbox, copy_project, query
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Sandbox:

@@ -53,12 +53,16 @@ class Sandbox:
     def prod(self) -> Path:
         return self.folder / "data/repom/db.sqlite3"
 
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The variables of a command in this project."""
+        return clean_environment(**variables)
+
     def run(self, *argv: str, cwd: Path | None = None, **variables: str) -> Ran:
         """Run a command to its end in the project's folder, in a fresh environment."""
         done = subprocess.run(
             argv,
             cwd=cwd or self.folder,
-            env=clean_environment(**variables),
+            env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -81,7 +85,7 @@ class Sandbox:
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=clean_environment(**variables),
+            env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""Real database servers on loopback, started by the tests, and what stands between us and them."""
