@@ -1,7 +1,8 @@
 """The proof of destination: no connection but to the database that is meant.
 
 Three nets, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
-whoever calls it, before a file is created. A redirection leads a rehearsal to its scratch copy
+whoever calls it, before a file is created; a server is asked which database it is as soon as a
+driver has connected (see connections.py). A redirection leads a rehearsal to its scratch copy
 under an env.py that knows only the real name. And ``context.configure`` compares what env.py
 really opened, before the first statement of Alembic.
 """
@@ -15,10 +16,11 @@ import sys
 import urllib.parse
 from typing import Any
 
-from .driver import ask_driver, main_file
+from .driver import IDENTITIES, SQLITE, ask_driver, family_of, identity_of, is_idle, main_file
 from .events import Events
 from .ledger import environment_of
 from .orders import Orders, same_file
+from .servers import is_server
 
 
 class WrongDatabase(Exception):
@@ -35,7 +37,7 @@ class Destination:
 
     def install(self) -> None:
         """Watch every SQLite connection of this process from now on."""
-        if self._orders.instead is not None:
+        if self._orders.instead is not None and not is_server(self._orders.instead):
             self._redirect()
         # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
         sys.addaudithook(self._audit)
@@ -71,32 +73,54 @@ class Destination:
             return
         for name, other in self._orders.others.items():
             if same_file(file, other):
-                self._refuse(f"the database of {name}, {other}")
+                self.refuse(f"the database of {name}, {other}")
         if self._orders.instead is not None and same_file(file, self._orders.intended):
-            self._refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
+            self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
 
-    def prove(self, connection: Any) -> None:
+    def prove(self, connection: Any, schema: str | None = None) -> None:
         """Compare the database that env.py opened with the intended one.
 
+        :param schema: that of the version table, where a server has it in another than the usual.
         :raises WrongDatabase: it is another one; nothing was written to it.
         """
-        if connection.dialect.name != "sqlite":
-            url = connection.engine.url.render_as_string(hide_password=True)
-            self._refuse(f"the {connection.dialect.name} database {url}")
+        if family_of(connection.dialect) == SQLITE:
+            self._prove_file(connection)
+        else:
+            self._prove_server(connection, schema)
+
+    def _prove_file(self, connection: Any) -> None:
         file = main_file(connection)
         if file is not None and same_file(file, self._orders.destination):
             self._require_own(connection)
             self._events.emit("opened", database=file, begun=connection.in_transaction())
             return
         self._remove_what_was_created(connection, file)
-        self._refuse("a database in memory" if file is None else f"the database {file}")
+        self.refuse("a database in memory" if file is None else f"the database {file}")
 
-    def _require_own(self, connection: Any) -> None:
-        """A file that was copied over another environment's is recognised by its ledger."""
-        told, wanted = environment_of(connection), self._orders.environment
+    def _prove_server(self, connection: Any, schema: str | None) -> None:
+        driver = connection.connection.dbapi_connection
+        # What is only read here must not stay behind as a transaction of nobody's.
+        idle = is_idle(connection.connection.driver_connection)
+        if family_of(connection.dialect) not in IDENTITIES or not is_server(
+            self._orders.destination
+        ):
+            self.refuse(f"the {connection.dialect.name} database {address_of(connection)}")
+        if identity_of(driver, family_of(connection.dialect)) != self._orders.destination:
+            self.refuse(f"the database {address_of(connection)}")
+        self._require_own(connection, schema)
+        if idle:
+            driver.rollback()
+        opened = self._orders.label or address_of(connection)
+        if self._orders.instead is not None:
+            opened = str((self._orders.redirect or {}).get("database", opened))
+        self._events.emit("opened", database=opened, begun=connection.in_transaction())
+
+    def _require_own(self, connection: Any, schema: str | None = None) -> None:
+        """A database that was copied over another environment's is recognised by its ledger."""
+        told, wanted = environment_of(connection, schema), self._orders.environment
         if told not in (None, wanted):
-            name = "the copy" if self._orders.instead else self._orders.intended
-            self._refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
+            name = "the copy" if self._orders.instead else self._orders.name
+            self.refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
         """Opening a wrong name creates a file; take it away again while nothing is in it."""
@@ -107,12 +131,22 @@ class Destination:
                 with contextlib.suppress(OSError):
                     os.unlink(f"{file}{ending}")
 
-    def _refuse(self, opened: str, meant: str = "") -> None:
-        meant = meant or f"{self._orders.environment} is {self._orders.intended}"
+    def refuse(self, opened: str, meant: str = "") -> None:
+        """:raises WrongDatabase: always; the parent has been told."""
+        meant = meant or f"{self._orders.environment} is {self._orders.name}"
         message = f"env.py opened {opened}, but {meant}"
         # Said here, since an env.py may swallow the exception.
         self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
         raise WrongDatabase(message)
+
+
+def address_of(connection: Any) -> str:
+    """The address that env.py gave, without the password and the options, which may hide one."""
+    url = connection.engine.url
+    user = f"{url.username}@" if url.username else ""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{user}{host}{port}/{url.database or ''}"
 
 
 def file_of(database: Any) -> str | None:

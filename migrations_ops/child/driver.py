@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any
+
+from .servers import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
+
+SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
+IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}
+# libpq's word for a connection that waits outside of any transaction.
+_IDLE = 0
+_CLASS = re.compile(r"^<class '[^']*'>: ")
+
+
+def family_of(dialect: Any) -> str:
+    """Which of the engines a dialect of SQLAlchemy speaks to; its own name if none of them."""
+    names = {each.__name__ for each in type(dialect).__mro__}
+    if "PGDialect" in names:
+        return POSTGRESQL
+    return MARIADB if "MySQLDialect" in names else str(dialect.name)
 
 
 def main_file(connection: Any) -> str | None:
@@ -17,9 +35,113 @@ def ask_driver(connection: Any, sql: str, values: tuple[Any, ...] = ()) -> list[
     Through SQLAlchemy it would begin a transaction, and Alembic would take that for one of
     env.py's own and never commit.
     """
-    cursor = connection.connection.dbapi_connection.cursor()
+    return ask(connection.connection.dbapi_connection, sql, values)
+
+
+def ask(driver: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Run a statement on a connection of a driver, or of SQLAlchemy's adapter of an async one.
+
+    Values are for SQLite alone: each driver of a server has placeholders of its own.
+    """
+    cursor = driver.cursor()
     try:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
+        # Even an empty list of values makes some drivers look for placeholders.
+        cursor.execute(sql, values) if values else cursor.execute(sql)
+        return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()
+
+
+def identity_of(driver: Any, family: str) -> str | None:
+    """What the server itself calls the database of a connection; None for other engines."""
+    sql = IDENTITIES.get(family)
+    return None if sql is None else str(ask(driver, sql)[0][0])
+
+
+def is_idle(driver: Any) -> bool:
+    """Whether a connection to PostgreSQL is known to be outside of any transaction.
+
+    :param driver: the driver's own connection.
+    """
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None:  # psycopg, psycopg2
+        return int(status) == _IDLE
+    if hasattr(driver, "is_in_transaction"):  # asyncpg
+        return not driver.is_in_transaction()
+    return not getattr(driver, "_in_transaction", True)  # pg8000
+
+
+def autocommits(driver: Any) -> bool:
+    """Whether each statement of a connection is committed by itself."""
+    if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient, aiomysql
+        return bool(driver.get_autocommit())
+    return getattr(driver, "autocommit", False) is True
+
+
+def set_autocommit(driver: Any, value: bool) -> None:
+    """Begin or end committing each statement by itself; the connection must be idle."""
+    if callable(getattr(driver, "autocommit", None)):  # PyMySQL, mysqlclient, aiomysql
+        driver.autocommit(value)
+        return
+    if hasattr(driver, "_isolation_setting"):
+        # SQLAlchemy's adapter of asyncpg goes back to what the engine was made with.
+        driver.set_isolation_level("autocommit" if value else "read_committed")
+        return
+    driver.autocommit = value
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """The code of a server's error, wherever the driver puts it: "55P03", "1205"."""
+    for each in _causes(error):
+        first = each.args[0] if each.args else None
+        module = type(each).__module__.lower()
+        # MariaDB's SQLSTATE says less than its number: HY000 for nearly everything.
+        if isinstance(first, int) and ("mysql" in module or "asyncmy" in module):
+            return str(first)
+        code = getattr(each, "sqlstate", None) or getattr(each, "pgcode", None)
+        if isinstance(code, str):
+            return code
+        if isinstance(first, dict) and isinstance(first.get("C"), str):  # pg8000
+            return str(first["C"])
+    return None
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """An error and those that stand behind it, the driver's own first of each."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        original = getattr(error, "orig", None)
+        if isinstance(original, BaseException):
+            found.append(original)
+        found.append(error)
+        error = error.__cause__
+    return found
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, without what some drivers put around it."""
+    original = getattr(error, "orig", None) or error
+    first, *rest = original.args or ("",)
+    if isinstance(first, dict) and "M" in first:  # pg8000
+        return str(first["M"])
+    if isinstance(first, int) and rest and isinstance(rest[0], str):  # MariaDB's
+        return str(rest[0])
+    # SQLAlchemy's adapter of asyncpg names the class first.
+    return _CLASS.sub("", str(original))
+
+
+def is_dealt_out(driver: Any) -> bool:
+    """Whether a pooler such as PgBouncer stands before PostgreSQL: it invents a process number."""
+    raw = getattr(driver, "_connection", driver)
+    if hasattr(raw, "get_server_pid"):  # asyncpg
+        told = raw.get_server_pid()
+    else:
+        told = getattr(getattr(raw, "info", None), "backend_pid", None)
+    if told is None:
+        return False
+    return bool(ask(driver, "SELECT pg_backend_pid()") != [(told,)])
+
+
+def close_quietly(driver: Any) -> None:
+    with suppress(Exception):
+        driver.close()

@@ -13,9 +13,12 @@ operation      revision, kind, table, name, type: what the revision asked to dro
 alone          since, until: two stamps of the database's file, between which nobody else wrote
 drift          differences: the models and the database differ
 scripts        revisions: what Alembic itself knows of the scripts
-committed      revision: its autocommit_block() commits what came before and within
+committed      revision: a part of it is, or is about to be, committed before its end, by an
+               autocommit_block() or by DDL that MariaDB cannot roll back; the child waits for
+               a line of the parent's before it goes on
+ledger-failed  message: the ledger of a server's database could not be written; the run goes on
 failed         kind (refused, error, guard, exit, usage, interrupted), type, message,
-               revision, where
+               revision, where, sqlstate (of a server: "55P03", "1205")
 finished       command: an Alembic command has returned
 =============  ================================================================
 """
@@ -25,6 +28,8 @@ from __future__ import annotations
 import json
 import threading
 from typing import IO, Any
+
+from .redaction import redacted
 
 
 class Events:
@@ -37,6 +42,8 @@ class Events:
     def emit(self, event: str, **fields: Any) -> None:
         if self._channel is None:
             return
+        if "message" in fields:
+            fields["message"] = redacted(str(fields["message"]))
         line = json.dumps({"event": event, **fields}, default=str).encode() + b"\n"
         with self._lock:
             try:

@@ -24,16 +24,21 @@ from typing import IO, Any
 
 from .events import Events
 from .orders import Orders
+from .redaction import redacted
 
 THEN = "--then"
 INTERRUPTED = 130
 # How long, in seconds, a run may take to roll back after its parent is gone.
 GRACE = 5.0
+# Stands before the arguments, with what is to be imported ahead in the place of SQLite's dialect:
+# --dialect=postgresql+psycopg
+DIALECT = "--dialect="
 # What env.py and the guards would import one after the other once the orders are there.
 _AHEAD = (
-    "alembic.config", "sqlalchemy.dialects.sqlite", "sqlalchemy.orm", "logging.config",
+    "alembic.config", "sqlalchemy.orm", "logging.config",
     ".destination", ".guard", ".ledger", ".tracing", ".transactions",
 )  # fmt: skip
+_OF_SERVERS = (".connections", ".sessions")
 
 
 class Control:
@@ -81,10 +86,11 @@ class Control:
 def main(arguments: list[str]) -> int:
     """Run the Alembic commands of the arguments, one for each line that the parent sends."""
     control, events = _take_channels()
+    dialect, arguments = _dialect_of(arguments)
     # A shell script starts what it leaves in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _import_ahead()
+        _import_ahead(dialect)
         from alembic.config import CommandLine
     except ImportError as error:
         message = f"{sys.executable} lacks what a step needs: {error}"
@@ -108,7 +114,13 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _import_ahead() -> None:
+def _dialect_of(arguments: list[str]) -> tuple[str, list[str]]:
+    if arguments[:1] and arguments[0].startswith(DIALECT):
+        return arguments[0].removeprefix(DIALECT), arguments[1:]
+    return "sqlite", arguments
+
+
+def _import_ahead(dialect: str) -> None:
     """Import what nearly every run needs, before the orders arrive; nothing of the project.
 
     Mako takes pygments, where it is installed, for error pages in HTML, which Alembic never
@@ -121,10 +133,25 @@ def _import_ahead() -> None:
         del sys.modules["pygments"]
     for name in _AHEAD:
         importlib.import_module(name, __package__)
+    _import_dialect(dialect)
     import sqlalchemy
 
     if sqlalchemy.__version__.startswith(("0.", "1.")):
         raise ImportError(f"SQLAlchemy 2 (it has {sqlalchemy.__version__})")
+
+
+def _import_dialect(dialect: str) -> None:
+    """What SQLAlchemy imports for a dialect, and for its driver; if it cannot, env.py will tell."""
+    name, _, driver = dialect.partition("+")
+    if name == "sqlite":
+        importlib.import_module("sqlalchemy.dialects.sqlite")
+        return
+    for module in _OF_SERVERS:
+        importlib.import_module(module, __package__)
+    with contextlib.suppress(Exception):
+        importlib.import_module(f"sqlalchemy.dialects.{name.replace('mariadb', 'mysql')}")
+    with contextlib.suppress(Exception):
+        importlib.import_module({"mysqldb": "MySQLdb"}.get(driver, driver.removesuffix("_async")))
 
 
 def _take_channels() -> tuple[Control, Events]:
@@ -171,44 +198,86 @@ def _run(
         )
         return 1
     except Exception as error:
-        traceback.print_exc()
-        reason = transactions.reason(error)
-        events.emit(
-            "failed",
-            kind="guard" if reason else "error",
-            type=type(error).__name__,
-            message=reason or _sentence(error),
-            revision=tracing.revision,
-            where=_where(error),
-        )
+        print(redacted(traceback.format_exc()), file=sys.stderr, end="")
+        _tell_failure(error, transactions.reason(error), tracing.revision, events)
         return 1
     finally:
         sys.stdout.flush()
     return 0
 
 
+def _tell_failure(error: Exception, reason: str, revision: str | None, events: Events) -> None:
+    from .driver import sqlstate_of
+
+    events.emit(
+        "failed",
+        kind="guard" if reason else "error",
+        type=type(error).__name__,
+        message=reason or _sentence(error),
+        revision=revision,
+        where=_where(error),
+        sqlstate=sqlstate_of(error),
+    )
+
+
 def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[Any, Any]:
     """Prove the destination, keep the transaction whole and tell the parent, from now on."""
     from .destination import Destination
-    from .guard import wrap_configure
+    from .guard import AllTransactions, wrap_configure
     from .ledger import Ledger
+    from .servers import is_server
     from .tracing import Tracing
-    from .transactions import SQLiteTransactions
 
     destination = Destination(orders, events)
-    transactions = SQLiteTransactions(
-        orders,
-        events,
-        destination.require_allowed,
-        lambda: control.next_line() is not None,
-    )
+    ledger = Ledger(orders, events)
     tracing = Tracing(events, statements=orders.statements)
+
+    def written_down() -> bool:
+        return control.next_line() is not None
+
+    if is_server(orders.destination):
+        own, prove = _guard_server(orders, events, ledger, destination, written_down)
+    else:
+        from .transactions import SQLiteTransactions
+
+        own = SQLiteTransactions(orders, events, destination.require_allowed, written_down)
+        prove = destination.prove
+    transactions = AllTransactions([own])
     control.on_stop = transactions.stop
     destination.install()
     transactions.install()
     tracing.install()
-    wrap_configure(destination.prove, transactions, tracing, Ledger(orders))
+    wrap_configure(prove, transactions, tracing, ledger)
     return transactions, tracing
+
+
+def _guard_server(
+    orders: Orders,
+    events: Events,
+    ledger: Any,
+    destination: Any,
+    written_down: Callable[[], bool],
+) -> tuple[Any, Callable[[Any, str | None], None]]:
+    """The guard of the run's transactions on a server, and what proves a connection to it."""
+    from .connections import Connections
+    from .mariadb import MariaDBTransactions
+    from .postgresql import PostgreSQLTransactions
+    from .redaction import keep_secret, keep_secrets_of_urls
+    from .sessions import Sessions
+
+    each = (PostgreSQLTransactions, MariaDBTransactions)
+    kind = next(kind for kind in each if str(orders.destination).startswith(f"{kind.family}:"))
+    transactions = kind(orders, events, ledger, written_down)
+    sessions = Sessions(orders, transactions, destination.refuse)
+    keep_secret(orders.redirect or {})
+    keep_secrets_of_urls([*os.environ.values(), orders.ini_url or ""])
+    Connections(orders, destination.refuse, sessions.opened).install()
+
+    def prove(connection: Any, schema: str | None) -> None:
+        destination.prove(connection, schema)
+        sessions.proved(connection)
+
+    return transactions, prove
 
 
 def _split(arguments: list[str]) -> list[list[str]]:
@@ -323,7 +392,9 @@ def _difference(entry: Any) -> str:
 
 def _sentence(error: BaseException) -> str:
     """The first line of a message; SQLAlchemy adds the statement with its values below it."""
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    from .driver import words_of
+
+    lines = words_of(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

@@ -9,20 +9,20 @@ inside the transaction of the run: what is rolled back was never applied, and ne
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from .driver import ask_driver
+from . import server_ledger, sqlite_ledger
+from .driver import MARIADB, POSTGRESQL, SQLITE, family_of, sqlstate_of
+from .events import Events
+from .ledger_text import BEGUN, Run, environment_in
 from .orders import Orders
 
-NAME = "migrations_ops_ledger"
-_HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
-
-Run = dict[str, Any]
+# MariaDB's word for a lock that was waited for in vain.
+_LOCKED = "1205"
 
 
 class Ledger:
@@ -32,22 +32,83 @@ class Ledger:
         ``alembic``, only a ledger that exists is continued.
     """
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, events: Events | None = None) -> None:
         self._orders = orders
+        self._events = events or Events()
         self._runs: list[Run] = []
+        self._step: tuple[Any, str] | None = None
+        self._context: Any = None
+        # What stood there before this run; None where there was no ledger.
+        self._before: list[Run] | None = None
+        self._identity: list[Run] = []
+        self._writes: bool | None = None
 
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
-        """Alembic's list of steps; when the last one is done, and not committed, all are noted."""
+        """Alembic's list of steps; when the last one is done, and not committed, all are noted.
+
+        MariaDB commits each of them, so that each is noted when it is done.
+        """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
+            self._begin_run(context)
             for step in steps(revision, context):
                 started, clock = _now(), time.perf_counter()
+                self._step = (step.info, started)
                 yield step
+                self._step = None
                 self._note(step.info, started, round(time.perf_counter() - clock, 4))
-            if not context.as_sql:
-                self._write(context.connection)
+                if self._family == MARIADB:
+                    self._write()
+            if self._family in (SQLITE, POSTGRESQL):
+                self._write()
 
         return followed
+
+    def _begin_run(self, context: Any) -> None:
+        self._context, self._runs, self._step = context, [], None
+        self._before, self._identity, self._writes = None, [], None
+
+    @property
+    def _family(self) -> str | None:
+        context = self._context
+        offline = context is None or context.as_sql or context.connection is None
+        return None if offline else family_of(context.connection.dialect)
+
+    def note_begun(self) -> None:
+        """Note that the revision at work has begun, where a part of it may be committed.
+
+        The entry is replaced as soon as the revision is done.
+        """
+        if self._step is not None and not self._step[0].is_stamp:
+            self._write(self._begun(*self._step))
+
+    def take_back(self) -> None:
+        """Take away that a revision has begun, of which nothing is left."""
+        if not self._writes or self._family != MARIADB:
+            return
+        if self._before is None and not self._runs:
+            server_ledger.MARIADB.remove(
+                self._context.connection, self._context.version_table_schema
+            )
+        else:
+            self._write()
+
+    def _begun(self, step: Any, started: str) -> Run:
+        touched = list(_events(step))
+        return {
+            "event": BEGUN,
+            "outcome": BEGUN,
+            "direction": touched[0][0] if touched else "upgrade",
+            "started": started,
+            "revisions": [
+                {
+                    "revision": revision.revision,
+                    "source_hash": source_hash(revision.path),
+                    "started": started,
+                }
+                for _, revision in touched
+            ],
+        }
 
     def _note(self, step: Any, started: str, seconds: float) -> None:
         for event, revision in _events(step):
@@ -62,56 +123,55 @@ class Ledger:
                 }
             )
 
-    def _write(self, connection: Any) -> None:
-        noted, self._runs = self._runs, []
-        if not noted or connection is None or connection.dialect.name != "sqlite":
+    def _write(self, begun: Run | None = None) -> None:
+        """Write the ledger anew: what stood there, what this run did, and what it has begun."""
+        family, context = self._family, self._context
+        if family not in _PLACES or not (self._runs or begun or self._writes):
             return
-        written = _find(connection)
-        if written is None and (self._orders.ledger is None or _is_taken(connection)):
+        place, connection = _PLACES[family], context.connection
+        schema = context.version_table_schema
+        if self._writes is None:
+            self._before = place.find(connection, schema)
+            unwanted = self._orders.ledger is None or place.is_taken(connection, schema)
+            self._writes = not (self._before is None and unwanted)
+        if not self._writes:
             return
+        try:
+            place.write(connection, schema, self._content(begun))
+        except Exception as error:
+            if family == SQLITE or (begun is not None and sqlstate_of(error) == _LOCKED):
+                raise
+            self._events.emit("ledger-failed", message=str(error))
+
+    def _content(self, begun: Run | None) -> list[Run]:
         facts: Run = {"outcome": "done", **(self._orders.ledger or {})}
-        facts["environment"] = _environment_in(written or []) or self._orders.environment
-        if written is None:
-            identity = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
-            noted.insert(0, identity)
-        else:
-            ask_driver(connection, f"DROP VIEW {NAME}")
-        ask_driver(connection, _text_of([*(written or []), *(facts | run for run in noted)]))
+        facts["environment"] = environment_in(self._before or []) or self._orders.environment
+        if self._before is None and not self._identity:
+            made = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
+            self._identity = [made]
+        noted = [*self._identity, *self._runs, *([] if begun is None else [begun])]
+        return [*(self._before or []), *(facts | run for run in noted)]
 
 
-def environment_of(connection: Any) -> str | None:
-    """Which environment the ledger of a SQLite database says that it is; None without one."""
-    return _environment_in(_find(connection) or []) or None
+_PLACES: dict[str | None, Any] = {
+    SQLITE: sqlite_ledger,
+    POSTGRESQL: server_ledger.POSTGRESQL,
+    MARIADB: server_ledger.MARIADB,
+}
 
 
-def _environment_in(runs: list[Run]) -> str:
-    """The environment of the last identity; empty where there is none."""
-    told = [run.get("environment") for run in runs if run.get("event") == "identity"]
-    return str(told[-1] or "") if told else ""
+def ledger_of(connection: Any, schema: str | None = None) -> list[Run]:
+    """The content of a database's ledger; nothing where there is none."""
+    place = _PLACES.get(family_of(connection.dialect))
+    return (place.find(connection, schema) if place else None) or []
 
 
-def _text_of(runs: list[Run]) -> str:
-    return f"{_HEAD}{json.dumps(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
+def environment_of(connection: Any, schema: str | None = None) -> str | None:
+    """Which environment the ledger of a database says that it is; None without one.
 
-
-def _find(connection: Any) -> list[Run] | None:
-    """The content of the ledger; None where there is none, or something else of its name."""
-    sql = f"SELECT sql FROM sqlite_master WHERE type = 'view' AND name = '{NAME}'"
-    rows = ask_driver(connection, sql)
-    text = str(rows[0][0]) if rows else ""
-    if not (text.startswith(_HEAD) and text.endswith(_TAIL)):
-        return None
-    try:
-        runs = json.loads(text[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
-    except ValueError:
-        return None
-    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
-    return runs if sound else None
-
-
-def _is_taken(connection: Any) -> bool:
-    """Whether something that is no ledger has its name."""
-    return bool(ask_driver(connection, f"SELECT 1 FROM sqlite_master WHERE name = '{NAME}'"))
+    :param schema: the one of the version table, where a server has it in another than the usual.
+    """
+    return environment_in(ledger_of(connection, schema)) or None
 
 
 def source_hash(file: Any) -> str | None:

@@ -8,15 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .servers import is_server
+
 
 @dataclass(frozen=True)
 class Orders:
     """The destination of one step.
 
-    ``intended`` is the database's file; ``instead`` the scratch copy that a rehearsal runs on
-    in its place; ``others`` are the files of the other environments, by name. ``lock_timeout``
-    is in seconds. ``ledger`` is what each entry of this run in the ledger tells; without it,
+    ``intended`` is the database's file, or what its server calls it (see servers.py); ``instead``
+    the scratch copy that a rehearsal runs on in its place; ``others`` are those of the other
+    environments, by name. ``label`` is what a person calls the intended database, and
+    ``redirect`` has what differs in the address of a server's scratch database: host, port, user,
+    password, database. ``ledger`` is what each entry of this run in the ledger tells; without it,
     none is begun. ``watched`` asks to be told when nobody else can have written.
+
+    The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
+    away from a server's database, and to wait ``step_wait`` seconds for one still at work.
     """
 
     environment: str
@@ -28,6 +35,9 @@ class Orders:
     ini_url: str | None = None
     lock_timeout: float | None = None
     statement_timeout: float | None = None
+    idle_timeout: float | None = None
+    step_lock: bool = False
+    step_wait: float = 10.0
     statements: bool = False
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
@@ -39,8 +49,13 @@ class Orders:
 
     @property
     def destination(self) -> str | None:
-        """The file that a connection must have open."""
+        """What a connection must have open."""
         return self.instead or self.intended
+
+    @property
+    def name(self) -> str:
+        """The intended database as a person calls it: a file by its path."""
+        return (is_server(self.intended) and self.label) or str(self.intended)
 
 
 def same_file(one: str | None, other: str | None) -> bool:

@@ -11,21 +11,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from .orders import Orders, same_file
 
+# Family, host, port and database.
+_Place = tuple[str, str, int, str]
+_PORTS = {"postgresql": 5432, "mariadb": 3306}
+_FAMILIES = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+_LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _OWN = "migrations_ops.toml"
 _MARK = b"tool.migrations_ops"
 
 
 @dataclass(frozen=True)
 class _Configured:
-    """What a configuration says here: the selector, and the SQLite file of each environment.
+    """What a configuration says here: the selector, and the SQLite file of each environment, or
+    the place of its database on a server.
 
     ``trouble`` is why it could not be read.
     """
@@ -33,6 +39,11 @@ class _Configured:
     selector: str
     databases: dict[str, str]
     trouble: str = ""
+    servers: dict[str, _Place] = field(default_factory=dict)
+
+    @property
+    def knows_some(self) -> bool:
+        return bool(self.databases or self.servers)
 
 
 def setup(plugin: Any) -> None:
@@ -61,24 +72,33 @@ def _arm(config: Any) -> None:
     if configured is None:
         return
     from .events import Events
-    from .guard import wrap_configure
+    from .guard import AllTransactions, wrap_configure
     from .ledger import Ledger
+    from .mariadb import MariaDBTransactions
+    from .postgresql import PostgreSQLTransactions
     from .tracing import Tracing
     from .transactions import CHANGING, SQLiteTransactions
 
     events = Events()
     orders = Orders(environment="")
-    transactions = SQLiteTransactions(orders, events)
+    ledger = Ledger(orders, events)
+    transactions = AllTransactions(
+        [
+            SQLiteTransactions(orders, events),
+            PostgreSQLTransactions(orders, events, ledger),
+            MariaDBTransactions(orders, events, ledger),
+        ]
+    )
     transactions.command_begins(changes=command[0].__name__ in CHANGING)
     transactions.install()
     announced: list[str] = []
 
-    def announce(connection: Any) -> None:
+    def announce(connection: Any, schema: str | None) -> None:
         if not announced:
-            announced.append(_line(connection, configured))
+            announced.append(_line(connection, schema, configured))
             print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
 
-    wrap_configure(announce, transactions, Tracing(events, statements=False), Ledger(orders))
+    wrap_configure(announce, transactions, Tracing(events, statements=False), ledger)
 
 
 def _find_configuration(config: Any) -> _Configured | None:
@@ -119,13 +139,15 @@ def _read(file: Path, text: bytes) -> _Configured | None:
     table = _table(_table(document, "tool"), "migrations_ops") if inside else document
     if not table:
         return None
-    databases = {}
+    databases, servers = {}, {}
     for name, entry in _table(table, "environments").items():
         url = entry.get("url") if isinstance(entry, dict) else None
         if isinstance(url, str) and url.startswith("sqlite") and ":///" in url:
             path = unquote(url.partition(":///")[2].partition("?")[0])
             databases[name] = os.path.join(file.parent, os.path.expanduser(path))
-    return _Configured(str(table.get("selector", "EXEC_ENV")), databases)
+        elif isinstance(url, str) and (place := _place_of_url(url)) is not None:
+            servers[name] = place
+    return _Configured(str(table.get("selector", "EXEC_ENV")), databases, servers=servers)
 
 
 def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
@@ -133,24 +155,74 @@ def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _line(connection: Any, configured: _Configured) -> str:
+def _place_of_url(text: str) -> _Place | None:
+    family = _FAMILIES.get(text.partition(":")[0].partition("+")[0])
+    if family is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        return _place(family, parts.hostname, parts.port, unquote(parts.path[1:]))
+    except ValueError:  # a bracket in a password
+        return None
+
+
+def _place(family: str, host: str | None, port: int | None, database: str | None) -> _Place:
+    host = (host or "").lower()
+    return family, "" if host in _LOCAL else host, port or _PORTS[family], database or ""
+
+
+def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
     """The environment, its database, and what chose it."""
     value = os.environ.get(configured.selector)
     why = f"{configured.selector}={value}" if value else f"{configured.selector} is not set"
-    if connection.dialect.name != "sqlite":
-        url = connection.engine.url.render_as_string(hide_password=True)
-        return f"{configured.trouble}this reaches {url}; {why}"
+    from .driver import SQLITE, family_of
+
+    family = family_of(connection.dialect)
+    if family == SQLITE:
+        name, place = _of_file(connection, configured)
+    else:
+        name, place = _of_server(connection, family, configured)
+    if name is None:
+        unnamed = ", which no environment of the configuration names"
+        place += unnamed if configured.knows_some else ""
+        return f"{configured.trouble}this reaches {place}; {why}"
+    return f"this reaches {name} ({place}){_doubt(connection, schema, name)}; {why}"
+
+
+def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]:
     from .driver import main_file
-    from .ledger import environment_of
 
     file = main_file(connection)
-    told = environment_of(connection)
-    for name, path in configured.databases.items():
-        if same_file(file, path):
-            doubt = f", whose ledger says that it is {told}" if told not in (None, name) else ""
-            return f"this reaches {name} ({_short(file)}){doubt}; {why}"
-    unnamed = ", which no environment of the configuration names" if configured.databases else ""
-    return f"{configured.trouble}this reaches {_short(file)}{unnamed}; {why}"
+    names = (name for name, path in configured.databases.items() if same_file(file, path))
+    return next(names, None), _short(file)
+
+
+def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[str | None, str]:
+    from .destination import address_of
+
+    url = connection.engine.url
+    reached = None
+    if family in _PORTS:
+        reached = _place(family, url.host, url.port, url.database)
+    names = (name for name, place in configured.servers.items() if place == reached)
+    return next(names, None), address_of(connection)
+
+
+def _doubt(connection: Any, schema: str | None, name: str) -> str:
+    """What the ledger tells that nobody would think."""
+    from .driver import is_idle
+    from .ledger import ledger_of
+    from .ledger_text import environment_in, revisions_begun
+
+    idle = is_idle(connection.connection.driver_connection)
+    runs = ledger_of(connection, schema)
+    if idle:
+        connection.connection.dbapi_connection.rollback()
+    told, begun = environment_in(runs), revisions_begun(runs)
+    doubt = f", whose ledger says that it is {told}" if told not in ("", name) else ""
+    if begun:
+        doubt += f", where a half of {', '.join(begun)} is applied"
+    return doubt
 
 
 def _short(file: str | None) -> str:

@@ -17,7 +17,7 @@ SQL_TOLD = 4000
 # the words that name it, which an INSERT OR REPLACE has two more of.
 _CHANGING = {"DELETE": 6, "UPDATE": 2, "REPLACE": 3, "INSERT": 3}
 # And of each of these: the same one means another thing after a rename.
-_RESHAPING = ("DROP", "ALTER")
+_RESHAPING = ("DROP", "ALTER", "RENAME", "TRUNCATE", "REVOKE", "MERGE", "DO", "WITH")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
 _SET = re.compile(r"(\w+)[\"`\]]?\s*=")
 # A revision of more kinds than this writes its values into its statements.
@@ -60,12 +60,15 @@ class Tracing:
         AbstractOperations.invoke = invoke  # type: ignore[method-assign,assignment]
 
     def follow(
-        self, steps: Callable[..., Iterable[Any]], at_work: Callable[[str | None], None]
+        self,
+        steps: Callable[..., Iterable[Any]],
+        begins: Callable[[str, Any], None],
+        ends: Callable[[Any], None],
     ) -> Callable[..., Iterator[Any]]:
         """Alembic's list of steps, with an event before and after each one.
 
-        :param at_work: told the revision before it begins, None when it has come to its end;
-            nothing more where it fails.
+        :param begins: told the revision and Alembic's context before it begins.
+        :param ends: told the context when it has come to its end; nothing where it fails.
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
@@ -74,9 +77,9 @@ class Tracing:
                 self.revision, self._count = name, 0
                 self._events.emit("started", revision=name, up=up)
                 begun = time.perf_counter()
-                at_work(name)
+                begins(name, context)
                 yield step
-                at_work(None)
+                ends(context)
                 seconds = round(time.perf_counter() - begun, 4)
                 self._events.emit(
                     "done", revision=name, up=up, seconds=seconds, statements=self._count
@@ -144,6 +147,7 @@ class Tracing:
                 kind="alter_column",
                 batch=batch,
                 table=_text(operation.table_name),
+                schema=_text(getattr(operation, "schema", None)),
                 name=_text(operation.column_name),
                 changes=changes,
             )
@@ -161,6 +165,7 @@ class Tracing:
             kind=kind,
             batch=batch,
             table=_text(table),
+            schema=_text(getattr(operation, "schema", None)),
             name=_text(name),
             type=_text(getattr(operation, "constraint_type", None)),
             to=_text(renamed),

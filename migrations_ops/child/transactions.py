@@ -105,6 +105,23 @@ class SQLiteTransactions:
         """Another Alembic command starts in this process."""
         self.changes, self.revision, self._denied = changes, None, ""
 
+    def meets(self, family: str) -> None:
+        """The run is about to work on a database of this kind."""
+
+    def version_applied(self, **told: Any) -> None:
+        """Alembic has moved the version."""
+
+    def begins(self, revision: str, context: Any) -> None:
+        """A revision is about to begin."""
+        self.revision = revision
+
+    def ends(self, context: Any) -> None:
+        """The revision has come to its end, and the version table says so."""
+        self.revision = None
+
+    def run_ends(self, context: Any) -> None:
+        """All revisions have come to their end, and the ledger says so."""
+
     def reason(self, error: BaseException) -> str:
         """What these guards have to say about an error; empty if it was not theirs."""
         if isinstance(error, ForeignKeysBroken | TransactionTorn):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from migrations_ops.alembic_steps import CommandRun, Step, orders_for, start_step
+from migrations_ops.databases.sqlite import SQLite
 from migrations_ops.project import Project
 from tests.support import R3, Sandbox, dump, query
 
@@ -88,9 +89,10 @@ def run_child(
 ) -> CommandRun:
     """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
     step, project = start_child(sandbox, environment, command)
+    copy = None if instead is None else SQLite(instead, str(instead))
     try:
         orders = orders_for(
-            project, project.settings.environment(environment), instead=instead, facts=facts
+            project, project.settings.environment(environment), instead=copy, facts=facts
         )
         return step.run(orders)
     finally:

@@ -1,0 +1,69 @@
+"""The ledger of a server's database as text: a list of runs, as JSON, carried by a view.
+
+Constants and pure functions only: the parent imports this module, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NAME = "migrations_ops_ledger"
+# The event of a revision that has begun and not come to its end, where a part of it may be
+# committed: whoever finds it last knows that the database holds a half.
+BEGUN = "begun"
+
+Run = dict[str, Any]
+
+
+def to_text(runs: Iterable[Mapping[str, Any]]) -> str:
+    return json.dumps(list(runs))
+
+
+def from_text(text: str) -> list[Run] | None:
+    """The runs that a text holds; None where somebody else has written it."""
+    try:
+        runs = json.loads(text)
+    except ValueError:
+        return None
+    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
+    return runs if sound else None
+
+
+def environment_in(runs: Iterable[Run]) -> str:
+    """The environment of the last identity; empty where there is none."""
+    told = [run.get("environment") for run in runs if run.get("event") == "identity"]
+    return str(told[-1] or "") if told else ""
+
+
+def revisions_begun(runs: Iterable[Run]) -> list[str]:
+    """The revisions that have begun and not come to their end."""
+    begun: dict[str, None] = {}
+    for run in runs:
+        for each in run.get("revisions", ()):
+            begun.pop(each["revision"], None)
+            if run.get("event") == BEGUN:
+                begun[each["revision"]] = None
+    return list(begun)
+
+
+def postgresql_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
+    """The statement that writes a ledger, whatever standard_conforming_strings says."""
+    text = to_text(runs).replace("\\", "\\\\").replace("'", "''")
+    name = '"' + schema.replace('"', '""') + f'".{NAME}'
+    return f"CREATE OR REPLACE VIEW {name} AS SELECT E'{text}'::text AS ledger"
+
+
+def mariadb_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
+    """The statement that writes a ledger.
+
+    As hexadecimal digits: whether a backslash escapes depends on the mode of the session, also
+    of the one that some day loads a dump. Whoever reads the view sees the plain JSON.
+    """
+    digits = to_text(runs).encode().hex()
+    name = "`" + schema.replace("`", "``") + f"`.{NAME}"
+    return (
+        f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {name}"
+        f" AS SELECT CONVERT(X'{digits}' USING utf8mb4) AS ledger"
+    )

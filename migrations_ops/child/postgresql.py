@@ -1,0 +1,135 @@
+"""The whole run as one transaction of PostgreSQL, under any env.py.
+
+Alembic itself begins one; what could end it early is an engine in AUTOCOMMIT, an option of
+env.py's, a COMMIT in a revision, or an env.py that swallows an error and commits.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from .driver import POSTGRESQL, ask, autocommits
+from .server_transactions import ServerTransactions
+from .sql_control import ends_transaction, sets_constraints
+from .timeouts import Patience
+
+# A row that stands there twice, and must not at the commit: whoever commits before we have taken
+# it away, by whatever way, is refused by the server itself, which rolls back.
+_HOLD, _HELD = "migrations_ops_hold", "migrations_ops_held"
+_MAKE = (
+    f"CREATE TEMPORARY TABLE {_HOLD}"
+    f" (held int CONSTRAINT {_HELD} UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
+)
+_FILL = f"INSERT INTO pg_temp.{_HOLD} VALUES (1), (1)"
+_EMPTY = f"DELETE FROM pg_temp.{_HOLD}"
+_DEFER = f"SET CONSTRAINTS pg_temp.{_HELD} DEFERRED"
+_FIRST = "SELECT pg_current_xact_id()::text"
+_NOW = "SELECT pg_current_xact_id_if_assigned()::text"
+
+
+class PostgreSQLTransactions(ServerTransactions):
+    """Keeps the run's transaction whole, and says so where a revision commits in between."""
+
+    family = POSTGRESQL
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # The run's transaction, by its number.
+        self._transaction: str | None = None
+        self._holds = False
+        self._patience = Patience()
+
+    def command_begins(self, *, changes: bool) -> None:
+        super().command_begins(changes=changes)
+        self._transaction, self._holds = None, False
+
+    def reason(self, error: BaseException) -> str:
+        if _HELD in str(error):
+            return str(self._torn("commits by itself"))
+        return super().reason(error)
+
+    # -- the course of a run --------------------------------------------------------------------
+
+    def _revision_begins(self, context: Any) -> None:
+        if self._transaction is None:
+            self._hold(context.connection.connection.dbapi_connection)
+
+    def _revision_ends(self, context: Any) -> None:
+        [[now]] = self._ask(context, _NOW)
+        if now == self._transaction:
+            return
+        [[ended]] = self._ask(context, f"SELECT pg_xact_status('{self._transaction}')")
+        if ended == "committed":
+            self._tell_committed()
+            raise self._torn("has committed the transaction of the run")
+        raise self._torn("has rolled back the transaction of the run")
+
+    def _run_ends(self, context: Any) -> None:
+        self._let_go(context.connection.connection.dbapi_connection)
+        self._transaction = None
+
+    def _leaves_block(self, context: Any) -> None:
+        self._patience.end(context.connection.connection.dbapi_connection)
+
+    def _after_block(self, context: Any) -> None:
+        if self.revision is not None:
+            self._hold(context.connection.connection.dbapi_connection)
+
+    def _begins_again(self, connection: Any) -> None:
+        raise self._torn("has rolled back the transaction of the run")
+
+    def _before_commit(self, connection: Any) -> None:
+        if not self._in_autocommit_block:
+            raise self._torn("was to be committed before it had come to its end")
+        if self._transaction is None:
+            return  # inside of the block, where each statement has been committed already
+        self._ledger.note_begun()
+        self._tell_committed()
+        self._let_go(connection.connection.dbapi_connection)
+        self._transaction = None
+
+    def _before_statement(self, connection: Any, sql: str) -> None:
+        driver = connection.connection.dbapi_connection
+        if self._in_autocommit_block:
+            self._patience.prepare(driver, sql)
+            return
+        ending = ends_transaction(sql, POSTGRESQL)
+        if ending is not None:
+            raise self._torn(f"sends a {ending} of its own")
+        if self._holds and sets_constraints(sql):
+            ask(driver, _EMPTY)
+
+    def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
+        if self._holds and not self._in_autocommit_block and sets_constraints(sql):
+            driver = connection.connection.dbapi_connection
+            ask(driver, _DEFER)
+            ask(driver, _FILL)
+
+    def _has_written(self, connection: Any) -> bool:
+        driver = connection.connection.dbapi_connection
+        with suppress(Exception):
+            return not autocommits(driver) and ask(driver, _NOW) != [(None,)]
+        return True
+
+    # -- the hold -------------------------------------------------------------------------------
+
+    def _hold(self, driver: Any) -> None:
+        """Note the transaction, and let the server refuse its commit until we let it go."""
+        self._transaction = str(ask(driver, _FIRST)[0][0])
+        ask(driver, f"SAVEPOINT {_HOLD}")
+        try:
+            ask(driver, _MAKE)
+            ask(driver, _FILL)
+            self._holds = True
+        except Exception:
+            # The role may make no temporary tables: what the revision sends through SQLAlchemy
+            # is watched all the same, and the transaction's number tells the rest afterwards.
+            ask(driver, f"ROLLBACK TO SAVEPOINT {_HOLD}")
+            self._holds = False
+        ask(driver, f"RELEASE SAVEPOINT {_HOLD}")
+
+    def _let_go(self, driver: Any) -> None:
+        if self._holds:
+            ask(driver, _EMPTY)
+        self._holds = False

@@ -1,0 +1,53 @@
+"""Passwords are taken out of whatever is said or logged: some drivers repeat what they were given.
+
+psycopg shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+HIDDEN = "***"
+_URL = re.compile(r"(:/{1,3}[^\s:/@'\"]*):([^\s'\"]*)@")
+_IN_WORDS = re.compile(
+    r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
+)
+_KEYS = ("password", "passwd")
+# A shorter one stands in too many words by chance.
+_SHORTEST = 4
+
+_secrets: set[str] = set()
+
+
+def keep_secret(parts: Mapping[str, Any]) -> None:
+    """From now on the password among these parts of an address is hidden wherever it appears.
+
+    One that is also the name of the user or the database cannot be: it would hide those.
+    """
+    for key in _KEYS:
+        secret = parts.get(key)
+        others = [value for name, value in parts.items() if name not in _KEYS]
+        if isinstance(secret, str) and len(secret) >= _SHORTEST and secret not in others:
+            _secrets.add(secret)
+
+
+def keep_secrets_of_urls(texts: Iterable[str]) -> None:
+    """Hide the passwords of these URLs from now on, also as they are without their %XX."""
+    for text in texts:
+        found = _URL.search(text)
+        if found is not None:
+            user = found[1].rpartition("/")[2]
+            for secret in (found[2], unquote(found[2])):
+                keep_secret({"password": secret, "user": user, "user in plain": unquote(user)})
+
+
+def redacted(text: str) -> str:
+    """A text without the passwords in it."""
+    text = _URL.sub(rf"\1:{HIDDEN}@", text)
+    text = _IN_WORDS.sub(rf"\1{HIDDEN}", text)
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text

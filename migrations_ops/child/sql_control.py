@@ -1,0 +1,119 @@
+"""Which statements end a transaction: read from their text, quotes and comments left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+_POSTGRESQL = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\b[eE]'(?:[^'\\]|\\.|'')*'?|'(?:[^']|'')*'?|\"(?:[^\"]|\"\")*\"?"
+    r"|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)|(?P<word>\w+)|(?P<mark>[;(,])",
+    re.DOTALL,
+)
+# A comment with an exclamation mark is executed, and -- begins one only before a blank.
+_MARIADB = re.compile(
+    r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?(?:\*/|\Z)|/\*M?!\d*|'(?:[^'\\]|\\.|'')*'?"
+    r"|\"(?:[^\"\\]|\\.|\"\")*\"?|`(?:[^`]|``)*`?|(?P<word>\w+)|(?P<mark>[;(,])",
+    re.DOTALL,
+)
+_PATTERNS = {"postgresql": _POSTGRESQL, "mariadb": _MARIADB}
+_ENDING = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT"})
+# What MariaDB commits before it does it, however it ends; see also TEMPORARY.
+# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
+_COMMITTING = frozenset(
+    {
+        "ALTER", "ANALYZE", "BACKUP", "BEGIN", "CACHE", "CHANGE", "CHECK", "COMMIT", "CREATE",
+        "DROP", "FLUSH", "GRANT", "INSTALL", "LOCK", "OPTIMIZE", "RENAME", "REPAIR", "RESET",
+        "REVOKE", "START", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK",
+        # What a procedure does, nobody can tell from outside.
+        "CALL", "EXECUTE",
+    }
+)  # fmt: skip
+_UNKNOWN = frozenset({"CALL", "EXECUTE"})
+_WITH_BODY = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
+_WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"})
+# Enough of each statement to know it by.
+_KNOWN_BY = 8
+# Looked for first: a statement may carry megabytes of values.
+_MAY_END = re.compile(r"COMMIT|END|ROLLBACK|ABORT|PREPARE", re.IGNORECASE)
+_MAY_SET = re.compile(r"CONSTRAINTS", re.IGNORECASE)
+
+
+def statements(sql: str, family: str) -> Iterator[list[str]]:
+    """The first words of each statement in a text, in capitals."""
+    words: list[str] = []
+    in_body, single = False, ";" not in sql
+    for found in _PATTERNS[family].finditer(sql):
+        if found["mark"] == ";":
+            in_body = in_body or _begins_body(words)
+            if words and not in_body:
+                yield words[:_KNOWN_BY]
+            elif words[:1] == ["END"]:
+                in_body = False
+            words = []
+        elif found["word"]:
+            words.append(found["word"].upper())
+            if single and len(words) == _KNOWN_BY:
+                break
+    if words and not in_body:
+        yield words[:_KNOWN_BY]
+
+
+def _begins_body(words: list[str]) -> bool:
+    """Whether these words hold the beginning of a body, whose end is no end of a transaction."""
+    if words[:1] != ["CREATE"]:
+        return False
+    return ("BEGIN", "ATOMIC") in pairwise(words)
+
+
+def ends_transaction(sql: str, family: str) -> str | None:
+    """The first words of a statement that ends the transaction; None where there is none."""
+    if not _MAY_END.search(sql):
+        return None
+    for words in statements(sql, family):
+        if words[0] in _ENDING and not {"TO", "SAVEPOINT"} & set(words[1:4]):
+            return " ".join(words[:2]) if words[1:2] == ["PREPARED"] else words[0]
+        if words[:2] == ["PREPARE", "TRANSACTION"]:
+            return "PREPARE TRANSACTION"
+    return None
+
+
+def sets_constraints(sql: str) -> bool:
+    """Whether deferred constraints are checked earlier than at the commit."""
+    if not _MAY_SET.search(sql):
+        return False
+    return any(words[:2] == ["SET", "CONSTRAINTS"] for words in statements(sql, "postgresql"))
+
+
+def commits_by_itself(sql: str) -> bool:
+    """Whether MariaDB commits because of one of these statements, also when that fails."""
+    return any(_commits(words) for words in statements(sql, "mariadb"))
+
+
+def _commits(words: list[str]) -> bool:
+    if words[0] == "SET":
+        return "AUTOCOMMIT" in words
+    if words[0] in ("CREATE", "DROP") and "TEMPORARY" in words[:4]:
+        return False
+    return words[0] in _COMMITTING
+
+
+def may_write(sql: str) -> bool:
+    """Whether rows are written by one of these statements."""
+    return any(words[0] in _WRITING for words in statements(sql, "mariadb"))
+
+
+def may_stop_halfway(sql: str) -> bool:
+    """Whether MariaDB may have done a part of it when it fails.
+
+    A single statement is atomic there since 10.6, but for those that name several tables, and for
+    what a procedure does.
+    """
+    found = list(statements(sql, "mariadb"))
+    if not found or (found[0][0] == "CREATE" and _WITH_BODY & set(found[0])):
+        return False
+    if len(found) > 1:
+        return any(_commits(words) for words in found)
+    first = found[0][0]
+    return first in _UNKNOWN or (first in ("DROP", "RENAME") and "," in sql)
