@@ -39,6 +39,8 @@ class CommandRun:
     failure: str = ""
     where: str = ""
     failed_revision: str = ""
+    # The server's own code of the error, where it was the server's.
+    sqlstate: str = ""
     misused: bool = False
     exit: int | None = None
     revisions: list[RevisionRun] = field(default_factory=list)
@@ -155,6 +157,7 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             done.misused = event["kind"] == "usage"
             done.where = event.get("where") or ""
             done.failed_revision = event.get("revision") or ""
+            done.sqlstate = event.get("sqlstate") or ""
 
 
 def _failure(event: dict[str, Any]) -> str:

@@ -120,7 +120,12 @@ class Shelf:
         )
 
     def _restore(self, name: str) -> str:
-        return f"invoke restore --env {self.environment.name} --backup {name} --yes"
+        return self.restore_command(self.environment.name, name)
+
+    @staticmethod
+    def restore_command(environment: str, name: str = "latest") -> str:
+        """What to type to put a backup back."""
+        return f"invoke restore --env {environment} --backup {name} --yes"
 
     def way_back(self) -> str:
         """The command that brings the database back; empty where there is no backup."""

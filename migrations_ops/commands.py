@@ -74,9 +74,7 @@ class CommandsStep(Step):
     def close(self) -> None:
         """Nothing waits: each command is started when its turn comes."""
 
-    def _variables(
-        self, instead: str | None, redirect: Mapping[str, Any] | None
-    ) -> dict[str, str]:
+    def _variables(self, instead: str | None, redirect: Mapping[str, Any] | None) -> dict[str, str]:
         variables = self._project.variables(self.environment)
         if instead is not None:
             copy = url_of_copy(self._project.url(self.environment), instead, redirect)

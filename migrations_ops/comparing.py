@@ -45,7 +45,8 @@ class Comparing:
         :param orphans: whether to count the rows without their parents.
         """
         name = self.standing.environment.name
-        said = Said.by(self._told(run), before.schema, after.schema)
+        syntax = self.standing.database.syntax
+        said = Said.by(self._told(run), before.schema, after.schema, syntax)
         report = self.work.record.report
 
         def progress(done: int, total: int) -> None:

@@ -47,7 +47,8 @@ class Command:
 class Environment:
     """One stage of the path, as configured.
 
-    ``url`` is what env.py is handed; ``inspect_url`` what this tool reads, where the two differ.
+    ``url`` is what env.py is handed; ``inspect_url`` what this tool reads, where the two differ;
+    ``scratch_url`` a database of the server on which copies are made, if not on its own.
     ``allow`` names the findings that are meant. Paths are absolute.
     """
 
@@ -65,6 +66,8 @@ class Environment:
     lock_timeout: float | None = None
     statement_timeout: float | None = None
     inspect_url: UrlSource | None = None
+    scratch_url: UrlSource | None = None
+    engine_untested: bool = False
     commands: tuple[Command, ...] = ()
     target: str = "head"
     heads: tuple[str, ...] = ()

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 
 from migrations_ops.databases.sql_words import Word, words
 
-KINDS = ("foreign key", "primary key", "table", "column", "index", "trigger", "view", "check",
-         "unique")  # fmt: skip
-CONSTRAINTS = frozenset({"foreign key", "primary key", "check", "unique"})
-# What follows the type in the fact of a column.
-_AFTER_TYPE = frozenset({"not", "default", "key", "generated", "collate"})
+KINDS = ("foreign key", "primary key", "materialized view", "table", "column", "index", "trigger",
+         "view", "check", "unique", "exclusion", "sequence", "function", "procedure", "event",
+         "type", "domain", "policy", "rule", "statistics", "extension", "schema", "privilege",
+         "object")  # fmt: skip
+CONSTRAINTS = frozenset({"foreign key", "primary key", "check", "unique", "exclusion"})
+# What belongs to a table, and goes when another one is put in its place.
+ATTACHED = frozenset({"index", "trigger", "policy", "rule", "statistics", "privilege"})
+# What follows the type in the fact of a column, and then its default.
+_AFTER_DEFAULT = frozenset({"auto_increment", "check", "collate", "comment", "compression",
+                            "generated", "identity", "invisible", "key", "on",
+                            "storage"})  # fmt: skip
+_AFTER_TYPE = _AFTER_DEFAULT | {"as", "default", "not", "null"}
 
 
 @dataclass(frozen=True)
 class Fact:
     """One entry of a fingerprint's schema; names are in small letters.
 
-    ``table`` is the one that it belongs to, and goes with; ``columns`` those that it needs.
+    ``table`` is the one that it belongs to, and goes with; ``columns`` those that it needs;
+    ``owner`` is the key of what a privilege is on.
     """
 
     kind: str
@@ -27,34 +35,50 @@ class Fact:
     name: str = ""
     columns: frozenset[str] = frozenset()
     parent: str = ""
+    owner: str = ""
 
     @classmethod
     def of(cls, key: str, was: str) -> Fact:
         kind = next(kind for kind in KINDS if key.startswith(f"{kind} "))
         where = key[len(kind) + 1 :]
-        found, told = lowered(words(where)), lowered(words(was))
+        found, told = _texts(where), _texts(was)
         match kind:
             case "table":
                 return cls(kind, where, table=found[0])
             case "column":
                 return cls(kind, where, found[0], found[-1], frozenset(found[-1:]))
-            case "index" | "trigger":
-                place = told.index("on") + 1 if "on" in told else len(told)
-                table = told[place] if place < len(told) else ""
-                return cls(kind, where, table, found[0], frozenset(told[place + 1 :]))
-            case "view":
-                return cls(kind, where, name=found[0])
-            case "check":
+            case "index" | "trigger" | "policy" | "rule" | "statistics":
+                table, rest = _place(kind, found, told)
+                return cls(kind, where, table, found[0], frozenset(rest))
+            case "check" | "exclusion":
                 named = found[-1] if len(found) == 3 else ""
                 return cls(kind, where, found[0], named, frozenset(told))
-        name = told[-1] if "constraint" in told[:-1] else ""
-        close = found.index(")")
-        parent = found[-1] if kind == "foreign key" else ""
-        return cls(kind, where, found[0], name, frozenset(found[2:close]), parent)
+            case "sequence" if told[-5:-3] == ["owned", "by"]:
+                return cls(kind, where, told[-3], found[0], frozenset(told[-1:]))
+            case "privilege":
+                owner, _, role = where.rpartition(" to ")
+                table = found[-3] if found[0] not in ("column", "default") else found[1]
+                return cls(kind, where, table, _texts(role)[0], owner=owner)
+            case "foreign key" | "primary key" | "unique":
+                name = told[-1] if "constraint" in told[:-1] else ""
+                close = found.index(")")
+                parent = found[-1] if kind == "foreign key" else ""
+                return cls(kind, where, found[0], name, frozenset(found[2:close]), parent)
+        return cls(kind, where, name=found[0])
 
     def told(self) -> tuple[str, ...]:
         """What tells it from all others, whatever its names are written like."""
-        return (self.kind, *lowered(words(self.where)))
+        return (self.kind, *_texts(self.where))
+
+
+def _place(kind: str, found: list[str], told: list[str]) -> tuple[str, list[str]]:
+    """The table on which something stands, and the words behind it: its columns are among them."""
+    if kind == "statistics":
+        return told[-1] if told else "", told
+    place = told.index("on") + 1 if "on" in told else len(told)
+    if len(found) == 3 and found[1] == "on":
+        return found[2], told[place + 1 :]
+    return told[place] if place < len(told) else "", told[place + 1 :]
 
 
 @dataclass(frozen=True)
@@ -66,13 +90,14 @@ class ColumnFact:
 
     @classmethod
     def of(cls, was: str) -> ColumnFact:
-        told = words(was)
+        told = words(was, "facts")
         texts = lowered(told)
         start = next(
             (
                 number
                 for number, word in enumerate(texts)
-                if word in _AFTER_TYPE and not told[number].quoted
+                if (word in _AFTER_TYPE or texts[number : number + 2] == ["character", "set"])
+                and not told[number].quoted
             ),
             len(texts),
         )
@@ -99,7 +124,7 @@ def _default(told: list[Word]) -> str:
         return ""
     depth, parts = 0, []
     for word in told[start + 1 :]:
-        if not depth and word.means("KEY", "GENERATED", "COLLATE"):
+        if not depth and not word.quoted and word.text.lower() in _AFTER_DEFAULT:
             break
         depth += word.means("(") - word.means(")")
         parts.append(word.text if word.literal or word.quoted else word.text.lower())
@@ -107,6 +132,10 @@ def _default(told: list[Word]) -> str:
         parts = parts[1:-1]
     text = " ".join(parts)
     return "" if text == "null" else text
+
+
+def _texts(fact: str) -> list[str]:
+    return lowered(words(fact, "facts"))
 
 
 def lowered(found: Iterable[Word]) -> list[str]:

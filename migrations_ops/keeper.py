@@ -6,7 +6,7 @@ on migrating a database whose lock is free again.
 
 The parent writes one line, ``{"argv": [...], "timeout": 60.0}``, and closes the channel when the
 command has to end. The answer is one line: ``{"exit": 0}``, with ``"reason"`` where the command
-could not be started or did not end by itself.
+could not be started or did not end by itself. Files under ``"remove"`` go when it has ended.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def main() -> int:
         return 0
     order = json.loads(line)
     answer = _keep(order["argv"], order["timeout"], control)
+    for file in order.get("remove", ()):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
     with contextlib.suppress(OSError):
         channel.write(json.dumps(answer).encode() + b"\n")
         channel.flush()

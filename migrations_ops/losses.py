@@ -12,11 +12,16 @@ from migrations_ops.results import Finding, Fingerprint, Severity
 from migrations_ops.said import Said
 from migrations_ops.words import bare, counted
 
-# What a rebuild drops in silence, as the words of a fact.
+# What a rebuild, or a new definition of a column, drops in silence, as the words of a fact.
 _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED",
            "AUTOINCREMENT", "STRICT", "WITHOUT ROWID", "ON CONFLICT", "COLLATE", "DESC", "KEY",
-           "UNIQUE", "WHERE")  # fmt: skip
-_COLUMN_TRAITS = ("NOT NULL", "GENERATED")
+           "UNIQUE", "WHERE", "MATCH FULL", "NULLS NOT DISTINCT", "ROW SECURITY",
+           "FORCED")  # fmt: skip
+_COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE")
+# What weakens an object that it was not before.
+_FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
+# Where a server keeps these, only a statement that names them gives them another text.
+_ANEW = ("view", "materialized view", "function", "procedure", "event", "rule")
 
 
 def find_losses(
@@ -24,26 +29,25 @@ def find_losses(
     after: Fingerprint,
     said: Said,
     environment: str,
-    gone: Mapping[str, int] | None = None,
+    missed: Mapping[str, int] | None = None,
 ) -> list[Finding]:
     """Compare a database before and after an upgrade; what vanished unsaid is an error.
 
     :param environment: whose copy was upgraded, for the messages.
-    :param gone: how many rows of each table were missed, where rows were compared one by one:
-        others may have taken their place in the count.
+    :param missed: how many rows of each table are found no more, where rows were compared one by
+        one: others may have taken their place in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
     renames = Renames(said.naming, after.schema)
     there = {key: renames.key(key, fact) for key, fact in facts.items()}
-    gone_tables = {
-        fact.table for key, fact in facts.items() if fact.kind == "table" and there[key] is None
-    }
+    gone = {key for key in facts if there[key] is None}
+    gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
     findings, retired = [], Counter[str]()
     for key, fact in facts.items():
         key_now = there[key]
         if key_now is None:
-            if fact.table in gone_tables and fact.kind not in ("table", "index", "trigger"):
-                continue  # that its table vanishes says it
+            if _goes_along(fact, gone, gone_tables):
+                continue
             if _is_check_of_boolean(fact, before, said, facts.values()):
                 retired[fact.where.partition(":")[0]] += 1
                 continue
@@ -51,15 +55,47 @@ def find_losses(
             continue
         was, now = before.schema[key], after.schema[key_now]
         findings += _changed_column(fact, was, now, said, environment)
-        lost = _lost_traits(fact, renames.words(fact, was), lowered(words(now)))
-        if "KEY" in lost and said.moves_key_of(fact):
-            lost.remove("KEY")
-        if "NOT NULL" in lost and said.alters(fact, "nullable"):
-            lost.remove("NOT NULL")
+        lost = _lost(fact, was, now, renames, said)
         stale = renames.stale(fact, was, now)
-        if (lost or stale) and not said.covers(fact, facts.values()):
+        if (lost or stale) and not said.covers(fact, facts.values()) and not said.touches(fact):
             findings.append(_weakened(fact, lost, stale, environment))
-    return findings + _retired(retired, environment) + _rows(before, after, said, gone or {})
+    return findings + _retired(retired, environment) + _rows(before, after, said, missed or {})
+
+
+def _goes_along(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
+    """Whether it vanishes with something else, which says it."""
+    if fact.kind == "privilege":
+        return fact.owner in gone or fact.table in gone_tables
+    return fact.table in gone_tables and fact.kind not in ("table", "index", "trigger")
+
+
+def _lost(fact: Fact, was: str, now: str, renames: Renames, said: Said) -> list[str]:
+    """The properties that it has no more, or has now to its disadvantage; without what is said."""
+    if was == now or (said.syntax != "sqlite" and fact.kind in _ANEW):
+        return []
+    if fact.kind == "privilege":
+        return [right for right in was.split(", ") if right not in now.split(", ")]
+    if fact.kind == "type":
+        kept = {*words(now, "facts")}
+        return [
+            word.text for word in words(said.now(was), "facts") if word.literal and word not in kept
+        ]
+    told, told_now = renames.words(fact, was), lowered(words(now, "facts"))
+    lost = _lost_traits(fact, told, told_now)
+    lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, told, told_now)]
+    if "KEY" in lost and said.moves_key_of(fact):
+        lost.remove("KEY")
+    for what, traits in _SAID_TRAITS.items():
+        if said.alters(fact, what) and (what == "nullable" or said.syntax != "sqlite"):
+            lost = [trait for trait in lost if trait not in traits]
+    return lost
+
+
+# What of a column's traits goes by which word of alter_column.
+_SAID_TRAITS = {
+    "nullable": ("NOT NULL",),
+    "default": ("IDENTITY", "GENERATED", "AUTO_INCREMENT", "ON UPDATE"),
+}
 
 
 def _is_check_of_boolean(
@@ -72,7 +108,7 @@ def _is_check_of_boolean(
     """
     if fact.kind != "check" or fact.name or said.covers(fact, facts):
         return False
-    was = [word.text.lower() for word in words(before.schema[f"check {fact.where}"])]
+    was = [word.text.lower() for word in words(before.schema[f"check {fact.where}"], "facts")]
     match was:
         case [column, "in", "(", "0", ",", "1", ")"]:
             return any(
@@ -116,22 +152,46 @@ def _changed_column(fact: Fact, was: str, now: str, said: Said, environment: str
     """A default that is lost or another one, a type that SQLite takes for another: unsaid."""
     if fact.kind != "column" or said.covers(fact, ()):
         return []
-    before, after, changes = ColumnFact.of(was), ColumnFact.of(now), []
-    if before.default != after.default and not said.alters(fact, "default"):
+    before, after, changes = ColumnFact.of(said.now(was)), ColumnFact.of(now), []
+    if not _is_same_default(before, after, said.alters(fact, "type")) and not said.alters(
+        fact, "default"
+    ):
         changes.append("another default" if after.default else "no default any more")
-    if before.affinity != after.affinity and not said.alters(fact, "type"):
+    if not _is_same_type(before, after, said) and not said.alters(fact, "type"):
         changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
     message = f"the column {fact.where} would have {' and '.join(changes)} in {environment}"
     return [Finding("changed-column", "error", message, fact.where)] if changes else []
 
 
+def _is_same_type(before: ColumnFact, after: ColumnFact, said: Said) -> bool:
+    if said.syntax == "sqlite":
+        return before.affinity == after.affinity
+    return before.type == after.type
+
+
+def _is_same_default(before: ColumnFact, after: ColumnFact, other_type: bool) -> bool:
+    """With another type, a default gets another cast."""
+    if before.default == after.default:
+        return True
+    return other_type and _without_casts(before.default) == _without_casts(after.default)
+
+
+def _without_casts(default: str) -> str:
+    return default.partition(" :: ")[0].strip("( )")
+
+
 def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
     """Properties that a rebuild loses in silence: they are changes, not disappearances."""
+    return _gained((*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ())), now, was)
+
+
+def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
+    """Those of these traits that were not there and are now."""
     before, after = (f" {' '.join(text)} " for text in (was, now))
     return [
         trait
-        for trait in (*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ()))
-        if f" {trait.lower()} " in before and f" {trait.lower()} " not in after
+        for trait in traits
+        if f" {trait.lower()} " not in before and f" {trait.lower()} " in after
     ]
 
 

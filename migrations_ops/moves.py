@@ -47,7 +47,7 @@ def downgrade_environment(
                 return
             wanted = _left_after(standing, [revision.revision for revision in reverting])
             work.record.update(from_=standing.look.revisions, to=wanted)
-            _change(work, standing, ["downgrade", to], wanted)
+            change(work, standing, ["downgrade", to], wanted)
 
     return run_recorded(project, "downgrade", environment.name, report, body)
 
@@ -80,7 +80,7 @@ def stamp_environment(
             gone = standing.history.unknown(standing.look.revisions)
             # Alembic looks up each row before it takes it away, unless they all go first.
             purge = ["--purge"] if gone or standing.overlap else []
-            _change(work, standing, ["stamp", *purge, to], wanted)
+            change(work, standing, ["stamp", *purge, to], wanted)
             _note_gone(work, standing)
 
     return run_recorded(project, "stamp", environment.name, report, body)
@@ -149,7 +149,7 @@ def _without_comparing(environment: Environment, to: str, run: CommandRun) -> st
     return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'
 
 
-def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
+def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
     """Back up, run one Alembic command, and prove where it ended."""
     environment = standing.environment
     backup = back_up(work, standing)
@@ -178,7 +178,7 @@ def _change(work: Work, standing: Standing, command: list[str], wanted: tuple[st
         return
     child.close()
     reason = f"the {command[0]} of {environment.name} failed"
-    settled = settle(work, standing, backup, reason, force=child.committed)
+    settled = settle(work, standing, backup, reason, force=child.committed, run=run)
     sentence = f"The {command[0]} of {environment.name}"
     if run is None:
         raise Interrupted(f"{sentence} was interrupted.", untouched=settled)

@@ -7,6 +7,7 @@ from migrations_ops.checks import require_passed_verify, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
 from migrations_ops.locks import hold_locks
+from migrations_ops.obstacles import require_no_obstacles
 from migrations_ops.presence import committed_by, require_present, require_worth_keeping
 from migrations_ops.project import Project
 from migrations_ops.records import Report
@@ -101,6 +102,8 @@ def upgrade_environment(
                 require_present(work, standing)
                 require_readable_scripts(standing)
                 require_unedited(work, standing)
+                if standing.pending:
+                    require_no_obstacles(work, standing)
                 require_room(project.settings, [standing])
                 work.record.update(from_=standing.look.revisions, to=standing.target)
                 count = len(standing.pending)

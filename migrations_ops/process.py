@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import subprocess
@@ -12,6 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+TooLong = subprocess.TimeoutExpired
+# Ends a program when whoever asked for it is gone.
+KEEPER = Path(__file__).with_name("keeper.py")
 # A child that was told to stop gets this long, in seconds, to roll back before it is killed.
 GRACE = 10.0
 # How often, in seconds, it is asked whether a child that says nothing is still there.
@@ -154,6 +158,96 @@ def run(
         check=False,
         **_group_of_its_own(),
     )
+
+
+class Kept:
+    """A program that a keeper ends when we are gone, and of which we hear what it says."""
+
+    def __init__(self, keeper: subprocess.Popen[bytes]) -> None:
+        self._keeper = keeper
+
+    def lines(self) -> Iterator[bytes]:
+        """What it writes to standard error, until it has ended."""
+        assert self._keeper.stderr is not None
+        yield from self._keeper.stderr
+
+    def ended(self) -> tuple[int | None, str]:
+        """Its exit code, None where nobody knows; and why it did not end by itself, if so."""
+        assert self._keeper.stdout is not None
+        line = self._keeper.stdout.readline()
+        killed: dict[str, Any] = {"exit": None, "reason": "its keeper was killed"}
+        answer = json.loads(line) if line else killed
+        return answer["exit"], answer.get("reason", "")
+
+
+@contextlib.contextmanager
+def kept(
+    argv: Sequence[str], variables: Mapping[str, str], remove: Sequence[Path] = ()
+) -> Iterator[Kept]:
+    """A program of which nothing is wanted but what it says on standard error.
+
+    It is ended when the context is left, if it has not ended by itself; also when we are killed.
+
+    :param remove: files that go when it has ended.
+    """
+    python = [sys.executable, "-I", "-S", "-X", "utf8", str(KEEPER)]
+    keeper = subprocess.Popen(
+        python,
+        env=dict(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **_group_of_its_own(),
+    )
+    assert keeper.stdin is not None
+    order = {"argv": list(argv), "timeout": None, "remove": [str(file) for file in remove]}
+    try:
+        with contextlib.suppress(OSError):
+            keeper.stdin.write(json.dumps(order).encode() + b"\n")
+            keeper.stdin.flush()
+        yield Kept(keeper)
+    finally:
+        # The end of its input tells it to end the program, which it gives some time for that.
+        with contextlib.suppress(OSError):
+            keeper.stdin.close()
+        keeper.stdin = None
+        patience = threading.Timer(GRACE, keeper.kill)
+        patience.start()
+        keeper.communicate()
+        patience.cancel()
+
+
+@contextlib.contextmanager
+def piped(
+    argv: Sequence[str], variables: Mapping[str, str], errors: IO[bytes], *, fed: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program whose output is read here, or whose input is written.
+
+    It is killed when the context is left, if it has not ended by itself. If this process is killed,
+    the pipe breaks, and the program ends with it.
+
+    :param errors: the file for what it says on standard error.
+    :param fed: whether its input is written; else its output is read.
+    :raises OSError: the program does not exist, or may not be used.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(variables),
+        stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if fed else subprocess.PIPE,
+        stderr=errors,
+        **_group_of_its_own(),
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def _group_of_its_own() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from migrations_ops import settings as configuration
 from migrations_ops.databases import Database, open_database
 from migrations_ops.environments import Environment
-from migrations_ops.errors import ConfigurationError
+from migrations_ops.errors import ConfigurationError, StepFailed
 from migrations_ops.process_env import step_variables
 from migrations_ops.revisions import History
 from migrations_ops.settings import Settings, resolve_url
@@ -52,7 +52,14 @@ class Project:
         :raises ConfigurationError: two environments share it, or no engine reads its URL.
         """
         if environment.name not in self._databases:
-            database = open_database(self._url_to_read(environment), self.settings.root)
+            scratch = environment.scratch_url
+            root = self.settings.root
+            database = open_database(
+                self._url_to_read(environment),
+                root,
+                environment.version_table_schema,
+                None if scratch is None else resolve_url(scratch, environment, root),
+            )
             for name, other in self._databases.items():
                 if database.same_as(other):
                     raise ConfigurationError(
@@ -84,11 +91,13 @@ class Project:
         :raises ConfigurationError: one of them is the database of this environment.
         """
         self.database(environment)
-        return {
-            other.name: self.database(other).orders()
-            for other in self.settings.path
-            if other is not environment and self.knows_url(other)
-        }
+        found = {}
+        for other in self.settings.path:
+            if other is not environment and self.knows_url(other):
+                # A server that cannot be reached from here cannot be reached by a step either.
+                with suppress(StepFailed):
+                    found[other.name] = self.database(other).orders()
+        return found
 
     def require_steps(self, environment: Environment) -> None:
         """Make sure that steps of an environment can be started, before anything is done for them.

@@ -12,6 +12,7 @@ from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import write_whole
+from migrations_ops.half_applied import note_resolved
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
 from migrations_ops.status import locate, require_readable, stand
@@ -23,6 +24,7 @@ from migrations_ops.unfinished import (
     require_readable_records,
     sweep,
 )
+from migrations_ops.upgrade import structure_is
 from migrations_ops.work import Work
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
@@ -172,7 +174,20 @@ def _undo_what_was_committed(
     :raises NeedsAPerson: there is no backup to put back.
     """
     backup = _backup_of(work, environment, document)
-    if environment.name in document.get("committed", ()):
+    committed = environment.name in document.get("committed", ())
+    standing = locate(work.project, environment)
+    database = standing.database
+    if database.folder is None and backup is not None:
+        half = standing.look.begun
+        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+        if half and not committed and structure_is(standing, before):
+            note_resolved(work, environment, database)
+            return
+        if half and environment.protected:
+            return  # whatever comes next is refused, and says so
+        if not half and not environment.commands:
+            return  # each revision that was committed is whole: the next upgrade goes on
+    if committed:
         look = work.project.database(environment).look(environment.version_table)
         if not look.exists:
             return  # it was new, and somebody has removed it

@@ -95,6 +95,9 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         with work.record.step("rehearse", environment.name) as step:
             step.argv = child.argv
             place = work.scratch(f"rehearsal{standing.database.suffix}")
+            if not standing.exists and standing.database.folder is None:
+                # env.py goes to the real one first: the child leads it from there to the copy.
+                standing.database.prepare_place()
             scratch = standing.database.make_scratch(
                 place, None if backup is None else Path(backup.file)
             )
@@ -123,6 +126,8 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         child.close()
         if scratch is not None:
             scratch.remove()
+        if not standing.exists and standing.database.folder is None:
+            standing.database.remove()
 
 
 def _before(work: Work, environment: Environment, backup: Backup | None) -> Fingerprint:

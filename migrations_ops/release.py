@@ -15,6 +15,7 @@ from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.gate import Evidence, find_edited, mend_edited, require_passed
 from migrations_ops.locks import hold_locks
 from migrations_ops.losses import without_allowed
+from migrations_ops.obstacles import require_no_obstacles
 from migrations_ops.presence import require_present
 from migrations_ops.project import Project
 from migrations_ops.recovery import recover
@@ -80,6 +81,8 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
             require_present(work, standing)
             require_readable_scripts(standing)
             require_unedited(work, standing)
+            if standing.pending:
+                require_no_obstacles(work, standing)
         require_room(project.settings, survey)
         serving = survey[-1]
         work.record.update(from_=serving.look.revisions, to=serving.target)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from migrations_ops.databases.sql_words import Word, words
-from migrations_ops.facts import Fact, lowered
+from migrations_ops.facts import ATTACHED, CONSTRAINTS, Fact, lowered
 from migrations_ops.names import Naming
+
+_OF_TABLES = CONSTRAINTS | {"table", "column"}
 
 
 class Renames:
@@ -29,7 +31,7 @@ class Renames:
 
     def words(self, fact: Fact, was: str) -> list[str]:
         """What is told of it, by the names of after, in small letters."""
-        told = words(was)
+        told = words(was, "facts")
         mentioned = {fact.table, *lowered(told)}
         names = {table: self._naming.table_now(table) or table for table in mentioned}
         for table in mentioned & set(self._columns):
@@ -51,17 +53,24 @@ class Renames:
 
     def _expected(self, fact: Fact, told: tuple[str, ...]) -> tuple[str, ...]:
         """What it has to be told from the others by; without names for what was displaced."""
-        if fact.kind in ("index", "trigger", "view"):
-            return told
         columns = self._columns.get(fact.table, {})
+        table = self._naming.table_now(fact.table) or fact.table
+        if fact.kind in ("index", "sequence"):
+            told = (fact.kind, _moved(told[1], fact.table, table), *told[2:])
+        if fact.kind in ATTACHED:
+            names = {fact.table: table} | (columns if fact.kind == "privilege" else {})
+            return (*told[:2], *_listed(told[2:], names))
+        if fact.kind not in _OF_TABLES:
+            return told
         start: tuple[str, ...] = (fact.kind, self._naming.table_now(fact.table))
         match fact.kind:
             case "table":
                 return start
-            case "check" if fact.name:
+            case "check" | "exclusion" if fact.name:
                 return start + told[2:]
             case "check":
-                return start + tuple(_renamed(word, columns) for word in words(fact.where)[1:])
+                where = words(fact.where, "facts")[1:]
+                return start + tuple(_renamed(word, columns) for word in where)
             case "foreign key":
                 parent = self._naming.table_now(fact.parent) or fact.parent
                 return (*start, *_listed(told[2:-2], columns), "to", parent)
@@ -70,10 +79,19 @@ class Renames:
 
 def _columns_in(kind: str, was: str) -> frozenset[str]:
     """The words among which an index, a check or a foreign key names columns, there if so."""
-    told = lowered(words(was))
+    told = lowered(words(was, "facts"))
     if kind == "index":
         return frozenset(told[told.index("on") + 2 :])
     return frozenset(told[: told.index(")")] if kind == "foreign key" else told)
+
+
+def _moved(name: str, before: str, after: str) -> str:
+    """The name of what goes along when its table moves to another schema."""
+    old, new = (table.rpartition(".")[0] for table in (before, after))
+    if old == new or name.rpartition(".")[0] != old:
+        return name
+    rest = name.rpartition(".")[2]
+    return f"{new}.{rest}" if new else rest
 
 
 def _listed(told: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:

@@ -216,6 +216,8 @@ def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Envir
         lock_timeout=reader.value("lock_timeout", None),
         statement_timeout=reader.value("statement_timeout", None),
         inspect_url=_url(file, where, entry["inspect_url"]) if "inspect_url" in entry else None,
+        scratch_url=_url(file, where, entry["scratch_url"]) if "scratch_url" in entry else None,
+        engine_untested=reader.value("engine_untested", False),
         commands=_commands(file, where, entry.get("commands", [])),
         target=reader.value("target", "head"),
         heads=reader.texts("heads"),
@@ -334,6 +336,8 @@ _TOP_KEYS: Mapping[str, Check] = {
 _ENVIRONMENT_KEYS: Mapping[str, Check] = {
     "url": ANY,
     "inspect_url": ANY,
+    "scratch_url": ANY,
+    "engine_untested": FLAG,
     "commands": ANY,
     "directory": TEXT,
     "variables": VARIABLES,

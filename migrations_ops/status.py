@@ -57,7 +57,7 @@ def locate(project: Project, environment: Environment) -> Place:
     """
     database = project.database(environment)
     place = Place(environment, database, database.look(environment.version_table), way_back="")
-    if place.look.revisions and not told_otherwise(place):
+    if place.look.revisions and not place.look.begun and not told_otherwise(place):
         return place
     return replace(place, way_back=Shelf.of(project.settings, environment).way_back())
 
@@ -110,6 +110,8 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
         return "unreachable", look.trouble
     if not look.exists:
         return "missing", ""
+    if look.begun:
+        return "dirty", f"revision {', '.join(look.begun)} has begun there, and is half applied"
     if not look.revisions:
         return ("unversioned", "") if look.tables else ("empty", "")
     unknown = history.unknown(look.revisions)
@@ -168,6 +170,8 @@ def advice(standing: Standing) -> str:
             )
         case "unversioned":
             return _advice_without_version(standing)
+        case "dirty":
+            return _advice_when_dirty(standing)
         case "missing" | "empty":
             return _advice_without_database(standing)
         case "behind":
@@ -186,6 +190,16 @@ def _advice_without_version(standing: Standing) -> str:
     revision = ran if ran in standing.history.revisions else "REVISION"
     stamp = f"If a revision describes it: invoke stamp --env {name} --to {revision}"
     return f"{stamp}; or put a backup back: {standing.way_back}" if standing.way_back else stamp
+
+
+def _advice_when_dirty(standing: Standing) -> str:
+    name = standing.environment.name
+    back = standing.way_back or Shelf.restore_command(name)
+    resolve = f"invoke resolve --env {name}"
+    return (
+        f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --applied"
+        f" if the whole revision is there now, {resolve} --rolled-back if nothing of it is"
+    )
 
 
 def _last_ran(standing: Standing) -> str:
@@ -218,7 +232,7 @@ def require_upgradable(standing: Standing, done: str = "upgraded") -> None:
             untouched=untouched,
             next=advice(standing),
         )
-    if standing.state in ("ahead", "diverged"):
+    if standing.state in ("ahead", "diverged", "dirty"):
         raise Refused(
             f"{name} ({label}) cannot be {done}: {standing.trouble}.",
             untouched=untouched,
@@ -297,7 +311,7 @@ def _unread_row(
         heads=environment.heads,
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=bool(look.leftovers),
+        dirty=bool(look.leftovers or look.begun),
         trouble=error.what.removesuffix("."),
     )
 
@@ -335,7 +349,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         pending=tuple(revision.revision for revision in standing.pending),
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=bool(standing.look.leftovers),
+        dirty=bool(standing.look.leftovers or standing.look.begun),
         trouble=told_otherwise(standing) or standing.trouble or trouble,
     )
 

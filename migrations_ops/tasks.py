@@ -430,6 +430,29 @@ def adopt(c: Context, env: str | None = None, yes: bool = False, json: bool = Fa
 @task(
     "Revisions",
     env=_NO_DEFAULT,
+    applied="the whole revision is there now",
+    rolled_back="nothing of the revision is there any more",
+    json=_JSON,
+)
+def resolve(
+    c: Context,
+    env: str | None = None,
+    applied: bool = False,
+    rolled_back: bool = False,
+    json: bool = False,
+) -> None:
+    """Clear a dirty state after a repair by hand.
+
+    Where a server cannot roll everything back, half of a revision may stay. Until that is resolved,
+    or a backup is put back, upgrades refuse.
+    """
+    with console(json=json) as here:
+        desk.revising.show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
+
+
+@task(
+    "Revisions",
+    env=_NO_DEFAULT,
     args="Alembic's own arguments, in quotes (no default)",
     yes=_YES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +20,17 @@ from migrations_ops.errors import (
     Refused,
     StepFailed,
 )
+from migrations_ops.half_applied import settle_half_applied
+from migrations_ops.patience import LOCKED, delays
 from migrations_ops.restore import restore_and_prove
-from migrations_ops.results import Backup, Finding, Fingerprint, Look, VerifyReport
+from migrations_ops.results import (
+    Backup,
+    Finding,
+    Fingerprint,
+    Look,
+    RevisionRun,
+    VerifyReport,
+)
 from migrations_ops.scripts import digest
 from migrations_ops.status import Place, Standing, stand
 from migrations_ops.words import counted, human_size, see_env_py
@@ -107,7 +117,7 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     try:
         witness = _witness(attempt)
         with attempt.standing.database.attended() if witness else nullcontext():
-            run = _upgrade(attempt, child, watched=witness is not None)
+            run, child = _upgrade(attempt, child, watched=witness is not None)
             if run.commands:
                 _note_commands(attempt, run)
             try:
@@ -145,7 +155,7 @@ def _note_commands(attempt: Attempt, run: CommandRun) -> None:
         attempt.work.record.add_findings([found])
 
 
-def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> CommandRun:
+def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, Step]:
     work, standing, environment = attempt.work, attempt.standing, attempt.environment
     run: CommandRun | None
     try:
@@ -153,8 +163,7 @@ def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> CommandRun:
             step.argv = child.argv
             if not standing.exists:
                 standing.database.prepare_place()
-            orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
-            run = child.run(orders, listener(work, environment), last=len(attempt.commands) == 1)
+            run, child = _run(attempt, child, watched=watched)
             step.take(run)
             step.note = revisions_in_words(run)
             failure = failure_of(run, standing, standing.database.look(environment.version_table))
@@ -165,10 +174,10 @@ def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> CommandRun:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
     if run is not None and not failure:
-        return run
+        return run, child
     child.close()
     reason = f"the upgrade of {environment.name} failed"
-    settled = settle(work, standing, attempt.backup, reason, force=child.committed)
+    settled = settle(work, standing, attempt.backup, reason, force=child.committed, run=run)
     if run is None:
         raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
     if run.refused:
@@ -182,6 +191,44 @@ def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> CommandRun:
         untouched=settled,
         next=what_next(run),
     )
+
+
+def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, Step]:
+    """Let the child upgrade; where a table was locked and nothing has changed, try again."""
+    work, environment = attempt.work, attempt.environment
+    waits, revisions = delays(), list[RevisionRun]()
+    while True:
+        attempt.standing.database.require_held()
+        orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
+        orders["step_lock"] = attempt.standing.database.folder is None
+        last = len(attempt.commands) == 1
+        try:
+            run = child.run(orders, listener(work, environment), last=last)
+        except BaseException:
+            child.close()  # it may not be the one that our caller knows
+            raise
+        run.revisions[:0] = revisions
+        if run.sqlstate not in LOCKED or not _may_try_again(attempt, child):
+            return run, child
+        wait = next(waits, None)
+        if wait is None:
+            return run, child
+        revisions = run.revisions
+        child.close()
+        work.record.report.progress(f"locked by others; trying again in {wait:.1f} s")
+        time.sleep(wait)
+        child = work.take_step(attempt.name, environment, attempt.commands)
+
+
+def _may_try_again(attempt: Attempt, child: Step) -> bool:
+    """Whether nothing of the revision that failed is there."""
+    backup, standing = attempt.backup, attempt.standing
+    if not standing.database.is_transactional:
+        return not standing.database.look(attempt.environment.version_table).begun
+    if backup is None or child.committed:
+        return False
+    shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
+    return structure_is(standing, shelf.fingerprint(backup))
 
 
 def _verify(
@@ -221,7 +268,9 @@ def _verify(
             " touched.",
             next=f"To mend the revision, go back first: invoke {back}" if back else "",
         )
-    settled = settle(work, attempt.standing, attempt.backup, "verify failed", force=True)
+    settled = settle(
+        work, attempt.standing, attempt.backup, "verify failed", force=True, upgraded=True
+    )
     raise StepFailed(
         f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
         untouched=settled,
@@ -237,7 +286,9 @@ def _unverified(attempt: Attempt) -> Interrupted:
         settled = f"{name} stays upgraded; nothing after it was touched."
     else:
         reason = f"verify of {name} was interrupted"
-        settled = settle(attempt.work, attempt.standing, attempt.backup, reason, force=True)
+        settled = settle(
+            attempt.work, attempt.standing, attempt.backup, reason, force=True, upgraded=True
+        )
     return Interrupted(f"Verify of {name} was interrupted.", untouched=settled)
 
 
@@ -279,6 +330,8 @@ def settle(
     reason: str,
     *,
     force: bool = False,
+    run: CommandRun | None = None,
+    upgraded: bool = False,
 ) -> str:
     """After a failure: prove that the database is as it was, or put it back.
 
@@ -286,6 +339,8 @@ def settle(
 
     :param force: the upgrade, or part of it, was committed and must go: put the backup back in
         any case.
+    :param run: how it ended, if somebody knows.
+    :param upgraded: it came to its end, and what it led to must not stay.
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: it could not be put back.
     """
@@ -295,9 +350,14 @@ def settle(
     shelf = Shelf.of(work.project.settings, environment)
     before = shelf.fingerprint(backup)
     try:
+        half = database.look(environment.version_table).begun
+        if not upgraded and (half or not database.is_transactional):
+            return settle_half_applied(work, standing, backup, reason, run)
         if not force and structure_is(standing, before):
             return f"{environment.name} is as it was: everything was rolled back."
         kept = restore_and_prove(work, environment, backup)
+    except NeedsAPerson:
+        raise
     except (OpsError, OSError, KeyboardInterrupt) as error:
         raise NeedsAPerson(
             f"{reason[:1].upper()}{reason[1:]}, and {environment.name} ({database.label})"
@@ -323,7 +383,7 @@ def _settle_new(standing: Standing) -> str:
     )
 
 
-def structure_is(standing: Standing, before: Fingerprint) -> bool:
+def structure_is(standing: Place, before: Fingerprint) -> bool:
     """Whether revision and schema of a database are these; its rows may have changed."""
     if not standing.database.look(standing.environment.version_table).exists:
         return before == Fingerprint((), {}, {})

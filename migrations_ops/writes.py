@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrations_ops.databases.sql_words import Word, group, split
 
 # How Alembic's batch mode calls the copy that it makes of a table.
 TEMPORARY = "_alembic_tmp_"
-_WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE")
-_CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT")
+_WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE", "MERGE", "COPY")
+_CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT", "WHEN")
+_MODIFIERS = ("INTO", "FROM", "ONLY", "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "QUICK", "DELAYED")
+_ENDS_OF_SOURCES = ("SET", "WHERE", "ORDER", "LIMIT", "RETURNING")
 
 
 @dataclass(frozen=True)
 class Write:
-    """One UPDATE, DELETE, INSERT or REPLACE; names are in small letters.
+    """What a statement does to one table; names are in small letters.
 
     ``columns`` are those that an UPDATE sets, also one ON CONFLICT; ``replaces`` tells that an
     INSERT may overwrite rows.
@@ -26,33 +29,75 @@ class Write:
     replaces: bool = False
     columns: frozenset[str] = frozenset()
 
-    @classmethod
-    def of(cls, sql: list[Word]) -> Write | None:
-        """What a statement writes, also behind a WITH; None if it writes nothing."""
-        start = _outside(sql, _WRITES) if sql and sql[0].means("WITH") else 0
-        sql = sql[start:]
-        if not sql or not sql[0].means(*_WRITES):
-            return None
-        verb, rest = sql[0].text.upper(), sql[1:]
-        replaces = verb == "REPLACE"
-        if rest and rest[0].means("OR"):
-            replaces, rest = any(word.means("REPLACE") for word in rest[1:2]), rest[2:]
-        if rest and rest[0].means("INTO", "FROM"):
-            rest = rest[1:]
-        if len(rest) > 2 and rest[1].means("."):
-            rest = rest[2:]
-        if not rest or rest[0].text.lower().startswith(TEMPORARY):
-            return None  # batch mode copies a table: that is no wish to change it
-        table, inserts = rest[0].text.lower(), verb in ("INSERT", "REPLACE")
-        if inserts:
-            rest = rest[_outside(rest, ("DO",)) :]
-        columns = frozenset[str]() if verb == "DELETE" else _set(rest)
-        return cls(table, verb == "DELETE", inserts, replaces, columns)
+
+def writes_of(sql: list[Word]) -> Iterator[Write]:
+    """What a statement writes, also within a WITH and behind it."""
+    if sql and sql[0].means("WITH"):
+        for number, word in enumerate(sql):
+            inside = group(sql, number) if word.means("(") else []
+            if inside and inside[0].means(*_WRITES):
+                yield from writes_of(inside)
+        sql = sql[_outside(sql, _WRITES) :]
+    if not sql or not sql[0].means(*_WRITES):
+        return
+    verb, rest = sql[0].text.upper(), sql[1:]
+    replaces = verb == "REPLACE"
+    if rest and rest[0].means("OR"):
+        replaces, rest = any(word.means("REPLACE") for word in rest[1:2]), rest[2:]
+    while len(rest) > 1 and rest[0].means(*_MODIFIERS) and not rest[1].means("."):
+        rest = rest[1:]
+    tables = _tables(verb, rest)
+    if not tables or tables[0].startswith(TEMPORARY):
+        return  # batch mode copies a table: that is no wish to change it
+    inserts = verb in ("INSERT", "REPLACE", "MERGE", "COPY")
+    deletes = verb == "DELETE" or (verb == "MERGE" and any(word.means("DELETE") for word in rest))
+    columns = frozenset[str]() if verb in ("DELETE", "COPY") else _set(verb, rest)
+    for table in tables if verb in ("UPDATE", "DELETE") else tables[:1]:
+        yield Write(table, deletes, inserts, replaces, columns)
+
+
+def _tables(verb: str, rest: list[Word]) -> list[str]:
+    """The table that is written; with several in one statement, as MariaDB takes them, all."""
+    if verb not in ("UPDATE", "DELETE"):
+        return [_name(rest)] if rest else []
+    sources = rest[: _outside(rest, _ENDS_OF_SOURCES)]
+    start = _outside(sources, ("FROM",)) if verb == "DELETE" else len(sources)
+    # DELETE a, b FROM t AS a JOIN ... writes only those that it lists, by their other names.
+    listed = {part[0].text.lower() for part in split(sources[:start])}
+    joined = start < len(sources)
+    sources = sources[start + 1 :] if joined else sources[: _outside(sources, ("USING",))]
+    found = []
+    for part in _each_source(sources):
+        name = _name(part)
+        other = [word for word in part[2 * name.count(".") + 1 :] if not word.means("AS")][:1]
+        names = {name, *(word.text.lower() for word in other)}
+        if not joined or names & listed:
+            found.append(name)
+    return found
+
+
+def _each_source(sources: list[Word]) -> Iterator[list[Word]]:
+    starts = [n + 1 for n, word in enumerate(sources) if word.means("JOIN", ",")]
+    for start in (0, *starts):
+        part = sources[start:]
+        if part and not part[0].means("(", "LATERAL"):
+            yield part[: _outside(part, ("JOIN", ",", "ON", "INNER", "LEFT", "RIGHT", "CROSS"))]
+
+
+def _name(told: list[Word]) -> str:
+    parts = [told[0].text.lower()]
+    at = 1
+    while at + 1 < len(told) and told[at].means("."):
+        parts.append(told[at + 1].text.lower())
+        at += 2
+    return ".".join(parts)
 
 
 def statements_of(trigger: list[Word]) -> list[list[Word]]:
     """The statements in a trigger's body."""
-    begin = next((n for n, word in enumerate(trigger) if word.means("BEGIN")), 0)
+    starts = [n for n, word in enumerate(trigger) if word.means("BEGIN")]
+    rows = [n for n, word in enumerate(trigger) if word.means("ROW")]
+    begin = starts[0] if starts else (rows[0] if rows else 0)
     parts: list[list[Word]] = [[]]
     for word in trigger[begin + 1 :]:
         if word.means(";"):
@@ -62,13 +107,44 @@ def statements_of(trigger: list[Word]) -> list[list[Word]]:
     return [part for part in parts if part]
 
 
-def _set(sql: list[Word]) -> frozenset[str]:
-    sql = sql[_outside(sql, ("SET",)) + 1 :]
-    found: set[str] = set()
-    for part in split(sql[: _outside(sql, _CLAUSES)]):
-        names = split(group(part, 0)) if part[0].means("(") else [part]
-        found |= {name[0].text.lower() for name in names}
+def assigned(told: list[Word]) -> frozenset[str]:
+    """The columns of the row itself that a trigger sets: ``NEW.a := 1``, ``SET NEW.a = 1``."""
+    found = set()
+    for number, word in enumerate(told[:-3]):
+        if word.means("NEW") and told[number + 1].means("."):
+            follows = told[number + 3]
+            before = told[number - 1] if number else word
+            # In a condition, it is compared.
+            if follows.means(":") or (follows.means("=") and not before.means(*_CONDITIONS)):
+                found.add(told[number + 2].text.lower())
     return frozenset(found)
+
+
+_CONDITIONS = ("IF", "AND", "OR", "NOT", "WHEN", "WHERE", "ON", "ELSIF", "(")
+
+
+def _set(verb: str, sql: list[Word]) -> frozenset[str]:
+    found: set[str] = set()
+    starts = [n + 1 for n, word in enumerate(sql) if word.means("SET") and _is_outside(sql, n)]
+    if not starts:
+        # INSERT ... ON DUPLICATE KEY UPDATE a = 1
+        duplicate = _outside(sql, ("DUPLICATE",))
+        starts = [duplicate + 3] if duplicate < len(sql) else []
+    elif verb == "INSERT" and _outside(sql, ("DO", "DUPLICATE")) == len(sql):
+        return frozenset()  # INSERT INTO t SET a = 1
+    for start in starts:
+        part = sql[start:]
+        for each in split(part[: _outside(part, _CLAUSES)]):
+            names = split(group(each, 0)) if each[0].means("(") else [each]
+            found |= {_name(name).rpartition(".")[2] for name in names}
+    return frozenset(found)
+
+
+def _is_outside(sql: list[Word], place: int) -> bool:
+    depth = 0
+    for word in sql[:place]:
+        depth += word.means("(") - word.means(")")
+    return depth == 0
 
 
 def _outside(sql: list[Word], keywords: tuple[str, ...]) -> int:

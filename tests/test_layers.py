@@ -15,19 +15,19 @@ LAYERS = (
     ("tasks",),
     ("desk",),
     ("console", "interrupts"),
-    ("operations", "moves", "door"),
+    ("operations", "moves", "door", "resolving"),
     ("runs",),
     ("release",),
     ("recovery",),
     ("rehearsal",),
     ("upgrade",),
-    ("comparing",),
-    ("restore", "checks", "presence"),
+    ("comparing", "half_applied"),
+    ("restore", "checks", "presence", "obstacles"),
     ("work",),
     ("gate",),
     ("room",),
     ("losses", "changes", "status", "codes"),
-    ("said", "renames", "names", "facts", "writes"),
+    ("said", "renames", "names", "facts", "writes", "phrases"),
     ("retention",),
     ("records",),
     ("unfinished",),
@@ -44,7 +44,7 @@ LAYERS = (
     ("environments",),
     ("render",),
     ("results", "files", "partial_files"),
-    ("errors", "words", "streams", "__init__"),
+    ("errors", "words", "streams", "patience", "__init__"),
 )
 HEIGHT = {name: -number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -83,9 +83,21 @@ def test_imports_point_down(module: Path) -> None:
     too_high = {
         name
         for name in own_rooms(module)
-        if name == "child" or (HEIGHT[name] > HEIGHT[here] and (here, name) not in allowed)
+        if name != "child" and HEIGHT[name] > HEIGHT[here] and (here, name) not in allowed
     }
     assert not too_high
+
+
+# What parent and child say alike to a server: constants and pure functions.
+SHARED = ("migrations_ops.child.servers", "migrations_ops.child.ledger_text")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_parent_shares_words_alone_with_the_child(module: Path) -> None:
+    if room(module) == "child":
+        return
+    taken = {name for name in imports(module) if name.startswith("migrations_ops.child")}
+    assert {name for name in taken if not name.startswith(SHARED)} == set()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.sql_words import Syntax
 
 # What remembers which environment a database is, and what was applied to it. It is no part of the
 # project's schema: nothing that compares schemas sees it.
@@ -45,6 +47,10 @@ class Database(Protocol):
     @property
     def suffix(self) -> str:
         """How the names of its backups end."""
+
+    @property
+    def syntax(self) -> Syntax:
+        """Whose SQL its revisions speak."""
 
     def same_as(self, other: Database) -> bool:
         """Whether both are the same database under two names."""
@@ -79,11 +85,9 @@ class Database(Protocol):
     def require_held(self) -> None:
         """:raises StepFailed: the lock was lost, with the connection that held it."""
 
-    def require_way_back(self) -> None:
-        """:raises Refused: a backup could not be verified here, or not be put back."""
-
-    def has_way_back(self) -> bool:
-        """Whether this role may put a backup back without a person's help."""
+    def find_obstacles(self) -> list[Finding]:
+        """What stands in the way of a backup, of its proof, or of putting it back: rights that the
+        role lacks, programs that are not here, an engine on which nobody has tried it."""
 
     def size(self) -> int:
         """Its size in bytes, 0 where there is nothing."""
@@ -145,6 +149,13 @@ class Database(Protocol):
     def is_damaged(self) -> bool:
         """Whether its content is lost in part; False where it is merely locked or out of reach."""
 
+    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
+        """Drop the indexes that a failed CREATE INDEX CONCURRENTLY has left, and no query uses.
+
+        :param before: those that were there then are left alone.
+        :returns: their names.
+        """
+
     def check_integrity(self) -> list[Finding]:
         """What the engine itself finds wrong."""
 
@@ -189,18 +200,43 @@ class Database(Protocol):
         """Of a scratch database: what of a connection to the real one has to be replaced."""
 
 
-def open_database(url: str, root: Path) -> Database:
+def open_database(
+    url: str, root: Path, schema: str | None = None, scratch_url: str | None = None
+) -> Database:
     """The database that a URL names.
 
     :param root: the folder that labels are shown relative to.
-    :raises ConfigurationError: no engine here reads such a URL.
+    :param schema: where the version table is, if not where unqualified names go.
+    :param scratch_url: a database of the server on which copies are made.
+    :raises ConfigurationError: no engine here reads such a URL, or its driver is not installed.
     """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "sqlite":
         from migrations_ops.databases.sqlite import SQLite
 
         return SQLite.from_url(url, root)
+    if scheme in ("postgresql", "postgres"):
+        _require_driver("psycopg", "postgresql")
+        from migrations_ops.databases.postgresql import PostgreSQL
+
+        return PostgreSQL.from_url(url, schema, scratch_url)
+    if scheme in ("mariadb", "mysql"):
+        _require_driver("pymysql", "mariadb")
+        from migrations_ops.databases.mariadb import MariaDB
+
+        return MariaDB.from_url(url, scratch_url)
     raise ConfigurationError(
         f"No engine of migrations_ops reads {scheme!r} URLs.",
-        next="This version releases SQLite databases: sqlite:///FILE.",
+        next="Write sqlite:///FILE, or postgresql:// or mariadb://USER:PASSWORD@HOST/DATABASE.",
     )
+
+
+def _require_driver(module: str, extra: str) -> None:
+    """:raises ConfigurationError: it is not installed beside this tool."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{extra} URLs need {module}, which cannot be imported here: {error}.",
+            next=f'Install it: pip install "migrations-ops[{extra}]"',
+        ) from None

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Literal, NamedTuple
 
-# SQLite takes any character beyond ASCII for a letter, and only ASCII blanks for blanks.
+# What separates words, and what is one, in each way of writing SQL. All engines take characters
+# beyond ASCII for letters; the quotes, the comments and the escapes are their own.
+_BLANKS = r"[ \t\n\f\r]+"
 _LETTERS = r"[A-Za-z0-9_$\u0080-\U0010ffff]+"
-_SKIPPED = re.compile(r"[ \t\n\f\r]+|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_WORD = re.compile(
-    rf"'(?:[^']|'')*'?|\"(?:[^\"]|\"\")*\"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|{_LETTERS}"
-    r"|->>|->|<=|>=|<>|!=|==|<<|>>|\|\||.",
-    re.DOTALL,
-)
+_MARKS = r"::|->>|->|<=>|<=|>=|<>|!=|==|<<|>>|\|\||."
+_TEXT = r"'(?:[^']|'')*'?"
+_NAME = r"\"(?:[^\"]|\"\")*\"?"
+_BACKTICKS = r"`(?:[^`]|``)*`?"
+_ESCAPED = r"[eE]'(?:[^'\\]|\\.|'')*'?"
+_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"
+_COMMENTS = r"--[^\n]*|/\*.*?(?:\*/|\Z)"
+_SKIPPED = {
+    "sqlite": _COMMENTS,
+    "postgresql": _COMMENTS,
+    # What stands behind an exclamation mark is no comment, but done; -- needs a blank.
+    "mariadb": r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*M?!\d*|\*/|/\*.*?(?:\*/|\Z)",
+    "facts": r"(?!)",
+}
+_WORDS = {
+    "sqlite": rf"{_TEXT}|{_NAME}|{_BACKTICKS}|\[[^\]]*\]?|{_LETTERS}|{_MARKS}",
+    "postgresql": rf"{_ESCAPED}|{_TEXT}|{_NAME}|{_DOLLARS}|{_LETTERS}|{_MARKS}",
+    "mariadb": r"'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?"
+    rf"|{_BACKTICKS}|{_LETTERS}|{_MARKS}",
+    "facts": rf"{_ESCAPED}|{_TEXT}|{_NAME}|{_LETTERS}|{_MARKS}",
+}
+Syntax = Literal["sqlite", "postgresql", "mariadb", "facts"]
 _PLAIN = re.compile(r"[^\W\d][\w$]*")
-_CLOSERS = {'"': '"', "`": "`", "[": "]"}
+_CLOSERS = {
+    "sqlite": {'"': '"', "`": "`", "[": "]"},
+    "postgresql": {'"': '"'},
+    "mariadb": {'"': '"', "`": "`"},
+    "facts": {'"': '"'},
+}
 
 
 class Word(NamedTuple):
@@ -26,7 +50,8 @@ class Word(NamedTuple):
 
     @property
     def literal(self) -> bool:
-        return not self.quoted and self.text.startswith("'")
+        # No mark and no name without quotes has such a mark in it; E'...' has it behind a letter.
+        return not self.quoted and "'" in self.text
 
     def means(self, *keywords: str) -> bool:
         """Whether it is one of these keywords, given in capitals."""
@@ -38,26 +63,54 @@ class Word(NamedTuple):
         return self.text
 
 
-def words(sql: str) -> list[Word]:
-    """The words of a statement."""
-    return list(_read(sql))
+def words(sql: str, syntax: Syntax = "sqlite") -> list[Word]:
+    """The words of a statement.
+
+    :param syntax: whose SQL it is; ``facts`` is what fingerprints are written in, the same for all.
+    """
+    return list(_read(sql, syntax))
 
 
-def _read(sql: str) -> Iterator[Word]:
+@cache
+def _patterns(syntax: Syntax) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return (
+        re.compile(f"{_BLANKS}|{_SKIPPED[syntax]}", re.DOTALL),
+        re.compile(_WORDS[syntax], re.DOTALL),
+    )
+
+
+def _read(sql: str, syntax: Syntax) -> Iterator[Word]:
+    between, word = _patterns(syntax)
     position = 0
     while position < len(sql):
-        if skipped := _SKIPPED.match(sql, position):
+        if skipped := between.match(sql, position):
             position = skipped.end()
+            if syntax == "postgresql" and "/*" in skipped.group()[2:]:
+                position = _end_of_comment(sql, skipped.start())
             continue
-        found = _WORD.match(sql, position)
+        found = word.match(sql, position)
         assert found is not None
         position, text = found.end(), found.group()
-        closer = _CLOSERS.get(text[0])
-        if closer is None:
-            yield Word(text)
-        else:
+        closer = _CLOSERS[syntax].get(text[0])
+        if closer is not None:
             inner = text[1:].removesuffix(closer)
             yield Word(inner.replace(closer * 2, closer) if closer != "]" else inner, quoted=True)
+        elif syntax == "postgresql" and found["tag"] is not None:
+            mark = f"${found['tag']}$"
+            inner = text.removeprefix(mark).removesuffix(mark).replace("'", "''")
+            yield Word(f"'{inner}'")
+        else:
+            yield Word(text)
+
+
+def _end_of_comment(sql: str, start: int) -> int:
+    """Where a comment ends that may have others inside, as only PostgreSQL takes them."""
+    depth = 0
+    for mark in re.finditer(r"/\*|\*/", sql[start:]):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return start + mark.end()
+    return len(sql)
 
 
 def shown(name: str) -> str:

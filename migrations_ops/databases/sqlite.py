@@ -20,6 +20,7 @@ from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.sql_words import Syntax
 
 _CHECK_URL = "Check the url of this environment in the configuration."
 _SEE_TO_RIGHTS = "See to the rights of the file and of its folder, and try again."
@@ -44,6 +45,7 @@ class SQLite:
     label: str
     immutable: bool = False
     suffix: str = ".sqlite3"
+    syntax: ClassVar[Syntax] = "sqlite"
     # A connection that holds the database locked: whoever wants to read has to use it.
     held: sqlite3.Connection | None = None
     is_transactional: ClassVar[bool] = True
@@ -107,11 +109,8 @@ class SQLite:
     def require_held(self) -> None:
         """The system frees the lock of a file when its holder ends, and not before."""
 
-    def require_way_back(self) -> None:
-        """Whoever may write the file may put a backup into it."""
-
-    def has_way_back(self) -> bool:
-        return True
+    def find_obstacles(self) -> list[Finding]:
+        return []  # whoever may write the file may put a backup into it
 
     def size(self) -> int:
         with suppress(OSError):
@@ -285,6 +284,9 @@ class SQLite:
             return False
         except sqlite3.Error as error:
             return _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
+        return []
 
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()

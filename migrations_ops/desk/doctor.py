@@ -120,7 +120,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         database.require_usable()
     except OpsError as error:
         return [Finding("unusable", "error", f"{name}: {error.what}", name)]
-    if standing.state in ("ahead", "diverged", "unversioned", "unreachable"):
+    if standing.state in ("ahead", "diverged", "unversioned", "unreachable", "dirty"):
         detail = f": {standing.trouble}" if standing.trouble else ""
         message = f"{name} ({database.label}) is {standing.state}{detail}"
         findings.append(Finding("state", "error", message, name))
@@ -130,6 +130,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         findings.append(Finding("state", "note", message, name))
     else:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
+    findings += [each for each in database.find_obstacles() if each.code != "unreachable"]
     if standing.look.exists:
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
     return findings + _plugin(project, environment)

@@ -15,10 +15,12 @@ from migrations_ops.door import (
     run_alembic,
 )
 from migrations_ops.environments import Environment
+from migrations_ops.errors import ConfigurationError
 from migrations_ops.moves import downgrade_environment, stamp_environment
 from migrations_ops.operations import adopt_environment
 from migrations_ops.project import Project
 from migrations_ops.records import result_document
+from migrations_ops.resolving import resolve_environment
 from migrations_ops.runs import Finished
 
 
@@ -99,6 +101,30 @@ def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     line = f"{name} knows from now on that it is {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} knows already that it is {name}."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_resolve(
+    here: Console, env: str | None, *, applied: bool, rolled_back: bool, dry: bool
+) -> None:
+    """Clear a dirty state after a repair by hand."""
+    name = require_text(env, "--env", "resolve", "--env dev --rolled-back")
+    if applied == rolled_back:
+        raise ConfigurationError(
+            "resolve wants to know how it was repaired: --applied or --rolled-back.",
+            untouched="Nothing was changed.",
+            next=f"If the whole revision is there now: invoke resolve --env {name} --applied; if"
+            f" nothing of it is: invoke resolve --env {name} --rolled-back",
+        )
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("resolve", []))
+        return
+    finished = resolve_environment(project, environment, here.report, applied=applied)
+    line = f"{name} is whole again (record {finished.result.id}); see: invoke verify --env {name}"
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: no revision is half applied in {name}."
     here.finish(finished, line, result_document(finished.result))
 
 

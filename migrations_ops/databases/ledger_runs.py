@@ -1,0 +1,72 @@
+"""What a ledger holds, whatever the engine: a list of runs, as JSON."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from migrations_ops.files import now
+from migrations_ops.results import Ledger
+
+Run = dict[str, Any]
+
+
+def parse_runs(text: str) -> list[Run] | None:
+    """The runs that a text holds; None where somebody else has written it."""
+    try:
+        runs = json.loads(text)
+    except ValueError:
+        return None
+    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
+    return runs if sound else None
+
+
+def ledger_of(runs: list[Run]) -> Ledger:
+    """What follows from the runs; an empty ledger where somebody has written into them."""
+    try:
+        return _ledger_of(runs)
+    except (KeyError, TypeError):
+        return Ledger()
+
+
+def _ledger_of(runs: list[Run]) -> Ledger:
+    environment, identity = "", ""
+    ran: dict[str, str | None] = {}
+    stamped: set[str] = set()
+    begun: dict[str, None] = {}
+    for run in runs:
+        event = run.get("event")
+        if event == "identity":
+            environment, identity = str(run.get("environment", "")), str(run.get("identity", ""))
+        for each in run.get("revisions", ()):
+            name = each["revision"]
+            begun.pop(name, None)
+            if event == "begun":
+                begun[name] = None
+                continue
+            if event == "resolved":
+                continue
+            ran.pop(name, None)
+            stamped.discard(name)
+            if event == "upgrade":
+                ran[name] = each["source_hash"]
+            elif event == "stamp":
+                stamped.add(name)
+    return Ledger(environment, identity, ran, frozenset(stamped), tuple(begun))
+
+
+def extended(
+    before: list[Run] | None, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+) -> list[Run]:
+    """These runs and one more; an identity comes first where there is none.
+
+    :param adopt: add a new identity in any case, as that environment's.
+    """
+    added: list[Run] = [] if run is None else [dict(run)]
+    if adopt or not before:
+        identity = {"event": "identity", "identity": secrets.token_hex(16), "started": now()}
+        added.insert(0, identity)
+    facts = {"outcome": "done", "environment": environment}
+    return [*(before or []), *(facts | each for each in added)]

@@ -1,0 +1,366 @@
+"""Connections to MariaDB: as the URL says and no variable or option file, and what errors mean.
+
+MySQL is spoken to in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.constants import CLIENT
+from pymysql.cursors import Cursor
+
+from migrations_ops.child.servers import MARIADB_IDENTITY
+from migrations_ops.databases.addresses import Address
+from migrations_ops.errors import ConfigurationError
+
+Connection: TypeAlias = "pymysql.Connection[Cursor]"
+
+# How long, in seconds, a server may take to answer to a connection, and to a small question.
+PATIENCE = 5.0
+# How long, in seconds, a question waits for somebody who changes a table: for a day, by default.
+_LOCK_WAIT = 5
+# Drivers that are MariaDB's own library, which takes a local server's socket rather than its port.
+_OF_THE_LIBRARY = frozenset({"", "mysqldb", "mariadbconnector", "mariadb"})
+_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock",
+            "/tmp/mysql.sock")  # fmt: skip
+_YES = frozenset({"1", "true", "yes", "on", "y", "t"})
+# What VERSION() says of servers that speak as MySQL does and are something else.
+_OTHERS = {"tidb": "TiDB", "vitess": "Vitess", "planetscale": "Vitess", "aurora": "Aurora",
+           "singlestore": "SingleStore", "oceanbase": "OceanBase"}  # fmt: skip
+# The account as which a user was let in from a host: rights are granted to that one.
+_ACCOUNTS: dict[tuple[str, ...], tuple[str, ...]] = {}
+_DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
+_LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
+_FULL = frozenset({3, 28, 1021, 1114})
+
+
+def connect(
+    address: Address,
+    purpose: str = "",
+    *,
+    database: bool = True,
+    timeout: float = PATIENCE,
+) -> Connection:
+    """A connection in autocommit mode.
+
+    :param purpose: shown to whoever looks at the server's sessions.
+    :param database: whether it is in the database, or only on its server.
+    :param timeout: how long, in seconds, the server may take for each answer until it lets us in.
+    :raises pymysql.MySQLError: there is none.
+    :raises ConfigurationError: the server wants something for which a library is missing here.
+    """
+    try:
+        connection = pymysql.Connection(
+            user=address.user or None,
+            # In bytes: PyMySQL would send a text as latin1, and servers know UTF-8.
+            password=address.password.encode(),
+            host=address.host or "localhost",
+            port=address.port or 3306,
+            unix_socket=local_socket(address),
+            database=address.database if database else None,
+            # What the server says is printed with all its quotes, in a way that no setting changes.
+            init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
+            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT}",
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            max_allowed_packet=1 << 30,
+            program_name=f"migrations_ops {purpose}".strip(),
+            client_flag=CLIENT.MULTI_STATEMENTS,
+            ssl=_ssl(address.options),
+        )
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{address.label} asks for a way to log in that needs another library: {error}.",
+            next='Install it: pip install "PyMySQL[rsa,ed25519]"',
+        ) from None
+    except OSError as error:
+        raise pymysql.OperationalError(2026, f"TLS: {error.strerror}") from error
+    _keep_alive(connection)
+    [(user, account)] = ask(connection, "SELECT USER(), CURRENT_USER()")
+    _ACCOUNTS[tuple(str(user).rsplit("@", 1))] = tuple(str(account).rsplit("@", 1))
+    # From here on a question may take as long as it needs.
+    connection._read_timeout = None  # type: ignore[attr-defined]
+    return connection
+
+
+def local_socket(address: Address) -> str | None:
+    """The socket by which a URL leads to its server; None: by its port."""
+    named = address.options.get("unix_socket")
+    if named:
+        return named
+    by_library = address.driver in _OF_THE_LIBRARY and address.port is None
+    if by_library and address.host in ("", "localhost"):
+        return next((path for path in _SOCKETS if os.path.exists(path)), None)
+    return None
+
+
+def _ssl(options: Mapping[str, str]) -> ssl.SSLContext | None:
+    """As SQLAlchemy understands the query of a URL; None where it says nothing of TLS.
+
+    Then it is spoken with servers that speak it, and nobody asks who they are.
+
+    :raises OSError: a certificate cannot be read.
+    """
+    told = {name: options.get(f"ssl_{name}") for name in ("ca", "capath", "cert", "key", "cipher")}
+    if not any(told.values()):
+        return None
+    context = ssl.create_default_context(cafile=told["ca"], capath=told["capath"])
+    proves = bool(told["ca"] or told["capath"])
+    context.check_hostname = proves and checks_host(options)
+    context.verify_mode = ssl.CERT_REQUIRED if proves else ssl.CERT_NONE
+    if told["cert"]:
+        context.load_cert_chain(told["cert"], told["key"])
+    if told["cipher"]:
+        context.set_ciphers(told["cipher"])
+    return context
+
+
+def checks_host(options: Mapping[str, str]) -> bool:
+    """Whether the server's certificate has to be for its name."""
+    return options.get("ssl_check_hostname", "true").lower() in _YES
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Let the system find out within half a minute that the other side has gone."""
+    found = _socket(connection)
+    if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for name, seconds in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        with suppress(OSError, AttributeError):
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
+
+
+def _socket(connection: Connection) -> socket.socket | None:
+    found = getattr(connection, "_sock", None)
+    return found if isinstance(found, socket.socket) else None
+
+
+@contextmanager
+def promptly(connection: Connection, seconds: float = PATIENCE) -> Iterator[None]:
+    """Questions asked inside are answered within that time, or their connection is cut.
+
+    A network that hangs keeps the connection open: the system does not notice.
+    """
+    timer = threading.Timer(seconds, _cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    found = _socket(connection)
+    if found is not None:
+        with suppress(OSError):
+            found.shutdown(socket.SHUT_RDWR)
+
+
+def close(connection: Connection) -> None:
+    """End a session, whatever is left of it."""
+    with suppress(pymysql.MySQLError, OSError):
+        connection.close()
+
+
+# -- questions ----------------------------------------------------------------------------------
+
+
+def ask(connection: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """All rows that a statement returns."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return list(cursor.fetchall())
+
+
+def ask_each(
+    connection: Connection, statements: list[str], at_once: int = 100
+) -> list[tuple[Any, ...]]:
+    """The first row of each of many statements, of which a hundred make one round trip."""
+    found = []
+    for start in range(0, len(statements), at_once):
+        with connection.cursor() as cursor:
+            cursor.execute(";".join(statements[start : start + at_once]))
+            while True:
+                found.append(cursor.fetchall()[0])
+                if not cursor.nextset():
+                    break
+    return found
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    escaped = name.replace("`", "``")
+    return f"`{escaped}`"
+
+
+def identity(connection: Connection) -> str:
+    """Which database of which server this is, as the child says it."""
+    return str(ask(connection, MARIADB_IDENTITY)[0][0])
+
+
+def database_of(connection: Connection) -> str:
+    """The name of the database that a connection is in."""
+    return str(ask(connection, "SELECT DATABASE()")[0][0])
+
+
+def find_engine(connection: Connection) -> str:
+    """What the server says that it is: ``MariaDB 10.11.18``, ``MySQL 8.0.36``, ``TiDB``."""
+    version, comment = ask(connection, "SELECT VERSION(), @@version_comment")[0]
+    return engine_of(str(version), str(comment))
+
+
+def engine_of(version: str, comment: str = "") -> str:
+    """Which engine has such a version and such a comment on it."""
+    said = f"{version} {comment}".lower()
+    for part, name in _OTHERS.items():
+        if part in said:
+            return name
+    numbers = ".".join(map(str, version_of(version)))
+    return f"{'MariaDB' if 'mariadb' in version.lower() else 'MySQL'} {numbers}"
+
+
+def version_of(version: str) -> tuple[int, ...]:
+    """The numbers of a version."""
+    # Before MariaDB 11, replicas were told another version first: 5.5.5-10.11.18-MariaDB.
+    found = re.match(r"(?:5\.5\.5-)?(\d+(?:\.\d+)*)", version)
+    return tuple(map(int, found[1].split("."))) if found else ()
+
+
+def is_mariadb(connection: Connection) -> bool:
+    """Whether it is MariaDB, and no other server that speaks its language."""
+    return "mariadb" in str(ask(connection, "SELECT VERSION()")[0][0]).lower()
+
+
+def server_version(connection: Connection) -> tuple[int, ...]:
+    """The version of the server: (10, 11, 18)."""
+    return version_of(str(ask(connection, "SELECT VERSION()")[0][0]))
+
+
+def is_behind_a_proxy(connection: Connection) -> bool:
+    """Whether somebody stands between us and the server, who may deal out its sessions.
+
+    MaxScale and ProxySQL invent the session number that they tell at the beginning.
+    """
+    told = ask(connection, "SELECT CONNECTION_ID()")[0][0]
+    at_first = int(connection.thread_id())  # type: ignore[no-untyped-call]
+    return int(told) & 0xFFFF_FFFF != at_first & 0xFFFF_FFFF
+
+
+def is_one_of_many(connection: Connection) -> bool:
+    """Whether the server is a node of a Galera cluster, in which each node has its own locks."""
+    with suppress(pymysql.MySQLError):
+        return bool(ask(connection, "SELECT @@wsrep_on")[0][0])
+    return False
+
+
+# -- errors -------------------------------------------------------------------------------------
+
+
+def code_of(error: BaseException) -> int:
+    """The number of an error; 0 for a session that is closed, -1 where there is none."""
+    number = error.args[0] if error.args else -1
+    return number if isinstance(number, int) else -1
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether there is no such database."""
+    return code_of(error) == 1049
+
+
+def may_come_up(error: BaseException) -> bool:
+    """Whether a server may answer when it is asked again a little later."""
+    refused = ("refused", "No such file", "actively refused")
+    return code_of(error) in (2002, 2003) and any(part in str(error) for part in refused)
+
+
+def in_words(error: BaseException, label: str) -> str:
+    """What an error of MariaDB means to a person."""
+    code, said = code_of(error), _said(error)
+    match code:
+        case 1049:
+            return f"{label} does not exist"
+        case 1045 | 1698:
+            return f"{label} does not let this user in: {said}"
+        case 1040 | 1203 | 1226:
+            return f"{label} has too many connections"
+        case 1205 | 1969 | 3024:
+            return f"{label} is locked by another process"
+        case 1213:
+            return f"{label} is locked by another process, which waits for us in turn"
+        case 1290 | 1836:
+            return f"{label} may only be read"
+        case 1129 | 1130:
+            return f"{label} does not let this machine in: {said}"
+    if code in _DENIED:
+        return f"{label} does not allow that: {said}"
+    if code in _FULL or "No space left" in said:
+        return f"the disk that holds {label} is full"
+    if code in _LOST:
+        return f"the connection to {label} was lost"
+    if 2000 <= code < 3000:
+        return f"{label} cannot be reached: {said}"
+    return f"{label} cannot be read: {said}"
+
+
+def remedy(error: BaseException) -> str:
+    """What a person can do about such an error."""
+    match code_of(error):
+        case 1049:
+            return "Check the url of this environment in the configuration."
+        case 1045 | 1698:
+            return "Check user and password in the url of this environment."
+        case 1040 | 1203 | 1226:
+            return "Let others finish, or raise max_connections, and try again."
+        case 1205 | 1213 | 1969 | 3024:
+            return "Let the other process finish, or stop it, and try again."
+        case 1290 | 1836:
+            return "Give the environment the address of the primary server."
+        case 1129 | 1130:
+            return "Let this machine in on the server: CREATE USER, or FLUSH HOSTS; and try again."
+    if code_of(error) in _DENIED:
+        return _grant(str(error.args[1]) if len(error.args) > 1 else "")
+    if code_of(error) in _FULL or "No space left" in _said(error):
+        return "Make room there and try again."
+    return "See whether the server runs and the url is right, and try again."
+
+
+def _grant(said: str) -> str:
+    """The GRANT that is missing, as far as the server says so; its administrator has to type it."""
+    whom = "the role of this environment"
+    if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", said):
+        # The server names the host from which it was asked, and not the account.
+        name, host = _ACCOUNTS.get((user[1], user[2]), (user[1], user[2]))
+        whom = f"'{name}'@'{host}'"
+    if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", said):
+        if on[2] == "routine":
+            return f"GRANT EXECUTE, ALTER ROUTINE ON {_where(on[3])}.* TO {whom};"
+        return f"GRANT {on[1]} ON {_where(on[3])}.* TO {whom};"
+    if on := re.search(r" to database '(.+)'", said):
+        return f"GRANT ALL ON {quoted(on[1])}.* TO {whom};"
+    if on := re.search(r"need \(at least one of\) the (.+) privilege", said):
+        return f"GRANT {on[1].split(',')[-1].strip()} ON *.* TO {whom};"
+    return "Grant the role of this environment what it needs: docs/servers.md"
+
+
+def _where(name: str) -> str:
+    """The database of a qualified name as the server writes it."""
+    first = name.replace("`", "'").strip("'").split("'")[0].split(".")[0]
+    return quoted(first)
+
+
+def _said(error: BaseException) -> str:
+    """The server's own words in one line: they name host and user, and never a password."""
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__

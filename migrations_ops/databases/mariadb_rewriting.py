@@ -1,0 +1,127 @@
+"""A dump on its way into another database: what of its statements has to be other there.
+
+The rows are left alone. Of the rest, the name of the database that was copied becomes that of the
+new one (views and defaults hold it: ``nextval(`shop`.`numbers`)`` would count up the original), a
+role that may not name others as definers makes everything its own, and events do not run in a copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+
+TRAILER = b"-- Dump completed"
+# Where the name of the database stands, within so many bytes.
+_HEAD = 4096
+_DATABASE = re.compile(rb"^-- Host: .*?    Database: (.+)$", re.MULTILINE)
+_NAME = rb"`(?:[^`]|``)*`"
+_LITERAL = rb"'(?:[^'\\]|\\.|'')*'"
+_DEFINER = re.compile(rb"DEFINER=(" + _NAME + rb"(?:@" + _NAME + rb")?) ?")
+# Where a definer stands, and not a text that looks like one.
+_VIEW = re.compile(rb"/\*!50013 DEFINER=")
+_PROGRAM = re.compile(rb"/\*!50003 CREATE\*/ |/\*!50106 CREATE\*/ |CREATE DEFINER=")
+_EVENT = re.compile(
+    rb"(/\*!50106 EVENT " + _NAME + rb" ON SCHEDULE (?:" + _LITERAL + rb"|[^`'])*?"
+    rb"ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b"
+)
+# A client command of newer dumps, which older clients do not know, and batch mode does not need.
+_SANDBOX = re.compile(rb"\A/\*M?!999999\\- [^\n]*\n")
+_DATA = (b"INSERT INTO ", b"(")
+
+
+@dataclass
+class Rewriting:
+    """The state of one dump that passes through.
+
+    ``target`` is the name of the database that is filled; ``definers`` whether those of others may
+    be named; ``events`` whether they run. Afterwards ``source`` is the name of the database that
+    was copied, ``replaced`` are the definers that could not stay, and ``complete`` tells whether
+    the end was seen.
+    """
+
+    target: str
+    definers: bool = True
+    events: bool = False
+    source: str = ""
+    replaced: set[str] = field(default_factory=set)
+    complete: bool = False
+    _own: re.Pattern[bytes] | None = None
+    _in_programs: bool = False
+    _begins: bool = True
+
+    def pass_through(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks of a dump as they have to be, cut at the ends of lines."""
+        first, tail = True, b""
+        for block in _whole_lines(blocks):
+            if first:
+                self._read_head(block)
+                block = _SANDBOX.sub(b"", block, count=1)
+                first = False
+            tail = (tail + block)[-200:]
+            yield self._changed(block)
+        self.complete = TRAILER in tail
+
+    def _read_head(self, block: bytes) -> None:
+        found = _DATABASE.search(block[:_HEAD])
+        self.source = found[1].decode(errors="replace").strip() if found else ""
+        if self.source and self.source != self.target:
+            # Literals and other names are matched, too, so that nothing is found inside of them.
+            own = rb"(?<!\.)(?P<own>" + re.escape(_quoted(self.source)) + rb"\.)(?=`)"
+            self._own = re.compile(own + rb"|" + _LITERAL + rb"|" + _NAME)
+
+    def _changed(self, block: bytes) -> bytes:
+        plain = not self._in_programs and b"DELIMITER ;;" not in block and b"DEFINER=" not in block
+        if plain and (self._own is None or _quoted(self.source) not in block):
+            return block
+        return b"".join(map(self._line, BytesIO(block)))
+
+    def _line(self, line: bytes) -> bytes:
+        if line.startswith(b"DELIMITER "):
+            self._in_programs, self._begins = line.startswith(b"DELIMITER ;;"), True
+            return line
+        if self._in_programs:
+            begins, self._begins = self._begins, line.rstrip().endswith(b";;")
+            return self._program(line) if begins and _PROGRAM.match(line) else line
+        if line.startswith(_DATA):
+            return line
+        if _VIEW.match(line):
+            return self._without_definer(line)
+        if self._own is not None and not line.startswith(b"--"):
+            target = _quoted(self.target) + b"."
+            return self._own.sub(lambda found: target if found["own"] else found[0], line)
+        return line
+
+    def _program(self, line: bytes) -> bytes:
+        if not self.events:
+            line = _EVENT.sub(rb"\1DISABLE ON SLAVE", line, count=1)
+        return self._without_definer(line)
+
+    def _without_definer(self, line: bytes) -> bytes:
+        found = None if self.definers else _DEFINER.search(line)
+        if found is None:
+            return line
+        self.replaced.add(found[1].decode(errors="replace"))
+        return line[: found.start()] + line[found.end() :]
+
+
+def _quoted(name: str) -> bytes:
+    return b"`" + name.replace("`", "``").encode() + b"`"
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same in blocks that end with a line, none smaller than the head of a dump."""
+    waiting: list[bytes] = []
+    size = 0
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        size += len(block)
+        if not end or size < _HEAD:
+            waiting.append(block)
+            continue
+        yield b"".join((*waiting, block[:end]))
+        waiting, size = [block[end:]], len(block) - end
+    rest = b"".join(waiting)
+    if rest:
+        yield rest

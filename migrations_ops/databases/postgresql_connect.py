@@ -1,0 +1,204 @@
+"""Connections to PostgreSQL: as the URL says and no variable, and what their errors mean."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from migrations_ops.databases.addresses import Address
+
+# How long, in seconds, a server may take to answer to a connection, and to a small question.
+PATIENCE = 10
+# What a URL may hand to libpq; the rest are words of some driver.
+_LIBPQ = frozenset(
+    {
+        "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation", "gssencmode",
+        "channel_binding", "target_session_attrs", "require_auth", "krbsrvname", "passfile",
+        "hostaddr",
+    }
+)  # fmt: skip
+# How asyncpg, pg8000 and libpq call the same thing.
+_SSL = {"true": "require", "false": "disable", "1": "require", "0": "disable"}
+# Where a server listens that is not told a host: as asyncpg looks for it; libpq knows one of them.
+_SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/var/pgsql_socket", "/private/tmp", "/tmp")
+# What a role or database sets for applications is not meant for us; and a server that asks after
+# us finds within half a minute that this machine is gone, and our locks with it. Of all that, what
+# this server knows; and nothing behind a pooler, where it would stay for the next one.
+_SESSION = """
+SELECT set_config(name, value, false) FROM (VALUES ('client_encoding', 'UTF8'),
+    ('statement_timeout', '0'), ('lock_timeout', '5s'), ('transaction_timeout', '0'),
+    ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+    ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+    ('client_connection_check_interval',
+        CASE WHEN version() ~ 'linux|darwin|freebsd' THEN '500ms' ELSE '0' END)
+) AS wanted (name, value)
+WHERE current_setting(name, true) IS NOT NULL AND pg_backend_pid() = %s
+"""
+_VARIABLES = threading.Lock()
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def parameters(address: Address) -> dict[str, str]:
+    """What libpq is told, without the password."""
+    told = {key: value for key, value in address.options.items() if key in _LIBPQ}
+    ssl = address.options.get("ssl", "")
+    if ssl:
+        told.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
+    port = str(address.port) if address.port else address.options.get("port", "")
+    if port:
+        told["port"] = port
+    if address.user:
+        told["user"] = address.user
+    return {**told, "host": address.host or _place(port or "5432"), "dbname": address.database}
+
+
+def _place(port: str) -> str:
+    """Where a server is whose URL names no host."""
+    found = (folder for folder in _SOCKETS if os.path.exists(f"{folder}/.s.PGSQL.{port}"))
+    return next(found, "localhost")
+
+
+def connect(address: Address, purpose: str = "") -> Connection:
+    """A connection in autocommit mode.
+
+    :param purpose: shown to whoever looks at the server's sessions.
+    :raises psycopg.Error: there is none.
+    """
+    name = f"migrations_ops {purpose}".strip()
+    told: dict[str, Any] = {**parameters(address)}
+    if "options" in address.options:
+        # As a rule the search_path: where a project's unqualified names go.
+        told["options"] = address.options["options"]
+    with _without_variables():
+        connection = psycopg.connect(
+            autocommit=True,
+            connect_timeout=PATIENCE,
+            application_name=name.encode("ascii", "replace").decode()[:63],
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            password=address.password or None,
+            **told,
+        )
+    try:
+        with promptly(connection):
+            connection.execute(_SESSION, (connection.info.backend_pid,))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _without_variables() -> Iterator[None]:
+    """PGHOST, PGSERVICE, PGOPTIONS and their like, hidden from libpq while it connects."""
+    with _VARIABLES:
+        hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+        for name in hidden:
+            del os.environ[name]
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+
+@contextmanager
+def promptly(connection: Connection, seconds: float = PATIENCE) -> Iterator[None]:
+    """Questions asked inside are answered within that time, or their connection is cut.
+
+    A network that hangs keeps the connection open: neither the system nor libpq notices.
+    """
+    timer = threading.Timer(seconds, cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def cut(connection: Connection) -> None:
+    """Break a connection off, whatever another thread is waiting for in it."""
+    with suppress(OSError, psycopg.Error):
+        # Borrowed: it is libpq's to close. (A descriptor that is doubled is none on Windows.)
+        borrowed = socket.socket(fileno=connection.pgconn.socket)
+        try:
+            borrowed.shutdown(socket.SHUT_RDWR)
+        finally:
+            borrowed.detach()
+
+
+def is_behind_a_pooler(connection: Connection) -> bool:
+    """Whether somebody stands between us and the server, who deals out its sessions.
+
+    PgBouncer invents the process number that it tells at the beginning, whatever its mode: one
+    that leaves us our session until the end cannot be told from one that does not.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and int(row[0]) != connection.info.backend_pid
+
+
+def in_words(error: BaseException, label: str) -> str:
+    """What an error of PostgreSQL means to a person."""
+    if isinstance(error, errors.InsufficientPrivilege):
+        return f"{label} does not allow that: {_first_line(error)}"
+    if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+        return f"{label} is locked by another process"
+    if isinstance(error, errors.DiskFull):
+        return f"the disk that holds {label} is full"
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return f"{label} may only be read"
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return f"{label} cannot be reached: {_first_line(error)}"
+    return f"{label} cannot be read: {_first_line(error)}"
+
+
+def remedy(error: BaseException) -> str:
+    """What a person can do about such an error."""
+    text = str(error)
+    if isinstance(error, errors.InsufficientPrivilege):
+        return "Grant the role of this environment what it needs: docs/servers.md"
+    if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+        return "Let the other process finish, or stop it, and try again."
+    if isinstance(error, errors.DiskFull):
+        return "Make room there and try again."
+    if "password" in text or "no pg_hba.conf entry" in text or "authentication" in text:
+        return "Check user and password in the url of this environment."
+    if "does not exist" in text:
+        return "Check the url of this environment in the configuration."
+    return "See whether the server runs and the url is right, and try again."
+
+
+def may_come_up(error: BaseException) -> bool:
+    """Whether a server may answer when it is asked again a little later."""
+    text = str(error)
+    return isinstance(error, psycopg.OperationalError) and any(
+        part in text
+        for part in (
+            "refused", "No such file", "timeout", "closed the connection", "reset by peer",
+            "the database system is", "too many clients", "connection slots",
+        )
+    )  # fmt: skip
+
+
+def was_answered(error: BaseException) -> bool:
+    """Whether a connection failed by the word of a server, and not for want of one."""
+    return isinstance(error, psycopg.OperationalError) and not (
+        may_come_up(error) or "resolve host" in str(error)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    """The driver's own words in one line: they name host and user, and never a password."""
+    message = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or [""]
+    text = next((line for line in lines if "FATAL" in line or "ERROR" in line), lines[0])
+    return text.rpartition("FATAL:")[2].strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,119 @@
+"""What a failed upgrade has left on a server that could not roll all of it back."""
+
+from __future__ import annotations
+
+import re
+
+from migrations_ops.alembic_steps import CommandRun
+from migrations_ops.backups import Shelf
+from migrations_ops.databases import Database
+from migrations_ops.environments import Environment
+from migrations_ops.errors import NeedsAPerson
+from migrations_ops.restore import restore_and_prove
+from migrations_ops.results import Backup, Fingerprint
+from migrations_ops.status import Standing
+from migrations_ops.words import counted
+from migrations_ops.work import Work
+
+_SHOWN = 5
+# Statements that leave nothing behind when they fail, but for an INVALID index.
+_HARMLESS = re.compile(
+    r"\s*(SELECT|SHOW|SET|(CREATE\s+(UNIQUE\s+)?|DROP\s+|RE)INDEX\s+CONCURRENTLY)\b", re.IGNORECASE
+)
+
+
+def differences(before: Fingerprint, now: Fingerprint) -> list[str]:
+    """The names of what is not as it was, in words."""
+    keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
+    told = [f"{key} is {_fate(key, before, now)}" for key in keys]
+    if before.revisions != now.revisions:
+        told.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
+    return told
+
+
+def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
+    if key not in before.schema:
+        return "new"
+    return "changed" if key in now.schema else "gone"
+
+
+def in_brief(found: list[str]) -> str:
+    """The first few of these differences."""
+    more = f" and {counted(len(found) - _SHOWN, 'more difference')}" if len(found) > _SHOWN else ""
+    return f"{', '.join(found[:_SHOWN])}{more}"
+
+
+def settle_half_applied(
+    work: Work, standing: Standing, backup: Backup, reason: str, run: CommandRun | None
+) -> str:
+    """Undo what can be undone without a doubt; a protected database is not put back unasked.
+
+    An application goes on writing to it: what it has written since the backup would be lost from
+    its sight.
+
+    :param run: how the upgrade ended; None where nobody knows.
+    :returns: a sentence that says how the database is now.
+    :raises NeedsAPerson: a half of a revision stands there; or it could not be put back.
+    """
+    environment, database = standing.environment, standing.database
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    half = database.look(environment.version_table).begun
+    dropped = database.drop_invalid_indexes(before) if half else []
+    now = database.fingerprint(environment.version_table)
+    if now.structure_equals(before) and (not half or (run is not None and _left_no_rows(run))):
+        note_resolved(work, environment, database)
+        gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
+            dropped
+        )
+        return f"{environment.name} is as it was{gone}."
+    if not environment.protected:
+        kept = restore_and_prove(work, environment, backup)
+        return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
+    raise _for_a_person(standing, backup, reason, before, now, half=bool(half))
+
+
+def _for_a_person(
+    standing: Standing,
+    backup: Backup,
+    reason: str,
+    before: Fingerprint,
+    now: Fingerprint,
+    *,
+    half: bool,
+) -> NeedsAPerson:
+    name, label = standing.environment.name, standing.database.label
+    back = Shelf.restore_command(name, backup.name)
+    if not half:
+        stands = ", ".join(now.revisions) or "no revision"
+        return NeedsAPerson(
+            f"{reason[:1].upper()}{reason[1:]}; {name} ({label}) stands at {stands}: what came"
+            " before the revision that failed is applied as a whole, and stays.",
+            untouched=f"Its content before is safe in {backup.name}.",
+            next=f"To go on from there, type the same again; to go back: {back}",
+        )
+    found = differences(before, now)
+    stays = in_brief(found) if found else "its schema is as before, but rows were changed"
+    return NeedsAPerson(
+        f"{reason[:1].upper()}{reason[1:]}, and half of a revision stands in {name} ({label}):"
+        f" {stays}.",
+        untouched=f"Its content before is safe in {backup.name}; upgrades are refused until then.",
+        next=f"Type: {back}; or repair it by hand, and then: invoke resolve --env {name}"
+        " --rolled-back, or --applied",
+    )
+
+
+def _left_no_rows(run: CommandRun) -> bool:
+    """Whether the revision that failed did nothing that could have stayed but make an index."""
+    told = [each for each in run.statements if each["revision"] == run.failed_revision]
+    return all(_HARMLESS.match(each["sql"]) for each in told)
+
+
+def note_resolved(work: Work, environment: Environment, database: Database) -> None:
+    """Note in the ledger that nothing of what had begun is there."""
+    begun = database.look(environment.version_table).begun
+    if begun:
+        revisions = [{"revision": each} for each in begun]
+        database.note(
+            environment.name,
+            {"event": "resolved", "how": "rolled back", **work.facts, "revisions": revisions},
+        )

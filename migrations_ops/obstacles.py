@@ -1,0 +1,37 @@
+"""What a server does not allow is said before anything is begun, not after it has failed."""
+
+from __future__ import annotations
+
+from migrations_ops.errors import Refused
+from migrations_ops.losses import without_allowed
+from migrations_ops.results import Finding
+from migrations_ops.status import Standing
+from migrations_ops.work import Work
+
+UNTESTED = "engine-untested"
+
+
+def require_no_obstacles(work: Work, standing: Standing) -> None:
+    """:raises Refused: no backup could be taken, be verified, or be put back."""
+    environment = standing.environment
+    allowed = work.allowed(environment)
+    if environment.engine_untested or not environment.protected:
+        # What is only tried out there is found out by trying.
+        allowed = (*allowed, UNTESTED)
+    found = without_allowed(standing.database.find_obstacles(), allowed)
+    errors = [each for each in found if each.severity == "error"]
+    if errors:
+        raise Refused(
+            f"{environment.name} cannot be released: {errors[0].message}.",
+            untouched="No database was touched.",
+            next=_next(errors[0], standing),
+        )
+
+
+def _next(error: Finding, standing: Standing) -> str:
+    name = standing.environment.name
+    if error.code == UNTESTED:
+        return f"If you have tried it yourself: engine_untested = true in environments.{name}"
+    if error.code == "no-restore":
+        return "See to that; or, if a person would put a backup back: --allow no-restore"
+    return "See to that, and type the same again: invoke doctor lists all that is missing."

@@ -1,0 +1,23 @@
+"""How often a step is tried again that found a table locked, and after which time.
+
+A short lock timeout keeps the application's queue short: while an ALTER waits, all that comes after
+it waits as well. What is lost by that is won back by trying again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+# Lock not available, deadlock, serialisation; lock wait timeout and deadlock of MariaDB.
+LOCKED = frozenset({"55P03", "40P01", "40001", "1205", "1213"})
+ATTEMPTS = 12
+# Seconds: the first wait, and the longest one.
+_FIRST, _LONGEST = 0.5, 8.0
+
+
+def delays() -> Iterator[float]:
+    """The seconds before each further attempt: twice as long each time, and never the same."""
+    for number in range(ATTEMPTS - 1):
+        longest = min(_LONGEST, _FIRST * 2**number)
+        yield random.uniform(longest / 2, longest)

@@ -1,0 +1,412 @@
+"""What a statement says that it does to a schema, in phrases: of any engine, names unresolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from migrations_ops.databases.sql_words import Syntax, Word, group, split, words
+
+# The kinds of objects as statements call them, and as facts do.
+_KINDS = {
+    ("MATERIALIZED", "VIEW"): "materialized view",
+    ("FOREIGN", "TABLE"): "table",
+    ("EVENT", "TRIGGER"): "object",
+    ("TABLE",): "table",
+    ("VIEW",): "view",
+    ("INDEX",): "index",
+    ("SEQUENCE",): "sequence",
+    ("FUNCTION",): "function",
+    ("AGGREGATE",): "function",
+    ("ROUTINE",): "function",
+    ("PROCEDURE",): "procedure",
+    ("TRIGGER",): "trigger",
+    ("POLICY",): "policy",
+    ("RULE",): "rule",
+    ("TYPE",): "type",
+    ("DOMAIN",): "domain",
+    ("EXTENSION",): "extension",
+    ("SCHEMA",): "schema",
+    ("STATISTICS",): "statistics",
+    ("EVENT",): "event",
+    ("OPERATOR",): "object",
+    ("COLLATION",): "object",
+    ("CAST",): "object",
+    ("SERVER",): "object",
+}
+_FILLERS = ("IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "TEMPORARY", "TEMP", "ONLINE", "IGNORE")
+_BODIES = ("FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "PACKAGE")
+# What stands before a statement within a block.
+_OPENERS = ("BEGIN", "THEN", "ELSE", "LOOP", "DECLARE", "EXECUTE")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One thing that is said; all names are in small letters, with their schemas if those are told.
+
+    ``does`` is one of: drop, rename, move (to another schema), drop column, rename column,
+    alter column (``to`` is what of it), drop constraint (``kind`` may be empty), truncate (``to``
+    is "restart" where it is said), revoke (``to`` is the role), touch (anything else that changes
+    an object), detach, path (the schema that unqualified names now mean), count (a sequence is set
+    anew; ``name`` is any literal), disown (all of a role).
+    """
+
+    does: str
+    name: str
+    kind: str = ""
+    table: str = ""
+    to: str = ""
+
+
+def statements_of(sql: str, syntax: Syntax) -> list[list[Word]]:
+    """The statements of a text, also those of a block that is run at once."""
+    told = words(sql, syntax)
+    if not told:
+        return []
+    if syntax == "sqlite" or _has_body(told, syntax):
+        return [told]
+    found: list[list[Word]] = []
+    for part in _split(told):
+        if part[0].means("DO") and syntax == "postgresql":
+            for word in part:
+                if word.literal and len(word.text) > 20:
+                    found += statements_in_block(words(unquoted(word), syntax))
+        else:
+            found.append(part)
+    return found
+
+
+def statements_in_block(told: list[Word]) -> list[list[Word]]:
+    """The statements between BEGIN and END, each from its verb on; also those in literals."""
+    found = []
+    for part in _split(told):
+        starts = [n for n, word in enumerate(part) if word.means(*_OPENERS)]
+        inside = part[starts[-1] + 1 :] if starts else part
+        if starts and part[starts[-1]].means("EXECUTE") and inside and inside[0].literal:
+            inside = words(unquoted(inside[0]), "postgresql")
+        found.append(inside)
+    return [part for part in found if part]
+
+
+def unquoted(literal: Word) -> str:
+    """What a literal stands for."""
+    text = literal.text[literal.text.index("'") + 1 :].removesuffix("'").replace("''", "'")
+    if literal.text[0] in "eE":
+        return re.sub(r"\\(.)", r"\1", text)
+    return text
+
+
+def _has_body(told: list[Word], syntax: Syntax) -> bool:
+    """Whether the marks in it do not separate statements."""
+    if not told[0].means("CREATE"):
+        return False
+    body = any(word.means(*_BODIES) for word in told[:12])
+    atomic = any(word.means("ATOMIC") for word in told)
+    return body and (syntax == "mariadb" or atomic)
+
+
+def _split(told: list[Word]) -> list[list[Word]]:
+    parts: list[list[Word]] = [[]]
+    for word in told:
+        if word.means(";"):
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return [part for part in parts if part]
+
+
+def phrases(sql: list[Word]) -> Iterator[Phrase]:
+    """What one statement says."""
+    if not sql:
+        return
+    reader = _Reader(sql)
+    verb = sql[0].text.upper()
+    match verb:
+        case "DROP":
+            yield from _drop(reader)
+        case "ALTER":
+            yield from _alter(reader)
+        case "CREATE":
+            yield from _create(reader)
+        case "RENAME":
+            yield from _rename(reader)
+        case "TRUNCATE":
+            yield from _truncate(reader)
+        case "REVOKE":
+            yield from _revoke(reader)
+        case "SET":
+            yield from _path(reader)
+        case "SELECT" if any(word.means("SETVAL") for word in sql):
+            yield from (Phrase("count", unquoted(word).lower()) for word in sql if word.literal)
+
+
+class _Reader:
+    """Goes through the words of a statement."""
+
+    def __init__(self, sql: list[Word], start: int = 1) -> None:
+        self.sql, self.at = sql, start
+
+    @property
+    def rest(self) -> list[Word]:
+        return self.sql[self.at :]
+
+    def sees(self, *keywords: str) -> bool:
+        """Whether these words come next, one after the other."""
+        coming = self.sql[self.at : self.at + len(keywords)]
+        return len(coming) == len(keywords) and all(
+            word.means(keyword) for word, keyword in zip(coming, keywords, strict=True)
+        )
+
+    def take(self, *keywords: str) -> bool:
+        if self.sees(*keywords):
+            self.at += len(keywords)
+            return True
+        return False
+
+    def skip(self, *keywords: str) -> None:
+        """Leave out any of these words, where another one follows that can be the name."""
+        while (
+            self.at + 1 < len(self.sql)
+            and self.sql[self.at].means(*keywords)
+            and not self.sql[self.at + 1].means(".", ";", ",")
+        ):
+            self.at += 1
+
+    def kind(self) -> str:
+        for keywords, kind in _KINDS.items():
+            if self.take(*keywords):
+                return kind
+        return ""
+
+    def name(self) -> str:
+        """A name with its schema, in one word."""
+        parts: list[str] = []
+        while self.at < len(self.sql):
+            word = self.sql[self.at]
+            self.at += 1
+            parts.append(word.text.lower())
+            if not self.sees("."):
+                break
+            self.at += 1
+        return ".".join(parts)
+
+    def names(self) -> list[str]:
+        """A list of names; what stands in brackets behind them does not count."""
+        found = [self.name()]
+        while True:
+            if self.sees("("):
+                self.at += len(group(self.sql, self.at)) + 2
+            self.take("*")
+            if not self.take(","):
+                return found
+            self.skip("ONLY")
+            found.append(self.name())
+
+
+def _drop(reader: _Reader) -> Iterator[Phrase]:
+    if reader.sees("OWNED") or reader.sees("ROLE") or reader.sees("USER"):
+        reader.take("OWNED", "BY") or reader.take("ROLE") or reader.take("USER")
+        reader.skip(*_FILLERS)
+        yield from (Phrase("disown", name) for name in reader.names())
+        return
+    reader.skip("TEMPORARY")
+    kind = reader.kind()
+    if not kind:
+        return
+    reader.skip(*_FILLERS)
+    names = reader.names()
+    table = reader.name() if reader.take("ON") else ""
+    yield from (Phrase("drop", name, kind, table) for name in names)
+
+
+def _create(reader: _Reader) -> Iterator[Phrase]:
+    """What takes the place of something of the same name says so."""
+    if reader.take("OR", "REPLACE"):
+        for number in range(reader.at, min(len(reader.sql), reader.at + 8)):
+            reader.at = number
+            if kind := reader.kind():
+                reader.skip(*_FILLERS)
+                yield Phrase("touch", reader.name(), kind)
+                return
+
+
+def _rename(reader: _Reader) -> Iterator[Phrase]:
+    """RENAME TABLE a TO b, c TO d: MariaDB's."""
+    if reader.take("TABLE") or reader.take("TABLES"):
+        reader.skip("IF", "EXISTS")
+        for part in split(reader.rest):
+            each = _Reader(part, 0)
+            name = each.name()
+            if each.take("TO"):
+                yield Phrase("rename", name, "table", to=each.name())
+
+
+def _truncate(reader: _Reader) -> Iterator[Phrase]:
+    reader.skip("TABLE", "ONLY")
+    names = reader.names()
+    to = "restart" if reader.sees("RESTART") else ""
+    yield from (Phrase("truncate", name, to=to) for name in names)
+
+
+def _revoke(reader: _Reader) -> Iterator[Phrase]:
+    ends = [n for n, word in enumerate(reader.sql) if word.means("FROM")]
+    starts = [n for n, word in enumerate(reader.sql) if word.means("ON")]
+    if not ends:
+        return
+    named = _Reader(reader.sql[: ends[-1]], starts[0] + 1 if starts else ends[-1])
+    named.skip("ALL", "TABLES", "SEQUENCES", "FUNCTIONS", "IN", "SCHEMA")
+    named.kind()
+    names = named.names() if named.rest else [""]
+    roles = _Reader(reader.sql, ends[-1] + 1)
+    roles.skip("GROUP")
+    taken = roles.names()
+    yield from (Phrase("revoke", name, to=role) for name in names for role in taken)
+
+
+def _path(reader: _Reader) -> Iterator[Phrase]:
+    reader.skip("SESSION", "LOCAL")
+    if reader.take("SEARCH_PATH") and (reader.take("TO") or reader.take("=")):
+        first = reader.sql[reader.at : reader.at + 1]
+        for word in first:
+            yield Phrase("path", unquoted(word).lower() if word.literal else word.text.lower())
+
+
+def _alter(reader: _Reader) -> Iterator[Phrase]:
+    if reader.take("DEFAULT", "PRIVILEGES"):
+        yield from (
+            Phrase("revoke", "default", to=phrase.to)
+            for start, word in enumerate(reader.sql)
+            if word.means("REVOKE")
+            for phrase in _revoke(_Reader(reader.sql[start:]))
+        )
+        return
+    reader.skip(*_FILLERS)
+    kind = reader.kind()
+    if not kind:
+        return
+    reader.skip(*_FILLERS)
+    name = reader.name()
+    if reader.sees("("):  # the arguments of a function
+        reader.at += len(group(reader.sql, reader.at)) + 2
+    table = reader.name() if kind in ("trigger", "policy", "rule") and reader.take("ON") else ""
+    reader.take("*")
+    if kind == "table":
+        for action in split(reader.rest):
+            yield from _table_action(name, _Reader(action, 0))
+        return
+    if reader.take("RENAME", "TO"):
+        yield Phrase("rename", name, kind, table, reader.name())
+    elif reader.take("SET", "SCHEMA"):
+        yield Phrase("move", name, kind, to=reader.name())
+    elif reader.take("RENAME", "VALUE") and len(reader.rest) > 2:
+        yield Phrase("rename", reader.rest[0].text, "value", to=reader.rest[2].text)
+    else:
+        if kind == "sequence" and any(word.means("RESTART") for word in reader.rest):
+            yield Phrase("count", name)
+        yield Phrase("touch", name, kind, table)
+
+
+def _table_action(table: str, reader: _Reader) -> Iterator[Phrase]:
+    verb = reader.sql[0].text.upper()
+    reader.at = 1
+    match verb:
+        case "RENAME":
+            yield from _table_rename(table, reader)
+        case "DROP":
+            yield from _table_drop(table, reader)
+        case "ALTER":
+            yield from _column_alter(table, reader)
+        case "MODIFY" | "CHANGE":
+            yield from _column_anew(table, verb, reader)
+        case "SET" if reader.take("SCHEMA"):
+            yield Phrase("move", table, "table", to=reader.name())
+        case "DETACH" if reader.take("PARTITION"):
+            yield Phrase("detach", reader.name(), table=table)
+        case "ATTACH" if reader.take("PARTITION"):
+            yield Phrase("touch", reader.name(), "table")
+        case "ENABLE" | "DISABLE" if reader.take("TRIGGER") or reader.take("RULE"):
+            yield Phrase("touch", reader.name(), "trigger", table)
+        case "ENABLE" if reader.take("ALWAYS") or reader.take("REPLICA"):
+            reader.at += 1
+            yield Phrase("touch", reader.name(), "trigger", table)
+        case "TRUNCATE" | "EXCHANGE" | "REORGANIZE" | "COALESCE":  # of partitions
+            yield Phrase("truncate", table)
+        case "ADD" | "VALIDATE" | "CLUSTER" | "OWNER":
+            return
+        case _:
+            yield Phrase("touch", table, "table")
+
+
+def _table_rename(table: str, reader: _Reader) -> Iterator[Phrase]:
+    if reader.take("CONSTRAINT"):
+        yield Phrase("drop constraint", reader.name(), table=table)
+    elif reader.take("INDEX") or reader.take("KEY"):
+        yield Phrase("drop", reader.name(), "index", table)
+    elif reader.take("TO") or reader.take("AS"):
+        yield Phrase("rename", table, "table", to=reader.name())
+    else:
+        reader.skip("COLUMN", "IF", "EXISTS")
+        column = reader.name()
+        if reader.take("TO"):
+            yield Phrase("rename column", column, table=table, to=reader.name())
+        else:
+            yield Phrase("rename", table, "table", to=column)
+
+
+def _table_drop(table: str, reader: _Reader) -> Iterator[Phrase]:
+    for keywords, kind in (
+        (("CONSTRAINT",), ""),
+        (("FOREIGN", "KEY"), "foreign key"),
+        (("CHECK",), "check"),
+    ):
+        if reader.take(*keywords):
+            reader.skip("IF", "EXISTS")
+            yield Phrase("drop constraint", reader.name(), kind, table)
+            return
+    if reader.take("PRIMARY", "KEY"):
+        yield Phrase("drop constraint", "", "primary key", table)
+    elif (reader.sees("INDEX") or reader.sees("KEY")) and len(reader.rest) > 1:
+        reader.at += 1
+        reader.skip("IF", "EXISTS")
+        yield Phrase("drop", reader.name(), "index", table)
+    elif reader.take("PARTITION"):
+        yield Phrase("truncate", table)
+    elif not (reader.sees("SYSTEM", "VERSIONING") or reader.sees("PERIOD")):
+        reader.skip("COLUMN", "IF", "EXISTS")
+        yield Phrase("drop column", reader.name(), table=table)
+
+
+def _column_alter(table: str, reader: _Reader) -> Iterator[Phrase]:
+    if reader.take("CONSTRAINT"):
+        yield Phrase("touch", reader.name(), "constraint", table)
+        return
+    if reader.take("INDEX") or reader.take("KEY"):
+        yield Phrase("touch", reader.name(), "index", table)
+        return
+    reader.skip("COLUMN", "IF", "EXISTS")
+    column = reader.name()
+    told = {word.text.upper() for word in reader.rest[:4] if not word.quoted}
+    whats = {
+        "type": {"TYPE", "COLLATE"},
+        "nullable": {"NULL"},
+        "default": {"DEFAULT", "IDENTITY", "GENERATED", "EXPRESSION"},
+        "storage": {"STORAGE", "COMPRESSION", "STATISTICS"},
+    }
+    for what, keywords in whats.items():
+        if told & keywords and (what == "type" or "TYPE" not in told):
+            yield Phrase("alter column", column, table=table, to=what)
+    if "RESTART" in told:
+        yield Phrase("count", table)
+
+
+def _column_anew(table: str, verb: str, reader: _Reader) -> Iterator[Phrase]:
+    """MODIFY and CHANGE write all of a column anew."""
+    reader.skip("COLUMN", "IF", "EXISTS")
+    column = reader.name()
+    if verb == "CHANGE":
+        to = reader.name()
+        if to != column:
+            yield Phrase("rename column", column, table=table, to=to)
+            column = to
+    yield Phrase("alter column", column, table=table, to="all")

@@ -1,0 +1,1 @@
+"""Whole releases on real servers of PostgreSQL and MariaDB."""

@@ -1,0 +1,334 @@
+"""What fails in the middle leaves nothing, or says what it leaves; and applications go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.on_servers.support import (
+    NEXT,
+    content,
+    copies,
+    is_postgres,
+    require_no_secret,
+    wait_for,
+)
+from tests.on_servers.test_release import COLUMN, is_asleep
+from tests.servers.databases import ServerDatabase
+from tests.servers.proxy import Proxy
+from tests.servers.shops import ServerShop
+from tests.support import R2, R3
+
+# A revision that fails in the real production alone, which no rehearsal can know.
+REAL_ALONE = """\
+    import os
+    bind = op.get_bind()
+    here = bind.scalar(sa.text({here!r}))
+    if os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy"):
+        op.execute("UPDATE no_such_table SET id = 1")"""
+INDEX = """\
+    import os
+    here = op.get_bind().scalar(sa.text("SELECT current_database()"))
+    real = os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy")
+    with op.get_context().autocommit_block():
+        op.execute("CREATE UNIQUE INDEX CONCURRENTLY uq_parent ON children (parent_id)")
+        if real:
+            op.execute("SELECT 1 / 0")"""
+
+
+def only_in_production(database: ServerDatabase) -> str:
+    here = "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
+    return REAL_ALONE.format(here=here)
+
+
+def version(database: ServerDatabase) -> str:
+    return str(database.execute("SELECT version_num FROM alembic_version")[0][0])
+
+
+def test_failed_upgrade_leaves_postgres_prod_as_it_was(postgres_filled: ServerShop) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    before = content(shop.prod_database)
+    ran = shop.invoke("release-migration")
+    assert ran.code == 3, ran.err
+    assert "everything was rolled back" in ran.err
+    assert content(shop.prod_database) == before
+    require_no_secret(shop, ran)
+
+
+def test_half_applied_revision_makes_mariadb_prod_dirty(mariadb_filled: ServerShop) -> None:
+    shop = mariadb_filled
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    ran = shop.invoke("release-migration")
+    assert ran.code == 4, ran.err
+    assert "column parents.more is new" in ran.err
+    assert "invoke restore --env prod" in ran.err
+    rows = shop.invoke("status-all", "--json").json["environments"]
+    assert [(each["state"], each["dirty"]) for each in rows] == [
+        ("at head", False),
+        ("dirty", True),
+    ]
+    again = shop.invoke("upgrade-prod")
+    assert again.code == 1, again.err
+    assert "half applied" in again.err
+    require_no_secret(shop, ran, again)
+
+
+def test_dirty_database_is_clean_after_a_restore(mariadb_filled: ServerShop) -> None:
+    shop = mariadb_filled
+    before = content(shop.prod_database)
+    file = shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    ran = shop.invoke("release-migration")
+    assert ran.code == 4, ran.err
+    command = ran.err.partition("invoke restore ")[2].partition(";")[0].split()
+    back = shop.invoke("restore", *command)
+    assert back.code == 0, back.err
+    assert content(shop.prod_database) == before
+    file.write_text(file.read_text().replace(only_in_production(shop.prod_database), ""))
+    done = shop.invoke("release-migration", "--allow", "edited-revision")
+    assert done.code == 0, done.err
+
+
+def test_repair_by_hand_is_taken_back_only_when_nothing_is_left(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    assert shop.invoke("release-migration").code == 4
+    neither = shop.invoke("resolve", "--env", "prod")
+    assert neither.code == 2, neither.err
+    early = shop.invoke("resolve", "--env", "prod", "--rolled-back")
+    assert early.code == 1, early.err
+    assert "parents.more" in early.err
+    shop.prod_database.execute("ALTER TABLE parents DROP COLUMN more")
+    done = shop.invoke("resolve", "--env", "prod", "--rolled-back")
+    assert done.code == 0, done.err
+    rows = shop.invoke("status-all", "--json").json["environments"]
+    assert rows[1]["state"] == "behind"
+
+
+def test_revision_that_was_finished_by_hand_is_taken_for_applied(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    assert shop.invoke("release-migration").code == 4
+    done = shop.invoke("resolve", "--env", "prod", "--applied")
+    assert done.code == 0, done.err
+    assert version(shop.prod_database) == NEXT
+    assert shop.invoke("status-all", "--check").code == 0
+
+
+def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    file = shop.add_revision(NEXT, R3, only_in_production(shop.prod_database))
+    ran = shop.invoke("release-migration")
+    assert ran.code == 4, ran.err
+    assert f"stands at {R3}" in ran.err
+    assert version(shop.prod_database) == R3
+    file.write_text(file.read_text().replace("no_such_table", "parents"))
+    again = shop.invoke("release-migration", "--allow", "edited-revision")
+    assert again.code == 0, again.err
+
+
+def test_invalid_index_is_dropped_when_nothing_else_is_left(postgres_filled: ServerShop) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, INDEX)
+    assert shop.invoke("release-migration", "--to", R3).code == 0
+    # Two children of one parent, since the rehearsal: no unique index can be built.
+    before = content(shop.prod_database)
+    shop.prod_database.execute("ALTER TABLE children ADD UNIQUE (parent_id)")
+    shop.prod_database.execute("ALTER TABLE children DROP CONSTRAINT children_parent_id_key")
+    ran = shop.invoke("release-migration")
+    assert ran.code in (3, 4), ran.err
+    assert content(shop.prod_database) == before
+    require_no_secret(shop, ran)
+
+
+def test_column_committed_before_a_failing_index_is_named(postgres_filled: ServerShop) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{INDEX}")
+    ran = shop.invoke("release-migration")
+    assert ran.code == 4, ran.err
+    assert "column parents.more is new" in ran.err
+    refused = shop.invoke("upgrade-prod")
+    assert refused.code == 1, refused.err
+    back = shop.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert back.code == 0, back.err
+    assert version(shop.prod_database) == R2
+
+
+def test_verify_that_fails_after_the_upgrade_puts_prod_back(filled: ServerShop) -> None:
+    # The models lack the column, and drift is an error in prod alone.
+    pyproject = filled.folder / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8")
+    pyproject.write_text(f'{text}drift = "strict"\n', encoding="utf-8")
+    before = content(filled.prod_database)
+    filled.add_revision(
+        NEXT, R3,
+        "    import os\n"
+        f"    here = op.get_bind().engine.url.database\n{COLUMN}",
+    )  # fmt: skip
+    ran = filled.invoke("release-migration", "--allow", "drift:remove_column parents.more")
+    assert ran.code in (0, 1), ran.err
+    filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert set(content(filled.prod_database)) == set(before)
+
+
+@pytest.mark.parametrize("victim", ["child", "server"])
+def test_what_is_killed_in_the_middle_leaves_postgres_as_it_was(
+    postgres_filled: ServerShop, victim: str
+) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, f'{COLUMN}\n    op.execute("SELECT pg_sleep(60)")')
+    before = content(shop.dev_database)
+    running = shop.start("release-migration")
+    wait_for(lambda: is_asleep(shop))
+    if victim == "server":
+        shop.dev_database.server.kill()
+    else:
+        kill_child(running.pid)
+    _, told = running.communicate(timeout=90)
+    if victim == "server":
+        shop.dev_database.server.start()
+    assert running.returncode in (3, 4), told
+    assert "Traceback" not in told
+    assert content(shop.dev_database) == before
+
+
+def kill_child(parent: int) -> None:
+    """Kill the step at work: the child of the release that has opened the server."""
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/cmdline", "rb") as line:
+                command = line.read().split(b"\0")
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"check" in command and b"downgrade" not in command:
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def blocked(database: ServerDatabase, seconds: float) -> Iterator[list[float]]:
+    """A transaction that has read `parents` stays open for so long; an application goes on
+    reading, and its waiting times are kept."""
+    waits: list[float] = []
+    done = threading.Event()
+
+    def application() -> None:
+        with database.server.session(database.name) as session:
+            while not done.is_set():
+                begun = time.monotonic()
+                session.cursor().execute("SELECT * FROM parents WHERE id = 1")
+                waits.append(time.monotonic() - begun)
+                time.sleep(0.01)
+
+    def blocker() -> None:
+        with database.server.session(database.name) as session:
+            cursor = session.cursor()
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT * FROM parents")
+            cursor.fetchall()
+            done.wait(seconds)
+            cursor.execute("COMMIT")
+
+    threads = [threading.Thread(target=each) for each in (application, blocker)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    try:
+        yield waits
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_application_never_waits_longer_than_the_lock_timeout(filled: ServerShop) -> None:
+    filled.add_revision(NEXT, R3, COLUMN)
+    assert filled.invoke("release-migration", "--to", R3).code == 0
+    with blocked(filled.dev_database, 6) as waits:
+        ran = filled.invoke("upgrade-dev")
+    assert ran.code == 0, ran.err
+    # Half a second is the timeout on PostgreSQL; the rest is for a busy machine. Without it, the
+    # application waits behind the ALTER for as long as the blocker takes.
+    assert max(waits) < 3
+    assert version(filled.dev_database) == NEXT
+
+
+def test_table_that_stays_locked_fails_the_step_and_changes_nothing(filled: ServerShop) -> None:
+    filled.add_revision(NEXT, R3, COLUMN)
+    assert filled.invoke("release-migration", "--to", R3).code == 0
+    before = content(filled.dev_database)
+    with blocked(filled.dev_database, 300):
+        running = filled.start("upgrade-dev")
+        wait_for(lambda: running.poll() is not None, 120)
+        _, told = running.communicate()
+    assert running.returncode == 3, told
+    assert content(filled.dev_database) == before
+
+
+def test_network_that_hangs_is_said_so(filled: ServerShop) -> None:
+    server = filled.prod_database.server
+    with Proxy(server.host, server.port) as proxy:
+        urls = {
+            "dev": filled.dev_database.url(),
+            "prod": proxy.through(filled.prod_database.url()),
+        }
+        filled.point(urls)
+        assert filled.invoke("status-all").code == 0
+        proxy.hang()
+        ran = filled.invoke("status-all", "--json")
+        states = {each["name"]: each["state"] for each in ran.json["environments"]}
+        assert states == {"dev": "behind", "prod": "unreachable"}
+        refused = filled.invoke("release-migration")
+        assert refused.code == 1, refused.err
+        require_no_secret(filled, ran, refused)
+    assert copies(filled) == set()
+
+
+def test_wrong_password_is_said_without_it(filled: ServerShop) -> None:
+    url = filled.prod_database.url()
+    word = next(each for each in ("hidden-word-of-postgres", "hidden-word-of-root") if each in url)
+    filled.point({"dev": filled.dev_database.url(), "prod": url.replace(word, "wrong-word")})
+    ran = filled.invoke("release-migration")
+    assert ran.code == 1, ran.err
+    assert "Check user and password" in ran.err
+    assert "wrong-word" not in ran.err + ran.out
+
+
+def test_server_that_is_not_up_yet_is_waited_for(filled: ServerShop) -> None:
+    server = filled.prod_database.server
+    pyproject = filled.folder / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8")
+    pyproject.write_text(text.replace("wait = 1\n", "wait = 30\n"), encoding="utf-8")
+    server.stop()
+    running = filled.start("release-migration")
+    time.sleep(1.5)
+    assert running.poll() is None
+    server.start()
+    _, told = running.communicate(timeout=90)
+    assert running.returncode == 0, told
+
+
+def test_full_disk_in_the_backup_folder_fails_before_anything_is_changed(
+    filled: ServerShop,
+) -> None:
+    pyproject = filled.folder / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8")
+    folder = '[tool.migrations_ops]\nbackups = "/dev/full/backups"\n'
+    pyproject.write_text(text.replace("[tool.migrations_ops]\n", folder, 1), encoding="utf-8")
+    before = content(filled.dev_database)
+    ran = filled.invoke("release-migration")
+    assert ran.code in (1, 3), ran.err
+    assert content(filled.dev_database) == before

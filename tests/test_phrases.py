@@ -1,0 +1,176 @@
+"""What statements say, in the SQL of each engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from migrations_ops.databases.sql_words import Syntax, words
+from migrations_ops.losses import find_losses
+from migrations_ops.phrases import phrases, statements_of
+from migrations_ops.results import Fingerprint
+from migrations_ops.said import Said
+from migrations_ops.writes import writes_of
+
+
+def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
+    """Each phrase as its words."""
+    found = [phrase for each in statements_of(sql, syntax) for phrase in phrases(each)]
+    return [
+        tuple(word for word in (each.does, each.name, each.kind, each.table, each.to) if word)
+        for each in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ('DROP TABLE IF EXISTS audit.a, "B c" CASCADE; DROP VIEW v',
+         [("drop", "audit.a", "table"), ("drop", "b c", "table"), ("drop", "v", "view")]),
+        ("DROP INDEX CONCURRENTLY IF EXISTS ix, audit.iy",
+         [("drop", "ix", "index"), ("drop", "audit.iy", "index")]),
+        ("DROP FUNCTION add(int, text[]), f CASCADE",
+         [("drop", "add", "function"), ("drop", "f", "function")]),
+        ("DROP POLICY p ON audit.t", [("drop", "p", "policy", "audit.t")]),
+        ("DROP MATERIALIZED VIEW m", [("drop", "m", "materialized view")]),
+        ("ALTER TABLE ONLY a DROP COLUMN b, ALTER c TYPE int USING (f(c, 1)), ADD d int DEFAULT 5",
+         [("drop column", "b", "a"), ("alter column", "c", "a", "type")]),
+        ("ALTER TABLE a ALTER COLUMN b SET NOT NULL, ALTER b DROP DEFAULT, ALTER b DROP IDENTITY",
+         [("alter column", "b", "a", "nullable"), ("alter column", "b", "a", "default"),
+          ("alter column", "b", "a", "default")]),
+        ("ALTER TABLE a RENAME CONSTRAINT x TO y", [("drop constraint", "x", "a")]),
+        ("ALTER TABLE a DISABLE TRIGGER t", [("touch", "t", "trigger", "a")]),
+        ("ALTER TABLE a ADD CONSTRAINT drop_it CHECK (b > 0), VALIDATE CONSTRAINT c", []),
+        ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", [("rename", "'a'", "value", "'b'")]),
+        ("ALTER FUNCTION f(int, int) RENAME TO g", [("rename", "f", "function", "g")]),
+        ("TRUNCATE TABLE ONLY a, b.c RESTART IDENTITY CASCADE",
+         [("truncate", "a", "restart"), ("truncate", "b.c", "restart")]),
+        ("REVOKE ALL ON a, b.c FROM app, public",
+         [("revoke", "a", "app"), ("revoke", "a", "public"),
+          ("revoke", "b.c", "app"), ("revoke", "b.c", "public")]),
+        ("ALTER DEFAULT PRIVILEGES IN SCHEMA a REVOKE ALL ON TABLES FROM app",
+         [("revoke", "default", "app")]),
+        ("CREATE OR REPLACE VIEW a.v AS SELECT 'DROP TABLE x; DROP TABLE y'",
+         [("touch", "a.v", "view")]),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $x$ DROP TABLE t; $x$", []),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql"
+         " BEGIN ATOMIC SELECT 1; DELETE FROM t; END", [("touch", "f", "function")]),
+        ("DO $$ DECLARE x int; BEGIN IF true THEN DROP TYPE a; ELSE NULL; END IF;"
+         " EXECUTE 'ALTER TABLE t DROP c'; END $$",
+         [("drop", "a", "type"), ("drop column", "c", "t")]),
+        ("SET LOCAL search_path TO audit, public", [("path", "audit")]),
+        ("/* a /* b */ c */ DROP TABLE d -- ; DROP TABLE e", [("drop", "d", "table")]),
+        ("INSERT INTO t VALUES ('x; DROP TABLE y', E'it\\'s; DROP TABLE z')", []),
+    ],
+)  # fmt: skip
+def test_postgresql_says(sql: str, told: list[tuple[str, ...]]) -> None:
+    assert said_by("postgresql", sql) == told
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("ALTER TABLE `t` MODIFY `a` int, CHANGE b c int NOT NULL, CHANGE COLUMN d d text",
+         [("alter column", "a", "t", "all"), ("rename column", "b", "t", "c"),
+          ("alter column", "c", "t", "all"), ("alter column", "d", "t", "all")]),
+        ("ALTER TABLE t DROP FOREIGN KEY fk, DROP PRIMARY KEY, DROP INDEX ix, DROP KEY iy,"
+         " DROP CONSTRAINT ck, DROP `key`",
+         [("drop constraint", "fk", "foreign key", "t"), ("drop constraint", "primary key", "t"),
+          ("drop", "ix", "index", "t"), ("drop", "iy", "index", "t"),
+          ("drop constraint", "ck", "t"), ("drop column", "key", "t")]),
+        ("ALTER TABLE t RENAME INDEX a TO b, RENAME COLUMN x TO y",
+         [("drop", "a", "index", "t"), ("rename column", "x", "t", "y")]),
+        ("DROP INDEX ix ON t", [("drop", "ix", "index", "t")]),
+        ("RENAME TABLE a TO b, c TO d.e",
+         [("rename", "a", "table", "b"), ("rename", "c", "table", "d.e")]),
+        ("/*!50000 DROP TABLE */ t # and no more", [("drop", "t", "table")]),
+        ("INSERT INTO t VALUES ('it\\'s; DROP TABLE x')", []),
+        ("CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW BEGIN DELETE FROM a; DROP TABLE b; END",
+         []),
+        ("DROP EVENT IF EXISTS e", [("drop", "e", "event")]),
+    ],
+)  # fmt: skip
+def test_mariadb_says(sql: str, told: list[tuple[str, ...]]) -> None:
+    assert said_by("mariadb", sql) == told
+
+
+@pytest.mark.parametrize(
+    ("syntax", "sql", "told"),
+    [
+        ("postgresql", "UPDATE ONLY audit.t AS x SET a = 1, (b, c) = (1, 2) FROM u WHERE z = 1",
+         [("audit.t", "", {"a", "b", "c"})]),
+        ("postgresql", "WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM x"
+         " ON CONFLICT (id) DO UPDATE SET a = excluded.a", [("t", "d", set()), ("u", "i", {"a"})]),
+        ("postgresql", "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN UPDATE SET a = 1"
+         " WHEN NOT MATCHED BY SOURCE THEN DELETE", [("t", "di", {"a"})]),
+        ("postgresql", "DELETE FROM t USING u WHERE t.a = u.a", [("t", "d", set())]),
+        ("postgresql", "COPY audit.t (a) FROM stdin", [("audit.t", "i", set())]),
+        ("mariadb", "UPDATE t JOIN u ON t.a = u.a SET t.b = 1 WHERE t.id = 3",
+         [("t", "", {"b"}), ("u", "", {"b"})]),
+        ("mariadb", "DELETE a FROM t AS a JOIN u b ON a.x = b.x", [("t", "d", set())]),
+        ("mariadb", "INSERT IGNORE INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 1, b = 2",
+         [("t", "i", {"a", "b"})]),
+        ("mariadb", "REPLACE INTO t SET a = 1", [("t", "ir", {"a"})]),
+        ("mariadb", "INSERT INTO t SET a = 1", [("t", "i", set())]),
+    ],
+)  # fmt: skip
+def test_a_write_is_told_from_another(syntax: Syntax, sql: str, told: list[Any]) -> None:
+    found = [
+        (each.table, "d" * each.deletes + "i" * each.inserts + "r" * each.replaces, {*each.columns})
+        for each in writes_of(words(sql, syntax))
+    ]
+    assert found == told
+
+
+MODIFIED = {
+    "table t": "engine = innodb default charset = utf8mb4",
+    "column t.a": "int(11) not null default 5 on update current_timestamp()",
+    "column t.id": "int(11) not null auto_increment",
+    "index ix on t": "create index ix on t(a)",
+    "index ix on u": "create index ix on u(a)",
+    "trigger tr": "before update on t for each row update u set b = 1",
+}
+
+
+def losses(after: dict[str, str], *told: dict[str, Any]) -> set[str]:
+    before = Fingerprint((), MODIFIED, {})
+    said = Said.by(told, MODIFIED, after, "mariadb")
+    found = find_losses(before, Fingerprint((), after, {}), said, "prod")
+    return {f"{each.code}:{each.where}" for each in found if each.severity == "error"}
+
+
+def test_what_modify_leaves_out_is_found_though_the_type_is_said() -> None:
+    """Alembic writes MODIFY for alter_column: it keeps only what it is told of the column."""
+    after = MODIFIED | {"column t.a": "bigint(20) default null", "column t.id": "bigint(20)"}
+    told = [
+        part
+        for name in ("a", "id")
+        for part in (
+            {"kind": "alter_column", "table": "t", "name": name, "changes": ["type"], "batch": 0},
+            {"sql": f"ALTER TABLE t MODIFY {name} BIGINT NULL"},
+        )
+    ]
+    assert losses(after, *told) == {
+        "changed-column:t.a", "weakened-column:t.a", "weakened-column:t.id",
+    }  # fmt: skip
+    renamed = MODIFIED | {"column t.b": "int(11) default null"}
+    del renamed["column t.a"]
+    rename = {"kind": "rename_column", "table": "t", "name": "a", "to": "b", "batch": 0}
+    assert losses(renamed, rename, {"sql": "ALTER TABLE t CHANGE a b INTEGER NULL"}) == {
+        "changed-column:t.a", "weakened-column:t.a",
+    }  # fmt: skip
+    # Who writes the statement himself says all of it.
+    assert losses(after, *(part for part in told if "sql" in part)) == set()
+
+
+def test_an_index_is_dropped_on_its_own_table_alone() -> None:
+    after = {key: text for key, text in MODIFIED.items() if not key.startswith("index")}
+    assert losses(after, {"sql": "DROP INDEX ix ON t"}) == {"lost-index:ix on u"}
+    operation = {"kind": "drop_index", "table": "u", "name": "ix"}
+    assert losses(after, operation, {"sql": "DROP INDEX ix ON t"}) == set()
+
+
+def test_a_trigger_of_mariadb_writes_what_its_body_says() -> None:
+    told = Said.by([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
+    assert told.updated == {("t", "a"), ("u", "b")}
