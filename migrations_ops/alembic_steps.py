@@ -197,7 +197,7 @@ def start_step(
     """
     settings = project.settings
     python = environment.python or running_python()
-    argv = [str(python), str(CHILD)]
+    argv = [str(python), str(CHILD), *_dialect(project.url(environment))]
     for number, command in enumerate(commands):
         argv += ["--then"] if number else []
         argv += [*global_options(settings.alembic, environment), *command]
@@ -210,6 +210,12 @@ def start_step(
             next=f"Check python and directory of environments.{environment.name}.",
         ) from None
     return Step(child, environment)
+
+
+def _dialect(url: str) -> list[str]:
+    """What the child imports ahead of time, if it is not SQLite's."""
+    scheme = url.partition("://")[0]
+    return [] if scheme.startswith("sqlite") else [f"--dialect={scheme}"]
 
 
 def global_options(ini: Path, environment: Environment) -> list[str]:
@@ -252,6 +258,9 @@ def orders_for(
         "statements": True,
         "stdout": None if stdout is None else str(stdout),
         "ledger": facts,
+        # Of what changes a server's database, one at a time: also an orphan of a dead release.
+        "step_lock": facts is not None and instead is None and database.folder is None,
+        "step_wait": project.settings.wait,
         "watched": watched,
     }
 

@@ -97,8 +97,8 @@ def _for_a_person(
         f"{reason[:1].upper()}{reason[1:]}, and half of a revision stands in {name} ({label}):"
         f" {stays}.",
         untouched=f"Its content before is safe in {backup.name}; upgrades are refused until then.",
-        next=f"Type: {back}; or repair it by hand, and then: invoke resolve --env {name}"
-        " --rolled-back, or --applied",
+        next=f"Type: {back}; or repair it by hand, and then:"
+        f" invoke resolve --env {name} --rolled-back or --applied",
     )
 
 

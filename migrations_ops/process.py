@@ -165,6 +165,15 @@ class Kept:
 
     def __init__(self, keeper: subprocess.Popen[bytes]) -> None:
         self._keeper = keeper
+        self.told_to_end = False
+
+    def end(self) -> None:
+        """Have it ended, without waiting for that."""
+        self.told_to_end = True
+        assert self._keeper.stdin is not None
+        # The end of its input tells the keeper to end the program.
+        with contextlib.suppress(OSError):
+            self._keeper.stdin.close()
 
     def lines(self) -> Iterator[bytes]:
         """What it writes to standard error, until it has ended."""
@@ -207,7 +216,6 @@ def kept(
             keeper.stdin.flush()
         yield Kept(keeper)
     finally:
-        # The end of its input tells it to end the program, which it gives some time for that.
         with contextlib.suppress(OSError):
             keeper.stdin.close()
         keeper.stdin = None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from migrations_ops.alembic_steps import orders_for
 from migrations_ops.backups import Shelf
+from migrations_ops.doubts import row_of
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
 from migrations_ops.half_applied import differences, in_brief
@@ -11,6 +15,7 @@ from migrations_ops.moves import change
 from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
+from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import Standing, require_own, require_readable, stand
 from migrations_ops.upgrade import back_up
@@ -52,30 +57,60 @@ def _fate(applied: bool) -> str:
 
 
 def _stamp(work: Work, standing: Standing) -> None:
-    begun = standing.look.begun
-    wanted = standing.history.resolve(begun[-1], standing.look.revisions)
+    name, direction = list(standing.look.begun.items())[-1]
+    to = name if direction == "upgrade" else (standing.history.parents[name] or ("base",))[0]
+    wanted = standing.history.resolve(to, standing.look.revisions)
     work.record.update(from_=standing.look.revisions, to=wanted)
-    change(work, standing, ["stamp", begun[-1]], wanted)
+    change(work, standing, ["stamp", to], wanted)
 
 
 def _require_as_before(work: Work, standing: Standing) -> None:
-    """:raises Refused: something is not as it was in the newest backup from before."""
+    """:raises Refused: something is not as it was before the revision began."""
     environment, database = standing.environment, standing.database
     shelf = Shelf.of(work.project.settings, environment)
-    before = [
-        each for each in shelf.backups() if set(each.revisions) == set(standing.look.revisions)
-    ]
-    if not before:
+    good = [backup for backup in shelf.backups() if row_of(backup) == "good"]
+    if not good:
         return  # there is nothing to compare it with
-    now = database.fingerprint(environment.version_table)
-    found = differences(shelf.fingerprint(before[-1]), now)
-    if found:
-        raise Refused(
-            f"{environment.name} is not as it was in {before[-1].name}: {in_brief(found)}.",
-            untouched="Nothing was changed.",
-            next="Undo that too, and try again; or put the backup back:"
-            f" {Shelf.restore_command(environment.name, before[-1].name)}",
-        )
+    with work.record.step("compare", environment.name) as step:
+        before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
+        found = differences(before, database.fingerprint(environment.version_table))
+        if found:
+            raise Refused(
+                f"{environment.name} is not as it was before the revision began:"
+                f" {in_brief(found)}.",
+                untouched="Nothing was changed.",
+                next="Undo that too, and try again; or put the backup back:"
+                f" {Shelf.restore_command(environment.name, good[-1].name)}",
+            )
+        step.note = "the schema is as it was"
+
+
+def _as_it_was(work: Work, standing: Standing, backup: Backup, taken: Fingerprint) -> Fingerprint:
+    """What the database was when the revision began: the backup, with the revisions between them.
+
+    :raises Refused: these fail on a copy.
+    """
+    if set(taken.revisions) == set(standing.look.revisions):
+        return taken
+    environment = standing.environment
+    place = work.scratch(f"resolve{standing.database.suffix}")
+    scratch = standing.database.make_scratch(place, Path(backup.file))
+    commands = [["upgrade", name] for name in standing.look.revisions]
+    child = work.take_step(f"{environment.name}.resolve", environment, commands)
+    try:
+        for _ in commands:
+            run = child.run(orders_for(work.project, environment, instead=scratch), last=False)
+            if run.failure or run.refused:
+                raise Refused(
+                    f"The revisions since {backup.name} fail on a copy of it:"
+                    f" {run.failure or run.refused}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next=f"Put it back: {Shelf.restore_command(environment.name, backup.name)}",
+                )
+        return scratch.fingerprint(environment.version_table)
+    finally:
+        child.close()
+        scratch.remove()
 
 
 def _note(work: Work, standing: Standing, how: str) -> None:

@@ -83,7 +83,7 @@ class Look:
     ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
     ``tables`` counts the tables other than the version table; ``environment`` is
     the one that its ledger says it is, empty without a ledger; ``begun`` are the revisions of
-    which a half is applied, as the ledger tells.
+    which a half is applied, as the ledger tells, with their direction.
     """
 
     exists: bool
@@ -94,7 +94,7 @@ class Look:
     trouble: str = ""
     remedy: str = ""
     environment: str = ""
-    begun: tuple[str, ...] = ()
+    begun: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,16 @@ class Ledger:
     """What a database remembers: which environment it is, and what was applied to it.
 
     ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
-    ``stamped`` are those that stand in the version table and never ran; ``begun`` those that have
-    begun where nothing is rolled back, and have not come to their end.
+    ``stamped`` are those that stand in the version table and never ran; ``begun`` maps those that
+    have begun where nothing is rolled back, and have not come to their end, to their direction:
+    ``upgrade`` or ``downgrade``.
     """
 
     environment: str = ""
     identity: str = ""
     ran: Mapping[str, str | None] = field(default_factory=dict)
     stamped: frozenset[str] = frozenset()
-    begun: tuple[str, ...] = ()
+    begun: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,9 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
         return "unreachable", look.trouble
     if not look.exists:
         return "missing", ""
-    if look.begun:
-        return "dirty", f"revision {', '.join(look.begun)} has begun there, and is half applied"
+    half = half_applied(history, look)
+    if half:
+        return "dirty", f"revision {', '.join(half)} has begun there, and is half applied"
     if not look.revisions:
         return ("unversioned", "") if look.tables else ("empty", "")
     unknown = history.unknown(look.revisions)
@@ -125,6 +126,21 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
     if history.lead_to(look.revisions, wanted):
         return "behind", ""
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
+
+
+def half_applied(history: History, look: Look) -> list[str]:
+    """The revisions that have begun and, as the version table tells, not come to their end.
+
+    On MariaDB that table is written first: a crash in between leaves a note of what is whole.
+    """
+    if not look.begun or not _known(history, look):
+        return list(look.begun)
+    reached = history.ancestors(look.revisions)
+    return [
+        name
+        for name, direction in look.begun.items()
+        if (name in reached) is (direction == "downgrade")
+    ]
 
 
 def require_own(place: Place) -> None:
@@ -197,8 +213,8 @@ def _advice_when_dirty(standing: Standing) -> str:
     back = standing.way_back or Shelf.restore_command(name)
     resolve = f"invoke resolve --env {name}"
     return (
-        f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --applied"
-        f" if the whole revision is there now, {resolve} --rolled-back if nothing of it is"
+        f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --rolled-back"
+        f" if nothing of the revision is left, {resolve} --applied if it is whole"
     )
 
 

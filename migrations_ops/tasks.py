@@ -430,8 +430,8 @@ def adopt(c: Context, env: str | None = None, yes: bool = False, json: bool = Fa
 @task(
     "Revisions",
     env=_NO_DEFAULT,
-    applied="the whole revision is there now",
-    rolled_back="nothing of the revision is there any more",
+    applied="the whole revision is there now (default: off)",
+    rolled_back="nothing of the revision is there any more (default: off)",
     json=_JSON,
 )
 def resolve(

@@ -200,7 +200,6 @@ def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, S
     while True:
         attempt.standing.database.require_held()
         orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
-        orders["step_lock"] = attempt.standing.database.folder is None
         last = len(attempt.commands) == 1
         try:
             run = child.run(orders, listener(work, environment), last=last)
@@ -374,6 +373,9 @@ def _settle_new(standing: Standing) -> str:
     look = database.look(environment.version_table)
     if not look.exists or (not look.tables and not look.revisions and not look.trouble):
         database.remove()
+        # What holds more than tables, functions for example, is not removed.
+        look = database.look(environment.version_table)
+    if not look.exists:
         return f"{environment.name} does not exist, as before."
     raise NeedsAPerson(
         f"The upgrade of {environment.name} failed, and what it began to create is in"

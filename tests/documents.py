@@ -7,6 +7,8 @@ In a document:
 
 - ``<!-- sandbox: repository -->`` begins with a fresh copy of this repository's own Alembic
   project, ``<!-- sandbox: shop -->`` with one of tests/projects/shop. No database exists yet.
+  ``<!-- sandbox: postgresql -->`` and ``<!-- sandbox: mariadb -->`` have the shop over two empty
+  databases of a server of their own.
 - In a block of ``console``, ``$ `` begins a command, and what follows is its output, standard
   error included. A command ends with 0, unless ``$ echo $?`` below it says something else. A line
   ``...`` stands for any lines.
@@ -25,12 +27,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from migrations_ops.tasks import namespace
+from tests.servers.databases import Server, ServerDatabase
+from tests.servers.fixtures import started
+from tests.servers.mariadb import MariaServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.shops import server_shop
 from tests.support import PROJECTS, REPOSITORY, clean_environment
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -189,7 +197,7 @@ class Stage:
         done = subprocess.run(
             words,
             cwd=self.folder,
-            env=clean_environment(COLUMNS="100", **variables),
+            env=self.variables(COLUMNS="100", **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -197,6 +205,9 @@ class Stage:
             check=False,
         )
         return done.returncode, self._as_at_home(done.stdout.decode("utf-8"))
+
+    def variables(self, **more: str) -> dict[str, str]:
+        return clean_environment(**more)
 
     def _as_at_home(self, text: str) -> str:
         for path, name in (
@@ -207,6 +218,40 @@ class Stage:
         ):
             text = text.replace(path, name)
         return text
+
+
+class ServerStage(Stage):
+    """The shop over two databases of a server."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        names = ("shop_dev", "shop")
+        dev, prod = (ServerDatabase(server, server.create_database(name)) for name in names)
+        self.shop = server_shop(folder / "project", dev, prod)
+        self.folder = self.shop.folder
+        self._where = f"127.0.0.1:{server.port}"
+
+    def variables(self, **more: str) -> dict[str, str]:
+        return self.shop.environment(**more)
+
+    def _as_at_home(self, text: str) -> str:
+        return super()._as_at_home(text).replace(self._where, "db.example")
+
+
+@contextmanager
+def staged(project: str, folder: Path) -> Iterator[Stage]:
+    """The sandbox of a scene; its server, if it has one, ends with it."""
+    kinds: dict[str, Callable[[], PostgresServer | MariaServer]] = {
+        "postgresql": PostgresServer,
+        "mariadb": MariaServer,
+    }
+    if project not in kinds:
+        yield Stage(project, folder)
+        return
+    server = started(kinds[project])
+    try:
+        yield ServerStage(server, folder)
+    finally:
+        server.close()
 
 
 def normal(text: str) -> list[str]:
@@ -295,16 +340,16 @@ class Difference:
 def play(scene: Scene, folder: Path) -> list[Difference]:
     """Play a scene; what came out differently."""
     lines = scene.document.read_text(encoding="utf-8").splitlines()
-    stage = Stage(scene.project, folder)
     differences = []
-    for act in scene.acts:
-        if isinstance(act, File):
-            stage.write(act)
-            continue
-        code, output = stage.run(act.text)
-        expected = "\n".join(lines[act.first : act.last])
-        if code != act.exit or (act.shown and not fits(expected, output)):
-            differences.append(Difference(act, code, expected, output))
+    with staged(scene.project, folder) as stage:
+        for act in scene.acts:
+            if isinstance(act, File):
+                stage.write(act)
+                continue
+            code, output = stage.run(act.text)
+            expected = "\n".join(lines[act.first : act.last])
+            if code != act.exit or (act.shown and not fits(expected, output)):
+                differences.append(Difference(act, code, expected, output))
     return differences
 
 

@@ -36,6 +36,7 @@ SCHEMA_OF = {
     "downgrade": "release",
     "stamp": "release",
     "adopt": "release",
+    "resolve": "release",
     "restore": "release",
     "verify": "verify",
     "status": "status",

@@ -71,13 +71,16 @@ def found(postgres: PostgresServer) -> Iterator[Found]:
     with swept(postgres), postgres.session(postgres.create_database()) as connection:
         connection.execute(START.encode())
         before = fingerprint(connection)
+        reached: dict[str, Fingerprint] = {}
 
         def run(
             statements: str, *operations: Mapping[str, Any], told: bool = True
         ) -> dict[str, str]:
-            with connection.transaction(force_rollback=True):
-                connection.execute(statements.encode())
-                after = fingerprint(connection)
+            if statements not in reached:
+                with connection.transaction(force_rollback=True):
+                    connection.execute(statements.encode())
+                    reached[statements] = fingerprint(connection)
+            after = reached[statements]
             heard = [*operations, *([{"sql": statements}] if told else [])]
             said = Said.by(heard, before.schema, after.schema, "postgresql")
             return {
@@ -230,6 +233,7 @@ CASES: dict[str, tuple[str, set[str], set[str]]] = {
     "rows by truncate": ("TRUNCATE parents CASCADE",
                          {"lost-rows:parents", "lost-rows:children", 'lost-rows:"audit.loans"'},
                          {"lost-rows:children", 'lost-rows:"audit.loans"'}),
+    "rows of a part, all": ("TRUNCATE events_2020", {"lost-rows:events"}, set()),
     "rows of a part": ("DELETE FROM events_2020", {"lost-rows:events"}, set()),
     "rows by a common table expression": (
         "WITH gone AS (DELETE FROM events RETURNING *) SELECT count(*) FROM gone",

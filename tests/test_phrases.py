@@ -155,6 +155,7 @@ def test_what_modify_leaves_out_is_found_though_the_type_is_said() -> None:
         "changed-column:t.a", "weakened-column:t.a", "weakened-column:t.id",
     }  # fmt: skip
     renamed = MODIFIED | {"column t.b": "int(11) default null"}
+    renamed |= {"index ix on t": "create index ix on t(b)"}
     del renamed["column t.a"]
     rename = {"kind": "rename_column", "table": "t", "name": "a", "to": "b", "batch": 0}
     assert losses(renamed, rename, {"sql": "ALTER TABLE t CHANGE a b INTEGER NULL"}) == {

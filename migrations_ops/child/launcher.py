@@ -41,6 +41,13 @@ _AHEAD = (
 _OF_SERVERS = (".connections", ".sessions")
 
 
+# What a failing statement is raised in, and what nobody has to mend.
+_DRIVERS = (
+    "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
+    "mysql.connector", "greenlet",
+)  # fmt: skip
+
+
 class Control:
     """The reading end of the channel: one line allows one command, the end means stop."""
 
@@ -406,9 +413,10 @@ def _where(error: BaseException) -> str | None:
 
     import alembic
 
+    drivers = [sys.modules[name].__file__ for name in _DRIVERS if name in sys.modules]
     libraries = [
         os.path.dirname(os.path.abspath(file))
-        for file in (__file__, alembic.__file__, sqlalchemy.__file__)
+        for file in (__file__, alembic.__file__, sqlalchemy.__file__, *filter(None, drivers))
     ]
     places = [
         f"{frame.filename}:{frame.lineno}"

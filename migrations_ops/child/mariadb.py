@@ -12,6 +12,7 @@ from typing import Any
 from .driver import MARIADB, ask
 from .server_transactions import ServerTransactions
 from .sql_control import commits_by_itself, may_stop_halfway, may_write
+from .transactions import TransactionTorn
 
 # How often a session was asked for each kind of statement, also behind SQLAlchemy's back.
 _COUNTS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Com\\_%' AND Value > 0"
@@ -77,7 +78,11 @@ class MariaDBTransactions(ServerTransactions):
         if self._done:
             return
         if not self._in_autocommit_block:
-            raise self._torn("was to be committed before it had come to its end")
+            raise TransactionTorn(
+                f"revision {self.revision} was to be committed before it had come to its end: leave"
+                " out connection.commit(); or, if it or env.py catches an error and goes on, mend"
+                " that error, which its log may show"
+            )
         self._tell_committed()
 
     def _before_statement(self, connection: Any, sql: str) -> None:

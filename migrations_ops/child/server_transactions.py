@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -248,15 +247,8 @@ class ServerTransactions:
         return ask(context.connection.connection.dbapi_connection, sql)
 
     def _torn(self, what: str) -> TransactionTorn:
-        return torn(str(self.revision), what)
-
-    def _warn(self, said: str) -> None:
-        print(f"migrations_ops: {said}", file=sys.stderr, flush=True)
-
-
-def torn(revision: str, what: str) -> TransactionTorn:
-    return TransactionTorn(
-        f"revision {revision} {what}, so that nothing of the run is kept:"
-        " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
-        " or env.py catches an error and goes on, mend that error, which its log may show"
-    )
+        return TransactionTorn(
+            f"revision {self.revision} {what}, so that nothing of the run is kept:"
+            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
+            " or env.py catches an error and goes on, mend that error, which its log may show"
+        )

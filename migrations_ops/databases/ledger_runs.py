@@ -35,7 +35,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
     environment, identity = "", ""
     ran: dict[str, str | None] = {}
     stamped: set[str] = set()
-    begun: dict[str, None] = {}
+    begun: dict[str, str] = {}
     for run in runs:
         event = run.get("event")
         if event == "identity":
@@ -44,7 +44,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
             name = each["revision"]
             begun.pop(name, None)
             if event == "begun":
-                begun[name] = None
+                begun[name] = str(run.get("direction", "upgrade"))
                 continue
             if event == "resolved":
                 continue
@@ -54,7 +54,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 ran[name] = each["source_hash"]
             elif event == "stamp":
                 stamped.add(name)
-    return Ledger(environment, identity, ran, frozenset(stamped), tuple(begun))
+    return Ledger(environment, identity, ran, frozenset(stamped), begun)
 
 
 def extended(

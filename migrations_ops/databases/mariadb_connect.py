@@ -38,6 +38,10 @@ _OTHERS = {"tidb": "TiDB", "vitess": "Vitess", "planetscale": "Vitess", "aurora"
            "singlestore": "SingleStore", "oceanbase": "OceanBase"}  # fmt: skip
 # The account as which a user was let in from a host: rights are granted to that one.
 _ACCOUNTS: dict[tuple[str, ...], tuple[str, ...]] = {}
+# With one of these, a role may say who defines a view or a routine.
+_MAY_NAME_DEFINERS = re.compile(
+    r"GRANT .*\b(?:ALL PRIVILEGES|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b.* ON \*\.\* TO"
+)
 _DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
 _LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
 _FULL = frozenset({3, 28, 1021, 1114})
@@ -263,6 +267,11 @@ def is_one_of_many(connection: Connection) -> bool:
     with suppress(pymysql.MySQLError):
         return bool(ask(connection, "SELECT @@wsrep_on")[0][0])
     return False
+
+
+def may_name_definers(connection: Connection) -> bool:
+    """Whether this role may say that others define a view or a routine."""
+    return any(_MAY_NAME_DEFINERS.match(str(grant)) for (grant,) in ask(connection, "SHOW GRANTS"))
 
 
 # -- errors -------------------------------------------------------------------------------------

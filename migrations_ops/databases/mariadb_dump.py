@@ -25,6 +25,7 @@ from migrations_ops.databases.mariadb_connect import (
     connect,
     database_of,
     in_words,
+    may_name_definers,
     remedy,
 )
 from migrations_ops.databases.mariadb_rewriting import TRAILER, Rewriting
@@ -45,10 +46,6 @@ _OPTIONS = (
     "--skip-add-locks", "--skip-dump-date",
 )  # fmt: skip
 _OF_MYSQL = ("--set-gtid-purged=OFF", "--column-statistics=0")
-# With one of these, a role may say who defines a view or a routine.
-_MAY_NAME_DEFINERS = re.compile(
-    r"GRANT .*\b(?:ALL PRIVILEGES|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b.* ON \*\.\* TO"
-)
 
 
 def dump(address: Address, into: Path, progress: Progress | None) -> None:
@@ -182,7 +179,7 @@ def restore(
     try:
         connection = connect(address, "restore")
         try:
-            tools, definers = require_tools(connection), _may_name_definers(connection)
+            tools, definers = require_tools(connection), may_name_definers(connection)
         finally:
             close(connection)
     except pymysql.MySQLError as error:
@@ -212,10 +209,6 @@ def restore(
         raise _unfilled(f"mariadb failed: {_bare(said or f'exit code {code}', address)}",
                         _advice(said))  # fmt: skip
     return tuple(sorted(rewriting.replaced))
-
-
-def _may_name_definers(connection: Connection) -> bool:
-    return any(_MAY_NAME_DEFINERS.match(str(grant)) for (grant,) in ask(connection, "SHOW GRANTS"))
 
 
 def _unpacked(file: Path, headway: _Headway) -> Iterator[bytes]:
@@ -268,6 +261,11 @@ def _bare(said: str, address: Address) -> str:
 
 def _advice(said: str) -> str:
     """What to do about what a client said."""
+    if "insufficient privileges to SHOW CREATE" in said:
+        return (
+            "Let this role see what others have defined: GRANT SELECT ON mysql.proc TO it, or from"
+            " MariaDB 11.3 on GRANT SHOW CREATE ROUTINE ON the database; and try again."
+        )
     found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", said)
     if found is None:
         return "Mend that, and try again."

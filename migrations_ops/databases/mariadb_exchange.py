@@ -7,16 +7,20 @@ events cannot move: they are made anew from their own definitions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pymysql
 
-from migrations_ops.databases.mariadb_connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb_connect import Connection, ask, may_name_definers, quoted
+from migrations_ops.databases.mariadb_rewriting import renamed
 
 # What moves with its table by a rename, and what has to be made again, in this order.
 _KINDS = ("FUNCTION", "PROCEDURE", "VIEW", "TRIGGER", "EVENT")
+# A default that is written without brackets.
+_NEXT = re.compile(r"nextval\(`(?:[^`]|``)*`\.`(?:[^`]|``)*`\)")
 # How long, in seconds, the tables may be in use until the exchange is given up.
 LOCK_WAIT = 10
 # In which column SHOW CREATE has the statement.
@@ -51,10 +55,13 @@ def exchange(connection: Connection, real: str, new: str, kept: str) -> None:
     """
     ask(connection, f"SET SESSION lock_wait_timeout = {LOCK_WAIT}, foreign_key_checks = 0")
     was, wanted = (read_extras(connection, name) for name in (real, new))
+    _require_definers(connection, was)
+    placed = _point_defaults(connection, new, real)
     moves = [*_moves(connection, real, kept), *_moves(connection, new, real)]
     drop_extras(connection, new, wanted)
     drop_extras(connection, real, was)
     # In a copy, events are switched off as on a replica.
+    wanted = [_of(extra, new, real) for extra in wanted]
     wanted = [
         replace(extra, statement=extra.statement.replace(" DISABLE ON SLAVE", " ENABLE", 1))
         if extra.kind == "EVENT"
@@ -73,10 +80,69 @@ def exchange(connection: Connection, real: str, new: str, kept: str) -> None:
             back = ", ".join(" TO ".join(reversed(move)) for move in reversed(moves))
             ask(connection, f"RENAME TABLE {back}" if moves else "DO 0")
         make_extras(connection, real, was)
+        for name in placed:
+            ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(real)}.{quoted(name)}")
         raise
     with suppress(pymysql.MySQLError):
         # For whoever studies what was there: the tables are what counts.
-        make_extras(connection, kept, [extra for extra in was if extra.kind != "EVENT"])
+        kept_extras = [_of(extra, real, kept) for extra in was if extra.kind != "EVENT"]
+        make_extras(connection, kept, kept_extras)
+
+
+def _of(extra: Extra, source: str, target: str) -> Extra:
+    """A view, say, as it is in another database: some name the one that they are in."""
+    return replace(extra, statement=renamed(extra.statement, source, target))
+
+
+def _require_definers(connection: Connection, extras: list[Extra]) -> None:
+    """What could not be made again must not be dropped.
+
+    :raises pymysql.OperationalError: others have defined some of them, and may not be named.
+    """
+    own = "DEFINER={}@{}".format(
+        *map(quoted, str(ask(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1))
+    )
+    foreign = [extra.name for extra in extras if own not in extra.statement[:300]]
+    if foreign and not may_name_definers(connection):
+        raise pymysql.OperationalError(
+            1227,
+            f"others have defined {', '.join(foreign[:3])}: you need (at least one of) the SET USER"
+            " privilege(s) to make that again",
+        )
+
+
+def _point_defaults(connection: Connection, new: str, real: str) -> list[str]:
+    """Let defaults that count up a sequence count that one which ``real`` will have.
+
+    :returns: sequences that were made there for this, since a default must find its own.
+    """
+    columns = ask(
+        connection,
+        "SELECT table_name, column_name, column_default FROM information_schema.columns"
+        " WHERE table_schema = %s AND LOCATE(%s, column_default)",
+        new,
+        f"{quoted(new)}.",
+    )
+    if not columns:
+        return []
+    sql = (
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_type = 'SEQUENCE' AND table_name NOT IN (SELECT table_name"
+        " FROM information_schema.tables WHERE table_schema = %s)"
+    )
+    placed = [str(name) for (name,) in ask(connection, sql, new, real)]
+    for name in placed:
+        ask(connection, f"CREATE SEQUENCE {quoted(real)}.{quoted(name)}")
+    for table, column, default in columns:
+        told = renamed(str(default), new, real)
+        if not _NEXT.fullmatch(told):
+            told = f"({told})"
+        ask(
+            connection,
+            f"ALTER TABLE {quoted(new)}.{quoted(table)} ALTER COLUMN {quoted(column)}"
+            f" SET DEFAULT {told}",
+        )
+    return placed
 
 
 def _moves(connection: Connection, source: str, target: str) -> Iterator[tuple[str, str]]:

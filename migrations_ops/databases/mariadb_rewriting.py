@@ -67,9 +67,7 @@ class Rewriting:
         found = _DATABASE.search(block[:_HEAD])
         self.source = found[1].decode(errors="replace").strip() if found else ""
         if self.source and self.source != self.target:
-            # Literals and other names are matched, too, so that nothing is found inside of them.
-            own = rb"(?<!\.)(?P<own>" + re.escape(_quoted(self.source)) + rb"\.)(?=`)"
-            self._own = re.compile(own + rb"|" + _LITERAL + rb"|" + _NAME)
+            self._own = _naming(self.source)
 
     def _changed(self, block: bytes) -> bytes:
         plain = not self._in_programs and b"DELIMITER ;;" not in block and b"DEFINER=" not in block
@@ -89,8 +87,7 @@ class Rewriting:
         if _VIEW.match(line):
             return self._without_definer(line)
         if self._own is not None and not line.startswith(b"--"):
-            target = _quoted(self.target) + b"."
-            return self._own.sub(lambda found: target if found["own"] else found[0], line)
+            return _renamed(line, self._own, self.target)
         return line
 
     def _program(self, line: bytes) -> bytes:
@@ -104,6 +101,23 @@ class Rewriting:
             return line
         self.replaced.add(found[1].decode(errors="replace"))
         return line[: found.start()] + line[found.end() :]
+
+
+def renamed(statement: str, source: str, target: str) -> str:
+    """A statement that names another database wherever it named ``source``."""
+    return _renamed(statement.encode(), _naming(source), target).decode()
+
+
+def _renamed(statement: bytes, own: re.Pattern[bytes], target: str) -> bytes:
+    name = _quoted(target) + b"."
+    return own.sub(lambda found: name if found["own"] else found[0], statement)
+
+
+def _naming(database: str) -> re.Pattern[bytes]:
+    """Where a database is named; literals and other names are matched, too, so that nothing is
+    found inside of them."""
+    own = rb"(?<!\.)(?P<own>" + re.escape(_quoted(database)) + rb"\.)(?=`)"
+    return re.compile(own + rb"|" + _LITERAL + rb"|" + _NAME)
 
 
 def _quoted(name: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +24,7 @@ from migrations_ops.databases.postgresql_connect import (
     parameters,
     promptly,
     remedy,
+    watched,
 )
 from migrations_ops.databases.postgresql_copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql_lock import Lock, hold, is_missing
@@ -152,7 +154,10 @@ class PostgreSQL:
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
         """Everything read inside comes from one moment, whatever others write meanwhile."""
-        with connect(self.address, "fingerprint") as connection:
+        with (
+            connect(self.address, "fingerprint") as connection,
+            watched(self.address, partial(cut, connection)),
+        ):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             try:
                 yield connection
@@ -181,7 +186,12 @@ class PostgreSQL:
 
         try:
             earlier = self._held.copies.restored(before)
-            with connect(earlier, "compare") as one, connect(self.address, "compare") as other:
+            with (
+                connect(earlier, "compare") as one,
+                connect(self.address, "compare") as other,
+                watched(earlier, partial(cut, one)),
+                watched(self.address, partial(cut, other)),
+            ):
                 return compare(one, other, pairs, progress, orphans=orphans)
         except psycopg.Error as error:
             what = f"The rows could not be compared: {in_words(error, self.label)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -123,6 +123,36 @@ def promptly(connection: Connection, seconds: float = PATIENCE) -> Iterator[None
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def watched(address: Address, give_up: Callable[[], object]) -> Iterator[None]:
+    """What goes on inside takes as long as it needs, unless the server has fallen silent.
+
+    Then it is given up. Somebody else asks the server meanwhile, twice before that is believed.
+
+    :param give_up: ends what goes on; called in a thread of its own.
+    """
+    done = threading.Event()
+    threading.Thread(target=_watch, args=(address, give_up, done), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _watch(address: Address, give_up: Callable[[], object], done: threading.Event) -> None:
+    silent = 0
+    while not done.wait(PATIENCE):
+        try:
+            connect(address, "watch").close()
+            silent = 0
+        except psycopg.Error as error:
+            # Any answer is one, and who is refused will be cut off by the system itself.
+            silent = silent + 1 if isinstance(error, errors.ConnectionTimeout) else 0
+        if silent == 2 and not done.is_set():
+            give_up()
+            return
 
 
 def cut(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,15 @@ from psycopg import sql
 
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.addresses import Address
-from migrations_ops.databases.postgresql_connect import Connection, connect, in_words, remedy
+from migrations_ops.databases.postgresql_connect import (
+    Connection,
+    connect,
+    cut,
+    in_words,
+    remedy,
+    was_answered,
+    watched,
+)
 from migrations_ops.databases.postgresql_lock import MAINTENANCE
 from migrations_ops.databases.postgresql_settings import copy_settings, kind_of
 from migrations_ops.databases.postgresql_tools import restore
@@ -126,8 +135,11 @@ class Copies:
                 connection = connect(self.place.of_database(name), "copies")
             except psycopg.Error as error:
                 failure = error
+                if not was_answered(error):
+                    break
                 continue
-            with connection:
+            place = self.place.of_database(name)
+            with connection, watched(place, partial(cut, connection)):
                 yield connection
             return
         assert failure is not None

@@ -15,7 +15,7 @@ from typing import NoReturn
 from migrations_ops import process
 from migrations_ops.databases import Progress
 from migrations_ops.databases.addresses import Address
-from migrations_ops.databases.postgresql_connect import PATIENCE, parameters
+from migrations_ops.databases.postgresql_connect import PATIENCE, parameters, watched
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.process_env import base_variables
 
@@ -235,15 +235,16 @@ def _run(
     said = _Said()
     with _credentials(address) as (variables, secrets):
         command = [*argv, "--no-password", f"--dbname={_conninfo(address)}"]
-        with process.kept(command, variables, secrets) as run:
+        with process.kept(command, variables, secrets) as run, watched(address, run.end):
             for line in run.lines():
                 follow(line)
                 said.hear(line)
             code, reason = run.ended()
     if code == 0 or (lenient and code == 1 and said.spared and not said.errors):
         return
+    why = "the server does not answer any more" if run.told_to_end else reason or said.why(code)
     raise StepFailed(
-        f"{name} failed: {_bare(reason or said.why(code), address)}.",
+        f"{name} failed: {_bare(why, address)}.",
         untouched=f"{address.label} was only read."
         if name == "pg_dump"
         else f"{address.label} is a copy, which is thrown away.",

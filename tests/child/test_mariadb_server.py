@@ -323,6 +323,15 @@ with create_engine(url).connect() as connection:
     assert project.everything() == before
 
 
+def test_commit_of_the_connection_is_refused_in_a_revision(project: ServerProject) -> None:
+    before = project.everything()
+    project.add_revision(R2, R1, ROWS + "    op.get_bind().commit()")
+    ran = project.run(ledger={})
+    assert f"revision {R2} was to be committed before it had come to its end" in ran.failure
+    assert not ran.committed
+    assert project.everything() == before
+
+
 def test_stamp_leaves_no_mark_that_something_was_begun(project: ServerProject) -> None:
     project.add_revision(R2, R1, COLUMN)
     ran = project.run("stamp", R2, ledger={})

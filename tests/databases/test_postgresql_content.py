@@ -272,10 +272,38 @@ def test_more_columns_than_one_answer_may_hold_are_compared(compared: Compared) 
     assert summary(compared(before, statements)) == dict.fromkeys(names, (1, 1))
 
 
-def test_what_row_security_hides_is_compared_all_the_same(compared: Compared) -> None:
-    """Or it fails: it never counts as gone what is only withheld."""
-    secured = "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
-    assert summary(compared(f"{KEYED}; {secured}", "UPDATE t SET a = NULL")) == {"a": (2, 2)}
+def test_rows_that_row_security_withholds_are_never_counted_as_gone(
+    postgres_database: ServerDatabase,
+) -> None:
+    """A role that may not see all rows is told so, as pg_dump would be."""
+    fill(postgres_database, "CREATE TABLE t (a integer); INSERT INTO t VALUES (1)")
+    postgres_database.execute(
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t TO app;"
+        "CREATE POLICY none_at_all ON t USING (false)"
+    )
+    with opened(postgres_database) as connection:
+        assert count(connection, ["t"]) == {"t": 1}
+        connection.execute("SET ROLE app")
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            count(connection, ["t"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            count_and_sum(connection, ["t"])
+
+
+def test_a_connection_is_left_as_it_was(postgres_database: ServerDatabase) -> None:
+    fill(postgres_database, "CREATE TABLE t (a integer)")
+    with opened(postgres_database) as one, opened(postgres_database) as other:
+        settings = "SELECT name, setting FROM pg_settings WHERE source = 'session' ORDER BY 1"
+        was = one.execute(settings).fetchall()
+        count_and_sum(one, ["t"])
+        compare(one, other, [Pair("t", "t")], None, orphans=True)
+        for connection in (one, other):
+            assert connection.execute(settings).fetchall() == was
+            with connection.transaction():
+                connection.execute("INSERT INTO t VALUES (1)")
+                shown = connection.execute("SHOW transaction_isolation").fetchone()
+                assert shown == ("read committed",)
 
 
 FAMILY = (

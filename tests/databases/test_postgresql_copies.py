@@ -495,60 +495,46 @@ def test_whoever_is_killed_in_the_exchange_leaves_one_whole_database(
 def test_sessions_that_may_not_be_ended_keep_all_as_it_was(
     postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
+    postgres.create_role("app", "x")
     with plain_role(postgres_database) as address:
         with connect(address) as connection:
             connection.execute("CREATE TABLE t AS SELECT 'old' AS a")
         file = dumped(address, tmp_path / "dump")
         copies = copies_of(address)
         new = copies.take(file)
-        before = postgres.databases()
-        with postgres.session(postgres_database.name) as of_superuser:
-            with pytest.raises(StepFailed) as raised:
-                copies.exchange(new)
-            assert of_superuser.execute("TABLE t").fetchall() == [("old",)]
-        assert raised.value.what == (
-            f"The sessions of postgres in {postgres_database.name} could not be ended, so that no"
-            " backup can take its place."
-        )
-        assert raised.value.next.endswith('GRANT pg_signal_backend TO "release"')
-        assert postgres.databases() == before
-        copies.exchange(new)
-        assert postgres_database.execute("TABLE t") == [("old",)]
-
-
-def test_the_grant_that_is_named_lets_sessions_be_ended(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    postgres.create_role("app", "x")
-    with plain_role(postgres_database) as address:
-        file = dumped(address, tmp_path / "dump")
-        copies = copies_of(address)
-        new = copies.take(file)
-        with postgres.session(postgres_database.name, user="app", password="x"):
-            with pytest.raises(StepFailed, match="sessions of app in") as raised:
-                copies.exchange(new)
+        before, name = postgres.databases(), postgres_database.name
+        with postgres.session(name, user="app", password="x"):
+            with postgres.session(name) as of_superuser:
+                with pytest.raises(StepFailed) as raised:
+                    copies.exchange(new)
+                assert of_superuser.execute("TABLE t").fetchall() == [("old",)]
+            assert raised.value.what == (
+                f"The sessions of app, postgres in {name} could not be ended, so that no backup"
+                " can take its place."
+            )
+            assert raised.value.untouched == f"{address.label} is as it was."
+            assert postgres.databases() == before
+            # What is named helps against all but a superuser's.
             postgres.execute(raised.value.next.partition("execute: ")[2])
             copies.exchange(new)
+    assert postgres_database.execute("TABLE t") == [("old",)]
 
 
-def test_prepared_transactions_keep_all_as_it_was(tmp_path: Path) -> None:
-    from tests.servers.fixtures import started
-
-    server = started(lambda: PostgresServer(max_prepared_transactions="5"))
+def test_prepared_transactions_keep_all_as_it_was(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    file = filled(postgres_database, tmp_path)
+    with postgres.session(postgres_database.name, autocommit=False) as session:
+        session.execute("INSERT INTO t VALUES ('prepared')")
+        session.execute("PREPARE TRANSACTION 'mine'")
+    copies = copies_of(address_of(postgres_database))
     try:
-        database = ServerDatabase(server, server.create_database())
-        file = filled(database, tmp_path)
-        with server.session(database.name, autocommit=False) as session:
-            session.execute("INSERT INTO t VALUES ('prepared')")
-            session.execute("PREPARE TRANSACTION 'mine'")
-        copies = copies_of(address_of(database))
         with pytest.raises(StepFailed, match="prepared transaction") as raised:
             copies.exchange(copies.take(file))
-        assert raised.value.untouched.endswith("is as it was.")
-        database.execute("COMMIT PREPARED 'mine'")
-        assert database.execute("SELECT count(*) FROM t") == [(2,)]
     finally:
-        server.close()
+        postgres_database.execute("COMMIT PREPARED 'mine'")
+    assert raised.value.untouched.endswith("is as it was.")
+    assert postgres_database.execute("SELECT count(*) FROM t") == [(2,)]
 
 
 def test_an_exchange_is_done_though_only_the_word_of_it_was_lost(

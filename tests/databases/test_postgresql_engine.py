@@ -23,6 +23,7 @@ from migrations_ops.results import Fingerprint
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
+from tests.servers.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 TABLE = "alembic_version"
@@ -35,6 +36,12 @@ CREATE INDEX ON children (parent_id);
 CREATE VIEW both_of AS SELECT name, c.id FROM parents p JOIN children c ON parent_id = p.id;
 INSERT INTO parents SELECT g, 'parent ' || g FROM generate_series(1, 20) g;
 INSERT INTO children SELECT g, g FROM generate_series(1, 20) g;
+"""
+# Takes a minute to dump or to sum, and a moment to make.
+LARGE = """
+CREATE TABLE large AS
+SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
+INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
 """
 
 
@@ -268,17 +275,11 @@ def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> N
 
 
 def test_a_backup_that_fails_leaves_no_session_behind(
-    postgres: PostgresServer,
-    postgres_database: ServerDatabase,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("migrations_ops.databases.postgresql_tools._LOCK_WAIT", 100)
     engine = filled(postgres_database)
-    with postgres.session(postgres_database.name, autocommit=False) as blocker:
-        blocker.execute("LOCK TABLE parents")
-        with pytest.raises(StepFailed):
-            back_up(engine, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        back_up(engine, tmp_path / "no such folder")
     assert ours(postgres, postgres_database.name) == 0
 
 
@@ -298,13 +299,7 @@ def test_an_interrupted_backup_ends_at_once(
 ) -> None:
     """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
     engine = filled(postgres_database)
-    postgres_database.execute(
-        "CREATE FUNCTION slow(text) RETURNS text LANGUAGE sql AS"
-        " $$ SELECT pg_sleep(600)::text $$;"
-        "CREATE TABLE large AS SELECT g, array_fill(random(), ARRAY[20000]) AS numbers"
-        " FROM generate_series(1, 4) AS g;"
-        "INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)"
-    )
+    postgres_database.execute(LARGE)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -687,3 +682,20 @@ def test_nothing_tells_the_password(
             act()
         texts.append(f"{raised.value} {raised.value.next}")
     assert not [text for text in texts if "hidden" in text]
+
+
+def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
+    postgres: PostgresServer,
+    postgres_database: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    postgres_database.execute(LARGE)
+    monkeypatch.setattr("migrations_ops.databases.postgresql_connect.PATIENCE", 1)
+    with Proxy(postgres.host, postgres.port) as proxy:
+        far = PostgreSQL.from_url(proxy.through(postgres_database.url()))
+        hang = threading.Timer(0.5, proxy.hang)
+        hang.start()
+        with pytest.raises(StepFailed) as raised:
+            far.back_up(tmp_path / "far.dump", TABLE, None)
+    assert "does not answer any more" in raised.value.what

@@ -134,7 +134,7 @@ def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
     assert ran.code == 4, ran.err
     assert f"stands at {R3}" in ran.err
     assert version(shop.prod_database) == R3
-    file.write_text(file.read_text().replace("no_such_table", "parents"))
+    file.write_text(file.read_text().replace("UPDATE no_such_table SET id = 1", "SELECT 1"))
     again = shop.invoke("release-migration", "--allow", "edited-revision")
     assert again.code == 0, again.err
 
@@ -266,7 +266,10 @@ def test_application_never_waits_longer_than_the_lock_timeout(filled: ServerShop
     assert version(filled.dev_database) == NEXT
 
 
-def test_table_that_stays_locked_fails_the_step_and_changes_nothing(filled: ServerShop) -> None:
+def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
+    postgres_filled: ServerShop,
+) -> None:
+    filled = postgres_filled
     filled.add_revision(NEXT, R3, COLUMN)
     assert filled.invoke("release-migration", "--to", R3).code == 0
     before = content(filled.dev_database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
+from pathlib import Path
 
 from tests.on_servers.support import (
     HEAD,
@@ -167,8 +167,9 @@ def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
         wait_for(lambda: "upgrade" in record_or_nothing(filled))
         second = filled.invoke("upgrade-dev")
         assert second.code == 5, second.err
-        assert "release-migration" in second.err
         assert "works on" in second.err
+        if is_postgres(filled.dev_database):  # MariaDB knows sessions by their numbers alone
+            assert "release-migration" in second.err
     finally:
         first.send_signal(signal.SIGINT)
         _, told = first.communicate(timeout=60)
@@ -253,11 +254,35 @@ def record_or_nothing(shop: ServerShop) -> str:
 
 
 def test_no_password_stands_in_the_list_of_processes(filled: ServerShop) -> None:
-    seen: set[str] = set()
+    seen, programs = set[str](), set[str]()
     running = filled.start("release-migration")
     while running.poll() is None:
-        listed = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=False)
-        seen |= {line for line in listed.stdout.splitlines() if "hidden-word-of" in line}
+        for pid in descendants(running.pid):
+            command, told = process(pid)
+            programs.add(Path(command.partition("\0")[0]).name)
+            # What env.py reads is its own affair: the tool hands it no password here.
+            if "hidden-word-of" in command + told:
+                seen.add(command)
     running.communicate()
     assert running.returncode == 0
-    assert {line for line in seen if "ps axeww" not in line} == set()
+    assert seen == set()
+    assert programs & {"pg_dump", "mariadb-dump", "pg_restore", "mariadb"}
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        text = " ".join((task / "children").read_text() for task in tasks)
+    except OSError:
+        return []
+    return [each for child in map(int, text.split()) for each in (child, *descendants(child))]
+
+
+def process(pid: int) -> tuple[str, str]:
+    """The arguments and the variables of a process, as others can read them."""
+    try:
+        folder = Path(f"/proc/{pid}")
+        return (folder / "cmdline").read_text(), (folder / "environ").read_text()
+    except OSError:
+        return "", ""

@@ -30,6 +30,7 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "max_connections": "100",
+    "max_prepared_transactions": "5",
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     # Segments in the data folder, so that none survives a kill in the system's shared memory.
