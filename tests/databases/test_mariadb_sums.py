@@ -6,7 +6,7 @@ from collections import Counter
 
 import pymysql
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.databases.mariadb_connect import ask
@@ -113,6 +113,9 @@ ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.none() | st.integers(0, 2)), max_size
 
 
 @given(one=ROWS, other=ROWS)
+@example(one=[("a", None, None)], other=[(None, "a", None)])
+@example(one=[("a|b", "c", 1)], other=[("a", "b|c", 1)])
+@example(one=[("", None, 1)], other=[(None, "", 1)])
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

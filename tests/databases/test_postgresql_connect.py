@@ -313,6 +313,7 @@ def test_behind_a_pooler_nothing_is_left_for_the_next_one(
     address = Address.of(pgbouncer.url(postgres_database.name))
     with closing(connect(address)) as connection:
         assert is_behind_a_pooler(connection)
+        assert connection.execute(before).fetchall() == [("0", "0")]
     with pgbouncer.server.session(postgres_database.name, port=pgbouncer.port) as session:
         for _ in range(4):
             assert session.execute(before).fetchall() == [("0", "0")]

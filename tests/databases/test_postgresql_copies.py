@@ -549,7 +549,7 @@ def test_an_exchange_is_done_though_only_the_word_of_it_was_lost(
         if new == postgres_database.name:
             # As when the network breaks between the commit and the answer.
             connection.execute("COMMIT")
-            connection.close()
+            raise psycopg.OperationalError("the connection is lost")
 
     monkeypatch.setattr(postgresql_copies, "_rename", rename)
     kept = copies.exchange(copies.take(file))

@@ -295,11 +295,16 @@ def ours(postgres: PostgresServer, name: str) -> int:
 
 
 def test_an_interrupted_backup_ends_at_once(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+    postgres: PostgresServer,
+    postgres_database: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
     engine = filled(postgres_database)
     postgres_database.execute(LARGE)
+    slow = "migrations_ops.databases.postgresql_content.count_and_sum"
+    monkeypatch.setattr(slow, lambda connection, _: connection.execute("SELECT pg_sleep(600)"))
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
