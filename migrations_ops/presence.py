@@ -43,9 +43,12 @@ def _sign_of_life(settings: Settings, standing: Standing) -> tuple[str, str]:
     """What tells that a database was there once, and the way to bring it back; else empty."""
     environment, label = standing.environment, standing.database.label
     shelf = Shelf.of(settings, environment)
-    way = shelf.way_back()
+    sidecars = shelf.sidecars()
+    # On a server it may have been made empty: a release that failed then left a copy of nothing.
+    never_held = standing.state == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
+    way = "" if never_held else shelf.way_back()
     if way:
-        newest = (shelf.latest_sidecar() or shelf.sidecars()[-1])["name"]
+        newest = (shelf.latest_sidecar() or sidecars[-1])["name"]
         return f"there are backups of it: the newest is {newest}", f"Bring it back: {way}"
     strays = shelf.strays()
     if strays:
@@ -55,18 +58,21 @@ def _sign_of_life(settings: Settings, standing: Standing) -> tuple[str, str]:
             f"If it is the right one, copy {shelf.folder / file} to {label} and type:"
             f" invoke verify --env {environment.name}",
         )
-    told = _told_of(settings.releases, environment)
+    told = _told_of(settings.releases, environment, by_backups=not never_held)
     return told, f"If it was moved or deleted, bring {label} back and try again"
 
 
-def _told_of(releases: Path, environment: Environment) -> str:
-    """Which record or evidence tells that an environment had a database; else empty."""
+def _told_of(releases: Path, environment: Environment, *, by_backups: bool) -> str:
+    """Which record or evidence tells that an environment had a database; else empty.
+
+    :param by_backups: whether it is enough that a backup was taken.
+    """
     for document in read_records(releases):
         steps = document.get("steps")
         for step in steps if isinstance(steps, list) else ():
             if isinstance(step, dict) and step.get("environment") == environment.name:
                 kind, outcome = step.get("name"), step.get("outcome")
-                there = (kind, outcome) in (("back up", "verified"), ("back up", "reused"))
+                there = by_backups and kind == "back up" and outcome in ("verified", "reused")
                 changed = kind in ("upgrade", "restore") and document.get("outcome") == "released"
                 if there or changed:
                     return f"{document.get('task')} {document.get('id')} has found or filled it"

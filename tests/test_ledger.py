@@ -298,15 +298,6 @@ class TestWithoutOne:
         assert list(ledger.ran) == [R3]
         assert ledger.environment == "dev"
 
-    def test_parent_and_child_write_it_alike(self, filled: Sandbox) -> None:
-        from migrations_ops.child import ledger as written_there
-        from migrations_ops.databases import sqlite_ledger as written_here
-
-        content = [{"event": "identity", "account": "O'Hara é"}]
-        assert written_here._text_of(content) == written_there._text_of(content)
-        query(filled.dev, written_here._text_of(content))
-        assert runs(filled.dev) == content
-
     def test_both_hash_a_script_alike(self, filled: Sandbox) -> None:
         from migrations_ops.child.ledger import source_hash
         from migrations_ops.scripts import digest

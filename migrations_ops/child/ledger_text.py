@@ -1,4 +1,4 @@
-"""The ledger of a server's database as text: a list of runs, as JSON, carried by a view.
+"""The ledger of a database as text: a list of runs, as JSON, carried by a view.
 
 Constants and pure functions only: the parent imports this module, too.
 """
@@ -13,6 +13,8 @@ NAME = "migrations_ops_ledger"
 # The event of a revision that has begun and not come to its end, where a part of it may be
 # committed: whoever finds it last knows that the database holds a half.
 BEGUN = "begun"
+
+_HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
 
 Run = dict[str, Any]
 
@@ -29,6 +31,18 @@ def from_text(text: str) -> list[Run] | None:
         return None
     sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
     return runs if sound else None
+
+
+def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:
+    """The statement that writes a ledger; SQLite keeps it word for word."""
+    return f"{_HEAD}{to_text(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
+
+
+def from_sqlite(sql: str) -> list[Run] | None:
+    """The runs that such a statement holds; None where it is another one."""
+    if not (sql.startswith(_HEAD) and sql.endswith(_TAIL)):
+        return None
+    return from_text(sql[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
 
 
 def environment_in(runs: Iterable[Run]) -> str:

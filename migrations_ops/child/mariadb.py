@@ -6,10 +6,13 @@ it is done. The parent hears of it before anything is committed that cannot be t
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from .driver import MARIADB, ask
+from .driver import MARIADB, ask, sqlstate_of
 from .server_transactions import ServerTransactions
 from .sql_control import commits_by_itself, may_stop_halfway, may_write
 from .transactions import TransactionTorn
@@ -17,6 +20,11 @@ from .transactions import TransactionTorn
 # How often a session was asked for each kind of statement, also behind SQLAlchemy's back.
 _COUNTS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Com\\_%' AND Value > 0"
 _COUNTED = ("Com_alter", "Com_create", "Com_drop", "Com_rename", "Com_truncate", "Com_commit")
+# The server's code for a table that is in use.
+_LOCKED = "1205"
+# For how long, in seconds, a statement in the middle of a revision is tried again, and after which
+# time at most: it does not wait for the lock, so that nobody waits behind it.
+_TRIED_FOR, _LONGEST = 60.0, 1.0
 
 
 class MariaDBTransactions(ServerTransactions):
@@ -43,6 +51,9 @@ class MariaDBTransactions(ServerTransactions):
 
     def _follow_failures(self) -> None:
         from alembic.runtime.migration import MigrationContext
+        from sqlalchemy import Engine, event
+
+        event.listen(Engine, "do_execute", self._execute)
 
         original = MigrationContext.run_migrations
 
@@ -102,6 +113,29 @@ class MariaDBTransactions(ServerTransactions):
         elif rows != 0 and may_write(sql):
             self._written = True
 
+    def _execute(self, cursor: Any, sql: str, parameters: Any, context: Any) -> bool:
+        """Try again what found a table in use, once the revision as a whole cannot be.
+
+        A change of the schema that got no lock has changed nothing, and its transaction is
+        committed in any case.
+        """
+        if self._told is None or self._told != self.revision or not commits_by_itself(sql):
+            return False
+        if not self._works_on(context.root_connection):
+            return False
+        for wait in _waits():
+            try:
+                context.dialect.do_execute(cursor, sql, parameters, context)
+            except Exception as error:
+                if sqlstate_of(error) != _LOCKED:
+                    raise
+            else:
+                return True
+            time.sleep(wait)
+            if self._stopped:
+                raise KeyboardInterrupt
+        return False  # and SQLAlchemy tries it for the last time
+
     def _failed(self) -> None:
         """Take the mark away again where nothing was committed, if the connection still lives."""
         if self.revision is None or self._migrating is None:
@@ -122,3 +156,11 @@ class MariaDBTransactions(ServerTransactions):
             for name, value in rows
             if str(name).startswith(_COUNTED) and "temporary" not in str(name)
         )
+
+
+def _waits() -> Iterator[float]:
+    """Seconds, longer and longer, until all the time is over."""
+    longest, until = 0.1, time.monotonic() + _TRIED_FOR
+    while time.monotonic() < until:
+        yield random.uniform(longest / 2, longest)
+        longest = min(_LONGEST, longest * 1.5)

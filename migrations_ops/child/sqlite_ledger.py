@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .driver import ask_driver
-from .ledger_text import NAME, Run, from_text, to_text
-
-_HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
+from .ledger_text import NAME, Run, from_sqlite, sqlite_view
 
 
 def find(connection: Any, schema: str | None = None) -> list[Run] | None:
     """The content of the ledger; None where there is none, or something else of its name."""
     sql = f"SELECT sql FROM sqlite_master WHERE type = 'view' AND name = '{NAME}'"
     rows = ask_driver(connection, sql)
-    text = str(rows[0][0]) if rows else ""
-    if not (text.startswith(_HEAD) and text.endswith(_TAIL)):
-        return None
-    return from_text(text[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
+    return from_sqlite(str(rows[0][0])) if rows else None
 
 
 def is_taken(connection: Any, schema: str | None = None) -> bool:
@@ -30,4 +25,4 @@ def is_taken(connection: Any, schema: str | None = None) -> bool:
 def write(connection: Any, schema: str | None, runs: list[Run]) -> None:
     """Replace the ledger, in the transaction that is open."""
     ask_driver(connection, f"DROP VIEW IF EXISTS {NAME}")
-    ask_driver(connection, f"{_HEAD}{to_text(runs).replace(chr(39), chr(39) * 2)}{_TAIL}")
+    ask_driver(connection, sqlite_view(runs))

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from migrations_ops.child.ledger_text import Run
 from migrations_ops.files import now
 from migrations_ops.results import Ledger
-
-Run = dict[str, Any]
-
-
-def parse_runs(text: str) -> list[Run] | None:
-    """The runs that a text holds; None where somebody else has written it."""
-    try:
-        runs = json.loads(text)
-    except ValueError:
-        return None
-    sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
-    return runs if sound else None
 
 
 def ledger_of(runs: list[Run]) -> Ledger:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
 
-from migrations_ops.child.ledger_text import mariadb_view
+from migrations_ops.child.ledger_text import Run, from_text, mariadb_view
 from migrations_ops.databases import LEDGER, Database, Keep, Progress, Restored
 from migrations_ops.databases.addresses import Address
-from migrations_ops.databases.ledger_runs import Run, extended, ledger_of, parse_runs
+from migrations_ops.databases.ledger_runs import extended, ledger_of
 from migrations_ops.databases.mariadb_connect import (
     Connection,
     ask,
@@ -421,4 +421,4 @@ def _read_ledger(connection: Connection) -> list[Run] | None:
         return None
     rows = ask(connection, f"SELECT * FROM {LEDGER}")
     text = rows[0][0] if len(rows) == 1 else None
-    return parse_runs(text.decode() if isinstance(text, bytes) else str(text))
+    return from_text(text.decode() if isinstance(text, bytes) else str(text))

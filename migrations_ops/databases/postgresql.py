@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -294,10 +294,12 @@ class PostgreSQL:
     # -- copying ------------------------------------------------------------------------------
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        from migrations_ops.databases.postgresql_content import places
         from migrations_ops.databases.postgresql_tools import dump, require_tools
 
         try:
             with self._snapshot() as connection, ThreadPoolExecutor(1) as pool:
+                before = places(connection)
                 tools = require_tools(connection.info.server_version // 10000)
                 row = connection.execute("SELECT pg_export_snapshot()").fetchone()
                 assert row is not None
@@ -309,13 +311,26 @@ class PostgreSQL:
                         self.address, into, tools=tools, snapshot=str(row[0]), sizes=sizes,
                         progress=progress,
                     )  # fmt: skip
-                    return taken.result()
+                    found = taken.result()
                 except BaseException:
                     cut(connection)  # nobody waits for the sums of a large table
                     raise
+                after = places(connection)
+            if before == after:
+                return found
+            moved = self._places_meanwhile(into, before, after)
+            return replace(found, sums={**found.sums, **moved})
         except psycopg.Error as error:
             what = f"No backup could be taken: {in_words(error, self.label)}."
             raise self._failed(what, error) from error
+
+    def _places_meanwhile(
+        self, file: Path, before: dict[str, str], after: dict[str, str]
+    ) -> dict[str, str]:
+        from migrations_ops.databases.postgresql_content import places, places_meanwhile
+
+        with connect(self._held.copies.restored(file)) as connection:
+            return places_meanwhile(before, places(connection), after)
 
     @contextmanager
     def opened_copy(self, file: Path) -> Iterator[PostgreSQL]:

@@ -77,6 +77,38 @@ def _places(side: Side) -> dict[str, str]:
     return found
 
 
+def places(connection: psycopg.Connection[Any], schema: str | None = None) -> dict[str, str]:
+    """Where each sequence stands now, whatever the transaction sees else."""
+    side = Side(connection, schema)
+    with side.settled():
+        return _places(side)
+
+
+def places_meanwhile(
+    before: dict[str, str], copied: dict[str, str], after: dict[str, str]
+) -> dict[str, str]:
+    """Where a copy has those sequences that others moved while it was taken.
+
+    No snapshot holds a sequence still. What the copy has must lie in between; what does not is
+    left out.
+    """
+    return {
+        name: copied[name]
+        for name, place in before.items()
+        if name in copied and name in after and place != after[name]
+        if _number(copied[name]) in _range(place, after[name])
+    }
+
+
+def _number(place: str) -> int:
+    return int(place.partition(" ")[0])
+
+
+def _range(one: str, other: str) -> range:
+    low, high = sorted((_number(one), _number(other)))
+    return range(low, high + 1)
+
+
 def _large_objects(side: Side) -> dict[str, str]:
     [(how_many, found)] = side.ask(
         f"SELECT count(*), sum({hash_of(['oid'])}) FROM pg_largeobject_metadata"

@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg import errors, sql
 
-from migrations_ops.child.ledger_text import postgresql_view
+from migrations_ops.child.ledger_text import Run, from_text, postgresql_view
 from migrations_ops.databases import LEDGER
-from migrations_ops.databases.ledger_runs import Run, extended, ledger_of, parse_runs
+from migrations_ops.databases.ledger_runs import extended, ledger_of
 from migrations_ops.databases.postgresql_connect import Connection
 from migrations_ops.results import Ledger
 
@@ -68,7 +68,7 @@ def _read(connection: Connection, where: str) -> list[Run] | None:
     if found != (1,):
         return None
     rows = connection.execute(sql.SQL("SELECT ledger FROM {} LIMIT 2").format(name)).fetchall()
-    return parse_runs(str(rows[0][0])) if len(rows) == 1 else None
+    return from_text(str(rows[0][0])) if len(rows) == 1 else None
 
 
 def _is_taken(connection: Connection, where: str) -> bool:

@@ -6,16 +6,14 @@ is noted there by the child, in the same transaction.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from migrations_ops.child.ledger_text import Run, from_sqlite, sqlite_view
 from migrations_ops.databases import LEDGER
-from migrations_ops.databases.ledger_runs import Run, extended, ledger_of, parse_runs
+from migrations_ops.databases.ledger_runs import extended, ledger_of
 from migrations_ops.results import Ledger
-
-_HEAD, _TAIL = f"CREATE VIEW {LEDGER} AS SELECT '", "' AS ledger"
 
 
 def read_ledger(connection: sqlite3.Connection) -> Ledger:
@@ -36,7 +34,7 @@ def add_to_ledger(
         if before is None and _is_taken(connection):
             raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger")
         connection.execute(f"DROP VIEW IF EXISTS {LEDGER}")
-        connection.execute(_text_of(extended(before, environment, run, adopt=adopt)))
+        connection.execute(sqlite_view(extended(before, environment, run, adopt=adopt)))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -48,17 +46,10 @@ def _read(connection: sqlite3.Connection) -> list[Run] | None:
     row = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (LEDGER,)
     ).fetchone()
-    text = str(row[0]) if row else ""
-    if not (text.startswith(_HEAD) and text.endswith(_TAIL)):
-        return None
-    return parse_runs(text[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
+    return from_sqlite(str(row[0])) if row else None
 
 
 def _is_taken(connection: sqlite3.Connection) -> bool:
     """Whether something that is no ledger has its name."""
     sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
     return connection.execute(sql, (LEDGER,)).fetchone() is not None
-
-
-def _text_of(runs: list[Run]) -> str:
-    return f"{_HEAD}{json.dumps(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
