@@ -1,4 +1,7 @@
-"""``python -m tests.chaos --rounds N``: many rounds, and what came of them in figures."""
+"""``python -m tests.chaos --rounds N``: many rounds, and what came of them in figures.
+
+On SQLite, or on real servers: ``--engine postgresql`` or ``--engine mariadb``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ from pathlib import Path
 
 from tests.chaos.acts import ACTS
 from tests.chaos.rounds import Draw, Round, play
+from tests.chaos.servers import many
+from tests.chaos.servers import rounds as on_servers
+from tests.chaos.servers.shots import SHOTS as SHOTS_ON_SERVERS
+from tests.chaos.servers.world import ENGINES
 from tests.chaos.shots import SHOTS
 from tests.chaos.world import make_templates
 
@@ -24,16 +31,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", choices=("sqlite", *ENGINES), default="sqlite")
     parser.add_argument("--act", choices=ACTS, help="always this command")
-    parser.add_argument("--shot", choices=SHOTS, help="always this disturbance")
+    shots = dict.fromkeys([*SHOTS, *SHOTS_ON_SERVERS])
+    parser.add_argument("--shot", choices=shots, help="always this disturbance")
     options = parser.parse_args()
     if hasattr(signal, "SIGHUP"):  # ignored under nohup, and then by all that is started here
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     seeds = range(options.seed, options.seed + options.rounds)
-    draws = [Draw.of(seed, options.act, options.shot) for seed in seeds]
     played = []
-    for each in _play_all(folder, draws, options.workers):
+    for each in _play_all(folder, seeds, options):
         played.append(each)
         _tell(each, options)
     _sum_up(played)
@@ -44,10 +52,19 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _play_all(folder: Path, draws: list[Draw], workers: int) -> Iterator[Round]:
+def _play_all(folder: Path, seeds: range, options: argparse.Namespace) -> Iterator[Round]:
+    if options.engine != "sqlite":
+        draws = [on_servers.Draw.of(seed, options.act, options.shot) for seed in seeds]
+        yield from many.play_all(options.engine, folder, draws, options.workers)
+        return
     templates = make_templates(folder / "templates")
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(play, templates, folder / str(draw.seed), draw) for draw in draws]
+    with ThreadPoolExecutor(options.workers) as pool:
+        waiting = [
+            pool.submit(
+                play, templates, folder / str(seed), Draw.of(seed, options.act, options.shot)
+            )
+            for seed in seeds
+        ]
         for done in as_completed(waiting):
             yield done.result()
 
@@ -59,7 +76,7 @@ def _tell(each: Round, options: argparse.Namespace) -> None:
     if each.problems:
         named = [
             f" --{name} {getattr(options, name)!r}"
-            for name in ("act", "shot")
+            for name in ("engine", "act", "shot")
             if getattr(options, name)
         ]
         again = f"python -m tests.chaos --rounds 1 --seed {each.draw.seed}{''.join(named)}"

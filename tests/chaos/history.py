@@ -76,10 +76,10 @@ class Source:
     upgrade: str
     downgrade: str
 
-    def text(self, revision: str) -> str:
+    def text(self, revision: str, tools: str = TOOLS) -> str:
         """The file, as Alembic reads it."""
         return (
-            f'"""{revision}"""\n{TOOLS}\nrevision = "{revision}"\ndown_revision = {self.down!r}\n'
+            f'"""{revision}"""\n{tools}\nrevision = "{revision}"\ndown_revision = {self.down!r}\n'
             f"\n\ndef upgrade():\n{self.upgrade}\n\n\ndef downgrade():\n{self.downgrade}\n"
         )
 

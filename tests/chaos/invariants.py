@@ -18,6 +18,7 @@ from migrations_ops.databases.sqlite import SQLite
 from migrations_ops.files import read_json
 from migrations_ops.results import Fingerprint
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
+from tests.chaos.shots import Files
 from tests.chaos.world import World, name_of
 from tests.support import query
 
@@ -157,7 +158,7 @@ def _locks(world: World) -> Iterator[str]:
 # -- what was said ----------------------------------------------------------------------------
 
 
-def two_at_work(world: World) -> list[str]:
+def two_at_work(world: Files) -> list[str]:
     """Whether steps of two tasks were under way at the same time."""
     steps = []
     for file in world.repom.glob("releases/*/release.json"):

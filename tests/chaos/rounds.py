@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.chaos import disks
 from tests.chaos.acts import ACTS, RELEASE, Act
@@ -99,11 +100,24 @@ class Draw:
         return ", ".join([*parts, self.mode, f"then {' '.join(self.between) or 'nothing'}"])
 
 
+class Drawn(Protocol):
+    """What every draw says of itself, in words too."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def act(self) -> str: ...
+
+    @property
+    def shot(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Round:
     """What a round drew, and what came of it."""
 
-    draw: Draw
+    draw: Drawn
     folder: Path
     exits: tuple[int, ...]
     problems: tuple[str, ...]

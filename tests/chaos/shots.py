@@ -10,10 +10,11 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from migrations_ops.files import read_json
 from tests.chaos.acts import IN_REVISION, RELEASE, Act, Place
-from tests.chaos.world import World
+from tests.support import Sandbox
 
 # The codes that each shot allows besides those of the undisturbed command.
 SHOTS: dict[str, frozenset[int]] = {
@@ -40,6 +41,16 @@ _SIGNALS = {
 PATIENCE = 30.0
 
 
+class Files(Protocol):
+    """The part of a world that lies in files."""
+
+    @property
+    def repom(self) -> Path: ...
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+
 @dataclass(frozen=True)
 class Aim:
     """An instant: so many seconds after the start, or after the record says that a step began."""
@@ -61,7 +72,7 @@ class Aim:
         after = " of ".join(self.place) if self.place else "the start"
         return f"{self.delay:.2f} s after {after}"
 
-    def wait(self, process: subprocess.Popen[bytes], world: World, known: set[str]) -> None:
+    def wait(self, process: subprocess.Popen[bytes], world: Files, known: set[str]) -> None:
         """Wait for that instant, or for the end of the process."""
         releases, alembic = world.repom / "releases", world.sandbox.folder / "alembic"
         deadline = time.monotonic() + PATIENCE
