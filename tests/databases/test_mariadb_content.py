@@ -121,8 +121,9 @@ VERSIONED = (
         (KEYED, ["ALTER TABLE t DROP PRIMARY KEY, ADD KEY (id)",
                  "UPDATE t SET a = 'x' WHERE id > 2"],
          {"a": 2}),
-        (KEYED, ["ALTER TABLE t DROP PRIMARY KEY, ADD KEY (id)", "INSERT INTO t SELECT * FROM t",
-                 "DELETE FROM t WHERE id = 5"], {"gone": 1}),
+        (KEYED, ["ALTER TABLE t DROP PRIMARY KEY, ADD KEY (id)",
+                 "INSERT INTO t SELECT id, 'x', b, c FROM t", "DELETE FROM t WHERE id = 5"],
+         {"gone": 1}),
         (KEYED, ["ALTER TABLE t DROP PRIMARY KEY, ADD n INT PRIMARY KEY AUTO_INCREMENT, DROP id"],
          {}),
         (KEYED, ["ALTER TABLE t MODIFY id BIGINT"], {}),
@@ -382,7 +383,7 @@ ROWS = st.dictionaries(st.integers(1, 4), st.tuples(VALUES, VALUES), max_size=4)
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
 @given(before=ROWS, after=ROWS)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_is_found_is_what_python_finds(
     two: ServerDatabase,
