@@ -36,6 +36,7 @@ CODES = frozenset(
         "missing-revision",
         "no-clients",
         "no-copies",
+        "names-itself",
         "new-orphans",
         "no-plugin",
         "no-restore",

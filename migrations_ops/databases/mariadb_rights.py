@@ -14,11 +14,13 @@ from migrations_ops.databases.mariadb_connect import (
     connect,
     find_engine,
     is_behind_a_proxy,
+    is_missing,
     is_one_of_many,
     promptly,
     server_version,
 )
 from migrations_ops.databases.mariadb_copies import OWN, Copies
+from migrations_ops.databases.mariadb_schema import find_own_names
 from migrations_ops.databases.mariadb_tools import require_tools
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding
@@ -36,7 +38,27 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
             user = str(ask(connection, "SELECT CURRENT_USER()")[0][0])
     finally:
         close(connection)
-    return [*found, *_of_copies(copies, user)]
+    return [*found, *_of_programs(address), *_of_copies(copies, user)]
+
+
+def _of_programs(address: Address) -> Iterator[Finding]:
+    """What names its own database works on that also from a copy under another name."""
+    try:
+        connection = connect(address, "rights")
+    except pymysql.MySQLError as error:
+        if is_missing(error):
+            return
+        raise
+    try:
+        for name in find_own_names(connection):
+            message = (
+                f"the {name} names its own database, {address.database}: in a copy, where a release"
+                f" is rehearsed, it would still write to {address.label}. Create it anew without"
+                " that name"
+            )
+            yield Finding("names-itself", "error", message, name)
+    finally:
+        close(connection)
 
 
 def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:

@@ -137,3 +137,19 @@ def test_documented_role_releases_on_mariadb(mariadb_filled: ServerShop) -> None
     assert shop.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
     back = shop.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
     assert back.code == 0, back.err
+
+
+def test_trigger_that_would_write_to_production_from_a_copy_is_refused(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    name = shop.prod_database.name
+    shop.prod_database.execute(
+        "CREATE TRIGGER counts AFTER INSERT ON children FOR EACH ROW"
+        f" UPDATE {name}.parents SET name = 'counted' WHERE id = NEW.parent_id"
+    )
+    before = content(shop.prod_database)
+    ran = shop.invoke("release-migration")
+    assert ran.code == 1, ran.err
+    assert "names its own database" in ran.err
+    assert content(shop.prod_database) == before
