@@ -215,7 +215,7 @@ def open_database(
         from migrations_ops.databases.sqlite import SQLite
 
         return SQLite.from_url(url, root)
-    if scheme in ("postgresql", "postgres"):
+    if scheme == "postgresql":
         _require_driver("psycopg", "postgresql")
         from migrations_ops.databases.postgresql import PostgreSQL
 
