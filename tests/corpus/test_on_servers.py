@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.corpus.support import interpreter, set_up
+from tests.corpus.support import HERE, interpreter, set_up
 from tests.servers.databases import Server, ServerDatabase, swept
-from tests.support import Sandbox
+from tests.servers.fixtures import started
+from tests.servers.postgres import PostgresServer, debian_bin
+from tests.support import Ran, Sandbox
 
 VERSION = "SELECT version_num FROM alembic_version"
-# What optuna's revisions read: trials whose number is an attribute, and values beyond a float's.
+# The rows, and where the project's history cannot make them the tables, of an old SQLite file.
 OPTUNA_OLD = """\
-INSERT INTO studies VALUES (1, 'old', 'MINIMIZE');
-INSERT INTO trials (trial_id, study_id, state, value) VALUES
-    (1, 1, 'COMPLETE', 0.25), (2, 1, 'COMPLETE', 1.5), (3, 1, 'FAIL', NULL);
-INSERT INTO trial_params VALUES (1, 1, 'x', 0.5,
-    '{"name": "UniformDistribution", "attributes": {"low": 0.0, "high": 1.0}}');
-INSERT INTO trial_system_attributes VALUES (1, 1, '_number', '0'), (2, 2, '_number', '1'),
-    (3, 3, '_number', '2'), (4, 1, 'kept', '{}');
-INSERT INTO trial_values VALUES (1, 1, 0, 0.75), (2, 2, 0, NULL);
-INSERT INTO version_info VALUES (1, 1, '0.9.0')"""
+import os, sys
+import sqlalchemy as sa
+old, new = sa.create_engine("sqlite:///" + os.environ["OLD"]), sa.create_engine(os.environ["URL"])
+found = sa.MetaData()
+found.reflect(old)
+for table in found.tables.values():
+    for column in table.c:
+        column.type = column.type.as_generic()
+found.tables["version_info"].c.version_info_id.autoincrement = False
+found.tables["trials"].c.state.type = sa.Enum(
+    "RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING", name="trialstate")
+found.tables["study_directions"].c.direction.type = sa.Enum(
+    "NOT_SET", "MINIMIZE", "MAXIMIZE", name="studydirection")
+with old.connect() as source, new.begin() as target:
+    for name, column in (("trials", "state"), ("study_directions", "direction")):
+        found.tables[name].c[column].type.create(target, checkfirst=True)
+    found.create_all(target)
+    for table in found.sorted_tables:
+        rows = [
+            # What optuna 2 wrote for infinity on MySQL, whose floats have none.
+            {key: 3.4028234663852886e38 if value == float("inf") else value
+             for key, value in row._mapping.items()}
+            for row in source.execute(sa.select(table))
+        ]
+        target.execute(table.delete())
+        if rows:
+            target.execute(table.insert(), rows)
+"""
 # The application's own API, on a database that is one revision behind its models.
 OPTUNA_API = """\
 import os, optuna
@@ -37,7 +59,7 @@ for number in range(30):
     trial.set_user_attr("note", "naïve 文字 %d" % number)
     trial.report(float("inf") if number == 3 else number / 7, 1)
     study.tell(trial, float("inf") if number == 4 else trial.params["x"])
-print(len(study.trials))
+assert len(study.trials) == 30
 """
 QUETZ_OLD = """\
 INSERT INTO users (id, username, role) VALUES ('\\x01', 'ann', 'owner'), ('\\x02', NULL, NULL);
@@ -55,7 +77,9 @@ INSERT INTO package_versions (id, channel_name, package_name, package_format, pl
 PREFECT_OLD = """\
 INSERT INTO flow (name, tags) SELECT 'flow ' || n, '["a", "naïve"]' FROM generate_series(1, 20) n;
 INSERT INTO flow_run (name, flow_id, parameters)
-    SELECT 'run of ' || name, id, '{"x": 1.5}' FROM flow"""
+    SELECT 'run of ' || name, id, '{"x": 1.5}' FROM flow;
+INSERT INTO flow_run_notification_queue (flow_run_notification_policy_id, flow_run_state_id)
+    SELECT gen_random_uuid(), gen_random_uuid() FROM generate_series(1, 5)"""
 
 
 @dataclass(frozen=True)
@@ -76,106 +100,153 @@ class ServerProject(Sandbox):
         found["PROD_URL"] = self.prod_database.url(self.driver)
         return found
 
+    def plain_upgrade(self, place: ServerDatabase, revision: str) -> Ran:
+        """Run the project's own upgrade, as without this tool."""
+        url, home = place.url(self.driver), str(self.folder / "home")
+        if "asyncpg" in self.driver:
+            given = {"PREFECT_API_DATABASE_CONNECTION_URL": url, "PREFECT_HOME": home}
+            words = ("server", "database", "upgrade", "-y", "-r", revision)
+            return self.run(
+                str(self.python.parent / "prefect"), *words, cwd=None, HOME=home, **given
+            )
+        text = (self.folder / "alembic.ini").read_text(encoding="utf-8")
+        ini = text.replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {url}\n", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "plain.ini"
+            file.write_text(ini, encoding="utf-8")
+            argv = (str(self.python), "-m", "alembic", "-c", str(file), "upgrade", revision)
+            return self.run(*argv, cwd=None, HOME=home)
+
     @property
     def places(self) -> tuple[ServerDatabase, ServerDatabase]:
         return self.dev_database, self.prod_database
 
 
+Making = Callable[[ServerProject, ServerDatabase], None]
+
+
+def sql(text: str) -> Making:
+    """Rows of our own."""
+
+    def make(project: ServerProject, place: ServerDatabase) -> None:
+        for statement in text.split(";\n"):
+            place.execute(statement)
+
+    return make
+
+
+def program(source: str) -> Making:
+    """Rows made by a program in the project's own interpreter."""
+
+    def make(project: ServerProject, place: ServerDatabase) -> None:
+        url = place.url(project.driver)
+        given = {"URL": url, "OLD": str(HERE / "optuna-2.10.1.db")}
+        ran = project.run(str(project.python), "-c", source, cwd=None, **given)
+        assert ran.code == 0, ran.err
+
+    return make
+
+
+def at(revision: str) -> Making:
+    """An upgrade by what the project itself offers, as without this tool."""
+
+    def make(project: ServerProject, place: ServerDatabase) -> None:
+        ran = project.plain_upgrade(place, revision)
+        assert ran.code == 0, ran.err
+
+    return make
+
+
 @dataclass(frozen=True)
 class ServerHistory:
-    """A project on a server, where its databases start, and what its release has to end with.
+    """A project on a server, how its databases were made, and what its release has to end with.
 
-    ``start`` is the old revision at which ``rows`` are put in; None for two empty databases.
-    ``fewer`` are tables in which rows go on purpose, with what is left. ``codes`` are the findings
-    that a reader is shown.
+    ``codes`` are the findings that a reader is shown; ``dropped`` the tables that the project has
+    given up.
     """
 
     configuration: str
     driver: str
-    head: str
     start: str | None
-    rows: str
+    head: str
+    making: tuple[Making, ...]
     codes: frozenset[str]
-    fewer: tuple[tuple[str, int | None], ...] = ()
+    dropped: frozenset[str] = frozenset()
 
     @property
     def package(self) -> str:
         return self.configuration.partition("-")[0]
 
+    @property
+    def server(self) -> str:
+        """The fixture. quetz makes a collation of ICU, which the wheel of the tests lacks."""
+        if self.driver.startswith("mysql"):
+            return "mariadb"
+        return "postgres_with_icu" if self.package == "quetz" else "postgres"
+
     def __str__(self) -> str:
-        return f"{self.package}, {self.driver}, {self.start or 'empty'}"
+        return f"{self.package} on {self.driver} from {self.start or 'nothing'}"
 
 
-OPTUNA = "optuna-on-servers"
-PSYCOPG2, PYMYSQL = "postgresql+psycopg2", "mysql+pymysql"
+OPTUNA, PSYCOPG2, PYMYSQL = "optuna-on-servers", "postgresql+psycopg2", "mysql+pymysql"
 QUETZ, PREFECT = ("quetz-on-servers", PSYCOPG2), ("prefect-on-servers", "postgresql+asyncpg")
+# As on SQLite: another index, a downgrade that has rotted, values that are written anew.
+OPTUNA_CODES = frozenset({"drift", "downgrade-fails", "changed-values"})
+NOTIFICATIONS = frozenset({"flow_run_notification_policy", "flow_run_notification_queue"})
 HISTORIES = (
-    ServerHistory(OPTUNA, PSYCOPG2, "v3.2.0.a", None, "", frozenset()),
-    ServerHistory(OPTUNA, PSYCOPG2, "v3.2.0.a", "v0.9.0.a", OPTUNA_OLD, frozenset(),
-                  (("trial_system_attributes", 1),)),
-    ServerHistory(OPTUNA, PSYCOPG2, "v3.2.0.a", "v3.0.0.d", OPTUNA_API, frozenset()),
-    ServerHistory(OPTUNA, PYMYSQL, "v3.2.0.a", None, "", frozenset()),
-    ServerHistory(OPTUNA, PYMYSQL, "v3.2.0.a", "v0.9.0.a", OPTUNA_OLD, frozenset(),
-                  (("trial_system_attributes", 1),)),
-    ServerHistory(OPTUNA, PYMYSQL, "v3.2.0.a", "v3.0.0.d", OPTUNA_API, frozenset()),
-    ServerHistory(*QUETZ, "3ba25f23fb7d", None, "", frozenset()),
-    ServerHistory(*QUETZ, "3ba25f23fb7d", "a80fb051a659", QUETZ_OLD, frozenset()),
-    ServerHistory(*PREFECT, "d4a7e1c93f52", None, "", frozenset()),
-    ServerHistory(*PREFECT, "d4a7e1c93f52", "7a73514ca2d6", PREFECT_OLD, frozenset()),
+    ServerHistory(OPTUNA, PSYCOPG2, None, "v3.2.0.a", (), frozenset({"drift"})),
+    ServerHistory(
+        OPTUNA, PSYCOPG2, "v2.6.0.a", "v3.2.0.a", (program(OPTUNA_OLD),), OPTUNA_CODES,
+    ),
+    ServerHistory(
+        OPTUNA, PSYCOPG2, "v3.0.0.d", "v3.2.0.a", (at("v3.0.0.d"), program(OPTUNA_API)),
+        frozenset({"drift"}),
+    ),
+    # From nothing it ends on MariaDB at v2.4.0.a, by hand as well: see below.
+    ServerHistory(
+        OPTUNA, PYMYSQL, "v3.0.0.d", "v3.2.0.a",
+        (program(OPTUNA_OLD), at("v3.0.0.d"), program(OPTUNA_API)), frozenset({"drift"}),
+    ),
+    ServerHistory(*QUETZ, None, "3ba25f23fb7d", (), frozenset({"drift"})),
+    ServerHistory(
+        *QUETZ, "a80fb051a659", "3ba25f23fb7d", (at("a80fb051a659"), sql(QUETZ_OLD)),
+        frozenset({"drift", "changed-values"}),
+    ),
+    ServerHistory(*PREFECT, None, "d4a7e1c93f52", (), frozenset()),
+    ServerHistory(
+        *PREFECT, "7a73514ca2d6", "d4a7e1c93f52", (at("7a73514ca2d6"), sql(PREFECT_OLD)),
+        frozenset({"dropped-table"}), NOTIFICATIONS,
+    ),
+)  # fmt: skip
+# mariadb-dump writes a FLOAT with 6 digits, so that no dump of these rows is equal to them: their
+# backup is refused. Once there is a way, this history has to pass.
+WITH_FLOATS = pytest.param(
+    ServerHistory(
+        OPTUNA, PYMYSQL, "v2.6.0.a", "v3.2.0.a", (program(OPTUNA_OLD),), OPTUNA_CODES,
+    ),
+    marks=pytest.mark.xfail(strict=True, reason="mariadb-dump shortens FLOAT"),
 )  # fmt: skip
 
 
-@pytest.fixture(params=HISTORIES, ids=str)
-def history(request: pytest.FixtureRequest) -> ServerHistory:
-    found: ServerHistory = request.param
-    return found
+@pytest.fixture(scope="session")
+def postgres_with_icu() -> Iterator[PostgresServer]:
+    server = started(lambda: PostgresServer(debian_bin(15)))
+    yield server
+    server.close()
 
 
-@pytest.fixture
-def project(
-    history: ServerHistory, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[ServerProject]:
-    """The project of the history, both its databases at the start."""
+@contextmanager
+def two_databases(history: ServerHistory, server: Server, folder: Path) -> Iterator[ServerProject]:
+    """The project of a history, both its databases at the start."""
     python = interpreter(history.package)
-    kind = "postgres" if history.driver.startswith("postgresql") else "mariadb"
-    server: Server = request.getfixturevalue(kind)
     with swept(server):
-        places = [ServerDatabase(server, server.create_database()) for _ in range(2)]
-        plain = set_up(history.configuration, python, tmp_path / history.package)
-        made = ServerProject(plain.folder, python, *places, history.driver)
-        if history.start is not None:
-            bring_to(history.start, made)
-            for place in places:
-                fill(history, made, place)
+        dev, prod = (ServerDatabase(server, server.create_database()) for _ in range(2))
+        set_up(history.configuration, python, folder)
+        made = ServerProject(folder, python, dev, prod, history.driver)
+        for place in made.places:
+            for each in history.making:
+                each(made, place)
         yield made
-
-
-def bring_to(revision: str, project: ServerProject) -> None:
-    """Both databases, by what the project itself offers, as without this tool."""
-    if project.driver.endswith("asyncpg"):
-        program = str(project.python.parent / "prefect")
-        argv = [program, "server", "database", "upgrade", "-y", "-r", revision]
-    else:
-        argv = [str(project.python), "-m", "alembic", "-c", "plain.ini", "upgrade", revision]
-    ini = (project.folder / "alembic.ini").read_text(encoding="utf-8")
-    for place in project.places:
-        url = place.url(project.driver)
-        project.write("plain.ini", ini.replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {url}\n", 1))
-        home = str(project.folder / "home")
-        variables = {"PREFECT_API_DATABASE_CONNECTION_URL": url, "PREFECT_HOME": home}
-        ran = project.run(*argv, cwd=None, HOME=home, **variables)
-        assert ran.code == 0, ran.err + ran.out
-    (project.folder / "plain.ini").unlink()
-
-
-def fill(history: ServerHistory, project: ServerProject, place: ServerDatabase) -> None:
-    if history.rows.startswith("import "):
-        url = place.url(project.driver)
-        ran = project.run(str(project.python), "-c", history.rows, cwd=None, URL=url)
-        assert (ran.code, ran.out) == (0, "30\n"), ran.err
-        return
-    for statement in history.rows.split(";\n"):
-        place.execute(statement)
 
 
 def rows(place: ServerDatabase) -> dict[str, int]:
@@ -194,37 +265,61 @@ def rows(place: ServerDatabase) -> dict[str, int]:
     }
 
 
-def state(project: ServerProject) -> list[str]:
-    ran = project.invoke("status-all", "--json")
-    assert ran.code == 0, ran.err
-    return [str(each["state"]) for each in ran.json["environments"]]
-
-
+@pytest.mark.parametrize("history", [*HISTORIES, WITH_FLOATS], ids=str)
 def test_old_database_on_a_server_is_released_to_head_and_can_be_restored(
-    history: ServerHistory, project: ServerProject
+    history: ServerHistory, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    server = project.prod_database.server
-    before = rows(project.prod_database)
+    server: Server = request.getfixturevalue(history.server)
+    with two_databases(history, server, tmp_path / "project") as project:
+        prod, before = project.prod_database, rows(project.prod_database)
 
-    ran = project.invoke("release-migration", "--json")
+        ran = project.invoke("release-migration", "--json")
 
-    print(ran.err[-6000:])
-    print(ran.out[:3000])
-    assert ran.code == 0, ran.err
-    print({finding["code"] for finding in ran.json["findings"]})
-    for place in project.places:
-        assert place.execute(VERSION) == [(history.head,)]
-        after = rows(place)
-        print({k: (v, after.get(k)) for k, v in before.items() if v!= after.get(k)})
-    assert state(project) == ["at head", "at head"]
-    again = project.invoke("release-migration", "--json")
-    assert (again.code, again.json["outcome"]) == (0, "nothing to do"), again.err
-    ran = project.invoke("verify", "--env", "prod")
-    assert ran.code == 0, ran.err
-    if history.start is not None:
+        assert ran.code == 0, ran.err
+        assert not [each for each in ran.json["findings"] if each["severity"] == "error"]
+        assert {finding["code"] for finding in ran.json["findings"]} == history.codes
+        surviving = {name: count for name, count in before.items() if name not in history.dropped}
+        for place in project.places:
+            assert place.execute(VERSION) == [(history.head,)]
+            assert surviving.items() <= rows(place).items()
+        status = project.invoke("status-all", "--check", "--json")
+        assert status.code == 0, status.err
+        assert [row["state"] for row in status.json["environments"]] == ["at head", "at head"]
+        assert project.invoke("verify", "--env", "prod").code == 0
+        again = project.invoke("release-migration", "--json")
+        assert (again.code, again.json["outcome"]) == (0, "nothing to do"), again.err
+
         back = project.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+
         assert back.code == 0, back.err
-        assert rows(project.prod_database) == before
-        assert project.prod_database.execute(VERSION) == [(history.start,)]
-    assert not [name for name in server.databases() if name.startswith("migrations_ops_copy")]
-    assert 0
+        assert rows(prod) == before
+        if history.start is not None:
+            assert prod.execute(VERSION) == [(history.start,)]
+        empty = [] if history.start else ["--allow", "missing-database"]
+        forward = project.invoke("release-migration", "--json", *empty)
+        assert (forward.code, forward.json["outcome"]) == (0, "released"), forward.err
+        assert prod.execute(VERSION) == [(history.head,)]
+        left = [name for name in server.databases() if name.startswith("migrations_ops_copy")]
+        assert not left
+
+
+def test_history_that_mariadb_breaks_half_way_is_put_back(mariadb: Server, tmp_path: Path) -> None:
+    """By hand, half of v2.4.0.a stays there, and each retry fails in another place."""
+    history = ServerHistory(OPTUNA, PYMYSQL, "v1.3.0.a", "", (at("v1.3.0.a"),), frozenset())
+    with two_databases(history, mariadb, tmp_path / "project") as project:
+        before = [rows(place) for place in project.places]
+
+        ran = [project.invoke("release-migration", "--json") for _ in range(2)]
+
+        for each in ran:
+            assert (each.code, each.json["outcome"]) == (3, "failed, restored"), each.err
+            assert each.json["error"]["what"] == (
+                "The upgrade of dev failed in revision v2.4.0.a:"
+                " OperationalError: Key column 'step' doesn't exist in table."
+            )
+        for place, old in zip(project.places, before, strict=True):
+            assert rows(place) == old
+            assert place.execute(VERSION) == [("v1.3.0.a",)]
+        by_hand = [project.plain_upgrade(project.dev_database, "head") for _ in range(2)]
+        assert "Key column 'step' doesn't exist" in by_hand[0].err
+        assert "Unknown column 'studies.direction'" in by_hand[1].err
