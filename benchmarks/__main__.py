@@ -6,13 +6,17 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from benchmarks.backups import MEGABYTES, backups
 from benchmarks.cases import BENCHMARKS
-from benchmarks.measure import CommandFailed, Result, measure
+from benchmarks.measure import CommandFailed, Comparison, Result, measure
+from benchmarks.servers import SERVERS, on_server
 from benchmarks.table import table
+
+_KNOWN = (*BENCHMARKS, *SERVERS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,17 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             place.mkdir()
             _say(name, "preparing")
             try:
-                comparisons = (
-                    backups(place, options.megabytes)
-                    if name == "backup"
-                    else BENCHMARKS[name](place)
-                )
-                results += measure(comparisons, options.runs, partial(_say, name))
+                with ExitStack() as stack:
+                    comparisons = _comparisons(name, place, options.megabytes, stack)
+                    results += measure(comparisons, options.runs, partial(_say, name))
             except CommandFailed as failed:
                 print(failed, file=sys.stderr)
                 return 1
     print(table(results))
     return 0
+
+
+def _comparisons(name: str, place: Path, megabytes: int, stack: ExitStack) -> list[Comparison]:
+    if name in SERVERS:
+        return on_server(SERVERS[name], place, megabytes, stack)
+    return backups(place, megabytes) if name == "backup" else BENCHMARKS[name](place)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -51,13 +58,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=_names,
         default=list(BENCHMARKS),
         metavar="NAME,...",
-        help=f"some of: {', '.join(BENCHMARKS)} (default: all)",
+        help=f"some of: {', '.join(_KNOWN)} (default: all that need no server)",
     )
     parser.add_argument(
         "--megabytes",
         type=_count,
         default=MEGABYTES,
-        help="the size of the database of backup (default: %(default)s)",
+        help="the size of the database of backup, and of those on servers (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 
@@ -71,8 +78,8 @@ def _count(text: str) -> int:
 def _names(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
-        if name not in BENCHMARKS:
-            known = ", ".join(BENCHMARKS)
+        if name not in _KNOWN:
+            known = ", ".join(_KNOWN)
             raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {known}")
     return list(dict.fromkeys(names))
 

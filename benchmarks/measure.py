@@ -23,16 +23,18 @@ class CommandFailed(Exception):
 class Command:
     """One command as somebody types it: an argv in a folder, with variables.
 
-    ``shows`` is a part of what it prints when it does what is to be measured.
+    ``shows`` is a part of what it prints when it does what is to be measured; ``code`` is what it
+    ends with then.
     """
 
     argv: tuple[str, ...]
     folder: Path
     variables: Mapping[str, str]
     shows: str = ""
+    code: int = 0
 
     def run(self) -> None:
-        """:raises CommandFailed: it did not end with 0, or did something else."""
+        """:raises CommandFailed: it ended with another code, or did something else."""
         done = subprocess.run(
             self.argv,
             cwd=self.folder,
@@ -44,10 +46,10 @@ class Command:
             errors="replace",
             check=False,
         )
-        if done.returncode or self.shows not in done.stdout:
+        if done.returncode != self.code or self.shows not in done.stdout + done.stderr:
             raise CommandFailed(
-                f"{' '.join(self.argv)} ended with {done.returncode}, and was to end with 0"
-                f" and {self.shows!r}:\n{done.stdout}{done.stderr}"
+                f"{' '.join(self.argv)} ended with {done.returncode}, and was to end with"
+                f" {self.code} and {self.shows!r}:\n{done.stdout}{done.stderr}"
             )
 
 

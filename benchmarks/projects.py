@@ -33,7 +33,7 @@ url = "sqlite:///data/repom/db.dev.sqlite3"
 [tool.migrations_ops.environments.prod]
 url = "sqlite:///data/repom/db.sqlite3"
 """
-_ALEMBIC = "from alembic.config import main; main(prog='alembic')"
+ALEMBIC = "from alembic.config import main; main(prog='alembic')"
 _TASKS = "from migrations_ops.tasks import namespace\n\nns = namespace(__file__)\n"
 _INI = "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n"
 _ENV = """\
@@ -66,7 +66,7 @@ def python(folder: Path, *arguments: str, shows: str = "", **more: str) -> Comma
 
 def alembic(folder: Path, *arguments: str, **more: str) -> Command:
     """What the script ``alembic`` does; ``-m alembic`` came with a later version only."""
-    return python(folder, "-c", _ALEMBIC, *arguments, **more)
+    return python(folder, "-c", ALEMBIC, *arguments, **more)
 
 
 def own_project(folder: Path) -> None:

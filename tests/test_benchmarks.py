@@ -63,7 +63,7 @@ def test_backup_is_compared_with_each_other_way_to_copy_in_one_run() -> None:
 def test_unknown_benchmark_is_refused_and_the_known_ones_are_named() -> None:
     ran = run_benchmarks("--only", "speed")
     assert ran.returncode == 2
-    assert "pending, nothing, status, list, growth, backup" in ran.stderr
+    assert "pending, nothing, status, list, growth, backup, postgresql, mariadb" in ran.stderr
 
 
 def test_cases_take_turns_after_a_round_that_does_not_count() -> None:

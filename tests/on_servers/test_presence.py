@@ -17,7 +17,7 @@ def test_empty_database_whose_first_release_failed_is_released_by_the_next(
     first = empty.invoke("release-migration")
     assert first.code == 1, first.err
     assert "The rehearsal on a copy of prod failed" in first.err
-    # The one that has passed dev has to stay as it was.
+    # dev knows the revision that goes now: it begins anew.
     empty.dev_database.server.drop_database(empty.dev_database.name)
     revision.unlink()
 
