@@ -338,7 +338,7 @@ def test_server_that_is_not_up_yet_is_waited_for(filled: ServerShop) -> None:
     assert running.returncode == 0, told
 
 
-def test_full_disk_in_the_backup_folder_fails_before_anything_is_changed(
+def test_backup_folder_that_cannot_be_made_fails_before_anything_is_changed(
     filled: ServerShop,
 ) -> None:
     pyproject = filled.folder / "pyproject.toml"
