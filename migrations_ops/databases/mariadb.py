@@ -17,6 +17,7 @@ from migrations_ops.databases.ledger_runs import extended, ledger_of
 from migrations_ops.databases.mariadb_connect import (
     Connection,
     ask,
+    begin_snapshot,
     close,
     connect,
     identity,
@@ -147,7 +148,7 @@ class MariaDB:
         from migrations_ops.databases.mariadb_schema import read_schema, read_tables
 
         with self._connected("fingerprint") as connection:
-            ask(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            begin_snapshot(connection)
             look = _look(connection, version_table)
             tables = [
                 name

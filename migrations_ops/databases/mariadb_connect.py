@@ -241,6 +241,13 @@ def identity(connection: Connection) -> str:
     return str(ask(connection, MARIADB_IDENTITY)[0][0])
 
 
+def begin_snapshot(connection: Connection) -> None:
+    """Let all that follows on the connection see the database as it is now."""
+    # A server may be set to a level that sees what is committed later.
+    ask(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    ask(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
 def database_of(connection: Connection) -> str:
     """The name of the database that a connection is in."""
     return str(ask(connection, "SELECT DATABASE()")[0][0])

@@ -10,6 +10,8 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +23,7 @@ from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb_connect import (
     Connection,
     ask,
+    begin_snapshot,
     close,
     connect,
     database_of,
@@ -29,6 +32,7 @@ from migrations_ops.databases.mariadb_connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb_rewriting import TRAILER, Rewriting
+from migrations_ops.databases.mariadb_rows import has_long_floats, write_rows
 from migrations_ops.databases.mariadb_sums import table_sizes
 from migrations_ops.databases.mariadb_tools import Tools, credentials, require_tools
 from migrations_ops.errors import StepFailed
@@ -41,10 +45,10 @@ _AHEAD = 16
 # gzip: whoever has nothing but the file can still read it. zstd would save a tenth of the time.
 _GZIP, _LEVEL = zlib.MAX_WBITS | 16, 1
 _OPTIONS = (
-    "--single-transaction", "--quick", "--routines", "--triggers", "--events", "--hex-blob",
-    "--no-tablespaces", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
-    "--skip-add-locks", "--skip-dump-date",
+    "--single-transaction", "--quick", "--hex-blob", "--no-tablespaces", "--skip-add-locks",
+    "--skip-dump-date", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 )  # fmt: skip
+_PROGRAMS = ("--routines", "--events")
 _OF_MYSQL = ("--set-gtid-purged=OFF", "--column-statistics=0")
 
 
@@ -60,27 +64,53 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
     """
     connection = connect(address, "backup")
     try:
+        begin_snapshot(connection)
         tools = require_tools(connection)
         size = sum(table_sizes(connection, address.database).values())
-        argv = [*_OPTIONS, *_of_kind(tools, connection), "--", address.database]
+        run = _Run(tools, address, _of_kind(tools, connection))
+        rows = connection if has_long_floats(connection) else None
+        if rows is None:
+            connection.rollback()  # else it would keep others from changing what it has read
+        descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                _write(run, rows, file, _Headway(progress, size))
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException as error:
+            with suppress(OSError):
+                into.unlink()
+            if isinstance(error, OSError):
+                raise StepFailed(
+                    f"The backup {into} could not be written: {error.strerror}.",
+                    untouched=f"{address.label} was only read.",
+                    next="Make room there, or see to the rights of the folder, and try again.",
+                ) from error
+            raise
     finally:
         close(connection)
-    descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _dump(tools, argv, address, file, _Headway(progress, size))
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as error:
-        with suppress(OSError):
-            into.unlink()
-        if isinstance(error, OSError):
-            raise StepFailed(
-                f"The backup {into} could not be written: {error.strerror}.",
-                untouched=f"{address.label} was only read.",
-                next="Make room there, or see to the rights of the folder, and try again.",
-            ) from error
-        raise
+
+
+def _write(run: _Run, rows: Connection | None, file: IO[bytes], headway: _Headway) -> None:
+    """Pack all that mariadb-dump says into a file.
+
+    :param rows: the connection by whose snapshot the rows are read, where mariadb-dump would
+        shorten some; else it writes them itself.
+    """
+    packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    blocks: Iterator[bytes] = run.blocks(*_PROGRAMS, "--triggers")
+    if rows is not None:
+        blocks = chain(
+            run.blocks(*_PROGRAMS, "--skip-triggers", "--no-data"),
+            write_rows(rows),
+            # Not before the rows, which would set them off.
+            run.blocks("--triggers", "--no-data", "--no-create-info"),
+        )
+    for block in blocks:
+        file.write(packed.compress(block))
+        headway.add(len(block))
+    file.write(packed.flush())
+    headway.end()
 
 
 def _of_kind(tools: Tools, connection: Connection) -> tuple[str, ...]:
@@ -111,29 +141,38 @@ class _Headway:
         self.add(self._total)
 
 
-def _dump(
-    tools: Tools, options: list[str], address: Address, file: IO[bytes], headway: _Headway
-) -> None:
-    packed, tail = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP), b""
-    with credentials(address) as (told, variables), tempfile.TemporaryFile() as errors:
-        argv = [tools.dump, f"--defaults-file={told.file}", *options]
-        with process.piped(argv, variables, errors, fed=False) as run:
-            assert run.stdout is not None
-            for block in _read_ahead(run.stdout):
-                told.forget()
-                file.write(packed.compress(block))
-                tail = (tail + block)[-200:]
-                headway.add(len(block))
-            code = run.wait()
-        said = _first_error(errors)
-    file.write(packed.flush())
-    if code or TRAILER not in tail:
-        raise StepFailed(
-            f"{Path(tools.dump).name} failed: {_bare(said or f'exit code {code}', address)}.",
-            untouched=f"{address.label} was only read.",
-            next=_advice(said),
-        )
-    headway.end()
+@dataclass(frozen=True)
+class _Run:
+    """How mariadb-dump is run on one database."""
+
+    tools: Tools
+    address: Address
+    options: tuple[str, ...]
+
+    def blocks(self, *what: str) -> Iterator[bytes]:
+        """What it writes, the end of which is seen.
+
+        :raises StepFailed: it failed, or was cut off.
+        """
+        tail = b""
+        with credentials(self.address) as (told, variables), tempfile.TemporaryFile() as errors:
+            argv = [self.tools.dump, f"--defaults-file={told.file}", *_OPTIONS, *self.options]
+            argv += [*what, "--", self.address.database]
+            with process.piped(argv, variables, errors, fed=False) as run:
+                assert run.stdout is not None
+                for block in _read_ahead(run.stdout):
+                    told.forget()
+                    tail = (tail + block)[-200:]
+                    yield block
+                code = run.wait()
+            said = _first_error(errors)
+        if code or TRAILER not in tail:
+            raise StepFailed(
+                f"{Path(self.tools.dump).name} failed:"
+                f" {_bare(said or f'exit code {code}', self.address)}.",
+                untouched=f"{self.address.label} was only read.",
+                next=_advice(said),
+            )
 
 
 def _read_ahead(stream: IO[bytes]) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ def count_and_sum(
             1301, f"the max_allowed_packet of the server is less than {_LONGEST_ROW} bytes"
         )
     columns, sizes = read_columns(connection, database), table_sizes(connection, database)
-    versioned = _versioned(connection, database)
+    versioned = versioned_tables(connection, database)
     total, done = sum(sizes.get(table, 0) for table in tables), 0
     rows, sums = {}, {}
     for table in tables:
@@ -124,7 +124,7 @@ def next_numbers(connection: Connection, database: str) -> dict[str, int]:
     return found
 
 
-def _versioned(connection: Connection, database: str) -> frozenset[str]:
+def versioned_tables(connection: Connection, database: str) -> frozenset[str]:
     rows = ask(
         connection,
         "SELECT TABLE_NAME FROM information_schema.TABLES"

@@ -59,10 +59,12 @@ def small(mariadb_database: ServerDatabase) -> ServerDatabase:
     return mariadb_database
 
 
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
 def test_a_restored_backup_holds_everything_as_it_was(
-    everything: ServerDatabase, tmp_path: Path
+    everything: ServerDatabase, tmp_path: Path, number: str
 ) -> None:
     file, done = tmp_path / "backup.sql.gz", list[tuple[int, int]]()
+    run(everything, f"UPDATE children SET f = {number}")
     before = content_of(address_of(everything))
     dump(address_of(everything), file, lambda *told: done.append(told))
     assert done[-1][0] == done[-1][1] > 0
@@ -94,7 +96,9 @@ def test_programs_come_back_letter_by_letter(
         assert now.rstrip() == was.rstrip()
 
 
-def test_history_comes_back(everything: ServerDatabase, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_history_comes_back(everything: ServerDatabase, tmp_path: Path, number: str) -> None:
+    run(everything, f"UPDATE children SET f = {number}")
     dump(address_of(everything), tmp_path / "b", None)
     restore(tmp_path / "b", fresh(everything), None)
     sql = "SELECT a, row_start, row_end FROM versioned FOR SYSTEM_TIME ALL ORDER BY row_end"
@@ -188,13 +192,13 @@ def test_any_password_is_told_to_the_clients(
     assert small.execute("SELECT a FROM t ORDER BY id") == [("one",), ("two",)]
 
 
-def test_a_wrong_password_is_said_without_saying_it(small: ServerDatabase, tmp_path: Path) -> None:
+def test_a_wrong_password_is_said_without_saying_it(small: ServerDatabase) -> None:
     """The server may let us in and not the program: then its own words are told."""
     address = address_of(small, password="hidden-and-wrong")
     tools = mariadb_tools.find_tools(mariadb=True)
     assert tools is not None
-    with pytest.raises(StepFailed) as caught, (tmp_path / "b").open("wb") as file:
-        mariadb_dump._dump(tools, ["--", small.name], address, file, mariadb_dump._Headway(None, 0))
+    with pytest.raises(StepFailed) as caught:
+        list(mariadb_dump._Run(tools, address, ()).blocks())
     assert "Access denied" in str(caught.value)
     assert "Check user and password" in str(caught.value)
     assert "hidden" not in str(caught.value)
