@@ -39,14 +39,14 @@ def resolve_environment(
             require_own(standing)
             if not standing.look.begun:
                 return
+            unlike = ""
             if applied:
                 _stamp(work, standing)
             else:
-                _require_as_before(work, standing)
-                back_up(work, standing)
+                unlike = _require_as_before(work, standing)
             with work.record.step("resolve", environment.name) as step:
                 _note(work, standing, "applied" if applied else "rolled back")
-                step.note = f"{', '.join(standing.look.begun)} is {_fate(applied)}"
+                step.note = f"{', '.join(standing.look.begun)} is {_fate(applied)}{unlike}"
             work.record.update(outcome="released")
 
     return run_recorded(project, "resolve", environment.name, report, body)
@@ -64,13 +64,18 @@ def _stamp(work: Work, standing: Standing) -> None:
     change(work, standing, ["stamp", to], wanted)
 
 
-def _require_as_before(work: Work, standing: Standing) -> None:
-    """:raises Refused: something is not as it was before the revision began."""
+def _require_as_before(work: Work, standing: Standing) -> str:
+    """Compare the database with its newest backup from before, and back it up as it is now.
+
+    :returns: which rows differ, in words: the application may have changed them, or the revision.
+    :raises Refused: something of the schema is not as it was before the revision began.
+    """
     environment, database = standing.environment, standing.database
     shelf = Shelf.of(work.project.settings, environment)
     good = [backup for backup in shelf.backups() if row_of(backup) == "good"]
     if not good:
-        return  # there is nothing to compare it with
+        back_up(work, standing)
+        return ""  # there is nothing to compare it with
     with work.record.step("compare", environment.name) as step:
         before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
         found = differences(before, database.fingerprint(environment.version_table))
@@ -83,6 +88,22 @@ def _require_as_before(work: Work, standing: Standing) -> None:
                 f" {Shelf.restore_command(environment.name, good[-1].name)}",
             )
         step.note = "the schema is as it was"
+    now = back_up(work, standing)
+    assert now is not None, "there is a database, and half a revision in it"
+    return _unlike(before, shelf.fingerprint(now), good[-1].name)
+
+
+def _unlike(before: Fingerprint, now: Fingerprint, backup: str) -> str:
+    """Tables whose rows are not as they were, in words."""
+    if not before.sums:
+        return "; rows were not compared: undo what it did to them before the next upgrade"
+    names = [name for name in before.rows if now.sums.get(name) != before.sums.get(name)]
+    if not names:
+        return ""
+    return (
+        f"; not as in {backup} are the rows of {in_brief(names)}: if it was that revision which"
+        " changed them, undo that before the next upgrade"
+    )
 
 
 def _as_it_was(work: Work, standing: Standing, backup: Backup, taken: Fingerprint) -> Fingerprint:

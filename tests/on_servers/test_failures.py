@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -109,8 +110,21 @@ def test_repair_by_hand_is_taken_back_only_when_nothing_is_left(
     shop.prod_database.execute("ALTER TABLE parents DROP COLUMN more")
     done = shop.invoke("resolve", "--env", "prod", "--rolled-back")
     assert done.code == 0, done.err
+    assert "rows were not compared" in done.err, done.err  # a revision came between
     rows = shop.invoke("status-all", "--json").json["environments"]
     assert rows[1]["state"] == "behind"
+
+
+def test_rows_that_differ_after_a_repair_are_named(mariadb_filled: ServerShop) -> None:
+    shop = mariadb_filled
+    assert shop.invoke("release-migration").code == 0
+    shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
+    assert shop.invoke("release-migration").code == 4
+    shop.prod_database.execute("ALTER TABLE parents DROP COLUMN more")
+    shop.prod_database.execute("UPDATE parents SET name = 'another' LIMIT 1")
+    done = shop.invoke("resolve", "--env", "prod", "--rolled-back")
+    assert done.code == 0, done.err
+    assert re.search(r"not as in db_\S+ are the rows of parents: if it was", done.err), done.err
 
 
 def test_revision_that_was_finished_by_hand_is_taken_for_applied(
