@@ -289,7 +289,8 @@ class Shelf:
         closed = self.find_closed()
         if closed:
             return closed
-        needed, free = database.size(), shutil.disk_usage(nearest_folder(self.folder)).free
+        needed = self._size_of_next(database)
+        free = shutil.disk_usage(nearest_folder(self.folder)).free
         if free < needed:
             return (
                 f"The backup of {self.environment.name} needs {human_size(needed)} in"
@@ -310,7 +311,19 @@ class Shelf:
         """The bytes that its next backup takes: none if the newest one will be used again."""
         # A server is not asked twice: it would have to read all of its rows.
         seen = database.folder is not None
-        return 0 if seen and self._looks_equal(database) else database.size()
+        return 0 if seen and self._looks_equal(database) else self._size_of_next(database)
+
+    def _size_of_next(self, database: Database) -> int:
+        """The bytes that another backup takes: of a server, as far as it can be foreseen.
+
+        Its dump is packed and has no indexes: a quarter of 1 GB, measured. A foresight that is too
+        low ends with a backup that fails, and too high would refuse what fits.
+        """
+        size = database.size()
+        if database.folder is not None:
+            return size
+        newest = self.latest_sidecar()
+        return max(newest["size"] * 3 // 2, size // 10) if newest else size // 2
 
     def _free_name(self, database: Database) -> str:
         """The guide's name; two backups within a second get a number."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,33 +14,23 @@ from migrations_ops.backups import QUIET_SECONDS, Shelf
 from migrations_ops.project import Project
 from migrations_ops.room import Need, find_shortage, needs
 from migrations_ops.status import stand
+from tests.disks import small_disk
 from tests.support import R2, Sandbox, dump, query
 
 MEGABYTE = 1_000_000
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 40 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if os.name == "nt" or os.geteuid() or mount is None:
-        pytest.skip("only root can mount a small file system")
-    if subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=40000k", "small", place], capture_output=True
-    ).returncode:
-        pytest.skip("no small file system can be mounted here")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
+    with small_disk(tmp_path / "disk", "40000k"):
+        yield tmp_path / "disk"
 
 
 @pytest.fixture
-def tight(filled: Sandbox, small_disk: Path) -> Sandbox:
+def tight(filled: Sandbox, small: Path) -> Sandbox:
     """The project on a disk of its own, each database with 6 MB."""
-    folder = small_disk / "shop"
+    folder = small / "shop"
     shutil.copytree(filled.folder, folder)
     moved = Sandbox(folder)
     for file in (moved.dev, moved.prod):
@@ -68,10 +56,10 @@ def everything(sandbox: Sandbox) -> list[tuple[str, int]]:
 
 
 def test_release_without_room_for_all_of_it_is_refused_with_figures(
-    tight: Sandbox, small_disk: Path
+    tight: Sandbox, small: Path
 ) -> None:
     """There is room for both backups, and none for the rehearsal after them."""
-    leave_free(small_disk, 15 * MEGABYTE)
+    leave_free(small, 15 * MEGABYTE)
     before, dumps = everything(tight), [dump(tight.dev), dump(tight.prod)]
     ran = tight.invoke("release-migration")
     assert ran.code == 1, ran.err
@@ -87,24 +75,22 @@ def test_release_without_room_for_all_of_it_is_refused_with_figures(
     assert left == [each for each in before if "releases" not in each[0]]
 
 
-def test_release_with_just_the_room_that_is_asked_for_succeeds(
-    tight: Sandbox, small_disk: Path
-) -> None:
+def test_release_with_just_the_room_that_is_asked_for_succeeds(tight: Sandbox, small: Path) -> None:
     project = Project.read(tight.folder)
     survey = [stand(project, environment) for environment in project.settings.path]
     wanted = sum(need.size for need in needs(project.settings, survey))
-    leave_free(small_disk, wanted + MEGABYTE)
+    leave_free(small, wanted + MEGABYTE)
     ran = tight.invoke("release-migration")
     assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_upgrade_of_one_environment_looks_at_the_room_too(
-    tight: Sandbox, small_disk: Path, name: str
+    tight: Sandbox, small: Path, name: str
 ) -> None:
     if name == "prod":
         assert tight.invoke("upgrade-dev", "verify").code == 0
-    leave_free(small_disk, 5 * MEGABYTE)
+    leave_free(small, 5 * MEGABYTE)
     ran = tight.invoke(f"upgrade-{name}", "--json")
     assert ran.code == 1, ran.err
     assert "There is not enough room" in ran.json["error"]["what"]
@@ -112,8 +98,8 @@ def test_upgrade_of_one_environment_looks_at_the_room_too(
     assert query(file, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
-def test_backup_without_room_is_said_and_leaves_nothing(tight: Sandbox, small_disk: Path) -> None:
-    leave_free(small_disk, 5 * MEGABYTE)
+def test_backup_without_room_is_said_and_leaves_nothing(tight: Sandbox, small: Path) -> None:
+    leave_free(small, 5 * MEGABYTE)
     before = [each for each in everything(tight) if "releases" not in each[0]]
     ran = tight.invoke("backup")
     assert ran.code == 3

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.databases.support import held, immutable
+from tests.disks import small_disk
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 RELEASE = "release-migration --json"
@@ -418,20 +417,6 @@ def test_a_disk_that_fills_up_during_the_upgrade_leaves_the_database_as_it_was(
     )
     suffer(filled, "upgrade-dev --json", 3, "The upgrade of dev failed", limit=MEGABYTE)
     assert filled.invoke("upgrade-dev").code == 0
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A file system of that size at a folder, where root may mount one."""
-    mount = shutil.which("mount")
-    folder.mkdir(parents=True, exist_ok=True)
-    options = [mount or "", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
-    if mount is None or subprocess.run(options, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_without_room_for_the_backup_is_told_before_dev_is_touched(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
 import signal
 import threading
 import time
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.disks import small_disk
 from tests.on_servers.support import (
     NEXT,
     content,
@@ -363,3 +366,38 @@ def test_backup_folder_that_cannot_be_made_fails_before_anything_is_changed(
     ran = filled.invoke("release-migration")
     assert ran.code in (1, 3), ran.err
     assert content(filled.dev_database) == before
+
+
+def test_full_disk_under_the_backups_fails_before_anything_is_changed(filled: ServerShop) -> None:
+    """More than was foreseen: what no packing makes smaller came after the last backup."""
+    assert filled.invoke("backup", "--env", "dev").code == 0
+    folder = filled.folder / "data/repom/backups"
+    dev, aside = filled.dev_database, filled.folder / "aside"
+    folder.rename(aside)
+    dev.execute(f"CREATE TABLE noise (it {'TEXT' if is_postgres(dev) else 'LONGTEXT'})")
+    for _ in range(6):
+        dev.execute("INSERT INTO noise VALUES (%s)", secrets.token_urlsafe(1_000_000))
+    before = content(dev)
+    with small_disk(folder, "3m"):
+        shutil.copytree(aside, folder, dirs_exist_ok=True)
+        kept = set(folder.iterdir())
+
+        ran = filled.invoke("release-migration")
+
+        assert ran.code == 3, ran.err
+        assert "No space left on device" in ran.err
+        assert "was only read" in ran.err
+        assert set(folder.iterdir()) == kept
+    assert content(dev) == before
+    assert not copies(filled)
+
+
+def test_disk_that_cannot_hold_the_backup_is_told_beforehand(filled: ServerShop) -> None:
+    folder = filled.folder / "data/repom/backups"
+    with small_disk(folder, "8k"):
+        (folder / "other").write_bytes(b"x" * 8192)
+        ran = filled.invoke("release-migration")
+        assert ran.code == 1, ran.err
+        assert "not enough room on the disk" in ran.err
+        assert "for the backup of prod" in ran.err
+    assert version(filled.dev_database) == R2
