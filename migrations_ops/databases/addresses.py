@@ -24,6 +24,9 @@ _IN_QUERY = {"host": "host", "port": "port", "user": "user", "password": "passwo
 # What else in a query says where to go.
 _ROUTES = frozenset({"hostaddr", "service", "unix_socket"})
 
+_PORTS = {"postgresql": 5432, "mariadb": 3306, "mysql": 3306}
+_HERE = frozenset({"", "127.0.0.1", "::1"})
+
 
 @dataclass(frozen=True)
 class Address:
@@ -71,6 +74,13 @@ class Address:
     def of_database(self, name: str) -> Address:
         """Another database of the same server."""
         return replace(self, database=name)
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """Host, port and database, the same for each way in which they can be written."""
+        host = self.host if "/" in self.host else self.host.lower()
+        host = "localhost" if host in _HERE else host
+        return host, self.port or _PORTS[self.dialect], self.database
 
     @property
     def label(self) -> str:

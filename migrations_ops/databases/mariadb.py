@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pymysql
 
 from migrations_ops.child.ledger_text import Run, from_text, mariadb_view
-from migrations_ops.databases import LEDGER, Database, Keep, Progress, Restored
+from migrations_ops.databases import LEDGER, Keep, Progress, Restored
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.ledger_runs import extended, ledger_of
 from migrations_ops.databases.mariadb_connect import (
@@ -28,7 +28,8 @@ from migrations_ops.databases.mariadb_connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb_copies import Copies
-from migrations_ops.databases.mariadb_lock import Lock, hold_release_lock
+from migrations_ops.databases.mariadb_lock import hold_release_lock
+from migrations_ops.databases.server_database import Held, ServerDatabase
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
@@ -38,27 +39,17 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Held:
-    """What one process holds of a database: its lock, and the copies that it has made."""
-
+class _Held(Held):
     copies: Copies
-    lock: Lock | None = None
 
 
 @dataclass(frozen=True)
-class MariaDB:
-    """One database of a MariaDB server.
+class MariaDB(ServerDatabase):
+    """One database of a MariaDB server."""
 
-    ``is_copy`` tells a throw-away database; ``summed`` that its fingerprint has checksums.
-    """
-
-    address: Address
-    is_copy: bool = False
-    summed: bool = False
     _held: _Held = field(kw_only=True, compare=False, repr=False)
     suffix: ClassVar[str] = ".sql.gz"
     syntax: ClassVar[Syntax] = "mariadb"
-    folder: ClassVar[None] = None
     is_transactional: ClassVar[bool] = False
 
     @classmethod
@@ -69,15 +60,6 @@ class MariaDB:
         address = Address.of(url)
         place = Address.of(scratch_url) if scratch_url else address
         return cls(address, _held=_Held(Copies(address, place)))
-
-    @property
-    def label(self) -> str:
-        return self.address.label
-
-    def same_as(self, other: Database) -> bool:
-        if not isinstance(other, MariaDB):
-            return False
-        return _place_of(self.address) == _place_of(other.address)
 
     @contextmanager
     def _connected(self, purpose: str = "") -> Iterator[Connection]:
@@ -202,9 +184,6 @@ class MariaDB:
         except pymysql.MySQLError as error:
             return in_words(error, self.label)
 
-    def is_damaged(self) -> bool:
-        return False  # what its files hold, the server alone can tell
-
     def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
         return []
 
@@ -213,25 +192,12 @@ class MariaDB:
 
     # -- one release at a time ------------------------------------------------------------------
 
-    @property
-    def lock_order(self) -> str:
-        return "mariadb:" + ":".join(map(str, _place_of(self.address)))
-
     @contextmanager
     def hold(self, purpose: str, wait: float) -> Iterator[None]:
         with hold_release_lock(self.address, purpose, wait) as lock:
             self._held.lock = lock
-            # What others made of this database is of the dead: they would hold the lock.
-            self._held.copies.sweep()
-            try:
+            with self._swept():
                 yield
-            finally:
-                self._held.copies.sweep()
-                self._held.lock = None
-
-    def require_held(self) -> None:
-        if self._held.lock is not None:
-            self._held.lock.require_held()
 
     # -- copying ------------------------------------------------------------------------------
 
@@ -264,15 +230,8 @@ class MariaDB:
             )
         return taken
 
-    @contextmanager
-    def opened_copy(self, file: Path) -> Iterator[MariaDB]:
-        yield self._copy(self._held.copies.restored(file), summed=True)
-
     def make_scratch(self, place: Path, backup: Path | None) -> MariaDB:
         return self._copy(self._held.copies.clone(backup))
-
-    def _copy(self, address: Address, *, summed: bool = False) -> MariaDB:
-        return MariaDB(address, is_copy=True, summed=summed, _held=self._held)
 
     def find_obstacles(self) -> list[Finding]:
         from migrations_ops.databases.mariadb_rights import find_obstacles
@@ -304,18 +263,6 @@ class MariaDB:
         finally:
             copies.drop(address)
         return Restored(now, f"the database {kept} of the same server")
-
-    def set_aside(self) -> str:
-        raise AssertionError("the files of a server are its own")
-
-    def put_back(self, kept: str) -> None:
-        raise AssertionError("the files of a server are its own")
-
-    def tidy(self) -> None:
-        """Copies are swept whenever the lock is taken."""
-
-    def attended(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def prepare_place(self) -> None:
         try:
@@ -349,33 +296,12 @@ class MariaDB:
                 return f"mariadb:missing:{self.label}"
             raise self._failed(in_words(error, self.label), error) from error
 
-    def redirect(self) -> dict[str, Any] | None:
-        if not self.is_copy:
-            return None
-        copies = self._held.copies
-        if copies.place is copies.real:
-            return {"database": self.address.database}
-        return {
-            "host": self.address.host,
-            "port": self.address.port,
-            "user": self.address.user,
-            "password": self.address.password,
-            "database": self.address.database,
-        }
-
     def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:
         return StepFailed(
             f"{what[:1].upper()}{what[1:]}.",
             untouched=f"{self.label} is as it was.",
             next=remedy(error),
         )
-
-
-def _place_of(address: Address) -> tuple[str, int, str]:
-    host = {"": "localhost", "127.0.0.1": "localhost", "::1": "localhost"}.get(
-        address.host, address.host.lower()
-    )
-    return host, address.port or 3306, address.database
 
 
 def _look(connection: Connection, version_table: str) -> Look:

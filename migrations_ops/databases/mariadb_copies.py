@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pymysql
@@ -23,47 +20,16 @@ from migrations_ops.databases.mariadb_connect import (
 )
 from migrations_ops.databases.mariadb_dump import restore
 from migrations_ops.databases.mariadb_exchange import exchange
+from migrations_ops.databases.server_copies import OWN, ServerCopies
 from migrations_ops.errors import StepFailed
 from migrations_ops.files import local_stamp
 
-# How the names of all databases begin that this tool makes: a right may be granted on just these.
-OWN = "migrations_ops_"
 
+class Copies(ServerCopies):
+    """The copies of a database of MariaDB."""
 
-@dataclass
-class Copies:
-    """The copies of one database that this process has made.
-
-    ``real`` is where it is; ``place`` a database of the server on which its copies are made, which
-    is another one where the configuration says so.
-    """
-
-    real: Address
-    place: Address
-    _restored: dict[tuple[int, int], str] = field(default_factory=dict)
-
-    @property
-    def prefix(self) -> str:
-        """How the names of all copies of this database begin."""
-        told = f"{self.real.host}:{self.real.port}/{self.real.database}"
-        if self.place is self.real:
-            told = self.real.database
-        return f"{OWN}copy_{hashlib.sha256(told.encode()).hexdigest()[:8]}_"
-
-    def restored(self, file: Path) -> Address:
-        """A database restored from a backup, which nobody writes; made once for each file."""
-        found = file.stat()
-        key = (found.st_ino, found.st_size)
-        if key not in self._restored:
-            # One at a time: a server has not the room for all of them.
-            self._drop_restored()
-            self._restored[key] = self.clone(file).database
-        return self.place.of_database(self._restored[key])
-
-    def take(self, file: Path) -> None:
-        """The database restored from a backup is no copy any more, and may be changed."""
-        name = self.restored(file).database
-        self._restored = {key: each for key, each in self._restored.items() if each != name}
+    def fill(self, file: Path) -> Address:
+        return self.clone(file)
 
     def clone(self, file: Path | None) -> Address:
         """A database to be written, equal to a backup; an empty one without."""
@@ -78,7 +44,7 @@ class Copies:
 
     def make(self) -> Address:
         """:raises StepFailed: this role may not make databases."""
-        name = f"{self.prefix}{secrets.token_hex(6)}"
+        name = self.fresh_name()
         self.make_database(name)
         return self.place.of_database(name)
 
@@ -113,24 +79,15 @@ class Copies:
             close(connection)
 
     def drop(self, address: Address) -> None:
-        """Take a copy away; one that cannot be dropped now is swept by the next task."""
         assert address.database.startswith(self.prefix), "only copies are dropped"
         with suppress(pymysql.MySQLError), self.server() as connection:
             ask(connection, f"DROP DATABASE IF EXISTS {quoted(address.database)}")
 
-    def _drop_restored(self) -> None:
-        for name in self._restored.values():
-            self.drop(self.place.of_database(name))
-        self._restored.clear()
-
-    def sweep(self) -> None:
-        """Drop all copies of this database: whoever made them is dead, or is done with them."""
-        self._restored.clear()
+    def find_all(self) -> list[str]:
         with suppress(pymysql.MySQLError), self.server() as connection:
             rows = ask(connection, "SELECT schema_name FROM information_schema.schemata")
-            for (name,) in rows:
-                if str(name).startswith(self.prefix):
-                    self.drop(self.place.of_database(str(name)))
+            return [str(name) for (name,) in rows if str(name).startswith(self.prefix)]
+        return []
 
     def exchange(self, new: str) -> str:
         """Give the real database the tables of a restored one; its own are kept in a third.

@@ -19,9 +19,10 @@ from migrations_ops.databases.mariadb_connect import (
     promptly,
     server_version,
 )
-from migrations_ops.databases.mariadb_copies import OWN, Copies
+from migrations_ops.databases.mariadb_copies import Copies
 from migrations_ops.databases.mariadb_schema import find_own_names
 from migrations_ops.databases.mariadb_tools import require_tools
+from migrations_ops.databases.server_copies import OWN
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors, sql
 
 from migrations_ops.child.servers import POSTGRESQL_IDENTITY
-from migrations_ops.databases import Database, Keep, Progress, Restored
+from migrations_ops.databases import Keep, Progress, Restored
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.postgresql_connect import (
     Connection,
@@ -28,6 +28,7 @@ from migrations_ops.databases.postgresql_connect import (
 )
 from migrations_ops.databases.postgresql_copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql_lock import Lock, hold, is_missing
+from migrations_ops.databases.server_database import Held, ServerDatabase
 from migrations_ops.databases.sql_words import shown
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
@@ -41,11 +42,8 @@ _AGAIN = 10.0
 
 
 @dataclass
-class _Held:
-    """What one process holds of a database: its lock, and the copies that it has made.
-
-    ``invalid`` are the INVALID indexes that it found when it took the lock.
-    """
+class _Held(Held):
+    """``invalid`` are the INVALID indexes that were there when the lock was taken."""
 
     copies: Copies
     lock: Lock | None = None
@@ -53,21 +51,16 @@ class _Held:
 
 
 @dataclass(frozen=True)
-class PostgreSQL:
+class PostgreSQL(ServerDatabase):
     """One database of a PostgreSQL server.
 
-    ``schema`` is where the version table is, None for the schema of unqualified names;
-    ``is_copy`` tells a throw-away database; ``summed`` that its fingerprint has checksums.
+    ``schema`` is where the version table is, None for the schema of unqualified names.
     """
 
-    address: Address
     schema: str | None = None
-    is_copy: bool = False
-    summed: bool = False
     _held: _Held = field(kw_only=True, compare=False, repr=False)
     suffix: ClassVar[str] = ".dump"
     syntax: ClassVar[Syntax] = "postgresql"
-    folder: ClassVar[None] = None
     is_transactional: ClassVar[bool] = True
 
     @classmethod
@@ -79,16 +72,7 @@ class PostgreSQL:
         """
         address = Address.of(url)
         place = Address.of(scratch_url) if scratch_url else address
-        return cls(address, schema, _held=_Held(Copies(address, place)))
-
-    @property
-    def label(self) -> str:
-        return self.address.label
-
-    def same_as(self, other: Database) -> bool:
-        if not isinstance(other, PostgreSQL):
-            return False
-        return _place_of(self.address) == _place_of(other.address)
+        return cls(address, schema=schema, _held=_Held(Copies(address, place)))
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -223,9 +207,6 @@ class PostgreSQL:
         except psycopg.Error as error:
             return in_words(error, self.label)
 
-    def is_damaged(self) -> bool:
-        return False  # what its pages hold, the server alone can tell
-
     def check_integrity(self) -> list[Finding]:
         from migrations_ops.databases.postgresql_schema import find_invalid_indexes
 
@@ -270,26 +251,13 @@ class PostgreSQL:
 
     # -- one release at a time ------------------------------------------------------------------
 
-    @property
-    def lock_order(self) -> str:
-        return "postgresql:" + ":".join(map(str, _place_of(self.address)))
-
     @contextmanager
     def hold(self, purpose: str, wait: float) -> Iterator[None]:
         with hold(self.address, purpose, wait) as lock:
             self._held.lock = lock
             self._held.invalid = self._invalid_indexes()
-            # What others made of this database is of the dead: they would hold the lock.
-            self._held.copies.sweep()
-            try:
+            with self._swept():
                 yield
-            finally:
-                self._held.copies.sweep()
-                self._held.lock = None
-
-    def require_held(self) -> None:
-        if self._held.lock is not None:
-            self._held.lock.require_held()
 
     # -- copying ------------------------------------------------------------------------------
 
@@ -332,15 +300,8 @@ class PostgreSQL:
         with connect(self._held.copies.restored(file)) as connection:
             return places_meanwhile(before, places(connection), after)
 
-    @contextmanager
-    def opened_copy(self, file: Path) -> Iterator[PostgreSQL]:
-        yield self._copy(self._held.copies.restored(file), summed=True)
-
     def make_scratch(self, place: Path, backup: Path | None) -> PostgreSQL:
         return self._copy(self._held.copies.clone(backup))
-
-    def _copy(self, address: Address, *, summed: bool = False) -> PostgreSQL:
-        return PostgreSQL(address, self.schema, is_copy=True, summed=summed, _held=self._held)
 
     def find_obstacles(self) -> list[Finding]:
         from migrations_ops.databases.postgresql_rights import find_obstacles
@@ -378,18 +339,6 @@ class PostgreSQL:
             if lock is not None:
                 lock.take_again(_AGAIN)
         return Restored(now, f"the database {kept} of the same server")
-
-    def set_aside(self) -> str:
-        raise AssertionError("the files of a server are its own")
-
-    def put_back(self, kept: str) -> None:
-        raise AssertionError("the files of a server are its own")
-
-    def tidy(self) -> None:
-        """Copies are swept whenever the lock is taken."""
-
-    def attended(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def prepare_place(self) -> None:
         try:
@@ -437,29 +386,11 @@ class PostgreSQL:
                 return f"postgresql:missing:{self.label}"
             raise self._failed(f"{in_words(error, self.label)}.", error) from error
 
-    def redirect(self) -> dict[str, Any] | None:
-        if not self.is_copy:
-            return None
-        copies = self._held.copies
-        if copies.place is copies.real:
-            return {"database": self.address.database}
-        return {
-            "host": parameters(self.address)["host"],
-            "port": self.address.port or 5432,
-            "user": self.address.user,
-            "password": self.address.password,
-            "database": self.address.database,
-        }
+    def _host(self) -> str:
+        return str(parameters(self.address)["host"])
 
     def _failed(self, what: str, error: psycopg.Error) -> StepFailed:
         return StepFailed(what, untouched=f"{self.label} is as it was.", next=remedy(error))
-
-
-def _place_of(address: Address) -> tuple[str, int, str]:
-    host = {"": "localhost", "127.0.0.1": "localhost", "::1": "localhost"}.get(
-        address.host, address.host.lower()
-    )
-    return host, address.port or 5432, address.database
 
 
 def _look(connection: Connection, version_table: str, schema: str | None) -> Look:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,62 +26,27 @@ from migrations_ops.databases.postgresql_connect import (
 from migrations_ops.databases.postgresql_lock import MAINTENANCE
 from migrations_ops.databases.postgresql_settings import copy_settings, kind_of
 from migrations_ops.databases.postgresql_tools import restore
+from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.errors import StepFailed
 from migrations_ops.files import local_stamp
 
 # How often, in seconds, the sessions of a database are told to end that is about to be renamed.
 _AGAIN = 0.05
-_NAME = "migrations_ops_copy"
 
 
-@dataclass
-class Copies:
-    """The copies of one database that this process has made.
+class Copies(ServerCopies):
+    """The copies of a database of PostgreSQL."""
 
-    ``real`` is where it is; ``place`` a database of the server on which its copies are made, which
-    is another one where the configuration says so.
-    """
-
-    real: Address
-    place: Address
-    _restored: dict[tuple[int, int], str] = field(default_factory=dict)
-
-    @property
-    def prefix(self) -> str:
-        """How the names of all copies of this database begin."""
-        told = f"{self.real.host}:{self.real.port}/{self.real.database}"
-        if (self.real.host, self.real.port) == (self.place.host, self.place.port):
-            told = self.real.database
-        return f"{_NAME}_{hashlib.sha256(told.encode()).hexdigest()[:8]}_"
-
-    def restored(self, file: Path) -> Address:
-        """A database restored from a backup, which nobody writes; made once for each file."""
-        found = file.stat()
-        key = (found.st_ino, found.st_size)
-        if key not in self._restored:
-            # One at a time: a server has not the room for all of them.
-            self._drop_restored()
-            address = self.make()
-            try:
-                self.fill(address, file)
-            except BaseException:
-                self.drop(address)
-                raise
-            self._restored[key] = address.database
-        return self.place.of_database(self._restored[key])
-
-    def fill(self, address: Address, file: Path) -> None:
-        """:raises StepFailed: the backup cannot be restored there."""
-        with connect(address) as connection:
-            server = connection.info.server_version // 10000
-        restore(address, file, server=server)
-
-    def take(self, file: Path) -> str:
-        """The name of a database restored from a backup, which is no copy any more."""
-        address = self.restored(file)
-        name = address.database
-        self._restored = {key: each for key, each in self._restored.items() if each != name}
-        return name
+    def fill(self, file: Path) -> Address:
+        address = self.make()
+        try:
+            with connect(address) as connection:
+                server = connection.info.server_version // 10000
+            restore(address, file, server=server)
+        except BaseException:
+            self.drop(address)
+            raise
+        return address
 
     def clone(self, file: Path | None) -> Address:
         """A database to be written, equal to a backup; an empty one without."""
@@ -94,10 +56,10 @@ class Copies:
 
     def make(self, template: str = "template0") -> Address:
         """:raises StepFailed: this role may not make databases."""
-        name = f"{self.prefix}{secrets.token_hex(6)}"
+        name = self.fresh_name()
         try:
             with self.maintenance() as connection:
-                like = kind_of(self.real, connection) if self._is_beside else sql.SQL("")
+                like = kind_of(self.real, connection) if self.is_beside else sql.SQL("")
                 if template != "template0":
                     like = sql.SQL("STRATEGY FILE_COPY")
                 connection.execute(
@@ -109,7 +71,7 @@ class Copies:
                 connection.execute(
                     sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
                 )
-                if self._is_beside:
+                if self.is_beside:
                     copy_settings(connection, self.real.database, name)
         except psycopg.Error as error:
             raise StepFailed(
@@ -118,10 +80,6 @@ class Copies:
                 next=remedy(error),
             ) from error
         return self.place.of_database(name)
-
-    @property
-    def _is_beside(self) -> bool:
-        return (self.real.host, self.real.port) == (self.place.host, self.place.port)
 
     @contextmanager
     def maintenance(self) -> Iterator[Connection]:
@@ -146,26 +104,17 @@ class Copies:
         raise failure
 
     def drop(self, address: Address) -> None:
-        """Take a copy away; one that cannot be dropped now is swept by the next task."""
         assert address.database.startswith(self.prefix), "only copies are dropped"
         with suppress(psycopg.Error), self.maintenance() as connection:
             drop(connection, address.database)
 
-    def _drop_restored(self) -> None:
-        for name in self._restored.values():
-            self.drop(self.place.of_database(name))
-        self._restored.clear()
-
-    def sweep(self) -> None:
-        """Drop all copies of this database: whoever made them is dead, or is done with them."""
-        self._restored.clear()
+    def find_all(self) -> list[str]:
         with suppress(psycopg.Error), self.maintenance() as connection:
             rows = connection.execute(
                 "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (self.prefix,)
             ).fetchall()
-            for (name,) in rows:
-                with suppress(psycopg.Error):
-                    drop(connection, str(name))
+            return [str(name) for (name,) in rows]
+        return []
 
     def exchange(self, new: str) -> str:
         """Give a restored database the name of the real one, which gets another and is kept.

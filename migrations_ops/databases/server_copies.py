@@ -1,0 +1,88 @@
+"""Databases beside the real one that are thrown away, on whatever server."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import socket
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from migrations_ops.databases.addresses import Address
+
+# How the names of all databases begin that this tool makes: a right may be granted on just these.
+OWN = "migrations_ops_"
+
+
+@dataclass
+class ServerCopies(ABC):
+    """The copies of one database that this process has made.
+
+    ``real`` is where it is; ``place`` a database of the server on which its copies are made, which
+    is another one where the configuration says so.
+    """
+
+    real: Address
+    place: Address
+    _restored: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether copies are made on the server of the real one."""
+        return self.real.place[:2] == self.place.place[:2]
+
+    @property
+    def prefix(self) -> str:
+        """How the names of all copies of this database begin."""
+        host, port, database = self.real.place
+        if host == "localhost" or "/" in host:
+            host = socket.gethostname()  # a server for copies may serve several machines
+        told = database if self.is_beside else f"{host}:{port}/{database}"
+        return f"{OWN}copy_{hashlib.sha256(told.encode()).hexdigest()[:8]}_"
+
+    def fresh_name(self) -> str:
+        """A name for another copy."""
+        return f"{self.prefix}{secrets.token_hex(6)}"
+
+    def restored(self, file: Path) -> Address:
+        """A database restored from a backup, which nobody writes; made once for each file.
+
+        :raises StepFailed: it cannot be made, or the backup cannot be restored there.
+        """
+        found = file.stat()
+        key = (found.st_ino, found.st_size)
+        if key not in self._restored:
+            # One at a time: a server has not the room for all of them.
+            self.drop_restored()
+            self._restored[key] = self.fill(file).database
+        return self.place.of_database(self._restored[key])
+
+    def take(self, file: Path) -> str:
+        """The name of a database restored from a backup, which is no copy any more."""
+        name = self.restored(file).database
+        self._restored = {key: each for key, each in self._restored.items() if each != name}
+        return name
+
+    def drop_restored(self) -> None:
+        for name in self._restored.values():
+            self.drop(self.place.of_database(name))
+        self._restored.clear()
+
+    def sweep(self) -> None:
+        """Drop all copies of this database: whoever made them is dead, or is done with them."""
+        self._restored.clear()
+        for name in self.find_all():
+            self.drop(self.place.of_database(name))
+
+    @abstractmethod
+    def fill(self, file: Path) -> Address:
+        """A new database with what a backup holds."""
+
+    @abstractmethod
+    def find_all(self) -> list[str]:
+        """The names of all copies of this database, none where the server does not answer."""
+
+    @abstractmethod
+    def drop(self, address: Address) -> None:
+        """Take a copy away; one that cannot be dropped now is swept by the next task."""
