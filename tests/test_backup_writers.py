@@ -16,8 +16,8 @@ import pytest
 
 from migrations_ops import backups
 from migrations_ops.backups import Shelf, require_intact
-from migrations_ops.databases import sqlite_copy
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite import copy as sqlite_copy
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.errors import StepFailed
 from migrations_ops.partial_files import this_host
 from migrations_ops.settings import read
@@ -122,7 +122,7 @@ _TAKER = """
 import sys
 from pathlib import Path
 from migrations_ops.backups import Shelf
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.settings import read
 found = read(Path(sys.argv[1]))
 shelf = Shelf.of(found, found.default)

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from migrations_ops import backups
 from migrations_ops.backups import Shelf, file_digest, require_intact
-from migrations_ops.databases import Progress, sqlite_copy
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases import Progress
+from migrations_ops.databases.sqlite import copy as sqlite_copy
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.records import RECORD
 from migrations_ops.results import Fingerprint
@@ -333,7 +334,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 from migrations_ops.backups import Shelf
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.errors import StepFailed
 from migrations_ops.settings import read
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
@@ -369,7 +370,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from migrations_ops.backups import Shelf
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.settings import read
 
 module, name, left = sys.argv[2], sys.argv[3], int(sys.argv[4])

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.databases import LEDGER
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project import Project
 from tests.child.steps import run_child
 from tests.support import R1, R2, R3, Sandbox, dump, query

@@ -30,7 +30,7 @@ assert filelock
 _HOLD = """
 import sys
 from pathlib import Path
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.locks import hold_locks
 databases = [SQLite(Path(name), name) for name in sys.argv[2:]]
 with hold_locks(databases, sys.argv[1], 30):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.databases.sqlite import fingerprint
+from migrations_ops.databases.sqlite.database import fingerprint
 from migrations_ops.losses import find_losses, without_allowed
 from migrations_ops.results import Finding, Fingerprint
 from migrations_ops.said import Said

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrations_ops.databases.postgresql_content import count
-from migrations_ops.databases.postgresql_schema import read_schema, read_tables
+from migrations_ops.databases.postgresql.content import count
+from migrations_ops.databases.postgresql.schema import read_schema, read_tables
 from migrations_ops.losses import find_losses
 from migrations_ops.results import Fingerprint
 from migrations_ops.said import Said

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases import sqlite as sqlite_module
-from migrations_ops.databases import sqlite_copy
+from migrations_ops.databases.sqlite import copy as sqlite_copy
+from migrations_ops.databases.sqlite import database as sqlite_module
 from migrations_ops.operations import back_up_environments, restore_environment
 from migrations_ops.project import Project
 from migrations_ops.render.live import Lines

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases.sqlite.test_files import die_in
 from tests.databases.support import immutable
-from tests.databases.test_sqlite_files import die_in
 from tests.support import Sandbox, dump, query
 from tests.test_restore import back_up, restore
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.environments import (
     Command,
     UrlFromCommand,

@@ -212,17 +212,17 @@ def open_database(
     """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "sqlite":
-        from migrations_ops.databases.sqlite import SQLite
+        from migrations_ops.databases.sqlite.database import SQLite
 
         return SQLite.from_url(url, root)
     if scheme == "postgresql":
         _require_driver("psycopg", "postgresql")
-        from migrations_ops.databases.postgresql import PostgreSQL
+        from migrations_ops.databases.postgresql.database import PostgreSQL
 
         return PostgreSQL.from_url(url, schema, scratch_url)
     if scheme in ("mariadb", "mysql"):
         _require_driver("pymysql", "mariadb")
-        from migrations_ops.databases.mariadb import MariaDB
+        from migrations_ops.databases.mariadb.database import MariaDB
 
         return MariaDB.from_url(url, scratch_url)
     raise ConfigurationError(

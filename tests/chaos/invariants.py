@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from migrations_ops.backups import file_digest
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.files import read_json
 from migrations_ops.results import Fingerprint
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS

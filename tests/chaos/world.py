@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.results import Fingerprint
 from tests.chaos.history import FIRST, LAST, REVISIONS, ROWS
 from tests.support import Sandbox, clean_environment, copy_project, query

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from migrations_ops.alembic_steps import CommandRun, Step, orders_for, start_step
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project import Project
 from tests.support import R3, Sandbox, dump, query
 

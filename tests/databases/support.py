@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.sqlite import SQLite
+from migrations_ops.databases.sqlite.database import SQLite
 
 MODES = ("wal", "delete")
 NOBODY = 65534

@@ -1,0 +1,1 @@
+"""MariaDB; MySQL is spoken to likewise."""

@@ -1,0 +1,316 @@
+"""Backups of MariaDB: written by mariadb-dump, put back by mariadb, never in memory as a whole."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import pymysql
+
+from migrations_ops import process
+from migrations_ops.databases import Progress
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.mariadb.connect import (
+    Connection,
+    ask,
+    begin_snapshot,
+    close,
+    connect,
+    database_of,
+    in_words,
+    may_name_definers,
+    remedy,
+)
+from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
+from migrations_ops.databases.mariadb.rows import has_long_floats, write_rows
+from migrations_ops.databases.mariadb.sums import table_sizes
+from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
+from migrations_ops.errors import StepFailed
+
+__all__ = ["dump", "require_tools", "restore"]
+
+_BLOCK = 1 << 18
+# How many blocks are read ahead of the compression, which takes about as long as the dump.
+_AHEAD = 16
+# gzip: whoever has nothing but the file can still read it. zstd would save a tenth of the time.
+_GZIP, _LEVEL = zlib.MAX_WBITS | 16, 1
+_OPTIONS = (
+    "--single-transaction", "--quick", "--hex-blob", "--no-tablespaces", "--skip-add-locks",
+    "--skip-dump-date", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
+)  # fmt: skip
+_PROGRAMS = ("--routines", "--events")
+_OF_MYSQL = ("--set-gtid-purged=OFF", "--column-statistics=0")
+
+
+def dump(address: Address, into: Path, progress: Progress | None) -> None:
+    """Write all of the database, as it is at one moment, into a new file.
+
+    What others change of its tables meanwhile may be in it, or not: compare the schema before with
+    the one after.
+
+    :raises StepFailed: mariadb-dump failed, or was cut off; no file is left.
+    :raises Refused: there is no such program here, or it is too old.
+    :raises pymysql.MySQLError: the server cannot be asked.
+    """
+    connection = connect(address, "backup")
+    try:
+        begin_snapshot(connection)
+        tools = require_tools(connection)
+        size = sum(table_sizes(connection, address.database).values())
+        run = _Run(tools, address, _of_kind(tools, connection))
+        rows = connection if has_long_floats(connection) else None
+        if rows is None:
+            connection.rollback()  # else it would keep others from changing what it has read
+        descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                _write(run, rows, file, _Headway(progress, size))
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException as error:
+            with suppress(OSError):
+                into.unlink()
+            if isinstance(error, OSError):
+                raise StepFailed(
+                    f"The backup {into} could not be written: {error.strerror}.",
+                    untouched=f"{address.label} was only read.",
+                    next="Make room there, or see to the rights of the folder, and try again.",
+                ) from error
+            raise
+    finally:
+        close(connection)
+
+
+def _write(run: _Run, rows: Connection | None, file: IO[bytes], headway: _Headway) -> None:
+    """Pack all that mariadb-dump says into a file.
+
+    :param rows: the connection by whose snapshot the rows are read, where mariadb-dump would
+        shorten some; else it writes them itself.
+    """
+    packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    blocks: Iterator[bytes] = run.blocks(*_PROGRAMS, "--triggers")
+    if rows is not None:
+        blocks = chain(
+            run.blocks(*_PROGRAMS, "--skip-triggers", "--no-data"),
+            write_rows(rows),
+            # Not before the rows, which would set them off.
+            run.blocks("--triggers", "--no-data", "--no-create-info"),
+        )
+    for block in blocks:
+        file.write(packed.compress(block))
+        headway.add(len(block))
+    file.write(packed.flush())
+    headway.end()
+
+
+def _of_kind(tools: Tools, connection: Connection) -> tuple[str, ...]:
+    """Options that only one of both kinds of clients knows."""
+    if not tools.is_mariadb:
+        return _OF_MYSQL
+    sql = (
+        "SELECT COUNT(*) FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'SYSTEM VERSIONED'"
+    )
+    [(versioned,)] = ask(connection, sql, database_of(connection))
+    # Else the rows that were would be lost, and it is known from 10.11 on.
+    return ("--dump-history",) if versioned else ()
+
+
+class _Headway:
+    """What is done of a whole whose size is known about."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def add(self, amount: int) -> None:
+        self._done += amount
+        if self._progress is not None and self._total:
+            self._progress(min(self._done, self._total), self._total)
+
+    def end(self) -> None:
+        self.add(self._total)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How mariadb-dump is run on one database."""
+
+    tools: Tools
+    address: Address
+    options: tuple[str, ...]
+
+    def blocks(self, *what: str) -> Iterator[bytes]:
+        """What it writes, the end of which is seen.
+
+        :raises StepFailed: it failed, or was cut off.
+        """
+        tail = b""
+        with credentials(self.address) as (told, variables), tempfile.TemporaryFile() as errors:
+            argv = [self.tools.dump, f"--defaults-file={told.file}", *_OPTIONS, *self.options]
+            argv += [*what, "--", self.address.database]
+            with process.piped(argv, variables, errors, fed=False) as run:
+                assert run.stdout is not None
+                for block in _read_ahead(run.stdout):
+                    told.forget()
+                    tail = (tail + block)[-200:]
+                    yield block
+                code = run.wait()
+            said = _first_error(errors)
+        if code or TRAILER not in tail:
+            raise StepFailed(
+                f"{Path(self.tools.dump).name} failed:"
+                f" {_bare(said or f'exit code {code}', self.address)}.",
+                untouched=f"{self.address.label} was only read.",
+                next=_advice(said),
+            )
+
+
+def _read_ahead(stream: IO[bytes]) -> Iterator[bytes]:
+    """The blocks of a pipe, read by a thread, so that its writer goes on meanwhile."""
+    blocks: queue.Queue[bytes] = queue.Queue(_AHEAD)
+    given_up = threading.Event()
+
+    def read() -> None:
+        block = b"."
+        while block and not given_up.is_set():
+            try:
+                block = stream.read(_BLOCK)
+            except (OSError, ValueError):
+                block = b""  # closed, since nobody wants to know
+            _put(blocks, block, given_up)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while block := blocks.get():
+            yield block
+    finally:
+        given_up.set()
+
+
+def _put(blocks: queue.Queue[bytes], block: bytes, given_up: threading.Event) -> None:
+    while not given_up.is_set():
+        with suppress(queue.Full):
+            blocks.put(block, timeout=0.2)
+            return
+
+
+def restore(
+    file: Path, address: Address, progress: Progress | None, *, events: bool = False
+) -> tuple[str, ...]:
+    """Fill an empty database from such a file.
+
+    :param events: whether its events run there; else they are switched off as on a replica.
+    :returns: those who defined views or programs there and do not here, since this role may not
+        say so.
+    :raises StepFailed: it could not be filled, or the file is damaged.
+    :raises Refused: there is no such program here, or it is too old.
+    """
+    try:
+        connection = connect(address, "restore")
+        try:
+            tools, definers = require_tools(connection), may_name_definers(connection)
+        finally:
+            close(connection)
+    except pymysql.MySQLError as error:
+        raise _unfilled(in_words(error, address.label), remedy(error)) from error
+    rewriting = Rewriting(address.database, definers=definers, events=events)
+    argv = [
+        "--binary-mode", "--comments", "--default-character-set=utf8mb4",
+        "--max-allowed-packet=1G", f"--database={address.database}",
+    ]  # fmt: skip
+    with credentials(address) as (told, variables), tempfile.TemporaryFile() as errors:
+        command = [tools.client, f"--defaults-file={told.file}", *argv]
+        with process.piped(command, variables, errors, fed=True) as run:
+            assert run.stdin is not None
+            headway = _Headway(progress, file.stat().st_size)
+            with suppress(OSError):  # it has ended, and said why
+                for number, block in enumerate(rewriting.pass_through(_unpacked(file, headway))):
+                    run.stdin.write(block)
+                    if number > 1:
+                        told.forget()  # more than the pipe holds: it has begun to read
+                if not rewriting.complete:
+                    # Its last statement may be cut, too: it must not be executed.
+                    raise _damaged(file, "its end is missing")
+                run.stdin.close()
+            code = run.wait()
+        said = _first_error(errors)
+    if code:
+        raise _unfilled(f"mariadb failed: {_bare(said or f'exit code {code}', address)}",
+                        _advice(said))  # fmt: skip
+    return tuple(sorted(rewriting.replaced))
+
+
+def _unpacked(file: Path, headway: _Headway) -> Iterator[bytes]:
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        with file.open("rb") as stream:
+            while packed := stream.read(_BLOCK):
+                headway.add(len(packed))
+                while packed:
+                    yield unpacking.decompress(packed, 4 * _BLOCK)
+                    packed = unpacking.unconsumed_tail
+    except zlib.error as error:
+        raise _damaged(file, str(error)) from None
+    except OSError as error:
+        raise _damaged(file, error.strerror or str(error)) from None
+    if not unpacking.eof:
+        raise _damaged(file, "it is cut short")
+
+
+def _damaged(file: Path, why: str) -> StepFailed:
+    return StepFailed(
+        f"The backup {file} is damaged: {why}.",
+        untouched="No database but a copy was touched.",
+        next="Take another one: invoke backups",
+    )
+
+
+def _unfilled(what: str, advice: str) -> StepFailed:
+    return StepFailed(
+        f"The backup could not be restored: {what}.",
+        untouched="No database but a copy was touched.",
+        next=advice,
+    )
+
+
+def _first_error(errors: IO[bytes]) -> str:
+    """The first line that says what went wrong, without the name of the program."""
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines()]
+    told = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)] or [
+        line for line in lines if line
+    ]
+    return re.sub(r"^[\w./\\-]+(?:dump|mysql|mariadb)(?:\.exe)?: ", "", told[0]) if told else ""
+
+
+def _bare(said: str, address: Address) -> str:
+    text = " ".join(said.split()).rstrip(".")
+    return text.replace(address.password, "***") if address.password else text
+
+
+def _advice(said: str) -> str:
+    """What to do about what a client said."""
+    if "insufficient privileges to SHOW CREATE" in said:
+        return (
+            "Let this role see what others have defined: GRANT SELECT ON mysql.proc TO it, or from"
+            " MariaDB 11.3 on GRANT SHOW CREATE ROUTINE ON the database; and try again."
+        )
+    found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", said)
+    if found is None:
+        return "Mend that, and try again."
+    number = int(found[1] or found[2])
+    if number in (1146, 1412):
+        return "Somebody changed the tables meanwhile: try again when that has ended."
+    if number == 1356:
+        return "Mend that view, or drop it, and try again."
+    return remedy(pymysql.OperationalError(number, said))

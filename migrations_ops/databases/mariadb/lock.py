@@ -1,0 +1,190 @@
+"""The lock of a release on MariaDB: held by a connection of its own, freed by the server.
+
+It is asked for again and again, never waited for inside of the server, so that whoever waits can
+be told who holds it, and can stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import pymysql
+
+from migrations_ops.child.servers import lock_name
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.mariadb.connect import (
+    Connection,
+    ask,
+    close,
+    connect,
+    in_words,
+    is_behind_a_proxy,
+    may_come_up,
+    promptly,
+    remedy,
+)
+from migrations_ops.errors import Locked, OpsError, Refused, StepFailed
+from migrations_ops.provenance import account, host
+
+# How often, in seconds, a lock is asked for again.
+POLL = 0.1
+# The session says nothing while a step runs: a server would end it after 8 hours, or less.
+_IDLE_SECONDS = 30 * 24 * 3600
+_MEANWHILE = "Try again when it is done; invoke status-all works meanwhile."
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What holds the lock of one database: a session on its server."""
+
+    address: Address
+    name: str
+    session: Connection
+
+    def is_held(self) -> bool:
+        """Whether the server still says that this session holds it."""
+        with suppress(pymysql.MySQLError), promptly(self.session):
+            sql = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
+            return ask(self.session, sql, self.name) == [(1,)]
+        return False
+
+    def require_held(self) -> None:
+        """:raises StepFailed: the session is gone, and the lock with it."""
+        if not self.is_held():
+            raise StepFailed(
+                f"The lock on {self.address.label} was lost: its connection broke.",
+                untouched="The step that was about to begin was not begun.",
+                next="See whether the server runs, and type the same again to go on.",
+            )
+
+
+@contextmanager
+def hold_release_lock(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
+    """Hold the lock of a database, which need not exist yet.
+
+    :param wait: how long, in seconds, to wait for it, and for a server that is not up yet.
+    :raises Locked: another release holds it, or a step that it left behind is still at work.
+    :raises Refused: the server cannot be reached, or somebody deals out its sessions.
+    """
+    until = time.monotonic() + wait
+    session = _session(address, f"{purpose} of {account()} on {host()}", until)
+    try:
+        try:
+            lock = _take(session, address, until)
+        except pymysql.MySQLError as error:
+            raise _refused(address, error) from None
+        yield lock
+    finally:
+        # The server notices the end of a session a little later: the next task may be quicker.
+        with suppress(pymysql.MySQLError), promptly(session):
+            ask(session, "DO RELEASE_ALL_LOCKS()")
+        close(session)
+
+
+def _session(address: Address, purpose: str, until: float) -> Connection:
+    while True:
+        try:
+            session = connect(address, purpose, database=False)
+            break
+        except pymysql.MySQLError as error:
+            if may_come_up(error) and time.monotonic() < until:
+                time.sleep(POLL)
+                continue
+            raise _refused(address, error) from None
+    if is_behind_a_proxy(session):
+        close(session)
+        raise Refused(
+            f"Between this machine and {address.label} stands a proxy that deals out the server's"
+            " sessions: two releases could both hold the same lock.",
+            untouched="Nothing was started.",
+            next="Give the environment the address of the server itself.",
+        )
+    return session
+
+
+def _take(session: Connection, address: Address, until: float) -> Lock:
+    with promptly(session):
+        ask(session, f"SET SESSION wait_timeout = {_IDLE_SECONDS}")
+        # Where the case of names does not count, two ways to write one must meet.
+        [(folded,)] = ask(session, "SELECT @@lower_case_table_names")
+    database = address.database.lower() if folded else address.database
+    release, step = lock_name("release", database), lock_name("step", database)
+    while True:
+        with promptly(session):
+            [(taken,)] = ask(session, "SELECT GET_LOCK(%s, 0)", release)
+        if taken == 1:
+            break
+        _wait_or(until, lambda: _locked(session, address, release))
+    while True:
+        # A step outlives its release until the server notices: its statement ends first.
+        with promptly(session):
+            [(free,)] = ask(session, "SELECT IS_FREE_LOCK(%s)", step)
+        if free == 1:
+            return Lock(address, release, session)
+        _wait_or(until, lambda: _orphan(session, address, step))
+
+
+def _wait_or(until: float, refusal: Callable[[], OpsError]) -> None:
+    if time.monotonic() >= until:
+        raise refusal()
+    time.sleep(POLL)
+
+
+def _locked(session: Connection, address: Address, lock: str) -> Locked:
+    return Locked(
+        f"{_holder(session, lock) or 'Another release'} works on {address.label}.",
+        untouched="Nothing was started.",
+        next=_MEANWHILE,
+    )
+
+
+def _orphan(session: Connection, address: Address, lock: str) -> Locked:
+    who = _holder(session, lock) or "its session is about to end"
+    return Locked(
+        f"A step of an earlier release is still at work on {address.label}: {who}.",
+        untouched="Nothing was started.",
+        next="Wait until it has ended, or end its session (KILL), and try again.",
+    )
+
+
+def _holder(session: Connection, lock: str) -> str:
+    """Who holds a lock, as far as the server tells us; empty where it does not."""
+    with suppress(pymysql.MySQLError, IndexError), promptly(session):
+        [(number,)] = ask(session, "SELECT IS_USED_LOCK(%s)", lock)
+        if number is None:
+            return ""
+        purpose = _purpose(session, number) or "Another release"
+        # Without the right PROCESS, only sessions of the same user are seen.
+        rows = ask(
+            session,
+            "SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE ID = %s",
+            number,
+        )
+        where = f" of {rows[0][0]} from {rows[0][1]}" if rows else ""
+        return f"{purpose} (server session {number}{where})"
+    return ""
+
+
+def _purpose(session: Connection, number: int) -> str:
+    """What another session said that it was for, where the server keeps that."""
+    with suppress(pymysql.MySQLError):
+        rows = ask(
+            session,
+            "SELECT ATTR_VALUE FROM performance_schema.session_account_connect_attrs"
+            " WHERE PROCESSLIST_ID = %s AND ATTR_NAME = 'program_name'",
+            number,
+        )
+        if rows:
+            return str(rows[0][0]).removeprefix("migrations_ops ")
+    return ""
+
+
+def _refused(address: Address, error: pymysql.MySQLError) -> Refused:
+    return Refused(
+        f"No release can start: {in_words(error, address.label)}.",
+        untouched="Nothing was started.",
+        next=remedy(error),
+    )

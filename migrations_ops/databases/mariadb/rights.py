@@ -1,0 +1,100 @@
+"""What a role, the programs here, and the server itself must allow before a release begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pymysql
+
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.mariadb.connect import (
+    Connection,
+    ask,
+    close,
+    connect,
+    find_engine,
+    is_behind_a_proxy,
+    is_missing,
+    is_one_of_many,
+    promptly,
+    server_version,
+)
+from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.schema import find_own_names
+from migrations_ops.databases.mariadb.tools import require_tools
+from migrations_ops.databases.server_copies import OWN
+from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.results import Finding
+
+# The oldest version on which the tests run.
+TESTED = (10, 11)
+
+
+def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
+    """:raises pymysql.MySQLError: the server cannot be asked."""
+    connection = connect(address, "rights", database=False)
+    try:
+        with promptly(connection):
+            found = [*_of_server(connection, address)]
+            user = str(ask(connection, "SELECT CURRENT_USER()")[0][0])
+    finally:
+        close(connection)
+    return [*found, *_of_programs(address), *_of_copies(copies, user)]
+
+
+def _of_programs(address: Address) -> Iterator[Finding]:
+    """What names its own database works on that also from a copy under another name."""
+    try:
+        connection = connect(address, "rights")
+    except pymysql.MySQLError as error:
+        if is_missing(error):
+            return
+        raise
+    try:
+        for name in find_own_names(connection):
+            message = (
+                f"the {name} names its own database, {address.database}: in a copy, where a release"
+                f" is rehearsed, it would still write to {address.label}. Create it anew without"
+                " that name"
+            )
+            yield Finding("names-itself", "error", message, name)
+    finally:
+        close(connection)
+
+
+def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
+    label, engine = address.label, find_engine(connection)
+    if is_behind_a_proxy(connection):
+        message = (
+            f"between this machine and {label} stands a proxy that deals out the server's sessions:"
+            " two releases could both hold the same lock. Give the environment the address of the"
+            " server itself"
+        )
+        yield Finding("pooler", "error", message, label)
+    many = is_one_of_many(connection)
+    known = engine.startswith("MariaDB") and server_version(connection) >= TESTED and not many
+    if not known:
+        what = f"{engine}, a node of a Galera cluster," if many else engine
+        message = f"{label} is {what} on which nobody has tried this: see docs/engines.md"
+        yield Finding("engine-untested", "error", message, engine)
+    try:
+        require_tools(connection)
+    except (Refused, StepFailed) as refused:
+        message = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
+        yield Finding("no-clients", "error", message, label)
+
+
+def _of_copies(copies: Copies, user: str) -> Iterator[Finding]:
+    """What a role may make is known by making it: an empty database, which goes at once."""
+    try:
+        copies.drop(copies.make())
+    except (StepFailed, pymysql.MySQLError):
+        name, _, host = user.rpartition("@")
+        pattern = OWN.replace("_", r"\_")
+        grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO '{name}'@'{host}'"
+        message = (
+            f"{user} may not make databases on {copies.place.host or 'its server'}, so that no"
+            f" backup could be verified by restoring it. {grant}; or name a database of another"
+            " server for the copies: scratch_url"
+        )
+        yield Finding("no-copies", "error", message, user)

@@ -1,0 +1,347 @@
+"""The schema of a MariaDB database as plain facts, one a line, that can be compared.
+
+Most is read from what SHOW CREATE prints, which is complete, and of which a hundred statements make
+one round trip: 500 tables take a fraction of a second. A copy that was restored from a dump has
+the same facts: definers, the database's own name and the next AUTO_INCREMENT are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from migrations_ops.databases import LEDGER
+from migrations_ops.databases.mariadb.connect import (
+    Connection,
+    ask,
+    ask_each,
+    database_of,
+    quoted,
+)
+from migrations_ops.databases.sql_words import Word, group, normal, shown, split, words
+
+Facts = Iterator[tuple[str, str]]
+_TABLES = ("BASE TABLE", "SYSTEM VERSIONED")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
+# What a routine, a trigger or an event is hidden behind from a role that may not see its body.
+_HIDDEN = "hidden from this role"
+
+
+def read_tables(connection: Connection) -> list[str]:
+    """The tables that hold rows, Alembic's version table among them."""
+    rows = ask(
+        connection,
+        "SELECT TABLE_NAME FROM information_schema.TABLES"
+        f" WHERE TABLE_SCHEMA = %s AND TABLE_TYPE IN {_TABLES} ORDER BY TABLE_NAME",
+        database_of(connection),
+    )
+    return [str(name) for (name,) in rows]
+
+
+def read_schema(connection: Connection, version_table: str) -> dict[str, str]:
+    """Everything that a migration can make or lose, with what it is.
+
+    :param version_table: Alembic's, which is left out, like the ledger.
+    """
+    catalog = _Catalog(connection, database_of(connection), version_table)
+    return dict(sorted(fact for read in _READERS for fact in read(catalog)))
+
+
+def find_own_names(connection: Connection) -> list[str]:
+    """Triggers, routines and events that name their own database, as keys of the schema.
+
+    A copy of them under another name still works on the original.
+    """
+    catalog = _Catalog(connection, database_of(connection), "")
+    return sorted(key for key, told in _bodies(catalog) if catalog.is_named_in(told))
+
+
+@dataclass(frozen=True)
+class _Catalog:
+    """What the readers of each kind share."""
+
+    connection: Connection
+    database: str
+    version_table: str
+
+    def ask(self, what: str) -> list[tuple[str, ...]]:
+        """:param what: the rest of a query after SELECT, with one place for the database."""
+        return ask(self.connection, f"SELECT {what}", self.database)
+
+    def show(self, kind: str, names: Iterable[str], column: int) -> Iterator[tuple[str, str]]:
+        """What SHOW CREATE prints of each; None where this role may not see it."""
+        named = list(names)
+        statements = [f"SHOW CREATE {kind} {quoted(name)}" for name in named]
+        for name, row in zip(named, ask_each(self.connection, statements), strict=True):
+            yield name, row[column]
+
+    @cached_property
+    def relations(self) -> dict[str, str]:
+        """Tables, views and sequences with what they are."""
+        rows = self.ask(
+            "TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+            " AND TABLE_TYPE <> 'TEMPORARY'"
+        )
+        return {name: kind for name, kind in rows if name != LEDGER}
+
+    @cached_property
+    def objects(self) -> frozenset[str]:
+        """The names of all that may stand behind the name of the database and a point."""
+        routines = self.ask("ROUTINE_NAME FROM information_schema.ROUTINES"
+                            " WHERE ROUTINE_SCHEMA = %s")  # fmt: skip
+        return frozenset(self.relations) | {name for (name,) in routines}
+
+    def text(self, sql: str | Iterable[Word]) -> str:
+        """A statement as facts have it, without the name of the database."""
+        told = words(sql, "mariadb") if isinstance(sql, str) else list(sql)
+        return normal(_standard(word) for word in self._without_database(told))
+
+    def _without_database(self, told: list[Word]) -> Iterator[Word]:
+        taken = 0
+        for number, word in enumerate(told):
+            if number < taken:
+                continue
+            name = told[number + 2 : number + 3]
+            if (
+                name
+                and word.quoted
+                and word.text == self.database
+                and told[number + 1].means(".")
+                and name[0].text in self.objects
+            ):
+                yield name[0]
+                taken = number + 3
+            else:
+                yield word
+
+    def is_named_in(self, told: list[Word]) -> bool:
+        own = self.database.lower()
+        return any(word.text.lower() == own and dot.means(".") for word, dot in pairwise(told))
+
+
+def _standard(word: Word) -> Word:
+    """A literal as the SQL standard writes it, without backslashes."""
+    if not word.literal:
+        return word
+    inside = word.text[1:-1].replace("''", "'")
+    if "\\" in inside:
+        inside = re.sub(
+            r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), inside, flags=re.DOTALL
+        )
+    return Word("'" + inside.replace("'", "''") + "'")
+
+
+# -- tables -------------------------------------------------------------------------------------
+
+
+def _tables(catalog: _Catalog) -> Facts:
+    names = [name for name, kind in sorted(catalog.relations.items()) if kind in _TABLES]
+    for name, sql in catalog.show("TABLE", names, 1):
+        table = _Table(catalog, name, words(sql, "mariadb"))
+        if name != catalog.version_table or not table.is_of_alembic:
+            yield from table.facts()
+
+
+class _Table:
+    """One table, read from its CREATE TABLE."""
+
+    def __init__(self, catalog: _Catalog, name: str, sql: list[Word]) -> None:
+        self._catalog, self._shown = catalog, shown(name)
+        start = next(number for number, word in enumerate(sql) if word.means("("))
+        body = group(sql, start)
+        self._parts = split(body)
+        self._options = sql[start + len(body) + 2 :]
+        self._backing = frozenset(self._foreign_keys_backed())
+
+    @property
+    def is_of_alembic(self) -> bool:
+        """Whether it is a version table, and not one of a project that has its name."""
+        return any(part[0].quoted and part[0].text == "version_num" for part in self._parts)
+
+    def facts(self) -> Facts:
+        periods = [part for part in self._parts if part[0].means("PERIOD")]
+        traits = [self._catalog.text(_without_counter(self._options))]
+        yield f"table {self._shown}", " ".join([*traits, *map(self._catalog.text, periods)])
+        for part in self._parts:
+            if part[0].quoted:
+                yield from self._column(part)
+            elif part[0].means("CONSTRAINT"):
+                yield from self._constraint(part[1].text, part[2:])
+            elif part[0].means("PRIMARY"):
+                yield self._primary_key(part)
+            elif not part[0].means("PERIOD"):
+                yield from self._index(part)
+
+    def _column(self, part: list[Word]) -> Facts:
+        told, check = part[1:], _position(part[1:], "CHECK")
+        if check is not None:
+            condition = self._catalog.text(group(told, check + 1))
+            yield f"check {self._shown}: {condition}", condition
+            told = told[:check] + told[check + len(group(told, check + 1)) + 3 :]
+        yield f"column {self._shown}.{shown(part[0].text)}", self._catalog.text(told)
+
+    def _constraint(self, name: str, part: list[Word]) -> Facts:
+        if part[0].means("CHECK"):
+            yield f"check {self._shown}: {shown(name)}", self._catalog.text(group(part, 1))
+            return
+        columns = group(part, 2)
+        place = _position(part, "REFERENCES")
+        assert place is not None
+        opens = next(number for number in range(place, len(part)) if part[number].means("("))
+        parent = ".".join(word.text for word in part[place + 1 : opens : 2])
+        there = group(part, opens)
+        actions = part[opens + len(there) + 2 :]
+        told = (
+            f"({_listed(there)}) ON UPDATE {_action(actions, 'UPDATE')}"
+            f" ON DELETE {_action(actions, 'DELETE')} CONSTRAINT {shown(name)}"
+        )
+        yield f"foreign key {self._shown}({_listed(columns)}) to {shown(parent)}", told
+
+    def _primary_key(self, part: list[Word]) -> tuple[str, str]:
+        columns = group(part, 2)
+        plain = len(columns) == 2 * len(split(columns)) - 1
+        rest = part[2:] if not plain else part[len(columns) + 4 :]
+        return f"primary key {self._shown}({_listed(columns)})", self._catalog.text(rest)
+
+    def _index(self, part: list[Word]) -> Facts:
+        place = _position(part, "KEY", "INDEX")
+        assert place is not None
+        name = part[place + 1].text
+        if (name, _names(group(part, place + 2))) in self._backing and not place:
+            return
+        kind = "".join(f"{word.text.lower()} " for word in part[:place])
+        rest = self._catalog.text(part[place + 2 :])
+        told = f"create {kind}index {shown(name)} on {self._shown} {rest}"
+        yield f"index {shown(name)} on {self._shown}", told
+
+    def _foreign_keys_backed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The indexes that InnoDB makes for foreign keys, and drops when another one serves."""
+        for part in self._parts:
+            if part[0].means("CONSTRAINT") and part[2].means("FOREIGN"):
+                columns = _names(group(part, 4))
+                yield part[1].text, columns
+                yield columns[0], columns
+
+
+def _position(told: list[Word], *keywords: str) -> int | None:
+    """Where the first of these words stands outside of all brackets."""
+    depth = 0
+    for number, word in enumerate(told):
+        depth += word.means("(") - word.means(")")
+        if not depth and word.means(*keywords):
+            return number
+    return None
+
+
+def _names(columns: list[Word]) -> tuple[str, ...]:
+    return tuple(part[0].text for part in split(columns))
+
+
+def _listed(columns: list[Word]) -> str:
+    return ", ".join(map(shown, _names(columns)))
+
+
+def _action(told: list[Word], event: str) -> str:
+    """What happens to the rows that refer to one: RESTRICT is not printed, and NO ACTION is it."""
+    place = _position(told, event)
+    if place is None or told[place + 1].means("NO"):
+        return "RESTRICT"
+    taken = told[place + 1 : place + (3 if told[place + 1].means("SET") else 2)]
+    return " ".join(word.text for word in taken)
+
+
+def _without_counter(options: list[Word]) -> list[Word]:
+    """The options of a table without AUTO_INCREMENT, which tells how many rows there were."""
+    place = _position(options, "AUTO_INCREMENT")
+    return options if place is None else options[:place] + options[place + 3 :]
+
+
+# -- everything else ----------------------------------------------------------------------------
+
+
+def _views(catalog: _Catalog) -> Facts:
+    rows = catalog.ask(
+        "TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, SECURITY_TYPE"
+        " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
+    )
+    for name, definition, check, security in rows:
+        if name != LEDGER:
+            checked = "" if check == "NONE" else f" with {check.lower()} check option"
+            told = f"sql security {security.lower()} as {catalog.text(definition)}{checked}"
+            yield f"view {shown(name)}", told
+
+
+def _sequences(catalog: _Catalog) -> Facts:
+    names = [name for name, kind in sorted(catalog.relations.items()) if kind == "SEQUENCE"]
+    for name, sql in catalog.show("SEQUENCE", names, 1):
+        yield f"sequence {shown(name)}", catalog.text(words(sql, "mariadb")[3:])
+
+
+def _programs(catalog: _Catalog) -> Facts:
+    for key, told in _bodies(catalog):
+        yield key, catalog.text(told)
+
+
+def _bodies(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+    """All that holds statements, by its key; without definers."""
+    yield from _triggers(catalog)
+    yield from _routines(catalog)
+    yield from _events(catalog)
+
+
+def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+    rows = catalog.ask(
+        "TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT,"
+        " ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
+    )
+    for name, timing, event, table, statement, place in rows:
+        order = "" if int(place) == 1 else f"order {place} "
+        head = words(f"{timing} {event} {order}ON {quoted(table)} FOR EACH ROW", "mariadb")
+        yield f"trigger {shown(name)}", [*head, *words(statement, "mariadb")]
+
+
+def _routines(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+    kinds: dict[str, list[str]] = {}
+    for name, kind in catalog.ask(
+        "ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s"
+    ):
+        kinds.setdefault(kind, []).append(name)
+    for kind, names in kinds.items():
+        for name, sql in catalog.show(kind, names, 2):
+            # Packages are as rare as they are many things.
+            named = f"{name} body" if kind == "PACKAGE BODY" else name
+            key = f"{'function' if kind == 'FUNCTION' else 'procedure'} {shown(named)}"
+            yield key, _without_definer(words(sql or _HIDDEN, "mariadb"))
+
+
+def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+    names = catalog.ask("EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s")
+    for name, sql in catalog.show("EVENT", sorted(name for (name,) in names), 3):
+        told = _without_definer(words(sql or _HIDDEN, "mariadb"))
+        yield f"event {shown(name)}", list(_as_on_the_primary(told))
+
+
+def _without_definer(told: list[Word]) -> list[Word]:
+    """CREATE DEFINER=`user`@`host` FUNCTION... without whoever made it."""
+    if len(told) > 6 and told[1].means("DEFINER"):
+        return [told[0], *told[6:]]
+    return told
+
+
+def _as_on_the_primary(told: list[Word]) -> Iterator[Word]:
+    """An event that is off on replicas is on where they come from; so are those of our copies."""
+    for number, word in enumerate(told):
+        before = told[number - 1] if number else word
+        if word.means("DISABLE") and told[number + 1].means("ON"):
+            yield Word("ENABLE")
+        elif not (
+            (word.means("ON") and before.means("DISABLE"))
+            or (word.means("SLAVE", "REPLICA") and told[number - 2].means("DISABLE"))
+        ):
+            yield word
+
+
+_READERS: tuple[Callable[[_Catalog], Facts], ...] = (_tables, _views, _sequences, _programs)

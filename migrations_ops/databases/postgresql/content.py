@@ -1,0 +1,393 @@
+"""The rows of a PostgreSQL database: how many, their checksums, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+
+from migrations_ops.databases import Progress
+from migrations_ops.databases.contents import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.postgresql.orphans import find_orphans, find_reused
+from migrations_ops.databases.postgresql.tables import Side, Table
+from migrations_ops.databases.postgresql.values import IS_TOLD_AGAIN, Column, compared, hash_of
+
+T = TypeVar("T")
+# Rows are first compared by groups of about this size.
+_ROWS_IN_GROUP = 64
+_MOST_GROUPS = 1 << 12
+# Asked about in one statement: PostgreSQL returns 1,664 results at most.
+_AT_ONCE = 500
+# Statements that ask for all tables, or all sequences, at once get long.
+_TOGETHER = 200
+# Two hashes of different seeds are as good as one of 128 bits.
+_OTHER_SEED = 917_639
+_BROUGHT = "pg_temp.migrations_ops_after"
+
+
+def count(
+    connection: psycopg.Connection[Any], tables: Sequence[str], schema: str | None = None
+) -> dict[str, int]:
+    """How many rows each table has."""
+    side = Side(connection, schema)
+    with side.settled():
+        known = side.tables(tables)
+        return {name: side.number(f"SELECT count(*) FROM {known[name].rows}") for name in tables}
+
+
+def count_and_sum(
+    connection: psycopg.Connection[Any],
+    tables: Sequence[str],
+    progress: Progress | None = None,
+    schema: str | None = None,
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The rows of each table, and a checksum that does not depend on their order.
+
+    The place of each sequence is told among the checksums, as ``sequence NAME``.
+
+    :param schema: the one whose names go without it, as for ``read_schema``.
+    """
+    side = Side(connection, schema)
+    with side.settled():
+        known = side.tables(tables)
+        total = sum(table.size for table in known.values())
+        rows, sums, done = {}, {}, 0
+        for name in tables:
+            table = known[name]
+            hashed = hash_of(table.hashed())
+            [(rows[name], found)] = side.ask(f"SELECT count(*), sum({hashed}) FROM {table.rows}")
+            sums[name] = str(found or 0)
+            done += table.size
+            if progress is not None and total:
+                progress(done, total)
+        return rows, sums | _places(side) | _large_objects(side)
+
+
+def _places(side: Side) -> dict[str, str]:
+    sequences = side.sequences()
+    names, found = sorted(sequences), {}
+    for start in range(0, len(names), _TOGETHER):
+        part = names[start : start + _TOGETHER]
+        asked = (f"SELECT last_value, is_called FROM {sequences[name]}" for name in part)
+        for name, (last, called) in zip(part, side.ask(" UNION ALL ".join(asked)), strict=True):
+            found[f"sequence {name}"] = f"{last} {'called' if called else 'not called'}"
+    return found
+
+
+def places(connection: psycopg.Connection[Any], schema: str | None = None) -> dict[str, str]:
+    """Where each sequence stands now, whatever the transaction sees else."""
+    side = Side(connection, schema)
+    with side.settled():
+        return _places(side)
+
+
+def places_meanwhile(
+    before: dict[str, str], copied: dict[str, str], after: dict[str, str]
+) -> dict[str, str]:
+    """Where a copy has those sequences that others moved while it was taken.
+
+    No snapshot holds a sequence still. What the copy has must lie in between; what does not is
+    left out.
+    """
+    return {
+        name: copied[name]
+        for name, place in before.items()
+        if name in copied and name in after and place != after[name]
+        if _number(copied[name]) in _range(place, after[name])
+    }
+
+
+def _number(place: str) -> int:
+    return int(place.partition(" ")[0])
+
+
+def _range(one: str, other: str) -> range:
+    low, high = sorted((_number(one), _number(other)))
+    return range(low, high + 1)
+
+
+def _large_objects(side: Side) -> dict[str, str]:
+    [(how_many, found)] = side.ask(
+        f"SELECT count(*), sum({hash_of(['oid'])}) FROM pg_largeobject_metadata"
+    )
+    return {"large objects": str(found)} if how_many else {}
+
+
+# -- two databases ------------------------------------------------------------------------------
+
+
+def compare(
+    before: psycopg.Connection[Any],
+    after: psycopg.Connection[Any],
+    pairs: Sequence[Pair],
+    progress: Progress | None,
+    *,
+    orphans: bool,
+    schema: str | None = None,
+) -> ContentChange:
+    """Compare tables with what they were, in another database of the same server.
+
+    :param before: nobody writes there; it gets a temporary table.
+    :param after: it is only read.
+    :param orphans: whether to look for rows that lost their parents.
+    :param schema: the one whose names go without it, as for ``read_schema``.
+    """
+    one, other = Side(before, schema), Side(after, schema)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        one.settled(other.time_zone(), writes=True),
+        other.settled(),
+    ):
+        try:
+            changes = list(_changes(_Both(one, other, pool), pairs, progress))
+            lost = find_orphans(one, other, pairs, changes) if orphans else {}
+            return ContentChange(tuple(changes), lost, find_reused(one, other, pairs))
+        except BaseException:
+            # Its thread waits for an answer, and nobody for it any more.
+            after.cancel_safe()
+            raise
+
+
+class _Both:
+    """Both databases, which are asked at the same time: each has a core of its own."""
+
+    def __init__(self, before: Side, after: Side, pool: ThreadPoolExecutor) -> None:
+        self.before, self.after, self._pool = before, after, pool
+
+    def do(self, before: Callable[[Side], T], after: Callable[[Side], T]) -> tuple[T, T]:
+        later = self._pool.submit(after, self.after)
+        return before(self.before), later.result()
+
+    def ask(self, before: str, after: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        return self.do(lambda side: side.ask(before), lambda side: side.ask(after))
+
+
+def _changes(
+    both: _Both, pairs: Sequence[Pair], progress: Progress | None
+) -> Iterator[TableChange]:
+    here, there = both.do(
+        lambda side: side.tables([pair.before for pair in pairs]),
+        lambda side: side.tables([pair.after for pair in pairs]),
+    )
+    found = [pair for pair in pairs if pair.before in here and pair.after in there]
+    total, done = sum(here[pair.before].size for pair in found), 0
+    for pair in found:
+        if progress is not None and total:
+            progress(done, total)
+        done += here[pair.before].size
+        change = _Comparison(both, pair, here[pair.before], there[pair.after]).run()
+        if change is not None:
+            yield change
+    if progress is not None and total:
+        progress(total, total)
+
+
+_Columns = list[tuple[Column, Column]]
+
+
+class _Comparison:
+    """One table: first as a whole by its checksum, then in groups of rows, then row by row.
+
+    Rows are put side by side by their key. Without one, they are put by what has not changed; where
+    that is not the same on both sides, rows are counted as a heap.
+    """
+
+    def __init__(self, both: _Both, pair: Pair, before: Table, after: Table) -> None:
+        self._both, self._pair = both, pair
+        self._before, self._after = before, after
+        self._columns = _matched(pair, before, after)
+
+    def run(self) -> TableChange | None:
+        asked = (
+            f"SELECT count(*), coalesce(sum({hash_of(values)}), 0) FROM {table.rows}"
+            for values, table in zip(
+                _values(self._columns), (self._before, self._after), strict=True
+            )
+        )
+        ([(rows, was)], [(rows_now, now)]) = self._both.ask(*asked)
+        if (rows, was) == (rows_now, now):
+            return None
+        self._size = rows
+        by_name = {here.name: (here, there) for here, there in self._columns}
+        if self._before.key and all(name in by_name for name in self._before.key):
+            key = [by_name[name] for name in self._before.key]
+            change = self._by_key(key)
+            # A key of another type whose values all are new is another column of the same name.
+            anew = any(here.type_name != there.type_name for here, there in key)
+            if change is not None and not (anew and change.gone == rows):
+                return change
+        return self._without_key(rows == rows_now)
+
+    def _by_key(self, key: _Columns) -> TableChange | None:
+        """None if rows cannot be told apart by it any more."""
+        rest = [each for each in self._columns if each not in key]
+        groups, changed = self._differing(key, rest)
+        with self._brought(key, changed, groups) as source:
+            repeated = f"SELECT 1 FROM {_BROUGHT} GROUP BY k1, k2 HAVING count(*) > 1 LIMIT 1"
+            if self._both.before.ask(repeated):
+                return None
+            return self._change(source, changed, self._before.key)
+
+    def _without_key(self, as_many: bool) -> TableChange | None:
+        changed = self._changed_columns()
+        kept = [each for each in self._columns if each not in changed]
+        if as_many and changed and not self._differing(kept, [])[0]:
+            groups, _ = self._differing(kept, changed)
+            with self._brought(kept, changed, groups, ranked=True) as source:
+                return self._change(source, changed, ())
+        groups, _ = self._differing(self._columns, [])
+        with self._brought(self._columns, [], groups, ranked=True) as source:
+            return self._change(source, [], ())
+
+    def _changed_columns(self) -> _Columns:
+        """Those whose values are not the same, in whichever rows they stand."""
+        found: _Columns = []
+        for part in filter(None, _parts(self._columns)):
+            asked = [
+                f"SELECT {', '.join(f'sum({hash_of([value])})' for value in values)}"
+                f" FROM {table.rows}"
+                for values, table in zip(_values(part), (self._before, self._after), strict=True)
+            ]
+            ([was], [now]) = self._both.ask(*asked)
+            found += [each for each, a, b in zip(part, was, now, strict=True) if a != b]
+        return found
+
+    def _differing(self, key: _Columns, rest: _Columns) -> tuple[list[int], _Columns]:
+        """The groups of rows that are not the same, and the columns in which they are not."""
+        groups: set[int] = set()
+        changed: _Columns = []
+        for part in _parts(rest):
+            asked = []
+            for keys, values, table in zip(
+                _values(key), _values(part), (self._before, self._after), strict=True
+            ):
+                sums = [f"sum({hash_of([*keys, value])})" for value in values]
+                asked.append(
+                    f"SELECT {self._group(keys)}, sum({hash_of(keys)})"
+                    f"{''.join(f', {each}' for each in sums)} FROM {table.rows} GROUP BY 1"
+                )
+            was, now = ({row[0]: row[1:] for row in rows} for rows in self._both.ask(*asked))
+            for number in was.keys() | now.keys():
+                then, there = was.get(number), now.get(number)
+                if then == there:
+                    continue
+                groups.add(number)
+                if then and there:
+                    pairs = zip(part, then[1:], there[1:], strict=True)
+                    changed += [each for each, a, b in pairs if a != b and each not in changed]
+        return sorted(groups), [each for each in rest if each in changed]
+
+    def _group(self, keys: Sequence[str]) -> str:
+        return f"{hash_of(keys)} & {self._groups() - 1}"
+
+    def _groups(self) -> int:
+        groups = 1
+        while groups < min(self._size // _ROWS_IN_GROUP, _MOST_GROUPS):
+            groups *= 2
+        return groups
+
+    @contextmanager
+    def _brought(
+        self, key: _Columns, changed: _Columns, groups: list[int], *, ranked: bool = False
+    ) -> Iterator[str]:
+        """Take the rows of these groups to the other database; yields both, side by side.
+
+        :param ranked: several rows may have the same key: they are put together in their order.
+        """
+        here, there = (
+            self._rows(keys, told, groups, table, ranked=ranked)
+            for keys, told, table in zip(
+                _values(key), _told(changed), (self._before, self._after), strict=True
+            )
+        )
+        columns = "".join(f', c{number} text COLLATE "C"' for number in range(len(changed)))
+        before, after = self._both.before, self._both.after
+        before.do(f"CREATE TABLE {_BROUGHT} (k1 bigint, k2 bigint, place bigint{columns})")
+        after.copy(f"COPY ({there}) TO STDOUT", before, f"COPY {_BROUGHT} FROM STDIN")
+        before.do(f"ANALYZE {_BROUGHT}")
+        yield f"FROM ({here}) a LEFT JOIN {_BROUGHT} b USING (k1, k2, place)"
+        before.do(f"DROP TABLE {_BROUGHT}")
+
+    def _rows(
+        self,
+        keys: Sequence[str],
+        told: Sequence[str],
+        groups: list[int],
+        table: Table,
+        *,
+        ranked: bool,
+    ) -> str:
+        """A query: what rows are put together by, and the values that are compared."""
+        place = "0::bigint"
+        if ranked:
+            by = ", ".join((hash_of(keys), hash_of(keys, _OTHER_SEED)))
+            order = ", ".join(f'{value} COLLATE "C"' for value in told) or "1"
+            place = f"row_number() OVER (PARTITION BY {by} ORDER BY {order})"
+        values = "".join(f", {value} AS c{number}" for number, value in enumerate(told))
+        wanted = ", ".join(map(str, groups))
+        where = f"{self._group(keys)} = ANY('{{{wanted}}}'::bigint[])"
+        k1, k2 = hash_of(keys), hash_of(keys, _OTHER_SEED)
+        return (
+            f"SELECT {k1} AS k1, {k2} AS k2, {place} AS place{values}"
+            f" FROM {table.rows} WHERE {where if len(groups) < self._groups() else 'true'}"
+        )
+
+    def _change(self, source: str, changed: _Columns, key: tuple[str, ...]) -> TableChange | None:
+        gone = self._both.before.number(f"SELECT count(*) {source} WHERE b.ctid IS NULL")
+        columns: list[ColumnChange] = []
+        for start, part in zip(range(0, len(changed), _AT_ONCE), _parts(changed), strict=False):
+            columns += self._column_changes(f"{source} WHERE b.ctid IS NOT NULL", start, part)
+        if not gone and not columns:
+            return None
+        return TableChange(self._pair, gone, tuple(columns), key=key)
+
+    def _column_changes(self, source: str, start: int, part: _Columns) -> Iterator[ColumnChange]:
+        """All of them in one pass: with millions of rows, each one takes seconds."""
+        asked = []
+        for number in range(start, start + len(part)):
+            a, b = f"a.c{number}", f"b.c{number}"
+            lost = f"(NOT ({IS_TOLD_AGAIN.format(a=a, b=b)}))"
+            lengths = f"coalesce(length({a}), -1), coalesce(length({b}), -1)"
+            asked += [
+                f"count(*) FILTER (WHERE {a} IS DISTINCT FROM {b})",
+                f"count(*) FILTER (WHERE {a} IS DISTINCT FROM {b} AND {lost})",
+                f"max(ARRAY[{lost}::integer, {lengths}]) FILTER (WHERE {a} IS DISTINCT FROM {b})",
+            ]
+        [found] = self._both.before.ask(f"SELECT {', '.join(asked)} {source}")
+        for number, (here, there) in enumerate(part):
+            rows, lossy, example = found[3 * number : 3 * number + 3]
+            if rows:
+                told = f"{here.shown(example[1])} became {there.shown(example[2])}"
+                yield ColumnChange(here.name, rows, lossy, told)
+
+
+def _matched(pair: Pair, before: Table, after: Table) -> _Columns:
+    """The columns that are there before and after, under whichever name."""
+    lowered = {name.lower(): column for name, column in after.columns.items()}
+    found: _Columns = []
+    for name, column in before.columns.items():
+        other = pair.renamed.get(name.lower(), name)
+        there = after.columns.get(other) or lowered.get(other)
+        if there is not None and not (column.generated and there.generated):
+            found.append((column, there))
+    return found
+
+
+def _values(columns: _Columns) -> tuple[list[str], list[str]]:
+    """What goes into the hashes of both sides."""
+    both = [compared(here, there) for here, there in columns]
+    return [here for here, _ in both], [there for _, there in both]
+
+
+def _told(columns: _Columns) -> tuple[list[str], list[str]]:
+    return [here.told(there) for here, there in columns], [
+        there.told(here) for here, there in columns
+    ]
+
+
+def _parts(columns: _Columns) -> list[_Columns]:
+    """A few columns at a time; none is one part, too."""
+    return [columns[start : start + _AT_ONCE] for start in range(0, len(columns) or 1, _AT_ONCE)]

@@ -1,0 +1,272 @@
+"""Databases beside the real one: copies of it that are thrown away, and the exchange by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from migrations_ops.databases import LEDGER
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.postgresql.connect import (
+    Connection,
+    connect,
+    cut,
+    in_words,
+    remedy,
+    was_answered,
+    watched,
+)
+from migrations_ops.databases.postgresql.lock import MAINTENANCE
+from migrations_ops.databases.postgresql.settings import copy_settings, kind_of
+from migrations_ops.databases.postgresql.tools import restore
+from migrations_ops.databases.server_copies import ServerCopies
+from migrations_ops.errors import StepFailed
+from migrations_ops.files import local_stamp
+
+# How often, in seconds, the sessions of a database are told to end that is about to be renamed.
+_AGAIN = 0.05
+
+
+class Copies(ServerCopies):
+    """The copies of a database of PostgreSQL."""
+
+    def fill(self, file: Path) -> Address:
+        address = self.make()
+        try:
+            with connect(address) as connection:
+                server = connection.info.server_version // 10000
+            restore(address, file, server=server)
+        except BaseException:
+            self.drop(address)
+            raise
+        return address
+
+    def clone(self, file: Path | None) -> Address:
+        """A database to be written, equal to a backup; an empty one without."""
+        if file is None:
+            return self.make()
+        return self.make(template=self.restored(file).database)
+
+    def make(self, template: str = "template0") -> Address:
+        """:raises StepFailed: this role may not make databases."""
+        name = self.fresh_name()
+        try:
+            with self.maintenance() as connection:
+                like = kind_of(self.real, connection) if self.is_beside else sql.SQL("")
+                if template != "template0":
+                    like = sql.SQL("STRATEGY FILE_COPY")
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                        sql.Identifier(name), sql.Identifier(template), like
+                    )
+                )
+                # It holds what the real one holds: nobody else has any business in it.
+                connection.execute(
+                    sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+                )
+                if self.is_beside:
+                    copy_settings(connection, self.real.database, name)
+        except psycopg.Error as error:
+            raise StepFailed(
+                f"No copy of {self.real.label} could be made: {in_words(error, 'its server')}.",
+                untouched=f"{self.real.label} is as it was.",
+                next=remedy(error),
+            ) from error
+        return self.place.of_database(name)
+
+    @contextmanager
+    def maintenance(self) -> Iterator[Connection]:
+        """A session in which databases can be made, dropped and renamed.
+
+        :raises psycopg.Error: there is none.
+        """
+        failure: psycopg.Error | None = None
+        for name in (*MAINTENANCE, self.place.database):
+            try:
+                connection = connect(self.place.of_database(name), "copies")
+            except psycopg.Error as error:
+                failure = error
+                if not was_answered(error):
+                    break
+                continue
+            place = self.place.of_database(name)
+            with connection, watched(place, partial(cut, connection)):
+                yield connection
+            return
+        assert failure is not None
+        raise failure
+
+    def drop(self, address: Address) -> None:
+        assert address.database.startswith(self.prefix), "only copies are dropped"
+        with suppress(psycopg.Error), self.maintenance() as connection:
+            drop(connection, address.database)
+
+    def find_all(self) -> list[str]:
+        with suppress(psycopg.Error), self.maintenance() as connection:
+            rows = connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (self.prefix,)
+            ).fetchall()
+            return [str(name) for (name,) in rows]
+        return []
+
+    def exchange(self, new: str) -> str:
+        """Give a restored database the name of the real one, which gets another and is kept.
+
+        All in one transaction: whatever is killed meanwhile, one of both has the name.
+
+        :returns: the name under which the old one is kept.
+        :raises StepFailed: it could not be done; the real database is as it was.
+        """
+        old, kept = self.real.database, ""
+        users: list[str] = []
+        done = threading.Event()
+        try:
+            with (
+                self.maintenance() as connection,
+                self.maintenance() as usher,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                kept = _free_name(connection, old)
+                copy_settings(connection, old, new, strict=True)
+                # Renaming locks out new sessions, and waits 5 s for those that are there to end.
+                ended = pool.submit(_end_sessions, usher, [old, new], done)
+                try:
+                    with connection.transaction():
+                        _rename(connection, old, kept)
+                        _rename(connection, new, old)
+                finally:
+                    done.set()
+                    users = ended.result()
+        except psycopg.errors.ObjectInUse as error:
+            raise self._in_use(error, users) from error
+        except psycopg.Error as error:
+            if kept and self._has(kept):
+                return kept  # all was done, and only the word of it was lost
+            raise StepFailed(
+                f"No backup can take the place of {self.real.label}:"
+                f" {in_words(error, 'its server')}.",
+                untouched=f"{self.real.label} is as it was.",
+                next=remedy(error),
+            ) from error
+        return kept
+
+    def _in_use(self, error: psycopg.Error, users: list[str]) -> StepFailed:
+        old = self.real.database
+        if not users:
+            # No session at all: transactions that were prepared, or a subscription.
+            detail = (error.diag.message_detail or "somebody uses it").rstrip(".")
+            return StepFailed(
+                f"No backup can take the place of {old}: {detail}.",
+                untouched=f"{self.real.label} is as it was.",
+                next="End that, and try again.",
+            )
+        user = _quoted(self.real.user) if self.real.user else "this role"
+        return StepFailed(
+            f"The sessions of {', '.join(users)} in {old} could not be ended, so that no backup can"
+            " take its place.",
+            untouched=f"{self.real.label} is as it was.",
+            next=f"End them, or let the server execute: GRANT pg_signal_backend TO {user}",
+        )
+
+    def _has(self, name: str) -> bool:
+        """Whether the server has a database of this name; False, too, where it does not answer."""
+        with suppress(psycopg.Error), self.maintenance() as connection:
+            return _exists(connection, name)
+        return False
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    sql = "SELECT count(*) FROM pg_database WHERE datname = %s"
+    return connection.execute(sql, (name,)).fetchone() == (1,)
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    """Another name for a database; the server cuts what is longer than 63 bytes."""
+    end, number = f"_replaced_{local_stamp()}", 1
+    while True:
+        made = name.encode()[: 63 - len(end)].decode(errors="ignore") + end
+        if not _exists(connection, made):
+            return made
+        number += 1
+        end = f"_replaced_{local_stamp()}_{number}"
+
+
+def _rename(connection: Connection, old: str, new: str) -> None:
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    connection.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string()
+
+
+def _end_sessions(connection: Connection, names: list[str], done: threading.Event) -> list[str]:
+    """End all sessions of these databases, again and again until it is done.
+
+    :returns: the users whose sessions were found last.
+    """
+    users: list[str] = []
+    with suppress(psycopg.Error):
+        while not done.wait(_AGAIN):
+            rows = connection.execute(
+                "SELECT pid, usename FROM pg_stat_activity WHERE datname = ANY(%s)", (names,)
+            ).fetchall()
+            users = sorted({str(user) for _, user in rows})
+            for pid, _ in rows:
+                with suppress(psycopg.errors.InsufficientPrivilege):
+                    connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    return users
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a database, whoever is in it."""
+    connection.execute(
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    )
+
+
+def create_like(connection: Connection, name: str) -> None:
+    """Make an empty database of the server's own kind."""
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def holds_nothing(connection: Connection) -> bool:
+    """Whether nobody has made anything in a database but Alembic and us: an empty table of
+    versions, and a ledger."""
+    rows = connection.execute(
+        """
+        WITH found AS (
+            SELECT 'pg_class'::regclass::oid AS class, c.oid, c.oid::regclass::text AS name,
+                relkind IN ('r', 'p') AND
+                (SELECT array_agg(attname::text) FROM pg_attribute
+                 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) = '{version_num}'
+                AS has_versions
+            FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%%'
+                AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+                AND (relname, relkind) <> (%s, 'v')
+            UNION ALL SELECT 'pg_namespace'::regclass, oid, nspname, false FROM pg_namespace
+            WHERE nspname NOT IN ('information_schema', 'public') AND nspname NOT LIKE 'pg\\_%%'
+            UNION ALL SELECT 'pg_proc'::regclass, oid, proname, false FROM pg_proc
+            WHERE oid >= 16384
+            UNION ALL SELECT 'pg_type'::regclass, oid, typname, false FROM pg_type
+            WHERE oid >= 16384 AND typrelid = 0 AND typcategory <> 'A'
+            UNION ALL SELECT 'pg_largeobject'::regclass, oid, '', false
+            FROM pg_largeobject_metadata
+        )
+        SELECT name, has_versions FROM found WHERE NOT EXISTS (SELECT FROM pg_depend
+            WHERE classid = class AND objid = found.oid AND deptype = 'e')
+        """,
+        (LEDGER,),
+    ).fetchall()
+    return all(
+        has_versions and connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
+        for name, has_versions in rows
+    )

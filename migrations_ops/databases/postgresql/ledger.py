@@ -1,0 +1,77 @@
+"""The ledger of a PostgreSQL database, as the parent reads and continues it: a view that carries
+its content as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import errors, sql
+
+from migrations_ops.child.ledger_text import Run, from_text, postgresql_view
+from migrations_ops.databases import LEDGER
+from migrations_ops.databases.ledger_runs import extended, ledger_of
+from migrations_ops.databases.postgresql.connect import Connection
+from migrations_ops.results import Ledger
+
+
+def read_ledger(connection: Connection, schema: str | None) -> Ledger:
+    """What the ledger says; an empty one where there is none, or something else of its name.
+
+    :param schema: where the version table is; None for the schema of unqualified names.
+    """
+    where = schema or _usual(connection)
+    return ledger_of((_read(connection, where) if where else None) or [])
+
+
+def add_to_ledger(
+    connection: Connection,
+    schema: str | None,
+    environment: str,
+    run: Mapping[str, Any] | None,
+    *,
+    adopt: bool,
+) -> None:
+    """Note a run in one transaction; the ledger is made, and gets its identity, if it has none.
+
+    :param adopt: give it a new identity in any case, as that environment's.
+    :raises psycopg.Error: it may not be written; or something has its name that is no ledger.
+    """
+    with connection.transaction():
+        where = schema or _usual(connection)
+        if not where:
+            raise errors.InvalidSchemaName("no schema is in the search_path")
+        before = _read(connection, where)
+        if before is None and _is_taken(connection, where):
+            raise errors.DuplicateTable(f"{LEDGER} is there, and is no ledger")
+        runs = extended(before, environment, run, adopt=adopt)
+        connection.execute(sql.SQL(postgresql_view(where, runs)))
+
+
+def _usual(connection: Connection) -> str:
+    """The schema of unqualified names; empty where there is none."""
+    row = connection.execute("SELECT current_schema()").fetchone()
+    return str(row[0] or "") if row else ""
+
+
+def _read(connection: Connection, where: str) -> list[Run] | None:
+    """The content of the ledger; None where there is none, or something else of its name."""
+    name = sql.Identifier(where, LEDGER)
+    found = connection.execute(
+        """
+        SELECT count(*) FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum = 1
+        WHERE c.oid = to_regclass(%s) AND relkind = 'v' AND attname = 'ledger'
+            AND atttypid = 'text'::regtype
+        """,
+        (name.as_string(),),
+    ).fetchone()
+    if found != (1,):
+        return None
+    rows = connection.execute(sql.SQL("SELECT ledger FROM {} LIMIT 2").format(name)).fetchall()
+    return from_text(str(rows[0][0])) if len(rows) == 1 else None
+
+
+def _is_taken(connection: Connection, where: str) -> bool:
+    """Whether something that is no ledger has its name."""
+    name = sql.Identifier(where, LEDGER).as_string()
+    return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)

@@ -1,0 +1,177 @@
+"""What a role, the programs here, and the server itself must allow before a release begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psycopg
+
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.postgresql.connect import (
+    Connection,
+    connect,
+    in_words,
+    is_behind_a_pooler,
+    promptly,
+)
+from migrations_ops.databases.postgresql.copies import Copies
+from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
+from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not
+from migrations_ops.databases.postgresql.settings import settings
+from migrations_ops.databases.postgresql.tools import require_tools
+from migrations_ops.errors import Refused
+from migrations_ops.results import Finding
+
+# The oldest and the newest major version on which the tests run.
+TESTED = (15, 18)
+# What version() says of servers that speak as PostgreSQL does and are something else.
+_OTHERS = {"CockroachDB": "CockroachDB", "-YB-": "YugabyteDB", "Redshift": "Redshift",
+           "Greenplum": "Greenplum", "Materialize": "Materialize"}  # fmt: skip
+
+
+def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
+    """:raises psycopg.Error: a server cannot be asked."""
+    needs, found = Needs(), []
+    try:
+        with connect(address, "rights") as connection, promptly(connection):
+            found = [*_of_server(connection, address)]
+            if not any(each.code == "engine-untested" for each in found):
+                needs = find_needs(connection)
+            found += _of_restore(connection, address, copies, needs)
+    except psycopg.Error as error:
+        if not is_missing(address, error):
+            raise
+    with copies.maintenance() as connection, promptly(connection):
+        found += _of_copies(connection, copies.place, needs)
+        if copies.place is not copies.real:
+            found += _of_clients(connection, copies.place)
+    return found
+
+
+def find_engine(connection: Connection) -> str:
+    """Which engine it is, if it is not PostgreSQL itself; empty if it is."""
+    row = connection.execute("SELECT version()").fetchone()
+    version = str(row[0]) if row else ""
+    for part, name in _OTHERS.items():
+        if part in version:
+            return name
+    with suppress(psycopg.Error):
+        sql = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
+        if connection.execute(sql).fetchone() == (1,):
+            return "Citus"
+    return ""
+
+
+def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
+    label = address.label
+    engine, version = find_engine(connection), connection.info.server_version // 10000
+    if engine or not TESTED[0] <= version <= TESTED[1]:
+        message = (
+            f"{label} is {engine or f'PostgreSQL {version}'}, on which nobody has tried this:"
+            " see docs/engines.md"
+        )
+        yield Finding("engine-untested", "error", message, engine or f"PostgreSQL {version}")
+    elif is_behind_a_pooler(connection):
+        message = (
+            f"between this machine and {label} stands a pooler such as PgBouncer, which deals out"
+            " the server's sessions: two releases could both hold the same lock. Give the"
+            " environment the address of the server itself"
+        )
+        yield Finding("pooler", "error", message, label)
+    yield from _of_clients(connection, address)
+
+
+def _of_clients(connection: Connection, address: Address) -> Iterator[Finding]:
+    try:
+        require_tools(connection.info.server_version // 10000)
+    except Refused as refused:
+        message = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
+        yield Finding("no-clients", "error", message, address.label)
+
+
+def _of_copies(connection: Connection, place: Address, needs: Needs) -> Iterator[Finding]:
+    user, why = _user(connection), ""
+    if not _may_make(connection):
+        why = (
+            f"{user} may not make databases on {place.host or 'its server'}."
+            f" ALTER ROLE {user} CREATEDB; or name a database of another server for the copies:"
+            " scratch_url"
+        )
+    else:
+        why = why_not(connection, needs)
+    if why:
+        message = f"no backup could be verified by restoring it: {why}"
+        yield Finding("no-copies", "error", message, user)
+
+
+def _of_restore(
+    connection: Connection, address: Address, copies: Copies, needs: Needs
+) -> Iterator[Finding]:
+    """A backup takes the place of a database by its name: whoever renames it must own it."""
+    user, why = _user(connection), ""
+    row = connection.execute(
+        "SELECT pg_has_role(datdba, 'USAGE'), quote_ident(pg_get_userbyid(datdba))"
+        " FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    owns, owner = row
+    if address.database == MAINTENANCE[0]:
+        why = f"{address.database} is the database from which others are renamed"
+    elif not _may_make(connection):
+        why = f"{user} may not rename databases. ALTER ROLE {user} CREATEDB"
+    elif not owns:
+        why = f"{user} does not own the database {address.database}. GRANT {owner} TO {user}"
+    elif not _has_neighbour(address):
+        why = (
+            f"{user} may not go into another database of the server, from which it could rename"
+            f" this one. GRANT CONNECT ON DATABASE {MAINTENANCE[0]} TO {user}"
+        )
+    else:
+        why = _of_settings(connection, address)
+        if not why and copies.place is not copies.real:
+            why = why_not(connection, needs)
+    if why:
+        message = f"no backup could take the place of {address.label}: {why}"
+        yield Finding("no-restore", "error", message, address.database)
+
+
+def _has_neighbour(address: Address) -> bool:
+    for name in MAINTENANCE:
+        with suppress(psycopg.Error), connect(address.of_database(name)):
+            return True
+    return False
+
+
+def _of_settings(connection: Connection, address: Address) -> str:
+    """Why what takes the database's place could not be given its settings; empty where it could.
+
+    They are set to what they are, and that is rolled back.
+    """
+    name = address.database
+    statements = [*settings(connection, name, name)]
+    for statement in statements:
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(statement)
+        except psycopg.Error as error:
+            # Its value may be a secret.
+            what = statement.as_string(connection).partition(" TO ")[0]
+            return (
+                f"{_user(connection)} may not repeat what somebody has set by {what}:"
+                f" {in_words(error, 'its server')}"
+            )
+    return ""
+
+
+def _may_make(connection: Connection) -> bool:
+    """Whether the role may make and rename databases."""
+    row = connection.execute(
+        "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    return row == (True,)
+
+
+def _user(connection: Connection) -> str:
+    row = connection.execute("SELECT quote_ident(current_user)").fetchone()
+    return str(row[0]) if row else ""

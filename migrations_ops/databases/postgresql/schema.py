@@ -1,0 +1,461 @@
+"""The schema of a PostgreSQL database as plain facts, one a line, that can be compared.
+
+Each kind of object is read by one query on the catalogs, so that 500 tables take a fraction of a
+second. A copy that was restored from a dump has the same facts: owners, object identifiers, the
+versions of extensions and the order of columns are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from migrations_ops.databases import LEDGER
+from migrations_ops.databases.postgresql.text import canonical
+from migrations_ops.databases.sql_words import Word, group, normal, shown, words
+
+Facts = Iterator[tuple[str, str]]
+_ACTIONS = {
+    "a": "NO ACTION",
+    "r": "RESTRICT",
+    "c": "CASCADE",
+    "n": "SET NULL",
+    "d": "SET DEFAULT",
+}
+_REPLICA_IDENTITIES = {"f": "REPLICA IDENTITY FULL", "n": "REPLICA IDENTITY NOTHING",
+                       "i": "REPLICA IDENTITY INDEX"}  # fmt: skip
+_STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+_COMPRESSIONS = {"p": "PGLZ", "l": "LZ4"}
+# Schemas that are the project's.
+OWN_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+
+def not_of_extension(catalog: str, oid: str, kinds: str = "e") -> str:
+    """A condition: what an extension made comes with it, and is not told."""
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    return (
+        f"NOT EXISTS (SELECT FROM pg_depend WHERE classid = '{catalog}'::regclass"
+        f" AND objid = {oid} AND deptype IN ({listed}))"
+    )
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, view or sequence; ``kind`` is PostgreSQL's letter."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the readers of each kind share.
+
+    ``schema`` is the one whose names go without it; ``relations`` are those that are told, by their
+    object identifiers.
+    """
+
+    connection: psycopg.Connection[Any]
+    schema: str
+    relations: Mapping[int, Relation] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        return self.connection.info.server_version
+
+    def ask(self, sql: str, *values: Any) -> Iterable[tuple[Any, ...]]:
+        with self.connection.cursor(row_factory=tuple_row) as cursor:
+            # Without values, so that a percent sign stands for itself.
+            return cursor.execute(sql.encode(), values or None).fetchall()
+
+    def name(self, schema: str, name: str) -> str:
+        """A name as fingerprints have it: with its schema, in one word, unless that is the own."""
+        return name if schema == self.schema else f"{schema}.{name}"
+
+    def text(self, sql: str | None) -> str:
+        return canonical(sql or "", self.schema)
+
+
+def read_schema(
+    connection: psycopg.Connection[Any],
+    version_table: str,
+    version_schema: str | None = None,
+    default_schema: str | None = None,
+) -> dict[str, str]:
+    """Everything that a migration can make or lose, with what it is.
+
+    Call it inside of a snapshot.
+
+    :param version_table: Alembic's, which is left out, like the ledger.
+    :param version_schema: where that is; None: in the default schema.
+    :param default_schema: the schema whose names go without it; None: where unqualified names go.
+        Give a copy that of its source.
+    """
+    from migrations_ops.databases.postgresql.objects import OBJECTS
+
+    with _reading(connection, default_schema) as schema:
+        relations = _relations(Catalog(connection, schema), version_table, version_schema)
+        catalog = Catalog(connection, schema, relations)
+        found: dict[str, list[str]] = {}
+        for read in (*_READERS, *OBJECTS):
+            for key, text in read(catalog):
+                found.setdefault(key, []).append(text)
+    return {key: "; ".join(sorted(texts)) for key, texts in sorted(found.items())}
+
+
+def read_tables(
+    connection: psycopg.Connection[Any],
+    version_table: str,
+    version_schema: str | None = None,
+    default_schema: str | None = None,
+) -> list[str]:
+    """The tables that hold rows of their own: not the partitions, whose rows are the whole's."""
+    with _reading(connection, default_schema) as schema:
+        relations = _relations(Catalog(connection, schema), version_table, version_schema)
+        whole = {
+            oid
+            for (oid,) in Catalog(connection, schema).ask(
+                "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            )
+        }
+    return sorted(relation.name for oid, relation in relations.items() if oid in whole)
+
+
+def find_default_schema(connection: psycopg.Connection[Any]) -> str:
+    """Where unqualified names go."""
+    [(schema,)] = Catalog(connection, "").ask("SELECT coalesce(current_schema(), 'public')")
+    return str(schema)
+
+
+def find_invalid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its table.
+
+    They are no part of the schema: a dump leaves them out.
+    """
+    with _reading(connection, None) as schema:
+        catalog = Catalog(connection, schema)
+        rows = catalog.ask(
+            "SELECT n.nspname, i.relname, t.relname FROM pg_index x"
+            " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
+            " JOIN pg_namespace n ON n.oid = i.relnamespace"
+            f" WHERE NOT x.indisvalid AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 1, 2"
+        )
+        return [(catalog.name(nsp, index), catalog.name(nsp, table)) for nsp, index, table in rows]
+
+
+@contextmanager
+def _reading(connection: psycopg.Connection[Any], default_schema: str | None) -> Iterator[str]:
+    """Let PostgreSQL print all names but those of one schema with their schemas."""
+    with connection.transaction():
+        schema = default_schema or find_default_schema(connection)
+        catalog = Catalog(connection, schema)
+        [(path, jit)] = catalog.ask("SELECT current_setting('search_path'), current_setting('jit')")
+        # Queries on catalogs look dear, and are done before they are compiled.
+        choose = "SELECT set_config('search_path', %s, true), set_config('jit', %s, true)"
+        catalog.ask(choose, '"{}"'.format(schema.replace('"', '""')), "off")
+        yield schema
+        catalog.ask(choose, path, jit)
+
+
+def _relations(
+    catalog: Catalog, version_table: str, version_schema: str | None
+) -> dict[int, Relation]:
+    rows = catalog.ask(
+        "SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'"
+        f" AND {OWN_SCHEMAS} AND {not_of_extension('pg_class', 'c.oid')}"
+    )
+    version = (version_schema or catalog.schema, version_table)
+    return {
+        oid: Relation(catalog.name(schema, name), kind)
+        for oid, schema, name, kind in rows
+        if (schema, name) != version and not (kind == "v" and name == LEDGER)
+    }
+
+
+def _tables(catalog: Catalog) -> Facts:
+    rows = catalog.ask(
+        "SELECT c.oid::bigint, c.relpersistence::text, c.relrowsecurity, c.relforcerowsecurity,"
+        " c.reloptions, c.relreplident::text,"
+        " CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,"
+        " pg_get_expr(c.relpartbound, c.oid),"
+        " CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,"
+        " (SELECT amname FROM pg_am WHERE oid = c.relam),"
+        " (SELECT s.srvname FROM pg_foreign_table f JOIN pg_foreign_server s"
+        "  ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),"
+        " ARRAY(SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = c.oid"
+        "  ORDER BY inhseqno)"
+        " FROM pg_class c WHERE c.relkind IN ('r', 'p', 'f')"
+    )
+    for (oid, persistence, secured, forced, options, replicated, divided, bound, type_, method,
+         server, parents) in rows:  # fmt: skip
+        if oid not in catalog.relations:
+            continue
+        of = ", ".join(
+            shown(catalog.relations[parent].name)
+            for parent in parents
+            if parent in catalog.relations
+        )
+        parts = (
+            "UNLOGGED" if persistence == "u" else "",
+            f"FOREIGN SERVER {shown(server)}" if server else "",
+            f"OF {catalog.text(type_)}" if type_ else "",
+            f"PARTITION BY {catalog.text(divided)}" if divided else "",
+            f"PARTITION OF {of} {catalog.text(bound)}" if bound else "",
+            f"INHERITS ({of})" if of and not bound else "",
+            "ROW SECURITY" if secured else "",
+            "FORCED" if forced else "",
+            "" if server else _REPLICA_IDENTITIES.get(replicated, ""),
+            f"USING {method}" if method not in (None, "heap") else "",
+            _options(options),
+        )
+        yield f"table {shown(catalog.relations[oid].name)}", " ".join(filter(None, parts))
+
+
+def _columns(catalog: Catalog) -> Facts:
+    unproved = (
+        "EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'"
+        " AND k.conkey[1] = a.attnum AND NOT k.convalidated)"
+        if catalog.version >= 180000
+        else "false"
+    )
+    rows = catalog.ask(
+        "SELECT a.attrelid::bigint, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+        f" {unproved},"
+        " pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,"
+        " CASE WHEN a.attcollation <> t.typcollation THEN"
+        "  CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE quote_ident(n.nspname) || '.' END"
+        "  || quote_ident(o.collname) END,"
+        " CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,"
+        " a.attcompression::text"
+        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_type t ON t.oid = a.atttypid"
+        " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+        " LEFT JOIN pg_collation o ON o.oid = a.attcollation"
+        " LEFT JOIN pg_namespace n ON n.oid = o.collnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+    for (oid, name, type_, not_null, not_valid, default, identity, generated, collation, storage,
+         compression) in rows:  # fmt: skip
+        if oid not in catalog.relations:
+            continue
+        expression = catalog.text(default)
+        parts = (
+            catalog.text(type_),
+            "NOT NULL" if not_null else "",
+            "NOT VALID" if not_valid else "",
+            f"DEFAULT {_guarded(expression)}" if default and not generated else "",
+            {"a": "IDENTITY ALWAYS", "d": "IDENTITY BY DEFAULT"}.get(identity, ""),
+            f"GENERATED ({expression})" if generated else "",
+            "VIRTUAL" if generated == "v" else "",
+            f"COLLATE {catalog.text(collation)}" if collation else "",
+            f"STORAGE {_STORAGES[storage]}" if storage else "",
+            f"COMPRESSION {_COMPRESSIONS[compression]}" if compression else "",
+        )
+        column = f"{shown(catalog.relations[oid].name)}.{shown(name)}"
+        yield f"column {column}", " ".join(filter(None, parts))
+
+
+def _guarded(expression: str) -> str:
+    """In brackets where a word might be taken for what follows a default."""
+    ends = ("IDENTITY", "GENERATED", "COLLATE", "STORAGE", "COMPRESSION", "KEY")
+    if any(word.means(*ends) for word in words(expression, "facts")):
+        return f"({expression})"
+    return expression
+
+
+def _constraints(catalog: Catalog) -> Facts:
+    enforced = "c.conenforced" if catalog.version >= 180000 else "true"
+    names = (
+        "ARRAY(SELECT a.attname::text FROM unnest({keys}) WITH ORDINALITY k(attnum, place)"
+        " JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.attnum ORDER BY k.place)"
+    )
+    rows = catalog.ask(
+        "SELECT c.conrelid::bigint, c.contype::text, c.conname, pg_get_constraintdef(c.oid),"
+        f" {names.format(keys='c.conkey', table='c.conrelid')}, c.confrelid::bigint,"
+        f" {names.format(keys='c.confkey', table='c.confrelid')},"
+        " c.confupdtype::text, c.confdeltype::text, c.confmatchtype::text,"
+        f" {names.format(keys='c.confdelsetcols', table='c.conrelid')},"
+        " c.condeferrable, c.condeferred, c.convalidated, c.connoinherit,"
+        f" {enforced}, pg_get_expr(c.conbin, c.conrelid)"
+        " FROM pg_constraint c WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')"
+        " AND c.conparentid = 0 AND (c.conislocal OR c.contype <> 'c')"
+    )
+    for row in rows:
+        if row[0] in catalog.relations:
+            yield _Constraint(catalog, *row).fact()
+
+
+@dataclass(frozen=True)
+class _Constraint:
+    catalog: Catalog
+    table: int
+    kind: str
+    name: str
+    definition: str
+    columns: list[str]
+    parent: int
+    parent_columns: list[str]
+    on_update: str
+    on_delete: str
+    match: str
+    set_columns: list[str]
+    deferrable: bool
+    deferred: bool
+    valid: bool
+    alone: bool
+    enforced: bool
+    expression: str | None
+
+    def fact(self) -> tuple[str, str]:
+        table = shown(self.catalog.relations[self.table].name)
+        listed = f"{table}({_listed(self.columns)})"
+        if self.kind == "f":
+            parent = self.catalog.relations.get(self.parent)
+            to = shown(parent.name) if parent else "elsewhere"
+            return f"foreign key {listed} to {to}", self._text(self._reference())
+        if self.kind in ("p", "u"):
+            kind = "primary key" if self.kind == "p" else "unique"
+            return f"{kind} {listed}", self._text(self._of_index())
+        key = f"{table}: {shown(self.name)}"
+        if self.kind == "x":
+            return f"exclusion {key}", self.catalog.text(self.definition)
+        alone = "NO INHERIT" if self.alone else ""
+        parts = (self.catalog.text(self.expression), alone, self._state())
+        return f"check {key}", " ".join(filter(None, parts))
+
+    def _reference(self) -> str:
+        only = f" ({_listed(self.set_columns)})" if self.set_columns else ""
+        parts = (
+            f"({_listed(self.parent_columns)})",
+            f"ON UPDATE {_ACTIONS[self.on_update]}",
+            f"ON DELETE {_ACTIONS[self.on_delete]}{only}",
+            "MATCH FULL" if self.match == "f" else "",
+            "PERIOD" if "PERIOD" in self.definition.partition("REFERENCES")[0].split() else "",
+        )
+        return " ".join(filter(None, parts))
+
+    def _of_index(self) -> str:
+        """What the words around the list of its columns say."""
+        told = words(self.definition, "postgresql")
+        start = next(number for number, word in enumerate(told) if word.means("("))
+        inside = group(told, start)
+        tail = normal(told[start + len(inside) + 2 :])
+        for word in ("deferrable", "initially deferred"):
+            tail = tail.removesuffix(f" {word}").removesuffix(word)
+        parts = (
+            "NULLS NOT DISTINCT" if any(word.means("NULLS") for word in told[:start]) else "",
+            "WITHOUT OVERLAPS" if any(word.means("OVERLAPS") for word in inside) else "",
+            tail,
+        )
+        return " ".join(filter(None, parts))
+
+    def _state(self) -> str:
+        parts = (
+            "DEFERRABLE" if self.deferrable else "",
+            "INITIALLY DEFERRED" if self.deferred else "",
+            "" if self.enforced else "NOT ENFORCED",
+            "" if self.valid or not self.enforced else "NOT VALID",
+        )
+        return " ".join(filter(None, parts))
+
+    def _text(self, what: str) -> str:
+        parts = (what, self._state(), f"CONSTRAINT {shown(self.name)}")
+        return " ".join(filter(None, parts))
+
+
+def _indexes(catalog: Catalog) -> Facts:
+    rows = catalog.ask(
+        "SELECT x.indrelid::bigint, n.nspname, i.relname, x.indisunique, x.indisvalid,"
+        " pg_get_indexdef(x.indexrelid) FROM pg_index x"
+        " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace n ON n.oid = i.relnamespace"
+        # What is not valid is not in a dump, unless other indexes can still make it valid. The
+        # index of a partition that belongs to the whole's is made and dropped with that.
+        " WHERE (x.indisvalid OR i.relkind = 'I') AND NOT i.relispartition"
+        " AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid"
+        "  AND c.contype IN ('p', 'u', 'x'))"
+    )
+    for table, schema, name, unique, valid, definition in rows:
+        if table not in catalog.relations:
+            continue
+        index = shown(catalog.name(schema, name))
+        told = words(definition, "postgresql")
+        start = next(number for number, word in enumerate(told) if word.means("USING"))
+        parts = (
+            f"create {'unique ' if unique else ''}index {index}",
+            f"on {shown(catalog.relations[table].name)} {catalog.text(_sql(told[start:]))}",
+            "" if valid else "INVALID",
+        )
+        yield f"index {index}", " ".join(filter(None, parts))
+
+
+def _sql(told: list[Word]) -> str:
+    return " ".join(shown(word.text) if word.quoted else word.text for word in told)
+
+
+def _views(catalog: Catalog) -> Facts:
+    rows = catalog.ask(
+        "SELECT c.oid::bigint, c.relispopulated, c.reloptions, pg_get_viewdef(c.oid)"
+        " FROM pg_class c WHERE c.relkind IN ('v', 'm')"
+    )
+    for oid, filled, options, definition in rows:
+        if oid not in catalog.relations:
+            continue
+        view = catalog.relations[oid]
+        kind = "view" if view.kind == "v" else "materialized view"
+        parts = (
+            catalog.text(definition.rstrip().removesuffix(";")),
+            _options(options),
+            "" if filled else "WITH NO DATA",
+        )
+        yield f"{kind} {shown(view.name)}", " ".join(filter(None, parts))
+
+
+def _sequences(catalog: Catalog) -> Facts:
+    rows = catalog.ask(
+        "SELECT s.seqrelid::bigint, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,"
+        " s.seqmin, s.seqmax, s.seqcache, s.seqcycle, c.relpersistence::text,"
+        " d.refobjid::bigint, a.attname"
+        " FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid"
+        " LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid"
+        "  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
+        "  AND d.refobjsubid > 0"
+        " LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+    )
+    for (oid, type_, start, step, low, high, cache, cycle, persistence, table,
+         column) in rows:  # fmt: skip
+        if oid not in catalog.relations or (table and table not in catalog.relations):
+            continue
+        owner = f"{shown(catalog.relations[table].name)}.{shown(column)}" if table else ""
+        parts = (
+            "UNLOGGED" if persistence == "u" else "",
+            f"AS {type_} START {start} INCREMENT {step} MINVALUE {low} MAXVALUE {high}",
+            f"CACHE {cache}",
+            "CYCLE" if cycle else "",
+            f"OWNED BY {owner}" if owner else "",
+        )
+        yield f"sequence {shown(catalog.relations[oid].name)}", " ".join(filter(None, parts))
+
+
+def _options(options: list[str] | None) -> str:
+    return f"WITH ({', '.join(sorted(options))})" if options else ""
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(shown, columns))
+
+
+_READERS: tuple[Callable[[Catalog], Facts], ...] = (
+    _tables,
+    _columns,
+    _constraints,
+    _indexes,
+    _views,
+    _sequences,
+)

@@ -1,0 +1,142 @@
+"""What a PostgreSQL database is beside its content, and how another one becomes the same.
+
+pg_dump leaves all of this out: the kind of its text, settings, rights, a limit, a comment and an
+owner.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import sql
+
+from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.postgresql.connect import Connection
+
+# Settings that are kept as lists of quoted names: GUC_LIST_QUOTE in PostgreSQL's source.
+_LISTS = frozenset({"search_path", "temp_tablespaces", "session_preload_libraries",
+                    "local_preload_libraries"})  # fmt: skip
+
+
+def kind_of(real: Address, connection: Connection) -> sql.Composable:
+    """Encoding and collation of a database, for another one that is made from template0."""
+    row = connection.execute(
+        "SELECT pg_encoding_to_char(encoding), datcollate, datctype, to_jsonb(d), spcname,"
+        " spcname <> 'pg_default' AND has_tablespace_privilege(t.oid, 'CREATE')"
+        " FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = %s",
+        (real.database,),
+    ).fetchone()
+    if row is None:
+        return sql.SQL("")
+    encoding, collate, ctype, more, space, is_apart = row
+    parts = [
+        sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
+            sql.Literal(encoding), sql.Literal(collate), sql.Literal(ctype)
+        )
+    ]
+    if is_apart:
+        parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(space)))
+    provider = {"i": "icu", "b": "builtin"}.get(more.get("datlocprovider", "c"), "libc")
+    locale = more.get("datlocale") or more.get("daticulocale")
+    if provider == "libc":
+        # The server itself may be of another kind.
+        parts.append(sql.SQL("LOCALE_PROVIDER {}").format(sql.SQL("libc")))
+    elif locale:
+        word = "ICU_LOCALE" if provider == "icu" else "BUILTIN_LOCALE"
+        parts.append(sql.SQL(f"LOCALE_PROVIDER {provider} {word} {{}}").format(sql.Literal(locale)))
+        if more.get("daticurules"):
+            parts.append(sql.SQL("ICU_RULES {}").format(sql.Literal(more["daticurules"])))
+    return sql.SQL(" ").join(parts)
+
+
+def copy_settings(connection: Connection, old: str, new: str, *, strict: bool = False) -> None:
+    """Give a database what another one has beside its content: settings, rights and a comment.
+
+    pg_dump leaves all of that out.
+
+    :param strict: whether it fails where one of them may not be set; else that one is left out.
+    """
+    statements = [*settings(connection, old, new)]
+    if strict:
+        statements += _rights(connection, old, new)
+    for statement in statements:
+        try:
+            connection.execute(statement)
+        except psycopg.Error:
+            if strict:
+                raise
+
+
+def _names(text: str) -> list[str]:
+    """The names of such a list, unquoted; of an empty one, an empty name."""
+    found = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', text)
+    return [quoted.replace('""', '"') or plain for quoted, plain in found] or [""]
+
+
+def settings(connection: Connection, old: str, new: str) -> Iterator[sql.Composed]:
+    """What gives a database the settings of another one, its own and those of roles in it."""
+    target = sql.Identifier(new)
+    rows = connection.execute(
+        """
+        SELECT r.rolname, unnest(s.setconfig) FROM pg_db_role_setting s
+        JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
+        WHERE d.datname = %s
+        """,
+        (old,),
+    ).fetchall()
+    for role, setting in rows:
+        name, _, value = str(setting).partition("=")
+        whose = (
+            sql.SQL("DATABASE {}").format(target)
+            if role is None
+            else sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), target)
+        )
+        # What PostgreSQL keeps as a list of quoted names is no list to it as one text.
+        values = _names(value) if name in _LISTS else [value]
+        told = sql.SQL(", ").join(map(sql.Literal, values))
+        yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(name), told)
+
+
+def _rights(connection: Connection, old: str, new: str) -> list[sql.Composed]:
+    """What gives a database the rights, the limit, the comment and the owner of another one."""
+    target = sql.Identifier(new)
+    row = connection.execute(
+        "SELECT datacl IS NULL, datconnlimit, shobj_description(oid, 'pg_database'),"
+        " pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s",
+        (old,),
+    ).fetchone()
+    assert row is not None, f"{old} is there"
+    plain, limit, comment, owner = row
+    found = _grants(connection, old, target)
+    if plain:
+        found = [sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(target)]
+    if limit != -1:
+        found.append(
+            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(target, sql.Literal(limit))
+        )
+    if comment:
+        found.append(sql.SQL("COMMENT ON DATABASE {} IS {}").format(target, sql.Literal(comment)))
+    # The last one: whoever gives a database away may not do the rest any more.
+    found.append(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(target, sql.Identifier(owner)))
+    return found
+
+
+def _grants(connection: Connection, old: str, target: sql.Identifier) -> list[sql.Composed]:
+    rows = connection.execute(
+        """
+        SELECT a.privilege_type, a.is_grantable, r.rolname
+        FROM pg_database d, aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE d.datname = %s
+        """,
+        (old,),
+    ).fetchall()
+    return [
+        sql.SQL(f"GRANT {privilege} ON DATABASE {{}} TO {{}}{{}}").format(
+            target,
+            sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee),
+            sql.SQL(" WITH GRANT OPTION" if grantable and grantee else ""),
+        )
+        for privilege, grantable, grantee in rows
+    ]

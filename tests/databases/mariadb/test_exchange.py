@@ -1,0 +1,108 @@
+"""A backup takes the place of a database with all that is in it; what was there is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from migrations_ops.databases.mariadb.connect import ask, close, connect
+from migrations_ops.databases.mariadb.database import MariaDB
+from migrations_ops.databases.mariadb.exchange import exchange
+from migrations_ops.databases.mariadb.schema import read_schema
+from migrations_ops.errors import StepFailed
+from tests.databases.mariadb.support import EVERYTHING, make_role, run, session
+from tests.servers.databases import ServerDatabase
+
+
+def engine(database: ServerDatabase) -> MariaDB:
+    return replace(MariaDB.from_url(database.url()), summed=True)
+
+
+def kept(database: ServerDatabase) -> list[str]:
+    return [name for name in database.server.databases() if name.startswith("migrations_ops_")]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        ["UPDATE parents SET name = 'changed'", "DROP VIEW checked", "DROP TABLE versioned"],
+        ["DROP TABLE numbered", "DROP VIEW a_view", "DROP SEQUENCE numbers"],
+        ["DROP EVENT cleaning", "DROP TRIGGER first_one", "DROP PROCEDURE counted",
+         "CREATE TABLE more (id INT)", "CREATE VIEW extra AS SELECT 1 AS a"],
+    ],
+)  # fmt: skip
+def test_a_restored_database_is_as_it_was_with_every_kind_of_object(
+    mariadb_database: ServerDatabase, tmp_path: Path, harm: list[str]
+) -> None:
+    run(mariadb_database, *EVERYTHING)
+    database = engine(mariadb_database)
+    with database.hold("restore", 0):
+        before = database.back_up(tmp_path / "b", "alembic_version", None)
+        run(mariadb_database, *harm)
+        assert database.fingerprint("alembic_version") != before
+        assert database.restore_from(tmp_path / "b", "alembic_version", None).now == before
+    assert database.fingerprint("alembic_version") == before
+    # It counts its own sequence, and its events run.
+    run(mariadb_database, "INSERT INTO numbered (a) VALUES (2)", "SELECT n FROM a_view")
+    with session(mariadb_database) as connection:
+        states = "SELECT STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()"
+        assert set(ask(connection, states)) == {("ENABLED",), ("DISABLED",)}
+    assert len(kept(mariadb_database)) == 1
+
+
+def test_what_was_there_is_kept_beside(mariadb_database: ServerDatabase, tmp_path: Path) -> None:
+    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT id FROM t")
+    database = engine(mariadb_database)
+    with database.hold("restore", 0):
+        database.back_up(tmp_path / "b", "alembic_version", None)
+        run(mariadb_database, "INSERT INTO t VALUES (7)")
+        database.restore_from(tmp_path / "b", "alembic_version", None)
+    assert mariadb_database.execute("SELECT COUNT(*) FROM t") == [(0,)]
+    [beside] = kept(mariadb_database)
+    assert mariadb_database.execute(f"SELECT id FROM `{beside}`.v") == [(7,)]
+
+
+def test_nothing_is_dropped_that_this_role_could_not_make_again(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT id FROM t",
+        "CREATE FUNCTION f() RETURNS INT RETURN 1")  # fmt: skip
+    make_role(mariadb_database, "ALL")
+    server = mariadb_database.server
+    server.execute("GRANT SELECT ON mysql.proc TO plain@'%'")
+    server.execute(r"GRANT ALL ON `migrations\_ops\_%`.* TO plain@'%'")
+    url = server.url(mariadb_database.name, user="plain", password="word")
+    database = replace(MariaDB.from_url(url), summed=True)
+    with session(mariadb_database) as connection:
+        before = read_schema(connection, "")
+        with database.hold("restore", 0):
+            database.back_up(tmp_path / "b", "alembic_version", None)
+            with pytest.raises(StepFailed) as caught:
+                database.restore_from(tmp_path / "b", "alembic_version", None)
+        assert "others have defined f, v" in caught.value.what
+        assert "GRANT SET USER ON *.* TO" in caught.value.next
+        assert read_schema(connection, "") == before
+    assert kept(mariadb_database) == []
+
+
+def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatabase) -> None:
+    server = mariadb_database.server
+    for name in ("exchange_new", "exchange_kept"):
+        server.create_database(name)
+    run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)",
+        "CREATE VIEW v AS SELECT id FROM t")  # fmt: skip
+    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE SEQUENCE q",
+        "CREATE TABLE u (id INT DEFAULT NEXTVAL(q))", "CREATE TABLE w (id INT)",
+        "CREATE VIEW broken AS SELECT id FROM w", "DROP TABLE w", name="exchange_new")  # fmt: skip
+    connection = connect(MariaDB.from_url(mariadb_database.url()).address)
+    before = read_schema(connection, "")
+    with pytest.raises(pymysql.MySQLError):
+        exchange(connection, mariadb_database.name, "exchange_new", "exchange_kept")
+    close(connection)
+    with session(mariadb_database) as again:
+        assert read_schema(again, "") == before
+        assert ask(again, "SELECT id FROM v") == [(1,)]
+        assert ask(again, "SHOW TABLES FROM exchange_kept") == []
