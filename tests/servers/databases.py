@@ -29,7 +29,12 @@ class Server(Protocol):
         ...
 
     def url(
-        self, database: str, *, user: str = ..., password: str | None = ..., driver: str = ...
+        self,
+        database: str,
+        *,
+        user: str | None = ...,
+        password: str | None = ...,
+        driver: str | None = ...,
     ) -> str: ...
 
     def execute(self, sql: str, *values: Any, database: str = ...) -> list[tuple[Any, ...]]: ...
@@ -66,8 +71,6 @@ class ServerDatabase:
 
     def url(self, driver: str | None = None) -> str:
         """:param driver: as SQLAlchemy writes it, such as ``postgresql+asyncpg``."""
-        if driver is None:
-            return self.server.url(self.name)
         return self.server.url(self.name, driver=driver)
 
     def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from tests.servers.databases import fresh_name
 from tests.servers.process import (
@@ -21,6 +20,7 @@ from tests.servers.process import (
     variables,
     write_private,
 )
+from tests.servers.running import RunningServer
 
 PASSWORD = "hidden-word-of-root"
 # Nothing here has to survive a power cut; a crash of the server alone still loses nothing, which
@@ -55,8 +55,10 @@ def program(name: str) -> Path:
     return Path(found)
 
 
-class MariaServer:
+class MariaServer(RunningServer):
     """A server with one administrator, ``root``, who has to give his password."""
+
+    administrator, password, driver = "root", PASSWORD, "mysql+pymysql"
 
     def __init__(self, **settings: str) -> None:
         """Make and start the server.
@@ -68,7 +70,7 @@ class MariaServer:
         server, install = program("mariadbd"), program("mariadb-install-db")
         self.bin = program("mariadb-dump").parent
         self.folder = own_folder("maria")
-        self.host, self.port, self.password = "127.0.0.1", free_port(), PASSWORD
+        self.port = free_port()
         own = {name.replace("_", "-"): value for name, value in settings.items()}
         words = [f"--{name}={value}" for name, value in (SETTINGS | own).items()]
         try:
@@ -121,48 +123,6 @@ class MariaServer:
         except pymysql.OperationalError:
             return False
         return True
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server."""
-        return self.process.pid
-
-    def start(self) -> None:
-        """Start it again after ``stop`` or ``kill``; a server that runs goes on, unpaused."""
-        self.process.start()
-
-    def stop(self) -> None:
-        """End it in good order; sessions are broken off."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """A crash: SIGKILL."""
-        self.process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing answers."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """Go on after ``pause``."""
-        self.process.resume()
-
-    def close(self) -> None:
-        """End it for good and remove its folder."""
-        self.process.close()
-
-    def url(
-        self,
-        database: str,
-        *,
-        user: str = "root",
-        password: str | None = None,
-        driver: str = "mysql+pymysql",
-    ) -> str:
-        """The URL of a database as SQLAlchemy reads it."""
-        secret = quote(self.password if password is None else password, safe="")
-        where = f"{self.host}:{self.port}/{quote(database, safe='')}"
-        return f"{driver}://{quote(user, safe='')}:{secret}@{where}"
 
     @contextmanager
     def session(self, database: str | None = None, **more: Any) -> Iterator[Any]:

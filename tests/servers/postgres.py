@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from tests.servers.databases import fresh_name
 from tests.servers.process import (
@@ -22,6 +21,7 @@ from tests.servers.process import (
     run_as_user,
     write_private,
 )
+from tests.servers.running import RunningServer
 
 PASSWORD = "hidden-word-of-postgres"
 # Nothing here has to survive a power cut; a crash of the server alone still loses nothing, which
@@ -62,8 +62,10 @@ def debian_bin(version: int) -> Path:
     return folder
 
 
-class PostgresServer:
+class PostgresServer(RunningServer):
     """A server with one superuser, ``postgres``, who has to give his password."""
+
+    administrator, password, driver = "postgres", PASSWORD, "postgresql+psycopg"
 
     def __init__(self, bin: Path | None = None, **settings: str) -> None:
         """Make and start the server.
@@ -81,7 +83,7 @@ class PostgresServer:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.host, self.port, self.password = "127.0.0.1", free_port(), PASSWORD
+        self.port = free_port()
         chosen = SETTINGS | settings | {"listen_addresses": self.host, "port": str(self.port)}
         chosen["unix_socket_directories"] = str(self.folder)
         words = [f"--{name}={value}" for name, value in chosen.items()]
@@ -120,48 +122,6 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
-
-    @property
-    def pid(self) -> int:
-        """The process id of the postmaster."""
-        return self.process.pid
-
-    def start(self) -> None:
-        """Start it again after ``stop`` or ``kill``; a server that runs goes on, unpaused."""
-        self.process.start()
-
-    def stop(self) -> None:
-        """End it in good order; sessions are broken off."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """A crash: the postmaster and all its children get SIGKILL."""
-        self.process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP for all its processes: connections stay open, nothing answers."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """Go on after ``pause``."""
-        self.process.resume()
-
-    def close(self) -> None:
-        """End it for good and remove its folder."""
-        self.process.close()
-
-    def url(
-        self,
-        database: str,
-        *,
-        user: str = "postgres",
-        password: str | None = None,
-        driver: str = "postgresql+psycopg",
-    ) -> str:
-        """The URL of a database as SQLAlchemy reads it."""
-        secret = quote(self.password if password is None else password, safe="")
-        where = f"{self.host}:{self.port}/{quote(database, safe='')}"
-        return f"{driver}://{quote(user, safe='')}:{secret}@{where}"
 
     @contextmanager
     def session(self, database: str = "postgres", **more: Any) -> Iterator[Any]:
