@@ -5,6 +5,7 @@ The orders are made here, by hand: these tests are about the child alone.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from migrations_ops import process
 from migrations_ops.alembic_steps import CHILD, CommandRun, Step
@@ -39,6 +42,7 @@ MARIADB_DRIVERS = {
     "aiomysql": "aiomysql",
     "asyncmy": "asyncmy",
 }
+DRIVERS = POSTGRESQL_DRIVERS | MARIADB_DRIVERS
 ASYNC = frozenset({"asyncpg", "psycopg_async", "aiomysql", "asyncmy"})
 
 _TOP = """\
@@ -109,6 +113,14 @@ class Ran:
 
     def of(self, event: str) -> list[dict[str, Any]]:
         return [each for each in self.events if each["event"] == event]
+
+
+def installed(driver: str) -> str:
+    """The driver; the test is skipped where it is not installed."""
+    for module in (DRIVERS[driver], "greenlet"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+    return driver
 
 
 @dataclass(frozen=True)

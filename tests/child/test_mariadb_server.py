@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.child.server_steps import (
     ServerProject,
     beside,
     identity,
+    installed,
     make_project,
 )
 from tests.child.steps import wait_for
@@ -33,20 +33,12 @@ COLUMN = "    op.add_column('shops', sa.Column('more', sa.Integer))\n"
 FAILS = "    op.execute('SELECT * FROM nowhere')"
 
 
-def needs(driver: str) -> str:
-    """The driver, where it is installed."""
-    for module in (MARIADB_DRIVERS[driver], "greenlet"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    return driver
-
-
 @pytest.fixture(params=MARIADB_DRIVERS)
 def any_driver(
     request: pytest.FixtureRequest, mariadb_database: ServerDatabase, tmp_path: Path
 ) -> ServerProject:
     """The project under each of the drivers."""
-    return make_project(tmp_path / "project", mariadb_database, needs(request.param))
+    return make_project(tmp_path / "project", mariadb_database, installed(request.param))
 
 
 @pytest.fixture
@@ -123,49 +115,6 @@ def test_half_applied_revision_is_told_and_stands_in_the_ledger_under_any_driver
     # The rows, at least, are as they were.
     names = "SELECT name FROM shops WHERE id = 2"
     assert any_driver.database.execute(names) == [("two",)]
-
-
-def test_env_that_goes_to_another_environment_is_refused_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    other = beside(any_driver.database)
-    any_driver.add_revision(R2, R1, HALF_DONE)
-    told = {"DATABASE_URL": any_driver.url_of(other)}
-    before = any_driver.everything()
-    ran = any_driver.run(variables=told, others={"prod": identity(other)})
-    assert ran.refused == "env.py opened the database of prod, but dev is the shop"
-    unknown = any_driver.run(variables=told)
-    assert f"/{other.name}, but dev is the shop" in unknown.refused
-    assert "hidden-word" not in unknown.refused
-    assert not other.execute("SHOW TABLES LIKE 'half'")
-    assert any_driver.everything() == before
-
-
-def test_rehearsal_is_led_to_the_scratch_database_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    scratch = beside(any_driver.database)
-    any_driver.add_revision(R2, R1, HALF_DONE)
-    before = any_driver.everything()
-    ran = any_driver.run(instead=identity(scratch), redirect={"database": scratch.name})
-    assert (ran.refused, ran.failure) == ("", "")
-    assert scratch.execute("SELECT id FROM half") == [(1,)]
-    assert any_driver.everything() == before
-
-
-def test_parent_that_goes_ends_a_long_statement_at_once_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    before = any_driver.everything()
-    any_driver.add_revision(R2, R1, ROWS + "    op.execute('SELECT SLEEP(600)')")
-    work = Background(any_driver)
-    sleeping = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
-    wait_for(lambda: bool(any_driver.database.execute(sleeping)))
-    work.leave()
-    # It left in order, not killed after its time of grace.
-    assert work.result().failure == "KeyboardInterrupt: interrupted"
-    wait_for(lambda: not any_driver.database.execute(sleeping))
-    assert any_driver.everything() == before
 
 
 # -- one driver -------------------------------------------------------------------------------
@@ -354,16 +303,6 @@ def test_identity_can_be_asked_by_a_user_who_may_nothing_else(mariadb: MariaServ
         assert identity(ServerDatabase(mariadb, other)) != identity(ServerDatabase(mariadb, name))
 
 
-def test_copy_of_another_environment_is_recognised_by_its_ledger(project: ServerProject) -> None:
-    project.add_revision(R2, R1, HALF_DONE)
-    assert project.run(environment="prod", ledger={}).failure == ""
-    before = project.everything()
-    project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')")
-    refused = project.run(ledger={}).refused
-    assert refused == "env.py opened the shop, whose ledger says that it is prod, but dev was meant"
-    assert project.everything() == before
-
-
 def test_env_that_uses_another_database_than_it_opened_is_refused(project: ServerProject) -> None:
     other = beside(project.database)
     project.write_env(
@@ -385,7 +324,7 @@ with engine.connect() as connection:
 def test_rehearsal_leads_a_driver_away_that_a_revision_uses_by_itself(
     project: ServerProject, module: str
 ) -> None:
-    needs({"MySQLdb": "mysqldb"}.get(module, module))
+    installed({"MySQLdb": "mysqldb"}.get(module, module))
     server = project.database.server
     assert isinstance(server, MariaServer)
     scratch = beside(project.database)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from tests.child.server_steps import (
     ServerProject,
     beside,
     identity,
+    installed,
     make_project,
 )
 from tests.child.steps import wait_for
@@ -33,20 +33,12 @@ from tests.servers.postgres import PostgresServer, debian_bin
 from tests.servers.process import MissingServerError
 
 
-def needs(driver: str) -> str:
-    """The driver, where it is installed."""
-    for module in (POSTGRESQL_DRIVERS[driver], "greenlet"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    return driver
-
-
 @pytest.fixture(params=POSTGRESQL_DRIVERS)
 def any_driver(
     request: pytest.FixtureRequest, postgres_database: ServerDatabase, tmp_path: Path
 ) -> ServerProject:
     """The project under each of the drivers."""
-    return make_project(tmp_path / "project", postgres_database, needs(request.param))
+    return make_project(tmp_path / "project", postgres_database, installed(request.param))
 
 
 @pytest.fixture
@@ -93,50 +85,6 @@ def test_revision_that_fails_leaves_nothing_under_any_driver(any_driver: ServerP
     assert "migrations_ops_ledger" not in str(
         any_driver.database.execute("SELECT viewname FROM pg_views WHERE schemaname = 'public'")
     )
-
-
-def test_env_that_goes_to_another_environment_is_refused_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    other = beside(any_driver.database)
-    any_driver.add_revision(R2, R1, HALF_DONE)
-    told = {"DATABASE_URL": any_driver.url_of(other)}
-    before = any_driver.everything()
-    ran = any_driver.run(variables=told, others={"prod": identity(other)})
-    assert ran.refused == "env.py opened the database of prod, but dev is the shop"
-    unknown = any_driver.run(variables=told)
-    assert f"/{other.name}, but dev is the shop" in unknown.refused
-    assert "hidden-word" not in unknown.refused
-    assert other.execute("SELECT to_regclass('half')") == [(None,)]
-    assert any_driver.everything() == before
-
-
-def test_rehearsal_is_led_to_the_scratch_database_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    scratch = beside(any_driver.database)
-    any_driver.add_revision(R2, R1, HALF_DONE)
-    before = any_driver.everything()
-    ran = any_driver.run(instead=identity(scratch), redirect={"database": scratch.name})
-    assert (ran.refused, ran.failure) == ("", "")
-    assert ran.of("opened")[0]["database"] == scratch.name
-    assert scratch.execute("SELECT id FROM half") == [(1,)]
-    assert any_driver.everything() == before
-
-
-def test_parent_that_goes_ends_a_long_statement_at_once_under_any_driver(
-    any_driver: ServerProject,
-) -> None:
-    before = any_driver.everything()
-    any_driver.add_revision(R2, R1, HALF_DONE + "    op.execute('SELECT pg_sleep(600)')")
-    work = Background(any_driver)
-    sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
-    wait_for(lambda: bool(any_driver.database.execute(sleeping)))
-    work.leave()
-    # It left in order, not killed after its time of grace.
-    assert work.result().failure == "KeyboardInterrupt: interrupted"
-    wait_for(lambda: not any_driver.database.execute(sleeping))
-    assert any_driver.everything() == before
 
 
 # -- one driver -------------------------------------------------------------------------------
@@ -244,7 +192,7 @@ def test_run_is_one_transaction_under_any_env(project: ServerProject, way: str) 
 def test_autocommit_block_works_in_an_engine_that_commits_by_itself(
     postgres_database: ServerDatabase, tmp_path: Path, way: str
 ) -> None:
-    driver = needs("asyncpg" if "asyncpg" in way else "psycopg")
+    driver = installed("asyncpg" if "asyncpg" in way else "psycopg")
     project = make_project(tmp_path / "project", postgres_database, driver)
     ending = WAYS["engine in AUTOCOMMIT"]
     if driver == "asyncpg":
@@ -486,16 +434,6 @@ def test_identity_can_be_asked_by_a_role_that_may_nothing_else(postgres: Postgre
         assert told == identity(ServerDatabase(postgres, name))
 
 
-def test_copy_of_another_environment_is_recognised_by_its_ledger(project: ServerProject) -> None:
-    project.add_revision(R2, R1, HALF_DONE)
-    assert project.run(environment="prod", ledger={}).failure == ""
-    before = project.everything()
-    project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')")
-    refused = project.run(ledger={}).refused
-    assert refused == "env.py opened the shop, whose ledger says that it is prod, but dev was meant"
-    assert project.everything() == before
-
-
 def test_database_of_another_kind_is_refused(project: ServerProject) -> None:
     told = {"DATABASE_URL": f"sqlite:///{project.folder}/astray.db"}
     refused = project.run(variables=told).refused
@@ -527,7 +465,7 @@ def test_rehearsal_keeps_every_connection_off_the_real_databases(
     project: ServerProject, way: str, real: bool
 ) -> None:
     if "psycopg2" in way:
-        needs("psycopg2")
+        installed("psycopg2")
     scratch, prod = beside(project.database), beside(project.database)
     target = project.database if real else prod
     plain = target.url("postgresql")
