@@ -238,14 +238,14 @@ class Shelf:
         taken = database.back_up(partial, version_table, progress)
         with database.opened_copy(partial) as copy:
             digest = verified_digest(copy, partial, taken, version_table, verifying)
-            told_otherwise = self._told_otherwise(copy)
+            doubt = self._doubt(copy)
         document = {
             "name": name,
             "environment": self.environment.name,
             "database": database.label,
             "taken": now(),
             "note": about["note"],
-            "doubt": about["doubt"] or told_otherwise,
+            "doubt": about["doubt"] or doubt,
             "size": partial.stat().st_size,
             "sha256": digest,
             "fingerprint": taken.as_json(),
@@ -258,11 +258,12 @@ class Shelf:
         flush_folder(self.folder)
         return self._backup(document)
 
-    def _told_otherwise(self, copy: Database) -> str:
-        """What the ledger in a copy says, where that is another environment; else empty."""
-        told = copy.look(self.environment.version_table).environment
-        own = told in ("", self.environment.name)
-        return "" if own else f"its ledger says that it is {told}"
+    def _doubt(self, copy: Database) -> str:
+        """What the ledger in a copy says against it, in words; else empty."""
+        look = copy.look(self.environment.version_table)
+        if look.environment not in ("", self.environment.name):
+            return f"its ledger says that it is {look.environment}"
+        return f"half of {', '.join(look.begun)} is applied in it" if look.begun else ""
 
     def _prepare(self, database: Database) -> None:
         obstacle = self.find_obstacle(database)

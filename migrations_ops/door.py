@@ -12,13 +12,23 @@ from migrations_ops.locks import hold_locks
 from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
+from migrations_ops.results import Backup
 from migrations_ops.revisions import History, Revision
 from migrations_ops.runs import Finished, run_recorded
-from migrations_ops.status import Standing, advice, cure_of_copy, locate, stand, told_otherwise
+from migrations_ops.status import (
+    Standing,
+    advice,
+    cure_of_copy,
+    locate,
+    require_whole,
+    stand,
+    told_otherwise,
+)
 from migrations_ops.upgrade import (
     back_up,
     in_revision,
     listener,
+    settle,
     what_next,
 )  # fmt: skip
 from migrations_ops.words import see_env_py
@@ -47,9 +57,11 @@ def run_alembic(
         with hold_locks([project.database(environment)], "alembic", settings.wait):
             recover(work, [environment])
             standing = stand(project, environment)
-            back_up(work, standing)
+            if "stamp" not in arguments:
+                require_whole(standing)
+            backup = back_up(work, standing)
             with work.record.step("alembic", environment.name) as step:
-                printed.append(_print_alembic(work, environment, arguments))
+                printed.append(_print_alembic(work, environment, arguments, standing, backup))
                 step.note = " ".join(arguments)
             work.record.update(outcome="released")
 
@@ -62,7 +74,18 @@ def changes_database(arguments: Sequence[str]) -> bool:
     return bool(_CHANGING & set(arguments)) and "--sql" not in arguments
 
 
-def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -> str:
+def _print_alembic(
+    work: Work,
+    environment: Environment,
+    arguments: list[str],
+    standing: Standing | None = None,
+    backup: Backup | None = None,
+) -> str:
+    """Run it, and return what it printed.
+
+    :param standing: where the database stood before a command that changes it.
+    :param backup: from before that, to which it is put back if it cannot be rolled back.
+    """
     output = work.scratch("stdout.txt")
     child = work.take_step(f"{environment.name}.alembic", environment, [arguments])
     try:
@@ -81,11 +104,14 @@ def _print_alembic(work: Work, environment: Environment, arguments: list[str]) -
                 next=f'Type: invoke alembic --env {environment.name} --args "--help"',
             )
         if run.failure:
-            changes = changes_database(arguments)
+            sentence = f"alembic {' '.join(arguments)} on {environment.name} failed"
+            settled = f"{_UNCHANGED}."
+            if standing is not None:
+                child.close()
+                settled = settle(work, standing, backup, sentence, force=child.committed, run=run)
             raise StepFailed(
-                f"alembic {' '.join(arguments)} on {environment.name} failed"
-                f"{in_revision(run)}: {run.failure.removesuffix('.')}.",
-                untouched=f"{'The transaction was rolled back' if changes else _UNCHANGED}.",
+                f"{sentence}{in_revision(run)}: {run.failure.removesuffix('.')}.",
+                untouched=settled,
                 next=what_next(run),
             )
         if run.differences:

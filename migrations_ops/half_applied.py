@@ -66,7 +66,7 @@ def settle_half_applied(
             dropped
         )
         return f"{environment.name} is as it was{gone}."
-    if not environment.protected:
+    if not is_served(environment, database):
         kept = restore_and_prove(work, environment, backup)
         return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
     raise _for_a_person(standing, backup, reason, before, now, half=bool(half))
@@ -96,7 +96,7 @@ def _for_a_person(
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}, and half of a revision stands in {name} ({label}):"
         f" {stays}.",
-        untouched=f"Its content before is safe in {backup.name}; upgrades are refused until then.",
+        untouched=f"Its content before is safe in {backup.name}; upgrades are refused for now.",
         next=f"Type: {back}; or repair it by hand, and then:"
         f" invoke resolve --env {name} --rolled-back or --applied",
     )
@@ -106,6 +106,24 @@ def _left_no_rows(run: CommandRun) -> bool:
     """Whether the revision that failed did nothing that could have stayed but make an index."""
     told = [each for each in run.statements if each["revision"] == run.failed_revision]
     return all(_HARMLESS.match(each["sql"]) for each in told)
+
+
+def is_served(environment: Environment, database: Database) -> bool:
+    """Whether applications may write to it while it is released: what they wrote since the backup
+    would be lost from their sight if that was put back unasked."""
+    return environment.protected and database.folder is None
+
+
+def stays_upgraded(environment: Environment, backup: Backup, reason: str) -> NeedsAPerson:
+    """What came to its end, and should not have: a person judges whether it may stay."""
+    name = environment.name
+    return NeedsAPerson(
+        f"{reason[:1].upper()}{reason[1:]}; {name} stays upgraded, since applications may have"
+        " written to it.",
+        untouched=f"Its content before is safe in {backup.name}.",
+        next=f"To go back: {Shelf.restore_command(name, backup.name)} (what was written since then"
+        f" is kept apart); to look at it: invoke verify --env {name}",
+    )
 
 
 def note_resolved(work: Work, environment: Environment, database: Database) -> None:

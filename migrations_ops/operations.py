@@ -75,8 +75,8 @@ def _back_up(work: Work, environment: Environment, note: str) -> None:
     """What a broken-off task has left half done is kept too, but not among the good ones."""
     doubt = committed_by(work.project, environment)
     backup = back_up(work, locate(work.project, environment), note, doubt)
-    if doubt and backup is not None:
-        message = f"{backup.name} is kept apart, and is not the latest: {doubt}"
+    if backup is not None and backup.doubt:
+        message = f"{backup.name} is kept apart, and is not the latest: {backup.doubt}"
         found = Finding("backup-in-doubt", "warning", message, environment.name)
         work.record.add_findings([found])
     prune(work, [environment])

@@ -12,7 +12,7 @@ from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import write_whole
-from migrations_ops.half_applied import note_resolved
+from migrations_ops.half_applied import is_served, note_resolved, stays_upgraded
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
 from migrations_ops.status import locate, require_readable, stand
@@ -121,6 +121,10 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
         )
     if environment is work.project.settings.path[0]:
         return
+    if is_served(environment, standing.database):
+        _settle(work, document, environment.name)
+        reason = f"{document['id']} was broken off, and verify fails: {first_error(report)}"
+        raise stays_upgraded(environment, backup, reason)
     kept = restore_and_prove(work, environment, backup)
     _settle(work, document, environment.name)
     raise StepFailed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.alembic_steps import orders_for
@@ -15,7 +16,7 @@ from migrations_ops.moves import change
 from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
-from migrations_ops.results import Backup, Fingerprint
+from migrations_ops.results import Backup, Finding, Fingerprint
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.status import Standing, require_own, require_readable, stand
 from migrations_ops.upgrade import back_up
@@ -39,21 +40,30 @@ def resolve_environment(
             require_own(standing)
             if not standing.look.begun:
                 return
-            unlike = ""
+            before = None
             if applied:
                 _stamp(work, standing)
             else:
-                unlike = _require_as_before(work, standing)
+                before = _require_as_before(work, standing)
             with work.record.step("resolve", environment.name) as step:
                 _note(work, standing, "applied" if applied else "rolled back")
-                step.note = f"{', '.join(standing.look.begun)} is {_fate(applied)}{unlike}"
+                step.note = _outcome(standing, applied=applied)
+            if not applied:
+                # Not before: a copy in which half of a revision stands is none to go back to.
+                now = back_up(work, standing)
+                _tell_rows(work, environment, before, now)
             work.record.update(outcome="released")
 
     return run_recorded(project, "resolve", environment.name, report, body)
 
 
-def _fate(applied: bool) -> str:
-    return "whole" if applied else "gone"
+def _outcome(standing: Standing, *, applied: bool) -> str:
+    """Where the database stands now, in words."""
+    told = []
+    for name, direction in standing.look.begun.items():
+        is_there = applied is (direction == "upgrade")
+        told.append(f"{name} is {'whole' if is_there else 'gone'}")
+    return ", ".join(told)
 
 
 def _stamp(work: Work, standing: Standing) -> None:
@@ -64,18 +74,24 @@ def _stamp(work: Work, standing: Standing) -> None:
     change(work, standing, ["stamp", to], wanted)
 
 
-def _require_as_before(work: Work, standing: Standing) -> str:
-    """Compare the database with its newest backup from before, and back it up as it is now.
+@dataclass(frozen=True)
+class _Before:
+    """What the database was before the revision began, and the backup that tells it."""
 
-    :returns: which rows differ, in words: the application may have changed them, or the revision.
+    backup: str
+    fingerprint: Fingerprint
+
+
+def _require_as_before(work: Work, standing: Standing) -> _Before | None:
+    """Compare the database with its newest backup from before; None where there is none.
+
     :raises Refused: something of the schema is not as it was before the revision began.
     """
     environment, database = standing.environment, standing.database
     shelf = Shelf.of(work.project.settings, environment)
     good = [backup for backup in shelf.backups() if row_of(backup) == "good"]
     if not good:
-        back_up(work, standing)
-        return ""  # there is nothing to compare it with
+        return None
     with work.record.step("compare", environment.name) as step:
         before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
         found = differences(before, database.fingerprint(environment.version_table))
@@ -88,22 +104,33 @@ def _require_as_before(work: Work, standing: Standing) -> str:
                 f" {Shelf.restore_command(environment.name, good[-1].name)}",
             )
         step.note = "the schema is as it was"
-    now = back_up(work, standing)
-    assert now is not None, "there is a database, and half a revision in it"
-    return _unlike(before, shelf.fingerprint(now), good[-1].name)
+    return _Before(good[-1].name, before)
 
 
-def _unlike(before: Fingerprint, now: Fingerprint, backup: str) -> str:
-    """Tables whose rows are not as they were, in words."""
-    if not before.sums:
-        return "; rows were not compared: undo what it did to them before the next upgrade"
-    names = [name for name in before.rows if now.sums.get(name) != before.sums.get(name)]
-    if not names:
-        return ""
-    return (
-        f"; not as in {backup} are the rows of {in_brief(names)}: if it was that revision which"
-        " changed them, undo that before the next upgrade"
-    )
+def _tell_rows(
+    work: Work, environment: Environment, before: _Before | None, now: Backup | None
+) -> None:
+    """Tables whose rows are not as they were: nobody can tell who has changed them."""
+    if before is None or now is None:
+        return
+    undo = "if the revision that failed has changed them, undo that before the next upgrade"
+    was = before.fingerprint
+    has = Shelf.of(work.project.settings, environment).fingerprint(now)
+    if not was.sums:
+        message = f"the rows of {environment.name} were not compared: {undo}"
+        found = [Finding("rows-not-compared", "warning", message, environment.name)]
+    else:
+        found = [
+            Finding(
+                "changed-values",
+                "warning",
+                f"the rows of {table} are not as in {before.backup}: {undo}",
+                table,
+            )
+            for table in was.rows
+            if has.sums.get(table) != was.sums.get(table)
+        ]
+    work.record.add_findings(found)
 
 
 def _as_it_was(work: Work, standing: Standing, backup: Backup, taken: Fingerprint) -> Fingerprint:

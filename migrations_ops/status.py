@@ -212,9 +212,12 @@ def _advice_when_dirty(standing: Standing) -> str:
     name = standing.environment.name
     back = standing.way_back or Shelf.restore_command(name)
     resolve = f"invoke resolve --env {name}"
+    gone, whole = "if nothing of the revision is left", "if it is whole"
+    if "downgrade" in standing.look.begun.values():
+        gone, whole = "if the revision is whole", "if nothing of it is left"
     return (
         f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --rolled-back"
-        f" if nothing of the revision is left, {resolve} --applied if it is whole"
+        f" {gone}, {resolve} --applied {whole}"
     )
 
 
@@ -248,18 +251,30 @@ def require_upgradable(standing: Standing, done: str = "upgraded") -> None:
             untouched=untouched,
             next=advice(standing),
         )
-    if standing.state in ("ahead", "diverged", "dirty"):
+    if standing.state in ("ahead", "diverged"):
         raise Refused(
             f"{name} ({label}) cannot be {done}: {standing.trouble}.",
             untouched=untouched,
             next=advice(standing),
         )
+    require_whole(standing, done)
     if standing.look.leftovers:
         raise Refused(
             f"{name} ({label}) holds {', '.join(standing.look.leftovers)}, left over from an"
             " upgrade that broke off without protection.",
             untouched=untouched,
             next="Look whether its rows are needed, drop it, and type: invoke doctor",
+        )
+
+
+def require_whole(standing: Standing, done: str = "changed") -> None:
+    """:raises Refused: half of a revision stands there: another run would make it worse."""
+    if standing.state == "dirty":
+        name, label = standing.environment.name, standing.database.label
+        raise Refused(
+            f"{name} ({label}) cannot be {done}: {standing.trouble}.",
+            untouched=f"{name} was not touched.",
+            next=advice(standing),
         )
 
 

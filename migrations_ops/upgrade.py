@@ -20,7 +20,7 @@ from migrations_ops.errors import (
     Refused,
     StepFailed,
 )
-from migrations_ops.half_applied import settle_half_applied
+from migrations_ops.half_applied import is_served, settle_half_applied, stays_upgraded
 from migrations_ops.patience import LOCKED, delays
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import (
@@ -267,9 +267,8 @@ def _verify(
             " touched.",
             next=f"To mend the revision, go back first: invoke {back}" if back else "",
         )
-    settled = settle(
-        work, attempt.standing, attempt.backup, "verify failed", force=True, upgraded=True
-    )
+    reason = f"verify of {environment.name} failed: {first_error(report)}"
+    settled = settle(work, attempt.standing, attempt.backup, reason, force=True, upgraded=True)
     raise StepFailed(
         f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
         untouched=settled,
@@ -352,6 +351,8 @@ def settle(
         half = database.look(environment.version_table).begun
         if not upgraded and (half or not database.is_transactional):
             return settle_half_applied(work, standing, backup, reason, run)
+        if upgraded and is_served(environment, database):
+            raise stays_upgraded(environment, backup, reason)
         if not force and structure_is(standing, before):
             return f"{environment.name} is as it was: everything was rolled back."
         kept = restore_and_prove(work, environment, backup)

@@ -77,11 +77,18 @@ class Lines:
         mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
         self._write(f"{clear}{mark}{name} {environment} {seconds}  {said}")
         for finding in self._findings:
-            self._write(f"    {text.finding(finding, self.style)}")
-        self._findings = []
+            self._tell(finding)
+        self._findings, self._now = [], ("", "")
 
     def finding(self, finding: Finding) -> None:
-        self._findings.append(finding)
+        """Told below its step; at once where none is under way."""
+        if self._now == ("", ""):
+            self._tell(finding)
+        else:
+            self._findings.append(finding)
+
+    def _tell(self, finding: Finding) -> None:
+        self._write(f"    {text.finding(finding, self.style)}")
 
     def say(self, line: str) -> None:
         """A line of its own."""

@@ -42,7 +42,7 @@ def status(report: StatusReport, style: Style) -> str:
     rows = [
         (
             row.name,
-            row.state + (", dirty" if row.dirty else ""),
+            row.state + (", dirty" if row.dirty and row.state != "dirty" else ""),
             ", ".join(row.current) or "-",
             ", ".join(row.heads) or "-",
             str(len(row.pending)) if row.pending else "-",
