@@ -16,7 +16,7 @@ from migrations_ops import __version__
 from migrations_ops.databases import Database, Progress
 from migrations_ops.doubts import describes, find_strays, is_good, row_of, with_doubts
 from migrations_ops.environments import Environment
-from migrations_ops.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.errors import ConfigurationError, OpsError, Refused, StepFailed
 from migrations_ops.files import (
     flush_folder,
     local_stamp,
@@ -205,7 +205,7 @@ class Shelf:
         try:
             about = {"note": note, "doubt": doubt}
             return self._take(database, partial, name, about, progress, verifying)
-        except StepFailed:
+        except OpsError:
             raise
         except Exception as error:  # the engines raise what their drivers raise
             locked = "locked" in str(error)

@@ -46,10 +46,10 @@ class Phrase:
     """One thing that is said; all names are in small letters, with their schemas if those are told.
 
     ``does`` is one of: drop, rename, move (to another schema), drop column, rename column,
-    alter column (``to`` is what of it), drop constraint (``kind`` may be empty), truncate (``to``
-    is "restart" where it is said), revoke (``to`` is the role), touch (anything else that changes
-    an object), detach, path (the schema that unqualified names now mean), count (a sequence is set
-    anew; ``name`` is any literal), disown (all of a role).
+    alter column (``to`` is what of it), convert (all texts of a table), drop constraint (``kind``
+    may be empty), truncate (``to`` is "restart" where it is said), revoke (``to`` is the role),
+    touch (anything else that changes an object), detach, path (the schema that unqualified names
+    now mean), count (a sequence is set anew; ``name`` is any literal), disown (all of a role).
     """
 
     does: str
@@ -319,6 +319,8 @@ def _table_action(table: str, reader: _Reader) -> Iterator[Phrase]:
             yield from _column_alter(table, reader)
         case "MODIFY" | "CHANGE":
             yield from _column_anew(table, verb, reader)
+        case "CONVERT":  # to another character set, for which a text may need a longer type
+            yield Phrase("convert", table)
         case "SET" if reader.take("SCHEMA"):
             yield Phrase("move", table, "table", to=reader.name())
         case "DETACH" if reader.take("PARTITION"):

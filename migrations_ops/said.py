@@ -28,7 +28,8 @@ class Said:
     spoke of them: ``naming`` knows. ``columns`` are those that were dropped; ``names`` are objects
     of other kinds that were dropped or renamed, and ``touched`` those that were changed, each with
     its table or with none; ``constraints`` are (table, name, kind), the kind empty where it was not
-    told; ``altered`` are (table, column, what of it); ``replaced`` the tables in which an INSERT
+    told; ``altered`` are (table, column, what of it); ``converted`` the tables
+    whose texts got another character set; ``replaced`` the tables in which an INSERT
     may overwrite rows; ``revoked`` are (what, role); ``recounted`` tables whose sequences were set;
     ``renamed`` types and the like, as the texts of other facts have them.
     """
@@ -40,6 +41,7 @@ class Said:
     touched: set[tuple[str, str]] = field(default_factory=set)
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
+    converted: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
@@ -141,6 +143,9 @@ class Said:
                     self._alter(*self._column(table, name), _ALL_OF_A_COLUMN)
             case Phrase("alter column", name):
                 self._alter(*self._column(table, name), [phrase.to])
+            case Phrase("convert", name):
+                self.converted.add(self.naming.table(self._resolver.table(name)))
+                self.touched.add((self._resolver.object(name), ""))
             case Phrase("drop constraint", name):
                 self.constraints.add((self.naming.table(table), name, phrase.kind))
             case Phrase("truncate" | "detach"):
@@ -307,7 +312,8 @@ class Said:
 
     def alters(self, fact: Fact, what: str) -> bool:
         """Whether this of a column (type, nullable, default) is changed by name."""
-        return (fact.table, fact.name, what) in self.altered
+        converted = what == "type" and fact.table in self.converted
+        return converted or (fact.table, fact.name, what) in self.altered
 
     def moves_key_of(self, fact: Fact) -> bool:
         """Whether the primary key of the fact's table is dropped."""

@@ -89,6 +89,7 @@ def test_postgresql_says(sql: str, told: list[tuple[str, ...]]) -> None:
         ("CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW BEGIN DELETE FROM a; DROP TABLE b; END",
          []),
         ("DROP EVENT IF EXISTS e", [("drop", "e", "event")]),
+        ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", [("convert", "t")]),
     ],
 )  # fmt: skip
 def test_mariadb_says(sql: str, told: list[tuple[str, ...]]) -> None:

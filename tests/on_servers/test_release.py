@@ -92,6 +92,18 @@ def test_table_that_vanishes_unsaid_stops_the_release(filled: ServerShop) -> Non
     assert "treasure" in ran.err
 
 
+def test_another_character_set_may_make_texts_longer(mariadb_filled: ServerShop) -> None:
+    shop = mariadb_filled
+    for database in (shop.dev_database, shop.prod_database):
+        database.execute("CREATE TABLE notes (id INT PRIMARY KEY, note TEXT) CHARACTER SET latin1")
+        database.execute("INSERT INTO notes VALUES (1, %s)", "g\u00e9n\u00e9ral")
+    convert = '    op.execute("ALTER TABLE notes CONVERT TO CHARACTER SET utf8mb4")'
+    shop.add_revision(NEXT, R3, convert)
+    ran = shop.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert shop.prod_database.execute("SELECT note FROM notes") == [("g\u00e9n\u00e9ral",)]
+
+
 def test_failing_revision_leaves_dev_as_it_was(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, f"{COLUMN}\n{MISSING}")
     before = content(filled.dev_database)
