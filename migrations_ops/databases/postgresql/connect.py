@@ -41,7 +41,8 @@ SELECT set_config(name, value, false) FROM (VALUES ('client_encoding', 'UTF8'),
 ) AS wanted (name, value)
 WHERE current_setting(name, true) IS NOT NULL AND pg_backend_pid() = %s
 """
-_VARIABLES = threading.Lock()
+# What psycopg itself would look up in os.environ.
+_UNTOLD = {"port": "5432", "hostaddr": "", "target_session_attrs": "any"}
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -77,17 +78,17 @@ def connect(address: Address, purpose: str = "") -> Connection:
     if "options" in address.options:
         # As a rule the search_path: where a project's unqualified names go.
         told["options"] = address.options["options"]
-    with _without_variables():
-        connection = psycopg.connect(
-            autocommit=True,
-            connect_timeout=PATIENCE,
-            application_name=name.encode("ascii", "replace").decode()[:63],
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            password=address.password or None,
-            **told,
-        )
+    _hide_variables()
+    connection = psycopg.connect(
+        autocommit=True,
+        connect_timeout=PATIENCE,
+        application_name=name.encode("ascii", "replace").decode()[:63],
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        password=address.password or None,
+        **(_UNTOLD | told),
+    )
     try:
         with promptly(connection):
             connection.execute(_SESSION, (connection.info.backend_pid,))
@@ -97,17 +98,16 @@ def connect(address: Address, purpose: str = "") -> Connection:
     return connection
 
 
-@contextmanager
-def _without_variables() -> Iterator[None]:
-    """PGHOST, PGSERVICE, PGOPTIONS and their like, hidden from libpq while it connects."""
-    with _VARIABLES:
-        hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}
-        for name in hidden:
-            del os.environ[name]
-        try:
-            yield
-        finally:
-            os.environ.update(hidden)
+def _hide_variables() -> None:
+    """Take PGHOST, PGSERVICE, PGOPTIONS and their like away from libpq, for good.
+
+    Not put back: what is set while another thread reads any variable may end the process
+    (setenv(3): MT-Unsafe const:env). ``os.environ`` keeps them for steps
+    that are to have them by name.
+    """
+    for name in os.environ:
+        if name.startswith("PG"):
+            os.unsetenv(name)
 
 
 @contextmanager
