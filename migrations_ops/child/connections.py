@@ -37,6 +37,8 @@ class Connections:
     :param refuse: raises; told what was opened, and what was meant unless it is the usual.
     :param opened: called with each connection to the destination, its family, and how to make
         a second one like it.
+    :param keep_in: called with each connection to a MariaDB server, and what it reaches: all of
+        that server's databases can be named there.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Connections:
         orders: Orders,
         refuse: Callable[..., None],
         opened: Callable[[Any, str, Callable[[], Any]], None],
+        keep_in: Callable[[Any, str | None], None],
     ) -> None:
         self._orders = orders
         self._refuse = refuse
         self._opened = opened
+        self._keep_in = keep_in
         self._inside = False
 
     def install(self) -> None:
@@ -92,6 +96,8 @@ class Connections:
                 made = plain(*cargs, **cparams)
                 identity = self._identity(made, family)
             self.require_allowed(made, identity)
+            if family == MARIADB:
+                self._keep_in(made, identity)
         if identity is not None and identity == self._orders.destination:
 
             def again() -> Any:

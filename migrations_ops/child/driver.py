@@ -145,3 +145,8 @@ def is_dealt_out(driver: Any) -> bool:
 def close_quietly(driver: Any) -> None:
     with suppress(Exception):
         driver.close()
+
+
+def raw_of(driver: Any) -> Any:
+    """The driver's own connection, behind SQLAlchemy's adapter of an async one."""
+    return getattr(driver, "_connection", driver)

@@ -267,6 +267,7 @@ def _guard_server(
 ) -> tuple[Any, Callable[[Any, str | None], None]]:
     """The guard of the run's transactions on a server, and what proves a connection to it."""
     from .connections import Connections
+    from .elsewhere import Elsewhere
     from .mariadb import MariaDBTransactions
     from .postgresql import PostgreSQLTransactions
     from .redaction import keep_secret, keep_secrets_of_urls
@@ -276,12 +277,16 @@ def _guard_server(
     kind = next(kind for kind in each if str(orders.destination).startswith(f"{kind.family}:"))
     transactions = kind(orders, events, ledger, written_down)
     sessions = Sessions(orders, transactions, destination.refuse)
+    elsewhere = Elsewhere(orders)
     keep_secret(orders.redirect or {})
     keep_secrets_of_urls([*os.environ.values(), orders.ini_url or ""])
-    Connections(orders, destination.refuse, sessions.opened).install()
+    Connections(orders, destination.refuse, sessions.opened, elsewhere.keep_in).install()
+    elsewhere.install()
 
     def prove(connection: Any, schema: str | None) -> None:
         destination.prove(connection, schema)
+        # Also one that a function of env.py's has made.
+        elsewhere.keep_in(connection.connection.dbapi_connection, orders.destination)
         sessions.proved(connection)
 
     return transactions, prove
@@ -421,7 +426,9 @@ def _where(error: BaseException) -> str | None:
     places = [
         f"{frame.filename}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", *libraries)) and not _is_python(frame.filename)
+        if not frame.filename.startswith(("<", *libraries))
+        and not _is_python(frame.filename)
+        and not frame.filename.endswith(".pyx")  # asyncmy's, by a relative path
     ]
     return places[-1] if places else None
 

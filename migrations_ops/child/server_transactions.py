@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .driver import ask, autocommits, family_of, identity_of, set_autocommit
+from .elsewhere import LeadsAway
 from .events import Events
 from .ledger import Ledger
 from .orders import Orders
@@ -125,7 +126,7 @@ class ServerTransactions:
 
     def reason(self, error: BaseException) -> str:
         """What these guards have to say about an error; empty if it was not theirs."""
-        return str(error) if isinstance(error, TransactionTorn | StepLocked) else ""
+        return str(error) if isinstance(error, TransactionTorn | StepLocked | LeadsAway) else ""
 
     def stop(self) -> None:
         """From now on nothing is committed; called from another thread."""

@@ -1,0 +1,204 @@
+"""Which database a statement of MariaDB leads to by its name: read from its text.
+
+A name before a point is a database, or a table or its alias. It is taken for a database where only
+a table can stand, before a third name or a bracket, and where nothing else in the statement
+explains it. Literals, comments and variables are no names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_TOKEN = (
+    r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?(?:\*/|\Z)|/\*M?!\d*|\*/"
+    r"|@+(?:`(?:[^`]|``)*`|'[^']*'|\"[^\"]*\"|[\w.$]*)"
+    r"|(?P<text>'(?:{inside}|'')*'?)|`(?P<back>(?:[^`]|``)*)`?|\"(?P<double>(?:{double}|\"\")*)\"?"
+    r"|(?P<word>[\w$]+)|(?P<mark>[^\s])"
+)
+_PLAIN = re.compile(_TOKEN.format(inside="[^']", double='[^"]'), re.DOTALL)
+_ESCAPING = re.compile(_TOKEN.format(inside=r"[^'\\]|\\.", double=r"[^\"\\]|\\."), re.DOTALL)
+# What comes after these, perhaps after a few other words, is a table or a program.
+_BEFORE = frozenset(
+    {
+        "FROM", "JOIN", "STRAIGHT_JOIN", "INTO", "UPDATE", "TABLE", "TABLES", "VIEW",
+        "REFERENCES", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "SEQUENCE", "PACKAGE", "BODY",
+        "CALL", "TRUNCATE", "TO", "INSERT", "REPLACE", "HANDLER", "FOR",
+    }
+)  # fmt: skip
+_BETWEEN = frozenset(
+    {
+        "IF", "NOT", "EXISTS", "IGNORE", "LOW_PRIORITY", "QUICK", "DELAYED", "HIGH_PRIORITY",
+    }
+)  # fmt: skip
+# A list of tables goes on after each comma until one of these.
+_ENDS = frozenset(
+    {
+        "SET", "WHERE", "ON", "USING", "GROUP", "ORDER", "HAVING", "LIMIT", "VALUES", "VALUE",
+        "SELECT", "UNION", "EXCEPT", "INTERSECT", "PROCEDURE", "RETURNING", "WINDOW", "AS",
+    }
+)  # fmt: skip
+# In their brackets, FROM stands before a value.
+_OF_VALUES = frozenset(["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"])
+_DATABASE = frozenset({"DATABASE", "SCHEMA"})
+# These may put what they expect into brackets; INSERT, REPLACE and TRUNCATE are functions then.
+_BRACKETED = ("FROM", "JOIN", "STRAIGHT_JOIN", "UPDATE", ",", "(")
+# What they execute stands in a literal.
+_DYNAMIC = frozenset({"EXECUTE", "PREPARE"})
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A word, a quoted name, a literal or a mark."""
+
+    kind: str
+    text: str
+
+    @property
+    def is_name(self) -> bool:
+        return self.kind in ("word", "back", "double")
+
+    def means(self, *words: str) -> bool:
+        return self.kind in ("word", "mark") and self.text.upper() in words
+
+
+def find_database(
+    sql: str, names: Callable[[str], bool], *, backslashes: bool = True
+) -> str | None:
+    """The first of certain databases that a text names.
+
+    :param names: whether a name is that of such a database.
+    :param backslashes: whether they escape in a literal, as they do unless sql_mode says other.
+    """
+    for statement in _statements(sql, backslashes=backslashes):
+        found = _find(statement, names)
+        if found is None and statement[0].means(*_DYNAMIC):
+            texts = [token.text[1:-1] for token in statement if token.kind == "text"]
+            each = (find_database(text.replace("''", "'"), names) for text in texts)
+            found = next(filter(None, each), None)
+        if found is not None:
+            return found
+    return None
+
+
+def names_in(sql: str) -> set[str]:
+    """All that may be the name of something in a text."""
+    return {token.text for each in _statements(sql) for token in each if token.is_name}
+
+
+def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[_Token]]:
+    tokens: list[_Token] = []
+    for found in (_ESCAPING if backslashes else _PLAIN).finditer(sql):
+        kind = found.lastgroup
+        if kind is None:
+            continue
+        token = _Token(kind, found[kind].replace("``", "`") if kind == "back" else found[kind])
+        if token.means(";"):
+            if tokens:
+                yield tokens
+            tokens = []
+        else:
+            tokens.append(token)
+    if tokens:
+        yield tokens
+
+
+def _find(tokens: list[_Token], names: Callable[[str], bool]) -> str | None:
+    explained = {token.text for token in _alone(tokens)}
+    for token, is_place in _qualified(tokens):
+        if names(token.text) and (is_place or token.text not in explained):
+            return token.text
+    named = _named_as_databases(tokens)
+    return next((each for each in named if names(each)), None)
+
+
+def _named_as_databases(tokens: list[_Token]) -> Iterator[str]:
+    """What stands after USE, and after DATABASE in CREATE, ALTER and DROP."""
+    if tokens[0].means("USE") and len(tokens) > 1:
+        yield tokens[1].text
+    if tokens[0].means("CREATE", "ALTER", "DROP"):
+        for number, token in enumerate(tokens[:4]):
+            if token.means(*_DATABASE):
+                rest = [each for each in tokens[number + 1 :] if not each.means(*_BETWEEN)]
+                yield from (each.text for each in rest[:1] if each.is_name)
+
+
+def _alone(tokens: list[_Token]) -> Iterator[_Token]:
+    """Names that have no point behind them: tables, aliases, columns."""
+    for number, token in enumerate(tokens):
+        after = tokens[number + 1 : number + 2]
+        if token.is_name and not (after and after[0].means(".")):
+            yield token
+
+
+def _qualified(tokens: list[_Token]) -> Iterator[tuple[_Token, bool]]:
+    """The first of names with points between them, and whether a table must stand there."""
+    places = _Places(tokens)
+    number = 0
+    while number < len(tokens):
+        token, end = tokens[number], _end_of_name(tokens, number)
+        if end > number:
+            definite = places.expected or end - number > 2
+            yield token, definite or tokens[end + 1 : end + 2] == [_Token("mark", "(")]
+            places.pass_name()
+            number = end + 1
+        else:
+            places.pass_by(token, tokens[number - 1] if number else None)
+            number += 1
+
+
+def _end_of_name(tokens: list[_Token], number: int) -> int:
+    """The place of the last part of a name that begins here; the same place if it has one part."""
+    if not tokens[number].is_name:
+        return number
+    while number + 2 < len(tokens) and tokens[number + 1].means("."):
+        last = tokens[number + 2]
+        if not (last.is_name or last.means("*")):
+            break
+        number += 2
+    return number
+
+
+class _Places:
+    """Follows a statement, and knows where a table has to come next."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self.expected = False
+        # Of each open bracket, whether it is one of _OF_VALUES and whether a list goes on in it.
+        self._open: list[tuple[bool, bool]] = []
+        self._listing = False
+        # Whether ON comes before a table, and not before a condition.
+        self._on_table = tokens[0].means("GRANT", "REVOKE") or (
+            tokens[0].means("CREATE") and any(each.means("INDEX", "TRIGGER") for each in tokens[:9])
+        )
+
+    def pass_name(self) -> None:
+        self.expected = False
+
+    def pass_by(self, token: _Token, before: _Token | None) -> None:
+        if token.means("("):
+            of_values = before is not None and before.means(*_OF_VALUES)
+            # FROM (a, b): what is expected before the bracket is so behind it.
+            self._open.append((of_values, self._listing))
+            self.expected &= before is not None and before.means(*_BRACKETED)
+            self._listing = self.expected
+        elif token.means(")"):
+            _, self._listing = self._open.pop() if self._open else (False, False)
+            self.expected = False
+        elif token.means(","):
+            self.expected = self._listing
+        elif token.means("ON") and self._on_table:
+            self.expected, self._on_table = True, False
+        elif token.means(*_BEFORE) and self._is_place(token, before):
+            self.expected = self._listing = True
+        elif token.means(*_ENDS):
+            self.expected = self._listing = False
+        elif not token.means(*_BETWEEN):
+            self.expected = False
+
+    def _is_place(self, token: _Token, before: _Token | None) -> bool:
+        if token.means("FROM"):
+            return not (self._open and self._open[-1][0])
+        # ON DUPLICATE KEY UPDATE comes before a column.
+        return not (token.means("UPDATE") and before is not None and before.means("KEY"))
