@@ -39,6 +39,10 @@ class CommandRun:
     failure: str = ""
     where: str = ""
     failed_revision: str = ""
+    # The revision that has begun and not come to its end, also if nobody could say that it failed.
+    at_work: str = ""
+    # Those of which a part was, or was about to be, committed before their end.
+    torn: list[str] = field(default_factory=list)
     # The server's own code of the error, where it was the server's.
     sqlstate: str = ""
     misused: bool = False
@@ -138,7 +142,12 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
     match event["event"]:
         case "opened":
             done.opened, done.begun = True, event["begun"]
+        case "started":
+            done.at_work = event["revision"]
+        case "committed":
+            done.torn.append(event["revision"])
         case "done":
+            done.at_work = ""
             done.revisions.append(
                 RevisionRun(event["revision"], event["seconds"], event["statements"])
             )

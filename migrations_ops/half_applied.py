@@ -18,7 +18,9 @@ from migrations_ops.work import Work
 _SHOWN = 5
 # Statements that leave nothing behind when they fail, but for an INVALID index.
 _HARMLESS = re.compile(
-    r"\s*(SELECT|SHOW|SET|(CREATE\s+(UNIQUE\s+)?|DROP\s+|RE)INDEX\s+CONCURRENTLY)\b", re.IGNORECASE
+    r"\s*(SELECT|SHOW|SET(?!\s+(PASSWORD|STATEMENT|DEFAULT)\b)"
+    r"|(CREATE\s+(UNIQUE\s+)?|DROP\s+|RE)INDEX\s+CONCURRENTLY)\b",
+    re.IGNORECASE,
 )
 
 
@@ -57,10 +59,11 @@ def settle_half_applied(
     """
     environment, database = standing.environment, standing.database
     before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-    half = database.look(environment.version_table).begun
+    # Where the role may make no view, there is no ledger to say it.
+    half = database.look(environment.version_table).begun or _torn(run)
     dropped = database.drop_invalid_indexes(before) if half else []
     now = database.fingerprint(environment.version_table)
-    if now.structure_equals(before) and (not half or (run is not None and _left_no_rows(run))):
+    if now.structure_equals(before) and (not half or _left_no_rows(run, database)):
         note_resolved(work, environment, database)
         gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
             dropped
@@ -102,10 +105,27 @@ def _for_a_person(
     )
 
 
-def _left_no_rows(run: CommandRun) -> bool:
-    """Whether the revision that failed did nothing that could have stayed but make an index."""
-    told = [each for each in run.statements if each["revision"] == run.failed_revision]
-    return all(_HARMLESS.match(each["sql"]) for each in told)
+def _torn(run: CommandRun | None) -> list[str]:
+    """The revision that failed, if a part of it was about to be committed."""
+    return [] if run is None else [each for each in run.torn if each == _failed(run)]
+
+
+def _failed(run: CommandRun) -> str:
+    return run.failed_revision or run.at_work
+
+
+def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
+    """Whether the revision that failed did nothing that could have stayed but make an index.
+
+    A record without a statement proves nothing: a revision may use the driver itself.
+    """
+    if run is None:
+        return False
+    told = [each for each in run.statements if each["revision"] == _failed(run)]
+    if not database.is_transactional:
+        # The child waits for us before anything is committed.
+        return bool(told) and not _torn(run)
+    return bool(told) and all(_HARMLESS.match(each["sql"]) for each in told)
 
 
 def is_served(environment: Environment, database: Database) -> bool:

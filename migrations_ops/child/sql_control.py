@@ -25,14 +25,17 @@ _COMMITTING = frozenset(
     {
         "ALTER", "ANALYZE", "BACKUP", "BEGIN", "CACHE", "CHANGE", "CHECK", "COMMIT", "CREATE",
         "DROP", "FLUSH", "GRANT", "INSTALL", "LOCK", "OPTIMIZE", "RENAME", "REPAIR", "RESET",
-        "REVOKE", "START", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK",
-        # What a procedure does, nobody can tell from outside.
-        "CALL", "EXECUTE",
+        "REVOKE", "SHUTDOWN", "START", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK", "XA",
+        # What a procedure does, nobody can tell from outside; a program may stand alone, too.
+        "CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE",
     }
 )  # fmt: skip
-_UNKNOWN = frozenset({"CALL", "EXECUTE"})
+_COMMITTING_TWO = frozenset({("SET", "PASSWORD"), ("SET", "DEFAULT"), ("LOAD", "INDEX")})
+_UNKNOWN = frozenset({"CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE"})
 _WITH_BODY = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
-_WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"})
+_WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH", "DO"})
+# These read, and write nothing unless they call a function that does.
+_READING = frozenset({"SELECT", "VALUES", "SET"})
 # Enough of each statement to know it by.
 _KNOWN_BY = 8
 # Looked for first: a statement may carry megabytes of values.
@@ -88,10 +91,22 @@ def sets_constraints(sql: str) -> bool:
 
 def commits_by_itself(sql: str) -> bool:
     """Whether MariaDB commits because of one of these statements, also when that fails."""
-    return any(_commits(words) for words in statements(sql, "mariadb"))
+    return any(_commits(words) for words in _of_mariadb(sql))
+
+
+def _of_mariadb(sql: str) -> Iterator[list[str]]:
+    """The first words of each statement, without the settings that it is given on its way."""
+    for words in statements(sql, "mariadb"):
+        if words[:2] == ["SET", "STATEMENT"]:
+            # Where many settings come first, it may be anything.
+            yield words[words.index("FOR") + 1 :] if "FOR" in words[:-1] else ["EXECUTE"]
+        else:
+            yield words
 
 
 def _commits(words: list[str]) -> bool:
+    if tuple(words[:2]) in _COMMITTING_TWO:
+        return True
     if words[0] == "SET":
         return "AUTOCOMMIT" in words
     if words[0] in ("CREATE", "DROP") and "TEMPORARY" in words[:4]:
@@ -101,7 +116,20 @@ def _commits(words: list[str]) -> bool:
 
 def may_write(sql: str) -> bool:
     """Whether rows are written by one of these statements."""
-    return any(words[0] in _WRITING for words in statements(sql, "mariadb"))
+    return any(words[0] in _WRITING for words in _of_mariadb(sql))
+
+
+def may_call(sql: str) -> bool:
+    """Whether one of these statements may call a stored function, and so write without a word."""
+    return any(words[0] in _READING for words in _of_mariadb(sql))
+
+
+def may_be_repeated(sql: str) -> bool:
+    """Whether MariaDB has done nothing of it when it gives up waiting for a lock."""
+    found = list(_of_mariadb(sql))
+    if len(found) != 1:
+        return False
+    return found[0][0] not in _UNKNOWN and (_commits(found[0]) or found[0][0] in _WRITING)
 
 
 def may_stop_halfway(sql: str) -> bool:
@@ -110,7 +138,7 @@ def may_stop_halfway(sql: str) -> bool:
     A single statement is atomic there since 10.6, but for those that name several tables, and for
     what a procedure does.
     """
-    found = list(statements(sql, "mariadb"))
+    found = list(_of_mariadb(sql))
     if not found or (found[0][0] == "CREATE" and _WITH_BODY & set(found[0])):
         return False
     if len(found) > 1:

@@ -18,6 +18,8 @@ from .orders import Orders
 LOCK = {"postgresql": 0.5, "mariadb": 0.0}
 STATEMENT = 3600.0
 IDLE = 60.0
+# What MariaDB waits for a row unless it is told otherwise, in seconds.
+_PATIENT_ROWS = 50
 # How often, in milliseconds, PostgreSQL looks during a statement whether we are still there.
 CHECK_INTERVAL = 500
 APPLICATION = "migrations_ops"
@@ -61,11 +63,24 @@ def _set_postgresql(driver: Any, lock: float, statement: float, idle: float) -> 
 
 
 def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
-    rows = max(1, math.ceil(lock))
+    rows = _rows(lock)
     # MySQL waits a second at least, and knows a limit for queries alone.
     ask(driver, f"SET SESSION lock_wait_timeout = {int(lock)}, innodb_lock_wait_timeout = {rows}")
     with suppress(Exception):
         ask(driver, f"SET SESSION max_statement_time = {statement:f}")
+
+
+def wait_for_rows(driver: Any, orders: Orders, *, patient: bool) -> None:
+    """How long a connection to MariaDB waits for a row: as all others there do, or not at all."""
+    lock = LOCK["mariadb"] if orders.lock_timeout is None else orders.lock_timeout
+    usual = f"GREATEST(@@global.innodb_lock_wait_timeout, {_PATIENT_ROWS})"
+    seconds = usual if patient else str(_rows(lock))
+    ask(driver, f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+
+
+def _rows(lock: float) -> int:
+    """Seconds; it knows whole ones alone."""
+    return max(1, math.ceil(lock))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,16 @@ def test_upgrade_arrives_with_timeouts_and_ledger_under_any_driver(
     any_driver.add_revision(
         R2,
         R1,
-        HALF_DONE + "    ask = lambda name: op.get_bind().scalar(sa.text(f'SELECT @@{name}'))\n"
-        f"    print([float(ask(name)) for name in {names}], flush=True)",
+        "    ask = lambda name: op.get_bind().scalar(sa.text(f'SELECT @@{name}'))\n"
+        f"    print([float(ask(name)) for name in {names}], flush=True)\n{HALF_DONE}"
+        f"    print('later', [float(ask(name)) for name in {names}], flush=True)",
     )
     any_driver.add_revision(R3, R2, COLUMN, "    op.drop_column('shops', 'more')")
     ran = any_driver.run(statement_timeout=7.5, ledger={"release": "x"})
     assert (ran.failure, ran.run.finished, any_driver.revision()) == ("", True, R3)
-    assert "[0.0, 1.0, 7.5]" in any_driver.log
+    assert any_driver.log.startswith("[0.0, 1.0, 7.5]\n")
+    # Nobody queues behind who waits for a row, and the whole cannot be tried again any more.
+    assert "later [0.0, 50.0, 7.5]" in any_driver.log
     [opened] = ran.of("opened")
     assert (opened["database"], opened["begun"]) == ("the shop", False)
     assert [event["revision"] for event in ran.of("committed")] == [R2, R3]
@@ -115,6 +119,122 @@ def test_half_applied_revision_is_told_and_stands_in_the_ledger_under_any_driver
     # The rows, at least, are as they were.
     names = "SELECT name FROM shops WHERE id = 2"
     assert any_driver.database.execute(names) == [("two",)]
+
+
+# What writes to a table that knows no transactions, each in another way.
+LASTING = {
+    "by its name": "    op.execute('UPDATE counts SET n = n + 10')\n",
+    "by a trigger": "    op.execute('INSERT INTO shops VALUES (4, NULL)')\n",
+    "by a function": "    op.execute('SELECT counted()')\n",
+    "by a view": "    op.execute('UPDATE seen SET n = n + 10')\n",
+    "by a setting": (
+        "    op.execute('SET STATEMENT max_statement_time = 9 FOR UPDATE `counts` SET n = 11')\n"
+    ),
+    "by the driver": (
+        "    cursor = op.get_bind().connection.cursor()\n"
+        "    cursor.execute('UPDATE counts SET n = n + 10')\n"
+    ),
+}
+DETOURS = {
+    "by a trigger": "CREATE TRIGGER counting AFTER INSERT ON shops FOR EACH ROW"
+    " UPDATE counts SET n = n + 10",
+    "by a function": "CREATE FUNCTION counted() RETURNS int MODIFIES SQL DATA"
+    " BEGIN UPDATE counts SET n = n + 10; RETURN 1; END",
+    "by a view": "CREATE VIEW seen AS SELECT * FROM counts",
+}
+
+
+@pytest.mark.parametrize("way", LASTING)
+def test_rows_that_no_rollback_brings_back_make_a_revision_half_applied(
+    project: ServerProject, way: str
+) -> None:
+    project.database.execute("CREATE TABLE counts (n int) ENGINE = MyISAM")
+    project.database.execute("INSERT INTO counts VALUES (1)")
+    if way in DETOURS:
+        project.database.execute(DETOURS[way])
+    project.add_revision(R2, R1, LASTING[way] + FAILS)
+    ran = project.run(ledger={})
+    assert project.database.execute("SELECT n FROM counts") == [(11,)]
+    assert ran.committed
+    assert project.ledger()[-1]["event"] == "begun"
+
+
+def test_table_beside_one_without_transactions_is_as_it_was(project: ServerProject) -> None:
+    project.database.execute("CREATE TABLE counts (n int) ENGINE = MyISAM")
+    before = project.everything()
+    project.add_revision(R2, R1, ROWS + "    op.execute('SELECT n FROM counts')\n" + FAILS)
+    ran = project.run(ledger={})
+    assert ("nowhere" in ran.failure, ran.committed) == (True, False)
+    assert project.everything() == before
+
+
+def test_table_without_transactions_that_is_in_use_is_waited_for(project: ServerProject) -> None:
+    project.database.execute("CREATE TABLE counts (n int) ENGINE = MyISAM")
+    project.database.execute("INSERT INTO counts VALUES (1)")
+    project.add_revision(R2, R1, LASTING["by its name"])
+    with session_of(project) as application:
+        application.cursor().execute("LOCK TABLES counts READ")
+        work = Background(project, ledger={})
+        asked = "SHOW GLOBAL STATUS LIKE 'Com_update'"
+        known = int(project.database.execute(asked)[0][1])
+        wait_for(lambda: int(project.database.execute(asked)[0][1]) > known + 1)
+    assert work.result().failure == ""
+    assert project.database.execute("SELECT n FROM counts") == [(11,)]
+
+
+@pytest.mark.parametrize(
+    "commits",
+    [
+        "op.get_bind().connection.commit()",
+        "op.get_bind().connection.driver_connection.commit()",
+        "op.execute(\"SET PASSWORD FOR plain = PASSWORD('other')\")",
+        "op.execute('SET DEFAULT ROLE NONE')",
+        "op.execute('ANALYZE TABLE shops')",
+    ],
+)
+def test_rows_are_told_before_a_commit_of_any_kind(project: ServerProject, commits: str) -> None:
+    plain_user(project, "SELECT")
+    project.add_revision(
+        R2,
+        R1,
+        "    cursor = op.get_bind().connection.cursor()\n"
+        "    cursor.execute(\"UPDATE shops SET name = 'changed'\")\n"
+        f"    {commits}\n{FAILS}",
+    )
+    ran = project.run(ledger={})
+    assert "nowhere" in ran.failure
+    assert project.database.execute("SELECT DISTINCT name FROM shops") == [("changed",)]
+    order = [event["event"] for event in ran.events]
+    assert order.index("committed") < order.index("failed")
+    assert project.ledger()[-1]["event"] == "begun"
+
+
+def test_row_in_use_in_the_middle_of_a_revision_is_waited_for(project: ServerProject) -> None:
+    other = "    op.create_table('more', sa.Column('id', sa.Integer))\n"
+    project.add_revision(R2, R1, other + ROWS)
+    with session_of(project, autocommit=False) as application:
+        application.cursor().execute("UPDATE shops SET name = 'theirs' WHERE id = 2")
+        work = Background(project, ledger={})
+        wait_for(lambda: bool(waiting(project)))
+        # Longer than the second for which a row is waited for before anything is committed.
+        time.sleep(1.5)
+        application.rollback()
+    assert work.result().failure == ""
+
+
+def test_row_in_use_at_the_beginning_is_left_to_another_attempt(project: ServerProject) -> None:
+    project.add_revision(R2, R1, ROWS + COLUMN)
+    with session_of(project, autocommit=False) as application:
+        application.cursor().execute("UPDATE shops SET name = 'theirs' WHERE id = 2")
+        ran = project.run(ledger={})
+    assert (ran.of("failed")[0]["sqlstate"], ran.committed) == ("1205", False)
+    assert not has_ledger(project)
+
+
+def waiting(project: ServerProject) -> list[tuple[Any, ...]]:
+    return project.database.execute(
+        "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    )
 
 
 # -- one driver -------------------------------------------------------------------------------
@@ -341,6 +461,70 @@ def test_rehearsal_leads_a_driver_away_that_a_revision_uses_by_itself(
     assert (ran.refused, ran.failure) == ("", "")
     assert project.everything() == before
     assert not scratch.execute("SELECT id FROM shops")
+
+
+def test_statement_that_names_another_environment_is_not_executed_under_any_driver(
+    any_driver: ServerProject,
+) -> None:
+    other = beside(any_driver.database)
+    before = any_driver.everything()
+    theirs = ServerProject(any_driver.folder, other, any_driver.driver)
+    untouched = theirs.everything()
+    any_driver.add_revision(
+        R2,
+        R1,
+        f"{ROWS}    op.add_column('shops', sa.Column('x', sa.Integer), schema='{other.name}')",
+    )
+    ran = any_driver.run(others={"prod": identity(other)}, ledger={})
+    assert ran.failure.startswith(
+        f"a statement names the database of prod, {other.name}, though dev is meant: it was not"
+        " executed; leave the name of the database out"
+    )
+    assert f"{R2}.py:" in ran.run.where
+    assert not ran.committed
+    assert any_driver.everything() == before
+    assert theirs.everything() == untouched
+
+
+# Ways that lead out of a database by its name, past SQLAlchemy as well.
+OUT = {
+    "statement": 'op.execute("DELETE FROM {other}.shops")',
+    "quoted": 'op.execute("DELETE FROM `{other}` . `shops`")',
+    "cursor of the driver": (
+        'op.get_bind().connection.cursor().execute("DELETE FROM {other}.shops")'
+    ),
+    "use": 'op.execute("USE {other}"); op.execute("DELETE FROM shops")',
+    "chosen by the driver": 'op.get_bind().connection.driver_connection.select_db("{other}")',
+    "second connection": (
+        'op.get_bind().engine.connect().exec_driver_sql("DELETE FROM {other}.shops")'
+    ),
+    "built by the server": ("op.execute(\"EXECUTE IMMEDIATE 'DELETE FROM {other}.shops'\")"),
+}
+
+
+@pytest.mark.parametrize("way", OUT)
+def test_rehearsal_does_not_come_to_the_real_database_by_its_name(
+    project: ServerProject, way: str
+) -> None:
+    scratch = beside(project.database)
+    before = project.everything()
+    project.add_revision(R2, R1, f"    {OUT[way].format(other=project.database.name)}")
+    ran = project.run(instead=identity(scratch), redirect={"database": scratch.name})
+    assert f"the real database, {project.database.name}, though this is the" in ran.failure
+    assert project.everything() == before
+
+
+def test_own_name_may_stand_where_it_leads_nowhere_else(project: ServerProject) -> None:
+    other = beside(project.database)
+    project.database.execute(f"CREATE TABLE {other.name} (n int)")
+    project.add_revision(
+        R2,
+        R1,
+        f"    op.execute('UPDATE {other.name} SET {other.name}.n = 1')\n"
+        f"    op.execute('UPDATE {project.database.name}.shops SET id = 9 WHERE id = 3')",
+    )
+    assert project.run(others={"prod": identity(other)}).failure == ""
+    assert other.execute("SELECT MAX(id) FROM shops") == [(3,)]
 
 
 # -- the ledger -------------------------------------------------------------------------------
