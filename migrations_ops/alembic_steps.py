@@ -45,6 +45,8 @@ class CommandRun:
     torn: list[str] = field(default_factory=list)
     # The server's own code of the error, where it was the server's.
     sqlstate: str = ""
+    # How often it was tried, since a lock was in the way.
+    attempts: int = 1
     misused: bool = False
     exit: int | None = None
     revisions: list[RevisionRun] = field(default_factory=list)

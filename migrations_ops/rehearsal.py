@@ -226,9 +226,16 @@ class _Play:
             todo = see_env_py(name)
         return Refused(
             f"The rehearsal on a copy of {name} failed{where}: {reason}.",
-            untouched=f"{name} itself was not touched.",
+            untouched=self._untouched(run),
             next=todo,
         )
+
+    def _untouched(self, run: CommandRun | None) -> str:
+        """On MariaDB a program that a revision calls can name the real database, unseen."""
+        name = self._standing.environment.name
+        if run and run.failed_revision and not self._standing.database.is_transactional:
+            return f"No statement that leads to {name} itself was let through."
+        return f"{name} itself was not touched."
 
     def _drift(self, run: CommandRun) -> list[Finding]:
         environment = self._standing.environment

@@ -6,6 +6,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from migrations_ops.alembic_steps import CommandRun, Listener, Step, orders_for
 from migrations_ops.backups import Shelf
@@ -197,7 +198,7 @@ def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, S
     """Let the child upgrade; where a table was locked and nothing has changed, try again."""
     work, environment = attempt.work, attempt.environment
     waits, revisions = delays(), list[RevisionRun]()
-    while True:
+    for number in count(1):
         attempt.standing.database.require_held()
         orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
         last = len(attempt.commands) == 1
@@ -207,6 +208,7 @@ def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, S
             child.close()  # it may not be the one that our caller knows
             raise
         run.revisions[:0] = revisions
+        run.attempts = number
         if run.sqlstate not in LOCKED or not _may_try_again(attempt, child):
             return run, child
         wait = next(waits, None)
@@ -217,6 +219,7 @@ def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, S
         work.record.report.progress(f"locked by others; trying again in {wait:.1f} s")
         time.sleep(wait)
         child = work.take_step(attempt.name, environment, attempt.commands)
+    raise AssertionError("the attempts are counted without end")
 
 
 def _may_try_again(attempt: Attempt, child: Step) -> bool:
@@ -419,6 +422,12 @@ def what_next(run: CommandRun) -> str:
     """What to do after a failure: wait where another process is in the way, else mend it."""
     if "locked by another process" in run.failure:
         return "Try again when the other process has finished."
+    if run.sqlstate in LOCKED:
+        tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
+        return (
+            f"Another session held a lock for the whole time{tried}: nothing is to be mended."
+            " Type the same again when it has come to its end."
+        )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "See that the disk has room and is well, and try again."
     return f"Mend it and try again{place(run)}."

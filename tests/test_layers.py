@@ -89,7 +89,11 @@ def test_imports_point_down(module: Path) -> None:
 
 
 # What parent and child say alike to a server: constants and pure functions.
-SHARED = ("migrations_ops.child.servers", "migrations_ops.child.ledger_text")
+SHARED = (
+    "migrations_ops.child.servers",
+    "migrations_ops.child.ledger_text",
+    "migrations_ops.child.named_databases",
+)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

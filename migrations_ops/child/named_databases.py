@@ -3,6 +3,8 @@
 A name before a point is a database, or a table or its alias. It is taken for a database where only
 a table can stand, before a third name or a bracket, and where nothing else in the statement
 explains it. Literals, comments and variables are no names.
+
+Constants and pure functions only: the parent imports this module, too.
 """
 
 from __future__ import annotations

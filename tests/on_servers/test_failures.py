@@ -378,6 +378,8 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
         _, told = running.communicate()
     assert running.returncode == 3, told
     assert content(filled.dev_database) == before
+    assert "Another session held a lock for the whole time, and it was tried 12 times" in told
+    assert "Mend it" not in told
 
 
 def test_network_that_hangs_is_said_so(filled: ServerShop) -> None:

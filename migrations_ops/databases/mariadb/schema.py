@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
+from migrations_ops.child.named_databases import find_database
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.mariadb.connect import (
     Connection,
@@ -118,8 +118,14 @@ class _Catalog:
                 yield word
 
     def is_named_in(self, told: list[Word]) -> bool:
+        """Where a table or an alias has the name of the database, it is no name of that."""
         own = self.database.lower()
-        return any(word.text.lower() == own and dot.means(".") for word, dot in pairwise(told))
+        return find_database(_as_text(told), lambda name: name.lower() == own) is not None
+
+
+def _as_text(told: Iterable[Word]) -> str:
+    text = " ".join(quoted(word.text) if word.quoted else word.text for word in told)
+    return text.replace("@ ", "@")  # a variable's name goes on after a point
 
 
 def _standard(word: Word) -> Word:

@@ -222,6 +222,18 @@ def test_programs_that_name_their_own_database_are_found(mariadb_database: Serve
         assert find_own_names(connection) == ["procedure calls", "trigger tells"]
 
 
+def test_table_of_the_databases_name_is_no_database(mariadb_database: ServerDatabase) -> None:
+    own = mariadb_database.name
+    run(
+        mariadb_database,
+        f"CREATE TABLE {own} (n INT)",
+        f"CREATE PROCEDURE counts() BEGIN UPDATE {own} SET {own}.n = 1; SET @{own}.n = 1; END",
+        f"CREATE PROCEDURE leads() UPDATE {own}.{own} SET {own}.n = 1",
+    )
+    with session(mariadb_database) as connection:
+        assert find_own_names(connection) == ["procedure leads"]
+
+
 def test_a_body_that_this_role_may_not_see_is_said_to_be_hidden(
     mariadb_database: ServerDatabase,
 ) -> None:
