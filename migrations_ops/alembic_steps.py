@@ -43,6 +43,9 @@ class CommandRun:
     at_work: str = ""
     # Those of which a part was, or was about to be, committed before their end.
     torn: list[str] = field(default_factory=list)
+    # Statements that commit by themselves, told before they begin: the last one may have done
+    # its work, though nobody heard of its end.
+    apart: list[dict[str, Any]] = field(default_factory=list)
     # The server's own code of the error, where it was the server's.
     sqlstate: str = ""
     # How often it was tried, since a lock was in the way.
@@ -80,6 +83,10 @@ class Step:
         # Part of the run was committed before its end, by an autocommit_block(): that the
         # rest was rolled back does not mean that nothing has changed.
         self.committed = False
+        # The revisions of which that was told.
+        self.in_part: set[str] = set()
+        # What is known of the command that ran last, or is running.
+        self.latest: CommandRun | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -97,7 +104,7 @@ class Step:
         :param orders: what the child is told (see child/orders.py); the first command's count.
         :param last: no further command follows: wait until the process has ended.
         """
-        done = CommandRun(started=now())
+        self.latest = done = CommandRun(started=now())
         begun = time.monotonic()
         self._told = True
         self._child.say(json.dumps(orders))
@@ -122,21 +129,30 @@ class Step:
         if not done.finished and not done.failure and not done.refused:
             done.failure = _ended_silently(done.exit, self.environment.timeout, done.seconds)
             done.failure += _full_disk(self.log.parent)
+            done.failed_revision = done.at_work
         return done
 
     def close(self) -> None:
         """Let the child go: in order if it has worked, at once if it never got orders."""
         if self._told:
-            self._child.stop(self._read)
+            self._child.stop(self._hear)
         else:
             self._child.dismiss()
+
+    def _hear(self, line: bytes) -> None:
+        """What it still says when it was told to stop, or has failed."""
+        event = self._read(line)
+        if self.latest is not None and event["event"] != "failed":
+            _note(self.latest, event)
 
     def _read(self, line: bytes) -> dict[str, Any]:
         try:
             event: dict[str, Any] = json.loads(line)
         except ValueError:
             return {"event": "cut short"}  # killed while it wrote, or interrupted while we read
-        self.committed = self.committed or event["event"] == "committed"
+        if event["event"] == "committed":
+            self.committed = True
+            self.in_part.add(str(event.get("revision")))
         return event
 
 
@@ -148,6 +164,8 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             done.at_work = event["revision"]
         case "committed":
             done.torn.append(event["revision"])
+        case "apart":
+            done.apart.append(event)
         case "done":
             done.at_work = ""
             done.revisions.append(

@@ -11,7 +11,7 @@ from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Fingerprint
-from migrations_ops.status import Standing
+from migrations_ops.status import Place, Standing
 from migrations_ops.words import counted
 from migrations_ops.work import Work
 
@@ -61,9 +61,11 @@ def settle_half_applied(
     before = Shelf.of(work.project.settings, environment).fingerprint(backup)
     # Where the role may make no view, there is no ledger to say it.
     half = database.look(environment.version_table).begun or _torn(run)
-    dropped = database.drop_invalid_indexes(before) if half else []
+    dropped, left = database.drop_invalid_indexes() if half else ([], [])
     now = database.fingerprint(environment.version_table)
-    if now.structure_equals(before) and (not half or _left_no_rows(run, database)):
+    is_as_before = now.structure_equals(before)
+    left_no_rows = not half or _left_no_row(standing, before, run)
+    if is_as_before and left_no_rows and not left:
         note_resolved(work, environment, database)
         gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
             dropped
@@ -72,7 +74,57 @@ def settle_half_applied(
     if not is_served(environment, database):
         kept = restore_and_prove(work, environment, backup)
         return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
-    raise _for_a_person(standing, backup, reason, before, now, half=bool(half))
+    if is_as_before and left_no_rows:
+        raise _left_invalid(standing, reason, left)
+    raise _for_a_person(standing, backup, reason, before, now, half=bool(half), left=left)
+
+
+def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
+    """After an upgrade that nobody saw the end of: whether nothing of its half is there any more.
+
+    :param before: what was there when it began.
+    """
+    environment, database = standing.environment, standing.database
+    _, left = database.drop_invalid_indexes()
+    now = database.fingerprint(environment.version_table)
+    if left or not now.structure_equals(before) or not _has_same_rows(standing, before):
+        return False
+    note_resolved(work, environment, database)
+    return True
+
+
+def _left_no_row(place: Place, before: Fingerprint, run: CommandRun | None) -> bool:
+    """Whether what has begun cannot have changed a row that is still changed."""
+    if run is not None and _left_no_rows(run, place.database):
+        at_work = [each for each in run.apart if each["revision"] == run.failed_revision]
+        if all(_HARMLESS.match(each["sql"]) for each in at_work):
+            return True
+    return _has_same_rows(place, before)
+
+
+def _has_same_rows(place: Place, before: Fingerprint) -> bool:
+    """Whether it holds the same as before, by its checksums."""
+    sidecar = {"fingerprint": before.as_json()}
+    return place.database.is_transactional and place.database.unchanged_since(
+        sidecar, place.environment.version_table
+    )
+
+
+def invalid_in_words(left: list[str]) -> list[str]:
+    """What to say of indexes that are INVALID and could not be dropped, each with its cure."""
+    return [f"index {name} is INVALID (DROP INDEX CONCURRENTLY {name};)" for name in left]
+
+
+def _left_invalid(standing: Standing, reason: str, left: list[str]) -> NeedsAPerson:
+    name, label = standing.environment.name, standing.database.label
+    return NeedsAPerson(
+        f"{reason[:1].upper()}{reason[1:]}, and left behind in {name} ({label}):"
+        f" {in_brief(invalid_in_words(left))}. It cannot be dropped now, since somebody's"
+        " transaction is in the way.",
+        untouched="All else is as it was; upgrades are refused until then.",
+        next="When that transaction has ended, type what drops it and looks:"
+        f" invoke resolve --env {name} --rolled-back",
+    )
 
 
 def _for_a_person(
@@ -83,6 +135,7 @@ def _for_a_person(
     now: Fingerprint,
     *,
     half: bool,
+    left: list[str],
 ) -> NeedsAPerson:
     name, label = standing.environment.name, standing.database.label
     back = Shelf.restore_command(name, backup.name)
@@ -94,8 +147,8 @@ def _for_a_person(
             untouched=f"Its content before is safe in {backup.name}.",
             next=f"To go on from there, type the same again; to go back: {back}",
         )
-    found = differences(before, now)
-    stays = in_brief(found) if found else "its schema is as before, but rows were changed"
+    found = [*invalid_in_words(left), *differences(before, now)]
+    stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}, and half of a revision stands in {name} ({label}):"
         f" {stays}.",

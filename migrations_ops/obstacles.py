@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migrations_ops.errors import Refused
 from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding
@@ -9,6 +11,7 @@ from migrations_ops.status import Standing
 from migrations_ops.work import Work
 
 UNTESTED = "engine-untested"
+INVALID = "invalid-index"
 
 
 def require_no_obstacles(work: Work, standing: Standing) -> None:
@@ -18,7 +21,10 @@ def require_no_obstacles(work: Work, standing: Standing) -> None:
     if environment.engine_untested or not environment.protected:
         # What is only tried out there is found out by trying.
         allowed = (*allowed, UNTESTED)
-    found = without_allowed(standing.database.find_obstacles(), allowed)
+    found = standing.database.find_obstacles()
+    if environment.protected:
+        found = [_strictly(each) for each in found]
+    found = without_allowed(found, allowed)
     errors = [each for each in found if each.severity == "error"]
     if errors:
         raise Refused(
@@ -28,10 +34,17 @@ def require_no_obstacles(work: Work, standing: Standing) -> None:
         )
 
 
+def _strictly(found: Finding) -> Finding:
+    """No rehearsal meets an INVALID index: what fails at its name fails in the real one alone."""
+    return replace(found, severity="error") if found.code == INVALID else found
+
+
 def _next(error: Finding, standing: Standing) -> str:
     name = standing.environment.name
     if error.code == UNTESTED:
         return f"If you have tried it yourself: engine_untested = true in environments.{name}"
     if error.code == "no-restore":
         return "See to that; or, if a person would put a backup back: --allow no-restore"
+    if error.code == INVALID:
+        return f"Drop it; or, if nothing pending makes it: --allow {INVALID}"
     return "See to that, and type the same again: invoke doctor lists all that is missing."

@@ -12,7 +12,12 @@ from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import write_whole
-from migrations_ops.half_applied import is_served, note_resolved, stays_upgraded
+from migrations_ops.half_applied import (
+    is_served,
+    note_resolved,
+    settle_unseen,
+    stays_upgraded,
+)
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
 from migrations_ops.status import locate, require_readable, stand
@@ -186,6 +191,8 @@ def _undo_what_was_committed(
         before = Shelf.of(work.project.settings, environment).fingerprint(backup)
         if half and not committed and structure_is(standing, before):
             note_resolved(work, environment, database)
+            return
+        if half and database.is_transactional and settle_unseen(work, standing, before):
             return
         if half and environment.protected:
             return  # whatever comes next is refused, and says so

@@ -10,7 +10,7 @@ from migrations_ops.backups import Shelf
 from migrations_ops.doubts import row_of
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
-from migrations_ops.half_applied import differences, in_brief
+from migrations_ops.half_applied import differences, in_brief, invalid_in_words
 from migrations_ops.locks import hold_locks
 from migrations_ops.moves import change
 from migrations_ops.project import Project
@@ -94,7 +94,9 @@ def _require_as_before(work: Work, standing: Standing) -> _Before | None:
         return None
     with work.record.step("compare", environment.name) as step:
         before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
-        found = differences(before, database.fingerprint(environment.version_table))
+        _, left = database.drop_invalid_indexes()
+        now = database.fingerprint(environment.version_table)
+        found = [*invalid_in_words(left), *differences(before, now)]
         if found:
             raise Refused(
                 f"{environment.name} is not as it was before the revision began:"

@@ -104,7 +104,8 @@ class Ledger:
     ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
     ``stamped`` are those that stand in the version table and never ran; ``begun`` maps those that
     have begun where nothing is rolled back, and have not come to their end, to their direction:
-    ``upgrade`` or ``downgrade``.
+    ``upgrade`` or ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
+    the first of them began; None where nobody has noted them.
     """
 
     environment: str = ""
@@ -112,6 +113,7 @@ class Ledger:
     ran: Mapping[str, str | None] = field(default_factory=dict)
     stamped: frozenset[str] = frozenset()
     begun: Mapping[str, str] = field(default_factory=dict)
+    invalid: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

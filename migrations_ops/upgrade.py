@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
@@ -104,6 +104,24 @@ class Attempt:
         return wanted[0] if len(wanted) == 1 else self.target
 
 
+@dataclass
+class _Course:
+    """How far an attempt has come: the child at work, and what those before it have committed.
+
+    ``in_part`` are the revisions of which a part was committed by itself.
+    """
+
+    child: Step
+    committed: bool = False
+    in_part: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Let the child go, and keep what it has told."""
+        self.child.close()
+        self.committed |= self.child.committed
+        self.in_part |= self.child.in_part
+
+
 def upgrade(attempt: Attempt) -> VerifyReport:
     """Run what is pending, verify the result, and undo it if anything is wrong.
 
@@ -118,7 +136,9 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     try:
         witness = _witness(attempt)
         with attempt.standing.database.attended() if witness else nullcontext():
-            run, child = _upgrade(attempt, child, watched=witness is not None)
+            course = _Course(child)
+            run = _upgrade(attempt, course, watched=witness is not None)
+            child = course.child
             if run.commands:
                 _note_commands(attempt, run)
             try:
@@ -156,15 +176,15 @@ def _note_commands(attempt: Attempt, run: CommandRun) -> None:
         attempt.work.record.add_findings([found])
 
 
-def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, Step]:
+def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     work, standing, environment = attempt.work, attempt.standing, attempt.environment
     run: CommandRun | None
     try:
         with work.record.step("upgrade", environment.name) as step:
-            step.argv = child.argv
+            step.argv = course.child.argv
             if not standing.exists:
                 standing.database.prepare_place()
-            run, child = _run(attempt, child, watched=watched)
+            run = _run(attempt, course, watched=watched)
             step.take(run)
             step.note = revisions_in_words(run)
             failure = failure_of(run, standing, standing.database.look(environment.version_table))
@@ -175,10 +195,21 @@ def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRu
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
     if run is not None and not failure:
-        return run, child
-    child.close()
+        return run
+    course.close()
     reason = f"the upgrade of {environment.name} failed"
-    settled = settle(work, standing, attempt.backup, reason, force=child.committed, run=run)
+    ended = run or course.child.latest
+    if run is None and ended is not None:
+        ended.failed_revision = ended.at_work
+    settled = settle(
+        work,
+        standing,
+        attempt.backup,
+        reason,
+        force=course.committed,
+        run=ended,
+        whole=course.committed and _is_whole(attempt, course, ended),
+    )
     if run is None:
         raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
     if run.refused:
@@ -194,7 +225,7 @@ def _upgrade(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRu
     )
 
 
-def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, Step]:
+def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     """Let the child upgrade; where a table was locked and nothing has changed, try again."""
     work, environment = attempt.work, attempt.environment
     waits, revisions = delays(), list[RevisionRun]()
@@ -203,34 +234,50 @@ def _run(attempt: Attempt, child: Step, *, watched: bool) -> tuple[CommandRun, S
         orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
         last = len(attempt.commands) == 1
         try:
-            run = child.run(orders, listener(work, environment), last=last)
+            run = course.child.run(orders, listener(work, environment), last=last)
         except BaseException:
-            child.close()  # it may not be the one that our caller knows
+            course.close()  # it may not be the one that our caller knows
             raise
         run.revisions[:0] = revisions
         run.attempts = number
-        if run.sqlstate not in LOCKED or not _may_try_again(attempt, child):
-            return run, child
+        if run.sqlstate not in LOCKED:
+            return run
+        course.close()
+        if not _may_try_again(attempt, course, run):
+            return run
         wait = next(waits, None)
         if wait is None:
-            return run, child
-        revisions = run.revisions
-        child.close()
+            return run
+        # Of one transaction for the whole run nothing is left.
+        is_kept = course.committed or not attempt.standing.database.is_transactional
+        revisions = run.revisions if is_kept else []
         work.record.report.progress(f"locked by others; trying again in {wait:.1f} s")
         time.sleep(wait)
-        child = work.take_step(attempt.name, environment, attempt.commands)
+        course.child = work.take_step(attempt.name, environment, attempt.commands)
     raise AssertionError("the attempts are counted without end")
 
 
-def _may_try_again(attempt: Attempt, child: Step) -> bool:
+def _may_try_again(attempt: Attempt, course: _Course, run: CommandRun) -> bool:
     """Whether nothing of the revision that failed is there."""
     backup, standing = attempt.backup, attempt.standing
     if not standing.database.is_transactional:
         return not standing.database.look(attempt.environment.version_table).begun
-    if backup is None or child.committed:
+    if course.committed:
+        return _is_whole(attempt, course, run)
+    if backup is None:
         return False
     shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
     return structure_is(standing, shelf.fingerprint(backup))
+
+
+def _is_whole(attempt: Attempt, course: _Course, run: CommandRun | None) -> bool:
+    """Whether each revision of which something was committed has come to its end: from the first
+    autocommit_block() on, a server commits at the end of each."""
+    database, failed = attempt.standing.database, run.failed_revision if run is not None else ""
+    if database.folder is not None or not failed or failed in course.in_part:
+        return False
+    look = database.look(attempt.environment.version_table)
+    return not look.trouble and not look.begun and look.revisions != attempt.standing.look.revisions
 
 
 def _verify(
@@ -333,6 +380,7 @@ def settle(
     force: bool = False,
     run: CommandRun | None = None,
     upgraded: bool = False,
+    whole: bool = False,
 ) -> str:
     """After a failure: prove that the database is as it was, or put it back.
 
@@ -342,6 +390,7 @@ def settle(
         any case.
     :param run: how it ended, if somebody knows.
     :param upgraded: it came to its end, and what it led to must not stay.
+    :param whole: what was committed are whole revisions alone.
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: it could not be put back.
     """
@@ -352,7 +401,7 @@ def settle(
     before = shelf.fingerprint(backup)
     try:
         half = database.look(environment.version_table).begun
-        if not upgraded and (half or not database.is_transactional):
+        if not upgraded and (half or whole or not database.is_transactional):
             return settle_half_applied(work, standing, backup, reason, run)
         if upgraded and is_served(environment, database):
             raise stays_upgraded(environment, backup, reason)

@@ -42,6 +42,10 @@ class Ledger:
         self._before: list[Run] | None = None
         self._identity: list[Run] = []
         self._writes: bool | None = None
+        # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
+        # and what then commits each revision that is done, with its entry.
+        self.apart = False
+        self.keep: Callable[[Any], None] = lambda context: None
 
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
         """Alembic's list of steps; when the last one is done, and not committed, all are noted.
@@ -59,6 +63,9 @@ class Ledger:
                 self._note(step.info, started, round(time.perf_counter() - clock, 4))
                 if self._family == MARIADB:
                     self._write()
+                elif self.apart:
+                    self._write()
+                    self.keep(context)
             if self._family in (SQLITE, POSTGRESQL):
                 self._write()
 
@@ -67,6 +74,7 @@ class Ledger:
     def _begin_run(self, context: Any) -> None:
         self._context, self._runs, self._step = context, [], None
         self._before, self._identity, self._writes = None, [], None
+        self.apart = False
 
     @property
     def _family(self) -> str | None:
@@ -80,7 +88,12 @@ class Ledger:
         The entry is replaced as soon as the revision is done.
         """
         if self._step is not None and not self._step[0].is_stamp:
-            self._write(self._begun(*self._step))
+            begun = self._begun(*self._step)
+            if self._family == POSTGRESQL:
+                # What is INVALID afterwards, and not now, is of this revision.
+                oids = server_ledger.POSTGRESQL.invalid_indexes(self._context.connection)
+                begun["invalid"] = oids
+            self._write(begun)
 
     def take_back(self) -> None:
         """Take away that a revision has begun, of which nothing is left."""

@@ -13,6 +13,7 @@ from .driver import POSTGRESQL, ask, autocommits
 from .server_transactions import ServerTransactions
 from .sql_control import ends_transaction, sets_constraints
 from .timeouts import Patience
+from .tracing import SQL_TOLD
 
 # A row that stands there twice, and must not at the commit: whoever commits before we have taken
 # it away, by whatever way, is refused by the server itself, which rolls back.
@@ -39,6 +40,7 @@ class PostgreSQLTransactions(ServerTransactions):
         self._transaction: str | None = None
         self._holds = False
         self._patience = Patience()
+        self._ledger.keep = self._keep
 
     def command_begins(self, *, changes: bool) -> None:
         super().command_begins(changes=changes)
@@ -69,6 +71,16 @@ class PostgreSQLTransactions(ServerTransactions):
         self._let_go(context.connection.connection.dbapi_connection)
         self._transaction = None
 
+    def _keep(self, context: Any) -> None:
+        """Commit a revision that is whole, as what came before it was: one that fails later takes
+        nothing of it back, and can be tried again by itself."""
+        if context._transaction is None:
+            return
+        self._let_go(context.connection.connection.dbapi_connection)
+        self._transaction = None
+        context._transaction.commit()
+        context._transaction = context.connection.begin()
+
     def _leaves_block(self, context: Any) -> None:
         self._patience.end(context.connection.connection.dbapi_connection)
 
@@ -85,6 +97,7 @@ class PostgreSQLTransactions(ServerTransactions):
         if self._transaction is None:
             return  # inside of the block, where each statement has been committed already
         self._ledger.note_begun()
+        self._ledger.apart = True
         self._tell_committed()
         self._let_go(connection.connection.dbapi_connection)
         self._transaction = None
@@ -93,6 +106,7 @@ class PostgreSQLTransactions(ServerTransactions):
         driver = connection.connection.dbapi_connection
         if self._in_autocommit_block:
             self._patience.prepare(driver, sql)
+            self._events.emit("apart", revision=self.revision, sql=sql.strip()[:SQL_TOLD])
             return
         ending = ends_transaction(sql, POSTGRESQL)
         if ending is not None:

@@ -57,6 +57,11 @@ class PostgreSQLLedger:
         finally:
             ask_driver(connection, f"RELEASE SAVEPOINT {NAME}")
 
+    def invalid_indexes(self, connection: Any) -> list[int]:
+        """The oids of the indexes that a failed CREATE INDEX CONCURRENTLY has left."""
+        sql = "SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid"
+        return [int(oid) for (oid,) in ask_driver(connection, sql)]
+
     def _schema(self, connection: Any, schema: str | None) -> str | None:
         if schema is not None:
             return schema

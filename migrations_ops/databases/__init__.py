@@ -149,11 +149,11 @@ class Database(Protocol):
     def is_damaged(self) -> bool:
         """Whether its content is lost in part; False where it is merely locked or out of reach."""
 
-    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
-        """Drop the indexes that a failed CREATE INDEX CONCURRENTLY has left, and no query uses.
+    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+        """Drop the indexes that a failed CREATE INDEX CONCURRENTLY has left, and no query uses:
+        those that were not there when the revision began of which the ledger tells.
 
-        :param before: those that were there then are left alone.
-        :returns: their names.
+        :returns: their names; and the names of those that cannot be dropped now.
         """
 
     def check_integrity(self) -> list[Finding]:

@@ -24,6 +24,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
     ran: dict[str, str | None] = {}
     stamped: set[str] = set()
     begun: dict[str, str] = {}
+    invalid: frozenset[int] | None = None
     for run in runs:
         event = run.get("event")
         if event == "identity":
@@ -31,8 +32,12 @@ def _ledger_of(runs: list[Run]) -> Ledger:
         for each in run.get("revisions", ()):
             name = each["revision"]
             begun.pop(name, None)
+            invalid = invalid if begun or event == "begun" else None
             if event == "begun":
                 begun[name] = str(run.get("direction", "upgrade"))
+                there = frozenset(run["invalid"]) if "invalid" in run else None
+                # What an attempt has left is none of those that were there before it.
+                invalid = there if invalid is None or there is None else invalid & there
                 continue
             if event == "resolved":
                 continue
@@ -42,7 +47,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 ran[name] = each["source_hash"]
             elif event == "stamp":
                 stamped.add(name)
-    return Ledger(environment, identity, ran, frozenset(stamped), begun)
+    return Ledger(environment, identity, ran, frozenset(stamped), begun, invalid if begun else None)
 
 
 def extended(

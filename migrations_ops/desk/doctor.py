@@ -133,7 +133,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
     findings += [each for each in database.find_obstacles() if each.code != "unreachable"]
     if standing.look.exists:
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
-    return findings + _plugin(project, environment)
+    return [*dict.fromkeys(findings), *_plugin(project, environment)]
 
 
 def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:

@@ -184,8 +184,8 @@ class MariaDB(ServerDatabase):
         except pymysql.MySQLError as error:
             return in_words(error, self.label)
 
-    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
-        return []
+    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+        return [], []
 
     def check_integrity(self) -> list[Finding]:
         return []

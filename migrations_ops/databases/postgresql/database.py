@@ -29,7 +29,6 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql.lock import Lock, hold, is_missing
 from migrations_ops.databases.server_database import Held, ServerDatabase
-from migrations_ops.databases.sql_words import shown
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
@@ -43,11 +42,8 @@ _AGAIN = 10.0
 
 @dataclass
 class _Held(Held):
-    """``invalid`` are the INVALID indexes that were there when the lock was taken."""
-
     copies: Copies
     lock: Lock | None = None
-    invalid: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -209,46 +205,24 @@ class PostgreSQL(ServerDatabase):
             return in_words(error, self.label)
 
     def check_integrity(self) -> list[Finding]:
-        from migrations_ops.databases.postgresql.schema import find_invalid_indexes
+        from migrations_ops.databases.postgresql.invalid import findings
 
         try:
             with connect(self.address) as connection:
-                invalid = find_invalid_indexes(connection)
+                return findings(connection)
         except psycopg.Error as error:
             return [Finding("damaged", "error", in_words(error, self.label), self.label)]
-        return [
-            Finding(
-                "invalid-index",
-                "warning",
-                f"the index {index} of {table} is INVALID: no query uses it. DROP INDEX"
-                f" CONCURRENTLY {index}; and create it again",
-                index,
-            )
-            for index, table in invalid
-        ]
 
-    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
-        from migrations_ops.databases.postgresql.schema import find_invalid_indexes
+    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+        from migrations_ops.databases.postgresql.invalid import drop_all_but, find_invalid
 
-        dropped = []
-        with suppress(psycopg.Error), connect(self.address, "clean up") as connection:
-            for index, _ in find_invalid_indexes(connection):
-                # A backup holds none of them: those that were there are remembered elsewhere.
-                if index in self._held.invalid or f"index {shown(index)}" in before.schema:
-                    continue
-                # Its name is one word, with its schema in it if that is not the usual one.
-                name = sql.Identifier(*index.split(".", 1))
-                with suppress(psycopg.Error):
-                    connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(name))
-                    dropped.append(index)
-        return dropped
-
-    def _invalid_indexes(self) -> frozenset[str]:
-        from migrations_ops.databases.postgresql.schema import find_invalid_indexes
-
+        ledger = self.ledger()
+        if ledger.invalid is not None:
+            return drop_all_but(self.address, ledger.invalid)
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
-            return frozenset(index for index, _ in find_invalid_indexes(connection))
-        return frozenset()
+            # Nobody can tell whose they are.
+            return [], [each.typed for each in find_invalid(connection) if ledger.begun]
+        return [], []
 
     # -- one release at a time ------------------------------------------------------------------
 
@@ -256,7 +230,6 @@ class PostgreSQL(ServerDatabase):
     def hold(self, purpose: str, wait: float) -> Iterator[None]:
         with hold(self.address, purpose, wait) as lock:
             self._held.lock = lock
-            self._held.invalid = self._invalid_indexes()
             with self._swept():
                 yield
 

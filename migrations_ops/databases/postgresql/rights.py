@@ -16,6 +16,7 @@ from migrations_ops.databases.postgresql.connect import (
     promptly,
 )
 from migrations_ops.databases.postgresql.copies import Copies
+from migrations_ops.databases.postgresql.invalid import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
 from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not
 from migrations_ops.databases.postgresql.settings import settings
@@ -38,6 +39,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
             found = [*_of_server(connection, address)]
             if not any(each.code == "engine-untested" for each in found):
                 needs = find_needs(connection)
+                found += invalid_indexes(connection)
             found += _of_restore(connection, address, copies, needs)
     except psycopg.Error as error:
         if not is_missing(address, error):

@@ -132,20 +132,23 @@ def find_default_schema(connection: psycopg.Connection[Any]) -> str:
     return str(schema)
 
 
-def find_invalid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
-    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its table.
+def find_invalid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[int, str, str]]:
+    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its oid and its table.
 
     They are no part of the schema: a dump leaves them out.
     """
     with _reading(connection, None) as schema:
         catalog = Catalog(connection, schema)
         rows = catalog.ask(
-            "SELECT n.nspname, i.relname, t.relname FROM pg_index x"
+            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname FROM pg_index x"
             " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
             " JOIN pg_namespace n ON n.oid = i.relnamespace"
-            f" WHERE NOT x.indisvalid AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 1, 2"
+            f" WHERE NOT x.indisvalid AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 2, 3"
         )
-        return [(catalog.name(nsp, index), catalog.name(nsp, table)) for nsp, index, table in rows]
+        return [
+            (int(oid), catalog.name(nsp, index), catalog.name(nsp, table))
+            for oid, nsp, index, table in rows
+        ]
 
 
 @contextmanager

@@ -286,8 +286,8 @@ class SQLite:
         except sqlite3.Error as error:
             return _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
-    def drop_invalid_indexes(self, before: Fingerprint) -> list[str]:
-        return []
+    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+        return [], []
 
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from migrations_ops.databases import LEDGER, open_database
+from migrations_ops.databases.postgresql import invalid
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.errors import Locked, Refused, StepFailed
 from migrations_ops.results import Fingerprint
@@ -612,6 +613,30 @@ def test_the_child_and_the_parent_read_the_same_ledger(any_postgres: ServerDatab
 # -- the rest -------------------------------------------------------------------------------------
 
 
+def note_begun(database: ServerDatabase, engine: PostgreSQL) -> None:
+    """What the child notes before a part of a revision is committed."""
+    oids = database.execute("SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid")
+    revisions = [{"revision": "r2"}]
+    engine.note(
+        "prod", {"event": "begun", "revisions": revisions, "invalid": [oid for (oid,) in oids]}
+    )
+
+
+def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
+    any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = filled(any_postgres)
+    note_begun(any_postgres, engine)
+    any_postgres.execute("INSERT INTO children VALUES (99, 1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        any_postgres.execute('CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON children (parent_id)')
+    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
+    with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as blocker:
+        blocker.execute("INSERT INTO children VALUES (100, 1)")
+        assert engine.drop_invalid_indexes() == ([], ['"Odd ix"'])
+    assert engine.drop_invalid_indexes() == (["Odd ix"], [])
+
+
 def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     any_postgres: ServerDatabase,
 ) -> None:
@@ -626,14 +651,16 @@ def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     with suppress(psycopg.errors.UniqueViolation):
         any_postgres.execute(statements[0])
     before = engine.fingerprint(TABLE)
-    with engine.hold("release", 0):
-        for statement in statements[1:]:
-            with pytest.raises(psycopg.errors.UniqueViolation):
-                any_postgres.execute(statement)
-        found = engine.check_integrity()
-        assert {each.code for each in found} == {"invalid-index"}
-        assert len(found) == 3
-        assert engine.drop_invalid_indexes(before) == ["Odd s.Odd ix", "after_that"]
+    note_begun(any_postgres, engine)
+    for statement in statements[1:]:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            any_postgres.execute(statement)
+    found = engine.check_integrity()
+    assert {each.code for each in found} == {"invalid-index"}
+    assert len(found) == 3
+    # Also a process that comes later knows which of them are the revision's.
+    later = PostgreSQL.from_url(any_postgres.url())
+    assert later.drop_invalid_indexes() == (["Odd s.Odd ix", "after_that"], [])
     [left] = engine.check_integrity()
     assert left.where == "before_that"
     assert engine.fingerprint(TABLE) == before
