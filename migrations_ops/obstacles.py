@@ -25,6 +25,7 @@ def require_no_obstacles(work: Work, standing: Standing) -> None:
     if environment.protected:
         found = [_strictly(each) for each in found]
     found = without_allowed(found, allowed)
+    work.record.add_findings([each for each in found if each.severity == "warning"])
     errors = [each for each in found if each.severity == "error"]
     if errors:
         raise Refused(

@@ -24,7 +24,7 @@ from migrations_ops.databases.postgresql.connect import (
     watched,
 )
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
-from migrations_ops.databases.postgresql.settings import copy_settings, kind_of
+from migrations_ops.databases.postgresql.settings import copy_settings, find_slots, kind_of
 from migrations_ops.databases.postgresql.tools import restore
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.errors import StepFailed
@@ -116,15 +116,15 @@ class Copies(ServerCopies):
             return [str(name) for (name,) in rows]
         return []
 
-    def exchange(self, new: str) -> str:
+    def exchange(self, new: str) -> tuple[str, str]:
         """Give a restored database the name of the real one, which gets another and is kept.
 
         All in one transaction: whatever is killed meanwhile, one of both has the name.
 
-        :returns: the name under which the old one is kept.
+        :returns: the name under which the old one is kept; and what did not come along, in words.
         :raises StepFailed: it could not be done; the real database is as it was.
         """
-        old, kept = self.real.database, ""
+        old, kept, left = self.real.database, "", ""
         users: list[str] = []
         done = threading.Event()
         try:
@@ -134,7 +134,8 @@ class Copies(ServerCopies):
                 ThreadPoolExecutor(1) as pool,
             ):
                 kept = _free_name(connection, old)
-                copy_settings(connection, old, new, strict=True)
+                refused = copy_settings(connection, old, new, strict=True)
+                left = _left(refused, find_slots(connection, old), old, new)
                 # Renaming locks out new sessions, and waits 5 s for those that are there to end.
                 ended = pool.submit(_end_sessions, usher, [old, new], done)
                 try:
@@ -148,14 +149,14 @@ class Copies(ServerCopies):
             raise self._in_use(error, users) from error
         except psycopg.Error as error:
             if kept and self._has(kept):
-                return kept  # all was done, and only the word of it was lost
+                return kept, left  # all was done, and only the word of it was lost
             raise StepFailed(
                 f"No backup can take the place of {self.real.label}:"
                 f" {in_words(error, 'its server')}.",
                 untouched=f"{self.real.label} is as it was.",
                 next=remedy(error),
             ) from error
-        return kept
+        return kept, left
 
     def _in_use(self, error: psycopg.Error, users: list[str]) -> StepFailed:
         old = self.real.database
@@ -180,6 +181,22 @@ class Copies(ServerCopies):
         with suppress(psycopg.Error), self.maintenance() as connection:
             return _exists(connection, name)
         return False
+
+
+def _left(refused: list[str], slots: list[str], old: str, new: str) -> str:
+    """What a restored database does not have of the one that it replaces."""
+    told = []
+    if refused:
+        # They are shown as they would be for the new one, which has the old one's name by then.
+        lines = "; ".join(each.replace(_quoted(new), _quoted(old)) for each in refused)
+        told.append(f"not set anew was, since this role may not: {lines}")
+    if slots:
+        drop = "; ".join(f"SELECT pg_drop_replication_slot('{name}')" for name in slots)
+        told.append(
+            f"with it stayed the replication slots {', '.join(slots)}, which keep the server's WAL"
+            f" and get nothing new: drop each, and let its reader begin anew: {drop}"
+        )
+    return "; ".join(told)
 
 
 def _exists(connection: Connection, name: str) -> bool:

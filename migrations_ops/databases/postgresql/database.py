@@ -305,14 +305,15 @@ class PostgreSQL(ServerDatabase):
         if lock is not None:
             lock.let_go()
         try:
-            kept = copies.exchange(address.database)
+            kept, left = copies.exchange(address.database)
         except BaseException:
             copies.drop(address)
             raise
         finally:
             if lock is not None:
                 lock.take_again(_AGAIN)
-        return Restored(now, f"the database {kept} of the same server")
+        more = f"; {left}" if left else ""
+        return Restored(now, f"the database {kept} of the same server{more}")
 
     def prepare_place(self) -> None:
         try:

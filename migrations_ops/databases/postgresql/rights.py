@@ -18,8 +18,8 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.invalid import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
-from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not
-from migrations_ops.databases.postgresql.settings import settings
+from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not, why_unseen
+from migrations_ops.databases.postgresql.settings import find_slots, settings
 from migrations_ops.databases.postgresql.tools import require_tools
 from migrations_ops.errors import Refused
 from migrations_ops.results import Finding
@@ -29,6 +29,12 @@ TESTED = (15, 18)
 # What version() says of servers that speak as PostgreSQL does and are something else.
 _OTHERS = {"CockroachDB": "CockroachDB", "-YB-": "YugabyteDB", "Redshift": "Redshift",
            "Greenplum": "Greenplum", "Materialize": "Materialize"}  # fmt: skip
+# What to do about something that a superuser alone can make.
+_WITHOUT_SCRATCH = (
+    "Name a database for the copies, of this or of another server, with such a role: scratch_url"
+)
+_WITH_SCRATCH = "Let scratch_url log in as one"
+_BY_HAND = "A superuser would have to put a backup back, by pg_restore"
 
 
 def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
@@ -40,12 +46,16 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
             if not any(each.code == "engine-untested" for each in found):
                 needs = find_needs(connection)
                 found += invalid_indexes(connection)
+                found += _of_rows(connection, address)
+                found += _of_settings(connection, address)
+                found += _of_slots(connection, address)
             found += _of_restore(connection, address, copies, needs)
     except psycopg.Error as error:
         if not is_missing(address, error):
             raise
     with copies.maintenance() as connection, promptly(connection):
-        found += _of_copies(connection, copies.place, needs)
+        is_real = copies.place is copies.real
+        found += _of_copies(connection, copies.place, needs, is_real=is_real)
         if copies.place is not copies.real:
             found += _of_clients(connection, copies.place)
     return found
@@ -92,16 +102,18 @@ def _of_clients(connection: Connection, address: Address) -> Iterator[Finding]:
         yield Finding("no-clients", "error", message, address.label)
 
 
-def _of_copies(connection: Connection, place: Address, needs: Needs) -> Iterator[Finding]:
+def _of_copies(
+    connection: Connection, place: Address, needs: Needs, *, is_real: bool
+) -> Iterator[Finding]:
     user, why = _user(connection), ""
     if not _may_make(connection):
         why = (
             f"{user} may not make databases on {place.host or 'its server'}."
-            f" ALTER ROLE {user} CREATEDB; or name a database of another server for the copies:"
-            " scratch_url"
+            f" ALTER ROLE {user} CREATEDB"
         )
+        why += "; or name a database of another server for the copies: scratch_url" * is_real
     else:
-        why = why_not(connection, needs)
+        why = why_not(connection, needs, _WITHOUT_SCRATCH if is_real else _WITH_SCRATCH)
     if why:
         message = f"no backup could be verified by restoring it: {why}"
         yield Finding("no-copies", "error", message, user)
@@ -130,9 +142,8 @@ def _of_restore(
             f" this one. GRANT CONNECT ON DATABASE {MAINTENANCE[0]} TO {user}"
         )
     else:
-        why = _of_settings(connection, address)
-        if not why and copies.place is not copies.real:
-            why = why_not(connection, needs)
+        if copies.place is not copies.real:
+            why = why_not(connection, needs, _BY_HAND)
     if why:
         message = f"no backup could take the place of {address.label}: {why}"
         yield Finding("no-restore", "error", message, address.database)
@@ -145,25 +156,37 @@ def _has_neighbour(address: Address) -> bool:
     return False
 
 
-def _of_settings(connection: Connection, address: Address) -> str:
-    """Why what takes the database's place could not be given its settings; empty where it could.
+def _of_rows(connection: Connection, address: Address) -> Iterator[Finding]:
+    why = why_unseen(connection)
+    if why:
+        message = f"no backup of {address.label} could hold all of it: {why}"
+        yield Finding("no-copies", "error", message, address.database)
 
-    They are set to what they are, and that is rolled back.
-    """
+
+def _of_settings(connection: Connection, address: Address) -> Iterator[Finding]:
+    """What could not be set for what takes the database's place: they are set to what they are,
+    and that is rolled back."""
     name = address.database
-    statements = [*settings(connection, name, name)]
-    for statement in statements:
+    for setting in [*settings(connection, name, name)]:
         try:
             with connection.transaction(force_rollback=True):
-                connection.execute(statement)
+                connection.execute(setting.statement)
         except psycopg.Error as error:
-            # Its value may be a secret.
-            what = statement.as_string(connection).partition(" TO ")[0]
-            return (
-                f"{_user(connection)} may not repeat what somebody has set by {what}:"
-                f" {in_words(error, 'its server')}"
+            message = (
+                f"a restore of {address.label} would leave out what somebody has set by"
+                f" {setting.shown}, and say so: {in_words(error, 'its server')}"
             )
-    return ""
+            yield Finding("setting-left-out", "warning", message, name)
+
+
+def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:
+    for slot in find_slots(connection, address.database):
+        message = (
+            f"the logical replication slot {slot} reads {address.label}: after a restore it would"
+            " stay with the database that was replaced, get nothing new, and keep the server's"
+            f" WAL until it is dropped: SELECT pg_drop_replication_slot('{slot}')"
+        )
+        yield Finding("replication-slot", "warning", message, slot)
 
 
 def _may_make(connection: Connection) -> bool:

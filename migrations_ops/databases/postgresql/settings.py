@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -51,22 +52,43 @@ def kind_of(real: Address, connection: Connection) -> sql.Composable:
     return sql.SQL(" ").join(parts)
 
 
-def copy_settings(connection: Connection, old: str, new: str, *, strict: bool = False) -> None:
+@dataclass(frozen=True)
+class Setting:
+    """What gives a database one setting; its value may be a secret, and is not shown."""
+
+    statement: sql.Composed
+    shown: str
+
+
+def copy_settings(connection: Connection, old: str, new: str, *, strict: bool = False) -> list[str]:
     """Give a database what another one has beside its content: settings, rights and a comment.
 
     pg_dump leaves all of that out.
 
-    :param strict: whether it fails where one of them may not be set; else that one is left out.
+    :param strict: whether rights are carried over as well; it fails where one may not be given.
+    :returns: the settings that this role may not set, as far as they can be shown.
     """
-    statements = [*settings(connection, old, new)]
-    if strict:
-        statements += _rights(connection, old, new)
-    for statement in statements:
+    refused = []
+    for setting in settings(connection, old, new):
         try:
-            connection.execute(statement)
+            connection.execute(setting.statement)
         except psycopg.Error:
-            if strict:
+            if connection.closed:
                 raise
+            refused.append(setting.shown)
+    for statement in _rights(connection, old, new) if strict else ():
+        connection.execute(statement)
+    return refused
+
+
+def find_slots(connection: Connection, database: str) -> list[str]:
+    """The slots through which somebody follows what is written to a database."""
+    rows = connection.execute(
+        "SELECT slot_name FROM pg_replication_slots WHERE database = %s AND slot_type = 'logical'"
+        " ORDER BY 1",
+        (database,),
+    ).fetchall()
+    return [str(name) for (name,) in rows]
 
 
 def _names(text: str) -> list[str]:
@@ -75,7 +97,7 @@ def _names(text: str) -> list[str]:
     return [quoted.replace('""', '"') or plain for quoted, plain in found] or [""]
 
 
-def settings(connection: Connection, old: str, new: str) -> Iterator[sql.Composed]:
+def settings(connection: Connection, old: str, new: str) -> Iterator[Setting]:
     """What gives a database the settings of another one, its own and those of roles in it."""
     target = sql.Identifier(new)
     rows = connection.execute(
@@ -96,7 +118,9 @@ def settings(connection: Connection, old: str, new: str) -> Iterator[sql.Compose
         # What PostgreSQL keeps as a list of quoted names is no list to it as one text.
         values = _names(value) if name in _LISTS else [value]
         told = sql.SQL(", ").join(map(sql.Literal, values))
-        yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(name), told)
+        head = sql.SQL("ALTER {} SET {}").format(whose, sql.Identifier(name))
+        statement = sql.SQL("{} TO {}").format(head, told)
+        yield Setting(statement, head.as_string(connection))
 
 
 def _rights(connection: Connection, old: str, new: str) -> list[sql.Composed]:

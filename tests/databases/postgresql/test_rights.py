@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -137,8 +138,9 @@ def test_what_belongs_to_somebody_else(
     postgres_database.execute(THINGS[thing].format(owner=quoted(owner)))
     [found] = engine.find_obstacles()
     assert found.code == "no-copies"
-    # Nobody is told to make a superuser of the role.
-    assert ("GRANT" in found.message) == (owner != "postgres")
+    # Nobody is told to make a superuser of the role, nor to become one who may make nothing there.
+    is_schema = thing in ("schema", "public")
+    assert ("GRANT" in found.message) == (is_schema and owner != "postgres")
     assert_is_cured_by_what_is_said(postgres_database, engine)
 
 
@@ -151,7 +153,82 @@ def test_on_old_servers_too(any_postgres: ServerDatabase) -> None:
     assert_is_cured_by_what_is_said(any_postgres, engine)
 
 
+MORE = {
+    "table": "CREATE TABLE t (a integer); ALTER TABLE t OWNER TO {owner};"
+    "GRANT CREATE ON SCHEMA public TO {owner}",
+    "schema with a table": "CREATE SCHEMA s AUTHORIZATION {owner}; CREATE TABLE s.t (a integer);"
+    "ALTER TABLE s.t OWNER TO {owner}",
+    "publication": "CREATE TABLE t (a integer); ALTER TABLE t OWNER TO release;"
+    "CREATE PUBLICATION p FOR TABLE t; ALTER PUBLICATION p OWNER TO {owner}",
+    "collation": "CREATE COLLATION c (locale = 'C'); ALTER COLLATION c OWNER TO {owner}",
+    "statistics": "CREATE TABLE t (a integer, b integer); ALTER TABLE t OWNER TO release;"
+    "CREATE STATISTICS s ON a, b FROM t; ALTER STATISTICS s OWNER TO {owner}",
+    "text search configuration": "CREATE TEXT SEARCH CONFIGURATION c (COPY = english);"
+    "ALTER TEXT SEARCH CONFIGURATION c OWNER TO {owner}",
+    "large object": "SELECT lo_from_bytea(77, 'x'); ALTER LARGE OBJECT 77 OWNER TO {owner}",
+    "operator": "CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq);"
+    "ALTER OPERATOR === (integer, integer) OWNER TO {owner}",
+    "default privileges": "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT SELECT ON TABLES"
+    " TO release",
+    "row level security": "CREATE TABLE t (a integer); INSERT INTO t VALUES (1);"
+    "ALTER TABLE t OWNER TO release; ALTER TABLE t ENABLE ROW LEVEL SECURITY,"
+    " FORCE ROW LEVEL SECURITY",
+}
+
+
+@pytest.mark.parametrize("thing", MORE)
+def test_backup_can_be_restored_when_what_is_said_was_typed(
+    thing: str, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = role(postgres_database)
+    role(postgres_database, "somebody", "", owns=False)
+    postgres_database.execute(MORE[thing].format(owner="somebody"))
+    [found] = engine.find_obstacles()
+    assert (found.code, found.severity) == ("no-copies", "error")
+    assert_is_cured_by_what_is_said(postgres_database, engine)
+    file = tmp_path / "dump"
+    taken = engine.back_up(file, "alembic_version", None)
+    with engine.opened_copy(file) as copy:
+        assert copy.fingerprint("alembic_version") == taken
+
+
+def test_right_that_was_granted_on_by_another_role(postgres_database: ServerDatabase) -> None:
+    engine = role(postgres_database)
+    for name in ("app", "other"):
+        role(postgres_database, name, "", owns=False)
+    postgres_database.execute(
+        "CREATE TABLE t (a integer); ALTER TABLE t OWNER TO release;"
+        "GRANT SELECT ON t TO app WITH GRANT OPTION; SET ROLE app; GRANT SELECT ON t TO other"
+    )
+    [found] = engine.find_obstacles()
+    assert found.code == "no-copies"
+    assert "what app has granted on t" in found.message
+    postgres_database.execute(
+        "SET ROLE app; REVOKE SELECT ON t FROM other; SET ROLE release; GRANT SELECT ON t TO other"
+    )
+    assert engine.find_obstacles() == []
+
+
+def test_copies_on_another_server_do_not_hide_what_a_restore_needs(
+    postgres_database: ServerDatabase,
+) -> None:
+    role(postgres_database)
+    postgres_database.execute("CREATE PUBLICATION p FOR ALL TABLES")
+    server = postgres_database.server
+    assert isinstance(server, PostgresServer)
+    url = server.url(postgres_database.name, user="release", password="x")
+    found = PostgreSQL.from_url(url, None, server.url("postgres")).find_obstacles()
+    assert codes(found) == {"no-restore"}
+    assert "scratch_url" not in found[0].message
+
+
 SPECIAL = {
+    "the publication p of whole schemas or of all tables": "CREATE PUBLICATION p FOR ALL TABLES;"
+    "ALTER PUBLICATION p OWNER TO postgres",
+    "the publication s of whole schemas or of all tables": "CREATE PUBLICATION s FOR TABLES IN"
+    " SCHEMA public",
+    "the operator family o": "CREATE OPERATOR CLASS o FOR TYPE integer USING btree AS"
+    " OPERATOR 1 <, FUNCTION 1 btint4cmp(integer, integer)",
     "the extension dblink": "CREATE EXTENSION dblink",
     "the event trigger watch": "CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql"
     " AS 'BEGIN END'; ALTER FUNCTION see OWNER TO release;"
@@ -193,7 +270,7 @@ def test_settings_that_only_others_may_repeat(postgres_database: ServerDatabase)
     postgres_database.execute(f"ALTER ROLE app IN DATABASE {name} SET app.secret = 'hidden'")
     settings = postgres_database.execute(before)
     [found] = engine.find_obstacles()
-    assert found.code == "no-restore"
+    assert (found.code, found.severity) == ("setting-left-out", "warning")
     assert 'SET "app.secret"' in found.message
     assert "hidden" not in found.message
     assert postgres_database.execute(before) == settings
