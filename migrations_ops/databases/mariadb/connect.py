@@ -44,7 +44,7 @@ _MAY_NAME_DEFINERS = re.compile(
     r"GRANT .*\b(?:ALL PRIVILEGES|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b.* ON \*\.\* TO"
 )
 _DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
-_LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
+LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
 _FULL = frozenset({3, 28, 1021, 1114})
 
 
@@ -308,6 +308,17 @@ def may_name_definers(connection: Connection) -> bool:
     return any(_MAY_NAME_DEFINERS.match(str(grant)) for (grant,) in ask(connection, "SHOW GRANTS"))
 
 
+def account_of(connection: Connection) -> str:
+    """The account that this role has logged in as, as GRANT names it."""
+    [(account,)] = ask(connection, "SELECT CURRENT_USER()")
+    return account_in_sql(*str(account).rsplit("@", 1))
+
+
+def account_in_sql(name: str, host: str) -> str:
+    """Some names, such as ``release``, are words of SQL."""
+    return f"{quoted(name)}@{quoted(host)}"
+
+
 # -- errors -------------------------------------------------------------------------------------
 
 
@@ -350,7 +361,7 @@ def in_words(error: BaseException, label: str) -> str:
         return f"{label} does not allow that: {said}"
     if code in _FULL or "No space left" in said:
         return f"the disk that holds {label} is full"
-    if code in _LOST:
+    if code in LOST:
         return f"the connection to {label} was lost"
     if 2000 <= code < 3000:
         return f"{label} cannot be reached: {said}"
@@ -385,7 +396,7 @@ def _grant(said: str) -> str:
     if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", said):
         # The server names the host from which it was asked, and not the account.
         name, host = _ACCOUNTS.get((user[1], user[2]), (user[1], user[2]))
-        whom = f"'{name}'@'{host}'"
+        whom = account_in_sql(name, host)
     if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", said):
         if on[2] == "routine":
             return f"GRANT EXECUTE, ALTER ROUTINE ON {_where(on[3])}.* TO {whom};"

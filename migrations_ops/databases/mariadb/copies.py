@@ -19,9 +19,9 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.dump import restore
-from migrations_ops.databases.mariadb.exchange import exchange
+from migrations_ops.databases.mariadb.exchange import HalfDoneError, exchange, take_up
 from migrations_ops.databases.server_copies import OWN, ServerCopies
-from migrations_ops.errors import StepFailed
+from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import local_stamp
 
 
@@ -94,23 +94,38 @@ class Copies(ServerCopies):
 
         :returns: the name of that one.
         :raises StepFailed: it could not be done; the real database is as it was.
+        :raises NeedsAPerson: it is not, and what it lacks is written down.
         """
         kept = f"{OWN}kept_{self.real.database[:24]}_{local_stamp()}"
         self.make_database(kept)
         try:
-            with self.server() as connection:
-                exchange(connection, self.real.database, new, kept)
+            exchange(self.server, self.real.database, new, kept)
         except pymysql.MySQLError as error:
-            self._drop_if_empty(kept)
             what = f"No backup can take the place of {self.real.label}"
             raise self._failed(what, error) from error
+        except HalfDoneError as half:
+            raise self._half_done(half) from half
         return kept
 
-    def _drop_if_empty(self, name: str) -> None:
-        sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"
-        with suppress(pymysql.MySQLError), self.server() as connection:
-            if ask(connection, sql, name) == [(0,)]:
-                ask(connection, f"DROP DATABASE {quoted(name)}")
+    def take_up_exchange(self) -> None:
+        """Finish an exchange that was broken off, with the lock of a release.
+
+        :raises NeedsAPerson: that is not possible now.
+        """
+        try:
+            take_up(self.server, self.real.database)
+        except HalfDoneError as half:
+            raise self._half_done(half) from half
+
+    def _half_done(self, half: HalfDoneError) -> NeedsAPerson:
+        return NeedsAPerson(
+            f"A restore of {self.real.label} was broken off, and can neither be finished nor"
+            f" undone now: {in_words(half.error, 'its server')}.",
+            untouched="No rows are lost; views, triggers, routines and events that may be missing"
+            f" are written down in {half.record}.",
+            next=f"{remedy(half.error)} Then type the same again: whatever task works on it next"
+            " takes that up first.",
+        )
 
     def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:
         return StepFailed(

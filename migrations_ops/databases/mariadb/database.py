@@ -196,10 +196,23 @@ class MariaDB(ServerDatabase):
     def hold(self, purpose: str, wait: float) -> Iterator[None]:
         with hold_release_lock(self.address, purpose, wait) as lock:
             self._held.lock = lock
+            self._take_up_exchange()
             with self._swept():
                 yield
 
+    def _take_up_exchange(self) -> None:
+        """What a restore has left that was killed: nothing else may work on half of it."""
+        try:
+            self._on_its_server().take_up_exchange()
+        except pymysql.MySQLError as error:
+            raise self._failed(in_words(error, self.label), error) from error
+
     # -- copying ------------------------------------------------------------------------------
+
+    def _on_its_server(self) -> Copies:
+        """Copies beside the database itself, wherever they are made else."""
+        copies = self._held.copies
+        return copies if copies.place is copies.real else Copies(self.address, self.address)
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         """No two sessions can see the same moment here: what did not change between the beginning
@@ -249,10 +262,7 @@ class MariaDB(ServerDatabase):
         progress: Progress | None,
         keep: Keep | None = None,
     ) -> Restored:
-        # On the server itself, wherever copies are made else: tables move from there.
-        copies = self._held.copies
-        if copies.place is not copies.real:
-            copies = Copies(self.address, self.address)
+        copies = self._on_its_server()  # tables move from there
         if not self.look(version_table).exists:
             self.prepare_place()
         address = copies.restored(backup)

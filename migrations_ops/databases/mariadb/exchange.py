@@ -2,202 +2,290 @@
 
 MariaDB cannot rename a database. But it renames tables from one database to another, all of them in
 one statement, so that nothing that was written is ever dropped. Views, triggers, routines and
-events cannot move: they are made anew from their own definitions.
+events cannot move: they are made anew from their own definitions, which are written down before
+the first is dropped (:mod:`exchange_record`). Whoever is killed in the middle leaves that record:
+:func:`take_up` finishes, back if the tables had not moved yet, else forward.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from typing import TypeAlias
 
 import pymysql
 
-from migrations_ops.databases.mariadb.connect import Connection, ask, may_name_definers, quoted
+from migrations_ops.child.servers import lock_name
+from migrations_ops.databases.mariadb.connect import LOST, Connection, ask, code_of, quoted
+from migrations_ops.databases.mariadb.exchange_record import (
+    AFTER,
+    BEFORE,
+    Content,
+    Record,
+    drop_record,
+    find_records,
+    read_record,
+    write_record,
+)
+from migrations_ops.databases.mariadb.extras import (
+    clear_way,
+    collation_of,
+    drop_others,
+    make_extras,
+    read_extras,
+    set_collation,
+)
+from migrations_ops.databases.mariadb.ours import require_ours
 from migrations_ops.databases.mariadb.rewriting import renamed
 
-# What moves with its table by a rename, and what has to be made again, in this order.
-_KINDS = ("FUNCTION", "PROCEDURE", "VIEW", "TRIGGER", "EVENT")
+Server: TypeAlias = Callable[[], AbstractContextManager[Connection]]
+
 # A default that is written without brackets.
 _NEXT = re.compile(r"nextval\(`(?:[^`]|``)*`\.`(?:[^`]|``)*`\)")
 # How long, in seconds, the tables may be in use until the exchange is given up.
 LOCK_WAIT = 10
-# In which column SHOW CREATE has the statement.
-_STATEMENT = {"FUNCTION": 2, "PROCEDURE": 2, "VIEW": 1, "TRIGGER": 2, "EVENT": 3}
-_NAMES = {
-    "FUNCTION": "SELECT routine_name FROM information_schema.routines WHERE routine_type ="
-    " 'FUNCTION' AND routine_schema = DATABASE()",
-    "PROCEDURE": "SELECT routine_name FROM information_schema.routines WHERE routine_type ="
-    " 'PROCEDURE' AND routine_schema = DATABASE()",
-    "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()",
-    "TRIGGER": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema ="
-    " DATABASE() ORDER BY event_object_table, action_timing, event_manipulation, action_order",
-    "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()",
-}
+# How often it is tried to put back what was dropped, where somebody holds the tables locked.
+_ATTEMPTS = 3
+_IN_USE = frozenset({1205, 1213})
 
 
-@dataclass(frozen=True)
-class Extra:
-    """A view, trigger, routine or event: how it is made, under which mode of SQL."""
+class HalfDoneError(Exception):
+    """An exchange could neither be finished nor undone; its record is in ``record``."""
 
-    kind: str
-    name: str
-    statement: str
-    mode: str
+    def __init__(self, record: str, error: pymysql.MySQLError) -> None:
+        super().__init__(record)
+        self.record, self.error = record, error
 
 
-def exchange(connection: Connection, real: str, new: str, kept: str) -> None:
+def exchange(server: Server, real: str, new: str, kept: str) -> None:
     """Let ``real`` hold what ``new`` holds, and ``kept`` what ``real`` held.
 
+    :param server: opens a session on the server.
     :param kept: a database that is there, and empty.
     :raises pymysql.MySQLError: it could not be done; ``real`` is as it was.
+    :raises HalfDoneError: that it is not, and what was dropped is written down.
+    """
+    session, made = 0, False
+    try:
+        with server() as connection:
+            session = _work_on(connection, real)
+            record = _write_down(connection, real, new, kept)
+            record = _move(connection, record)
+            set_collation(connection, real, record.wanted.collation)
+            make_extras(connection, real, record.wanted.extras)
+            made = True
+            _tidy_up(connection, record)
+    except BaseException as error:
+        _settle(server, real, kept, session, made)
+        if made and isinstance(error, pymysql.MySQLError):
+            return
+        raise
+
+
+def take_up(server: Server, real: str) -> None:
+    """Finish the exchanges of a database that somebody began who is dead.
+
+    The lock of a release must be held.
+
+    :raises HalfDoneError: one of them cannot be finished now.
+    :raises pymysql.MySQLError: the server cannot be asked.
+    """
+    with server() as connection:
+        waiting = find_records(connection, real)
+    for kept in waiting:
+        _settle(server, real, kept)
+
+
+def _settle(
+    server: Server, real: str, kept: str, session: int = 0, made: bool | None = None
+) -> None:
+    """Put everything back, or finish it.
+
+    In a new session, since the one that did it may be dead, or be at work still.
+
+    :param session: the number of that one, which is ended.
+    :param made: whether all is there that was wanted; None where nobody knows, and an application
+        may have written to the new tables for long.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            with server() as connection:
+                _end(connection, session)
+                _work_on(connection, real)
+                record = read_record(connection, kept)
+                if record is None:
+                    drop_record(connection, kept)
+                elif record.moved and made is not False:
+                    _go_on(connection, record)
+                else:
+                    _go_back(connection, record)
+            return
+        except pymysql.MySQLError as error:
+            if code_of(error) not in _IN_USE or attempt == _ATTEMPTS - 1:
+                raise HalfDoneError(kept, error) from error
+
+
+def _work_on(connection: Connection, real: str) -> int:
+    """Prepare a session; whoever comes after us waits until its last statement has ended.
+
+    :returns: its number.
     """
     ask(connection, f"SET SESSION lock_wait_timeout = {LOCK_WAIT}, foreign_key_checks = 0")
-    was, wanted = (read_extras(connection, name) for name in (real, new))
-    _require_definers(connection, was)
-    placed = _point_defaults(connection, new, real)
-    moves = [*_moves(connection, real, kept), *_moves(connection, new, real)]
-    drop_extras(connection, new, wanted)
-    drop_extras(connection, real, was)
-    # In a copy, events are switched off as on a replica.
-    wanted = [_of(extra, new, real) for extra in wanted]
-    wanted = [
-        replace(extra, statement=extra.statement.replace(" DISABLE ON SLAVE", " ENABLE", 1))
-        if extra.kind == "EVENT"
-        else extra
-        for extra in wanted
-    ]
-    done = False
-    try:
-        if moves:
-            ask(connection, f"RENAME TABLE {', '.join(' TO '.join(move) for move in moves)}")
-        done = True
-        make_extras(connection, real, wanted)
-    except BaseException:
-        if done:
-            drop_extras(connection, real, read_extras(connection, real))
-            back = ", ".join(" TO ".join(reversed(move)) for move in reversed(moves))
-            ask(connection, f"RENAME TABLE {back}" if moves else "DO 0")
-        make_extras(connection, real, was)
-        for name in placed:
-            ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(real)}.{quoted(name)}")
-        raise
-    with suppress(pymysql.MySQLError):
-        # For whoever studies what was there: the tables are what counts.
-        kept_extras = [_of(extra, real, kept) for extra in was if extra.kind != "EVENT"]
-        make_extras(connection, kept, kept_extras)
+    [(folded,)] = ask(connection, "SELECT @@lower_case_table_names")
+    step = lock_name("step", real.lower() if folded else real)
+    [(taken,)] = ask(connection, "SELECT GET_LOCK(%s, %s)", step, LOCK_WAIT)
+    if taken != 1:
+        raise pymysql.OperationalError(1205, "an earlier step is still at work")
+    return int(ask(connection, "SELECT CONNECTION_ID()")[0][0])
 
 
-def _of(extra: Extra, source: str, target: str) -> Extra:
-    """A view, say, as it is in another database: some name the one that they are in."""
-    return replace(extra, statement=renamed(extra.statement, source, target))
+def _end(connection: Connection, session: int) -> None:
+    """End a session of ours that nobody listens to any more."""
+    if session:
+        with suppress(pymysql.MySQLError):  # it has ended by itself
+            ask(connection, f"KILL {session}")
 
 
-def _require_definers(connection: Connection, extras: list[Extra]) -> None:
-    """What could not be made again must not be dropped.
+# -- there ----------------------------------------------------------------------------------------
 
-    :raises pymysql.OperationalError: others have defined some of them, and may not be named.
+
+def _write_down(connection: Connection, real: str, new: str, kept: str) -> Record:
+    """Look whether it can be done at all, and note what has to be made again.
+
+    :raises StepFailed: it cannot.
     """
-    own = "DEFINER={}@{}".format(
-        *map(quoted, str(ask(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1))
-    )
-    foreign = [extra.name for extra in extras if own not in extra.statement[:300]]
-    if foreign and not may_name_definers(connection):
-        raise pymysql.OperationalError(
-            1227,
-            f"others have defined {', '.join(foreign[:3])}: you need (at least one of) the SET USER"
-            " privilege(s) to make that again",
-        )
-
-
-def _point_defaults(connection: Connection, new: str, real: str) -> list[str]:
-    """Let defaults that count up a sequence count that one which ``real`` will have.
-
-    :returns: sequences that were made there for this, since a default must find its own.
-    """
-    columns = ask(
-        connection,
-        "SELECT table_name, column_name, column_default FROM information_schema.columns"
-        " WHERE table_schema = %s AND LOCATE(%s, column_default)",
+    require_ours(connection, real)
+    was = read_extras(connection, real)
+    wanted = [each.of(new, real).awake() for each in read_extras(connection, new)]
+    defaults = _counting_defaults(connection, new)
+    placed = _missing_sequences(connection, new, real) if defaults else []
+    record = Record(
+        real,
         new,
-        f"{quoted(new)}.",
+        kept,
+        Content(collation_of(connection, real), tuple(was)),
+        Content(collation_of(connection, new), tuple(wanted)),
+        tuple(placed),
     )
-    if not columns:
-        return []
-    sql = (
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-        " AND table_type = 'SEQUENCE' AND table_name NOT IN (SELECT table_name"
-        " FROM information_schema.tables WHERE table_schema = %s)"
-    )
-    placed = [str(name) for (name,) in ask(connection, sql, new, real)]
+    write_record(connection, record)
+    _wait_for(connection, real)
     for name in placed:
         ask(connection, f"CREATE SEQUENCE {quoted(real)}.{quoted(name)}")
-    for table, column, default in columns:
-        told = renamed(str(default), new, real)
-        if not _NEXT.fullmatch(told):
-            told = f"({told})"
-        ask(
-            connection,
-            f"ALTER TABLE {quoted(new)}.{quoted(table)} ALTER COLUMN {quoted(column)}"
-            f" SET DEFAULT {told}",
-        )
-    return placed
+    for table, column, default in defaults:
+        _point_default(connection, f"{quoted(new)}.{quoted(table)}", column, new, real, default)
+    return record
 
 
-def _moves(connection: Connection, source: str, target: str) -> Iterator[tuple[str, str]]:
-    rows = ask(
-        connection,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-        " AND table_type <> 'VIEW'",
-        source,
-    )
-    for (name,) in rows:
-        table = quoted(str(name))
-        yield f"{quoted(source)}.{table}", f"{quoted(target)}.{table}"
+def _wait_for(connection: Connection, real: str) -> None:
+    """Whoever uses the tables now has to end, before a trigger is dropped.
+
+    :raises pymysql.OperationalError: somebody does not.
+    """
+    tables = [name for name, kind in _relations(connection, real) if kind != "SEQUENCE"]
+    if not tables:
+        return
+    told = ", ".join(f"{quoted(real)}.{quoted(name)} WRITE" for name in tables)
+    try:
+        ask(connection, f"LOCK TABLES {told}")
+        ask(connection, "UNLOCK TABLES")
+    except pymysql.MySQLError as error:
+        # Else a trigger is broken, say, and nobody can lock its table: it goes on without.
+        if code_of(error) in _IN_USE or code_of(error) in LOST:
+            raise
 
 
-def read_extras(connection: Connection, database: str) -> list[Extra]:
-    """All that cannot move from one database to another."""
-    ask(connection, f"USE {quoted(database)}")
+def _counting_defaults(connection: Connection, new: str) -> list[tuple[str, str, str]]:
+    """Defaults that count up a sequence: (table, column, default)."""
     return [
-        _read(connection, kind, str(name))
-        for kind in _KINDS
-        for (name,) in ask(connection, _NAMES[kind])
+        (str(table), str(column), str(default))
+        for table, column, default in ask(
+            connection,
+            "SELECT table_name, column_name, column_default FROM information_schema.columns"
+            " WHERE table_schema = %s AND LOCATE(%s, column_default)",
+            new,
+            f"{quoted(new)}.",
+        )
     ]
 
 
-def _read(connection: Connection, kind: str, name: str) -> Extra:
-    row = ask(connection, f"SHOW CREATE {kind} {quoted(name)}")[0]
-    return Extra(kind, name, str(row[_STATEMENT[kind]]), "" if kind == "VIEW" else str(row[1]))
+def _missing_sequences(connection: Connection, new: str, real: str) -> list[str]:
+    """Sequences that have to be made for this, since a default must find its own."""
+    there = {name for name, _ in _relations(connection, real)}
+    return [
+        name
+        for name, kind in _relations(connection, new)
+        if kind == "SEQUENCE" and name not in there
+    ]
 
 
-def drop_extras(connection: Connection, database: str, extras: list[Extra]) -> None:
-    """Drop these, the last ones first."""
-    ask(connection, f"USE {quoted(database)}")
-    for extra in reversed(extras):
-        ask(connection, f"DROP {extra.kind} IF EXISTS {quoted(extra.name)}")
+def _point_default(
+    connection: Connection, table: str, column: str, new: str, real: str, default: str
+) -> None:
+    """Let a default that counts up a sequence count that one which ``real`` will have."""
+    told = renamed(default, new, real)
+    if not _NEXT.fullmatch(told):
+        told = f"({told})"
+    ask(connection, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET DEFAULT {told}")
 
 
-def make_extras(connection: Connection, database: str, extras: list[Extra]) -> None:
-    """Make these; a view that needs another one waits for it.
+def _move(connection: Connection, record: Record) -> Record:
+    """Move all tables, and the record with them, or none."""
+    source = record.kept if record.moved else record.new
+    clear_way(connection, record.real, [name for name, _ in _relations(connection, source)])
+    clear_way(connection, source, [])
+    moved = replace(record, moved=not record.moved)
+    told = [f"{record.table} TO {moved.table}"]
+    ways = [(record.real, record.kept), (record.new, record.real)]
+    if record.moved:
+        ways = [(target, source) for source, target in reversed(ways)]
+    for source, target in ways:
+        for name, _ in _relations(connection, source):
+            if name not in (BEFORE, AFTER):
+                one = quoted(name)
+                told.append(f"{quoted(source)}.{one} TO {quoted(target)}.{one}")
+    ask(connection, f"RENAME TABLE {', '.join(told)}")
+    return moved
 
-    :raises pymysql.MySQLError: one of them cannot be made.
-    """
-    ask(connection, f"USE {quoted(database)}")
-    mode = ask(connection, "SELECT @@sql_mode")[0][0]
-    waiting = extras
-    try:
-        while waiting:
-            left: list[Extra] = []
-            for extra in waiting:
-                ask(connection, "SET SESSION sql_mode = %s", extra.mode)
-                try:
-                    ask(connection, extra.statement)
-                except pymysql.MySQLError:
-                    left.append(extra)
-                    if len(left) == len(waiting):
-                        raise
-            waiting = left
-    finally:
-        ask(connection, "SET SESSION sql_mode = %s", mode)
+
+def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
+    """All that moves by its name, which views do not, with what it is."""
+    rows = ask(
+        connection,
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_type NOT IN ('VIEW', 'TEMPORARY', 'TEMPORARY SEQUENCE')",
+        database,
+    )
+    return [(str(name), str(kind)) for name, kind in rows]
+
+
+# -- and back -------------------------------------------------------------------------------------
+
+
+def _go_on(connection: Connection, record: Record) -> None:
+    """The tables have moved: make what they lack."""
+    set_collation(connection, record.real, record.wanted.collation)
+    make_extras(connection, record.real, record.wanted.extras)
+    _tidy_up(connection, record)
+
+
+def _tidy_up(connection: Connection, record: Record) -> None:
+    drop_others(connection, record.real, record.wanted.extras)
+    with suppress(pymysql.MySQLError):
+        # For whoever studies what was there: the tables are what counts.
+        told = [each.of(record.real, record.kept) for each in record.was.extras]
+        make_extras(connection, record.kept, [each for each in told if each.kind != "EVENT"])
+    drop_record(connection, record.kept)
+
+
+def _go_back(connection: Connection, record: Record) -> None:
+    """Let everything be as it was."""
+    if record.moved:
+        record = _move(connection, record)
+    for name in record.placed:
+        ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")
+    set_collation(connection, record.real, record.was.collation)
+    make_extras(connection, record.real, record.was.extras, as_far_as_whole=True)
+    drop_others(connection, record.real, record.was.extras)
+    drop_record(connection, record.kept)
