@@ -102,7 +102,7 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
                 place, None if backup is None else Path(backup.file)
             )
             play = _Play(work, standing, child, scratch, commands, backup)
-            rehearsed = play.whole(_before(work, environment, backup))
+            rehearsed = play.whole(_before(work, environment, backup, scratch))
             step.revisions = play.revisions
             step.note = play.note
             step.outcome = "passed"
@@ -130,9 +130,14 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
             standing.database.remove()
 
 
-def _before(work: Work, environment: Environment, backup: Backup | None) -> Fingerprint:
-    if backup is None:
+def _before(
+    work: Work, environment: Environment, backup: Backup | None, scratch: Database
+) -> Fingerprint:
+    if backup is None and scratch.folder is not None:
         return EMPTY
+    if backup is None:
+        # Even an empty database of a server may have something of its own: a character set.
+        return scratch.fingerprint(environment.version_table)
     return Shelf.of(work.project.settings, environment).fingerprint(backup)
 
 

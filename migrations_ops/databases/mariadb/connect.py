@@ -98,7 +98,9 @@ def connect(
             database=address.database if database else None,
             # What the server says is printed with all its quotes, in a way that no setting changes.
             init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
-            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT}",
+            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT}"
+            # A limit that is meant for an application; MySQL takes this for a comment.
+            " /*M!100101 , max_statement_time = 0 */",
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=timeout,
@@ -381,6 +383,11 @@ def remedy(error: BaseException) -> str:
             return "Let the other process finish, or stop it, and try again."
         case 1290 | 1836:
             return "Give the environment the address of the primary server."
+        case 1153:
+            return (
+                "Raise max_allowed_packet on the server to more than twice its longest value, and"
+                " try again."
+            )
         case 1129 | 1130:
             return "Let this machine in on the server: CREATE USER, or FLUSH HOSTS; and try again."
     if code_of(error) in _DENIED:

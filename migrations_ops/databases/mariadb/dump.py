@@ -32,7 +32,7 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
-from migrations_ops.databases.mariadb.rows import has_long_floats, write_rows
+from migrations_ops.databases.mariadb.rows import ROWS_MODE, has_long_floats, write_rows
 from migrations_ops.databases.mariadb.sums import table_sizes
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
 from migrations_ops.errors import StepFailed
@@ -49,6 +49,9 @@ _OPTIONS = (
     "--skip-dump-date", "--default-character-set=utf8mb4", "--max-allowed-packet=1G",
 )  # fmt: skip
 _PROGRAMS = ("--routines", "--events")
+# How mariadb-dump lets its rows be read; a date such as the 31st of February would become zero.
+_MODE = (b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */", f"SQL_MODE='{ROWS_MODE}' */".encode())
+_HEAD = 4096
 _OF_MYSQL = ("--set-gtid-purged=OFF", "--column-statistics=0")
 
 
@@ -68,13 +71,14 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
         tools = require_tools(connection)
         size = sum(table_sizes(connection, address.database).values())
         run = _Run(tools, address, _of_kind(tools, connection))
+        default = _default_of(connection)
         rows = connection if has_long_floats(connection) else None
         if rows is None:
             connection.rollback()  # else it would keep others from changing what it has read
         descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                _write(run, rows, file, _Headway(progress, size))
+                _write(run, rows, default, file, _Headway(progress, size))
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException as error:
@@ -91,11 +95,22 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
         close(connection)
 
 
-def _write(run: _Run, rows: Connection | None, file: IO[bytes], headway: _Headway) -> None:
+def _default_of(connection: Connection) -> bytes:
+    """A statement that gives a database, whatever its name, the character set of this one."""
+    [(charset, collation)] = ask(
+        connection, "SELECT @@character_set_database, @@collation_database"
+    )
+    return f"ALTER DATABASE CHARACTER SET {charset} COLLATE {collation};\n".encode()
+
+
+def _write(
+    run: _Run, rows: Connection | None, default: bytes, file: IO[bytes], headway: _Headway
+) -> None:
     """Pack all that mariadb-dump says into a file.
 
     :param rows: the connection by whose snapshot the rows are read, where mariadb-dump would
         shorten some; else it writes them itself.
+    :param default: a statement that comes first.
     """
     packed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     blocks: Iterator[bytes] = run.blocks(*_PROGRAMS, "--triggers")
@@ -106,11 +121,28 @@ def _write(run: _Run, rows: Connection | None, file: IO[bytes], headway: _Headwa
             # Not before the rows, which would set them off.
             run.blocks("--triggers", "--no-data", "--no-create-info"),
         )
-    for block in blocks:
+    for block in _with_default(blocks, default):
         file.write(packed.compress(block))
         headway.add(len(block))
     file.write(packed.flush())
     headway.end()
+
+
+def _with_default(blocks: Iterator[bytes], default: bytes) -> Iterator[bytes]:
+    """Its first line may be one that switches the client's own commands off."""
+    first, end, rest = next(blocks, b"").partition(b"\n")
+    yield first + end + default + rest
+    yield from blocks
+
+
+def _with_mode(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) >= _HEAD:
+            break
+    yield head.replace(*_MODE, 1)
+    yield from blocks
 
 
 def _of_kind(tools: Tools, connection: Connection) -> tuple[str, ...]:
@@ -160,7 +192,7 @@ class _Run:
             argv += [*what, "--", self.address.database]
             with process.piped(argv, variables, errors, fed=False) as run:
                 assert run.stdout is not None
-                for block in _read_ahead(run.stdout):
+                for block in _with_mode(_read_ahead(run.stdout)):
                     told.forget()
                     tail = (tail + block)[-200:]
                     yield block
@@ -228,6 +260,8 @@ def restore(
         "--binary-mode", "--comments", "--default-character-set=utf8mb4",
         "--max-allowed-packet=1G", f"--database={address.database}",
     ]  # fmt: skip
+    if tools.is_mariadb:
+        argv.append("--init-command=SET SESSION max_statement_time=0")
     with credentials(address) as (told, variables), tempfile.TemporaryFile() as errors:
         command = [tools.client, f"--defaults-file={told.file}", *argv]
         with process.piped(command, variables, errors, fed=True) as run:

@@ -11,7 +11,10 @@ from migrations_ops.databases.mariadb.connect import (
     Connection,
     account_of,
     ask,
+    is_mariadb,
     may_name_definers,
+    quoted,
+    server_version,
 )
 from migrations_ops.errors import StepFailed
 
@@ -27,13 +30,13 @@ UNION ALL SELECT trigger_name, definer FROM information_schema.triggers
 UNION ALL SELECT event_name, definer FROM information_schema.events
     WHERE event_schema = %(database)s ORDER BY 1"""
 # The server's own list; its names are written as those of files are.
-_REFERRING = """SELECT FOR_NAME FROM information_schema.INNODB_SYS_FOREIGN
+_REFERRING = """SELECT DISTINCT FOR_NAME FROM information_schema.INNODB_SYS_FOREIGN
     WHERE HEX(REF_NAME) LIKE CONCAT(HEX(CONVERT(%s USING filename)), '2F%%')
     AND HEX(FOR_NAME) NOT LIKE CONCAT(HEX(CONVERT(%s USING filename)), '2F%%') ORDER BY 1"""
 # What every role may ask, of the tables that it sees.
-_REFERRING_SEEN = """SELECT CONCAT(constraint_schema, '/', table_name)
+_REFERRING_SEEN = """SELECT DISTINCT constraint_schema, table_name
     FROM information_schema.referential_constraints
-    WHERE unique_constraint_schema = %s AND constraint_schema <> %s ORDER BY 1"""
+    WHERE unique_constraint_schema = %s AND constraint_schema <> %s ORDER BY 1, 2"""
 
 
 def why_not_ours(connection: Connection, database: str) -> str:
@@ -52,6 +55,28 @@ def why_not_ours(connection: Connection, database: str) -> str:
             f" {_listed(outside)}. Drop these foreign keys, and create them again afterwards"
         )
     return ""
+
+
+def why_not_seen(connection: Connection, database: str) -> str:
+    """Why a backup could not hold all of a database; empty where it could.
+
+    :raises pymysql.MySQLError: the server cannot be asked.
+    """
+    rows = ask(
+        connection,
+        "SELECT DISTINCT routine_name FROM information_schema.routines"
+        " WHERE routine_schema = %s AND routine_definition IS NULL ORDER BY 1",
+        database,
+    )
+    if not rows:
+        return ""
+    grant = "GRANT SELECT ON mysql.proc"
+    if is_mariadb(connection) and server_version(connection) >= (11, 3):
+        grant = f"GRANT SHOW CREATE ROUTINE ON {quoted(database)}.*"
+    return (
+        f"this role may not see the text of {_listed([str(name) for (name,) in rows])}, which"
+        f" others have defined. {grant} TO {account_of(connection)}"
+    )
 
 
 def require_ours(connection: Connection, database: str) -> None:
@@ -74,12 +99,24 @@ def _defined_by_others(connection: Connection, database: str) -> list[str]:
 
 
 def find_referring(connection: Connection, database: str) -> list[str]:
-    """The tables of other databases that have foreign keys to this one, as far as they are seen."""
+    """The tables of other databases that have foreign keys to this one.
+
+    Without the right PROCESS, these are tables that the role may do more with than read.
+    """
     try:
         rows = ask(connection, _REFERRING, database, database)
-    except pymysql.MySQLError:  # it takes the right PROCESS
+    except pymysql.MySQLError:
         rows = ask(connection, _REFERRING_SEEN, database, database)
-    return list(dict.fromkeys(str(name).replace("/", ".", 1) for (name,) in rows))
+        return [f"{schema}.{table}" for schema, table in rows]
+    return [
+        ".".join(_spoken(connection, part) for part in str(name).split("/")) for (name,) in rows
+    ]
+
+
+def _spoken(connection: Connection, name: str) -> str:
+    """The name of what has a file of that name."""
+    hexadecimal = name.encode().hex()
+    return str(ask(connection, f"SELECT CONVERT(_filename 0x{hexadecimal} USING utf8mb4)")[0][0])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -26,6 +26,8 @@ _EVENT = re.compile(
     rb"(/\*!50106 EVENT " + _NAME + rb" ON SCHEDULE (?:" + _LITERAL + rb"|[^`'])*?"
     rb"ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b"
 )
+# Around programs that were made when the database had another default than it has now.
+_ALTER = re.compile(rb"ALTER DATABASE (" + _NAME + rb") (?=CHARACTER SET )")
 # A client command of newer dumps, which older clients do not know, and batch mode does not need.
 _SANDBOX = re.compile(rb"\A/\*M?!999999\\- [^\n]*\n")
 _DATA = (b"INSERT INTO ", b"(")
@@ -81,14 +83,23 @@ class Rewriting:
             return line
         if self._in_programs:
             begins, self._begins = self._begins, line.rstrip().endswith(b";;")
-            return self._program(line) if begins and _PROGRAM.match(line) else line
+            if begins and _PROGRAM.match(line):
+                return self._program(line)
+            return self._of_target(line) if begins else line
         if line.startswith(_DATA):
             return line
         if _VIEW.match(line):
             return self._without_definer(line)
         if self._own is not None and not line.startswith(b"--"):
-            return _renamed(line, self._own, self.target)
+            return _renamed(self._of_target(line), self._own, self.target)
         return line
+
+    def _of_target(self, line: bytes) -> bytes:
+        """The database that was copied must not be altered by what fills another one."""
+        found = _ALTER.match(line)
+        if found is None or found[1] != _quoted(self.source):
+            return line
+        return b"ALTER DATABASE " + _quoted(self.target) + line[found.end(1) :]
 
     def _program(self, line: bytes) -> bytes:
         if not self.events:

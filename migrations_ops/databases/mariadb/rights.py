@@ -9,6 +9,7 @@ import pymysql
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
+    account_of,
     ask,
     close,
     connect,
@@ -20,6 +21,7 @@ from migrations_ops.databases.mariadb.connect import (
     server_version,
 )
 from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.ours import why_not_ours, why_not_seen
 from migrations_ops.databases.mariadb.schema import find_own_names
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
@@ -37,13 +39,14 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
         with promptly(connection):
             found = [*_of_server(connection, address)]
             user = str(ask(connection, "SELECT CURRENT_USER()")[0][0])
+            account = account_of(connection)
     finally:
         close(connection)
-    return [*found, *_of_programs(address), *_of_copies(copies, user)]
+    return [*found, *_of_programs(address), *_of_copies(copies, user, account)]
 
 
 def _of_programs(address: Address) -> Iterator[Finding]:
-    """What names its own database works on that also from a copy under another name."""
+    """What is in it that cannot be copied, or put back, or not without harm."""
     try:
         connection = connect(address, "rights")
     except pymysql.MySQLError as error:
@@ -58,6 +61,12 @@ def _of_programs(address: Address) -> Iterator[Finding]:
                 " that name"
             )
             yield Finding("names-itself", "error", message, name)
+        if why := why_not_seen(connection, address.database):
+            message = f"no backup of {address.label} could be taken: {why}"
+            yield Finding("no-copies", "error", message, address.database)
+        if why := why_not_ours(connection, address.database):
+            message = f"no backup could take the place of {address.label}: {why}"
+            yield Finding("no-restore", "error", message, address.database)
     finally:
         close(connection)
 
@@ -84,14 +93,13 @@ def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
         yield Finding("no-clients", "error", message, label)
 
 
-def _of_copies(copies: Copies, user: str) -> Iterator[Finding]:
+def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
     """What a role may make is known by making it: an empty database, which goes at once."""
     try:
         copies.drop(copies.make())
     except (StepFailed, pymysql.MySQLError):
-        name, _, host = user.rpartition("@")
         pattern = OWN.replace("_", r"\_")
-        grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO '{name}'@'{host}'"
+        grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
         message = (
             f"{user} may not make databases on {copies.place.host or 'its server'}, so that no"
             f" backup could be verified by restoring it. {grant}; or name a database of another"

@@ -22,12 +22,14 @@ _STATEMENT = 1 << 19
 _TO_ESCAPE = re.compile(rb"[\\'\0\n\r\x1a]")
 _ESCAPED = {b"\\": rb"\\", b"'": rb"\'", b"\0": rb"\0", b"\n": rb"\n", b"\r": rb"\r",
             b"\x1a": rb"\Z"}  # fmt: skip
+# A date such as the 31st of February, which a server may be set to allow, has to stay.
+ROWS_MODE = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
 _BEFORE = (
     b"/*!40101 SET NAMES utf8mb4 */;\n"
     b"SET @was_time_zone=@@time_zone, time_zone='+00:00';\n"
     b"SET @was_unique=@@unique_checks, unique_checks=0;\n"
     b"SET @was_foreign=@@foreign_key_checks, foreign_key_checks=0;\n"
-    b"SET @was_mode=@@sql_mode, sql_mode='NO_AUTO_VALUE_ON_ZERO';\n"
+    b"SET @was_mode=@@sql_mode, sql_mode='" + ROWS_MODE.encode() + b"';\n"
     b"SET @was_autocommit=@@autocommit, autocommit=0;\n"
 )
 _AFTER = (
@@ -96,7 +98,8 @@ def _insertions(
         kinds += ["text", "text"]
     head = f"INSERT INTO {quoted(table)} ({', '.join(names)}) VALUES\n".encode()
     with connection.cursor(SSCursor) as cursor:
-        cursor.execute(f"SELECT {', '.join(values)} FROM {_source(table, versioned)}")
+        # All columns may follow from nothing: then a row says nothing but that it is there.
+        cursor.execute(f"SELECT {', '.join(values) or 1} FROM {_source(table, versioned)}")
         waiting: list[bytes] = []
         size = 0
         for row in cursor:

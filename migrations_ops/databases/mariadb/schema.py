@@ -350,4 +350,19 @@ def _as_on_the_primary(told: list[Word]) -> Iterator[Word]:
             yield word
 
 
-_READERS: tuple[Callable[[_Catalog], Facts], ...] = (_tables, _views, _sequences, _programs)
+def _defaults(catalog: _Catalog) -> Facts:
+    """What tables and columns get that name no character set; the database's name is no fact."""
+    [(charset, collation)] = catalog.ask(
+        "DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA"
+        " WHERE SCHEMA_NAME = %s"
+    )
+    yield f"schema {shown('character set')}", f"default {charset} collate {collation}"
+
+
+_READERS: tuple[Callable[[_Catalog], Facts], ...] = (
+    _defaults,
+    _tables,
+    _views,
+    _sequences,
+    _programs,
+)

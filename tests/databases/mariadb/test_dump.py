@@ -453,3 +453,86 @@ def test_a_backup_is_written_and_read_in_pieces(small: ServerDatabase, tmp_path:
     assert len(gzip.decompress((tmp_path / "b").read_bytes())) > 12_000_000
     assert most < 9_000_000
     assert small.server.execute("SELECT COUNT(*) FROM copy.t") == [(400_002,)]
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_a_backup_holds_the_default_of_the_database_and_changes_no_other(
+    mariadb_database: ServerDatabase, tmp_path: Path, number: str
+) -> None:
+    """mariadb-dump alters a database by its name around programs that were made under another
+    default."""
+    run(
+        mariadb_database,
+        "ALTER DATABASE COLLATE latin1_german2_ci",
+        "CREATE TABLE t (a FLOAT)",
+        f"INSERT INTO t VALUES ({number})",
+        "CREATE FUNCTION f() RETURNS VARCHAR(9) RETURN 'x'",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    )
+    before = content_of(address_of(mariadb_database))
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    run(mariadb_database, "ALTER DATABASE CHARACTER SET latin2")
+    changed = content_of(address_of(mariadb_database))
+    copy = fresh(mariadb_database)
+    restore(tmp_path / "b", copy, None)
+    assert content_of(address_of(mariadb_database)) == changed
+    assert content_of(copy) == before
+    # By hand, into whatever database.
+    mariadb_database.server.create_database("by_hand")
+    assert isinstance(mariadb_database.server, MariaServer)
+    mariadb_database.server.client(
+        "mariadb", "by_hand", given=gzip.decompress((tmp_path / "b").read_bytes())
+    )
+    assert (
+        content_of(copy.of_database("by_hand"))[0]['schema "character set"']
+        == (before[0]['schema "character set"'])
+    )
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_dates_that_the_calendar_lacks_and_rows_of_nothing_come_back(
+    mariadb_database: ServerDatabase, tmp_path: Path, number: str
+) -> None:
+    run(
+        mariadb_database,
+        "SET SESSION sql_mode = 'ALLOW_INVALID_DATES'",
+        "CREATE TABLE t (a FLOAT, d DATE)",
+        f"INSERT INTO t VALUES ({number}, '2024-02-31')",
+        "CREATE TABLE computed (a INT AS (1) STORED)",
+        "INSERT INTO computed VALUES (), ()",
+    )
+    before = content_of(address_of(mariadb_database))
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    copy = fresh(mariadb_database)
+    run(mariadb_database, "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+        name="copy")  # fmt: skip
+    restore(tmp_path / "b", copy, None)
+    assert content_of(copy) == before
+    with session(mariadb_database, "copy") as connection:
+        assert str(ask(connection, "SELECT CAST(d AS CHAR) FROM t")[0][0]) == "2024-02-31"
+
+
+def test_a_value_that_is_too_long_for_the_server_is_told_with_the_cure(
+    small: ServerDatabase, tmp_path: Path
+) -> None:
+    run(small, "CREATE TABLE long_ones (b LONGBLOB)",
+        "INSERT INTO long_ones VALUES (REPEAT('x', 9 << 20))")  # fmt: skip
+    dump(address_of(small), tmp_path / "b", None)
+    with pytest.raises(StepFailed) as caught:
+        restore(tmp_path / "b", fresh(small), None)
+    assert "Raise max_allowed_packet on the server to more than twice" in caught.value.next
+
+
+def test_a_limit_that_is_meant_for_an_application_does_not_end_our_work(
+    everything: ServerDatabase, tmp_path: Path
+) -> None:
+    server = everything.server
+    server.execute("SET GLOBAL max_statement_time = 0.5")
+    try:
+        with session(everything) as connection:
+            assert ask(connection, "SELECT SLEEP(0.7)") == [(0,)]
+        dump(address_of(everything), tmp_path / "b", None)
+    finally:
+        server.execute("SET GLOBAL max_statement_time = 0")

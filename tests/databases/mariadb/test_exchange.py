@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -112,3 +113,96 @@ def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatab
         assert read_schema(again, "") == before
         assert ask(again, "SELECT id FROM v") == [(1,)]
     assert "exchange_kept" not in server.databases()
+
+
+# In the order of SHOW CREATE; what follows the collations says when it was made.
+SHOWN = {"FUNCTION f": 6, "PROCEDURE p": 6, "TRIGGER g": 6, "EVENT e": 7, "VIEW v": 4}
+
+
+def test_what_is_made_anew_has_its_own_session(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    def shown() -> dict[str, object]:
+        with session(mariadb_database) as connection:
+            return {
+                what: ask(connection, f"SHOW CREATE {what}")[0][:end] for what, end in SHOWN.items()
+            }
+
+    mode = "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"
+    run(mariadb_database, "ALTER DATABASE COLLATE latin1_german2_ci",
+        f"SET SESSION sql_mode = '{mode}', collation_connection = latin2_croatian_ci,"
+        " time_zone = '+05:00', character_set_client = utf8mb3",
+        "CREATE TABLE t (a VARCHAR(20))",
+        r"""CREATE FUNCTION f() RETURNS VARCHAR(20) RETURN 'a\b'""",
+        """CREATE PROCEDURE p() SELECT 'a' AS "b" """,
+        """CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW."a" = 'x'""",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 12:00:00' DO SELECT 1",
+        "CREATE VIEW v AS SELECT 'x' AS a",
+        "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")  # fmt: skip
+    before = shown()
+    database = engine(mariadb_database)
+    with database.hold("restore", 0):
+        database.back_up(tmp_path / "b", "alembic_version", None)
+        run(mariadb_database, *(f"DROP {what}" for what in SHOWN),
+            "ALTER DATABASE CHARACTER SET latin2")  # fmt: skip
+        database.restore_from(tmp_path / "b", "alembic_version", None)
+    assert shown() == before
+    with session(mariadb_database) as connection:
+        assert ask(connection, "SELECT @@collation_database") == [("utf8mb4_unicode_ci",)]
+        assert ask(connection, "SELECT COLLATION(a) FROM v") == [("latin2_croatian_ci",)]
+
+
+@pytest.mark.parametrize("privileged", [True, False])
+def test_a_database_to_which_others_refer_is_not_restored_and_doctor_says_so(
+    mariadb_database: ServerDatabase, tmp_path: Path, privileged: bool
+) -> None:
+    server, name = mariadb_database.server, mariadb_database.name
+    run(mariadb_database, "CREATE TABLE parents (id INT PRIMARY KEY)",
+        "CREATE TABLE own (id INT, FOREIGN KEY (id) REFERENCES parents (id))")  # fmt: skip
+    address = make_role(mariadb_database, "ALL")
+    server.execute(r"GRANT ALL ON `migrations\_ops\_%`.* TO plain@'%'")
+    database = replace(MariaDB.from_url(server.url(name)), summed=True)
+    if not privileged:
+        url = server.url(name, user="plain", password=address.password)
+        database = replace(MariaDB.from_url(url), summed=True)
+    assert database.find_obstacles() == []
+    other = server.create_database("other-one")
+    server.execute(f"GRANT INSERT ON `{other}`.* TO plain@'%'")
+    server.execute(f"CREATE TABLE `{other}`.`a child` (id INT PRIMARY KEY,"
+                   f" FOREIGN KEY (id) REFERENCES {name}.parents (id))")  # fmt: skip
+    [found] = database.find_obstacles()
+    assert (found.code, found.severity) == ("no-restore", "error")
+    assert "other-one.a child" in found.message
+    with database.hold("restore", 0):
+        database.back_up(tmp_path / "b", "alembic_version", None)
+        with pytest.raises(StepFailed) as caught:
+            database.restore_from(tmp_path / "b", "alembic_version", None)
+    assert "other-one.a child" in caught.value.what
+    assert kept(mariadb_database) == []
+    server.drop_database(other)  # before the one to which it refers
+
+
+def test_what_others_have_defined_is_found_beforehand_with_grants_that_can_be_typed(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    server = mariadb_database.server
+    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT id FROM t",
+        "CREATE FUNCTION f() RETURNS INT RETURN 1",
+        "CREATE VIEW migrations_ops_ledger AS SELECT '[]' AS ledger")  # fmt: skip
+    make_role(mariadb_database, "ALL")
+    url = server.url(mariadb_database.name, user="plain", password="word")
+    database = replace(MariaDB.from_url(url), summed=True)
+    typed = []
+    for _ in range(3):
+        found = database.find_obstacles()
+        if not found:
+            break
+        typed.append(found[0].code)
+        [grant] = re.findall(r"GRANT .* TO `plain`@`%`", found[0].message)
+        server.execute(grant)
+    assert sorted(typed) == ["no-copies", "no-copies", "no-restore"]
+    assert database.find_obstacles() == []
+    with database.hold("restore", 0):
+        before = database.back_up(tmp_path / "b", "alembic_version", None)
+        run(mariadb_database, "DROP VIEW v")
+        assert database.restore_from(tmp_path / "b", "alembic_version", None).now == before

@@ -117,6 +117,30 @@ def test_where_the_blocks_end_makes_no_difference(at: int) -> None:
     assert cut == whole
 
 
+ALTERED = b"""-- MariaDB dump
+-- Host: 127.0.0.1    Database: sh`op
+ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
+DELIMITER ;;
+ALTER DATABASE `sh``op` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;;
+/*!50106 CREATE*/ /*!50117 DEFINER=`root`@`%`*/ /*!50106 EVENT `e` ON SCHEDULE EVERY 1 DAY DO BEGIN
+ALTER DATABASE `sh``op` CHARACTER SET latin1;
+END */ ;;
+DELIMITER ;
+ALTER DATABASE `sh``op` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;
+"""
+
+
+def test_what_fills_another_database_does_not_alter_the_one_that_was_copied() -> None:
+    now = rewritten(ALTERED, Rewriting("copy"))
+    altered = [line for line in now.splitlines() if line.startswith(b"ALTER")]
+    assert altered == [
+        b"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;",
+        b"ALTER DATABASE `copy` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;;",
+        b"ALTER DATABASE `sh``op` CHARACTER SET latin1;",  # in a body
+        b"ALTER DATABASE `copy` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;",
+    ]
+
+
 @given(st.integers(1, len(DUMP) - 20))
 def test_a_dump_without_its_end_is_not_complete(length: int) -> None:
     rewriting = Rewriting("copy")

@@ -76,7 +76,7 @@ def test_what_is_no_part_of_the_project_is_left_out(mariadb_database: ServerData
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
         "CREATE VIEW migrations_ops_ledger AS SELECT '[]' AS ledger",
     )
-    assert schema_of(mariadb_database) == {}
+    assert set(schema_of(mariadb_database)) == {'schema "character set"'}
     assert "table alembic_version" in schema_of(mariadb_database, "another")
     with session(mariadb_database) as connection:
         assert read_tables(connection) == ["alembic_version"]
@@ -234,6 +234,14 @@ def test_table_of_the_databases_name_is_no_database(mariadb_database: ServerData
         assert find_own_names(connection) == ["procedure leads"]
 
 
+def test_what_tables_get_that_name_no_character_set_is_told(
+    mariadb_database: ServerDatabase,
+) -> None:
+    run(mariadb_database, "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    told = schema_of(mariadb_database)['schema "character set"']
+    assert told == "default utf8mb4 collate utf8mb4_unicode_ci"
+
+
 def test_a_body_that_this_role_may_not_see_is_said_to_be_hidden(
     mariadb_database: ServerDatabase,
 ) -> None:
@@ -257,5 +265,5 @@ def test_many_tables_take_few_questions(
 
     with session(mariadb_database) as connection:
         monkeypatch.setattr(pymysql.connections.Connection, "_execute_command", counted)
-        assert len(read_schema(connection, "")) == 3 * 150
+        assert len(read_schema(connection, "")) == 1 + 3 * 150
     assert len(asked) < 15
