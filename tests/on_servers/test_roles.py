@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from tests.on_servers.support import content, copies
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
@@ -139,6 +142,30 @@ def test_documented_role_releases_on_mariadb(mariadb_filled: ServerShop) -> None
     done = shop.invoke("release-migration")
     assert done.code == 0, done.err
     assert shop.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
+    back = shop.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert back.code == 0, back.err
+
+
+def test_documented_statements_make_the_role_on_mariadb(mariadb_filled: ServerShop) -> None:
+    """As docs/servers.md has them, but for the names of the databases and the password."""
+    shop = mariadb_filled
+    server = shop.prod_database.server
+    page = Path(__file__).parents[2] / "docs" / "servers.md"
+    sql = [
+        statement.strip()
+        for block in re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for statement in block.split(";")
+        if "`release`" in statement
+    ]
+    assert len(sql) == 5
+    for statement in sql:
+        for database in (shop.dev_database, shop.prod_database):
+            told = statement.replace("'...'", f"'{WORD}'").replace("shop.*", f"{database.name}.*")
+            server.execute(told.replace("CREATE USER", "CREATE USER IF NOT EXISTS"))
+    shop.prod_database.execute("CREATE FUNCTION f() RETURNS INT RETURN 1")
+    as_role(shop, "release")
+    done = shop.invoke("release-migration")
+    assert done.code == 0, done.err
     back = shop.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
     assert back.code == 0, back.err
 
