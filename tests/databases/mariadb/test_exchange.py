@@ -206,3 +206,24 @@ def test_what_others_have_defined_is_found_beforehand_with_grants_that_can_be_ty
         before = database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, "DROP VIEW v")
         assert database.restore_from(tmp_path / "b", "alembic_version", None).now == before
+
+
+def test_packages_and_the_order_of_triggers_come_back(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    spec = "CREATE OR REPLACE PACKAGE k AS FUNCTION a RETURN INT; {} END"
+    body = (
+        "CREATE OR REPLACE PACKAGE BODY k AS FUNCTION a RETURN INT AS BEGIN RETURN 1; END; {} END"
+    )
+    more = "FUNCTION b RETURN INT"
+    run(mariadb_database, "CREATE TABLE t (a INT)",
+        *(f"CREATE TRIGGER {name} BEFORE INSERT ON t FOR EACH ROW {place} SET NEW.a = 1"
+          for name, place in (("y", ""), ("x", "PRECEDES y"), ("z", "FOLLOWS x"))),
+        "SET sql_mode = ORACLE", spec.format(""), body.format(""))  # fmt: skip
+    database = engine(mariadb_database)
+    with database.hold("restore", 0):
+        before = database.back_up(tmp_path / "b", "alembic_version", None)
+        run(mariadb_database, "DROP TRIGGER z", "SET sql_mode = ORACLE", spec.format(f"{more};"),
+            body.format(f"{more} AS BEGIN RETURN 2; END;"))  # fmt: skip
+        assert database.restore_from(tmp_path / "b", "alembic_version", None).now == before
+    assert database.fingerprint("alembic_version") == before
