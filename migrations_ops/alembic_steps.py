@@ -291,6 +291,8 @@ def orders_for(
         "step_lock": facts is not None and instead is None and database.folder is None,
         "step_wait": project.settings.wait,
         "watched": watched,
+        "version_table": environment.version_table,
+        "version_table_schema": environment.version_table_schema,
     }
 
 

@@ -37,6 +37,8 @@ from migrations_ops.status import Place, Standing, stand
 from migrations_ops.words import counted, human_size, see_env_py
 from migrations_ops.work import Work
 
+# How often, in seconds, a server that does not answer is asked again.
+_AGAIN = 0.2
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
 
@@ -395,6 +397,15 @@ def settle(
     :raises NeedsAPerson: it could not be put back.
     """
     environment, database = standing.environment, standing.database
+    silent = _await_server(work, standing)
+    if silent and database.is_transactional and not (force or upgraded):
+        name = environment.name
+        raise StepFailed(
+            f"{reason[:1].upper()}{reason[1:]}, and its server does not answer: {silent}.",
+            untouched=f"Nothing of it was committed, so that {name} ({database.label}) is as it was"
+            " when the server is there again.",
+            next="Start the server, and type the same again: it looks before it begins.",
+        )
     if backup is None:
         return _settle_new(standing)
     shelf = Shelf.of(work.project.settings, environment)
@@ -418,6 +429,21 @@ def settle(
             next=f"Type: invoke restore --env {environment.name} --backup {backup.name} --yes",
         ) from error
     return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
+
+
+def _await_server(work: Work, standing: Standing) -> str:
+    """Why a database still cannot be looked at after a while; empty where it can be.
+
+    A server of which one process was killed starts anew by itself.
+    """
+    if standing.database.folder is not None:
+        return ""
+    until = time.monotonic() + work.project.settings.wait
+    while True:
+        trouble = standing.database.look(standing.environment.version_table).trouble
+        if not trouble or time.monotonic() >= until:
+            return trouble
+        time.sleep(_AGAIN)
 
 
 def _settle_new(standing: Standing) -> str:

@@ -134,7 +134,10 @@ class Destination:
     def refuse(self, opened: str, meant: str = "") -> None:
         """:raises WrongDatabase: always; the parent has been told."""
         meant = meant or f"{self._orders.environment} is {self._orders.name}"
-        message = f"env.py opened {opened}, but {meant}"
+        self.refuse_as(f"env.py opened {opened}, but {meant}")
+
+    def refuse_as(self, message: str) -> None:
+        """:raises WrongDatabase: always; the parent has been told."""
         # Said here, since an env.py may swallow the exception.
         self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
         raise WrongDatabase(message)

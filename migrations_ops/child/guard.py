@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .driver import MARIADB, POSTGRESQL, SQLITE, family_of
@@ -85,12 +85,14 @@ def wrap_configure(
     transactions: AllTransactions,
     tracing: Tracing,
     ledger: Ledger,
+    place: Callable[[Any, Mapping[str, Any]], None] | None = None,
 ) -> None:
     """From now on ``context.configure`` makes a run transactional where the database can do that,
     and has the revisions traced and noted in the ledger.
 
     :param prove: is given the connection first, and the schema of the version table if that is
         not the usual one; raises if it is not the connection that is meant.
+    :param place: is given the connection and all options then; raises if the version is elsewhere.
     """
     from alembic.runtime.environment import EnvironmentContext
 
@@ -99,6 +101,8 @@ def wrap_configure(
     def configure(context: Any, connection: Any = None, *more: Any, **options: Any) -> None:
         if connection is not None:
             prove(connection, options.get("version_table_schema"))
+            if place is not None:
+                place(connection, options)
             if transactions.changes:
                 options |= _whole(connection, options, transactions)
         _follow_steps(context, transactions, tracing, ledger)

@@ -36,7 +36,7 @@ DIALECT = "--dialect="
 # What env.py and the guards would import one after the other once the orders are there.
 _AHEAD = (
     "alembic.config", "sqlalchemy.orm", "logging.config",
-    ".destination", ".guard", ".ledger", ".tracing", ".transactions",
+    ".destination", ".guard", ".ledger", ".tracing", ".transactions", ".version_place",
 )  # fmt: skip
 _OF_SERVERS = (".connections", ".sessions")
 
@@ -234,6 +234,7 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     from .ledger import Ledger
     from .servers import is_server
     from .tracing import Tracing
+    from .version_place import VersionPlace
 
     destination = Destination(orders, events)
     ledger = Ledger(orders, events)
@@ -254,7 +255,8 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     destination.install()
     transactions.install()
     tracing.install()
-    wrap_configure(prove, transactions, tracing, ledger)
+    place = VersionPlace(orders, destination.refuse_as)
+    wrap_configure(prove, transactions, tracing, ledger, place.require_known)
     return transactions, tracing
 
 

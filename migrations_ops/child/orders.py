@@ -42,6 +42,9 @@ class Orders:
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
     watched: bool = False
+    # Where the version is to be; a table of None means that anything goes.
+    version_table: str | None = None
+    version_table_schema: str | None = None
 
     @classmethod
     def from_line(cls, line: bytes) -> Orders:

@@ -93,8 +93,11 @@ class Address:
 
 def _is_torn(found: re.Match[str]) -> bool:
     """Whether a sign that was not written as %XX has put a part of the password elsewhere."""
-    _, _, after = (found["database"] or "").partition(":")
-    return "@" in (found["host"] or "") or "@" in after
+    database = found["database"] or ""
+    _, _, after = database.partition(":")
+    # Of `user:a@b/c@host/name` the password would end at the first one.
+    is_second = found["password"] is not None and "@" in database
+    return is_second or "@" in (found["host"] or "") or "@" in after
 
 
 def _unreadable(url: str, why: str) -> ConfigurationError:

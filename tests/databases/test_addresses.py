@@ -146,3 +146,11 @@ def test_an_unreadable_url_is_refused_without_its_password(url: str) -> None:
     assert "hidden-word" not in told
     assert raised.value.what.startswith("The postgresql URL ")
     assert "%XX" in raised.value.next
+
+
+@pytest.mark.parametrize("password", ["hunter2@Xk9/Zq7secret", "a@b/c@d", "x@y/z:w"])
+def test_password_with_signs_that_were_not_escaped_is_never_shown(password: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Address.of(f"postgresql://release:{password}@db.example:5432/shop")
+    assert not any(part in str(raised.value) for part in ("Zq7secret", "c@d", "z:w"))
+    assert "%XX" in str(raised.value)

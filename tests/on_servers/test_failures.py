@@ -301,6 +301,30 @@ def test_what_is_killed_in_the_middle_leaves_postgres_as_it_was(
     assert content(shop.dev_database) == before
 
 
+def test_server_that_dies_under_prod_is_said_so_and_no_restore_is_advised(
+    postgres_filled: ServerShop,
+) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, f'{COLUMN}\n    op.execute("SELECT pg_sleep(2)")')
+    prod = shop.prod_database
+    before = content(prod)
+    running = shop.start("release-migration")
+    asleep = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%'"
+        f" AND datname = '{prod.name}' AND pid <> pg_backend_pid()"
+    )
+    wait_for(lambda: prod.execute(asleep) != [(0,)], 60)
+    prod.server.kill()
+    _, told = running.communicate(timeout=90)
+    prod.server.start()
+    assert running.returncode == 3, told
+    assert "does not answer" in told
+    assert "invoke restore" not in told
+    assert content(prod) == before
+    again = shop.invoke("release-migration")
+    assert again.code == 0, again.err
+
+
 def kill_child(parent: int) -> None:
     """Kill the step at work: the child of the release that has opened the server."""
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):

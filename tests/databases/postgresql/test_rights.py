@@ -209,6 +209,24 @@ def test_right_that_was_granted_on_by_another_role(postgres_database: ServerData
     assert engine.find_obstacles() == []
 
 
+def test_replication_slot_that_a_restore_leaves_behind_is_named(tmp_path: Path) -> None:
+    server = PostgresServer(wal_level="logical", max_replication_slots="4")
+    try:
+        database = ServerDatabase(server, server.create_database())
+        engine = PostgreSQL.from_url(database.url())
+        assert engine.find_obstacles() == []
+        database.execute("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')")
+        [found] = engine.find_obstacles()
+        assert (found.code, found.severity, found.where) == ("replication-slot", "warning", "cdc")
+        file = tmp_path / "dump"
+        engine.back_up(file, "alembic_version", None)
+        with engine.hold("restore", 0):
+            restored = engine.restore_from(file, "alembic_version", None)
+        assert "pg_drop_replication_slot('cdc')" in restored.kept
+    finally:
+        server.close()
+
+
 def test_copies_on_another_server_do_not_hide_what_a_restore_needs(
     postgres_database: ServerDatabase,
 ) -> None:
