@@ -68,11 +68,13 @@ def _table(change: TableChange, said: Said, environment: str) -> Iterator[Findin
 def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
     if _is_said(pair.before.lower(), change.column.lower(), said):
-        message = f"{counted(change.rows, 'value')} of {where} change, as the revisions say"
+        verb = "changes" if change.rows == 1 else "change"
+        message = f"{counted(change.rows, 'value')} of {where} {verb}, as the revisions say"
         return Finding("changed-values", "note", message, where)
     if (pair.before.lower(), change.column.lower(), "type") in said.altered:
         if not change.lossy:
-            message = f"{counted(change.rows, 'value')} of {where} change their type, and none is"
+            verb = "changes its" if change.rows == 1 else "change their"
+            message = f"{counted(change.rows, 'value')} of {where} {verb} type, and none is"
             return Finding("changed-values", "note", f"{message} lost", where)
         message = (
             f"{counted(change.lossy, 'value')} of {where} would not survive the change of its type"

@@ -150,7 +150,7 @@ FINE: dict[str, tuple[str, str, str]] = {
         "CREATE TABLE meant (id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
         "INSERT INTO meant VALUES (1, 'x', 'x')",
         "op.execute(\"UPDATE main.meant AS m SET b = b, (a) = ('y') WHERE id = 1\")",
-        "1 value of meant.a change, as the revisions say",
+        "1 value of meant.a changes, as the revisions say",
     ),
     "changed-values:many.a": (
         "CREATE TABLE many (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO many VALUES (1, 'x')",

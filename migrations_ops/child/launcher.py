@@ -41,6 +41,8 @@ _AHEAD = (
 _OF_SERVERS = (".connections", ".sessions")
 
 
+# PostgreSQL's word for a transaction in which something has failed before.
+_ABORTED = "25P02"
 # What a failing statement is raised in, and what nobody has to mend.
 _DRIVERS = (
     "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
@@ -206,11 +208,28 @@ def _run(
         return 1
     except Exception as error:
         print(redacted(traceback.format_exc()), file=sys.stderr, end="")
-        _tell_failure(error, transactions.reason(error), tracing.revision, events)
+        reason = transactions.reason(error)
+        _tell_failure(error if reason else _first(error), reason, tracing.revision, events)
         return 1
     finally:
         sys.stdout.flush()
     return 0
+
+
+def _first(error: Exception) -> Exception:
+    """What went wrong first, where this error only says that something did: whoever tidied up
+    after it, as Alembic does after a batch, has failed at the broken transaction."""
+    from .driver import sqlstate_of
+
+    first = error
+    while sqlstate_of(first) == _ABORTED or type(first).__name__ == "PendingRollbackError":
+        cause = first.__cause__ or first.__context__
+        while isinstance(cause, Exception) and sqlstate_of(cause) == _ABORTED:
+            cause = cause.__context__
+        if not isinstance(cause, Exception):
+            return error
+        first = cause
+    return first
 
 
 def _tell_failure(error: Exception, reason: str, revision: str | None, events: Events) -> None:

@@ -66,6 +66,18 @@ def test_failed_upgrade_leaves_postgres_prod_as_it_was(postgres_filled: ServerSh
     require_no_secret(shop, ran)
 
 
+def test_batch_that_fails_tells_what_failed_first(postgres_filled: ServerShop) -> None:
+    batch = (
+        '    with op.batch_alter_table("parents", recreate="always") as batch:\n'
+        '        batch.add_column(sa.Column("more", sa.Integer))'
+    )
+    postgres_filled.add_revision(NEXT, R3, batch)
+    ran = postgres_filled.invoke("upgrade-dev")
+    assert ran.code == 3, ran.err
+    assert "because other objects depend on it" in ran.err, ran.err
+    assert "current transaction is aborted" not in ran.err
+
+
 def test_half_applied_revision_makes_mariadb_prod_dirty(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")

@@ -43,6 +43,8 @@ WHERE current_setting(name, true) IS NOT NULL AND pg_backend_pid() = %s
 """
 # What psycopg itself would look up in os.environ.
 _UNTOLD = {"port": "5432", "hostaddr": "", "target_session_attrs": "any"}
+# How often a session tries to get rid of a timeout that is too short for that very statement.
+_ATTEMPTS = 20
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -91,19 +93,32 @@ def connect(address: Address, purpose: str = "") -> Connection:
     )
     try:
         with promptly(connection):
-            connection.execute(_SESSION, (connection.info.backend_pid,))
+            _set_up(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _set_up(connection: Connection) -> None:
+    own = connection.info.backend_pid
+    for _ in range(_ATTEMPTS):
+        try:
+            if connection.execute("SELECT pg_backend_pid()").fetchone() == (own,):
+                # By itself: what is set for a database may leave the rest no time.
+                connection.execute("SET statement_timeout = 0")
+            break
+        except errors.QueryCanceled:
+            continue
+    connection.execute(_SESSION, (own,))
+
+
 def _hide_variables() -> None:
     """Take PGHOST, PGSERVICE, PGOPTIONS and their like away from libpq, for good.
 
     Not put back: what is set while another thread reads any variable may end the process
-    (setenv(3): MT-Unsafe const:env). ``os.environ`` keeps them for steps
-    that are to have them by name.
+    (setenv(3): MT-Unsafe const:env). ``os.environ`` keeps them for steps that are
+    to have them by name.
     """
     for name in os.environ:
         if name.startswith("PG"):

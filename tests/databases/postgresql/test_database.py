@@ -613,6 +613,12 @@ def test_the_child_and_the_parent_read_the_same_ledger(any_postgres: ServerDatab
 # -- the rest -------------------------------------------------------------------------------------
 
 
+def test_statement_timeout_of_the_database_is_none_for_us(any_postgres: ServerDatabase) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute(f"ALTER DATABASE {quoted(any_postgres.name)} SET statement_timeout = 1")
+    assert {engine.look(TABLE).trouble for _ in range(30)} == {""}
+
+
 def note_begun(database: ServerDatabase, engine: PostgreSQL) -> None:
     """What the child notes before a part of a revision is committed."""
     oids = database.execute("SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid")
