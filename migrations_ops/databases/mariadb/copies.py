@@ -96,7 +96,7 @@ class Copies(ServerCopies):
         :raises StepFailed: it could not be done; the real database is as it was.
         :raises NeedsAPerson: it is not, and what it lacks is written down.
         """
-        kept = f"{OWN}kept_{self.real.database[:24]}_{local_stamp()}"
+        kept = f"{OWN}kept_{self.real.database[:20]}_{local_stamp()}"
         self.make_database(kept)
         try:
             exchange(self.server, self.real.database, new, kept)

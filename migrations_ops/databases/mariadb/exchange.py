@@ -239,7 +239,8 @@ def _move(connection: Connection, record: Record) -> Record:
     told = [f"{record.table} TO {moved.table}"]
     ways = [(record.real, record.kept), (record.new, record.real)]
     if record.moved:
-        ways = [(target, source) for source, target in reversed(ways)]
+        # Not to where they came from, which is thrown away: an application may have written.
+        ways = [(record.real, record.undone), (record.kept, record.real)]
     for source, target in ways:
         for name, _ in _relations(connection, source):
             if name not in (BEFORE, AFTER):
@@ -282,6 +283,7 @@ def _tidy_up(connection: Connection, record: Record) -> None:
 def _go_back(connection: Connection, record: Record) -> None:
     """Let everything be as it was."""
     if record.moved:
+        ask(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(record.undone)}")
         record = _move(connection, record)
     for name in record.placed:
         ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")

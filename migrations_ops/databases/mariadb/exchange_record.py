@@ -45,6 +45,11 @@ class Record:
     moved: bool = False
 
     @property
+    def undone(self) -> str:
+        """The database that gets what ``real`` held meanwhile, if the tables move back."""
+        return f"{self.kept}_undone"
+
+    @property
     def table(self) -> str:
         """Where it is, as SQL."""
         return f"{quoted(self.kept)}.{quoted(AFTER if self.moved else BEFORE)}"

@@ -102,7 +102,7 @@ def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatab
         server.create_database(name)
     run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)",
         "CREATE VIEW v AS SELECT id FROM t")  # fmt: skip
-    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE SEQUENCE q",
+    run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (2)", "CREATE SEQUENCE q",
         "CREATE TABLE u (id INT DEFAULT NEXTVAL(q))", "CREATE TABLE w (id INT)",
         "CREATE VIEW broken AS SELECT id FROM w", "DROP TABLE w", name="exchange_new")  # fmt: skip
     with session(mariadb_database) as connection:
@@ -113,6 +113,8 @@ def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatab
         assert read_schema(again, "") == before
         assert ask(again, "SELECT id FROM v") == [(1,)]
     assert "exchange_kept" not in server.databases()
+    # An application may have written there.
+    assert server.execute("SELECT id FROM exchange_kept_undone.t") == [(2,)]
 
 
 # In the order of SHOW CREATE; what follows the collations says when it was made.

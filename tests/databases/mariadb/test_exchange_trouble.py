@@ -146,7 +146,7 @@ def require_old(two: Two) -> None:
     assert two.now() == two.before
     assert two.real.execute("SELECT a FROM t") == [("old",)]
     assert len(two.grants()) == 2
-    assert two.kept() == []
+    assert [each for each in two.kept() if not each.endswith("_undone")] == []
 
 
 def require_new(two: Two) -> None:
