@@ -102,9 +102,10 @@ def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatab
         server.create_database(name)
     run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)",
         "CREATE VIEW v AS SELECT id FROM t")  # fmt: skip
-    run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (2)", "CREATE SEQUENCE q",
-        "CREATE TABLE u (id INT DEFAULT NEXTVAL(q))", "CREATE TABLE w (id INT)",
-        "CREATE VIEW broken AS SELECT id FROM w", "DROP TABLE w", name="exchange_new")  # fmt: skip
+    run(mariadb_database, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (2)",
+        "CREATE SEQUENCE q", "CREATE TABLE u (id INT DEFAULT NEXTVAL(q))",
+        "CREATE TABLE w (id INT)", "CREATE VIEW broken AS SELECT id FROM w",
+        "DROP TABLE w", name="exchange_new")  # fmt: skip
     with session(mariadb_database) as connection:
         before = read_schema(connection, "")
     with pytest.raises(pymysql.MySQLError):
