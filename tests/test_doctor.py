@@ -52,3 +52,10 @@ def test_an_interpreter_that_is_not_there_is_named(filled: Sandbox) -> None:
     code, found = codes(filled)
     assert code == 1
     assert "prod" in found["unusable"]
+
+
+def test_a_folder_for_backups_that_cannot_be_used_is_named(filled: Sandbox) -> None:
+    (filled.folder / "data/repom/backups").write_text("mine")
+    code, found = codes(filled)
+    assert code == 1
+    assert found["unusable"] == ["dev", "prod"]

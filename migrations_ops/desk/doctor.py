@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
 from migrations_ops.alembic_steps import orders_for, start_step
+from migrations_ops.backups import Shelf
 from migrations_ops.console import Console
 from migrations_ops.environments import Environment
 from migrations_ops.errors import OpsError, Refused
@@ -132,6 +133,9 @@ def _environment(project: Project, name: str) -> list[Finding]:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
     findings += [each for each in database.find_obstacles() if each.code != "unreachable"]
     if standing.look.exists:
+        obstacle = Shelf.of(project.settings, environment).find_obstacle(database)
+        if obstacle:
+            findings.append(Finding("unusable", "error", obstacle.removesuffix("."), name))
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
     return [*dict.fromkeys(findings), *_plugin(project, environment)]
 
