@@ -14,7 +14,9 @@ from migrations_ops.records import Report
 from migrations_ops.recovery import recover
 from migrations_ops.results import Backup
 from migrations_ops.revisions import History, Revision
+from migrations_ops.run_words import in_revision, what_next
 from migrations_ops.runs import Finished, run_recorded
+from migrations_ops.settling import settle
 from migrations_ops.status import (
     Standing,
     advice,
@@ -24,13 +26,7 @@ from migrations_ops.status import (
     stand,
     told_otherwise,
 )
-from migrations_ops.upgrade import (
-    back_up,
-    in_revision,
-    listener,
-    settle,
-    what_next,
-)  # fmt: skip
+from migrations_ops.upgrade import back_up, listener
 from migrations_ops.words import see_env_py
 from migrations_ops.work import Work
 

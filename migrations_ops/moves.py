@@ -10,7 +10,9 @@ from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
 from migrations_ops.results import Finding
+from migrations_ops.run_words import in_revision, revisions_in_words, what_next
 from migrations_ops.runs import Finished, run_recorded
+from migrations_ops.settling import settle
 from migrations_ops.status import (
     Standing,
     require_own,
@@ -18,14 +20,7 @@ from migrations_ops.status import (
     require_upgradable,
     stand,
 )
-from migrations_ops.upgrade import (
-    back_up,
-    in_revision,
-    listener,
-    revisions_in_words,
-    settle,
-    what_next,
-)  # fmt: skip
+from migrations_ops.upgrade import back_up, listener
 from migrations_ops.words import see_env_py
 from migrations_ops.work import Work
 

@@ -20,6 +20,7 @@ from migrations_ops.half_applied import (
 )
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup
+from migrations_ops.settling import structure_is
 from migrations_ops.status import locate, require_readable, stand
 from migrations_ops.unfinished import (
     RECORD,
@@ -29,7 +30,6 @@ from migrations_ops.unfinished import (
     require_readable_records,
     sweep,
 )
-from migrations_ops.upgrade import structure_is
 from migrations_ops.work import Work
 
 # The steps after which an environment is looked at: it was changed, or was about to be.

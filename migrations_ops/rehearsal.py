@@ -16,16 +16,10 @@ from migrations_ops.errors import Interrupted, Refused, StepFailed
 from migrations_ops.losses import without_allowed
 from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Severity
 from migrations_ops.revisions import Revision
+from migrations_ops.run_words import in_revision, ran_to_its_end, revisions_in_words, what_next
+from migrations_ops.settling import settle, structure_is
 from migrations_ops.status import Standing
-from migrations_ops.upgrade import (
-    in_revision,
-    listener,
-    ran_to_its_end,
-    revisions_in_words,
-    settle,
-    structure_is,
-    what_next,
-)
+from migrations_ops.upgrade import listener
 from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
 

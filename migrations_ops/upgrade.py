@@ -16,14 +16,10 @@ from migrations_ops.environments import Environment
 from migrations_ops.errors import (
     ExitCode,
     Interrupted,
-    NeedsAPerson,
-    OpsError,
     Refused,
     StepFailed,
 )
-from migrations_ops.half_applied import is_served, settle_half_applied, stays_upgraded
 from migrations_ops.patience import LOCKED, delays
-from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import (
     Backup,
     Finding,
@@ -32,15 +28,17 @@ from migrations_ops.results import (
     RevisionRun,
     VerifyReport,
 )
+from migrations_ops.run_words import (
+    in_revision,
+    ran_to_its_end,
+    revisions_in_words,
+    what_next,
+)
 from migrations_ops.scripts import digest
+from migrations_ops.settling import settle, structure_is
 from migrations_ops.status import Place, Standing, stand
-from migrations_ops.words import counted, human_size, see_env_py
+from migrations_ops.words import human_size, see_env_py
 from migrations_ops.work import Work
-
-# How often, in seconds, a server that does not answer is asked again.
-_AGAIN = 0.2
-# How SQLite, the system and we ourselves say that nothing could be written any more.
-_NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
 
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
@@ -373,105 +371,6 @@ def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:
     )
 
 
-def settle(
-    work: Work,
-    standing: Standing,
-    backup: Backup | None,
-    reason: str,
-    *,
-    force: bool = False,
-    run: CommandRun | None = None,
-    upgraded: bool = False,
-    whole: bool = False,
-) -> str:
-    """After a failure: prove that the database is as it was, or put it back.
-
-    Rows are not compared unless something else changed: an application may write meanwhile.
-
-    :param force: the upgrade, or part of it, was committed and must go: put the backup back in
-        any case.
-    :param run: how it ended, if somebody knows.
-    :param upgraded: it came to its end, and what it led to must not stay.
-    :param whole: what was committed are whole revisions alone.
-    :returns: a sentence that says how the database is now.
-    :raises NeedsAPerson: it could not be put back.
-    """
-    environment, database = standing.environment, standing.database
-    silent = _await_server(work, standing)
-    if silent and database.is_transactional and not (force or upgraded):
-        name = environment.name
-        raise StepFailed(
-            f"{reason[:1].upper()}{reason[1:]}, and its server does not answer: {silent}.",
-            untouched=f"Nothing of it was committed, so that {name} ({database.label}) is as it was"
-            " when the server is there again.",
-            next="Start the server, and type the same again: it looks before it begins.",
-        )
-    if backup is None:
-        return _settle_new(standing)
-    shelf = Shelf.of(work.project.settings, environment)
-    before = shelf.fingerprint(backup)
-    try:
-        half = database.look(environment.version_table).begun
-        if not upgraded and (half or whole or not database.is_transactional):
-            return settle_half_applied(work, standing, backup, reason, run)
-        if upgraded and is_served(environment, database):
-            raise stays_upgraded(environment, backup, reason)
-        if not force and structure_is(standing, before):
-            return f"{environment.name} is as it was: everything was rolled back."
-        kept = restore_and_prove(work, environment, backup)
-    except NeedsAPerson:
-        raise
-    except (OpsError, OSError, KeyboardInterrupt) as error:
-        raise NeedsAPerson(
-            f"{reason[:1].upper()}{reason[1:]}, and {environment.name} ({database.label})"
-            f" could not be put back: {error}",
-            untouched=f"Its content before is safe in {backup.name}.",
-            next=f"Type: invoke restore --env {environment.name} --backup {backup.name} --yes",
-        ) from error
-    return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
-
-
-def _await_server(work: Work, standing: Standing) -> str:
-    """Why a database still cannot be looked at after a while; empty where it can be.
-
-    A server of which one process was killed starts anew by itself.
-    """
-    if standing.database.folder is not None:
-        return ""
-    until = time.monotonic() + work.project.settings.wait
-    while True:
-        trouble = standing.database.look(standing.environment.version_table).trouble
-        if not trouble or time.monotonic() >= until:
-            return trouble
-        time.sleep(_AGAIN)
-
-
-def _settle_new(standing: Standing) -> str:
-    """Take away what the failed upgrade of a new database left, if nothing is in it."""
-    environment, database = standing.environment, standing.database
-    look = database.look(environment.version_table)
-    if not look.exists or (not look.tables and not look.revisions and not look.trouble):
-        database.remove()
-        # What holds more than tables, functions for example, is not removed.
-        look = database.look(environment.version_table)
-    if not look.exists:
-        return f"{environment.name} does not exist, as before."
-    raise NeedsAPerson(
-        f"The upgrade of {environment.name} failed, and what it began to create is in"
-        f" {database.label}.",
-        untouched="There was no database before, so that there is no backup.",
-        next=f"If nothing in {database.label} is needed, delete it and try again.",
-    )
-
-
-def structure_is(standing: Place, before: Fingerprint) -> bool:
-    """Whether revision and schema of a database are these; its rows may have changed."""
-    if not standing.database.look(standing.environment.version_table).exists:
-        return before == Fingerprint((), {}, {})
-    now = standing.database.fingerprint(standing.environment.version_table)
-    return now.structure_equals(before)
-
-
 def listener(work: Work, environment: Environment | None = None) -> Listener:
     """Shows each revision while it runs, and starts the next child when this one is ready.
 
@@ -487,37 +386,3 @@ def listener(work: Work, environment: Environment | None = None) -> Listener:
             work.record.report.progress(f"revision {event['revision']}")
 
     return on_event
-
-
-def in_revision(run: CommandRun) -> str:
-    return f" in revision {run.failed_revision}" if run.failed_revision else ""
-
-
-def what_next(run: CommandRun) -> str:
-    """What to do after a failure: wait where another process is in the way, else mend it."""
-    if "locked by another process" in run.failure:
-        return "Try again when the other process has finished."
-    if run.sqlstate in LOCKED:
-        tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
-        return (
-            f"Another session held a lock for the whole time{tried}: nothing is to be mended."
-            " Type the same again when it has come to its end."
-        )
-    if any(sign in run.failure for sign in _NO_ROOM):
-        return "See that the disk has room and is well, and try again."
-    return f"Mend it and try again{place(run)}."
-
-
-def place(run: CommandRun) -> str:
-    return f": {run.where}" if run.where else ""
-
-
-def ran_to_its_end(run: CommandRun) -> str:
-    return "the commands ran to their end" if run.commands else "env.py ran to its end"
-
-
-def revisions_in_words(run: CommandRun) -> str:
-    if run.commands:
-        return f"{counted(run.commands, 'command')} of its own; the way back is the backup"
-    statements = sum(revision.statements for revision in run.revisions)
-    return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"

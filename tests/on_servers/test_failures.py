@@ -337,6 +337,30 @@ def test_server_that_dies_under_prod_is_said_so_and_no_restore_is_advised(
     assert again.code == 0, again.err
 
 
+def test_mariadb_that_dies_under_prod_tells_afterwards_that_half_stands_there(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop, prod = mariadb_filled, mariadb_filled.prod_database
+    shop.add_revision(NEXT, R3, f'{COLUMN}\n    op.execute("SELECT SLEEP(2)")')
+    running = shop.start("release-migration")
+    asleep = (
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
+        f" AND db = '{prod.name}'"
+    )
+    wait_for(lambda: prod.execute(asleep) != [(0,)], 60)
+    prod.server.kill()
+    _, told = running.communicate(timeout=90)
+    prod.server.start()
+    assert running.returncode == 4, told
+    assert "does not answer" in told
+    assert "invoke restore" not in told
+    rows = shop.invoke("status-all", "--json").json["environments"]
+    assert rows[1]["state"] == "dirty"
+    again = shop.invoke("release-migration")
+    assert again.code == 1, again.err
+    assert "half applied" in again.err
+
+
 def kill_child(parent: int) -> None:
     """Kill the step at work: the child of the release that has opened the server."""
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):

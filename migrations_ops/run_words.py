@@ -1,0 +1,44 @@
+"""How a run of Alembic ended, and what to do then, in words."""
+
+from __future__ import annotations
+
+from migrations_ops.alembic_steps import CommandRun
+from migrations_ops.patience import LOCKED
+from migrations_ops.words import counted
+
+# How SQLite, the system and we ourselves say that nothing could be written any more.
+_NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
+
+
+def in_revision(run: CommandRun) -> str:
+    return f" in revision {run.failed_revision}" if run.failed_revision else ""
+
+
+def what_next(run: CommandRun) -> str:
+    """What to do after a failure: wait where another process is in the way, else mend it."""
+    if "locked by another process" in run.failure:
+        return "Try again when the other process has finished."
+    if run.sqlstate in LOCKED:
+        tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
+        return (
+            f"Another session held a lock for the whole time{tried}: nothing is to be mended."
+            " Type the same again when it has come to its end."
+        )
+    if any(sign in run.failure for sign in _NO_ROOM):
+        return "See that the disk has room and is well, and try again."
+    return f"Mend it and try again{place(run)}."
+
+
+def place(run: CommandRun) -> str:
+    return f": {run.where}" if run.where else ""
+
+
+def ran_to_its_end(run: CommandRun) -> str:
+    return "the commands ran to their end" if run.commands else "env.py ran to its end"
+
+
+def revisions_in_words(run: CommandRun) -> str:
+    if run.commands:
+        return f"{counted(run.commands, 'command')} of its own; the way back is the backup"
+    statements = sum(revision.statements for revision in run.revisions)
+    return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"
