@@ -156,8 +156,9 @@ def test_long_statement_ends_with_the_parent(filled: Sandbox) -> None:
     wait_for_pause(filled, "dev")
     work.step._child._process.stdin.close()  # type: ignore[union-attr]
     run = work.result()
-    # In order, and not by its own end after the time of grace.
-    assert "interrupted" in run.failure
+    # In order, and not by its own end after the time of grace. On a busy machine the parent may be
+    # gone before the statement has begun: then it is not let in.
+    assert "interrupted" in run.failure or "not authorized" in run.failure
     assert everything(filled) == before
 
 
