@@ -35,6 +35,9 @@ class CommandsStep(Step):
         self.environment = environment
         self._log = log
         self.committed = False
+        # Of its revisions, nothing is heard while it runs.
+        self.in_part: set[str] = set()
+        self.latest: CommandRun | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:

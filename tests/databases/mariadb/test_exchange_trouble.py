@@ -49,7 +49,9 @@ NEW = (
     "CREATE EVENT at_rest ON SCHEDULE EVERY 1 DAY DISABLE DO INSERT INTO log VALUES (2)",
 )
 CHILD = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever whoever started us ignores
 from migrations_ops.databases.mariadb import exchange
 from migrations_ops.databases.mariadb.database import MariaDB
 exchange.LOCK_WAIT = int(sys.argv[2])
