@@ -21,6 +21,7 @@ from migrations_ops import process
 from migrations_ops.databases import Progress
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb.connect import (
+    LOST,
     Connection,
     ask,
     begin_snapshot,
@@ -266,9 +267,10 @@ def restore(
         command = [tools.client, f"--defaults-file={told.file}", *argv]
         with process.piped(command, variables, errors, fed=True) as run:
             assert run.stdin is not None
-            headway = _Headway(progress, file.stat().st_size)
+            headway, longest = _Headway(progress, file.stat().st_size), 0
             with suppress(OSError):  # it has ended, and said why
                 for number, block in enumerate(rewriting.pass_through(_unpacked(file, headway))):
+                    longest = max(longest, len(block))  # which ends with a line, however long
                     run.stdin.write(block)
                     if number > 1:
                         told.forget()  # more than the pipe holds: it has begun to read
@@ -279,9 +281,32 @@ def restore(
             code = run.wait()
         said = _first_error(errors)
     if code:
+        said = _of_too_long(said, address, longest) or said
         raise _unfilled(f"mariadb failed: {_bare(said or f'exit code {code}', address)}",
                         _advice(said))  # fmt: skip
     return tuple(sorted(rewriting.replaced))
+
+
+def _of_too_long(said: str, address: Address, longest: int) -> str:
+    """What the server meant when it hung up on a statement longer than it takes, else nothing.
+
+    It says so (1153) and closes the connection, and whether a client that is still writing reads
+    the word or meets the closed connection first (2006, 2013) is a matter of time:
+    https://mariadb.com/kb/en/server-system-variables/#max_allowed_packet
+
+    :param longest: of the parts that were sent, in bytes.
+    """
+    if _number(said) not in LOST:
+        return ""
+    with suppress(pymysql.MySQLError):
+        connection = connect(address, "restore")
+        try:
+            [(most,)] = ask(connection, "SELECT @@max_allowed_packet")
+        finally:
+            close(connection)
+        if isinstance(most, int) and longest > most:
+            return f"ERROR 1153: a statement is longer than the server's max_allowed_packet, {most}"
+    return ""
 
 
 def _unpacked(file: Path, headway: _Headway) -> Iterator[bytes]:
@@ -339,12 +364,16 @@ def _advice(said: str) -> str:
             "Let this role see what others have defined: GRANT SELECT ON mysql.proc TO it, or from"
             " MariaDB 11.3 on GRANT SHOW CREATE ROUTINE ON the database; and try again."
         )
-    found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", said)
-    if found is None:
+    number = _number(said)
+    if number is None:
         return "Mend that, and try again."
-    number = int(found[1] or found[2])
     if number in (1146, 1412):
         return "Somebody changed the tables meanwhile: try again when that has ended."
     if number == 1356:
         return "Mend that view, or drop it, and try again."
     return remedy(pymysql.OperationalError(number, said))
+
+
+def _number(said: str) -> int | None:
+    found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", said)
+    return int(found[1] or found[2]) if found else None

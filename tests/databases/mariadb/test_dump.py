@@ -19,7 +19,7 @@ from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb import dump as mariadb_dump
 from migrations_ops.databases.mariadb import tools as mariadb_tools
 from migrations_ops.databases.mariadb.connect import ask, close, connect
-from migrations_ops.databases.mariadb.dump import dump, restore
+from migrations_ops.databases.mariadb.dump import _advice, _of_too_long, dump, restore
 from migrations_ops.databases.mariadb.schema import read_schema, read_tables
 from migrations_ops.databases.mariadb.sums import count_and_sum
 from migrations_ops.databases.mariadb.tools import credentials, require_tools
@@ -523,6 +523,19 @@ def test_a_value_that_is_too_long_for_the_server_is_told_with_the_cure(
     with pytest.raises(StepFailed) as caught:
         restore(tmp_path / "b", fresh(small), None)
     assert "Raise max_allowed_packet on the server to more than twice" in caught.value.next
+
+
+def test_a_server_that_hangs_up_on_a_long_statement_is_understood_also_without_its_word(
+    small: ServerDatabase,
+) -> None:
+    gone = "ERROR 2006 (HY000) at line 36: Server has gone away"
+    with session(small) as connection:
+        [(most,)] = ask(connection, "SELECT @@max_allowed_packet")
+    assert isinstance(most, int)
+    told = _of_too_long(gone, address_of(small), most + 1)
+    assert "Raise max_allowed_packet" in _advice(told)
+    assert not _of_too_long(gone, address_of(small), most)
+    assert not _of_too_long("ERROR 1064 at line 3: syntax", address_of(small), most + 1)
 
 
 def test_a_limit_that_is_meant_for_an_application_does_not_end_our_work(
