@@ -50,6 +50,8 @@ class CommandRun:
     sqlstate: str = ""
     # How often it was tried, since a lock was in the way.
     attempts: int = 1
+    # Who had locks there when it failed, in words.
+    holders: list[str] = field(default_factory=list)
     misused: bool = False
     exit: int | None = None
     revisions: list[RevisionRun] = field(default_factory=list)

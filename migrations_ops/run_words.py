@@ -9,6 +9,9 @@ from migrations_ops.words import counted
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
 
+# How many of those who were in the way are named.
+_SHOWN = 2
+
 
 def in_revision(run: CommandRun) -> str:
     return f" in revision {run.failed_revision}" if run.failed_revision else ""
@@ -22,11 +25,19 @@ def what_next(run: CommandRun) -> str:
         tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
         return (
             f"Another session held a lock for the whole time{tried}: nothing is to be mended."
-            " Type the same again when it has come to its end."
+            f"{_holders(run)} Type the same again when it has come to its end."
         )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "See that the disk has room and is well, and try again."
     return f"Mend it and try again{place(run)}."
+
+
+def _holders(run: CommandRun) -> str:
+    """Who was in the way, as far as the server tells: whoever began first, most likely."""
+    if not run.holders:
+        return ""
+    more = f"; and {len(run.holders) - _SHOWN} more" if len(run.holders) > _SHOWN else ""
+    return f" In the way last: {'; '.join(run.holders[:_SHOWN])}{more}."
 
 
 def place(run: CommandRun) -> str:

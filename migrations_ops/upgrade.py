@@ -243,6 +243,7 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         if run.sqlstate not in LOCKED:
             return run
         course.close()
+        run.holders = attempt.standing.database.find_holders()
         if not _may_try_again(attempt, course, run):
             return run
         wait = next(waits, None)
@@ -251,7 +252,8 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         # Of one transaction for the whole run nothing is left.
         is_kept = course.committed or not attempt.standing.database.is_transactional
         revisions = run.revisions if is_kept else []
-        work.record.report.progress(f"locked by others; trying again in {wait:.1f} s")
+        whom = run.holders[0] if run.holders else "others"
+        work.record.report.progress(f"locked by {whom}; trying again in {wait:.1f} s")
         time.sleep(wait)
         course.child = work.take_step(attempt.name, environment, attempt.commands)
     raise AssertionError("the attempts are counted without end")

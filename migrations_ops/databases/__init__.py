@@ -85,6 +85,10 @@ class Database(Protocol):
     def require_held(self) -> None:
         """:raises StepFailed: the lock was lost, with the connection that held it."""
 
+    def find_holders(self) -> list[str]:
+        """The sessions of others that hold locks on its tables, in words, the oldest first; empty
+        where nobody can tell."""
+
     def find_obstacles(self) -> list[Finding]:
         """What stands in the way of a backup, of its proof, or of putting it back: rights that the
         role lacks, programs that are not here, an engine on which nobody has tried it."""

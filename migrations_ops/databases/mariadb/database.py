@@ -28,6 +28,7 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.holders import find_holders
 from migrations_ops.databases.mariadb.lock import hold_release_lock
 from migrations_ops.databases.server_database import Held, ServerDatabase
 from migrations_ops.errors import Refused, StepFailed
@@ -98,6 +99,11 @@ class MariaDB(ServerDatabase):
                 untouched="No database was changed.",
                 next="Give the environment the address of the primary server.",
             )
+
+    def find_holders(self) -> list[str]:
+        with suppress(pymysql.MySQLError), self._connected() as connection, promptly(connection):
+            return find_holders(connection)
+        return []
 
     def size(self) -> int:
         sql = (

@@ -27,6 +27,7 @@ from migrations_ops.databases.postgresql.connect import (
     watched,
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
+from migrations_ops.databases.postgresql.holders import find_holders
 from migrations_ops.databases.postgresql.lock import Lock, hold, is_missing
 from migrations_ops.databases.server_database import Held, ServerDatabase
 from migrations_ops.errors import Refused, StepFailed
@@ -101,6 +102,11 @@ class PostgreSQL(ServerDatabase):
                 untouched="No database was changed.",
                 next="Give the environment the address of the primary server.",
             )
+
+    def find_holders(self) -> list[str]:
+        with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
+            return find_holders(connection)
+        return []
 
     def size(self) -> int:
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
