@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.chaos.acts import ACTS
-from tests.chaos.rounds import Draw, Round, play
+from tests.chaos.playing import Round
+from tests.chaos.rounds import Draw, play
 from tests.chaos.servers import many
 from tests.chaos.servers import rounds as on_servers
 from tests.chaos.servers.shots import SHOTS as SHOTS_ON_SERVERS

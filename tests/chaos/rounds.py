@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -12,26 +11,20 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tests.chaos import disks
-from tests.chaos.acts import ACTS, RELEASE, Act
+from tests.chaos.acts import ACTS, Act
 from tests.chaos.hostile import make_hostile
 from tests.chaos.invariants import (
-    bad_words,
     problems,
     problems_at_rest,
     two_at_work,
     unfinished,
 )
-from tests.chaos.shots import LASTING, SHOTS, Aim, orphans, shoot
+from tests.chaos.playing import TO_TYPE, Play, Round
+from tests.chaos.shots import LASTING, SHOTS, Aim, shoot
 from tests.chaos.world import World, make_world
-from tests.support import Ran, clean_environment
-
-PATIENCE = 150.0
-_TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
-# Tasks that look at, or change, a database, and begin something that recovery has to know.
-_LOOKING = ("preflight", "recover", None)
+from tests.support import Ran
 
 _NO_ROOM_TO_READ = "a reader saw disk I/O error"
 
@@ -100,29 +93,6 @@ class Draw:
         return ", ".join([*parts, self.mode, f"then {' '.join(self.between) or 'nothing'}"])
 
 
-class Drawn(Protocol):
-    """What every draw says of itself, in words too."""
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def act(self) -> str: ...
-
-    @property
-    def shot(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Round:
-    """What a round drew, and what came of it."""
-
-    draw: Drawn
-    folder: Path
-    exits: tuple[int, ...]
-    problems: tuple[str, ...]
-
-
 def play(templates: Mapping[str, World], folder: Path, draw: Draw) -> Round:
     """Run the command, shoot, look, type what follows, look again. A bad round's folder stays."""
     act = ACTS[draw.act]
@@ -151,25 +121,19 @@ def play(templates: Mapping[str, World], folder: Path, draw: Draw) -> Round:
     return Round(draw, folder, tuple(round_.exits), tuple(round_.found))
 
 
-class _Play:
-    """The parts of a round, and what they found."""
+class _Play(Play):
+    """The parts of a round on files."""
+
+    patience = 150.0
 
     def __init__(self, world: World, act: Act, draw: Draw) -> None:
-        self._world, self._act, self._draw = world, act, draw
+        super().__init__(world.sandbox, act, draw)
+        self._world, self._draw = world, draw
         self._variables: dict[str, str] = {}
-        self.found: list[str] = []
-        self.exits: list[int] = []
-
-    def whole(self) -> None:
-        try:
-            self._under_fire()
-            self._mend()
-        except Exception as error:  # a round that cannot go on is a finding, not the end of all
-            self.found.append(f"the round broke off: {type(error).__name__}: {error}")
 
     # -- under fire ---------------------------------------------------------------------------
 
-    def _under_fire(self) -> None:
+    def under_fire(self) -> None:
         draw, world = self._draw, self._world
         if draw.hostile:
             chance = random.Random(draw.seed)
@@ -179,7 +143,7 @@ class _Play:
         for number, (code, out, err) in enumerate(ended):
             self._judge(code, out, err, as_json=self._as_json and number == 0)
         self.found += two_at_work(world)
-        self._check("after the shot", problems(world, stamped=draw.act != "stamp"))
+        self.check("after the shot", problems(world, stamped=draw.act != "stamp"))
         self._type_what_was_said(ended)
 
     def _fire(self) -> list[tuple[int, str, str]]:
@@ -192,34 +156,20 @@ class _Play:
             holder = world.start_holder(file, how, seconds)
         releases = world.repom / "releases"
         known = {folder.name for folder in releases.glob("*")}
-        processes = [self._start(self._argv(self._act.argv), "first")]
+        processes = [self._start(self.argv(), "first")]
         if self._act.second:
             time.sleep(draw.aim.delay / 8)
             processes.append(self._start(self._act.second, "second"))
         if draw.shot not in LASTING:
             draw.aim.wait(processes[0], world, known)
             shoot(processes[0], draw.shot, draw.pause)
-        ended = []
-        for process, name in zip(processes, ("first", "second"), strict=False):
-            code = process.wait(PATIENCE)
-            left = orphans(process.pid)
-            if left:
-                self.found.append(f"{len(left)} processes outlived the command")
-            texts = [
-                (world.sandbox.folder / f"{name}.{kind}").read_text(errors="replace")
-                for kind in ("out", "err")
-            ]
-            ended.append((code, texts[0], texts[1]))
+        ended = [
+            self.end_of(process, name)
+            for process, name in zip(processes, ("first", "second"), strict=False)
+        ]
         if holder is not None:
             holder.wait()
         return ended
-
-    def _argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        return (*argv, "--json") if self._as_json else argv
-
-    @property
-    def _as_json(self) -> bool:
-        return self._draw.as_json and self._act.argv == RELEASE
 
     def _start(self, arguments: tuple[str, ...], name: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "invoke", *arguments]
@@ -229,55 +179,42 @@ class _Play:
         if small_file:
             script = str(Path(__file__).with_name("small_files.py"))
             argv = [sys.executable, script, str(self._draw.room), *argv]
-        folder = self._world.sandbox.folder
-        with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
-            return subprocess.Popen(
-                argv,
-                cwd=folder / "alembic/versions" if self._draw.hostile else folder,
-                env=clean_environment(**self._variables),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+        cwd = self._world.sandbox.folder / "alembic/versions" if self._draw.hostile else None
+        return self.spawn(argv, name, self._variables, cwd)
 
     def _judge(self, code: int, out: str, err: str, *, as_json: bool) -> None:
         self.exits.append(code)
-        if (code, out, err, self._draw.shot) == (1, "", "", "interrupt"):
-            return  # Invoke itself leaves so, while it looks for the tasks
-        allowed = self._act.codes | SHOTS[self._draw.shot]
-        if self._act.fails and code == 0:
-            allowed -= {0}
-        if code not in allowed:
-            self.found.append(f"it ended with {code}: {err[-800:]}")
-        self.found += bad_words("it", code, out, err, as_json=as_json)
+        if self.left_by_invoke(code, out, err):
+            return
+        self.judge_code(code, err, self._act.codes | SHOTS[self._draw.shot])
+        self.judge_words("it", Ran(code, out, err), as_json=as_json)
 
     def _type_what_was_said(self, ended: list[tuple[int, str, str]]) -> None:
         """Where the command needs a person, it says what to type: that must work."""
         for code, _, err in ended:
             if code != 4:
                 continue
-            said = _TO_TYPE.findall(err)
+            said = TO_TYPE.findall(err)
             if not said:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
                 continue
-            self._type(tuple(said[-1].split()), {0})
+            self.type(tuple(said[-1].split()), {0})
 
     # -- afterwards ---------------------------------------------------------------------------
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         act, world = self._act, self._world
-        self._type(("status-all",), {0})
+        self.type(("status-all",), {0})
         if act.mends:
-            self._type(act.mends, {0})
+            self.type(act.mends, {0})
         elif self._draw.between:
-            self._type(self._between(), {0, 1})
+            self.type(self._between(), {0, 1})
         if act.fails:
-            self._release(act.codes)
-            self._check("while it is broken", problems(world))
+            self.type_release(act.codes, unfinished(world))
+            self.check("while it is broken", problems(world))
             (world.sandbox.folder / "alembic/broken").unlink()
-        self._release({0})
-        self._check("at the end", problems_at_rest(world))
+        self.type_release({0}, unfinished(world))
+        self.check("at the end", problems_at_rest(world))
 
     def _between(self) -> tuple[str, ...]:
         """What somebody types before the next release. Only the first backup is surely from
@@ -288,34 +225,8 @@ class _Play:
         first = sidecars[0].with_suffix(".sqlite3").name if sidecars else "latest"
         return ("restore", "--env", "prod", "--backup", first, "--yes")
 
-    def _release(self, codes: set[int] | frozenset[int]) -> None:
-        broken_off = [
-            record["id"]
-            for record in unfinished(self._world)
-            if {step.get("name") for step in _steps(record)} - set(_LOOKING)
-        ]
-        ran = self._type(RELEASE, codes)
-        unsaid = [name for name in broken_off if f"{name} was broken off" not in ran.err]
-        if unsaid:
-            self.found.append(f"the next release does not say that {unsaid} was broken off")
-
-    def _type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:
-        ran = self._world.sandbox.invoke(*arguments)
-        what = " ".join(arguments)
-        if ran.code not in codes:
-            self.found.append(f"afterwards, {what} ended with {ran.code}: {ran.err[-800:]}")
-        self.found += bad_words(what, ran.code, ran.out, ran.err, as_json=False)
-        return ran
-
-    def _check(self, when: str, found: list[str]) -> None:
+    def check(self, when: str, found: list[str]) -> None:
         if self._draw.shot == "full disk":
             # A reader in WAL mode has files of its own to write there.
             found = [problem for problem in found if problem != _NO_ROOM_TO_READ]
-        self.found += [f"{when}: {problem}" for problem in found]
-
-
-def _steps(record: Mapping[str, object]) -> list[dict[str, str]]:
-    steps = record.get("steps") or []
-    under_way = record.get("under_way")
-    assert isinstance(steps, list)
-    return [*steps, *([under_way] if isinstance(under_way, dict) else [])]
+        super().check(when, found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tests.chaos.rounds import Round
+from tests.chaos.playing import Round
 from tests.chaos.servers.rounds import Draw, play
 from tests.chaos.servers.world import make_arena
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +11,10 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.chaos.acts import RELEASE, Act
-from tests.chaos.invariants import bad_words, two_at_work
-from tests.chaos.rounds import Round
+from tests.chaos.invariants import two_at_work
+from tests.chaos.playing import TO_TYPE, Play, Round
 from tests.chaos.servers.acts import ACTS, act_of
 from tests.chaos.servers.invariants import (
     dirty,
@@ -29,12 +27,8 @@ from tests.chaos.servers.invariants import (
 )
 from tests.chaos.servers.shots import BREAKING, HALVING, LASTING, SHOTS, hold, shoot
 from tests.chaos.servers.world import NAMES, SECRETS, Arena, World
-from tests.chaos.shots import Aim, orphans
+from tests.chaos.shots import Aim
 from tests.support import Ran
-
-PATIENCE = 240.0
-_TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
-_LOOKING = ("preflight", "recover", None)
 
 
 @dataclass(frozen=True)
@@ -118,31 +112,25 @@ def play(arena: Arena, folder: Path, draw: Draw) -> Round:
     return Round(draw, folder, tuple(round_.exits), tuple(round_.found))
 
 
-class _Play:
-    """The parts of a round, and what they found."""
+class _Play(Play):
+    """The parts of a round on a server."""
+
+    patience = 240.0
 
     def __init__(self, world: World, act: Act, draw: Draw) -> None:
-        self._world, self._act, self._draw = world, act, draw
-        self.found: list[str] = []
-        self.exits: list[int] = []
-
-    def whole(self) -> None:
-        try:
-            self._under_fire()
-            self._mend()
-        except Exception as error:  # a round that cannot go on is a finding, not the end of all
-            self.found.append(f"the round broke off: {type(error).__name__}: {error}")
+        super().__init__(world.sandbox, act, draw)
+        self._world, self._draw = world, draw
 
     # -- under fire ---------------------------------------------------------------------------
 
-    def _under_fire(self) -> None:
+    def under_fire(self) -> None:
         ended = self._fire()
         self.found += wait_for_quiet(self._world)
         self._all_dirty = {name for name in NAMES if dirty(self._world, name)}
         for number, (code, out, err) in enumerate(ended):
             self._judge(code, out, err, as_json=self._as_json and number == 0)
         self.found += two_at_work(self._world)
-        self._check("after the shot", problems(self._world))
+        self.check("after the shot", problems(self._world))
         self._type_what_was_said(ended)
 
     def _fire(self) -> list[tuple[int, str, str]]:
@@ -153,74 +141,37 @@ class _Play:
             holder.start()
         releases = world.repom / "releases"
         self._known = {folder.name for folder in releases.glob("*")}
-        processes = [self._start(self._argv(self._act.argv), "first")]
+        processes = [self._start(self.argv(), "first")]
         if self._act.second:
             time.sleep(draw.aim.delay / 8)
             processes.append(self._start(self._act.second, "second"))
         if draw.shot not in LASTING:
             draw.aim.wait(processes[0], world, self._known)
             shoot(processes[0], draw.shot, draw.pause, world)
-        ended = []
-        for process, name in zip(processes, ("first", "second"), strict=False):
-            ended.append((self._end_of(process), *self._texts(name)))
+        ended = [
+            self.end_of(process, name)
+            for process, name in zip(processes, ("first", "second"), strict=False)
+        ]
         if draw.shot == "held":
             holder.join()
         return ended
 
-    def _end_of(self, process: subprocess.Popen[bytes]) -> int:
-        try:
-            code = process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.found.append(f"it has not ended after {PATIENCE} s: {self._texts('first')}")
-            process.kill()
-            code = process.wait()
-        left = orphans(process.pid)
-        if left:
-            self.found.append(f"{len(left)} processes outlived the command")
-        return code
-
-    def _texts(self, name: str) -> tuple[str, str]:
-        files = [self._world.sandbox.folder / f"{name}.{kind}" for kind in ("out", "err")]
-        out, err = (file.read_text(errors="replace") for file in files)
-        return out, err
-
-    def _argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        return (*argv, "--json") if self._as_json else argv
-
-    @property
-    def _as_json(self) -> bool:
-        return self._draw.as_json and self._act.argv == RELEASE
-
     def _start(self, arguments: tuple[str, ...], name: str) -> subprocess.Popen[bytes]:
-        sandbox = self._world.sandbox
-        folder = sandbox.folder
-        with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
-            return subprocess.Popen(
-                [sys.executable, "-m", "invoke", *arguments],
-                cwd=folder,
-                env=sandbox.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+        return self.spawn([sys.executable, "-m", "invoke", *arguments], name, {})
 
     def _judge(self, code: int, out: str, err: str, *, as_json: bool) -> None:
         self.exits.append(code)
-        if (code, out, err, self._draw.shot) == (1, "", "", "interrupt"):
-            return  # Invoke itself leaves so, while it looks for the tasks
+        if self.left_by_invoke(code, out, err):
+            return
         allowed = self._act.codes | SHOTS[self._draw.shot]
-        if self._act.fails and code == 0:
-            allowed -= {0}
         if self._may_stay_half and self._draw.shot in HALVING | BREAKING | {"held"}:
             allowed |= {4}
-        if code not in allowed:
-            self.found.append(f"it ended with {code}: {err[-800:]}")
+        self.judge_code(code, err, allowed)
         if code in (0, 1, 2, 3, 130) and self._all_dirty and not self._act.second:
             self.found.append(
                 f"it ended with {code}, but {self._all_dirty} are dirty: {err[-800:]}"
             )
-        self._judge_words("it", Ran(code, out, err), as_json=as_json)
+        self.judge_words("it", Ran(code, out, err), as_json=as_json)
         if not self._act.second:
             self._judge_record(code)
 
@@ -228,8 +179,8 @@ class _Play:
     def _may_stay_half(self) -> bool:
         return self._world.engine == "mariadb" or self._draw.committing
 
-    def _judge_words(self, what: str, ran: Ran, *, as_json: bool = False) -> None:
-        self.found += bad_words(what, ran.code, ran.out, ran.err, as_json=as_json)
+    def judge_words(self, what: str, ran: Ran, *, as_json: bool = False) -> None:
+        super().judge_words(what, ran, as_json=as_json)
         if any(secret in ran.out + ran.err for secret in SECRETS):
             self.found.append(f"{what} told a password")
 
@@ -250,7 +201,7 @@ class _Play:
         for code, _, err in ended:
             if code != 4:
                 continue
-            said = _TO_TYPE.findall(err)
+            said = TO_TYPE.findall(err)
             if not said and self._all_dirty:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
             if not said:
@@ -258,7 +209,7 @@ class _Play:
             if self._draw.resolving and self._all_dirty:
                 self._resolve()
             if not self._all_dirty or any(dirty(self._world, name) for name in NAMES):
-                self._type(tuple(said[-1].split()), {0})
+                self.type(tuple(said[-1].split()), {0})
 
     def _resolve(self) -> None:
         """Nothing was repaired: only where nothing is left may it be taken for rolled back.
@@ -268,31 +219,31 @@ class _Play:
         for name in sorted(self._all_dirty):
             if wrong_names(self._world, name):
                 continue
-            self._type(("resolve", "--env", name, "--rolled-back"), {0, 1})
-            self._check(f"after {name} was resolved", problems(self._world))
+            self.type(("resolve", "--env", name, "--rolled-back"), {0, 1})
+            self.check(f"after {name} was resolved", problems(self._world))
 
     # -- afterwards ---------------------------------------------------------------------------
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         act, world = self._act, self._world
         self._status()
-        self._type(("releases",), {0})
+        self.type(("releases",), {0})
         if self._draw.between:
-            self._type(self._between(), {0, 1} | self._if_dirty())
-            self._check("in between", problems(world))
+            self.type(self._between(), {0, 1} | self._if_dirty())
+            self.check("in between", problems(world))
         if act.fails:
             self._release(act.codes)
-            self._check("while it is broken", problems(world))
+            self.check("while it is broken", problems(world))
             (world.sandbox.folder / "alembic/broken").unlink()
         self._release({0})
-        self._check("at the end", problems_at_rest(world))
+        self.check("at the end", problems_at_rest(world))
 
     def _if_dirty(self) -> set[int]:
         return {4} if any(dirty(self._world, name) for name in NAMES) else set()
 
     def _status(self) -> None:
         """Half of a revision is told by ``status-all``, and nothing else is."""
-        ran = self._type(("status-all", "--json"), {0})
+        ran = self.type(("status-all", "--json"), {0})
         if ran.code:
             return
         said = {each["name"] for each in ran.json["environments"] if each["dirty"]}
@@ -309,46 +260,20 @@ class _Play:
 
     def _release(self, codes: set[int] | frozenset[int]) -> None:
         """Release; a half applied revision is refused, with the way out, which is typed then."""
-        broken_off = [
-            record["id"]
-            for record in unfinished(self._world)
-            if {step.get("name") for step in _steps(record)} - set(_LOOKING)
-        ]
         was_dirty = self._if_dirty()
-        ran = self._type(RELEASE, {*codes, 1, 3, 4} if was_dirty else codes)
-        unsaid = [name for name in broken_off if f"{name} was broken off" not in ran.err]
-        if unsaid:
-            self.found.append(f"the next release does not say that {unsaid} was broken off")
+        ran = self.type_release({*codes, 1, 3, 4} if was_dirty else codes, unfinished(self._world))
         if ran.code in (1, 3, 4) and (was_dirty or self._if_dirty()):
-            said = _TO_TYPE.findall(ran.err)
+            said = TO_TYPE.findall(ran.err)
             if self._if_dirty() and not said:
                 self.found.append(f"no way out of a dirty database is said: {ran.err[-800:]}")
             if said:
-                self._type(tuple(said[-1].split()), {0})
-            self._check("after the way out", problems(self._world))
+                self.type(tuple(said[-1].split()), {0})
+            self.check("after the way out", problems(self._world))
             if codes == {0}:
-                self._type(RELEASE, codes)
-
-    def _type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:
-        ran = self._world.sandbox.invoke(*arguments)
-        what = " ".join(arguments)
-        with (self._world.sandbox.folder / "typed.txt").open("a", encoding="utf-8") as stream:
-            stream.write(f"=== {what}: {ran.code}\n{ran.out}\n{ran.err}\n")
-        if ran.code not in codes:
-            self.found.append(f"afterwards, {what} ended with {ran.code}: {ran.err[-800:]}")
-        self._judge_words(what, ran)
-        return ran
-
-    def _check(self, when: str, found: list[str]) -> None:
-        self.found += [f"{when}: {problem}" for problem in found]
+                self.type(RELEASE, codes)
 
 
 def _first_backup(world: World) -> str:
     sidecars = sorted(world.repom.glob("backups/db_*.json"))
     suffix = ".dump" if world.engine == "postgresql" else ".gz"
     return f"{sidecars[0].stem}{suffix}" if sidecars else "latest"
-
-
-def _steps(record: dict[str, Any]) -> list[dict[str, str]]:
-    under_way = record.get("under_way")
-    return [*record.get("steps", ()), *([under_way] if isinstance(under_way, dict) else [])]

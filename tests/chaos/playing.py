@@ -1,0 +1,169 @@
+"""What every round does, on whatever engine: start a command, wait for it, type, look."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.chaos.acts import RELEASE, Act
+from tests.chaos.invariants import bad_words
+from tests.chaos.shots import orphans
+from tests.support import Ran, Sandbox
+
+TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
+# Tasks that look at, or change, a database, and begin something that recovery has to know.
+_LOOKING = ("preflight", "recover", None)
+
+
+class Drawn(Protocol):
+    """What every draw says of itself, in words too."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def act(self) -> str: ...
+
+    @property
+    def shot(self) -> str: ...
+
+    @property
+    def as_json(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round drew, and what came of it."""
+
+    draw: Drawn
+    folder: Path
+    exits: tuple[int, ...]
+    problems: tuple[str, ...]
+
+
+class Play:
+    """The parts of a round, and what they found; ``patience`` is in seconds."""
+
+    patience: float
+
+    def __init__(self, sandbox: Sandbox, act: Act, draw: Drawn) -> None:
+        self._sandbox, self._act = sandbox, act
+        self._as_json = draw.as_json and act.argv == RELEASE
+        self._shot = draw.shot
+        self.found: list[str] = []
+        self.exits: list[int] = []
+
+    def whole(self) -> None:
+        """Play it to its end, whatever happens."""
+        try:
+            self.under_fire()
+            self.mend()
+        except Exception as error:  # a round that cannot go on is a finding, not the end of all
+            self.found.append(f"the round broke off: {type(error).__name__}: {error}")
+
+    def under_fire(self) -> None:
+        """The command, what is shot at it, and what must hold then."""
+        raise NotImplementedError
+
+    def mend(self) -> None:
+        """What is typed afterwards, and what must hold at the end."""
+        raise NotImplementedError
+
+    # -- the command --------------------------------------------------------------------------
+
+    def argv(self) -> tuple[str, ...]:
+        """What is typed at first."""
+        return (*self._act.argv, "--json") if self._as_json else self._act.argv
+
+    def spawn(
+        self, argv: Sequence[str], name: str, variables: Mapping[str, str], cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command whose output goes to files of that name."""
+        folder = self._sandbox.folder
+        with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
+            return subprocess.Popen(
+                argv,
+                cwd=cwd or folder,
+                env=self._sandbox.environment(**variables),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    def end_of(self, process: subprocess.Popen[bytes], name: str) -> tuple[int, str, str]:
+        """Exit, output and errors of a command, which has to end, with all that it began."""
+        try:
+            code = process.wait(self.patience)
+        except subprocess.TimeoutExpired:
+            self.found.append(f"it has not ended after {self.patience} s: {self._texts(name)}")
+            process.kill()
+            code = process.wait()
+        left = orphans(process.pid)
+        if left:
+            self.found.append(f"{len(left)} processes outlived the command")
+        return (code, *self._texts(name))
+
+    def _texts(self, name: str) -> tuple[str, str]:
+        files = [self._sandbox.folder / f"{name}.{kind}" for kind in ("out", "err")]
+        out, err = (file.read_text(errors="replace") for file in files)
+        return out, err
+
+    def left_by_invoke(self, code: int, out: str, err: str) -> bool:
+        """Whether Invoke itself has left, while it looked for the tasks."""
+        return (code, out, err, self._shot) == (1, "", "", "interrupt")
+
+    def judge_code(self, code: int, err: str, allowed: frozenset[int] | set[int]) -> None:
+        """A command that must fail, or may only end so, has."""
+        if self._act.fails and code == 0:
+            allowed = allowed - {0}
+        if code not in allowed:
+            self.found.append(f"it ended with {code}: {err[-800:]}")
+
+    def judge_words(self, what: str, ran: Ran, *, as_json: bool = False) -> None:
+        """What it printed is fit to be read."""
+        self.found += bad_words(what, ran.code, ran.out, ran.err, as_json=as_json)
+
+    # -- afterwards ---------------------------------------------------------------------------
+
+    def type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:
+        """Type a task, which has to end with one of these codes."""
+        ran = self._sandbox.invoke(*arguments)
+        what = " ".join(arguments)
+        with (self._sandbox.folder / "typed.txt").open("a", encoding="utf-8") as stream:
+            stream.write(f"=== {what}: {ran.code}\n{ran.out}\n{ran.err}\n")
+        if ran.code not in codes:
+            self.found.append(f"afterwards, {what} ended with {ran.code}: {ran.err[-800:]}")
+        self.judge_words(what, ran)
+        return ran
+
+    def type_release(
+        self, codes: set[int] | frozenset[int], unfinished: Sequence[Mapping[str, Any]]
+    ) -> Ran:
+        """Release; what was broken off before is said.
+
+        :param unfinished: the records of tasks that did not come to their end.
+        """
+        broken_off = [
+            record["id"]
+            for record in unfinished
+            if {step.get("name") for step in _steps(record)} - set(_LOOKING)
+        ]
+        ran = self.type(RELEASE, codes)
+        unsaid = [name for name in broken_off if f"{name} was broken off" not in ran.err]
+        if unsaid:
+            self.found.append(f"the next release does not say that {unsaid} was broken off")
+        return ran
+
+    def check(self, when: str, found: list[str]) -> None:
+        """Keep what does not hold."""
+        self.found += [f"{when}: {problem}" for problem in found]
+
+
+def _steps(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    under_way = record.get("under_way")
+    return [*record.get("steps", ()), *([under_way] if isinstance(under_way, dict) else [])]
