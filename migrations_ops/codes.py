@@ -22,6 +22,7 @@ CODES = frozenset(
         "diverged",
         "downgrade-fails",
         "downgrade-not-inverse",
+        "changed-meanwhile",
         "drift",
         "drift-unknown",
         "edited-revision",

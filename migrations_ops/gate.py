@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from migrations_ops.status import Standing
 
 FILE = "evidence.json"
 
-_PASSED = "passed"
+_PASSED, _DOUBTED = "passed", "doubted"
 
 
 class Evidence:
@@ -43,7 +44,7 @@ class Evidence:
             it later.
         """
         noted = {revision.revision: digest(revision) for revision in revisions}
-        if not noted:
+        if not noted and not self.doubted(environment):
             return ""
         entry = {_PASSED: self.passed(environment) | noted}
         try:
@@ -53,6 +54,20 @@ class Evidence:
             later = f"later environments do not take what passed {environment.name} now"
             return f"{self.file} cannot be written ({error.strerror}): {later}"
         return ""
+
+    def doubt(self, environment: Environment, revisions: Iterable[str]) -> None:
+        """Note that a database stays at these revisions, though verify has not passed there."""
+        entry = {_PASSED: self.passed(environment), _DOUBTED: sorted(revisions)}
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.file, self._read() | {environment.name: entry})
+
+    def doubted(self, environment: Environment) -> frozenset[str]:
+        """The revisions at which a database was left, and verify has not passed since."""
+        found: Any = self._read()
+        for key in (environment.name, _DOUBTED):
+            found = found.get(key, ()) if isinstance(found, dict) else ()
+        return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
 
     def find_obstacle(self) -> str:
         """Why nothing can be written down, as far as a look tells; else empty."""

@@ -9,6 +9,7 @@ from migrations_ops.backups import Shelf
 from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson
+from migrations_ops.gate import Evidence
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.status import Place, Standing
@@ -59,10 +60,11 @@ def settle_half_applied(
     """
     environment, database = standing.environment, standing.database
     before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-    # Where the role may make no view, there is no ledger to say it.
-    half = database.look(environment.version_table).begun or _torn(run)
+    half = begun_and_not_ended(standing, run)
     dropped, left = database.drop_invalid_indexes() if half else ([], [])
     now = database.fingerprint(environment.version_table)
+    if not half and not environment.commands and now.revisions == before.revisions:
+        return rolled_back(standing, before, now)
     is_as_before = now.structure_equals(before)
     left_no_rows = not half or _left_no_row(standing, before, run)
     if is_as_before and left_no_rows and not left:
@@ -76,7 +78,63 @@ def settle_half_applied(
         return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
     if is_as_before and left_no_rows:
         raise _left_invalid(standing, reason, left)
-    raise _for_a_person(standing, backup, reason, before, now, half=bool(half), left=left)
+    if not half and set(now.revisions) == set(standing.target):
+        raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
+    raise _for_a_person(standing, backup, reason, before, now, run=run, half=bool(half), left=left)
+
+
+def begun_and_not_ended(place: Place, run: CommandRun | None) -> list[str]:
+    """The revisions of which a part may be committed, and not the rest.
+
+    :param run: how it ended, if somebody knows.
+    """
+    begun = place.database.look(place.environment.version_table).begun
+    # Where the role may make no view, there is no ledger to say it.
+    return list(begun) or _torn(run)
+
+
+def rolled_back(place: Place, before: Fingerprint, now: Fingerprint) -> str:
+    """What to say of a database of which nothing was committed: if it is not as in its backup, it
+    was others who have changed it since."""
+    name, found = place.environment.name, differences(before, now)
+    if not found:
+        return f"{name} is as it was: everything was rolled back."
+    return (
+        f"Of this, nothing is left in {name}: everything was rolled back. Since its backup, others"
+        f" have changed it: {in_brief(found)}."
+    )
+
+
+def settle_served(
+    work: Work,
+    standing: Standing,
+    backup: Backup,
+    reason: str,
+    before: Fingerprint,
+    run: CommandRun | None,
+) -> str:
+    """After something was committed, or was about to be, in a database to which applications
+    write: what is there stays, and is told.
+
+    :param before: what its backup holds.
+    :returns: a sentence that says how the database is now, if nothing of it is there.
+    :raises NeedsAPerson: it is.
+    """
+    environment, database = standing.environment, standing.database
+    now = database.fingerprint(environment.version_table)
+    if now.revisions == before.revisions:
+        if not environment.commands:
+            # The version goes with the transaction: it was killed right before the commit.
+            return rolled_back(standing, before, now)
+        if now.structure_equals(before):
+            return (
+                f"{environment.name} has the revision and the schema of its backup; which of its"
+                " rows its commands may have changed, nobody can tell."
+            )
+        raise _for_a_person(standing, backup, reason, before, now, run=run, half=True, left=[])
+    if set(now.revisions) == set(standing.target):
+        raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
+    raise _for_a_person(standing, backup, reason, before, now, run=run, half=False, left=[])
 
 
 def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
@@ -134,6 +192,7 @@ def _for_a_person(
     before: Fingerprint,
     now: Fingerprint,
     *,
+    run: CommandRun | None,
     half: bool,
     left: list[str],
 ) -> NeedsAPerson:
@@ -147,14 +206,20 @@ def _for_a_person(
             untouched=f"Its content before is safe in {backup.name}.",
             next=f"To go on from there, type the same again; to go back: {back}",
         )
+    refused = resolve = ""
+    if standing.database.look(standing.environment.version_table).begun:
+        refused = "; upgrades are refused for now"
+        resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
     found = [*invalid_in_words(left), *differences(before, now)]
     stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
+    if found and now.revisions != before.revisions:
+        failed = (run is not None and _failed(run)) or "the revision that failed"
+        stays = f"against its backup, {stays}; of this, what came before {failed} is whole"
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}, and half of a revision stands in {name} ({label}):"
         f" {stays}.",
-        untouched=f"Its content before is safe in {backup.name}; upgrades are refused for now.",
-        next=f"Type: {back}; or repair it by hand, and then:"
-        f" invoke resolve --env {name} --rolled-back or --applied",
+        untouched=f"Its content before is safe in {backup.name}{refused}.",
+        next=f"Type: {back}; or repair it by hand{resolve}",
     )
 
 
@@ -187,9 +252,14 @@ def is_served(environment: Environment, database: Database) -> bool:
     return environment.protected and database.folder is None
 
 
-def stays_upgraded(environment: Environment, backup: Backup, reason: str) -> NeedsAPerson:
-    """What came to its end, and should not have: a person judges whether it may stay."""
-    name = environment.name
+def stays_upgraded(place: Place, backup: Backup, reason: str, evidence: Evidence) -> NeedsAPerson:
+    """What came to its end, and should not have: a person judges whether it may stay.
+
+    Each release asks verify until it passes.
+    """
+    name = place.environment.name
+    look = place.database.look(place.environment.version_table)
+    evidence.doubt(place.environment, look.revisions)
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}; {name} stays upgraded, since applications may have"
         " written to it.",

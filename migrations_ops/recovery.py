@@ -12,7 +12,10 @@ from migrations_ops.checks import first_error, verify
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import write_whole
+from migrations_ops.gate import Evidence
 from migrations_ops.half_applied import (
+    differences,
+    in_brief,
     is_served,
     note_resolved,
     settle_unseen,
@@ -129,7 +132,8 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
     if is_served(environment, standing.database):
         _settle(work, document, environment.name)
         reason = f"{document['id']} was broken off, and verify fails: {first_error(report)}"
-        raise stays_upgraded(environment, backup, reason)
+        evidence = Evidence(work.project.settings.releases)
+        raise stays_upgraded(standing, backup, reason, evidence)
     kept = restore_and_prove(work, environment, backup)
     _settle(work, document, environment.name)
     raise StepFailed(
@@ -198,6 +202,12 @@ def _undo_what_was_committed(
             return  # whatever comes next is refused, and says so
         if not half and not environment.commands:
             return  # each revision that was committed is whole: the next upgrade goes on
+    under_way = document.get("under_way") or {}
+    at_work = (under_way.get("name"), under_way.get("environment"))
+    if backup is not None and is_served(environment, database):
+        if committed or at_work == ("upgrade", environment.name):
+            _leave_to_a_person(work, environment, document, backup)
+        return
     if committed:
         look = work.project.database(environment).look(environment.version_table)
         if not look.exists:
@@ -211,13 +221,34 @@ def _undo_what_was_committed(
             )
         restore_and_prove(work, environment, backup)
         return
-    under_way = document.get("under_way") or {}
-    at_work = (under_way.get("name"), under_way.get("environment"))
     if environment.commands and backup is not None and at_work == ("upgrade", environment.name):
         before = Shelf.of(work.project.settings, environment).fingerprint(backup)
         now = work.project.database(environment).fingerprint(environment.version_table)
         if not now.structure_equals(before):
             restore_and_prove(work, environment, backup)
+
+
+def _leave_to_a_person(
+    work: Work, environment: Environment, document: dict[str, Any], backup: Backup
+) -> None:
+    """Commands of the project's own were broken off: what they did to a database to which
+    applications write, nobody can tell from what those did.
+
+    :raises NeedsAPerson: its schema is not that of the backup any more.
+    """
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    now = work.project.database(environment).fingerprint(environment.version_table)
+    if now.structure_equals(before):
+        return
+    name = environment.name
+    _settle(work, document, name)
+    raise NeedsAPerson(
+        f"{document['id']} was broken off while the commands of {name} were at work, and {name} is"
+        f" not as in its backup: {in_brief(differences(before, now))}.",
+        untouched=f"Its content before is safe in {backup.name}.",
+        next=f"To go back: {Shelf.restore_command(name, backup.name)}; to go on as it is, type the"
+        " same again.",
+    )
 
 
 def _go_on_as_it_is(environment: Environment) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.alembic_steps import CommandRun, Step, orders_for
@@ -14,11 +13,19 @@ from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Interrupted, Refused, StepFailed
 from migrations_ops.losses import without_allowed
-from migrations_ops.results import Backup, Finding, Fingerprint, RevisionRun, Severity
+from migrations_ops.results import (
+    Backup,
+    Finding,
+    Fingerprint,
+    Rehearsed,
+    RevisionRun,
+    Severity,
+)
 from migrations_ops.revisions import Revision
 from migrations_ops.run_words import in_revision, ran_to_its_end, revisions_in_words, what_next
 from migrations_ops.settling import settle, structure_is
 from migrations_ops.status import Standing
+from migrations_ops.unlike import statements_of
 from migrations_ops.upgrade import listener
 from migrations_ops.words import counted, see_env_py
 from migrations_ops.work import Work
@@ -28,14 +35,6 @@ EMPTY = Fingerprint((), {}, {})
 
 class _Strayed(StepFailed):
     """Commands that had been given the URL of a copy changed the real database."""
-
-
-@dataclass(frozen=True)
-class Rehearsed:
-    """What the rehearsal showed: the schema that the real upgrade has to end with."""
-
-    after: Fingerprint
-    findings: tuple[Finding, ...]
 
 
 def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
@@ -186,7 +185,7 @@ class _Play:
         if self._left:
             findings += self._down_and_up(before, after)
         allowed = self._work.allowed(self._standing.environment)
-        return Rehearsed(after, tuple(without_allowed(findings, allowed)))
+        return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
 
     def _act(self) -> CommandRun:
         """Let the child run its next command on the copy."""

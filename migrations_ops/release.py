@@ -19,8 +19,8 @@ from migrations_ops.obstacles import require_no_obstacles
 from migrations_ops.presence import require_present
 from migrations_ops.project import Project
 from migrations_ops.recovery import recover
-from migrations_ops.rehearsal import Rehearsed, rehearsal_commands, rehearse
-from migrations_ops.results import Finding
+from migrations_ops.rehearsal import rehearsal_commands, rehearse
+from migrations_ops.results import Finding, Rehearsed
 from migrations_ops.room import require_room
 from migrations_ops.status import Standing, require_upgradable, stand
 from migrations_ops.upgrade import Attempt, back_up, upgrade, upgrade_commands
@@ -53,6 +53,7 @@ def release(work: Work, wish: Wish) -> None:
         if not recover(work, list(project.settings.path)) and wish.resume:
             return
         survey = preflight(work, wish)
+        require_no_doubts(work, wish, survey)
         behind = [standing for standing in survey if standing.pending]
         if not behind:
             return
@@ -92,6 +93,18 @@ def preflight(work: Work, wish: Wish) -> list[Standing]:
         return survey
 
 
+def require_no_doubts(work: Work, wish: Wish, survey: list[Standing]) -> None:
+    """Verify again what an earlier release has left upgraded, though verify did not pass there.
+
+    :raises Refused: it still does not.
+    """
+    evidence = Evidence(work.project.settings.releases)
+    for standing in survey:
+        doubted = evidence.doubted(standing.environment)
+        if doubted and doubted == set(standing.look.revisions):
+            require_passed_verify(verify(work, standing.environment, to=wish.to))
+
+
 def start_children_ahead(work: Work, wish: Wish, behind: list[Standing]) -> None:
     """Let the first children import Alembic while backups are taken, the others later."""
     first = work.project.settings.path[0]
@@ -126,7 +139,7 @@ def promote(work: Work, wish: Wish, standing: Standing) -> None:
             f"The upgrade of {environment.name} was declined.",
             untouched=f"{environment.name} was not touched.",
         )
-    upgrade(Attempt(work, standing, target, backup, rehearsed.after))
+    upgrade(Attempt(work, standing, target, backup, rehearsed))
 
 
 def certify(work: Work, wish: Wish, standing: Standing, behind: list[Standing]) -> None:

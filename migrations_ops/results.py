@@ -40,6 +40,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What the rehearsal showed: the schema that the real upgrade has to end with, what was found,
+    and the statements of the upgrade."""
+
+    after: Fingerprint
+    findings: tuple[Finding, ...]
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Revision, schema and row counts of a database at one moment.
 

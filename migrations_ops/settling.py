@@ -7,7 +7,15 @@ import time
 from migrations_ops.alembic_steps import CommandRun
 from migrations_ops.backups import Shelf
 from migrations_ops.errors import NeedsAPerson, OpsError, StepFailed
-from migrations_ops.half_applied import is_served, settle_half_applied, stays_upgraded
+from migrations_ops.gate import Evidence
+from migrations_ops.half_applied import (
+    begun_and_not_ended,
+    is_served,
+    rolled_back,
+    settle_half_applied,
+    settle_served,
+    stays_upgraded,
+)
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.status import Place, Standing
@@ -50,11 +58,19 @@ def settle(
     shelf = Shelf.of(work.project.settings, environment)
     before = shelf.fingerprint(backup)
     try:
-        half = database.look(environment.version_table).begun
+        half = begun_and_not_ended(standing, run)
         if not upgraded and (half or whole or not database.is_transactional):
             return settle_half_applied(work, standing, backup, reason, run)
+        if database.folder is None and not (force or upgraded):
+            now = database.fingerprint(environment.version_table)
+            # The version goes with the transaction. Where it has moved, the upgrade was committed
+            # before it failed, at the end of env.py for instance.
+            if now.revisions == before.revisions:
+                return rolled_back(standing, before, now)
         if upgraded and is_served(environment, database):
-            raise stays_upgraded(environment, backup, reason)
+            raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
+        if is_served(environment, database):
+            return settle_served(work, standing, backup, reason, before, run)
         if not force and structure_is(standing, before):
             return f"{environment.name} is as it was: everything was rolled back."
         kept = restore_and_prove(work, environment, backup)

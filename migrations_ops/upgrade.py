@@ -25,6 +25,7 @@ from migrations_ops.results import (
     Finding,
     Fingerprint,
     Look,
+    Rehearsed,
     RevisionRun,
     VerifyReport,
 )
@@ -37,6 +38,7 @@ from migrations_ops.run_words import (
 from migrations_ops.scripts import digest
 from migrations_ops.settling import settle, structure_is
 from migrations_ops.status import Place, Standing, stand
+from migrations_ops.unlike import find_unlike
 from migrations_ops.words import human_size, see_env_py
 from migrations_ops.work import Work
 
@@ -82,7 +84,7 @@ class Attempt:
     standing: Standing
     target: str
     backup: Backup | None
-    rehearsed: Fingerprint | None = None
+    rehearsed: Rehearsed | None = None
 
     @property
     def environment(self) -> Environment:
@@ -266,6 +268,10 @@ def _may_try_again(attempt: Attempt, course: _Course, run: CommandRun) -> bool:
         return not standing.database.look(attempt.environment.version_table).begun
     if course.committed:
         return _is_whole(attempt, course, run)
+    if standing.database.folder is None:
+        # The version goes with the transaction; whatever else has changed, others did that.
+        look = standing.database.look(attempt.environment.version_table)
+        return not look.trouble and look.revisions == standing.look.revisions
     if backup is None:
         return False
     shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
@@ -294,7 +300,7 @@ def _verify(
             # It may leave while the database is looked at: its last word was said.
             drift = child.run(orders_for(work.project, environment), last=False)
         now = stand(work.project, environment, attempt.end)
-        found = _unlike(now, attempt.rehearsed)
+        found = _find_unlike(attempt, now, run)
         if witness is not None and not found:
             # The child looks after the parents of rows, where it is inside and all is at once.
             orphans = bool(run.commands) or child.committed
@@ -328,6 +334,16 @@ def _verify(
     )
 
 
+def _find_unlike(attempt: Attempt, now: Standing, run: CommandRun) -> list[Finding]:
+    if attempt.rehearsed is None:
+        return []
+    shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
+    before = (
+        Fingerprint((), {}, {}) if attempt.backup is None else shelf.fingerprint(attempt.backup)
+    )
+    return find_unlike(now, run, before, attempt.rehearsed)
+
+
 def _unverified(attempt: Attempt) -> Interrupted:
     """Ctrl-C during verify: what was not seen to pass does not stay, except in the first
     environment, which the next release verifies before anything else."""
@@ -340,19 +356,6 @@ def _unverified(attempt: Attempt) -> Interrupted:
             attempt.work, attempt.standing, attempt.backup, reason, force=True, upgraded=True
         )
     return Interrupted(f"Verify of {name} was interrupted.", untouched=settled)
-
-
-def _unlike(standing: Standing, rehearsed: Fingerprint | None) -> list[Finding]:
-    """Where the database did not end as its copy did in the rehearsal."""
-    if rehearsed is None:
-        return []
-    has = standing.database.fingerprint(standing.environment.version_table).schema
-    wanted = rehearsed.schema
-    differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
-    return [
-        Finding("not-as-rehearsed", "error", f"{key} is not as it was in the rehearsal", key)
-        for key in differing
-    ]
 
 
 def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:

@@ -22,7 +22,7 @@ LAYERS = (
     ("rehearsal",),
     ("upgrade",),
     ("settling",),
-    ("comparing", "half_applied"),
+    ("comparing", "half_applied", "unlike"),
     ("restore", "checks", "presence", "obstacles"),
     ("work",),
     ("gate",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from .driver import ask, autocommits, family_of, identity_of, set_autocommit
@@ -74,8 +74,13 @@ class ServerTransactions:
                 with original_block(context):
                     yield
                     self._leaves_block(context)
-            finally:
+            except BaseException:
+                # A revision may catch it, and go on in the transaction that has begun.
                 self._in_autocommit_block = False
+                with suppress(Exception):
+                    self._after_block(context)
+                raise
+            self._in_autocommit_block = False
             self._after_block(context)
 
         MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]

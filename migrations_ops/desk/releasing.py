@@ -11,9 +11,9 @@ from migrations_ops.door import write_sql
 from migrations_ops.errors import Refused
 from migrations_ops.operations import release_all, upgrade_environment
 from migrations_ops.records import result_document
-from migrations_ops.rehearsal import Rehearsed
 from migrations_ops.release import Wish
 from migrations_ops.render import text
+from migrations_ops.results import Rehearsed
 from migrations_ops.status import Standing, read_status
 from migrations_ops.words import counted
 
