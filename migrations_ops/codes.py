@@ -49,6 +49,7 @@ CODES = frozenset(
         "pooler",
         "renumbered-rows",
         "replication-slot",
+        "restore-taken-up",
         "reused-ids",
         "rows-not-compared",
         "selector-set",

@@ -11,7 +11,7 @@ from migrations_ops.obstacles import require_no_obstacles
 from migrations_ops.presence import committed_by, require_present, require_worth_keeping
 from migrations_ops.project import Project
 from migrations_ops.records import Report
-from migrations_ops.recovery import overrule, recover
+from migrations_ops.recovery import overrule, recover, say_taken_up, settle_taken_up
 from migrations_ops.release import (
     Wish,
     promote,
@@ -62,6 +62,7 @@ def back_up_environments(
                 refused.append(error)
                 continue
             with hold_locks([place.database], work.record.task, project.settings.wait):
+                settle_taken_up(work, environment)
                 _back_up(work, environment, note)
         if refused:
             raise refused[0]
@@ -141,6 +142,7 @@ def restore_environment(
         database = project.database(environment)
         project.others(environment)
         with hold_locks([database], "restore", project.settings.wait):
+            say_taken_up(work, environment)
             backup = Shelf.of(project.settings, environment).find(name)
             work.record.update(
                 from_=database.look(environment.version_table).revisions, to=backup.revisions

@@ -22,7 +22,7 @@ from migrations_ops.half_applied import (
     stays_upgraded,
 )
 from migrations_ops.restore import restore_and_prove
-from migrations_ops.results import Backup
+from migrations_ops.results import Backup, Finding
 from migrations_ops.settling import structure_is
 from migrations_ops.status import locate, require_readable, stand
 from migrations_ops.unfinished import (
@@ -55,6 +55,8 @@ def recover(work: Work, environments: list[Environment]) -> bool:
     require_readable_records(work.project.settings.releases)
     names = {environment.name: environment for environment in environments}
     found = False
+    for environment in environments:
+        say_taken_up(work, environment)
     for document, mine in _broken_off(work, names):
         found = True
         _say(work, document, mine)
@@ -74,6 +76,28 @@ def overrule(work: Work, environment: Environment) -> None:
     """A backup was put back: what was broken off in that environment before is settled by it."""
     for document, mine in _broken_off(work, [environment.name]):
         if mine:
+            _say(work, document, mine)
+            _settle(work, document, environment.name)
+
+
+def say_taken_up(work: Work, environment: Environment) -> bool:
+    """Say what its engine finished or undid by itself when the lock was taken.
+
+    :returns: whether there was anything.
+    """
+    said = work.project.database(environment).taken_up()
+    work.record.add_findings(
+        [Finding("restore-taken-up", "warning", each, environment.name) for each in said]
+    )
+    return bool(said)
+
+
+def settle_taken_up(work: Work, environment: Environment) -> None:
+    """Say that; a restore on its own is settled by it: nothing of it is half done any more."""
+    if not say_taken_up(work, environment):
+        return
+    for document, mine in _broken_off(work, [environment.name]):
+        if mine and document["task"] == "restore":
             _say(work, document, mine)
             _settle(work, document, environment.name)
 

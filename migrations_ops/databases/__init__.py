@@ -89,6 +89,10 @@ class Database(Protocol):
         """The sessions of others that hold locks on its tables, in words, the oldest first; empty
         where nobody can tell."""
 
+    def taken_up(self) -> list[str]:
+        """What of a restore that was killed was finished, or undone, when the lock was taken: in
+        words, and told once."""
+
     def find_obstacles(self) -> list[Finding]:
         """What stands in the way of a backup, of its proof, or of putting it back: rights that the
         role lacks, programs that are not here, an engine on which nobody has tried it."""

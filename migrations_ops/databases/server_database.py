@@ -25,10 +25,12 @@ class HeldLock(Protocol):
 
 @dataclass
 class Held:
-    """What one process holds of a database: its copies, and its lock."""
+    """What one process holds of a database: its copies, and its lock; and in words, what it found
+    half done when it took that."""
 
     copies: ServerCopies
     lock: HeldLock | None = None
+    taken_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ class ServerDatabase:
     def require_held(self) -> None:
         if self._held.lock is not None:
             self._held.lock.require_held()
+
+    def taken_up(self) -> list[str]:
+        found, self._held.taken_up = self._held.taken_up, []
+        return found
 
     @contextmanager
     def _swept(self) -> Iterator[None]:

@@ -13,16 +13,21 @@ from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
     close,
+    code_of,
     connect,
     in_words,
     quoted,
     remedy,
 )
 from migrations_ops.databases.mariadb.dump import restore
-from migrations_ops.databases.mariadb.exchange import HalfDoneError, exchange, take_up
+from migrations_ops.databases.mariadb.exchange import HalfDoneError, TakenUp, exchange, take_up
+from migrations_ops.databases.mariadb.exchange_record import UNDONE
 from migrations_ops.databases.server_copies import OWN, ServerCopies
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import local_stamp
+
+# CREATE DATABASE says that somebody was quicker.
+_EXISTS = 1007
 
 
 class Copies(ServerCopies):
@@ -55,16 +60,45 @@ class Copies(ServerCopies):
         """
         try:
             with self.server() as connection:
-                rows = ask(
-                    connection,
-                    "SELECT default_character_set_name, default_collation_name"
-                    " FROM information_schema.schemata WHERE schema_name = %s",
-                    self.real.database,
-                )
-                like = "".join(f" CHARACTER SET {row[0]} COLLATE {row[1]}" for row in rows)
-                ask(connection, f"CREATE DATABASE {quoted(name)}{like}")
+                self._make_database(connection, name)
         except pymysql.MySQLError as error:
             raise self._failed(f"No copy of {self.real.label} could be made", error) from error
+
+    def _make_database(self, connection: Connection, name: str) -> None:
+        rows = ask(
+            connection,
+            "SELECT default_character_set_name, default_collation_name"
+            " FROM information_schema.schemata WHERE schema_name = %s",
+            self.real.database,
+        )
+        like = "".join(f" CHARACTER SET {row[0]} COLLATE {row[1]}" for row in rows)
+        ask(connection, f"CREATE DATABASE {quoted(name)}{like}")
+
+    def _make_kept(self) -> str:
+        """An empty database to keep what the real one holds, under a name that no other has.
+
+        :raises StepFailed: this role may not make it.
+        """
+        # With what follows, at most 64 characters, of which a server wants no more.
+        base = f"{OWN}kept_{self.real.database[:17]}_{local_stamp()}"
+        try:
+            with self.server() as connection:
+                rows = ask(connection, "SELECT schema_name FROM information_schema.schemata")
+                taken = {str(name).removesuffix(UNDONE) for (name,) in rows}
+                for name in (base, *(f"{base}_{number}" for number in range(2, 100))):
+                    if name in taken:
+                        continue
+                    try:
+                        self._make_database(connection, name)
+                    except pymysql.MySQLError as error:
+                        if code_of(error) != _EXISTS or name.endswith("_99"):
+                            raise
+                    else:
+                        return name
+        except pymysql.MySQLError as error:
+            what = f"No place for what {self.real.label} holds could be made"
+            raise self._failed(what, error) from error
+        raise AssertionError("a hundred restores in one second")
 
     @contextmanager
     def server(self) -> Iterator[Connection]:
@@ -96,8 +130,7 @@ class Copies(ServerCopies):
         :raises StepFailed: it could not be done; the real database is as it was.
         :raises NeedsAPerson: it is not, and what it lacks is written down.
         """
-        kept = f"{OWN}kept_{self.real.database[:20]}_{local_stamp()}"
-        self.make_database(kept)
+        kept = self._make_kept()
         try:
             exchange(self.server, self.real.database, new, kept)
         except pymysql.MySQLError as error:
@@ -107,15 +140,24 @@ class Copies(ServerCopies):
             raise self._half_done(half) from half
         return kept
 
-    def take_up_exchange(self) -> None:
+    def take_up_exchange(self) -> list[str]:
         """Finish an exchange that was broken off, with the lock of a release.
 
+        :returns: what was done, in words.
         :raises NeedsAPerson: that is not possible now.
         """
         try:
-            take_up(self.server, self.real.database)
+            return [self._in_words(each) for each in take_up(self.server, self.real.database)]
         except HalfDoneError as half:
             raise self._half_done(half) from half
+
+    def _in_words(self, done: TakenUp) -> str:
+        if done.finished:
+            return (
+                "a restore that was broken off has been finished now: the tables of its backup"
+                f" are there, and what was there before is in the database {done.kept}"
+            )
+        return "a restore that was broken off has been undone now: what was there before it is back"
 
     def _half_done(self, half: HalfDoneError) -> NeedsAPerson:
         return NeedsAPerson(

@@ -31,7 +31,7 @@ from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.holders import find_holders
 from migrations_ops.databases.mariadb.lock import hold_release_lock
 from migrations_ops.databases.server_database import Held, ServerDatabase
-from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
@@ -202,14 +202,14 @@ class MariaDB(ServerDatabase):
     def hold(self, purpose: str, wait: float) -> Iterator[None]:
         with hold_release_lock(self.address, purpose, wait) as lock:
             self._held.lock = lock
-            self._take_up_exchange()
+            self._held.taken_up = self._take_up_exchange()
             with self._swept():
                 yield
 
-    def _take_up_exchange(self) -> None:
+    def _take_up_exchange(self) -> list[str]:
         """What a restore has left that was killed: nothing else may work on half of it."""
         try:
-            self._on_its_server().take_up_exchange()
+            return self._on_its_server().take_up_exchange()
         except pymysql.MySQLError as error:
             raise self._failed(in_words(error, self.label), error) from error
 
@@ -278,7 +278,32 @@ class MariaDB(ServerDatabase):
             kept = copies.exchange(address.database)
         finally:
             copies.drop(address)
+        self._require_restored(version_table, now, kept)
         return Restored(now, f"the database {kept} of the same server")
+
+    def _require_restored(self, version_table: str, wanted: Fingerprint, kept: str) -> None:
+        """Some of what the tables took along, or left behind, shows only where they are now.
+
+        :raises NeedsAPerson: the schema is not that of the backup.
+        """
+        from migrations_ops.databases.mariadb.schema import read_schema
+
+        try:
+            with self._connected("fingerprint") as connection:
+                now = read_schema(connection, version_table)
+        except pymysql.MySQLError as error:
+            what = f"cannot be compared with its backup after the restore: {in_words(error, 'it')}"
+        else:
+            unlike = sorted({key for key, _ in now.items() ^ wanted.schema.items()})
+            if not unlike:
+                return
+            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+            what = f"is not as its backup after the restore: {', '.join(unlike[:3])}{more}"
+        raise NeedsAPerson(
+            f"{self.label} {what}.",
+            untouched=f"What it held until then is in the database {kept} of the same server.",
+            next="See what changes it meanwhile, stop that, and type the same again.",
+        )
 
     def prepare_place(self) -> None:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import pymysql
@@ -27,6 +27,8 @@ from migrations_ops.databases.mariadb.exchange_record import (
     drop_record,
     find_records,
     read_record,
+    write_keys_of_was,
+    write_keys_wanted,
     write_record,
 )
 from migrations_ops.databases.mariadb.extras import (
@@ -36,6 +38,12 @@ from migrations_ops.databases.mariadb.extras import (
     make_extras,
     read_extras,
     set_collation,
+)
+from migrations_ops.databases.mariadb.foreign_keys import (
+    drop_keys,
+    find_dangling,
+    find_outward,
+    make_keys,
 )
 from migrations_ops.databases.mariadb.ours import require_ours
 from migrations_ops.databases.mariadb.rewriting import renamed
@@ -73,6 +81,7 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
             session = _work_on(connection, real)
             record = _write_down(connection, real, new, kept)
             record = _move(connection, record)
+            record = _part(connection, record)
             set_collation(connection, real, record.wanted.collation)
             make_extras(connection, real, record.wanted.extras)
             made = True
@@ -84,23 +93,32 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
         raise
 
 
-def take_up(server: Server, real: str) -> None:
+@dataclass(frozen=True)
+class TakenUp:
+    """An exchange that somebody had begun who is dead: it was finished, or else undone."""
+
+    kept: str
+    finished: bool
+
+
+def take_up(server: Server, real: str) -> list[TakenUp]:
     """Finish the exchanges of a database that somebody began who is dead.
 
     The lock of a release must be held.
 
+    :returns: those that had begun to change something.
     :raises HalfDoneError: one of them cannot be finished now.
     :raises pymysql.MySQLError: the server cannot be asked.
     """
     with server() as connection:
         waiting = find_records(connection, real)
-    for kept in waiting:
-        _settle(server, real, kept)
+    settled = [(kept, _settle(server, real, kept)) for kept in waiting]
+    return [TakenUp(kept, finished) for kept, finished in settled if finished is not None]
 
 
 def _settle(
     server: Server, real: str, kept: str, session: int = 0, made: bool | None = None
-) -> None:
+) -> bool | None:
     """Put everything back, or finish it.
 
     In a new session, since the one that did it may be dead, or be at work still.
@@ -108,6 +126,7 @@ def _settle(
     :param session: the number of that one, which is ended.
     :param made: whether all is there that was wanted; None where nobody knows, and an application
         may have written to the new tables for long.
+    :returns: whether it was finished; None where nothing had begun yet.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -117,14 +136,14 @@ def _settle(
                 record = read_record(connection, kept)
                 if record is None:
                     drop_record(connection, kept)
-                elif record.moved and made is not False:
-                    _go_on(connection, record)
-                else:
-                    _go_back(connection, record)
-            return
+                    return None
+                forward = record.moved and made is not False
+                (_go_on if forward else _go_back)(connection, record)
+                return forward
         except pymysql.MySQLError as error:
             if code_of(error) not in _IN_USE or attempt == _ATTEMPTS - 1:
                 raise HalfDoneError(kept, error) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _work_on(connection: Connection, real: str) -> int:
@@ -235,6 +254,7 @@ def _move(connection: Connection, record: Record) -> Record:
     source = record.kept if record.moved else record.new
     clear_way(connection, record.real, [name for name, _ in _relations(connection, source)])
     clear_way(connection, source, [])
+    record = _cut_dangling(connection, record)
     moved = replace(record, moved=not record.moved)
     told = [f"{record.table} TO {moved.table}"]
     ways = [(record.real, record.kept), (record.new, record.real)]
@@ -248,6 +268,34 @@ def _move(connection: Connection, record: Record) -> Record:
                 told.append(f"{quoted(source)}.{one} TO {quoted(target)}.{one}")
     ask(connection, f"RENAME TABLE {', '.join(told)}")
     return moved
+
+
+def _cut_dangling(connection: Connection, record: Record) -> Record:
+    """Drop keys whose parent is missing, from the tables that are about to give way.
+
+    As soon as another table has the name of that parent, they would refer to it: rows that are
+    kept would go with those of the live database, or hold them.
+    """
+    keys = find_dangling(connection, record.real)
+    write = write_keys_wanted if record.moved else write_keys_of_was
+    record = write(connection, record, keys)
+    drop_keys(connection, record.real, keys)
+    return record
+
+
+def _part(connection: Connection, record: Record) -> Record:
+    """The tables have moved: no foreign key may tie what is kept to what lives, nor the real
+    tables to the copy that they come from."""
+    outward = find_outward(connection, record.kept)
+    record = write_keys_of_was(connection, record, outward)
+    drop_keys(connection, record.kept, outward)
+    # Their parent was missing in the backup: no table took them along.
+    left = [each for each in find_outward(connection, record.real) if each.schema == record.new]
+    own = [each.of(record.new, record.real) for each in left]
+    record = write_keys_wanted(connection, record, own)
+    drop_keys(connection, record.real, left)
+    make_keys(connection, record.real, record.wanted.keys)
+    return record
 
 
 def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
@@ -266,13 +314,14 @@ def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
 
 def _go_on(connection: Connection, record: Record) -> None:
     """The tables have moved: make what they lack."""
+    record = _part(connection, record)
     set_collation(connection, record.real, record.wanted.collation)
     make_extras(connection, record.real, record.wanted.extras)
     _tidy_up(connection, record)
 
 
 def _tidy_up(connection: Connection, record: Record) -> None:
-    drop_others(connection, record.real, record.wanted.extras)
+    drop_others(connection, record.real, record.was.extras, record.wanted.extras)
     with suppress(pymysql.MySQLError):
         # For whoever studies what was there: the tables are what counts.
         told = [each.of(record.real, record.kept) for each in record.was.extras]
@@ -285,9 +334,11 @@ def _go_back(connection: Connection, record: Record) -> None:
     if record.moved:
         ask(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(record.undone)}")
         record = _move(connection, record)
+    drop_keys(connection, record.undone, find_outward(connection, record.undone))
+    make_keys(connection, record.real, record.was.keys)
     for name in record.placed:
         ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")
     set_collation(connection, record.real, record.was.collation)
     make_extras(connection, record.real, record.was.extras, as_far_as_whole=True)
-    drop_others(connection, record.real, record.was.extras)
+    drop_others(connection, record.real, record.wanted.extras, record.was.extras)
     drop_record(connection, record.kept)

@@ -6,14 +6,18 @@ that moves the tables, so that its name tells whether they have moved.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields, replace
 
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
 from migrations_ops.databases.mariadb.extras import Extra
+from migrations_ops.databases.mariadb.foreign_keys import Key
 from migrations_ops.databases.server_copies import OWN
 
 # How the record is called before the tables have moved, and since.
 BEFORE, AFTER = f"{OWN}exchange", f"{OWN}exchanged"
+# How the name of a database ends that gets what tables held which moved back.
+UNDONE = "_undone"
 _PARTS = tuple(field.name for field in fields(Extra))
 _MADE = f"""CREATE TABLE {{}} (number INT PRIMARY KEY, side VARCHAR(8),
     {", ".join(f"`{part}` LONGTEXT" for part in _PARTS)})
@@ -22,10 +26,14 @@ _MADE = f"""CREATE TABLE {{}} (number INT PRIMARY KEY, side VARCHAR(8),
 
 @dataclass(frozen=True)
 class Content:
-    """What tables leave behind: the default collation of a database, and its other objects."""
+    """What tables leave behind: the default collation of a database, and its other objects.
+
+    ``keys`` are foreign keys that were dropped on the way, and have to be made again.
+    """
 
     collation: str
     extras: tuple[Extra, ...]
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Record:
     @property
     def undone(self) -> str:
         """The database that gets what ``real`` held meanwhile, if the tables move back."""
-        return f"{self.kept}_undone"
+        return f"{self.kept}{UNDONE}"
 
     @property
     def table(self) -> str:
@@ -65,9 +73,45 @@ def write_record(connection: Connection, record: Record) -> None:
         *(("wanted", each) for each in record.wanted.extras),
     ]
     ask(connection, _MADE.format(record.table), record.real)
+    _insert(connection, record, 0, rows)
+
+
+def write_keys_of_was(connection: Connection, record: Record, keys: Sequence[Key]) -> Record:
+    """Write down keys that were there, before they are dropped."""
+    _write_keys(connection, record, "was_key", keys)
+    was = replace(record.was, keys=(*record.was.keys, *keys))
+    return replace(record, was=was)
+
+
+def write_keys_wanted(connection: Connection, record: Record, keys: Sequence[Key]) -> Record:
+    """Write down keys that there have to be, before they are dropped."""
+    _write_keys(connection, record, "new_key", keys)
+    wanted = replace(record.wanted, keys=(*record.wanted.keys, *keys))
+    return replace(record, wanted=wanted)
+
+
+def _write_keys(connection: Connection, record: Record, side: str, keys: Sequence[Key]) -> None:
+    if keys:
+        [(first,)] = ask(connection, f"SELECT max(number) + 1 FROM {record.table}")
+        told = [(side, _as_extra(each)) for each in keys]
+        _insert(connection, record, int(first), told)
+
+
+def _as_extra(key: Key) -> Extra:
+    return Extra("FOREIGN KEY", key.name, key.definition, of_database=key.table)
+
+
+def _as_key(extra: Extra) -> Key:
+    return Key(extra.of_database, extra.name, extra.statement)
+
+
+def _insert(
+    connection: Connection, record: Record, first: int, rows: Sequence[tuple[str, Extra]]
+) -> None:
+    """All of them, or none."""
     ask(connection, "START TRANSACTION")
     sql = f"INSERT INTO {record.table} VALUES ({', '.join(['%s'] * (len(_PARTS) + 2))})"
-    for number, (side, each) in enumerate(rows):
+    for number, (side, each) in enumerate(rows, first):
         ask(connection, sql, number, side, *astuple(each))
     ask(connection, "COMMIT")
 
@@ -110,8 +154,16 @@ def read_record(connection: Connection, kept: str) -> Record | None:
         real.name,
         new.name,
         kept,
-        Content(real.of_database, tuple(found.get("was", ()))),
-        Content(new.of_database, tuple(found.get("wanted", ()))),
+        Content(
+            real.of_database,
+            tuple(found.get("was", ())),
+            tuple(map(_as_key, found.get("was_key", ()))),
+        ),
+        Content(
+            new.of_database,
+            tuple(found.get("wanted", ())),
+            tuple(map(_as_key, found.get("new_key", ()))),
+        ),
         tuple(each.name for each in found.get("placed", ())),
         moved=table == AFTER,
     )

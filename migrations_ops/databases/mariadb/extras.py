@@ -183,11 +183,14 @@ def _make(connection: Connection, database: str, extra: Extra, replaces: bool) -
     ask(connection, extra.statement)
 
 
-def drop_others(connection: Connection, database: str, wanted: Sequence[Extra]) -> None:
-    """Drop those that are not wanted."""
-    named = {(each.kind, each.name) for each in wanted}
+def drop_others(
+    connection: Connection, database: str, known: Sequence[Extra], wanted: Sequence[Extra]
+) -> None:
+    """Drop those of the known that are not wanted: what somebody else has made meanwhile stays."""
+    named = {(each.kind, each.name) for each in known}
+    named -= {(each.kind, each.name) for each in wanted}
     for each in reversed(read_extras(connection, database)):
-        if (each.kind, each.name) not in named:
+        if (each.kind, each.name) in named:
             _drop(connection, database, each.kind, each.name)
 
 

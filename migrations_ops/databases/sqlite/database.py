@@ -350,6 +350,9 @@ class SQLite:
     def put_back(self, kept: str) -> None:
         files.put_back(self.path, kept)
 
+    def taken_up(self) -> list[str]:
+        return []  # SQLite itself undoes what was killed
+
     def tidy(self) -> None:
         files.tidy(self.path, lambda: self.connect(writing=True))
 
