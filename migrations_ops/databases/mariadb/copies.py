@@ -22,7 +22,8 @@ from migrations_ops.databases.mariadb.connect import (
 from migrations_ops.databases.mariadb.dump import restore
 from migrations_ops.databases.mariadb.exchange import HalfDoneError, TakenUp, exchange, take_up
 from migrations_ops.databases.mariadb.exchange_record import UNDONE
-from migrations_ops.databases.server_copies import OWN, ServerCopies
+from migrations_ops.databases.mariadb.ours import KEPT
+from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import local_stamp
 
@@ -80,7 +81,7 @@ class Copies(ServerCopies):
         :raises StepFailed: this role may not make it.
         """
         # With what follows, at most 64 characters, of which a server wants no more.
-        base = f"{OWN}kept_{self.real.database[:17]}_{local_stamp()}"
+        base = f"{KEPT}{self.real.database[:17]}_{local_stamp()}"
         try:
             with self.server() as connection:
                 rows = ask(connection, "SELECT schema_name FROM information_schema.schemata")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pymysql
 
@@ -16,9 +17,12 @@ from migrations_ops.databases.mariadb.connect import (
     quoted,
     server_version,
 )
+from migrations_ops.databases.server_copies import OWN
 from migrations_ops.errors import StepFailed
 
 _SHOWN = 3
+# How the names of databases begin in which a restore has kept what was there.
+KEPT = f"{OWN}kept_"
 # Who has defined what in a database, but for the ledger, which whoever writes it defines.
 _DEFINED = f"""
 SELECT table_name, definer FROM information_schema.views
@@ -38,6 +42,9 @@ _REFERRING_SEEN = """SELECT DISTINCT constraint_schema, table_name
     FROM information_schema.referential_constraints
     WHERE unique_constraint_schema = %s AND constraint_schema <> %s ORDER BY 1, 2"""
 
+_KEYS = """SELECT constraint_name FROM information_schema.referential_constraints
+    WHERE constraint_schema = %s AND table_name = %s AND unique_constraint_schema = %s ORDER BY 1"""
+
 
 def why_not_ours(connection: Connection, database: str) -> str:
     """Why the tables of a database could not give way to others; empty where they could.
@@ -48,13 +55,33 @@ def why_not_ours(connection: Connection, database: str) -> str:
     if foreign:
         grant = f"GRANT SET USER ON *.* TO {account_of(connection)}"
         return f"others have defined {_listed(foreign)}, and may not be named by this role. {grant}"
-    outside = find_referring(connection, database)
-    if outside:
+    referring = find_referring(connection, database)
+    kept = [each for each in referring if each.schema.startswith(KEPT)]
+    if kept:
+        return _why_not_kept(kept)
+    if referring:
         return (
             f"foreign keys of other databases refer to it, and would follow its old tables:"
-            f" {_listed(outside)}. Drop these foreign keys, and create them again afterwards"
+            f" {_listed(list(map(str, referring)))}. Drop these foreign keys, and create them again"
+            " afterwards"
         )
     return ""
+
+
+def _why_not_kept(kept: Sequence[Referring]) -> str:
+    """What restores of earlier versions have left is harmful, too: rows that are kept would go."""
+    schemas = list(dict.fromkeys(each.schema for each in kept))
+    tables = "; ".join(
+        f"ALTER TABLE {quoted(each.schema)}.{quoted(each.table)} DROP FOREIGN KEY {quoted(key)}"
+        for each in kept[:_SHOWN]
+        for key in each.keys
+    )
+    databases = "; ".join(f"DROP DATABASE {quoted(schema)}" for schema in schemas[:_SHOWN])
+    return (
+        "what earlier restores have kept refers to it by foreign keys, which belong there no more:"
+        f" {_listed(list(map(str, kept)))}. Drop these foreign keys: {tables}; or what is kept,"
+        f" where nobody needs it any more: {databases}"
+    )
 
 
 def why_not_seen(connection: Connection, database: str) -> str:
@@ -98,7 +125,19 @@ def _defined_by_others(connection: Connection, database: str) -> list[str]:
         return [str(name) for name, definer in cursor.fetchall() if definer != user]
 
 
-def find_referring(connection: Connection, database: str) -> list[str]:
+@dataclass(frozen=True)
+class Referring:
+    """A table with foreign keys to another database; ``keys`` are those that the role may see."""
+
+    schema: str
+    table: str
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+def find_referring(connection: Connection, database: str) -> list[Referring]:
     """The tables of other databases that have foreign keys to this one.
 
     Without the right PROCESS, these are tables that the role may do more with than read.
@@ -106,11 +145,20 @@ def find_referring(connection: Connection, database: str) -> list[str]:
     try:
         rows = ask(connection, _REFERRING, database, database)
     except pymysql.MySQLError:
-        rows = ask(connection, _REFERRING_SEEN, database, database)
-        return [f"{schema}.{table}" for schema, table in rows]
+        found = ask(connection, _REFERRING_SEEN, database, database)
+    else:
+        found = [
+            tuple(_spoken(connection, part) for part in str(name).split("/")) for (name,) in rows
+        ]
     return [
-        ".".join(_spoken(connection, part) for part in str(name).split("/")) for (name,) in rows
+        Referring(str(schema), str(table), _keys(connection, str(schema), str(table), database))
+        for schema, table in found
     ]
+
+
+def _keys(connection: Connection, schema: str, table: str, database: str) -> tuple[str, ...]:
+    rows = ask(connection, _KEYS, schema, table, database)
+    return tuple(str(name) for (name,) in rows)
 
 
 def _spoken(connection: Connection, name: str) -> str:
