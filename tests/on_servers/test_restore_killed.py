@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.on_servers.support import wait_for
+from tests.on_servers.support import record_of, wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 
@@ -63,6 +63,11 @@ def test_killed_restore_is_finished_by_the_next_task(
     assert "restore" in status.err + status.out
     ran = shop.invoke(*task)
     assert ran.code == 0, ran.err
+    # It is said once, by the task that did it, and nothing is left to be done.
+    assert "a restore that was broken off has been finished now" in ran.err
+    assert "restore-taken-up" in record_of(shop)
+    assert "broken off" not in shop.invoke("status-all").err
+    assert "broken off" not in shop.invoke("backup").err
     assert objects(prod) == before
     assert prod.execute("SELECT a FROM one") == [(1,)]
     assert prod.execute("SELECT COUNT(*) FROM children") != [(0,)]
