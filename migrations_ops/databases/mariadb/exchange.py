@@ -253,8 +253,9 @@ def _move(connection: Connection, record: Record) -> Record:
     """Move all tables, and the record with them, or none."""
     source = record.kept if record.moved else record.new
     record = _cut_dangling(connection, record)
-    clear_way(connection, record.real, [name for name, _ in _relations(connection, source)])
-    clear_way(connection, source, [])
+    known = (*record.was.extras, *record.wanted.extras)
+    clear_way(connection, record.real, known, [name for name, _ in _relations(connection, source)])
+    clear_way(connection, source, known, [])
     moved = replace(record, moved=not record.moved)
     told = [f"{record.table} TO {moved.table}"]
     ways = [(record.real, record.kept), (record.new, record.real)]

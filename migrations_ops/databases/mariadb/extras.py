@@ -194,16 +194,21 @@ def drop_others(
             _drop(connection, database, each.kind, each.name)
 
 
-def clear_way(connection: Connection, database: str, coming: Sequence[str]) -> None:
-    """Drop what keeps tables from moving: all triggers there, and views in the place of a table.
+def clear_way(
+    connection: Connection, database: str, known: Sequence[Extra], coming: Sequence[str]
+) -> None:
+    """Drop what keeps tables from moving: the triggers there, and views in the place of a table.
 
+    :param known: what can be made again; any other keeps the tables from moving.
     :param coming: the names of the tables that are to come.
     """
+    named = {(each.kind, each.name) for each in known}
     ask(connection, f"USE {quoted(database)}")
     for (name,) in reversed(ask(connection, _NAMES["TRIGGER"])):
-        _drop(connection, database, "TRIGGER", str(name))
+        if ("TRIGGER", name) in named:
+            _drop(connection, database, "TRIGGER", str(name))
     for (name,) in ask(connection, _NAMES["VIEW"]):
-        if name in coming:
+        if name in coming and ("VIEW", name) in named:
             _drop(connection, database, "VIEW", str(name))
 
 

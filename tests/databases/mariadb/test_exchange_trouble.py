@@ -16,6 +16,7 @@ from migrations_ops.databases.mariadb import exchange as mariadb_exchange
 from migrations_ops.databases.mariadb import extras
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
+from migrations_ops.databases.mariadb.extras import Extra
 from migrations_ops.databases.mariadb.schema import read_schema
 from migrations_ops.errors import NeedsAPerson
 from tests.databases.mariadb.support import run, session
@@ -213,6 +214,18 @@ def test_an_exchange_that_is_stopped_leaves_everything_as_it_was(
         require_old(two)
 
 
+def test_a_trigger_that_somebody_makes_meanwhile_is_not_dropped(two: Two) -> None:
+    with child(two) as process:
+        with reading(two, BEFORE_ALL[0]):
+            waiting_session(two, BEFORE_ALL[1])
+            run(two.real, "CREATE TABLE late (id INT)")
+            run(two.real, "CREATE TRIGGER late BEFORE INSERT ON late FOR EACH ROW SET NEW.id = 1")
+        assert process.wait(60) != 0
+    assert "trigger late" in two.now()
+    run(two.real, "DROP TABLE late")
+    require_old(two)
+
+
 def test_what_cannot_be_put_back_is_written_down_and_finished_later(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,8 +234,10 @@ def test_what_cannot_be_put_back_is_written_down_and_finished_later(
     database = MariaDB.from_url(two.real.url())
     blocker, clear = ExitStack(), extras.clear_way
 
-    def cleared(connection: Connection, database: str, coming: Sequence[str]) -> None:
-        clear(connection, database, coming)
+    def cleared(
+        connection: Connection, database: str, known: Sequence[Extra], coming: Sequence[str]
+    ) -> None:
+        clear(connection, database, known, coming)
         if database == "exchange_new":
             blocker.enter_context(reading(two, "t"))
 
