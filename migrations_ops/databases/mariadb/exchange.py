@@ -46,7 +46,7 @@ from migrations_ops.databases.mariadb.foreign_keys import (
     make_keys,
 )
 from migrations_ops.databases.mariadb.ours import require_ours
-from migrations_ops.databases.mariadb.rewriting import renamed
+from migrations_ops.databases.mariadb.qualified import renamed
 
 Server: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 

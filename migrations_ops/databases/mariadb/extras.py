@@ -18,7 +18,7 @@ from migrations_ops.databases.mariadb.connect import (
     may_name_definers,
     quoted,
 )
-from migrations_ops.databases.mariadb.rewriting import renamed
+from migrations_ops.databases.mariadb.qualified import renamed
 
 # All of them, in the order in which they are made.
 _KINDS = ("PACKAGE", "PACKAGE BODY", "FUNCTION", "PROCEDURE", "VIEW", "TRIGGER", "EVENT")

@@ -12,22 +12,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
+from migrations_ops.databases.mariadb.qualified import LITERAL, NAME, quoted_bytes, replaced
+
 TRAILER = b"-- Dump completed"
 # Where the name of the database stands, within so many bytes.
 _HEAD = 4096
 _DATABASE = re.compile(rb"^-- Host: .*?    Database: (.+)$", re.MULTILINE)
-_NAME = rb"`(?:[^`]|``)*`"
-_LITERAL = rb"'(?:[^'\\]|\\.|'')*'"
-_DEFINER = re.compile(rb"DEFINER=(" + _NAME + rb"(?:@" + _NAME + rb")?) ?")
+_DEFINER = re.compile(rb"DEFINER=(" + NAME + rb"(?:@" + NAME + rb")?) ?")
 # Where a definer stands, and not a text that looks like one.
 _VIEW = re.compile(rb"/\*!50013 DEFINER=")
 _PROGRAM = re.compile(rb"/\*!50003 CREATE\*/ |/\*!50106 CREATE\*/ |CREATE DEFINER=")
 _EVENT = re.compile(
-    rb"(/\*!50106 EVENT " + _NAME + rb" ON SCHEDULE (?:" + _LITERAL + rb"|[^`'])*?"
+    rb"(/\*!50106 EVENT " + NAME + rb" ON SCHEDULE (?:" + LITERAL + rb"|[^`'])*?"
     rb"ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b"
 )
 # Around programs that were made when the database had another default than it has now.
-_ALTER = re.compile(rb"ALTER DATABASE (" + _NAME + rb") (?=CHARACTER SET )")
+_ALTER = re.compile(rb"ALTER DATABASE (" + NAME + rb") (?=CHARACTER SET )")
 # A client command of newer dumps, which older clients do not know, and batch mode does not need.
 _SANDBOX = re.compile(rb"\A/\*M?!999999\\- [^\n]*\n")
 _DATA = (b"INSERT INTO ", b"(")
@@ -49,7 +49,6 @@ class Rewriting:
     source: str = ""
     replaced: set[str] = field(default_factory=set)
     complete: bool = False
-    _own: re.Pattern[bytes] | None = None
     _in_programs: bool = False
     _begins: bool = True
 
@@ -68,12 +67,14 @@ class Rewriting:
     def _read_head(self, block: bytes) -> None:
         found = _DATABASE.search(block[:_HEAD])
         self.source = found[1].decode(errors="replace").strip() if found else ""
-        if self.source and self.source != self.target:
-            self._own = _naming(self.source)
+
+    @property
+    def _is_renamed(self) -> bool:
+        return self.source not in ("", self.target)
 
     def _changed(self, block: bytes) -> bytes:
         plain = not self._in_programs and b"DELIMITER ;;" not in block and b"DEFINER=" not in block
-        if plain and (self._own is None or _quoted(self.source) not in block):
+        if plain and not (self._is_renamed and quoted_bytes(self.source) in block):
             return block
         return b"".join(map(self._line, BytesIO(block)))
 
@@ -90,16 +91,16 @@ class Rewriting:
             return line
         if _VIEW.match(line):
             return self._without_definer(line)
-        if self._own is not None and not line.startswith(b"--"):
-            return _renamed(self._of_target(line), self._own, self.target)
+        if self._is_renamed and not line.startswith(b"--"):
+            return replaced(self._of_target(line), self.source, quoted_bytes(self.target) + b".")
         return line
 
     def _of_target(self, line: bytes) -> bytes:
         """The database that was copied must not be altered by what fills another one."""
         found = _ALTER.match(line)
-        if found is None or found[1] != _quoted(self.source):
+        if found is None or found[1] != quoted_bytes(self.source):
             return line
-        return b"ALTER DATABASE " + _quoted(self.target) + line[found.end(1) :]
+        return b"ALTER DATABASE " + quoted_bytes(self.target) + line[found.end(1) :]
 
     def _program(self, line: bytes) -> bytes:
         if not self.events:
@@ -112,27 +113,6 @@ class Rewriting:
             return line
         self.replaced.add(found[1].decode(errors="replace"))
         return line[: found.start()] + line[found.end() :]
-
-
-def renamed(statement: str, source: str, target: str) -> str:
-    """A statement that names another database wherever it named ``source``."""
-    return _renamed(statement.encode(), _naming(source), target).decode()
-
-
-def _renamed(statement: bytes, own: re.Pattern[bytes], target: str) -> bytes:
-    name = _quoted(target) + b"."
-    return own.sub(lambda found: name if found["own"] else found[0], statement)
-
-
-def _naming(database: str) -> re.Pattern[bytes]:
-    """Where a database is named; literals and other names are matched, too, so that nothing is
-    found inside of them."""
-    own = rb"(?<!\.)(?P<own>" + re.escape(_quoted(database)) + rb"\.)(?=`)"
-    return re.compile(own + rb"|" + _LITERAL + rb"|" + _NAME)
-
-
-def _quoted(name: str) -> bytes:
-    return b"`" + name.replace("`", "``").encode() + b"`"
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -21,6 +21,8 @@ from migrations_ops.databases.mariadb.connect import (
     database_of,
     quoted,
 )
+from migrations_ops.databases.mariadb.qualified import bare
+from migrations_ops.databases.mariadb.view_text import with_brackets
 from migrations_ops.databases.sql_words import Word, group, normal, shown, split, words
 
 Facts = Iterator[tuple[str, str]]
@@ -87,35 +89,9 @@ class _Catalog:
         )
         return {name: kind for name, kind in rows if name != LEDGER}
 
-    @cached_property
-    def objects(self) -> frozenset[str]:
-        """The names of all that may stand behind the name of the database and a point."""
-        routines = self.ask("ROUTINE_NAME FROM information_schema.ROUTINES"
-                            " WHERE ROUTINE_SCHEMA = %s")  # fmt: skip
-        return frozenset(self.relations) | {name for (name,) in routines}
-
-    def text(self, sql: str | Iterable[Word]) -> str:
-        """A statement as facts have it, without the name of the database."""
-        told = words(sql, "mariadb") if isinstance(sql, str) else list(sql)
-        return normal(_standard(word) for word in self._without_database(told))
-
-    def _without_database(self, told: list[Word]) -> Iterator[Word]:
-        taken = 0
-        for number, word in enumerate(told):
-            if number < taken:
-                continue
-            name = told[number + 2 : number + 3]
-            if (
-                name
-                and word.quoted
-                and word.text == self.database
-                and told[number + 1].means(".")
-                and name[0].text in self.objects
-            ):
-                yield name[0]
-                taken = number + 3
-            else:
-                yield word
+    def bare(self, sql: str) -> str:
+        """What the server prints, without the name of the database: a copy has another one."""
+        return bare(sql, self.database)
 
     def is_named_in(self, told: list[Word]) -> bool:
         """Where a table or an alias has the name of the database, it is no name of that."""
@@ -126,6 +102,12 @@ class _Catalog:
 def _as_text(told: Iterable[Word]) -> str:
     text = " ".join(quoted(word.text) if word.quoted else word.text for word in told)
     return text.replace("@ ", "@")  # a variable's name goes on after a point
+
+
+def _text(sql: str | Iterable[Word]) -> str:
+    """A statement as facts have it."""
+    told = words(sql, "mariadb") if isinstance(sql, str) else sql
+    return normal(map(_standard, told))
 
 
 def _standard(word: Word) -> Word:
@@ -146,7 +128,7 @@ def _standard(word: Word) -> Word:
 def _tables(catalog: _Catalog) -> Facts:
     names = [name for name, kind in sorted(catalog.relations.items()) if kind in _TABLES]
     for name, sql in catalog.show("TABLE", names, 1):
-        table = _Table(catalog, name, words(sql, "mariadb"))
+        table = _Table(name, words(catalog.bare(sql), "mariadb"))
         if name != catalog.version_table or not table.is_of_alembic:
             yield from table.facts()
 
@@ -154,8 +136,8 @@ def _tables(catalog: _Catalog) -> Facts:
 class _Table:
     """One table, read from its CREATE TABLE."""
 
-    def __init__(self, catalog: _Catalog, name: str, sql: list[Word]) -> None:
-        self._catalog, self._shown = catalog, shown(name)
+    def __init__(self, name: str, sql: list[Word]) -> None:
+        self._shown = shown(name)
         start = next(number for number, word in enumerate(sql) if word.means("("))
         body = group(sql, start)
         self._parts = split(body)
@@ -169,8 +151,8 @@ class _Table:
 
     def facts(self) -> Facts:
         periods = [part for part in self._parts if part[0].means("PERIOD")]
-        traits = [self._catalog.text(_without_counter(self._options))]
-        yield f"table {self._shown}", " ".join([*traits, *map(self._catalog.text, periods)])
+        traits = [_text(_without_counter(self._options))]
+        yield f"table {self._shown}", " ".join([*traits, *map(_text, periods)])
         for part in self._parts:
             if part[0].quoted:
                 yield from self._column(part)
@@ -184,14 +166,14 @@ class _Table:
     def _column(self, part: list[Word]) -> Facts:
         told, check = part[1:], _position(part[1:], "CHECK")
         if check is not None:
-            condition = self._catalog.text(group(told, check + 1))
+            condition = _text(group(told, check + 1))
             yield f"check {self._shown}: {condition}", condition
             told = told[:check] + told[check + len(group(told, check + 1)) + 3 :]
-        yield f"column {self._shown}.{shown(part[0].text)}", self._catalog.text(told)
+        yield f"column {self._shown}.{shown(part[0].text)}", _text(told)
 
     def _constraint(self, name: str, part: list[Word]) -> Facts:
         if part[0].means("CHECK"):
-            yield f"check {self._shown}: {shown(name)}", self._catalog.text(group(part, 1))
+            yield f"check {self._shown}: {shown(name)}", _text(group(part, 1))
             return
         columns = group(part, 2)
         place = _position(part, "REFERENCES")
@@ -210,7 +192,7 @@ class _Table:
         columns = group(part, 2)
         plain = len(columns) == 2 * len(split(columns)) - 1
         rest = part[2:] if not plain else part[len(columns) + 4 :]
-        return f"primary key {self._shown}({_listed(columns)})", self._catalog.text(rest)
+        return f"primary key {self._shown}({_listed(columns)})", _text(rest)
 
     def _index(self, part: list[Word]) -> Facts:
         place = _position(part, "KEY", "INDEX")
@@ -219,7 +201,7 @@ class _Table:
         if (name, _names(group(part, place + 2))) in self._backing and not place:
             return
         kind = "".join(f"{word.text.lower()} " for word in part[:place])
-        rest = self._catalog.text(part[place + 2 :])
+        rest = _text(part[place + 2 :])
         told = f"create {kind}index {shown(name)} on {self._shown} {rest}"
         yield f"index {shown(name)} on {self._shown}", told
 
@@ -276,19 +258,20 @@ def _views(catalog: _Catalog) -> Facts:
     for name, definition, check, security in rows:
         if name != LEDGER:
             checked = "" if check == "NONE" else f" with {check.lower()} check option"
-            told = f"sql security {security.lower()} as {catalog.text(definition)}{checked}"
+            text = _text(with_brackets(words(catalog.bare(definition), "mariadb")))
+            told = f"sql security {security.lower()} as {text}{checked}"
             yield f"view {shown(name)}", told
 
 
 def _sequences(catalog: _Catalog) -> Facts:
     names = [name for name, kind in sorted(catalog.relations.items()) if kind == "SEQUENCE"]
     for name, sql in catalog.show("SEQUENCE", names, 1):
-        yield f"sequence {shown(name)}", catalog.text(words(sql, "mariadb")[3:])
+        yield f"sequence {shown(name)}", _text(words(sql, "mariadb")[3:])
 
 
 def _programs(catalog: _Catalog) -> Facts:
     for key, told in _bodies(catalog):
-        yield key, catalog.text(told)
+        yield key, _text(told)
 
 
 def _bodies(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
