@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pymysql
+
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
 
 _FAMILIES = {
@@ -60,6 +62,15 @@ class Column:
         return f"{side}.{quoted(self.name)}"
 
 
+class _Columns(dict[str, list[Column]]):
+    """The columns of each table; whoever asks for one that is not there hears it as from SQL."""
+
+    def __missing__(self, table: str) -> list[Column]:
+        raise pymysql.ProgrammingError(
+            1146, f"the table {table} has gone, or its columns may not be seen"
+        )
+
+
 def read_columns(connection: Connection, database: str) -> Mapping[str, list[Column]]:
     """The columns of all tables of a database, in their order."""
     rows = ask(
@@ -69,7 +80,7 @@ def read_columns(connection: Connection, database: str) -> Mapping[str, list[Col
         " WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, ORDINAL_POSITION",
         database,
     )
-    found: dict[str, list[Column]] = {}
+    found = _Columns()
     for table, name, kind, type_, charset, collation, nullable, extra, expression in rows:
         period = (expression or "").upper() in ("ROW START", "ROW END")
         computed = "GENERATED" in extra.upper().split() and not period

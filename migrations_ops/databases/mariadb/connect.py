@@ -29,6 +29,17 @@ Connection: TypeAlias = "pymysql.Connection[Cursor]"
 PATIENCE = 5.0
 # How long, in seconds, a question waits for somebody who changes a table: for a day, by default.
 _LOCK_WAIT = 5
+# The most rows that sql_select_limit lets through: all of them.
+ALL_ROWS = (1 << 64) - 1
+# A server may be set to cut answers, to refuse large ones, to show earlier times of versioned
+# tables, and to let its sessions only read. That is meant for applications: what is read here is
+# what is there. DEFAULT would be what the server is set to, but for the time. MySQL takes /*M! for
+# a comment, and MariaDB /*!80000.
+WHOLE_ANSWERS = (
+    f"sql_select_limit = {ALL_ROWS}, sql_big_selects = 1, sql_safe_updates = 0,"
+    " sql_auto_is_null = 0 /*M!100101 , max_statement_time = 0, tx_read_only = 0 */"
+    " /*M!100304 , system_versioning_asof = DEFAULT */ /*!80000 , transaction_read_only = 0 */"
+)
 # Drivers that are MariaDB's own library, which takes a local server's socket rather than its port.
 _OF_THE_LIBRARY = frozenset({"", "mysqldb", "mariadbconnector", "mariadb"})
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock",
@@ -98,9 +109,8 @@ def connect(
             database=address.database if database else None,
             # What the server says is printed with all its quotes, in a way that no setting changes.
             init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
-            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT}"
-            # A limit that is meant for an application; MySQL takes this for a comment.
-            " /*M!100101 , max_statement_time = 0 */",
+            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT},"
+            f" {WHOLE_ANSWERS}",
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=timeout,
@@ -335,6 +345,11 @@ def is_missing(error: BaseException) -> bool:
     return code_of(error) == 1049
 
 
+def is_denied(error: BaseException) -> bool:
+    """Whether the role lacks a right."""
+    return code_of(error) in _DENIED
+
+
 def may_come_up(error: BaseException) -> bool:
     """Whether a server may answer when it is asked again a little later."""
     refused = ("refused", "No such file", "actively refused")
@@ -357,6 +372,8 @@ def in_words(error: BaseException, label: str) -> str:
             return f"{label} is locked by another process, which waits for us in turn"
         case 1290 | 1836:
             return f"{label} may only be read"
+        case 1792:
+            return f"{label} lets this session only read (tx_read_only)"
         case 1129 | 1130:
             return f"{label} does not let this machine in: {said}"
     if code in _DENIED:
@@ -383,6 +400,10 @@ def remedy(error: BaseException) -> str:
             return "Let the other process finish, or stop it, and try again."
         case 1290 | 1836:
             return "Give the environment the address of the primary server."
+        case 1792:
+            return "Let sessions write: SET GLOBAL tx_read_only = 0; and try again."
+        case 1104:
+            return "SET GLOBAL max_join_size = DEFAULT; and try again."
         case 1153:
             return (
                 "Raise max_allowed_packet on the server to more than twice its longest value, and"

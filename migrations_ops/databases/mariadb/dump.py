@@ -21,7 +21,9 @@ from migrations_ops import process
 from migrations_ops.databases import Progress
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb.connect import (
+    ALL_ROWS,
     LOST,
+    WHOLE_ANSWERS,
     Connection,
     ask,
     begin_snapshot,
@@ -53,6 +55,12 @@ _PROGRAMS = ("--routines", "--events")
 # How mariadb-dump lets its rows be read; a date such as the 31st of February would become zero.
 _MODE = (b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */", f"SQL_MODE='{ROWS_MODE}' */".encode())
 _HEAD = 4096
+# More than any list that the clients read of one database: of its tables, their columns, and so on.
+_LONGEST_LIST = """SELECT
+    (SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = %s)
+    + (SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema = %s)
+    + (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = %s)
+    + (SELECT COUNT(*) FROM information_schema.events WHERE event_schema = %s)"""
 _OF_MYSQL = ("--set-gtid-purged=OFF", "--column-statistics=0")
 
 
@@ -71,7 +79,7 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
         begin_snapshot(connection)
         tools = require_tools(connection)
         size = sum(table_sizes(connection, address.database).values())
-        run = _Run(tools, address, _of_kind(tools, connection))
+        run = _Run(tools, address, (*_of_kind(tools, connection), *_of_limit(connection, address)))
         default = _default_of(connection)
         rows = connection if has_long_floats(connection) else None
         if rows is None:
@@ -157,6 +165,25 @@ def _of_kind(tools: Tools, connection: Connection) -> tuple[str, ...]:
     [(versioned,)] = ask(connection, sql, database_of(connection))
     # Else the rows that were would be lost, and it is known from 10.11 on.
     return ("--dump-history",) if versioned else ()
+
+
+def _of_limit(connection: Connection, address: Address) -> tuple[str, ...]:
+    """Options by which all rows are read from a server that is set to cut its answers.
+
+    :raises StepFailed: it would also cut the lists of what there is, in which nothing helps.
+    """
+    [(limit,)] = ask(connection, "SELECT @@global.sql_select_limit")
+    if limit >= ALL_ROWS:
+        return ()
+    [(most,)] = ask(connection, _LONGEST_LIST, *[address.database] * 4)
+    if limit < most:
+        raise StepFailed(
+            f"No backup could be taken: the server of {address.label} is set to cut each answer"
+            f" after {limit} rows (sql_select_limit), and its clients cannot be told otherwise.",
+            untouched=f"{address.label} was only read.",
+            next="SET GLOBAL sql_select_limit = DEFAULT; and try again.",
+        )
+    return (f"--where=1 LIMIT {ALL_ROWS}",)
 
 
 class _Headway:
@@ -260,9 +287,8 @@ def restore(
     argv = [
         "--binary-mode", "--comments", "--default-character-set=utf8mb4",
         "--max-allowed-packet=1G", f"--database={address.database}",
+        f"--init-command=SET SESSION {WHOLE_ANSWERS}",
     ]  # fmt: skip
-    if tools.is_mariadb:
-        argv.append("--init-command=SET SESSION max_statement_time=0")
     with credentials(address) as (told, variables), tempfile.TemporaryFile() as errors:
         command = [tools.client, f"--defaults-file={told.file}", *argv]
         with process.piped(command, variables, errors, fed=True) as run:

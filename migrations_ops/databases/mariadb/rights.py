@@ -14,10 +14,13 @@ from migrations_ops.databases.mariadb.connect import (
     close,
     connect,
     find_engine,
+    in_words,
     is_behind_a_proxy,
+    is_denied,
     is_missing,
     is_one_of_many,
     promptly,
+    remedy,
     server_version,
 )
 from migrations_ops.databases.mariadb.copies import Copies
@@ -97,7 +100,16 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
     """What a role may make is known by making it: an empty database, which goes at once."""
     try:
         copies.drop(copies.make())
-    except (StepFailed, pymysql.MySQLError):
+    except (StepFailed, pymysql.MySQLError) as error:
+        cause = error.__cause__ if isinstance(error, StepFailed) else error
+        if isinstance(cause, pymysql.MySQLError) and not is_denied(cause):
+            where = copies.place.host or "its server"
+            message = (
+                "no backup could be verified by restoring it: a database for that cannot be made:"
+                f" {in_words(cause, where)}. {remedy(cause).removesuffix('.')}"
+            )
+            yield Finding("no-copies", "error", message, user)
+            return
         pattern = OWN.replace("_", r"\_")
         grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
         message = (

@@ -31,7 +31,7 @@ def with_brackets(told: list[Word]) -> list[Word]:
 
 def _joins(told: list[Word], start: int) -> tuple[list[int], int]:
     """The joins outside of all brackets of a list of tables, and where the list ends."""
-    depth, joins = 0, []
+    depth, joins = 0, list[int]()
     for number in range(start, len(told)):
         word = told[number]
         depth += word.means("(") - word.means(")")

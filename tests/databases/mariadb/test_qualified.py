@@ -1,4 +1,4 @@
-"""What the server prints names a database in some places, and a table of the same name in others."""
+"""What the server prints names a database in some places, and a table of its name in others."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_nothing_in_a_copy_leads_to_the_database_of_its_tables_name(
          "select trim((select `b` from `x`.`c`)) AS `a`"),
         ("select straight_join `a`.`b` from (`c` straight_join `a`.`b`)",
          "select straight_join `a`.`b` from (`c` straight_join `x`.`b`)"),
-        ("`id` int DEFAULT (nextval(`a`.`s`) + setval(`a`.`s`,`a`.`n`,1)) REFERENCES `a`.`t` (`i`)",
-         "`id` int DEFAULT (nextval(`x`.`s`) + setval(`x`.`s`,`a`.`n`,1)) REFERENCES `x`.`t` (`i`)"),
+        ("`i` int DEFAULT (nextval(`a`.`s`) + setval(`a`.`s`,`a`.`n`,1)) REFERENCES `a`.`t` (`i`)",
+         "`i` int DEFAULT (nextval(`x`.`s`) + setval(`x`.`s`,`a`.`n`,1)) REFERENCES `x`.`t` (`i`)"),
         ("select `it's`.`b`,`a`.`b` from `a`.`it's`", "select `it's`.`b`,`a`.`b` from `x`.`it's`"),
     ],
 )  # fmt: skip
