@@ -37,6 +37,8 @@ CODES = frozenset(
         "missing-revision",
         "no-clients",
         "no-copies",
+        "names-another",
+        "names-environment",
         "names-itself",
         "new-orphans",
         "no-plugin",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migrations_ops.codes import allow_flags
 from migrations_ops.errors import Refused
 from migrations_ops.losses import without_allowed
 from migrations_ops.results import Finding
@@ -12,6 +13,8 @@ from migrations_ops.work import Work
 
 UNTESTED = "engine-untested"
 INVALID = "invalid-index"
+# They write to another database than their own: to one of an environment, or to any.
+ENVIRONMENT, ANOTHER = "names-environment", "names-another"
 
 
 def require_no_obstacles(work: Work, standing: Standing) -> None:
@@ -21,7 +24,9 @@ def require_no_obstacles(work: Work, standing: Standing) -> None:
     if environment.engine_untested or not environment.protected:
         # What is only tried out there is found out by trying.
         allowed = (*allowed, UNTESTED)
-    found = standing.database.find_obstacles()
+    found = standing.database.find_obstacles(work.project.others(environment))
+    if environment is work.project.settings.path[0]:
+        allowed = (*allowed, ANOTHER)  # which is not rehearsed
     if environment.protected:
         found = [_strictly(each) for each in found]
     found = without_allowed(found, allowed)
@@ -46,6 +51,8 @@ def _next(error: Finding, standing: Standing) -> str:
         return f"If you have tried it yourself: engine_untested = true in environments.{name}"
     if error.code == "no-restore":
         return "See to that; or, if a person would put a backup back: --allow no-restore"
+    if error.code in (ENVIRONMENT, ANOTHER):
+        return f"See to that; or, if it is meant: {allow_flags([error])}"
     if error.code == INVALID:
         return f"Drop it; or, if nothing pending makes it: --allow {INVALID}"
     return "See to that, and type the same again: invoke doctor lists all that is missing."

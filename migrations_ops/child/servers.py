@@ -17,10 +17,11 @@ SELECT concat_ws(':', 'postgresql',
 """
 # MySQL has an identity of its own, and so has MariaDB since 10.11.2; each takes the other's
 # comment for a comment.
-MARIADB_IDENTITY = """
+FOLDED_NAME = "IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE())"
+MARIADB_IDENTITY = f"""
 SELECT CONCAT_WS(':', 'mariadb', @@hostname, @@port, @@socket, @@datadir, @@server_id
     /*!80000 , @@server_uuid */ /*M!101102 , @@server_uid */,
-    IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()))
+    {FOLDED_NAME})
 """
 # Advisory locks of PostgreSQL belong to one database: the same two keys serve in each. One is
 # held for a whole release, the other one by each step that changes the database, so that an

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from migrations_ops.errors import ConfigurationError
@@ -93,9 +94,12 @@ class Database(Protocol):
         """What of a restore that was killed was finished, or undone, when the lock was taken: in
         words, and told once."""
 
-    def find_obstacles(self) -> list[Finding]:
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         """What stands in the way of a backup, of its proof, or of putting it back: rights that the
-        role lacks, programs that are not here, an engine on which nobody has tried it."""
+        role lacks, programs that are not here, an engine on which nobody has tried it.
+
+        :param others: what the servers of the other environments call their databases (``orders``).
+        """
 
     def size(self) -> int:
         """Its size in bytes, 0 where there is nothing."""

@@ -109,6 +109,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
     environment = project.settings.environment(name)
     try:
         database = project.database(environment)
+        others = project.others(environment)
         standing = stand(project, environment)
         if environment.python is None:
             find_scripts(
@@ -131,7 +132,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         findings.append(Finding("state", "note", message, name))
     else:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
-    findings += [each for each in database.find_obstacles() if each.code != "unreachable"]
+    findings += [each for each in database.find_obstacles(others) if each.code != "unreachable"]
     if standing.look.exists:
         obstacle = Shelf.of(project.settings, environment).find_obstacle(database)
         if obstacle:

@@ -75,3 +75,46 @@ def test_rows_that_stayed_changed_are_never_taken_for_as_they_were(
     assert "invoke restore --env prod" in ran.err
     again = shop.invoke("upgrade-prod")
     assert (again.code, "half applied" in again.err) == (1, True), again.err
+
+
+def test_upgrade_of_dev_does_not_come_to_production_through_what_stands_in_dev(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    prod = shop.prod_database.name
+    shop.dev_database.execute(f"CREATE VIEW real_ones AS SELECT * FROM {prod}.parents")
+    shop.add_revision(NEXT, R3, "    op.execute(\"UPDATE real_ones SET name = 'from dev'\")")
+    before = content(shop.dev_database), content(shop.prod_database)
+    ran = shop.invoke("upgrade-dev")
+    assert ran.code == 1, ran.err
+    assert f"the view real_ones names {prod}, the database of prod" in ran.err
+    assert '--allow "names-environment:view real_ones"' in ran.err
+    assert (content(shop.dev_database), content(shop.prod_database)) == before
+    doctor = shop.invoke("doctor")
+    assert "[names-environment]" in doctor.out + doctor.err
+
+
+def test_rehearsal_does_not_write_to_another_database_through_a_trigger(
+    mariadb_filled: ServerShop,
+) -> None:
+    shop = mariadb_filled
+    server = shop.prod_database.server
+    audit = server.create_database()
+    server.execute(f"CREATE TABLE {audit}.log (name VARCHAR(100))")
+    for database in (shop.dev_database, shop.prod_database):
+        database.execute(
+            "CREATE TRIGGER tells AFTER UPDATE ON parents FOR EACH ROW"
+            f" INSERT INTO {audit}.log VALUES (NEW.name)"
+        )
+    shop.add_revision(NEXT, R3, "    op.execute(\"UPDATE parents SET name = 'new'\")")
+    # The first environment is not rehearsed.
+    assert shop.invoke("upgrade-dev").code == 0
+    server.execute(f"DELETE FROM {audit}.log")
+    before = content(shop.prod_database)
+    ran = shop.invoke("release-migration")
+    assert ran.code == 1, ran.err
+    assert f"the trigger tells writes to another database, {audit}" in ran.err
+    assert content(shop.prod_database) == before
+    assert server.execute(f"SELECT * FROM {audit}.log") == []
+    allowed = shop.invoke("release-migration", "--allow", "names-another:trigger tells")
+    assert allowed.code == 0, allowed.err

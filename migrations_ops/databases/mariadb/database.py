@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
@@ -252,11 +253,11 @@ class MariaDB(ServerDatabase):
     def make_scratch(self, place: Path, backup: Path | None) -> MariaDB:
         return self._copy(self._held.copies.clone(backup))
 
-    def find_obstacles(self) -> list[Finding]:
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         from migrations_ops.databases.mariadb.rights import find_obstacles
 
         try:
-            return find_obstacles(self.address, self._held.copies)
+            return find_obstacles(self.address, self._held.copies, others)
         except pymysql.MySQLError as error:
             message = f"{in_words(error, self.label)}: {remedy(error)}"
             return [Finding("unreachable", "error", message, self.label)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pymysql
 
+from migrations_ops.child.servers import FOLDED_NAME
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
@@ -14,6 +15,7 @@ from migrations_ops.databases.mariadb.connect import (
     close,
     connect,
     find_engine,
+    identity,
     in_words,
     is_behind_a_proxy,
     is_denied,
@@ -24,6 +26,7 @@ from migrations_ops.databases.mariadb.connect import (
     server_version,
 )
 from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.leading import find_leading
 from migrations_ops.databases.mariadb.ours import why_not_ours, why_not_seen
 from migrations_ops.databases.mariadb.schema import find_own_names
 from migrations_ops.databases.mariadb.tools import require_tools
@@ -35,8 +38,10 @@ from migrations_ops.results import Finding
 TESTED = (10, 11)
 
 
-def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
-    """:raises pymysql.MySQLError: the server cannot be asked."""
+def find_obstacles(address: Address, copies: Copies, others: Mapping[str, str]) -> list[Finding]:
+    """:param others: what the servers of other environments call their databases.
+    :raises pymysql.MySQLError: the server cannot be asked.
+    """
     connection = connect(address, "rights", database=False)
     try:
         with promptly(connection):
@@ -45,10 +50,10 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
             account = account_of(connection)
     finally:
         close(connection)
-    return [*found, *_of_programs(address), *_of_copies(copies, user, account)]
+    return [*found, *_of_programs(address, copies, others), *_of_copies(copies, user, account)]
 
 
-def _of_programs(address: Address) -> Iterator[Finding]:
+def _of_programs(address: Address, copies: Copies, others: Mapping[str, str]) -> Iterator[Finding]:
     """What is in it that cannot be copied, or put back, or not without harm."""
     try:
         connection = connect(address, "rights")
@@ -64,6 +69,8 @@ def _of_programs(address: Address) -> Iterator[Finding]:
                 " that name"
             )
             yield Finding("names-itself", "error", message, name)
+        beside = _beside(connection, others)
+        yield from find_leading(connection, beside, copied=copies.is_beside)
         if why := why_not_seen(connection, address.database):
             message = f"no backup of {address.label} could be taken: {why}"
             yield Finding("no-copies", "error", message, address.database)
@@ -72,6 +79,19 @@ def _of_programs(address: Address) -> Iterator[Finding]:
             yield Finding("no-restore", "error", message, address.database)
     finally:
         close(connection)
+
+
+def _beside(connection: Connection, others: Mapping[str, str]) -> dict[str, str]:
+    """The databases of other environments on the server of this one."""
+    own = identity(connection)
+    # Whatever its name is, an identity ends with it.
+    [(name,)] = ask(connection, f"SELECT {FOLDED_NAME}")
+    server = own.removesuffix(str(name))
+    return {
+        other.removeprefix(server): environment
+        for environment, other in others.items()
+        if other.startswith(server) and other != own
+    }
 
 
 def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:

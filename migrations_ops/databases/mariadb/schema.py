@@ -61,6 +61,27 @@ def find_own_names(connection: Connection) -> list[str]:
     return sorted(key for key, told in _bodies(catalog) if catalog.is_named_in(told))
 
 
+def read_bodies(connection: Connection) -> list[tuple[str, list[Word]]]:
+    """Triggers, routines and events as keys of the schema, each with its text."""
+    return list(_bodies(_Catalog(connection, database_of(connection), "")))
+
+
+def read_views(connection: Connection) -> list[tuple[str, list[Word]]]:
+    """Views as keys of the schema, each with its text, in which all databases are named."""
+    catalog = _Catalog(connection, database_of(connection), "")
+    return [
+        (f"view {shown(name)}", words(text, "mariadb")) for name, text, *_ in _view_rows(catalog)
+    ]
+
+
+def own_objects(connection: Connection) -> frozenset[str]:
+    """The names of all tables, views, sequences, routines and packages."""
+    catalog = _Catalog(connection, database_of(connection), "")
+    routines = catalog.ask("ROUTINE_NAME FROM information_schema.ROUTINES"
+                           " WHERE ROUTINE_SCHEMA = %s")  # fmt: skip
+    return frozenset(catalog.relations) | {name for (name,) in routines}
+
+
 @dataclass(frozen=True)
 class _Catalog:
     """What the readers of each kind share."""
@@ -96,10 +117,10 @@ class _Catalog:
     def is_named_in(self, told: list[Word]) -> bool:
         """Where a table or an alias has the name of the database, it is no name of that."""
         own = self.database.lower()
-        return find_database(_as_text(told), lambda name: name.lower() == own) is not None
+        return find_database(as_text(told), lambda name: name.lower() == own) is not None
 
 
-def _as_text(told: Iterable[Word]) -> str:
+def as_text(told: Iterable[Word]) -> str:
     text = " ".join(quoted(word.text) if word.quoted else word.text for word in told)
     return text.replace("@ ", "@")  # a variable's name goes on after a point
 
@@ -251,16 +272,18 @@ def _without_counter(options: list[Word]) -> list[Word]:
 
 
 def _views(catalog: _Catalog) -> Facts:
+    for name, definition, check, security in _view_rows(catalog):
+        checked = "" if check == "NONE" else f" with {check.lower()} check option"
+        text = _text(with_brackets(words(catalog.bare(definition), "mariadb")))
+        yield f"view {shown(name)}", f"sql security {security.lower()} as {text}{checked}"
+
+
+def _view_rows(catalog: _Catalog) -> list[tuple[str, ...]]:
     rows = catalog.ask(
         "TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, SECURITY_TYPE"
         " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
     )
-    for name, definition, check, security in rows:
-        if name != LEDGER:
-            checked = "" if check == "NONE" else f" with {check.lower()} check option"
-            text = _text(with_brackets(words(catalog.bare(definition), "mariadb")))
-            told = f"sql security {security.lower()} as {text}{checked}"
-            yield f"view {shown(name)}", told
+    return [row for row in rows if row[0] != LEDGER]
 
 
 def _sequences(catalog: _Catalog) -> Facts:

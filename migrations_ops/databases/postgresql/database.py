@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
@@ -283,7 +284,7 @@ class PostgreSQL(ServerDatabase):
     def make_scratch(self, place: Path, backup: Path | None) -> PostgreSQL:
         return self._copy(self._held.copies.clone(backup))
 
-    def find_obstacles(self) -> list[Finding]:
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         from migrations_ops.databases.postgresql.rights import find_obstacles
 
         try:

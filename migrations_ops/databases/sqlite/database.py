@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from migrations_ops.databases import Database, Keep, Progress, Restored
@@ -113,7 +114,7 @@ class SQLite:
     def find_holders(self) -> list[str]:
         return []  # the system knows who locks a file, and does not say
 
-    def find_obstacles(self) -> list[Finding]:
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         return []  # whoever may write the file may put a backup into it
 
     def size(self) -> int:

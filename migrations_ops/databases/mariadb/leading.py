@@ -1,0 +1,145 @@
+"""What stands in a database and leads to another one of the same server by its name.
+
+A trigger that writes to ``audit.log`` does so from every database in which it is made, and from the
+copy on which a release is rehearsed, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from migrations_ops.child.named_databases import find_database
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.schema import as_text, own_objects, read_bodies, read_views
+from migrations_ops.databases.sql_words import Word
+from migrations_ops.results import Finding
+
+_SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+# Names before a point that no database has.
+_ROWS = frozenset({"new", "old"})
+# What writes, and up to which word what it writes to is named.
+_WRITES = {
+    "INSERT": ("SELECT", "VALUES", "VALUE", "SET"),
+    "REPLACE": ("SELECT", "VALUES", "VALUE", "SET"),
+    "UPDATE": ("SET",),
+    "DELETE": ("WHERE", "RETURNING", "ORDER", "LIMIT"),
+    "CREATE": ("SELECT",),
+    **dict.fromkeys(("ALTER", "DROP", "RENAME", "TRUNCATE", "CALL", "EXECUTE", "PREPARE", "LOAD"),
+                    ()),
+}  # fmt: skip
+# INSERT INTO t (SELECT ...: what stands in brackets is read.
+_ENDS_AT_BRACKETS = frozenset({"INSERT", "REPLACE"})
+# AFTER UPDATE ON t, SELECT ... FOR UPDATE, ON DUPLICATE KEY UPDATE: nothing of its own.
+_NO_STATEMENT = ("BEFORE", "AFTER", "FOR", "KEY", "OR")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Which names are those of other databases of the server."""
+
+    own: str
+    folds: bool
+    there: frozenset[str]
+    objects: frozenset[str]
+
+    def known(self, name: str) -> str:
+        return name.lower() if self.folds else name
+
+    def of_others(self, told: list[Word]) -> Callable[[str], bool]:
+        """Of databases that this role sees, and of such that only the definer may see."""
+        alone = {
+            word.text.lower()
+            for number, word in enumerate(told)
+            if not any(each.means(".") for each in told[number + 1 : number + 2])
+        }
+
+        def names(name: str) -> bool:
+            lowered, known = name.lower(), self.known(name)
+            if known == self.own or lowered in _SYSTEM | _ROWS or name.isdigit():
+                return False
+            unexplained = lowered not in self.objects | alone and not name[:1].isdigit()
+            return known in self.there or unexplained
+
+        return names
+
+
+def find_leading(
+    connection: Connection, environments: Mapping[str, str], *, copied: bool
+) -> Iterator[Finding]:
+    """What leads to the database of another environment, or writes to any other one.
+
+    :param environments: the names of databases of this server, with whose they are.
+    :param copied: whether copies are made on this server.
+    """
+    names = _names(connection)
+    of_environments = {names.known(name): each for name, each in environments.items()}
+    bodies = read_bodies(connection)
+    for key, told in [*bodies, *read_views(connection)]:
+        found = find_database(as_text(told), lambda name: names.known(name) in of_environments)
+        if found is not None:
+            yield _of_environment(key, found, of_environments[names.known(found)])
+        elif copied and (written := _find_written(told, names.of_others(told))) is not None:
+            yield _of_another(key, written)
+
+
+def _names(connection: Connection) -> _Names:
+    [(own, folded)] = ask(connection, "SELECT DATABASE(), @@lower_case_table_names")
+    folds = bool(folded)
+    there = (str(name) for (name,) in ask(connection, "SHOW DATABASES"))
+    return _Names(
+        str(own).lower() if folds else str(own),
+        folds,
+        frozenset(name.lower() if folds else name for name in there) - _SYSTEM,
+        frozenset(name.lower() for name in own_objects(connection)),
+    )
+
+
+def _of_environment(key: str, database: str, environment: str) -> Finding:
+    message = (
+        f"the {key} names {database}, the database of {environment}: what is done here would lead"
+        " there. Create it anew without that name"
+    )
+    return Finding("names-environment", "error", message, key)
+
+
+def _of_another(key: str, database: str) -> Finding:
+    message = (
+        f"the {key} writes to another database, {database}: the rehearsal on a copy would write"
+        " there, too. Have the copies made on a server where that database is not: scratch_url"
+    )
+    return Finding("names-another", "error", message, key)
+
+
+def _find_written(told: list[Word], names: Callable[[str], bool]) -> str | None:
+    """The first other database to which a text writes, as far as that can be read from it."""
+    for part in _written(told):
+        found = find_database(as_text(part), names)
+        if found is not None:
+            return found
+    return None
+
+
+def _written(told: list[Word]) -> Iterator[list[Word]]:
+    """The parts of a text that name what it writes to, or calls: nobody knows what that does."""
+    for number, word in enumerate(told):
+        verb = word.text.upper()
+        if not word.quoted and verb in _WRITES and _begins(told, number):
+            yield told[number : _end(told, number, verb)]
+        elif number >= 3 and word.means("(") and told[number - 2].means("."):
+            yield told[number - 3 : number + 1]
+
+
+def _begins(told: list[Word], number: int) -> bool:
+    """Whether such a word begins a statement; the first of all makes the routine itself."""
+    after = told[number + 1 : number + 2]
+    is_function = bool(after) and after[0].means("(")
+    return number > 0 and not is_function and not told[number - 1].means(*_NO_STATEMENT)
+
+
+def _end(told: list[Word], start: int, verb: str) -> int:
+    ends = (*_WRITES[verb], ";", *(("(",) if verb in _ENDS_AT_BRACKETS else ()))
+    for number in range(start + 1, len(told)):
+        if told[number].means(*ends):
+            return number
+    return len(told)
