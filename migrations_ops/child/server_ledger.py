@@ -77,9 +77,9 @@ class MariaDBLedger:
         where = self._schema(connection, schema)
         rows = ask_driver(
             connection,
-            "SELECT column_name FROM information_schema.columns"
-            " JOIN information_schema.views USING (table_schema, table_name)"
-            f" WHERE table_schema = {_digits(where)} AND table_name = '{NAME}'",
+            "SELECT c.column_name FROM information_schema.columns c JOIN information_schema.views v"
+            " ON BINARY v.table_schema = BINARY c.table_schema AND v.table_name = c.table_name"
+            f" WHERE {_is_in(where, 'c.')} AND c.table_name = '{NAME}'",
         )
         return _read(connection, _place(where)) if rows == [("ledger",)] else None
 
@@ -87,9 +87,9 @@ class MariaDBLedger:
         """Whether something that is no ledger has its name."""
         if self.find(connection, schema) is not None:
             return False
-        where = _digits(self._schema(connection, schema))
+        where = _is_in(self._schema(connection, schema))
         sql = "SELECT 1 FROM information_schema.tables"
-        sql += f" WHERE table_schema = {where} AND table_name = '{NAME}'"
+        sql += f" WHERE {where} AND table_name = '{NAME}'"
         return bool(ask_driver(connection, sql))
 
     def write(self, connection: Any, schema: str | None, runs: list[Run]) -> None:
@@ -138,6 +138,12 @@ def _place(schema: str) -> str:
 
 def _text(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _is_in(schema: str, place: str = "") -> str:
+    """A condition: else the ledger of ``shop`` would be found when ``Shop`` is meant."""
+    column, name = f"{place}table_schema", _digits(schema)
+    return f"{column} = {name} AND (@@lower_case_table_names OR BINARY {column} = BINARY {name})"
 
 
 def _digits(value: str) -> str:

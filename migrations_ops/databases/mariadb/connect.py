@@ -248,6 +248,14 @@ def quoted(name: str) -> str:
     return f"`{escaped}`"
 
 
+def exactly(column: str, database: str = "DATABASE()") -> str:
+    """A condition beside ``column = database``.
+
+    Without it, what is told of triggers and events is also that of ``shop`` when ``Shop`` is meant.
+    """
+    return f"(@@lower_case_table_names OR BINARY {column} = {database})"
+
+
 def identity(connection: Connection) -> str:
     """Which database of which server this is, as the child says it."""
     return str(ask(connection, MARIADB_IDENTITY)[0][0])

@@ -79,7 +79,9 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
         begin_snapshot(connection)
         tools = require_tools(connection)
         size = sum(table_sizes(connection, address.database).values())
-        run = _Run(tools, address, (*_of_kind(tools, connection), *_of_limit(connection, address)))
+        # The name as the server keeps it, which is how it prints it.
+        named = address.of_database(database_of(connection))
+        run = _Run(tools, named, (*_of_kind(tools, connection), *_of_limit(connection, address)))
         default = _default_of(connection)
         rows = connection if has_long_floats(connection) else None
         if rows is None:

@@ -72,7 +72,7 @@ def write_record(connection: Connection, record: Record) -> None:
         *(("was", each) for each in record.was.extras),
         *(("wanted", each) for each in record.wanted.extras),
     ]
-    ask(connection, _MADE.format(record.table), record.real)
+    ask(connection, _MADE.format(_as_template(record)), record.real)
     _insert(connection, record, 0, rows)
 
 
@@ -97,6 +97,11 @@ def _write_keys(connection: Connection, record: Record, side: str, keys: Sequenc
         _insert(connection, record, int(first), told)
 
 
+def _as_template(record: Record) -> str:
+    """Its table beside values, where a per cent sign would be taken for the place of one."""
+    return record.table.replace("%", "%%")
+
+
 def _as_extra(key: Key) -> Extra:
     return Extra("FOREIGN KEY", key.name, key.definition, of_database=key.table)
 
@@ -110,7 +115,7 @@ def _insert(
 ) -> None:
     """All of them, or none."""
     ask(connection, "START TRANSACTION")
-    sql = f"INSERT INTO {record.table} VALUES ({', '.join(['%s'] * (len(_PARTS) + 2))})"
+    sql = f"INSERT INTO {_as_template(record)} VALUES ({', '.join(['%s'] * (len(_PARTS) + 2))})"
     for number, (side, each) in enumerate(rows, first):
         ask(connection, sql, number, side, *astuple(each))
     ask(connection, "COMMIT")

@@ -14,6 +14,7 @@ from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
     code_of,
+    exactly,
     is_mariadb,
     may_name_definers,
     quoted,
@@ -30,8 +31,10 @@ _NAMES = {
     },
     "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()",
     "TRIGGER": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema ="
-    " DATABASE() ORDER BY event_object_table, action_timing, event_manipulation, action_order",
-    "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()",
+    f" DATABASE() AND {exactly('trigger_schema')}"
+    " ORDER BY event_object_table, action_timing, event_manipulation, action_order",
+    "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()"
+    f" AND {exactly('event_schema')}",
 }
 # In which columns SHOW CREATE has them.
 _ROUTINE = {"mode": 1, "statement": 2, "client": 3, "collation": 4, "of_database": 5}

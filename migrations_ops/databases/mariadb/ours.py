@@ -12,6 +12,7 @@ from migrations_ops.databases.mariadb.connect import (
     Connection,
     account_of,
     ask,
+    exactly,
     is_mariadb,
     may_name_definers,
     quoted,
@@ -30,9 +31,9 @@ SELECT table_name, definer FROM information_schema.views
 UNION ALL SELECT routine_name, definer FROM information_schema.routines
     WHERE routine_schema = %(database)s
 UNION ALL SELECT trigger_name, definer FROM information_schema.triggers
-    WHERE trigger_schema = %(database)s
+    WHERE trigger_schema = %(database)s AND {exactly("trigger_schema", "%(database)s")}
 UNION ALL SELECT event_name, definer FROM information_schema.events
-    WHERE event_schema = %(database)s ORDER BY 1"""
+    WHERE event_schema = %(database)s AND {exactly("event_schema", "%(database)s")} ORDER BY 1"""
 # The server's own list; its names are written as those of files are.
 _REFERRING = """SELECT DISTINCT FOR_NAME FROM information_schema.INNODB_SYS_FOREIGN
     WHERE HEX(REF_NAME) LIKE CONCAT(HEX(CONVERT(%s USING filename)), '2F%%')

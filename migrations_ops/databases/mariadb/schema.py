@@ -19,6 +19,7 @@ from migrations_ops.databases.mariadb.connect import (
     ask,
     ask_each,
     database_of,
+    exactly,
     quoted,
 )
 from migrations_ops.databases.mariadb.qualified import bare
@@ -308,6 +309,7 @@ def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
     rows = catalog.ask(
         "TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT,"
         " ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
+        f" AND {exactly('TRIGGER_SCHEMA')}"
     )
     for name, timing, event, table, statement, place in rows:
         order = "" if int(place) == 1 else f"order {place} "
@@ -330,7 +332,10 @@ def _routines(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
 
 
 def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
-    names = catalog.ask("EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s")
+    names = catalog.ask(
+        "EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s"
+        f" AND {exactly('EVENT_SCHEMA')}"
+    )
     for name, sql in catalog.show("EVENT", sorted(name for (name,) in names), 3):
         told = _without_definer(words(sql or _HIDDEN, "mariadb"))
         yield f"event {shown(name)}", list(_as_on_the_primary(told))

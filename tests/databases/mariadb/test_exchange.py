@@ -11,6 +11,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from migrations_ops.databases.contents import Pair
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.exchange import exchange
@@ -59,6 +60,32 @@ def test_a_restored_database_is_as_it_was_with_every_kind_of_object(
         states = "SELECT STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()"
         assert set(ask(connection, states)) == {("ENABLED",), ("DISABLED",)}
     assert len(kept(mariadb_database)) == 1
+
+
+@pytest.mark.parametrize("name", ["pct%s", "100%", "a{0}b", "käse"])
+def test_any_name_of_a_database_is_backed_up_compared_and_put_back(
+    mariadb_database: ServerDatabase, tmp_path: Path, name: str
+) -> None:
+    server = mariadb_database.server
+    named = ServerDatabase(server, server.create_database(name))
+    table = f"t_{name}"
+    run(named, f"CREATE TABLE `{table}` (`id_{name}` INT PRIMARY KEY, `{name}` VARCHAR(9))",
+        f"INSERT INTO `{table}` VALUES (1, 'a'), (2, 'b')", "CREATE SEQUENCE s",
+        "CREATE TABLE n (id INT PRIMARY KEY DEFAULT NEXTVAL(s), p INT)",
+        f"ALTER TABLE n ADD FOREIGN KEY (p) REFERENCES `{table}` (`id_{name}`)",
+        f"CREATE VIEW `v_{name}` AS SELECT NEXTVAL(s) AS n FROM `{table}`",
+        f"CREATE TRIGGER tr BEFORE INSERT ON `{table}` FOR EACH ROW SET NEW.`{name}` = 'new'",
+    )  # fmt: skip
+    database = engine(named)
+    assert database.look("").tables == 2
+    with database.hold("restore", 0):
+        before = database.back_up(tmp_path / "b", "", None)
+        run(named, f"UPDATE `{table}` SET `{name}` = 'c' WHERE `id_{name}` = 1", "DROP TABLE n")
+        pairs = [Pair(table, table)]
+        found = database.compare_content(tmp_path / "b", pairs, None, orphans=True)
+        assert [each.pair.after for each in found.tables] == [table]
+        assert database.restore_from(tmp_path / "b", "", None).now == before
+    assert database.fingerprint("") == before
 
 
 def test_what_was_there_is_kept_beside(mariadb_database: ServerDatabase, tmp_path: Path) -> None:
