@@ -69,6 +69,10 @@ class Project:
             self._databases[environment.name] = database
         return self._databases[environment.name]
 
+    def databases_at_hand(self) -> list[Database]:
+        """Those that somebody has asked for."""
+        return [*self._databases.values()]
+
     def _url_to_read(self, environment: Environment) -> str:
         source = environment.inspect_url
         if source is None:

@@ -101,6 +101,9 @@ class Database(Protocol):
         :param others: what the servers of the other environments call their databases (``orders``).
         """
 
+    def find_stuck_copies(self) -> list[Finding]:
+        """The throw-away copies that could not be taken away when the lock was let go."""
+
     def size(self) -> int:
         """Its size in bytes, 0 where there is nothing."""
 

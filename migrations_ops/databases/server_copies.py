@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.databases.addresses import Address
+from migrations_ops.results import Finding
 
 # How the names of all databases begin that this tool makes: a right may be granted on just these.
 OWN = "migrations_ops_"
@@ -26,6 +27,8 @@ class ServerCopies(ABC):
     real: Address
     place: Address
     _restored: dict[tuple[int, int], str] = field(default_factory=dict)
+    # Those that could not be dropped, and why.
+    stuck: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_beside(self) -> bool:
@@ -72,8 +75,22 @@ class ServerCopies(ABC):
     def sweep(self) -> None:
         """Drop all copies of this database: whoever made them is dead, or is done with them."""
         self._restored.clear()
+        self.stuck.clear()
         for name in self.find_all():
             self.drop(self.place.of_database(name))
+
+    def find_stuck(self) -> list[Finding]:
+        """The copies that could not be dropped when they were swept last."""
+        return [
+            Finding(
+                "copy-left",
+                "warning",
+                f"the copy {name} of {self.real.label} could not be dropped, and takes its room"
+                f" until a later task can, or somebody does: {why}",
+                name,
+            )
+            for name, why in self.stuck.items()
+        ]
 
     @abstractmethod
     def fill(self, file: Path) -> Address:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from migrations_ops.databases import Database
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.server_copies import ServerCopies
+from migrations_ops.results import Finding
 
 if TYPE_CHECKING:
     from migrations_ops.databases.sql_words import Syntax
@@ -80,6 +81,9 @@ class ServerDatabase:
         finally:
             self._held.copies.sweep()
             self._held.lock = None
+
+    def find_stuck_copies(self) -> list[Finding]:
+        return self._held.copies.find_stuck()
 
     # -- copying ------------------------------------------------------------------------------
 

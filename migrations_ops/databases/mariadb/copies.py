@@ -115,8 +115,11 @@ class Copies(ServerCopies):
 
     def drop(self, address: Address) -> None:
         assert address.database.startswith(self.prefix), "only copies are dropped"
-        with suppress(pymysql.MySQLError), self.server() as connection:
-            ask(connection, f"DROP DATABASE IF EXISTS {quoted(address.database)}")
+        try:
+            with self.server() as connection:
+                ask(connection, f"DROP DATABASE IF EXISTS {quoted(address.database)}")
+        except pymysql.MySQLError as error:
+            self.stuck[address.database] = in_words(error, address.database)
 
     def find_all(self) -> list[str]:
         with suppress(pymysql.MySQLError), self.server() as connection:

@@ -24,10 +24,16 @@ from migrations_ops.databases.postgresql.connect import (
     watched,
 )
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
-from migrations_ops.databases.postgresql.settings import copy_settings, find_slots, kind_of
+from migrations_ops.databases.postgresql.settings import (
+    Subscription,
+    copy_settings,
+    find_slots,
+    find_subscriptions,
+    kind_of,
+)
 from migrations_ops.databases.postgresql.tools import restore
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.errors import StepFailed
+from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.files import local_stamp
 
 # How often, in seconds, the sessions of a database are told to end that is about to be renamed.
@@ -105,8 +111,46 @@ class Copies(ServerCopies):
 
     def drop(self, address: Address) -> None:
         assert address.database.startswith(self.prefix), "only copies are dropped"
-        with suppress(psycopg.Error), self.maintenance() as connection:
-            drop(connection, address.database)
+        try:
+            self._forget_subscriptions(address)
+            with self.maintenance() as connection:
+                drop(connection, address.database)
+        except psycopg.Error as error:
+            self.stuck[address.database] = in_words(error, address.database)
+
+    def _forget_subscriptions(self, address: Address) -> None:
+        """Of a dump by hand, or of an earlier version of this tool, which had them in its dumps.
+
+        They were never enabled here: the slot of the other server belongs to the real database.
+        """
+        with self.maintenance() as connection:
+            found = find_subscriptions(connection, address.database)
+        if not found:
+            return
+        with connect(address, "copies") as connection:
+            for each in found:
+                if not each.enabled:
+                    connection.execute(f"ALTER SUBSCRIPTION {each.name} SET (slot_name = NONE)")
+                    connection.execute(f"DROP SUBSCRIPTION {each.name}")
+
+    def require_unfed(self) -> None:
+        """:raises Refused: rows of another server go into the real database, and would go on going
+        into it after a backup has taken its place and its name."""
+        try:
+            with self.maintenance() as connection:
+                found = find_subscriptions(connection, self.real.database)
+        except psycopg.Error:
+            return  # whatever comes next says so
+        enabled = [each for each in found if each.enabled]
+        if enabled:
+            names = ", ".join(each.name for each in enabled)
+            raise Refused(
+                f"No backup can take the place of {self.real.label} while rows of another server"
+                f" come into it: subscription {names}.",
+                untouched=f"{self.real.label} is as it was.",
+                next=f"Type there: {'; '.join(each.disable for each in enabled)}; and try again."
+                " Afterwards it has to be created again: docs/servers.md",
+            )
 
     def find_all(self) -> list[str]:
         with suppress(psycopg.Error), self.maintenance() as connection:
@@ -135,7 +179,8 @@ class Copies(ServerCopies):
             ):
                 kept = _free_name(connection, old)
                 refused = copy_settings(connection, old, new, strict=True)
-                left = _left(refused, find_slots(connection, old), old, new)
+                slots, fed = find_slots(connection, old), find_subscriptions(connection, old)
+                left = _left(refused, slots, fed, old, new)
                 # Renaming locks out new sessions, and waits 5 s for those that are there to end.
                 ended = pool.submit(_end_sessions, usher, [old, new], done)
                 try:
@@ -183,7 +228,9 @@ class Copies(ServerCopies):
         return False
 
 
-def _left(refused: list[str], slots: list[str], old: str, new: str) -> str:
+def _left(
+    refused: list[str], slots: list[str], subscriptions: list[Subscription], old: str, new: str
+) -> str:
     """What a restored database does not have of the one that it replaces."""
     told = []
     if refused:
@@ -195,6 +242,12 @@ def _left(refused: list[str], slots: list[str], old: str, new: str) -> str:
         told.append(
             f"with it stayed the replication slots {', '.join(slots)}, which keep the server's WAL"
             f" and get nothing new: drop each, and let its reader begin anew: {drop}"
+        )
+    if subscriptions:
+        names = ", ".join(each.name for each in subscriptions)
+        told.append(
+            f"with it stayed the subscriptions {names}, so that no rows come from the other server"
+            " any more: drop each there, and create it here again: CREATE SUBSCRIPTION"
         )
     return "; ".join(told)
 

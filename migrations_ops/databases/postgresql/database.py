@@ -302,6 +302,7 @@ class PostgreSQL(ServerDatabase):
     ) -> Restored:
         # The copy takes the name of the real one: both are on one server.
         copies = self._beside
+        copies.require_unfed()
         look = self.look(version_table)
         if not look.exists:
             self.prepare_place()

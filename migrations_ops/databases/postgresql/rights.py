@@ -19,7 +19,11 @@ from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.invalid import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
 from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not, why_unseen
-from migrations_ops.databases.postgresql.settings import find_slots, settings
+from migrations_ops.databases.postgresql.settings import (
+    find_slots,
+    find_subscriptions,
+    settings,
+)
 from migrations_ops.databases.postgresql.tools import require_tools
 from migrations_ops.errors import Refused
 from migrations_ops.results import Finding
@@ -49,6 +53,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
                 found += _of_rows(connection, address)
                 found += _of_settings(connection, address)
                 found += _of_slots(connection, address)
+                found += _of_subscriptions(connection, address)
             found += _of_restore(connection, address, copies, needs)
     except psycopg.Error as error:
         if not is_missing(address, error):
@@ -187,6 +192,17 @@ def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:
             f" WAL until it is dropped: SELECT pg_drop_replication_slot('{slot}')"
         )
         yield Finding("replication-slot", "warning", message, slot)
+
+
+def _of_subscriptions(connection: Connection, address: Address) -> Iterator[Finding]:
+    for each in find_subscriptions(connection, address.database):
+        message = (
+            f"the subscription {each.name} brings rows into {address.label}: no backup holds it, so"
+            " that after a restore it has to be created again"
+        )
+        if each.enabled:
+            message += f"; a restore is refused until it is disabled: {each.disable}"
+        yield Finding("subscription", "warning", message, each.name)
 
 
 def _may_make(connection: Connection) -> bool:

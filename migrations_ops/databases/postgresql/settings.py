@@ -91,6 +91,28 @@ def find_slots(connection: Connection, database: str) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+@dataclass(frozen=True)
+class Subscription:
+    """What brings the rows of another server into a database; ``name`` is as SQL tells it."""
+
+    name: str
+    enabled: bool
+
+    @property
+    def disable(self) -> str:
+        return f"ALTER SUBSCRIPTION {self.name} DISABLE"
+
+
+def find_subscriptions(connection: Connection, database: str) -> list[Subscription]:
+    """:param connection: to whichever database of the server."""
+    rows = connection.execute(
+        "SELECT quote_ident(subname), subenabled FROM pg_subscription"
+        " JOIN pg_database d ON d.oid = subdbid WHERE datname = %s ORDER BY 1",
+        (database,),
+    ).fetchall()
+    return [Subscription(str(name), bool(enabled)) for name, enabled in rows]
+
+
 def _names(text: str) -> list[str]:
     """The names of such a list, unquoted; of an empty one, an empty name."""
     found = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', text)

@@ -23,6 +23,9 @@ from migrations_ops.process_env import base_variables
 _KNOWS_ZSTD = 16
 _DUMPING = re.compile(rb"dumping contents of table \"(.+)\"")
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+# A subscription is a tie to another server, with a password in it: a copy that had it could not be
+# dropped, and what took the place of a database with it would not be fed by it.
+_ALONE = "--no-subscriptions"
 # How long, in milliseconds, pg_dump waits for a table that somebody holds locked.
 _LOCK_WAIT = 5000
 # The first version whose pg_restore tells every server of a setting that only newer ones know.
@@ -118,6 +121,7 @@ def dump(
     argv = [
         tools.program("pg_dump"), "--format=custom", _compression(tools), "--verbose",
         f"--lock-wait-timeout={_LOCK_WAIT}", f"--snapshot={snapshot}", f"--file={into}",
+        _ALONE,
     ]  # fmt: skip
     total, done, current = sum(sizes.values()), 0, ""
 
@@ -148,7 +152,7 @@ def restore(address: Address, file: Path, *, server: int) -> None:
     if tools.version < reader:
         tools = find_tools(reader) or _no_reader(file, reader, tools)
     jobs = min(4, os.cpu_count() or 1)
-    argv = [tools.program("pg_restore"), "--verbose", f"--jobs={jobs}", str(file)]
+    argv = [tools.program("pg_restore"), "--verbose", _ALONE, f"--jobs={jobs}", str(file)]
     lenient = server < _SAYS_TOO_MUCH <= tools.version
     if not lenient:
         argv.insert(1, "--exit-on-error")

@@ -117,6 +117,9 @@ class SQLite:
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         return []  # whoever may write the file may put a backup into it
 
+    def find_stuck_copies(self) -> list[Finding]:
+        return []  # they are files beside the record, and go with it
+
     def size(self) -> int:
         with suppress(OSError):
             return self.path.stat().st_size + files.size_of(self.path, "-wal")
