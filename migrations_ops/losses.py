@@ -211,7 +211,7 @@ def _rows(
     there = {table.lower(): count for table, count in after.rows.items()}
     for table, count in before.rows.items():
         now = there.get(said.naming.table_now(table.lower()), count)
-        missing = max(count - now, gone.get(table, 0))
+        missing = max(count - now, min(count, gone.get(table, 0)))
         if missing <= 0:
             continue
         lost = f"{missing} of {count} rows of {shown(table)}"

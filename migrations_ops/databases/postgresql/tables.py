@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,12 +112,33 @@ class Side:
 
     @contextmanager
     def settled(self, time_zone: str = "", *, writes: bool = False) -> Iterator[None]:
-        """A transaction, or a part of the caller's, in which all values are told alike."""
-        with self._snapshot(read_only=not writes), self.connection.transaction():
+        """A transaction, or a part of the caller's, in which all values are told alike.
+
+        :param writes: it may make temporary tables, of which nothing stays.
+        """
+        with (
+            self._snapshot(read_only=not writes),
+            self.connection.transaction(force_rollback=writes),
+        ):
             chosen = _SETTINGS | ({"TimeZone": time_zone} if time_zone else {})
             listed = ", ".join("set_config(%s, %s, true)" for _ in chosen)
             self.ask(f"SELECT {listed}", *(text for pair in chosen.items() for text in pair))
+            if writes:
+                self._silence_event_triggers()
             yield
+
+    def _silence_event_triggers(self) -> None:
+        """Until this is rolled back: what they write when a temporary table is made, into a log
+        for instance, is nobody's loss, and the numbers that they draw are not given back.
+
+        Whoever may not has none either, in a copy that he has restored.
+        """
+        names = self.ask(
+            "SELECT quote_ident(evtname) FROM pg_event_trigger WHERE evtenabled <> 'D'"
+        )
+        with suppress(psycopg.errors.InsufficientPrivilege), self.connection.transaction():
+            for (name,) in names:
+                self.do(f"ALTER EVENT TRIGGER {name} DISABLE")
 
     @contextmanager
     def _snapshot(self, *, read_only: bool) -> Iterator[None]:

@@ -463,6 +463,32 @@ TYPES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def test_an_event_trigger_that_logs_writes_nothing_into_what_is_compared(
+    postgres: PostgresServer, postgres_database: ServerDatabase
+) -> None:
+    """As an audit of all DDL does; the numbers of its log are not rolled back."""
+    postgres_database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'old');"
+        "CREATE TABLE log (id serial PRIMARY KEY, what text); INSERT INTO log (what) VALUES ('x');"
+        "CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO public.log (what) VALUES (tg_tag); END $$;"
+        "CREATE EVENT TRIGGER audit ON ddl_command_end EXECUTE FUNCTION note();"
+        "ALTER EVENT TRIGGER audit ENABLE ALWAYS"
+    )
+    after = postgres.copy_database(postgres_database.name)
+    postgres.execute("UPDATE t SET a = 'new'; ALTER TABLE t ADD b text", database=after)
+    with opened(postgres_database) as one, opened(postgres_database, after) as other:
+        pairs = [Pair("t", "t"), Pair("log", "log")]
+        change = compare(one, other, pairs, None, orphans=False)
+    assert [each.pair.before for each in change.tables] == ["t"]
+    assert change.sequences == {}
+    assert postgres_database.execute("SELECT what FROM log") == [("x",)]
+    enabled = "SELECT evtname, evtenabled FROM pg_event_trigger"
+    assert postgres_database.execute(enabled) == [("audit", "A")]
+    postgres_database.execute("CREATE TABLE logged ()")
+    assert postgres_database.execute("SELECT max(id) FROM log") == [(2,)]
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]], int, int, Any, bool]:
     """Types, rows, and one value of them that becomes another one."""
