@@ -275,6 +275,7 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     transactions.install()
     tracing.install()
     place = VersionPlace(orders, destination.refuse_as)
+    place.install()
     wrap_configure(prove, transactions, tracing, ledger, place.require_known)
     return transactions, tracing
 
