@@ -42,6 +42,8 @@ class Ledger:
         self._before: list[Run] | None = None
         self._identity: list[Run] = []
         self._writes: bool | None = None
+        # As which role the run began: a revision may go on as another one, which owns no ledger.
+        self._role: str | None = None
         # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
         # and what then commits each revision that is done, with its entry.
         self.apart = False
@@ -56,6 +58,8 @@ class Ledger:
         def followed(revision: Any, context: Any) -> Iterator[Any]:
             self._begin_run(context)
             for step in steps(revision, context):
+                if self._role is None:
+                    self._role = self._current_role()
                 started, clock = _now(), time.perf_counter()
                 self._step = (step.info, started)
                 yield step
@@ -74,13 +78,18 @@ class Ledger:
     def _begin_run(self, context: Any) -> None:
         self._context, self._runs, self._step = context, [], None
         self._before, self._identity, self._writes = None, [], None
-        self.apart = False
+        self.apart, self._role = False, None
 
     @property
     def _family(self) -> str | None:
         context = self._context
         offline = context is None or context.as_sql or context.connection is None
         return None if offline else family_of(context.connection.dialect)
+
+    def _current_role(self) -> str:
+        if self._family != POSTGRESQL:
+            return ""
+        return server_ledger.POSTGRESQL.role(self._context.connection)
 
     def note_begun(self) -> None:
         """Note that the revision at work has begun, where a part of it may be committed.
@@ -142,7 +151,19 @@ class Ledger:
         if family not in _PLACES or not (self._runs or begun or self._writes):
             return
         place, connection = _PLACES[family], context.connection
-        schema = context.version_table_schema
+        role = self._current_role()
+        if role == self._role:
+            self._replace(place, begun)
+            return
+        server_ledger.POSTGRESQL.set_role(connection, str(self._role))
+        try:
+            self._replace(place, begun)
+        finally:
+            server_ledger.POSTGRESQL.set_role(connection, role)
+
+    def _replace(self, place: Any, begun: Run | None) -> None:
+        family, connection = self._family, self._context.connection
+        schema = self._context.version_table_schema
         if self._writes is None:
             self._before = place.find(connection, schema)
             unwanted = self._orders.ledger is None or place.is_taken(connection, schema)

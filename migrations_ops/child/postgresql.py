@@ -22,6 +22,8 @@ _MAKE = (
     f"CREATE TEMPORARY TABLE {_HOLD}"
     f" (held int CONSTRAINT {_HELD} UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
 )
+# A revision that has set another role works with that one until the run's end.
+_SHARE = f"GRANT INSERT, SELECT, DELETE ON pg_temp.{_HOLD} TO PUBLIC"
 _FILL = f"INSERT INTO pg_temp.{_HOLD} VALUES (1), (1)"
 _EMPTY = f"DELETE FROM pg_temp.{_HOLD}"
 _DEFER = f"SET CONSTRAINTS pg_temp.{_HELD} DEFERRED"
@@ -134,6 +136,7 @@ class PostgreSQLTransactions(ServerTransactions):
         ask(driver, f"SAVEPOINT {_HOLD}")
         try:
             ask(driver, _MAKE)
+            ask(driver, _SHARE)
             ask(driver, _FILL)
             self._holds = True
         except Exception:

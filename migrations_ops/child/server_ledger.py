@@ -57,6 +57,14 @@ class PostgreSQLLedger:
         finally:
             ask_driver(connection, f"RELEASE SAVEPOINT {NAME}")
 
+    def role(self, connection: Any) -> str:
+        """The one as which statements are executed now; ``none`` for that of the session."""
+        return str(ask_driver(connection, "SELECT current_setting('role')")[0][0])
+
+    def set_role(self, connection: Any, role: str) -> None:
+        """Within the transaction that is open: afterwards, what the session has set holds again."""
+        ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else _name(role)}")
+
     def invalid_indexes(self, connection: Any) -> list[int]:
         """The oids of the indexes that a failed CREATE INDEX CONCURRENTLY has left."""
         sql = "SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid"

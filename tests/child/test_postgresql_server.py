@@ -19,6 +19,7 @@ from tests.child.server_steps import (
     R1,
     R2,
     R3,
+    USUAL,
     Background,
     ServerProject,
     beside,
@@ -222,6 +223,47 @@ asyncio.run(main())
     project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')\n    raise OSError('no')")
     assert project.run().failure == "OSError: no"
     assert len(project.database.execute("SELECT id FROM shops")) == 3
+
+
+def member_of(project: ServerProject, role: str) -> None:
+    """The role of the URL becomes one that owns all and may act as another one, too."""
+    server = project.database.server
+    assert isinstance(server, PostgresServer)
+    server.create_role("plain", server.password)
+    server.create_role(role, "x")
+    server.execute(f"GRANT {role} TO plain")
+    name = project.database.name
+    project.database.execute(
+        f"GRANT ALL ON DATABASE {name} TO plain; ALTER SCHEMA public OWNER TO plain;"
+        "ALTER TABLE alembic_version OWNER TO plain; ALTER TABLE shops OWNER TO plain;"
+        f"GRANT ALL ON alembic_version TO {role}; CREATE SCHEMA app AUTHORIZATION {role}"
+    )
+
+
+@pytest.mark.parametrize("statement", ["SET ROLE", "SET LOCAL ROLE"])
+@pytest.mark.parametrize("apart", [False, True], ids=["in one transaction", "with a block"])
+def test_revision_may_go_on_as_another_role(
+    project: ServerProject, statement: str, apart: bool
+) -> None:
+    member_of(project, "owner_of_app")
+    project.write_env(f'url = url.replace("//postgres:", "//plain:")\n{USUAL}')
+    block = "    with op.get_context().autocommit_block():\n        op.execute('SELECT 1')\n"
+    project.add_revision(R2, R1, block * apart + "    op.execute('SELECT 1')")
+    assert project.run(ledger={}).failure == ""
+    project.add_revision(
+        R3,
+        R2,
+        block * apart
+        + f"    op.execute('{statement} owner_of_app')\n"
+        + "    op.execute('CREATE TABLE app.x (id int)')\n"
+        + "    op.execute('SET CONSTRAINTS ALL IMMEDIATE')",
+    )
+    ran = project.run(ledger={})
+    assert (ran.failure, ran.run.finished, ran.of("ledger-failed")) == ("", True, [])
+    assert project.revision() == R3
+    owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'x'"
+    assert project.database.execute(owner) == [("owner_of_app",)]
+    assert [run["revisions"][0]["revision"] for run in project.ledger()[1:]] == [R2, R3]
 
 
 # What ends, or tries to end, the run's transaction from inside of a revision.
