@@ -30,6 +30,7 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql.holders import find_holders
 from migrations_ops.databases.postgresql.lock import Lock, hold, is_missing
+from migrations_ops.databases.postgresql.settings import why_only_read
 from migrations_ops.databases.server_database import Held, ServerDatabase
 from migrations_ops.errors import Refused, StepFailed
 from migrations_ops.results import Finding, Fingerprint, Ledger, Look
@@ -89,6 +90,7 @@ class PostgreSQL(ServerDatabase):
                 row = connection.execute(
                     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
                 ).fetchone()
+                why, cure = why_only_read(connection)
         except psycopg.Error as error:
             if is_missing(self.address, error):
                 return
@@ -99,9 +101,9 @@ class PostgreSQL(ServerDatabase):
             ) from None
         if row != (False, "off"):
             raise Refused(
-                f"No upgrade can start: {self.label} may only be read.",
+                f"No upgrade can start: {self.label} may only be read{why}.",
                 untouched="No database was changed.",
-                next="Give the environment the address of the primary server.",
+                next=cure,
             )
 
     def find_holders(self) -> list[str]:
@@ -259,6 +261,7 @@ class PostgreSQL(ServerDatabase):
                     dump(
                         self.address, into, tools=tools, snapshot=str(row[0]), sizes=sizes,
                         progress=progress,
+                        encoding=connection.info.parameter_status("server_encoding") or "UTF8",
                     )  # fmt: skip
                     found = taken.result()
                 except BaseException:

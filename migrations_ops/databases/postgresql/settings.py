@@ -91,6 +91,37 @@ def find_slots(connection: Connection, database: str) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+# Who has set a parameter, by pg_settings; and what to type so that he has not.
+_READ_ONLY = "default_transaction_read_only"
+_SOURCES = {
+    "database": ("for the database", "ALTER DATABASE {database} RESET {name}"),
+    "user": ("for this role", "ALTER ROLE {role} RESET {name}"),
+    "database user": (
+        "for this role in the database",
+        "ALTER ROLE {role} IN DATABASE {database} RESET {name}",
+    ),
+    "configuration file": (
+        "for the whole server",
+        "ALTER SYSTEM SET {name} = off; SELECT pg_reload_conf()",
+    ),
+}
+
+
+def why_only_read(connection: Connection) -> tuple[str, str]:
+    """Why a database may only be read, as the end of a sentence; and what to do about it."""
+    row = connection.execute(
+        "SELECT pg_is_in_recovery(), setting, source, quote_ident(current_database()),"
+        " quote_ident(session_user) FROM pg_settings WHERE name = %s",
+        (_READ_ONLY,),
+    ).fetchone()
+    is_standby, setting, source, database, role = row or (True, "off", "", "", "")
+    if is_standby or setting == "off":
+        return "", "Give the environment the address of the primary server."
+    whose, statement = _SOURCES.get(source, ("in the url", "Leave it out there."))
+    cure = statement.format(database=database, role=role, name=_READ_ONLY)
+    return f", since {_READ_ONLY} is on {whose}", cure
+
+
 @dataclass(frozen=True)
 class Subscription:
     """What brings the rows of another server into a database; ``name`` is as SQL tells it."""

@@ -110,18 +110,20 @@ def dump(
     snapshot: str,
     sizes: Mapping[str, int],
     progress: Progress | None,
+    encoding: str = "UTF8",
 ) -> None:
     """Write the database as one snapshot sees it into a new file, in pg_dump's own format.
 
     :param snapshot: of a transaction that stays open meanwhile.
     :param sizes: the bytes of each table, for the progress.
+    :param encoding: the database's own; what it sets for its clients may know fewer characters.
     :raises StepFailed: pg_dump failed; its own words say why.
     """
     os.close(os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     argv = [
         tools.program("pg_dump"), "--format=custom", _compression(tools), "--verbose",
         f"--lock-wait-timeout={_LOCK_WAIT}", f"--snapshot={snapshot}", f"--file={into}",
-        _ALONE,
+        _ALONE, f"--encoding={encoding}",
     ]  # fmt: skip
     total, done, current = sum(sizes.values()), 0, ""
 

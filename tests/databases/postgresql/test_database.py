@@ -18,9 +18,11 @@ import pytest
 
 from migrations_ops.databases import LEDGER, open_database
 from migrations_ops.databases.postgresql import invalid
+from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.errors import Locked, Refused, StepFailed
 from migrations_ops.results import Fingerprint
+from tests.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
@@ -140,12 +142,59 @@ def test_what_a_role_may_not_read_is_trouble(any_postgres: ServerDatabase) -> No
     assert "permission denied for table alembic_version" in look.trouble
 
 
-def test_a_database_that_may_only_be_read_is_refused(any_postgres: ServerDatabase) -> None:
-    any_postgres.server.execute(
-        f"ALTER DATABASE {any_postgres.name} SET default_transaction_read_only = on"
+@pytest.mark.parametrize(
+    "whose", ["DATABASE {}", 'ROLE "the app"', 'ROLE "the app" IN DATABASE {}', "SYSTEM"]
+)
+def test_a_database_that_may_only_be_read_is_refused_with_what_cures_it(
+    any_postgres: ServerDatabase, whose: str
+) -> None:
+    server = any_postgres.server
+    assert isinstance(server, PostgresServer)
+    server.create_role("the app", "x")
+    server.execute(f'ALTER DATABASE {any_postgres.name} OWNER TO "the app"')
+    engine = PostgreSQL.from_url(server.url(any_postgres.name, user="the app", password="x"))
+    engine.require_usable()
+    with server.session() as writes:
+        writes.execute("SET default_transaction_read_only = off")
+        setting = f"ALTER {whose.format(any_postgres.name)} SET default_transaction_read_only"
+        writes.execute(f"{setting} = on".encode())
+        writes.execute("SELECT pg_reload_conf()")
+        try:
+            wait_for(lambda: is_only_read(engine))
+            with pytest.raises(Refused, match="default_transaction_read_only is on") as caught:
+                engine.require_usable()
+            assert "primary" not in caught.value.next
+            for statement in caught.value.next.split("; "):
+                writes.execute(statement.encode())
+            wait_for(lambda: not is_only_read(engine))
+        finally:
+            writes.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            writes.execute("SELECT pg_reload_conf()")
+
+
+def is_only_read(engine: PostgreSQL) -> bool:
+    try:
+        engine.require_usable()
+    except Refused:
+        return True
+    return False
+
+
+def test_what_the_encoding_of_the_clients_lacks_is_in_a_backup(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute(
+        f"ALTER DATABASE {any_postgres.name} SET client_encoding = latin1;"
+        "CREATE TABLE words (日本 text); INSERT INTO words VALUES ('日本語')"
     )
-    with pytest.raises(Refused, match="may only be read"):
-        engine_of(any_postgres).require_usable()
+    file, taken = back_up(engine, tmp_path)
+    with engine.opened_copy(file) as copy:
+        assert copy.fingerprint(TABLE) == taken
+    with engine.hold("restore", 0):
+        engine.restore_from(file, TABLE, None)
+    with connect(engine.address) as connection:
+        assert connection.execute("TABLE words").fetchall() == [("日本語",)]
 
 
 def test_a_server_that_is_down_is_trouble_and_not_absence(
