@@ -215,6 +215,13 @@ def remedy(error: BaseException) -> str:
         return "Let the other process finish, or stop it, and try again."
     if isinstance(error, errors.DiskFull):
         return "Make room there and try again."
+    if "certificate" in text:
+        return (
+            "See that the host in the url of this environment is the one that its server's"
+            " certificate names, and that sslrootcert there is of who vouches for it."
+        )
+    if "no encryption" in text:
+        return "Its server wants TLS: leave sslmode out of the url, or say sslmode=verify-full."
     if "password" in text or "no pg_hba.conf entry" in text or "authentication" in text:
         return "Check user and password in the url of this environment."
     if "does not exist" in text:

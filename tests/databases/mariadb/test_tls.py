@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,34 +13,10 @@ from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.mariadb.connect import ask, close, connect, in_words
 from migrations_ops.databases.mariadb.dump import dump, restore
 from migrations_ops.errors import StepFailed
+from tests.servers.certificates import make_certificate
 from tests.servers.fixtures import started
 from tests.servers.mariadb import MariaServer
-from tests.servers.process import hand_over, own_folder
-
-
-def make_certificate(folder: Path, name: str) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, with its key beside it."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("apt-get install openssl for this test")
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext"
-    subprocess.run(
-        [
-            openssl,
-            *words.split(),
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    for file in (certificate, key):
-        hand_over(file)
-    return certificate
+from tests.servers.process import own_folder
 
 
 @pytest.fixture(scope="module")
