@@ -43,6 +43,8 @@ class CommandRun:
     at_work: str = ""
     # Those of which a part was, or was about to be, committed before their end.
     torn: list[str] = field(default_factory=list)
+    # Those that have changed rows, or may have, in what was committed then.
+    wrote: list[str] = field(default_factory=list)
     # Statements that commit by themselves, told before they begin: the last one may have done
     # its work, though nobody heard of its end.
     apart: list[dict[str, Any]] = field(default_factory=list)
@@ -166,6 +168,8 @@ def _note(done: CommandRun, event: dict[str, Any]) -> None:
             done.at_work = event["revision"]
         case "committed":
             done.torn.append(event["revision"])
+        case "wrote":
+            done.wrote.append(event["revision"])
         case "apart":
             done.apart.append(event)
         case "done":

@@ -32,6 +32,7 @@ CODES = frozenset(
         "env-py-fails",
         "evidence-not-written",
         "ledger-behind",
+        "half-detached",
         "invalid-index",
         "leftover-table",
         "lost-rows",

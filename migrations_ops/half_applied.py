@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from migrations_ops.alembic_steps import CommandRun
 from migrations_ops.backups import Shelf
@@ -10,6 +12,7 @@ from migrations_ops.databases import Database
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson
 from migrations_ops.gate import Evidence
+from migrations_ops.harmless import changes_no_row, is_one_that_reads
 from migrations_ops.restore import restore_and_prove
 from migrations_ops.results import Backup, Fingerprint
 from migrations_ops.status import Place, Standing
@@ -17,18 +20,23 @@ from migrations_ops.words import counted
 from migrations_ops.work import Work
 
 _SHOWN = 5
-# Statements that leave nothing behind when they fail, but for an INVALID index.
-_HARMLESS = re.compile(
-    r"\s*(SELECT|SHOW|SET(?!\s+(PASSWORD|STATEMENT|DEFAULT)\b)"
-    r"|(CREATE\s+(UNIQUE\s+)?|DROP\s+|RE)INDEX\s+CONCURRENTLY)\b",
-    re.IGNORECASE,
-)
+# A DETACH PARTITION CONCURRENTLY that was broken off: its partition is in nobody's sight.
+_DETACHED = re.compile(r'\bPARTITION OF ("(?:[^"]|"")+"|\S+) .*\bDETACH PENDING\b')
 
 
-def differences(before: Fingerprint, now: Fingerprint) -> list[str]:
-    """The names of what is not as it was, in words."""
+def differences(
+    before: Fingerprint, now: Fingerprint, others: Collection[str] = frozenset()
+) -> list[str]:
+    """The names of what is not as it was, in words.
+
+    :param others: what somebody else has made, if it is new.
+    """
     keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
-    told = [f"{key} is {_fate(key, before, now)}" for key in keys]
+    told = [
+        _detached(key, now) or f"{key} is {_fate(key, before, now)}"
+        for key in keys
+        if key in before.schema or key not in others
+    ]
     if before.revisions != now.revisions:
         told.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
     return told
@@ -38,6 +46,27 @@ def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
     if key not in before.schema:
         return "new"
     return "changed" if key in now.schema else "gone"
+
+
+def _detached(key: str, now: Fingerprint) -> str:
+    """That a partition is half detached, with its cure; empty where it is not."""
+    found = _DETACHED.search(now.schema.get(key, ""))
+    if found is None:
+        return ""
+    parent, child = found[1], key.removeprefix("table ")
+    cure = f"ALTER TABLE {_typed(parent)} DETACH PARTITION {_typed(child)} FINALIZE;"
+    return f"partition {child} of {parent} is half detached ({cure})"
+
+
+def _typed(name: str) -> str:
+    """How SQL wants a name that stands in one word with its schema."""
+    return '"."'.join(name.split(".", 1)) if name.startswith('"') else name
+
+
+def others_in_words(before: Fingerprint, now: Fingerprint, others: Mapping[str, bool]) -> list[str]:
+    """What to say of indexes that somebody else has made, or is making, in the meantime."""
+    new = [key for key in others if others[key] or key in now.schema.keys() - before.schema.keys()]
+    return [f"{key} is none of the revision's{', and INVALID' * others[key]}" for key in new]
 
 
 def in_brief(found: list[str]) -> str:
@@ -65,14 +94,16 @@ def settle_half_applied(
     now = database.fingerprint(environment.version_table)
     if not half and not environment.commands and now.revisions == before.revisions:
         return rolled_back(standing, before, now)
-    is_as_before = now.structure_equals(before)
-    left_no_rows = not half or _left_no_row(standing, before, run)
+    others = database.indexes_of_others() if half else {}
+    is_as_before = not differences(before, now, others)
+    left_no_rows = not half or _left_no_row(standing, replace(before, schema=now.schema), run)
     if is_as_before and left_no_rows and not left:
         note_resolved(work, environment, database)
         gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
             dropped
         )
-        return f"{environment.name} is as it was{gone}."
+        told = "; ".join(["", *others_in_words(before, now, others)])
+        return f"{environment.name} is as it was{gone}{told}."
     if not is_served(environment, database):
         kept = restore_and_prove(work, environment, backup)
         return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
@@ -80,7 +111,8 @@ def settle_half_applied(
         raise _left_invalid(standing, reason, left)
     if not half and set(now.revisions) == set(standing.target):
         raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
-    raise _for_a_person(standing, backup, reason, before, now, run=run, half=bool(half), left=left)
+    found = [*invalid_in_words(left), *differences(before, now, others)]
+    raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=bool(half))
 
 
 def begun_and_not_ended(place: Place, run: CommandRun | None) -> list[str]:
@@ -122,6 +154,7 @@ def settle_served(
     """
     environment, database = standing.environment, standing.database
     now = database.fingerprint(environment.version_table)
+    found = differences(before, now)
     if now.revisions == before.revisions:
         if not environment.commands:
             # The version goes with the transaction: it was killed right before the commit.
@@ -131,10 +164,10 @@ def settle_served(
                 f"{environment.name} has the revision and the schema of its backup; which of its"
                 " rows its commands may have changed, nobody can tell."
             )
-        raise _for_a_person(standing, backup, reason, before, now, run=run, half=True, left=[])
+        raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=True)
     if set(now.revisions) == set(standing.target):
         raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
-    raise _for_a_person(standing, backup, reason, before, now, run=run, half=False, left=[])
+    raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=False)
 
 
 def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
@@ -145,7 +178,9 @@ def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
     environment, database = standing.environment, standing.database
     _, left = database.drop_invalid_indexes()
     now = database.fingerprint(environment.version_table)
-    if left or not now.structure_equals(before) or not _has_same_rows(standing, before):
+    if left or differences(before, now, database.indexes_of_others()):
+        return False
+    if not _has_same_rows(standing, replace(before, schema=now.schema)):
         return False
     note_resolved(work, environment, database)
     return True
@@ -154,8 +189,8 @@ def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
 def _left_no_row(place: Place, before: Fingerprint, run: CommandRun | None) -> bool:
     """Whether what has begun cannot have changed a row that is still changed."""
     if run is not None and _left_no_rows(run, place.database):
-        at_work = [each for each in run.apart if each["revision"] == run.failed_revision]
-        if all(_HARMLESS.match(each["sql"]) for each in at_work):
+        at_work = [each for each in run.apart if each["revision"] == _failed(run)]
+        if all(changes_no_row(each["sql"]) for each in at_work):
             return True
     return _has_same_rows(place, before)
 
@@ -191,11 +226,12 @@ def _for_a_person(
     reason: str,
     before: Fingerprint,
     now: Fingerprint,
+    found: list[str],
     *,
     run: CommandRun | None,
     half: bool,
-    left: list[str],
 ) -> NeedsAPerson:
+    """:param found: what is not as it was, in words."""
     name, label = standing.environment.name, standing.database.label
     back = Shelf.restore_command(name, backup.name)
     if not half:
@@ -210,7 +246,6 @@ def _for_a_person(
     if standing.database.look(standing.environment.version_table).begun:
         refused = "; upgrades are refused for now"
         resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
-    found = [*invalid_in_words(left), *differences(before, now)]
     stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
     if found and now.revisions != before.revisions:
         failed = (run is not None and _failed(run)) or "the revision that failed"
@@ -243,7 +278,11 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
     if not database.is_transactional:
         # The child waits for us before anything is committed.
         return bool(told) and not _torn(run)
-    return bool(told) and all(_HARMLESS.match(each["sql"]) for each in told)
+    if not told or _failed(run) in run.wrote:
+        return False
+    # What commits by itself is looked at more strictly; of the rest the server tells.
+    apart = {each["sql"] for each in run.apart}
+    return all(each["sql"] in apart or is_one_that_reads(each["sql"]) for each in told)
 
 
 def is_served(environment: Environment, database: Database) -> bool:

@@ -10,7 +10,12 @@ from migrations_ops.backups import Shelf
 from migrations_ops.doubts import row_of
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
-from migrations_ops.half_applied import differences, in_brief, invalid_in_words
+from migrations_ops.half_applied import (
+    differences,
+    in_brief,
+    invalid_in_words,
+    others_in_words,
+)
 from migrations_ops.locks import hold_locks
 from migrations_ops.moves import change
 from migrations_ops.project import Project
@@ -96,7 +101,8 @@ def _require_as_before(work: Work, standing: Standing) -> _Before | None:
         before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
         _, left = database.drop_invalid_indexes()
         now = database.fingerprint(environment.version_table)
-        found = [*invalid_in_words(left), *differences(before, now)]
+        others = database.indexes_of_others()
+        found = [*invalid_in_words(left), *differences(before, now, others)]
         if found:
             raise Refused(
                 f"{environment.name} is not as it was before the revision began:"
@@ -105,7 +111,7 @@ def _require_as_before(work: Work, standing: Standing) -> _Before | None:
                 next="Undo that too, and try again; or put the backup back:"
                 f" {Shelf.restore_command(environment.name, good[-1].name)}",
             )
-        step.note = "the schema is as it was"
+        step.note = "; ".join(["the schema is as it was", *others_in_words(before, now, others)])
     return _Before(good[-1].name, before)
 
 

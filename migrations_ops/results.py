@@ -108,6 +108,37 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltIndex:
+    """An index that a statement builds beside everybody else, told before it began.
+
+    ``table`` is the oid of its table; ``name`` is empty where the server chooses one; ``again``
+    tells a REINDEX, which gives its own names to what it leaves.
+    """
+
+    table: int
+    name: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeIndexes:
+    """The indexes that revisions have made which have begun, and not come to their end.
+
+    ``oids`` are of those that were committed at once, ``built`` are the others; ``unseen`` tells
+    that there may be more.
+    """
+
+    oids: frozenset[int] = frozenset()
+    built: tuple[BuiltIndex, ...] = ()
+    unseen: bool = False
+
+    def joined(self, other: MadeIndexes) -> MadeIndexes:
+        return MadeIndexes(
+            self.oids | other.oids, self.built + other.built, self.unseen or other.unseen
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What a database remembers: which environment it is, and what was applied to it.
 
@@ -115,7 +146,8 @@ class Ledger:
     ``stamped`` are those that stand in the version table and never ran; ``begun`` maps those that
     have begun where nothing is rolled back, and have not come to their end, to their direction:
     ``upgrade`` or ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
-    the first of them began; None where nobody has noted them.
+    the first of them began; None where nobody has noted them. ``made`` are the indexes that are
+    theirs.
     """
 
     environment: str = ""
@@ -124,6 +156,7 @@ class Ledger:
     stamped: frozenset[str] = frozenset()
     begun: Mapping[str, str] = field(default_factory=dict)
     invalid: frozenset[int] | None = None
+    made: MadeIndexes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ LAYERS = (
     ("gate",),
     ("room",),
     ("losses", "changes", "status", "codes"),
-    ("said", "renames", "names", "facts", "writes", "phrases"),
+    ("said", "renames", "names", "facts", "writes", "phrases", "harmless"),
     ("retention",),
     ("records",),
     ("unfinished",),

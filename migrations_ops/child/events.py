@@ -16,6 +16,8 @@ scripts        revisions: what Alembic itself knows of the scripts
 committed      revision: a part of it is, or is about to be, committed before its end, by an
                autocommit_block() or by DDL that MariaDB cannot roll back; the child waits for
                a line of the parent's before it goes on
+wrote          revision: in what is committed then it has changed rows, or may have
+apart          revision, sql: this statement, in an autocommit_block(), commits by itself
 ledger-failed  message: the ledger of a server's database could not be written; the run goes on
 failed         kind (refused, error, guard, exit, usage, interrupted), type, message,
                revision, where, sqlstate (of a server: "55P03", "1205")

@@ -91,18 +91,15 @@ class Ledger:
             return ""
         return server_ledger.POSTGRESQL.role(self._context.connection)
 
-    def note_begun(self) -> None:
+    def note_begun(self, **more: Any) -> None:
         """Note that the revision at work has begun, where a part of it may be committed.
 
-        The entry is replaced as soon as the revision is done.
+        The entry is replaced as soon as the revision is done, or by the next of these.
+
+        :param more: what else a later process has to know of it.
         """
         if self._step is not None and not self._step[0].is_stamp:
-            begun = self._begun(*self._step)
-            if self._family == POSTGRESQL:
-                # What is INVALID afterwards, and not now, is of this revision.
-                oids = server_ledger.POSTGRESQL.invalid_indexes(self._context.connection)
-                begun["invalid"] = oids
-            self._write(begun)
+            self._write(self._begun(*self._step) | more)
 
     def take_back(self) -> None:
         """Take away that a revision has begun, of which nothing is left."""

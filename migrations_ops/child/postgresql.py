@@ -10,10 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 from .driver import POSTGRESQL, ask, autocommits
+from .indexes import OwnIndexes
 from .server_transactions import ServerTransactions
 from .sql_control import ends_transaction, sets_constraints
 from .timeouts import Patience
 from .tracing import SQL_TOLD
+from .written import Written
 
 # A row that stands there twice, and must not at the commit: whoever commits before we have taken
 # it away, by whatever way, is refused by the server itself, which rolls back.
@@ -42,6 +44,8 @@ class PostgreSQLTransactions(ServerTransactions):
         self._transaction: str | None = None
         self._holds = False
         self._patience = Patience()
+        self._written = Written()
+        self._indexes = OwnIndexes()
         self._ledger.keep = self._keep
 
     def command_begins(self, *, changes: bool) -> None:
@@ -56,8 +60,9 @@ class PostgreSQLTransactions(ServerTransactions):
     # -- the course of a run --------------------------------------------------------------------
 
     def _revision_begins(self, context: Any) -> None:
+        self._indexes = OwnIndexes()
         if self._transaction is None:
-            self._hold(context.connection.connection.dbapi_connection)
+            self._hold(context)
 
     def _revision_ends(self, context: Any) -> None:
         [[now]] = self._ask(context, _NOW)
@@ -65,6 +70,7 @@ class PostgreSQLTransactions(ServerTransactions):
             return
         [[ended]] = self._ask(context, f"SELECT pg_xact_status('{self._transaction}')")
         if ended == "committed":
+            self._tell_wrote()
             self._tell_committed()
             raise self._torn("has committed the transaction of the run")
         raise self._torn("has rolled back the transaction of the run")
@@ -88,7 +94,7 @@ class PostgreSQLTransactions(ServerTransactions):
 
     def _after_block(self, context: Any) -> None:
         if self.revision is not None:
-            self._hold(context.connection.connection.dbapi_connection)
+            self._hold(context)
 
     def _begins_again(self, connection: Any) -> None:
         raise self._torn("has rolled back the transaction of the run")
@@ -98,15 +104,21 @@ class PostgreSQLTransactions(ServerTransactions):
             raise self._torn("was to be committed before it had come to its end")
         if self._transaction is None:
             return  # inside of the block, where each statement has been committed already
-        self._ledger.note_begun()
+        driver = connection.connection.dbapi_connection
+        if self._written.has_rows(driver):
+            self._tell_wrote()
+        self._indexes.commits(driver)
+        self._ledger.note_begun(**self._indexes.told())
         self._ledger.apart = True
         self._tell_committed()
-        self._let_go(connection.connection.dbapi_connection)
+        self._let_go(driver)
         self._transaction = None
 
     def _before_statement(self, connection: Any, sql: str) -> None:
         driver = connection.connection.dbapi_connection
         if self._in_autocommit_block:
+            if self._indexes.meets(driver, sql):
+                self._ledger.note_begun(**self._indexes.told())
             self._patience.prepare(driver, sql)
             self._events.emit("apart", revision=self.revision, sql=sql.strip()[:SQL_TOLD])
             return
@@ -130,9 +142,11 @@ class PostgreSQLTransactions(ServerTransactions):
 
     # -- the hold -------------------------------------------------------------------------------
 
-    def _hold(self, driver: Any) -> None:
+    def _hold(self, context: Any) -> None:
         """Note the transaction, and let the server refuse its commit until we let it go."""
+        driver = context.connection.connection.dbapi_connection
         self._transaction = str(ask(driver, _FIRST)[0][0])
+        self._written.begins(driver, str(context.version_table))
         ask(driver, f"SAVEPOINT {_HOLD}")
         try:
             ask(driver, _MAKE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .driver import ask_driver
+from .driver import ask_driver, autocommits
 from .ledger_text import NAME, Run, from_text, mariadb_view, postgresql_view
 
 # How long, in seconds, MariaDB may wait for somebody who reads the ledger.
@@ -42,12 +42,15 @@ class PostgreSQLLedger:
         return bool(ask_driver(connection, sql)[0][0])
 
     def write(self, connection: Any, schema: str | None, runs: list[Run]) -> None:
-        """Replace the ledger, in the transaction that is open.
+        """Replace the ledger, in the transaction that is open, if one is.
 
         :raises Exception: it may not be written; the transaction is as it was.
         """
         where = self._schema(connection, schema)
         assert where is not None
+        if autocommits(connection.connection.dbapi_connection):
+            ask_driver(connection, postgresql_view(where, runs))
+            return
         ask_driver(connection, f"SAVEPOINT {NAME}")
         try:
             ask_driver(connection, postgresql_view(where, runs))
@@ -64,11 +67,6 @@ class PostgreSQLLedger:
     def set_role(self, connection: Any, role: str) -> None:
         """Within the transaction that is open: afterwards, what the session has set holds again."""
         ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else _name(role)}")
-
-    def invalid_indexes(self, connection: Any) -> list[int]:
-        """The oids of the indexes that a failed CREATE INDEX CONCURRENTLY has left."""
-        sql = "SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid"
-        return [int(oid) for (oid,) in ask_driver(connection, sql)]
 
     def _schema(self, connection: Any, schema: str | None) -> str | None:
         if schema is not None:

@@ -191,6 +191,7 @@ class ServerTransactions:
             self._before_commit(connection)
         elif self.changes and self._has_written(connection):
             # A second connection of the revision's: it is not ours to hold up.
+            self._tell_wrote()
             self._tell_committed()
 
     def _before(
@@ -239,6 +240,10 @@ class ServerTransactions:
     def _has_written(self, connection: Any) -> bool:
         """Whether a connection has written in the transaction that is open."""
         return True
+
+    def _tell_wrote(self) -> None:
+        """Tell that the revision may have changed rows in what is about to be committed."""
+        self._events.emit("wrote", revision=self.revision)
 
     def _tell_committed(self) -> None:
         """Tell once for each revision, and wait until it is noted."""

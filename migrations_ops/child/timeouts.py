@@ -26,7 +26,9 @@ APPLICATION = "migrations_ops"
 # These wait for all older transactions, but nobody waits for them; broken off, an index that was
 # being built stays behind, invalid.
 _PATIENT = re.compile(
-    r"\b(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM|PARTITION\s+\S+)\s+CONCURRENTLY\b", re.IGNORECASE
+    r"\b(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM|PARTITION\s+\S+)\s+CONCURRENTLY\b"
+    r"|\bREINDEX\s*\([^)]*\bCONCURRENTLY\b",
+    re.IGNORECASE,
 )
 
 

@@ -166,9 +166,16 @@ class Database(Protocol):
 
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
         """Drop the indexes that a failed CREATE INDEX CONCURRENTLY has left, and no query uses:
-        those that were not there when the revision began of which the ledger tells.
+        those that the ledger names as made by the revision that has begun.
 
         :returns: their names; and the names of those that cannot be dropped now.
+        """
+
+    def indexes_of_others(self) -> Mapping[str, bool]:
+        """The indexes that are none of the revision's that has begun, as fingerprints name them,
+        and whether each is INVALID; none where nobody can tell whose they are.
+
+        Of those that were INVALID before it began, none is told.
         """
 
     def check_integrity(self) -> list[Finding]:

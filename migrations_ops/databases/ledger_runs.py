@@ -8,7 +8,7 @@ from typing import Any
 
 from migrations_ops.child.ledger_text import Run
 from migrations_ops.files import now
-from migrations_ops.results import Ledger
+from migrations_ops.results import BuiltIndex, Ledger, MadeIndexes
 
 
 def ledger_of(runs: list[Run]) -> Ledger:
@@ -25,6 +25,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
     stamped: set[str] = set()
     begun: dict[str, str] = {}
     invalid: frozenset[int] | None = None
+    made: MadeIndexes | None = None
     for run in runs:
         event = run.get("event")
         if event == "identity":
@@ -32,12 +33,16 @@ def _ledger_of(runs: list[Run]) -> Ledger:
         for each in run.get("revisions", ()):
             name = each["revision"]
             begun.pop(name, None)
-            invalid = invalid if begun or event == "begun" else None
+            if not begun:
+                invalid = invalid if event == "begun" else None
+                made = made if event == "begun" else None
             if event == "begun":
                 begun[name] = str(run.get("direction", "upgrade"))
                 there = frozenset(run["invalid"]) if "invalid" in run else None
                 # What an attempt has left is none of those that were there before it.
                 invalid = there if invalid is None or there is None else invalid & there
+                told = _made(run)
+                made = told if made is None or told is None else made.joined(told)
                 continue
             if event == "resolved":
                 continue
@@ -47,7 +52,19 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 ran[name] = each["source_hash"]
             elif event == "stamp":
                 stamped.add(name)
-    return Ledger(environment, identity, ran, frozenset(stamped), begun, invalid if begun else None)
+    if not begun:
+        invalid, made = None, None
+    return Ledger(environment, identity, ran, frozenset(stamped), begun, invalid, made)
+
+
+def _made(run: Run) -> MadeIndexes | None:
+    if "built" not in run:
+        return None
+    built = tuple(
+        BuiltIndex(int(each["table"]), str(each.get("index", "")), bool(each.get("again")))
+        for each in run["built"]
+    )
+    return MadeIndexes(frozenset(run.get("made", ())), built, bool(run.get("unseen")))
 
 
 def extended(

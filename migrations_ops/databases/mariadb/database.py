@@ -194,6 +194,9 @@ class MariaDB(ServerDatabase):
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
         return [], []
 
+    def indexes_of_others(self) -> Mapping[str, bool]:
+        return {}
+
     def check_integrity(self) -> list[Finding]:
         return []
 

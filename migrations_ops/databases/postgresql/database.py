@@ -223,15 +223,25 @@ class PostgreSQL(ServerDatabase):
             return [Finding("damaged", "error", in_words(error, self.label), self.label)]
 
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
-        from migrations_ops.databases.postgresql.invalid import drop_all_but, find_invalid
+        from migrations_ops.databases.postgresql.invalid import drop_own, find_invalid
 
         ledger = self.ledger()
-        if ledger.invalid is not None:
-            return drop_all_but(self.address, ledger.invalid)
+        if ledger.invalid is not None and ledger.made is not None:
+            return drop_own(self.address, ledger.made, ledger.invalid)
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
             # Nobody can tell whose they are.
             return [], [each.typed for each in find_invalid(connection) if ledger.begun]
         return [], []
+
+    def indexes_of_others(self) -> Mapping[str, bool]:
+        from migrations_ops.databases.postgresql.invalid import find_others
+
+        ledger = self.ledger()
+        if ledger.invalid is None or ledger.made is None:
+            return {}
+        with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
+            return find_others(connection, ledger.made, ledger.invalid)
+        return {}
 
     # -- one release at a time ------------------------------------------------------------------
 
@@ -246,6 +256,7 @@ class PostgreSQL(ServerDatabase):
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         from migrations_ops.databases.postgresql.content import places
+        from migrations_ops.databases.postgresql.schema import as_dumped
         from migrations_ops.databases.postgresql.tools import dump, require_tools
 
         try:
@@ -268,6 +279,7 @@ class PostgreSQL(ServerDatabase):
                     cut(connection)  # nobody waits for the sums of a large table
                     raise
                 after = places(connection)
+            found = replace(found, schema=as_dumped(found.schema))
             if before == after:
                 return found
             moved = self._places_meanwhile(into, before, after)

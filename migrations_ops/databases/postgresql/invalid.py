@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,8 +18,13 @@ from psycopg import sql
 from migrations_ops.child.servers import STEP_KEY
 from migrations_ops.databases.addresses import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
-from migrations_ops.databases.postgresql.schema import find_invalid_indexes
-from migrations_ops.results import Finding
+from migrations_ops.databases.postgresql.schema import (
+    find_half_detached,
+    find_invalid_indexes,
+    find_valid_indexes,
+)
+from migrations_ops.databases.sql_words import shown
+from migrations_ops.results import BuiltIndex, Finding, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
 # attempt waits; and after which time the next one is made.
@@ -32,6 +37,20 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsub
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = %s::bigint::oid AND objid = %s::bigint::oid
 """
+# Whether an index is still what it was, and nobody is about to build on its table: a DROP would
+# wait for him, and then take away what he has made valid. Of those who hold the same lock, a
+# VACUUM and an ANALYZE make none.
+_MAY_BE_DROPPED = """
+SELECT NOT x.indisvalid AND NOT EXISTS (
+    SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.relation = x.indrelid
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+    AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = l.pid)
+    AND NOT EXISTS (SELECT FROM pg_stat_progress_analyze a WHERE a.pid = l.pid))
+FROM pg_index x WHERE x.indexrelid = %s::bigint::oid
+"""
+# What a REINDEX CONCURRENTLY calls the new one, and the old one when it has taken its place.
+_AGAIN_BUILT = re.compile(r".*_cc(new|old)\d*")
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,7 @@ class Invalid:
     oid: int
     name: str
     table: str
+    table_oid: int
 
     @property
     def typed(self) -> str:
@@ -62,6 +82,25 @@ def find_invalid(connection: Connection) -> list[Invalid]:
 
 def findings(connection: Connection) -> list[Finding]:
     """:raises psycopg.Error: the server cannot be asked."""
+    return [*_half_detached(connection), *_invalid(connection)]
+
+
+def _half_detached(connection: Connection) -> list[Finding]:
+    """The partitions whose DETACH CONCURRENTLY was broken off: nobody sees their rows, and a copy
+    has them again."""
+    return [
+        Finding(
+            "half-detached",
+            "error",
+            f"the partition {child} of {parent} is half detached: ALTER TABLE {parent} DETACH"
+            f" PARTITION {child} FINALIZE",
+            child,
+        )
+        for child, parent in find_half_detached(connection)
+    ]
+
+
+def _invalid(connection: Connection) -> list[Finding]:
     return [
         Finding(
             "invalid-index",
@@ -74,11 +113,39 @@ def findings(connection: Connection) -> list[Finding]:
     ]
 
 
-def drop_all_but(address: Address, others: Collection[int]) -> tuple[list[str], list[str]]:
-    """Drop them, and wait a while for whoever is in the way: the orphan of a step that was killed
-    still builds one, or an application's transaction has its table.
+def find_others(
+    connection: Connection, made: MadeIndexes, before: Collection[int]
+) -> Mapping[str, bool]:
+    """The indexes that are none of these, as fingerprints name them, and whether INVALID.
 
-    :param others: those that are left alone.
+    :param before: those that were INVALID before, which are not told.
+    :raises psycopg.Error: the server cannot be asked.
+    """
+    valid = [] if made.unseen else [Invalid(*each) for each in find_valid_indexes(connection)]
+    found = {f"index {shown(each.name)}": False for each in valid if not _is_of(made, each)}
+    broken = [each for each in find_invalid(connection) if each.oid not in before]
+    return found | {f"index {shown(each.name)}": True for each in broken if not _is_of(made, each)}
+
+
+def _is_of(made: MadeIndexes, index: Invalid) -> bool:
+    return index.oid in made.oids or any(_is_built(each, index) for each in made.built)
+
+
+def _is_built(built: BuiltIndex, index: Invalid) -> bool:
+    if built.table != index.table_oid:
+        return False
+    if built.again:
+        return _AGAIN_BUILT.fullmatch(index.name) is not None
+    return built.name in ("", index.name) or index.name.endswith(f".{built.name}")
+
+
+def drop_own(
+    address: Address, made: MadeIndexes, before: Collection[int]
+) -> tuple[list[str], list[str]]:
+    """Drop those that a revision has made, and wait a while for whoever is in the way: the orphan
+    of a step that was killed still builds one, or an application's transaction has its table.
+
+    :param before: those that were INVALID before it.
     :returns: the names of those that were dropped, and of those that are still there.
     """
     dropped: list[str] = []
@@ -88,7 +155,11 @@ def drop_all_but(address: Address, others: Collection[int]) -> tuple[list[str], 
         is_at_work = True
         with suppress(psycopg.Error), connect(address, "clean up") as connection:
             is_at_work = _is_at_work(connection)
-            left = {each.oid: each for each in find_invalid(connection) if each.oid not in others}
+            left = {
+                each.oid: each
+                for each in find_invalid(connection)
+                if each.oid not in before and _is_of(made, each)
+            }
             if not is_at_work:
                 for each in _drop(connection, left.values(), until):
                     dropped.append(each.name)
@@ -102,6 +173,8 @@ def _drop(connection: Connection, wanted: Collection[Invalid], until: float) -> 
     for each in list(wanted):
         rest = max(0.1, min(_ATTEMPT, until - time.monotonic()))
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{rest * 1000:.0f}",))
+        if connection.execute(_MAY_BE_DROPPED, (each.oid,)).fetchone() != (True,):
+            continue
         with suppress(psycopg.Error):
             # What is broken off here can be dropped by the next attempt.
             connection.execute(sql.SQL(each.cure))

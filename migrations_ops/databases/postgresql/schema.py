@@ -132,22 +132,36 @@ def find_default_schema(connection: psycopg.Connection[Any]) -> str:
     return str(schema)
 
 
-def find_invalid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[int, str, str]]:
-    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its oid and its table.
+def find_invalid_indexes(
+    connection: psycopg.Connection[Any],
+) -> list[tuple[int, str, str, int]]:
+    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its oid, its table, and
+    that table's oid.
 
     They are no part of the schema: a dump leaves them out.
     """
+    return _find_indexes(connection, "NOT x.indisvalid AND i.relkind = 'i'")
+
+
+def find_valid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[int, str, str, int]]:
+    """The others, in the same words."""
+    return _find_indexes(connection, "x.indisvalid AND i.relkind = 'i'")
+
+
+def _find_indexes(
+    connection: psycopg.Connection[Any], condition: str
+) -> list[tuple[int, str, str, int]]:
     with _reading(connection, None) as schema:
         catalog = Catalog(connection, schema)
         rows = catalog.ask(
-            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname FROM pg_index x"
+            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint FROM pg_index x"
             " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
             " JOIN pg_namespace n ON n.oid = i.relnamespace"
-            f" WHERE NOT x.indisvalid AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 2, 3"
+            f" WHERE {condition} AND {OWN_SCHEMAS} ORDER BY 2, 3"
         )
         return [
-            (int(oid), catalog.name(nsp, index), catalog.name(nsp, table))
-            for oid, nsp, index, table in rows
+            (int(oid), catalog.name(nsp, index), catalog.name(nsp, table), int(place))
+            for oid, nsp, index, table, place in rows
         ]
 
 
@@ -182,7 +196,32 @@ def _relations(
     }
 
 
+# What a DETACH PARTITION CONCURRENTLY leaves that was broken off; no dump holds it.
+_HALF_DETACHED = " DETACH PENDING"
+
+
+def as_dumped(schema: Mapping[str, str]) -> dict[str, str]:
+    """These facts as a copy has them that was restored from a dump."""
+    return {key: text.replace(_HALF_DETACHED, "") for key, text in schema.items()}
+
+
+def find_half_detached(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """Such partitions, each with its parent, as SQL names them."""
+    if connection.info.server_version < 140000:
+        return []
+    rows = Catalog(connection, "").ask(
+        "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
+        " WHERE inhdetachpending ORDER BY 1"
+    )
+    return [(str(child), str(parent)) for child, parent in rows]
+
+
 def _tables(catalog: Catalog) -> Facts:
+    pending = (
+        "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhdetachpending)"
+        if catalog.version >= 140000
+        else "false"
+    )
     rows = catalog.ask(
         "SELECT c.oid::bigint, c.relpersistence::text, c.relrowsecurity, c.relforcerowsecurity,"
         " c.reloptions, c.relreplident::text,"
@@ -193,11 +232,11 @@ def _tables(catalog: Catalog) -> Facts:
         " (SELECT s.srvname FROM pg_foreign_table f JOIN pg_foreign_server s"
         "  ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),"
         " ARRAY(SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = c.oid"
-        "  ORDER BY inhseqno)"
+        f"  ORDER BY inhseqno), {pending}"
         " FROM pg_class c WHERE c.relkind IN ('r', 'p', 'f')"
     )
     for (oid, persistence, secured, forced, options, replicated, divided, bound, type_, method,
-         server, parents) in rows:  # fmt: skip
+         server, parents, half) in rows:  # fmt: skip
         if oid not in catalog.relations:
             continue
         of = ", ".join(
@@ -210,7 +249,7 @@ def _tables(catalog: Catalog) -> Facts:
             f"FOREIGN SERVER {shown(server)}" if server else "",
             f"OF {catalog.text(type_)}" if type_ else "",
             f"PARTITION BY {catalog.text(divided)}" if divided else "",
-            f"PARTITION OF {of} {catalog.text(bound)}" if bound else "",
+            f"PARTITION OF {of} {catalog.text(bound)}{_HALF_DETACHED * half}" if bound else "",
             f"INHERITS ({of})" if of and not bound else "",
             "ROW SECURITY" if secured else "",
             "FORCED" if forced else "",

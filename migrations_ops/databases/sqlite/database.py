@@ -296,6 +296,9 @@ class SQLite:
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
         return [], []
 
+    def indexes_of_others(self) -> Mapping[str, bool]:
+        return {}
+
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()
         if damage:

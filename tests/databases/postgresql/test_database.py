@@ -668,12 +668,24 @@ def test_statement_timeout_of_the_database_is_none_for_us(any_postgres: ServerDa
     assert {engine.look(TABLE).trouble for _ in range(30)} == {""}
 
 
-def note_begun(database: ServerDatabase, engine: PostgreSQL) -> None:
-    """What the child notes before a part of a revision is committed."""
+def note_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> None:
+    """What the child notes before a part of a revision is committed.
+
+    :param built: the table of each index that it builds then.
+    """
     oids = database.execute("SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid")
-    revisions = [{"revision": "r2"}]
+    tables = {
+        table: database.execute(f"SELECT '{table}'::regclass::oid::bigint")[0][0]
+        for table in built.values()
+    }
     engine.note(
-        "prod", {"event": "begun", "revisions": revisions, "invalid": [oid for (oid,) in oids]}
+        "prod",
+        {
+            "event": "begun",
+            "revisions": [{"revision": "r2"}],
+            "invalid": [oid for (oid,) in oids],
+            "built": [{"index": name, "table": tables[table]} for name, table in built.items()],
+        },
     )
 
 
@@ -681,7 +693,7 @@ def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
     any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = filled(any_postgres)
-    note_begun(any_postgres, engine)
+    note_begun(any_postgres, engine, **{"Odd ix": "children"})
     any_postgres.execute("INSERT INTO children VALUES (99, 1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
         any_postgres.execute('CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON children (parent_id)')
@@ -706,7 +718,7 @@ def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     with suppress(psycopg.errors.UniqueViolation):
         any_postgres.execute(statements[0])
     before = engine.fingerprint(TABLE)
-    note_begun(any_postgres, engine)
+    note_begun(any_postgres, engine, **{"Odd ix": '"Odd s".t'}, after_that="children")
     for statement in statements[1:]:
         with pytest.raises(psycopg.errors.UniqueViolation):
             any_postgres.execute(statement)

@@ -1,0 +1,89 @@
+"""Statements that change no row, whatever becomes of them: told from their text alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from migrations_ops.databases.sql_words import Word, words
+
+# A text that is told no further than this may go on with anything.
+_TOLD = 4000
+# What looks like a call and is none, and what is the server's own and only reads.
+_NO_CALLS = frozenset(
+    {
+        "IN", "EXISTS", "ANY", "ALL", "SOME", "AND", "OR", "NOT", "AS", "ON", "FROM", "JOIN",
+        "LATERAL", "VALUES", "SELECT", "WHERE", "CASE", "WHEN", "THEN", "ELSE", "OVER", "FILTER",
+        "BY", "HAVING", "UNION", "EXCEPT", "INTERSECT", "CAST", "COALESCE", "NULLIF", "ROW",
+        "ARRAY", "USING", "DISTINCT", "WITH",
+        "COUNT", "SUM", "MIN", "MAX", "AVG", "NOW", "VERSION", "PG_SLEEP", "TO_REGCLASS",
+        "CURRENT_DATABASE", "CURRENT_SCHEMA", "CURRENT_SETTING", "LOWER", "UPPER", "LENGTH",
+    }
+)  # fmt: skip
+_ALTERS_NO_ROW = (("DETACH", "PARTITION"), ("VALIDATE", "CONSTRAINT"), ("ADD", "VALUE"))
+
+
+def is_one_that_reads(sql: str) -> bool:
+    """Whether a statement only looks, or works on indexes beside everybody else.
+
+    A function that it calls may write all the same.
+    """
+    told = _single(sql)
+    if not told:
+        return False
+    if told[0].means("SELECT", "SHOW"):
+        return True
+    if told[0].means("SET"):
+        return not (len(told) > 1 and told[1].means("PASSWORD", "STATEMENT", "DEFAULT"))
+    return _is_on_index(told)
+
+
+def changes_no_row(sql: str) -> bool:
+    """Whether a statement that commits by itself can have changed no row."""
+    told = _single(sql)
+    if not told:
+        return False
+    if told[0].means("SELECT"):
+        return not _calls(told)
+    if told[0].means("ALTER"):
+        return told[1:2] != [] and told[1].means("TYPE", "TABLE") and _alters_no_row(told)
+    return told[0].means("VACUUM", "ANALYZE") or is_one_that_reads(sql)
+
+
+def _single(sql: str) -> list[Word]:
+    """The words of a single statement; none of anything else."""
+    if len(sql) >= _TOLD:
+        return []
+    told = words(sql, "postgresql")
+    while told and told[-1].means(";"):
+        told.pop()
+    return [] if any(word.means(";") for word in told) else told
+
+
+def _is_on_index(told: list[Word]) -> bool:
+    if told[0].means("REINDEX"):
+        return True
+    if not told[0].means("CREATE", "DROP"):
+        return False
+    rest = [word for word in told[1:4] if not word.means("UNIQUE")]
+    return len(rest) > 1 and rest[0].means("INDEX") and rest[1].means("CONCURRENTLY")
+
+
+def _calls(told: list[Word]) -> bool:
+    """Whether it may call a function that is not known to read."""
+    return any(
+        after.means("(")
+        and (word.quoted or (word.text[:1].isalpha() or word.text[:1] == "_"))
+        and not word.means(*_NO_CALLS)
+        for word, after in pairwise(told)
+    )
+
+
+def _alters_no_row(told: list[Word]) -> bool:
+    """Whether it alters one thing, and that needs no row."""
+    if any(word.means(",") for word in told):
+        return False
+    return any(
+        one.means(first) and other.means(second)
+        for one, other in pairwise(told)
+        for first, second in _ALTERS_NO_ROW
+    )
