@@ -278,10 +278,10 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
     if not database.is_transactional:
         # The child waits for us before anything is committed.
         return bool(told) and not _torn(run)
-    if not told or _failed(run) in run.wrote:
-        return False
     # What commits by itself is looked at more strictly; of the rest the server tells.
-    apart = {each["sql"] for each in run.apart}
+    apart = {each["sql"] for each in run.apart if each["revision"] == _failed(run)}
+    if not (told or apart) or _failed(run) in run.wrote:
+        return False
     return all(each["sql"] in apart or is_one_that_reads(each["sql"]) for each in told)
 
 

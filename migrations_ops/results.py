@@ -109,7 +109,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class BuiltIndex:
-    """An index that a statement builds beside everybody else, told before it began.
+    """An index that a revision makes, told before it did.
 
     ``table`` is the oid of its table; ``name`` is empty where the server chooses one; ``again``
     tells a REINDEX, which gives its own names to what it leaves.
@@ -124,18 +124,14 @@ class BuiltIndex:
 class MadeIndexes:
     """The indexes that revisions have made which have begun, and not come to their end.
 
-    ``oids`` are of those that were committed at once, ``built`` are the others; ``unseen`` tells
-    that there may be more.
+    ``unseen`` tells that there may be more.
     """
 
-    oids: frozenset[int] = frozenset()
     built: tuple[BuiltIndex, ...] = ()
     unseen: bool = False
 
     def joined(self, other: MadeIndexes) -> MadeIndexes:
-        return MadeIndexes(
-            self.oids | other.oids, self.built + other.built, self.unseen or other.unseen
-        )
+        return MadeIndexes(self.built + other.built, self.unseen or other.unseen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ _REINDEX = re.compile(
 _INVALID = "SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid"
 # A new index has a new row in one, a renamed one in the other.
 _OWN = (
-    "SELECT x.indexrelid::bigint FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid"
-    f" WHERE {is_own('x.xmin')} OR {is_own('c.xmin')}"
+    "SELECT x.indrelid::bigint, c.relname::text FROM pg_index x"
+    " JOIN pg_class c ON c.oid = x.indexrelid"
+    f" WHERE c.relpersistence <> 't' AND ({is_own('x.xmin')} OR {is_own('c.xmin')})"
 )
 # On a partitioned table each partition has its own.
 _WITH_PARTITIONS = (
@@ -52,9 +53,9 @@ _LONGEST = 63
 class OwnIndexes:
     """What is known of the indexes of one revision.
 
-    ``invalid`` are those that were INVALID before the first part of it was committed; ``made``
-    those that were new in what is committed at once; ``built`` names those that are built beside
-    everybody else; ``unseen`` tells that a statement ran which may have made others.
+    ``invalid`` are those that were INVALID before the first part of it was committed; ``built``
+    names those that it makes, for a REINDEX gives them other oids; ``unseen`` tells that a
+    statement ran which may have made others.
     """
 
     def __init__(self) -> None:
@@ -67,8 +68,9 @@ class OwnIndexes:
     def commits(self, driver: Any) -> None:
         """The transaction in which the revision has worked is about to be committed."""
         if not self._told:
-            self._told = {"invalid": _oids(driver, _INVALID), "made": [], "built": []}
-        self._told["made"] = [*self._told["made"], *_oids(driver, _OWN)]
+            self._told = {"invalid": _oids(driver, _INVALID), "built": []}
+        made = [{"table": int(table), "index": str(name)} for table, name in ask(driver, _OWN)]
+        self._told["built"] = [*self._told["built"], *made]
 
     def meets(self, driver: Any, sql: str) -> bool:
         """A statement is about to run that commits by itself.

@@ -64,7 +64,7 @@ def _made(run: Run) -> MadeIndexes | None:
         BuiltIndex(int(each["table"]), str(each.get("index", "")), bool(each.get("again")))
         for each in run["built"]
     )
-    return MadeIndexes(frozenset(run.get("made", ())), built, bool(run.get("unseen")))
+    return MadeIndexes(built, bool(run.get("unseen")))
 
 
 def extended(

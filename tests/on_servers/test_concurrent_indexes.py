@@ -38,9 +38,9 @@ def writing(database: ServerDatabase) -> Iterator[psycopg.Connection[Any]]:
         yield session
 
 
-def is_building(database: ServerDatabase) -> bool:
+def is_building(database: ServerDatabase, how: str = "CREATE INDEX CONCURRENTLY") -> bool:
     sql = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'CREATE INDEX CONCURRENTLY%'"
+        f"SELECT count(*) FROM pg_stat_activity WHERE query ILIKE '{how}%'"
         f" AND datname = '{database.name}' AND wait_event_type = 'Lock'"
     )
     return database.execute(sql) != [(0,)] and bool(invalid(database))

@@ -128,7 +128,7 @@ def find_others(
 
 
 def _is_of(made: MadeIndexes, index: Invalid) -> bool:
-    return index.oid in made.oids or any(_is_built(each, index) for each in made.built)
+    return any(_is_built(each, index) for each in made.built)
 
 
 def _is_built(built: BuiltIndex, index: Invalid) -> bool:
