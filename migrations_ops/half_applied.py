@@ -51,7 +51,7 @@ def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
 def _detached(key: str, now: Fingerprint) -> str:
     """That a partition is half detached, with its cure; empty where it is not."""
     found = _DETACHED.search(now.schema.get(key, ""))
-    if found is None:
+    if found is None or not key.startswith("table "):
         return ""
     parent, child = found[1], key.removeprefix("table ")
     cure = f"ALTER TABLE {_typed(parent)} DETACH PARTITION {_typed(child)} FINALIZE;"

@@ -103,7 +103,7 @@ def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
         '        op.execute("/* one */ create unique index concurrently Late ON shops (id)")\n'
         '        op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON shops ((1 / (id - id)))")',
     )
-    assert "division by zero" in project.run(ledger={}).failure
+    assert project.run(ledger={}).failure
     oid = {
         name: project.database.execute(f"SELECT '{name}'::regclass::oid::bigint")[0][0]
         for name in ("shops", '"Odd s".t')

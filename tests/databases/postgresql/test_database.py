@@ -733,6 +733,29 @@ def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     assert engine.fingerprint(TABLE) == before
 
 
+def test_index_that_somebody_else_has_left_or_builds_is_never_dropped(
+    any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = filled(any_postgres)
+    note_begun(any_postgres, engine, own="children")
+    any_postgres.execute("INSERT INTO children VALUES (99, 1)")
+    for name, table in (("own", "children"), ("of_dba", "children")):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            any_postgres.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} (parent_id)")
+    any_postgres.execute("CREATE INDEX of_another ON children (parent_id)")
+    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
+    with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as builder:
+        # What whoever builds an index beside others holds for as long as he does.
+        builder.execute("LOCK TABLE children IN SHARE UPDATE EXCLUSIVE MODE")
+        assert engine.drop_invalid_indexes() == ([], ["own"])
+        builder.rollback()
+    assert engine.drop_invalid_indexes() == (["own"], [])
+    others = engine.indexes_of_others()
+    assert others["index of_dba"]
+    assert not others["index of_another"]
+    assert "index own" not in others
+
+
 def test_identities_tell_servers_and_databases_apart(
     any_postgres: ServerDatabase, postgres: PostgresServer
 ) -> None:

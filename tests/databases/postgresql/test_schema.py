@@ -8,7 +8,9 @@ import psycopg
 import pytest
 
 from migrations_ops.databases.postgresql.schema import (
+    as_dumped,
     find_default_schema,
+    find_half_detached,
     find_invalid_indexes,
     read_schema,
     read_tables,
@@ -231,6 +233,29 @@ def test_names_of_the_schema_where_unqualified_ones_go_are_short(
     assert found['foreign key "public.loans"(id) to loans'].startswith("(id)")
     assert found["view v"] == "select a.id from loans a,public.loans"
     assert not any("alembic_version" in key for key in found)
+
+
+def test_a_half_detached_partition_is_told_and_a_dump_knows_nothing_of_it(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    fill(
+        postgres_database,
+        "CREATE TABLE m (a integer) PARTITION BY RANGE (a);"
+        'CREATE TABLE "M 2" PARTITION OF m FOR VALUES FROM (1) TO (9)',
+    )
+    with opened(postgres_database) as connection, opened(postgres_database) as reader:
+        with reader.transaction():
+            reader.execute("SELECT * FROM m")
+            connection.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                connection.execute('ALTER TABLE m DETACH PARTITION "M 2" CONCURRENTLY')
+        half = read_schema(connection, VERSION_TABLE)
+        assert half['table "M 2"'] == "PARTITION OF m for values from(1) to(9) DETACH PENDING"
+        assert find_half_detached(connection) == [('"M 2"', "m")]
+        copied = facts(postgres_database, restored(postgres_database, tmp_path))
+        assert copied == as_dumped(half) != half
+        connection.execute('ALTER TABLE m DETACH PARTITION "M 2" FINALIZE')
+        assert find_half_detached(connection) == []
 
 
 def test_an_index_that_a_failure_left_is_named_and_is_no_fact(
