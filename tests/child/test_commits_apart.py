@@ -87,7 +87,8 @@ def test_rows_between_two_blocks_are_told(project: ServerProject) -> None:
     assert (ran.failure, ran.run.wrote) == ("", [R2])
 
 
-@pytest.mark.parametrize("driver", POSTGRESQL_DRIVERS)
+# Under pg8000 no statement with CONCURRENTLY runs in an autocommit_block(): it is in a transaction.
+@pytest.mark.parametrize("driver", sorted(set(POSTGRESQL_DRIVERS) - {"pg8000"}))
 def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
     driver: str, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
@@ -103,7 +104,7 @@ def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
         '        op.execute("/* one */ create unique index concurrently Late ON shops (id)")\n'
         '        op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON shops ((1 / (id - id)))")',
     )
-    assert project.run(ledger={}).failure
+    assert "division by zero" in project.run(ledger={}).failure
     oid = {
         name: project.database.execute(f"SELECT '{name}'::regclass::oid::bigint")[0][0]
         for name in ("shops", '"Odd s".t')
