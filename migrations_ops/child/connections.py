@@ -7,28 +7,21 @@ no part in this is let through: a cache, a second product's.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
-from .driver import MARIADB, POSTGRESQL, close_quietly, family_of, identity_of
+from .asynchronous import ask_async, close_async, roll_back_async
+from .doors import Connect, watch_doors
+from .driver import IDENTITIES, MARIADB, POSTGRESQL, close_quietly, family_of, identity_of
+from .elsewhere import HERE
 from .orders import Orders
 from .redaction import keep_secret
 from .redirect import redirected
 
-# Drivers that a revision may use on its own, beside SQLAlchemy. The asynchronous ones are left
-# out: a revision is no coroutine.
-_DIRECT = {
-    "psycopg": POSTGRESQL,
-    "psycopg2": POSTGRESQL,
-    "pg8000": POSTGRESQL,
-    "pymysql": MARIADB,
-    "MySQLdb": MARIADB,
-}
-
-Connect = Callable[..., Any]
+# Whether it is we who connect: of this thread, and of this task, for others connect meanwhile.
+_ASKING = ContextVar("migrations_ops_asking", default=False)
 
 
 class Connections:
@@ -37,8 +30,10 @@ class Connections:
     :param refuse: raises; told what was opened, and what was meant unless it is the usual.
     :param opened: called with each connection to the destination, its family, and how to make
         a second one like it.
-    :param keep_in: called with each connection to a MariaDB server, and what it reaches: all of
-        that server's databases can be named there.
+    :param opened_apart: called after a revision has made a connection to the destination whose
+        statements nobody sees.
+    :param keep_in: called with each connection to a MariaDB server, what it reaches, and what it
+        says to HERE if that was asked: all of that server's databases can be named there.
     """
 
     def __init__(
@@ -46,13 +41,14 @@ class Connections:
         orders: Orders,
         refuse: Callable[..., None],
         opened: Callable[[Any, str, Callable[[], Any]], None],
-        keep_in: Callable[[Any, str | None], None],
+        opened_apart: Callable[[], None],
+        keep_in: Callable[..., None],
     ) -> None:
         self._orders = orders
         self._refuse = refuse
         self._opened = opened
+        self._opened_apart = opened_apart
         self._keep_in = keep_in
-        self._inside = False
 
     def install(self) -> None:
         """Ask every connection from now on."""
@@ -70,7 +66,7 @@ class Connections:
         # Not the event do_connect: its listeners of a class run before those of an engine, which
         # put the password of the hour into the arguments.
         DefaultDialect.connect = connect  # type: ignore[method-assign,assignment]
-        self._watch_drivers()
+        watch_doors(self)
 
     def connect(
         self,
@@ -79,119 +75,142 @@ class Connections:
         driver: str,
         cargs: tuple[Any, ...],
         cparams: dict[str, Any],
+        another: Connect | None = None,
     ) -> Any:
         """A connection as it was asked for, if it may be used.
 
         :param plain: makes one, and asks nothing.
+        :param another: makes a second one; without it, ``plain`` does.
         """
-        if self._inside or family not in (POSTGRESQL, MARIADB):
+        if _ASKING.get() or family not in (POSTGRESQL, MARIADB):
             return plain(*cargs, **cparams)
         keep_secret(cparams)
-        with self._asking():
+        with _asking():
             made = plain(*cargs, **cparams)
             identity = self._identity(made, family)
-            if self._orders.instead is not None and identity == self._orders.intended:
+            if self._is_led_away(identity):
                 close_quietly(made)
                 cargs, cparams = redirected(driver, cargs, cparams, self._orders.redirect or {})
                 made = plain(*cargs, **cparams)
                 identity = self._identity(made, family)
-            self.require_allowed(made, identity)
+            wrong = self._wrong(identity)
+            if wrong:
+                close_quietly(made)
+                self._refuse(*wrong)
             if family == MARIADB:
                 self._keep_in(made, identity)
-        if identity is not None and identity == self._orders.destination:
+        if self._is_destination(identity) and not _is_native(made):
 
             def again() -> Any:
-                with self._asking():
-                    return plain(*cargs, **cparams)
+                with _asking():
+                    return (another or plain)(*cargs, **cparams)
 
             self._opened(made, family, again)
         return made
 
-    def require_allowed(self, driver: Any, identity: str | None) -> None:
-        """Close a connection to a database that this run must not reach, and refuse it."""
+    def connect_directly(
+        self,
+        plain: Connect,
+        family: str,
+        driver: str,
+        cargs: tuple[Any, ...],
+        cparams: dict[str, Any],
+        another: Connect | None = None,
+    ) -> Any:
+        """The same for somebody who does without SQLAlchemy, which tells of its own commits."""
+        if _ASKING.get():
+            return plain(*cargs, **cparams)
+        made = self.connect(plain, family, driver, cargs, cparams, another)
+        if family == POSTGRESQL:
+            with _asking():
+                if self._is_destination(self._identity(made, family)):
+                    self._opened_apart()
+        return made
+
+    async def connect_async(
+        self,
+        plain: Connect,
+        family: str,
+        driver: str,
+        cargs: tuple[Any, ...],
+        cparams: dict[str, Any],
+    ) -> Any:
+        """The same for a driver that is asynchronous."""
+        if _ASKING.get():
+            return await plain(*cargs, **cparams)
+        keep_secret(cparams)
+        with _asking():
+            made = await plain(*cargs, **cparams)
+            identity = await self._identity_async(made, family)
+            if self._is_led_away(identity):
+                await close_async(made)
+                cargs, cparams = redirected(driver, cargs, cparams, self._orders.redirect or {})
+                made = await plain(*cargs, **cparams)
+                identity = await self._identity_async(made, family)
+            wrong = self._wrong(identity)
+            if wrong:
+                await close_async(made)
+                self._refuse(*wrong)
+            if family == MARIADB and identity is not None:
+                self._keep_in(made, identity, (await ask_async(made, HERE))[0])
+                await roll_back_async(made)
+        if self._is_destination(identity):
+            self._opened_apart()
+        return made
+
+    def _is_led_away(self, identity: str | None) -> bool:
+        """Whether a connection has to lead to the scratch database in place of the real one."""
+        return self._orders.instead is not None and identity == self._orders.intended
+
+    def _is_destination(self, identity: str | None) -> bool:
+        return identity is not None and identity == self._orders.destination
+
+    def _wrong(self, identity: str | None) -> tuple[str, ...]:
+        """What to refuse a connection with that this run must not have; empty if it may."""
         for name, other in self._orders.others.items():
             if identity == other and identity != self._orders.destination:
-                close_quietly(driver)
-                self._refuse(f"the database of {name}")
-        if self._orders.instead is not None and identity == self._orders.intended:
-            close_quietly(driver)
+                return (f"the database of {name}",)
+        if self._is_led_away(identity):
             meant = "this is the rehearsal, which has a database of its own"
-            self._refuse(f"the real database, {self._orders.name}", meant)
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        before, self._inside = self._inside, True
-        try:
-            yield
-        finally:
-            self._inside = before
+            return f"the real database, {self._orders.name}", meant
+        return ()
 
     def _identity(self, driver: Any, family: str) -> str | None:
         """What a fresh connection reaches; it is left outside of any transaction."""
         try:
             identity = identity_of(driver, family)
-            driver.rollback()
+            roll_back(driver)
         except Exception:
             # Another kind of server behind the same protocol. What is proved later fails there.
-            driver.rollback()
+            roll_back(driver)
             return None
         return identity
 
-    # -- drivers that are used without SQLAlchemy ------------------------------------------------
-
-    def _watch_drivers(self) -> None:
-        for name in _DIRECT:
-            if name in sys.modules:
-                self._guard(sys.modules[name])
-        sys.meta_path.insert(0, _Finder(self._guard))
-
-    def _guard(self, module: Any) -> None:
-        """Put ourselves before a driver's ``connect``."""
-        name, original = module.__name__, module.connect
-        family = _DIRECT[name]
-
-        def connect(*cargs: Any, **cparams: Any) -> Any:
-            return self.connect(original, family, name, cargs, cparams)
-
-        if name == "psycopg":
-            # psycopg.connect is this method, bound; a class of the project's own may inherit it.
-            method = module.Connection.connect.__func__
-
-            def connect_class(cls: Any, *cargs: Any, **cparams: Any) -> Any:
-                def plain(*cargs: Any, **cparams: Any) -> Any:
-                    return method(cls, *cargs, **cparams)
-
-                return self.connect(plain, family, name, cargs, cparams)
-
-            module.Connection.connect = classmethod(connect_class)
-        module.connect = connect
+    async def _identity_async(self, driver: Any, family: str) -> str | None:
+        identity = None
+        with suppress(Exception):
+            identity = str((await ask_async(driver, IDENTITIES[family]))[0][0])
+        await roll_back_async(driver)
+        return identity
 
 
-class _Finder:
-    """Hands a driver's module to somebody as soon as it has been imported."""
+@contextmanager
+def _asking() -> Iterator[None]:
+    before = _ASKING.set(True)
+    try:
+        yield
+    finally:
+        _ASKING.reset(before)
 
-    def __init__(self, imported: Callable[[Any], None]) -> None:
-        self._imported = imported
-        self._looking = False
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in _DIRECT or self._looking:
-            return None
-        self._looking = True
-        try:
-            spec = find_spec(name)
-        finally:
-            self._looking = False
-        if spec is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
+def roll_back(driver: Any) -> None:
+    if not _is_native(driver):
+        driver.rollback()
 
-        def exec_module(module: Any) -> None:
-            execute(module)
-            self._imported(module)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+def _is_native(driver: Any) -> bool:
+    """Whether a connection is no DB-API one: pg8000's other one begins no transactions unasked."""
+    return not hasattr(driver, "cursor")
 
 
 def _package_of(dialect: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,8 @@ SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
 IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}
 # libpq's word for a connection that waits outside of any transaction.
 _IDLE = 0
+# Their connections take the class of a cursor.
+_WITH_CURSORS = frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"})
 _CLASS = re.compile(r"^<class '[^']*'>: ")
 
 
@@ -43,13 +46,38 @@ def ask(driver: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, 
 
     Values are for SQLite alone: each driver of a server has placeholders of its own.
     """
-    cursor = driver.cursor()
+    if not hasattr(driver, "cursor"):  # pg8000.native
+        return [tuple(row) for row in driver.run(sql) or []]
+    cursor = plain_cursor(driver)
     try:
         # Even an empty list of values makes some drivers look for placeholders.
         cursor.execute(sql, values) if values else cursor.execute(sql)
         return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()
+
+
+def plain_cursor(driver: Any) -> Any:
+    """A cursor whose rows are tuples, whatever the connection was made to give.
+
+    One that gives dictionaries would answer with the names of columns, and not with values.
+    """
+    packages = {each.__module__.partition(".")[0] for each in type(driver).__mro__}
+    if "psycopg" in packages:
+        from psycopg.rows import tuple_row
+
+        return driver.cursor(row_factory=tuple_row)
+    if "psycopg2" in packages:
+        from psycopg2.extensions import (  # type: ignore[import-untyped,unused-ignore]
+            connection,
+            cursor,
+        )
+
+        # Not the method of a class such as LoggingConnection, which is not ready yet.
+        return connection.cursor(driver, cursor_factory=cursor)
+    for package in _WITH_CURSORS & packages:
+        return driver.cursor(sys.modules[f"{package}.cursors"].Cursor)
+    return driver.cursor()
 
 
 def identity_of(driver: Any, family: str) -> str | None:

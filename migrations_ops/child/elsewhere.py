@@ -15,7 +15,7 @@ from .orders import Orders
 from .watching import watch_statements
 
 # The database of a session, as its identity ends; and whether case makes no difference in names.
-_HERE = """
+HERE = """
 SELECT IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()), @@lower_case_table_names
 """
 # The bit of the server's status that says that a backslash is a character like others.
@@ -40,18 +40,21 @@ class Elsewhere:
 
         event.listen(Engine, "before_cursor_execute", self._before)
 
-    def keep_in(self, driver: Any, identity: str | None) -> None:
+    def keep_in(
+        self, driver: Any, identity: str | None, here: tuple[Any, ...] | None = None
+    ) -> None:
         """Refuse from now on what would lead out of the database that is meant.
 
         :param identity: what the connection reaches.
+        :param here: what it says to HERE, where only its owner can ask an asynchronous one.
         """
         known = any(driver is each for each in self._known)
         if identity is None or not identity.startswith(f"{MARIADB}:") or known:
             return
         self._known.append(driver)
-        here, folds = ask(driver, _HERE)[0]
+        name, folds = here or ask(driver, HERE)[0]
         # Without an open database, an identity ends before its name.
-        server = f"{identity}:" if here is None else identity.removesuffix(str(here))
+        server = f"{identity}:" if name is None else identity.removesuffix(str(name))
         forbidden = self._forbidden(server)
         if not forbidden:
             return

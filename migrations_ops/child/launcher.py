@@ -302,7 +302,9 @@ def _guard_server(
     elsewhere = Elsewhere(orders)
     keep_secret(orders.redirect or {})
     keep_secrets_of_urls([*os.environ.values(), orders.ini_url or ""])
-    Connections(orders, destination.refuse, sessions.opened, elsewhere.keep_in).install()
+    Connections(
+        orders, destination.refuse, sessions.opened, sessions.opened_apart, elsewhere.keep_in
+    ).install()
     elsewhere.install()
 
     def prove(connection: Any, schema: str | None) -> None:

@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .driver import MARIADB, ask, raw_of, sqlstate_of
+from .driver import MARIADB, ask, autocommits, raw_of, sqlstate_of
 from .lasting import Lasting, find_lasting, rows_changed
 from .server_transactions import ServerTransactions
-from .sql_control import commits_by_itself, may_be_repeated, may_stop_halfway, may_write
+from .sql_control import (
+    commits_by_itself,
+    counted_commits,
+    may_be_repeated,
+    may_stop_halfway,
+    may_write,
+    only_ends,
+)
 from .timeouts import wait_for_rows
 from .transactions import TransactionTorn
 from .watching import watch_commits, watch_statements
@@ -48,6 +55,8 @@ class MariaDBTransactions(ServerTransactions):
         self._follows_failures = False
         # Connections whose every statement is seen, also those that SQLAlchemy knows nothing of.
         self._watched: list[Any] = []
+        # Of the others that a revision has, those with rows that are not committed yet.
+        self._written_beside: list[Any] = []
         # What we ask ourselves is nothing of the revision's.
         self._asking = False
         self._lasting: Lasting | None = None
@@ -60,6 +69,8 @@ class MariaDBTransactions(ServerTransactions):
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         super().opened(driver, again)
+        if self._is_watched(driver):
+            return  # it has connected again
         watch_commits(driver, lambda: self._commits(driver))
         # An asynchronous one cannot be asked anything while it is at work: there, SQLAlchemy tells.
         if raw_of(driver) is driver and watch_statements(
@@ -127,7 +138,7 @@ class MariaDBTransactions(ServerTransactions):
     def _before_statement(self, connection: Any, sql: str) -> None:
         # Also of a watched one, before the driver tells: _execute has to know what is told.
         if not self._is_watched(self._migrating):
-            self._seen += commits_by_itself(sql)
+            self._seen += counted_commits(sql)
         self._begins_statement(sql)
 
     def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
@@ -136,7 +147,7 @@ class MariaDBTransactions(ServerTransactions):
 
     def _begins_statement(self, sql: str) -> None:
         commits = commits_by_itself(sql)
-        by_block = self._in_autocommit_block and may_write(sql)
+        by_block = self._commits_each() and may_write(sql)
         lasts = self._told != self.revision and self._known_lasting().is_written_by(sql)
         if (commits and self._written) or may_stop_halfway(sql) or by_block or lasts:
             self._tell_committed()
@@ -153,6 +164,10 @@ class MariaDBTransactions(ServerTransactions):
             self._tell_committed()
         elif rows != 0 and (may_write(sql) or self._may_call(sql)):
             self._written = True
+
+    def _commits_each(self) -> bool:
+        """Whether each statement is committed by itself, also since the driver was told so."""
+        return self._in_autocommit_block or autocommits(self._migrating)
 
     def _may_call(self, sql: str) -> bool:
         """Whether a statement that reads may write by a function; asked while it matters."""
@@ -183,16 +198,35 @@ class MariaDBTransactions(ServerTransactions):
 
     def _sends(self, driver: Any, sql: str) -> None:
         if self._is_at_work(driver):
-            self._seen += commits_by_itself(sql)
+            self._seen += counted_commits(sql)
             self._begins_statement(sql)
+        elif self._is_beside(driver):
+            alone = autocommits(driver) and self._known_lasting().may_write(sql)
+            if alone or (commits_by_itself(sql) and self._may_matter(driver, sql)):
+                self._tell_committed()
 
     def _has_sent(self, driver: Any, sql: str, rows: int) -> None:
         if self._is_at_work(driver):
             self._ends_statement(sql, rows)
+        elif self._is_beside(driver) and rows != 0 and self._known_lasting().may_write(sql):
+            self._written_beside.append(driver)
 
     def _commits(self, driver: Any) -> None:
-        if self._is_at_work(driver) and not self._done:
+        here = self._is_at_work(driver) and not self._done
+        if here or (self._is_beside(driver) and self._has_rows(driver)):
             self._tell_committed()
+
+    def _is_beside(self, driver: Any) -> bool:
+        """Whether a connection is another one, which the revision at work has as well."""
+        known = self.revision is not None and driver is not self._migrating
+        return known and self.changes and not self._asking
+
+    def _has_rows(self, driver: Any) -> bool:
+        return any(driver is each for each in self._written_beside)
+
+    def _may_matter(self, driver: Any, sql: str) -> bool:
+        """Whether there is anything to commit, in what came before it or in itself."""
+        return self._has_rows(driver) or not only_ends(sql)
 
     @contextmanager
     def _own_questions(self) -> Iterator[None]:

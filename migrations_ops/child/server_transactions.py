@@ -102,6 +102,12 @@ class ServerTransactions:
         """A connection to the destination was made; another one is made by ``again``."""
         self._sessions.append(Session(driver, again))
 
+    def opened_apart(self) -> None:
+        """A connection to the destination was made whose statements, and commits, nobody sees:
+        what a revision does there has to count as done."""
+        if self.revision is not None and self.changes:
+            self._tell_committed()
+
     def begins(self, revision: str, context: Any) -> None:
         """A revision is about to begin."""
         self.revision, self._told = revision, None

@@ -18,6 +18,8 @@ class Listener(Protocol):
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None: ...
 
+    def opened_apart(self) -> None: ...
+
 
 class Sessions:
     """Those of this process to the destination.
@@ -46,6 +48,10 @@ class Sessions:
         self._known.append(driver)
         set_timeouts(driver, family, self._orders)
         self._listener.opened(driver, again)
+
+    def opened_apart(self) -> None:
+        """One was made whose statements nobody sees."""
+        self._listener.opened_apart()
 
     def proved(self, connection: Any) -> None:
         """Alembic is about to use this one, which a function of env.py's may have made.

@@ -30,6 +30,9 @@ _COMMITTING = frozenset(
         "CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE",
     }
 )  # fmt: skip
+# The server counts how often it is asked for these, as Com_alter_table and so on.
+_COUNTED = frozenset({"ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "COMMIT"})
+_ENDS_ALONE = frozenset({"BEGIN", "START", "COMMIT", "SET"})
 _COMMITTING_TWO = frozenset({("SET", "PASSWORD"), ("SET", "DEFAULT"), ("LOAD", "INDEX")})
 _UNKNOWN = frozenset({"CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE"})
 _WITH_BODY = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
@@ -92,6 +95,19 @@ def sets_constraints(sql: str) -> bool:
 def commits_by_itself(sql: str) -> bool:
     """Whether MariaDB commits because of one of these statements, also when that fails."""
     return any(_commits(words) for words in _of_mariadb(sql))
+
+
+def counted_commits(sql: str) -> int:
+    """How many of these statements the server counts by such a name of their own."""
+    return sum(_commits(words) and words[0] in _COUNTED for words in _of_mariadb(sql))
+
+
+def only_ends(sql: str) -> bool:
+    """Whether MariaDB has nothing to commit because of these but what came before them."""
+    return all(
+        words[0] in _ENDS_ALONE and tuple(words[:2]) not in _COMMITTING_TWO
+        for words in _of_mariadb(sql)
+    )
 
 
 def _of_mariadb(sql: str) -> Iterator[list[str]]:

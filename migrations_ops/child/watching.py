@@ -38,8 +38,9 @@ def watch_statements(driver: Any, before: Before, after: After = _nothing) -> bo
             _watch_query(raw, watchers)
         except AttributeError:  # another driver, or one whose connections take no attributes
             return False
-        with suppress(AttributeError):
-            _watch_choice(raw, watchers)
+        for watch in (_watch_choice, _watch_autocommit, _watch_begin):
+            with suppress(AttributeError):
+                watch(raw, watchers)
     watchers.append((before, after))
     return True
 
@@ -84,3 +85,26 @@ def _watch_choice(raw: Any, watchers: list[tuple[Before, After]]) -> None:
         return original(name)
 
     raw.select_db = select_db
+
+
+def _watch_autocommit(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+    """Switched on, it commits what came before it; some drivers send it as no statement."""
+    original, get_autocommit = raw.autocommit, raw.get_autocommit
+
+    def autocommit(value: Any) -> Any:
+        for before, _ in watchers if bool(value) != bool(get_autocommit()) else ():
+            before(f"SET AUTOCOMMIT = {int(bool(value))}")
+        return original(value)
+
+    raw.autocommit = autocommit
+
+
+def _watch_begin(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+    original = raw.begin
+
+    def begin() -> Any:
+        for before, _ in watchers:
+            before("BEGIN")
+        return original()
+
+    raw.begin = begin
