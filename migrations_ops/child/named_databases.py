@@ -27,6 +27,7 @@ _BEFORE = frozenset(
         "FROM", "JOIN", "STRAIGHT_JOIN", "INTO", "UPDATE", "TABLE", "TABLES", "VIEW",
         "REFERENCES", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "SEQUENCE", "PACKAGE", "BODY",
         "CALL", "TRUNCATE", "TO", "INSERT", "REPLACE", "HANDLER", "FOR",
+        "RENAME",
     }
 )  # fmt: skip
 _BETWEEN = frozenset(
@@ -44,10 +45,13 @@ _ENDS = frozenset(
 # In their brackets, FROM stands before a value.
 _OF_VALUES = frozenset(["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"])
 _DATABASE = frozenset({"DATABASE", "SCHEMA"})
+_OR = ("OR", "REPLACE")
 # These may put what they expect into brackets; INSERT, REPLACE and TRUNCATE are functions then.
 _BRACKETED = ("FROM", "JOIN", "STRAIGHT_JOIN", "UPDATE", ",", "(")
 # What they execute stands in a literal.
 _DYNAMIC = frozenset({"EXECUTE", "PREPARE"})
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_BLANKS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,42 @@ def find_database(
     :param backslashes: whether they escape in a literal, as they do unless sql_mode says other.
     """
     for statement in _statements(sql, backslashes=backslashes):
-        found = _find(statement, names)
-        if found is None and statement[0].means(*_DYNAMIC):
-            texts = [token.text[1:-1] for token in statement if token.kind == "text"]
-            each = (find_database(text.replace("''", "'"), names) for text in texts)
-            found = next(filter(None, each), None)
+        found = _find(statement, names) or _find(_without_head(statement), names)
+        for text in () if found else _executed(statement, backslashes=backslashes):
+            found = found or find_database(text, names, backslashes=backslashes)
         if found is not None:
             return found
     return None
+
+
+def _without_head(tokens: list[_Token]) -> list[_Token]:
+    """A statement without what may stand before any: settings, or the beginning of a block."""
+    words = [token.text.upper() for token in tokens]
+    if words[:2] == ["SET", "STATEMENT"] and "FOR" in words:
+        return tokens[words.index("FOR") + 1 :]
+    return tokens[3:] if words[:3] == ["BEGIN", "NOT", "ATOMIC"] else []
+
+
+def _executed(tokens: list[_Token], *, backslashes: bool) -> Iterator[str]:
+    """The texts that a statement executes, each by itself and all of them put together."""
+    first = next((n for n, token in enumerate(tokens) if token.means(*_DYNAMIC)), len(tokens))
+    texts = [
+        _inside(token, backslashes=backslashes)
+        for token in tokens[first:]
+        if token.kind in ("text", "double")
+    ]
+    yield from texts
+    if len(texts) > 1:
+        yield "".join(texts)
+
+
+def _inside(token: _Token, *, backslashes: bool) -> str:
+    """What a literal says. Between double quotes there is one, too, unless sql_mode says other."""
+    quote, text = ("'", token.text[1:-1]) if token.kind == "text" else ('"', token.text)
+    text = text.replace(quote * 2, quote)
+    return (
+        _ESCAPED.sub(lambda found: _BLANKS.get(found[1], found[1]), text) if backslashes else text
+    )
 
 
 def names_in(sql: str) -> set[str]:
@@ -107,6 +139,8 @@ def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[_Token]]
 
 
 def _find(tokens: list[_Token], names: Callable[[str], bool]) -> str | None:
+    if not tokens:
+        return None
     explained = {token.text for token in _alone(tokens)}
     for token, is_place in _qualified(tokens):
         if names(token.text) and (is_place or token.text not in explained):
@@ -116,14 +150,14 @@ def _find(tokens: list[_Token], names: Callable[[str], bool]) -> str | None:
 
 
 def _named_as_databases(tokens: list[_Token]) -> Iterator[str]:
-    """What stands after USE, and after DATABASE in CREATE, ALTER and DROP."""
+    """What stands after USE, and after DATABASE in CREATE, ALTER and DROP, also in a block."""
     if tokens[0].means("USE") and len(tokens) > 1:
         yield tokens[1].text
-    if tokens[0].means("CREATE", "ALTER", "DROP"):
-        for number, token in enumerate(tokens[:4]):
-            if token.means(*_DATABASE):
-                rest = [each for each in tokens[number + 1 :] if not each.means(*_BETWEEN)]
-                yield from (each.text for each in rest[:1] if each.is_name)
+    for number, token in enumerate(tokens[1:], 1):
+        before = [each for each in tokens[max(0, number - 3) : number] if not each.means(*_OR)]
+        if token.means(*_DATABASE) and before and before[-1].means("CREATE", "ALTER", "DROP"):
+            rest = [each for each in tokens[number + 1 : number + 5] if not each.means(*_BETWEEN)]
+            yield from (each.text for each in rest[:1] if each.is_name)
 
 
 def _alone(tokens: list[_Token]) -> Iterator[_Token]:
@@ -172,7 +206,8 @@ class _Places:
         self._listing = False
         # Whether ON comes before a table, and not before a condition.
         self._on_table = tokens[0].means("GRANT", "REVOKE") or (
-            tokens[0].means("CREATE") and any(each.means("INDEX", "TRIGGER") for each in tokens[:9])
+            tokens[0].means("CREATE", "DROP")
+            and any(each.means("INDEX", "TRIGGER") for each in tokens[:9])
         )
 
     def pass_name(self) -> None:
@@ -194,13 +229,18 @@ class _Places:
             self.expected, self._on_table = True, False
         elif token.means(*_BEFORE) and self._is_place(token, before):
             self.expected = self._listing = True
-        elif token.means(*_ENDS):
+        elif token.means(*_ENDS) and not _renames(token, before):
             self.expected = self._listing = False
-        elif not token.means(*_BETWEEN):
+        elif not token.means(*_BETWEEN) and not _renames(token, before):
             self.expected = False
 
     def _is_place(self, token: _Token, before: _Token | None) -> bool:
-        if token.means("FROM"):
+        if token.means("FROM", "FOR"):
             return not (self._open and self._open[-1][0])
         # ON DUPLICATE KEY UPDATE comes before a column.
         return not (token.means("UPDATE") and before is not None and before.means("KEY"))
+
+
+def _renames(token: _Token, before: _Token | None) -> bool:
+    """Whether this is the AS of RENAME AS, which comes before a table."""
+    return token.means("AS") and before is not None and before.means("RENAME")
