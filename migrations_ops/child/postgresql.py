@@ -6,6 +6,7 @@ env.py's, a COMMIT in a revision, or an env.py that swallows an error and commit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from .server_transactions import ServerTransactions
 from .sql_control import ends_transaction, sets_constraints
 from .timeouts import Patience
 from .tracing import SQL_TOLD
+from .watching import watch_commits
 from .written import Written
 
 # A row that stands there twice, and must not at the commit: whoever commits before we have taken
@@ -47,6 +49,10 @@ class PostgreSQLTransactions(ServerTransactions):
         self._written = Written()
         self._indexes = OwnIndexes()
         self._ledger.keep = self._keep
+
+    def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
+        super().opened(driver, again)
+        watch_commits(driver, lambda: self._commits(driver))
 
     def command_begins(self, *, changes: bool) -> None:
         super().command_begins(changes=changes)
@@ -135,10 +141,18 @@ class PostgreSQLTransactions(ServerTransactions):
             ask(driver, _FILL)
 
     def _has_written(self, connection: Any) -> bool:
-        driver = connection.connection.dbapi_connection
+        return self._has_open_rows(connection.connection.dbapi_connection)
+
+    def _has_open_rows(self, driver: Any) -> bool:
         with suppress(Exception):
             return not autocommits(driver) and ask(driver, _NOW) != [(None,)]
         return True
+
+    def _commits(self, driver: Any) -> None:
+        """A connection is told to commit, by its own method."""
+        beside = self.revision is not None and driver is not self._migrating
+        if beside and self.changes and self._has_open_rows(driver):
+            self._tell_committed()
 
     # -- the hold -------------------------------------------------------------------------------
 

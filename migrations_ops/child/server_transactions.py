@@ -11,6 +11,7 @@ from .elsewhere import LeadsAway
 from .events import Events
 from .ledger import Ledger
 from .orders import Orders
+from .sql_control import only_reads
 from .step_lock import StepLocked
 from .stopping import Session, cancel_all
 from .transactions import TransactionTorn
@@ -205,8 +206,12 @@ class ServerTransactions:
     ) -> None:
         if self._stopped:
             raise KeyboardInterrupt
-        if self.revision is not None and self._works_on(connection):
+        if self.revision is None:
+            return
+        if self._works_on(connection):
             self._before_statement(connection, sql)
+        elif self.changes and connection.info.get(_PROTECTED) and self._keeps(connection, sql):
+            self._tell_committed()
 
     def _after(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
@@ -242,6 +247,12 @@ class ServerTransactions:
             known = destination is None or identity_of(driver, self.family) == destination
             connection.info[_PROTECTED] = known
         return bool(known)
+
+    def _keeps(self, connection: Any, sql: str) -> bool:
+        """Whether another connection of the revision's commits this statement by itself."""
+        return autocommits(connection.connection.dbapi_connection) and not only_reads(
+            sql, self.family
+        )
 
     def _has_written(self, connection: Any) -> bool:
         """Whether a connection has written in the transaction that is open."""

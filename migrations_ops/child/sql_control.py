@@ -39,6 +39,16 @@ _WITH_BODY = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH", "DO"})
 # These read, and write nothing unless they call a function that does.
 _READING = frozenset({"SELECT", "VALUES", "SET"})
+_READING_ALONE = _READING | {
+    "SHOW",
+    "TABLE",
+    "EXPLAIN",
+    "DESCRIBE",
+    "DESC",
+    "USE",
+    "BEGIN",
+    "COMMIT",
+}
 # Enough of each statement to know it by.
 _KNOWN_BY = 8
 # Looked for first: a statement may carry megabytes of values.
@@ -90,6 +100,11 @@ def sets_constraints(sql: str) -> bool:
     if not _MAY_SET.search(sql):
         return False
     return any(words[:2] == ["SET", "CONSTRAINTS"] for words in statements(sql, "postgresql"))
+
+
+def only_reads(sql: str, family: str) -> bool:
+    """Whether no statement writes, as far as its first word tells: a function of it may."""
+    return all(words[0] in _READING_ALONE for words in statements(sql, family))
 
 
 def commits_by_itself(sql: str) -> bool:

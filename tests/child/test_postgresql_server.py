@@ -378,6 +378,36 @@ with create_engine(url).connect() as connection:
     assert project.everything() == before
 
 
+# How a second connection keeps what it writes, without a commit of SQLAlchemy's.
+KEEPING = {
+    "an engine in AUTOCOMMIT": (
+        "    engine = sa.create_engine(op.get_bind().engine.url, isolation_level='AUTOCOMMIT')\n"
+        "    with engine.connect() as other:\n        other.execute(sa.text({sql!r}))\n"
+    ),
+    "another of the pool": (
+        "    other = op.get_bind().engine.raw_connection()\n"
+        "    other.cursor().execute({sql!r})\n    other.commit()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
+@pytest.mark.parametrize("way", KEEPING)
+def test_what_a_second_connection_keeps_counts_as_done(
+    postgres_database: ServerDatabase, tmp_path: Path, driver: str, way: str
+) -> None:
+    project = make_project(tmp_path / "project", postgres_database, installed(driver))
+    before = project.everything()
+    reads = KEEPING[way].format(sql="SELECT * FROM shops")
+    project.add_revision(R2, R1, f"{reads}    raise RuntimeError('in the middle')")
+    ran = project.run(ledger={})
+    assert (ran.committed, "in the middle" in ran.failure) == (False, True)
+    writes = KEEPING[way].format(sql="UPDATE shops SET name = 'changed' WHERE id = 2")
+    project.add_revision(R2, R1, f"{writes}    raise RuntimeError('in the middle')")
+    assert project.run(ledger={}).committed
+    assert project.everything() != before
+
+
 def test_second_connection_of_a_revision_that_commits_is_told(project: ServerProject) -> None:
     body = "    with op.get_bind().engine.connect() as other:\n"
     project.add_revision(R2, R1, body + "        other.execute(sa.text('SELECT 1'))")
