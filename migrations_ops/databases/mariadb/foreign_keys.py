@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from migrations_ops.databases.mariadb.connect import Connection, ask, ask_each, code_of, quoted
-from migrations_ops.databases.mariadb.rewriting import renamed
+from migrations_ops.databases.mariadb.qualified import renamed
 from migrations_ops.databases.server_copies import OWN
 
 _KEYS = """SELECT table_name, constraint_name, unique_constraint_schema, referenced_table_name
