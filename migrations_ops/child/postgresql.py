@@ -152,6 +152,7 @@ class PostgreSQLTransactions(ServerTransactions):
         """A connection is told to commit, by its own method."""
         beside = self.revision is not None and driver is not self._migrating
         if beside and self.changes and self._has_open_rows(driver):
+            self._tell_wrote()
             self._tell_committed()
 
     # -- the hold -------------------------------------------------------------------------------

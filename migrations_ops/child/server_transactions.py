@@ -107,6 +107,7 @@ class ServerTransactions:
         """A connection to the destination was made whose statements, and commits, nobody sees:
         what a revision does there has to count as done."""
         if self.revision is not None and self.changes:
+            self._tell_wrote()
             self._tell_committed()
 
     def begins(self, revision: str, context: Any) -> None:
@@ -211,6 +212,7 @@ class ServerTransactions:
         if self._works_on(connection):
             self._before_statement(connection, sql)
         elif self.changes and connection.info.get(_PROTECTED) and self._keeps(connection, sql):
+            self._tell_wrote()
             self._tell_committed()
 
     def _after(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.on_servers.support import NEXT, content, is_postgres, wait_for
 from tests.on_servers.test_failures import only_in_production, version
 from tests.on_servers.test_release import COLUMN
@@ -198,3 +200,37 @@ def test_production_that_verify_rejects_is_verified_until_it_passes(filled: Serv
     filled.prod_database.execute("ALTER TABLE parents DROP COLUMN odd")
     assert filled.invoke("release-migration").code == 0
     assert "verify" not in filled.invoke("release-migration").err
+
+
+# How a revision keeps a row in spite of its failure, in the real production alone.
+BESIDE = {
+    "a connection of the driver's": """\
+        import psycopg
+        with psycopg.connect(url.replace("+psycopg", "")) as own:
+            own.execute("UPDATE parents SET name = 'HIT' WHERE id = 1")""",
+    "an engine that commits each statement": """\
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as own:
+            own.execute(sa.text("UPDATE parents SET name = 'HIT' WHERE id = 1"))""",
+}
+
+
+@pytest.mark.parametrize("way", BESIDE)
+def test_row_that_a_connection_of_its_own_has_kept_is_not_taken_for_as_it_was(
+    postgres_filled: ServerShop, way: str
+) -> None:
+    shop = postgres_filled
+    body = (
+        "    import os\n"
+        '    here = op.get_bind().scalar(sa.text("SELECT current_database()"))\n'
+        '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:\n'
+        "        url = op.get_bind().engine.url.render_as_string(hide_password=False)\n"
+        f"{BESIDE[way]}\n"
+        '        op.execute("SELECT 1 / 0")'
+    )
+    shop.add_revision(NEXT, R3, body)
+    assert shop.invoke("release-migration", "--to", R3).code == 0
+    ran = shop.invoke("release-migration")
+    assert shop.prod_database.execute("SELECT name FROM parents WHERE id = 1") == [("HIT",)]
+    assert ran.code == 4, ran.err
+    assert "rows may have been changed" in ran.err
