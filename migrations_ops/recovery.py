@@ -9,13 +9,12 @@ from typing import Any
 from migrations_ops import partial_files
 from migrations_ops.backups import Shelf
 from migrations_ops.checks import first_error, verify
+from migrations_ops.differing import differences, in_brief
 from migrations_ops.environments import Environment
 from migrations_ops.errors import NeedsAPerson, StepFailed
 from migrations_ops.files import write_whole
 from migrations_ops.gate import Evidence
 from migrations_ops.half_applied import (
-    differences,
-    in_brief,
     is_served,
     note_resolved,
     settle_unseen,

@@ -7,15 +7,10 @@ from pathlib import Path
 
 from migrations_ops.alembic_steps import orders_for
 from migrations_ops.backups import Shelf
+from migrations_ops.differing import differences, in_brief, invalid_in_words, others_in_words
 from migrations_ops.doubts import row_of
 from migrations_ops.environments import Environment
 from migrations_ops.errors import Refused
-from migrations_ops.half_applied import (
-    differences,
-    in_brief,
-    invalid_in_words,
-    others_in_words,
-)
 from migrations_ops.locks import hold_locks
 from migrations_ops.moves import change
 from migrations_ops.project import Project

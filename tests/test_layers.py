@@ -44,7 +44,7 @@ LAYERS = (
     ("process_env",),
     ("settings", "settings_table"),
     ("environments",),
-    ("render",),
+    ("render", "differing"),
     ("results", "files", "partial_files"),
     ("errors", "words", "streams", "patience", "__init__"),
 )
