@@ -41,10 +41,12 @@ def settle_half_applied(
     dropped, left = database.drop_invalid_indexes() if half else ([], [])
     now = database.fingerprint(environment.version_table)
     if not half and not environment.commands and now.revisions == before.revisions:
-        return rolled_back(standing, before, now)
+        return rolled_back(standing, before)
     others = database.indexes_of_others() if half else {}
     is_as_before = not differences(before, now, others)
     left_no_rows = not half or _left_no_row(standing, replace(before, schema=now.schema), run)
+    if environment.commands and is_as_before:
+        return _but_for_rows(environment)
     if is_as_before and left_no_rows and not left:
         note_resolved(work, environment, database)
         gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
@@ -73,15 +75,24 @@ def begun_and_not_ended(place: Place, run: CommandRun | None) -> list[str]:
     return list(begun) or _torn(run)
 
 
-def rolled_back(place: Place, before: Fingerprint, now: Fingerprint) -> str:
+def rolled_back(place: Place, before: Fingerprint) -> str:
     """What to say of a database of which nothing was committed: if it is not as in its backup, it
     was others who have changed it since."""
-    name, found = place.environment.name, differences(before, now)
+    name = place.environment.name
+    found = differences(before, place.database.fingerprint(place.environment.version_table))
     if not found:
         return f"{name} is as it was: everything was rolled back."
     return (
         f"Of this, nothing is left in {name}: everything was rolled back. Since its backup, others"
         f" have changed it: {in_brief(found)}."
+    )
+
+
+def _but_for_rows(environment: Environment) -> str:
+    """What to say where our child was not inside."""
+    return (
+        f"{environment.name} has the revision and the schema of its backup; which of its rows its"
+        " commands may have changed, nobody can tell."
     )
 
 
@@ -106,12 +117,9 @@ def settle_served(
     if now.revisions == before.revisions:
         if not environment.commands:
             # The version goes with the transaction: it was killed right before the commit.
-            return rolled_back(standing, before, now)
-        if now.structure_equals(before):
-            return (
-                f"{environment.name} has the revision and the schema of its backup; which of its"
-                " rows its commands may have changed, nobody can tell."
-            )
+            return rolled_back(standing, before)
+        if not found:
+            return _but_for_rows(environment)
         raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=True)
     if set(now.revisions) == set(standing.target):
         raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))

@@ -55,30 +55,38 @@ def settle(
         raise _unanswered(standing, backup, reason, silent, nothing=nothing)
     if backup is None:
         return _settle_new(standing)
-    shelf = Shelf.of(work.project.settings, environment)
-    before = shelf.fingerprint(backup)
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
     try:
         half = begun_and_not_ended(standing, run)
         if not upgraded and (half or whole or not database.is_transactional):
             return settle_half_applied(work, standing, backup, reason, run)
-        if database.folder is None and not (force or upgraded):
-            now = database.fingerprint(environment.version_table)
-            # The version goes with the transaction. Where it has moved, the upgrade was committed
-            # before it failed, at the end of env.py for instance.
-            if now.revisions == before.revisions:
-                return rolled_back(standing, before, now)
+        if _was_rolled_back(standing, before, may_be_there=force or upgraded):
+            return rolled_back(standing, before)
         if upgraded and is_served(environment, database):
             raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
         if is_served(environment, database):
             return settle_served(work, standing, backup, reason, before, run)
-        if not force and structure_is(standing, before):
-            return f"{environment.name} is as it was: everything was rolled back."
         kept = restore_and_prove(work, environment, backup)
     except NeedsAPerson:
         raise
     except (OpsError, OSError, KeyboardInterrupt) as error:
         raise _not_put_back(standing, backup, reason, error) from error
     return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
+
+
+def _was_rolled_back(standing: Standing, before: Fingerprint, *, may_be_there: bool) -> bool:
+    """Whether nothing of the upgrade is there, whatever others have changed meanwhile.
+
+    :param may_be_there: whether something was committed, or was about to be.
+    """
+    if may_be_there:
+        return False
+    if standing.database.folder is not None:
+        return structure_is(standing, before)
+    # The version goes with the transaction. Where it has moved, the upgrade was committed before
+    # it failed, at the end of env.py for instance.
+    look = standing.database.look(standing.environment.version_table)
+    return not look.trouble and look.revisions == before.revisions
 
 
 def _unanswered(
