@@ -55,6 +55,9 @@ _MAY_NAME_DEFINERS = re.compile(
     r"GRANT .*\b(?:ALL PRIVILEGES|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b.* ON \*\.\* TO"
 )
 _DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
+# What a server that starts, ends, or has no connection left for now answers, if at all.
+_NOT_YET = frozenset({1040, 1053, 1203, 2006, 2013})
+_NOBODY = ("refused", "No such file", "reset", "aborted", "timed out", "Broken pipe")
 LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
 _FULL = frozenset({3, 28, 1021, 1114})
 
@@ -359,9 +362,9 @@ def is_denied(error: BaseException) -> bool:
 
 
 def may_come_up(error: BaseException) -> bool:
-    """Whether a server may answer when it is asked again a little later."""
-    refused = ("refused", "No such file", "actively refused")
-    return code_of(error) in (2002, 2003) and any(part in str(error) for part in refused)
+    """Whether a server, to which no connection could be made, may answer a little later."""
+    code, said = code_of(error), str(error)
+    return code in _NOT_YET or (code in (2002, 2003) and any(part in said for part in _NOBODY))
 
 
 def in_words(error: BaseException, label: str) -> str:

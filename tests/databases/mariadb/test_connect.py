@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 import time
 from pathlib import Path
 
@@ -84,6 +87,25 @@ def test_a_server_that_is_not_up_may_come_up_and_one_that_refuses_us_may_not(
     assert may_come_up(error)
     assert "cannot be reached" in in_words(error, "LABEL")
     assert not may_come_up(failure(address_of(mariadb_database, password="wrong")))
+
+
+@pytest.mark.parametrize("linger", [None, 0], ids=["ends", "resets"])
+def test_a_server_that_hangs_up_at_once_may_be_about_to_start(linger: int | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            if linger is not None:
+                told = struct.pack("ii", 1, linger)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, told)
+            connection.close()
+
+        server = threading.Thread(target=hang_up)
+        server.start()
+        port = listening.getsockname()[1]
+        error = failure(Address.of(f"mysql+pymysql://root:x@127.0.0.1:{port}/db"))
+        server.join()
+    assert may_come_up(error), error
 
 
 @pytest.mark.parametrize(
