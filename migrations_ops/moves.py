@@ -10,7 +10,7 @@ from migrations_ops.project import Project
 from migrations_ops.records import Report
 from migrations_ops.recovery import recover
 from migrations_ops.results import Finding
-from migrations_ops.run_words import in_revision, revisions_in_words, what_next
+from migrations_ops.run_words import how_it_failed, in_revision, revisions_in_words, what_next
 from migrations_ops.runs import Finished, run_recorded
 from migrations_ops.settling import settle
 from migrations_ops.status import (
@@ -172,7 +172,7 @@ def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str
         work.record.update(outcome="released")
         return
     child.close()
-    reason = f"the {command[0]} of {environment.name} failed"
+    reason = f"the {command[0]} of {environment.name} {how_it_failed(run, failure)}"
     settled = settle(work, standing, backup, reason, force=child.committed, run=run)
     sentence = f"The {command[0]} of {environment.name}"
     if run is None:

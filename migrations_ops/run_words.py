@@ -17,6 +17,13 @@ def in_revision(run: CommandRun) -> str:
     return f" in revision {run.failed_revision}" if run.failed_revision else ""
 
 
+def how_it_failed(run: CommandRun | None, failure: str) -> str:
+    """:param run: None where somebody interrupted it."""
+    if run is None:
+        return "was interrupted"
+    return f"failed{in_revision(run)}: {failure.removesuffix('.')}"
+
+
 def what_next(run: CommandRun) -> str:
     """What to do after a failure: wait where another process is in the way, else mend it."""
     if "locked by another process" in run.failure:

@@ -30,6 +30,7 @@ from migrations_ops.results import (
     VerifyReport,
 )
 from migrations_ops.run_words import (
+    how_it_failed,
     in_revision,
     ran_to_its_end,
     revisions_in_words,
@@ -199,7 +200,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     if run is not None and not failure:
         return run
     course.close()
-    reason = f"the upgrade of {environment.name} failed"
+    reason = f"the upgrade of {environment.name} {how_it_failed(run, failure)}"
     ended = run or course.child.latest
     if run is None and ended is not None:
         ended.failed_revision = ended.at_work
