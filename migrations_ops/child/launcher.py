@@ -59,6 +59,7 @@ class Control:
         self._gone = False
         self.on_stop: Callable[[], None] | None = None
         self.working = False
+        self._stopping, self._stopped = threading.Event(), threading.Event()
 
     def start(self) -> None:
         threading.Thread(target=self._read, daemon=True).start()
@@ -80,9 +81,18 @@ class Control:
         if self.working:
             self._stop()
 
+    def await_stop(self) -> None:
+        """Whoever leaves while another thread is within a driver, to cancel what the server does,
+        takes its memory away from under it: the process would end by a signal."""
+        if self._stopping.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has been heard
+            self._stopped.wait(GRACE)
+
     def _stop(self) -> None:
+        self._stopping.set()
         if self.on_stop is not None:
             self.on_stop()
+        self._stopped.set()
         if hasattr(signal, "pthread_kill"):
             # Unlike interrupt_main(), a real signal also ends a sleep or a wait.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -119,6 +129,7 @@ def main(arguments: list[str]) -> int:
         events.emit("failed", kind="interrupted", type="KeyboardInterrupt", message="interrupted")
         code = INTERRUPTED
     control.working = False
+    control.await_stop()
     gc.freeze()
     return code
 
