@@ -122,8 +122,9 @@ def test_a_signal_at_any_instant_leaves_a_record_that_is_closed(filled: Sandbox)
         time.sleep(chance.uniform(0.25, 0.8))
         process.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[number % 3])
         out, err = process.communicate(timeout=60)
-        if process.returncode not in (0, 130):  # Invoke had not come to our part yet
-            assert len(records(filled)) == known, err
+        if process.returncode not in (0, 130):
+            # Invoke had not come to our part yet, or we had done it and Python was about to leave.
+            assert "✓ downgrade" in err or len(records(filled)) == known, err
         known = len(records(filled))
         assert all(record["outcome"] is not None for record in records(filled)), (out, err)
         if query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]:
