@@ -9,57 +9,30 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from migrations_ops.databases import LEDGER, open_database
-from migrations_ops.databases.postgresql import invalid
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.errors import Locked, Refused, StepFailed
 from migrations_ops.results import Fingerprint
 from tests.child.steps import wait_for
+from tests.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
 from tests.servers.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
-TABLE = "alembic_version"
-FILL = """
-CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
-INSERT INTO alembic_version VALUES ('r1');
-CREATE TABLE parents (id integer PRIMARY KEY, name text);
-CREATE TABLE children (id integer PRIMARY KEY, parent_id integer REFERENCES parents);
-CREATE INDEX ON children (parent_id);
-CREATE VIEW both_of AS SELECT name, c.id FROM parents p JOIN children c ON parent_id = p.id;
-INSERT INTO parents SELECT g, 'parent ' || g FROM generate_series(1, 20) g;
-INSERT INTO children SELECT g, g FROM generate_series(1, 20) g;
-"""
 # Takes a minute to dump or to sum, and a moment to make.
 LARGE = """
 CREATE TABLE large AS
 SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
 INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
 """
-
-
-def engine_of(database: ServerDatabase, **more: Any) -> PostgreSQL:
-    return PostgreSQL.from_url(database.url(), **more)
-
-
-def filled(database: ServerDatabase) -> PostgreSQL:
-    database.execute(FILL)
-    return engine_of(database)
-
-
-def back_up(engine: PostgreSQL, folder: Path, name: str = "backup") -> tuple[Path, Fingerprint]:
-    file = folder / f"{name}.dump"
-    return file, engine.back_up(file, TABLE, None)
 
 
 def sidecar(taken: Fingerprint) -> dict[str, Any]:
@@ -569,191 +542,11 @@ def test_a_database_in_which_somebody_sits_is_not_removed(
 
 # -- the ledger -----------------------------------------------------------------------------------
 
-ODD = "it's \"odd\" \\ \\u0041 \\' %s {x} $$ ünï 日本語 🐘 \n\t; --"
-
-
-@pytest.mark.parametrize("schema", [None, "Odd 'schema\""])
-def test_the_ledger_keeps_any_text(schema: str | None, any_postgres: ServerDatabase) -> None:
-    any_postgres.execute('CREATE SCHEMA "Odd \'schema"""')
-    any_postgres.server.execute(
-        f"ALTER DATABASE {any_postgres.name} SET standard_conforming_strings = off"
-    )
-    engine = engine_of(any_postgres, schema=schema)
-    engine.note(ODD, {"event": "upgrade", "revisions": [{"revision": ODD, "source_hash": ODD}]})
-    ledger = engine.ledger()
-    assert ledger.environment == ODD
-    assert ledger.ran == {ODD: ODD}
-    identity = ledger.identity
-    engine.note("other", {"event": "stamp", "revisions": [{"revision": "x"}]})
-    assert engine.ledger().identity == identity
-    engine.note("other", adopt=True)
-    assert engine.ledger().identity != identity
-    assert engine.look(TABLE).environment == engine.ledger().environment == "other"
-
-
-def test_a_ledger_of_thousands_of_revisions_is_read_and_continued(
-    any_postgres: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(any_postgres)
-    many = [{"revision": f"r{n}", "source_hash": f"{n:064x}"} for n in range(5000)]
-    engine.note("prod", {"event": "upgrade", "revisions": many})
-    engine.note("prod", {"event": "upgrade", "revisions": [{"revision": "z", "source_hash": "h"}]})
-    assert len(engine.ledger().ran) == 5001
-    file, taken = back_up(engine, tmp_path)
-    with engine.opened_copy(file) as copy:
-        assert copy.fingerprint(TABLE) == taken
-        assert copy.ledger() == engine.ledger()
-
-
-TAKEN = {
-    "table": f"CREATE TABLE {LEDGER} (ledger text)",
-    "view of another kind": f"CREATE VIEW {LEDGER} AS SELECT 1 AS one, 2 AS two",
-    "view of text": f"CREATE VIEW {LEDGER} AS SELECT 'precious'::text AS ledger",
-    "view of a list": f"CREATE VIEW {LEDGER} AS SELECT '[1]'::text AS ledger",
-    "view of many rows": f"CREATE VIEW {LEDGER} AS SELECT g::text AS ledger"
-    " FROM generate_series(1, 3) g",
-    "sequence": f"CREATE SEQUENCE {LEDGER}",
-    "materialised view": f"CREATE MATERIALIZED VIEW {LEDGER} AS SELECT '[]'::text AS ledger",
-}
-
-
-@pytest.mark.parametrize("what", TAKEN)
-def test_what_has_the_ledger_s_name_and_is_none_stays(
-    what: str, any_postgres: ServerDatabase
-) -> None:
-    any_postgres.execute(TAKEN[what])
-    before = any_postgres.execute(f"SELECT pg_get_viewdef('{LEDGER}'), * FROM {LEDGER}")
-    engine = engine_of(any_postgres)
-    assert engine.ledger().environment == ""
-    assert engine.look(TABLE).trouble == ""
-    with pytest.raises(StepFailed, match=f"{LEDGER} is there, and is no ledger"):
-        engine.note("prod", {"event": "upgrade"})
-    assert any_postgres.execute(f"SELECT pg_get_viewdef('{LEDGER}'), * FROM {LEDGER}") == before
-
-
-def test_a_ledger_without_a_schema_for_it_is_said(any_postgres: ServerDatabase) -> None:
-    any_postgres.execute("DROP SCHEMA public")
-    engine = engine_of(any_postgres)
-    assert engine.ledger().environment == ""
-    assert engine.look(TABLE).trouble == ""
-    with pytest.raises(StepFailed, match="no schema"):
-        engine.note("prod")
-
-
-def test_the_child_and_the_parent_read_the_same_ledger(any_postgres: ServerDatabase) -> None:
-    from sqlalchemy import create_engine
-
-    from migrations_ops.child.server_ledger import POSTGRESQL
-
-    engine = engine_of(any_postgres)
-    engine.note(ODD, {"event": "upgrade", "revisions": [{"revision": ODD, "source_hash": "h"}]})
-    made = create_engine(any_postgres.url())
-    with made.begin() as connection:
-        runs = POSTGRESQL.find(connection, None)
-        assert runs is not None
-        more = {"event": "upgrade", "revisions": [{"revision": "x", "source_hash": "y"}]}
-        POSTGRESQL.write(connection, None, [*runs, more])
-    made.dispose()
-    assert engine.ledger().ran == {ODD: "h", "x": "y"}
-    engine.note(ODD)
-    assert engine.ledger().ran == {ODD: "h", "x": "y"}
-
-
-# -- the rest -------------------------------------------------------------------------------------
-
 
 def test_statement_timeout_of_the_database_is_none_for_us(any_postgres: ServerDatabase) -> None:
     engine = filled(any_postgres)
     any_postgres.execute(f"ALTER DATABASE {quoted(any_postgres.name)} SET statement_timeout = 1")
     assert {engine.look(TABLE).trouble for _ in range(30)} == {""}
-
-
-def note_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> None:
-    """What the child notes before a part of a revision is committed.
-
-    :param built: the table of each index that it builds then.
-    """
-    oids = database.execute("SELECT indexrelid::bigint FROM pg_index WHERE NOT indisvalid")
-    tables = {
-        table: database.execute(f"SELECT '{table}'::regclass::oid::bigint")[0][0]
-        for table in built.values()
-    }
-    engine.note(
-        "prod",
-        {
-            "event": "begun",
-            "revisions": [{"revision": "r2"}],
-            "invalid": [oid for (oid,) in oids],
-            "built": [{"index": name, "table": tables[table]} for name, table in built.items()],
-        },
-    )
-
-
-def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
-    any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = filled(any_postgres)
-    note_begun(any_postgres, engine, **{"Odd ix": "children"})
-    any_postgres.execute("INSERT INTO children VALUES (99, 1)")
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        any_postgres.execute('CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON children (parent_id)')
-    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
-    with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as blocker:
-        blocker.execute("INSERT INTO children VALUES (100, 1)")
-        assert engine.drop_invalid_indexes() == ([], ['"Odd ix"'])
-    assert engine.drop_invalid_indexes() == (["Odd ix"], [])
-
-
-def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
-    any_postgres: ServerDatabase,
-) -> None:
-    engine = filled(any_postgres)
-    any_postgres.execute('INSERT INTO children VALUES (99, 1); CREATE SCHEMA "Odd s"')
-    any_postgres.execute('CREATE TABLE "Odd s".t AS SELECT 1 AS a UNION ALL SELECT 1')
-    statements = [
-        "CREATE UNIQUE INDEX CONCURRENTLY before_that ON children (parent_id)",
-        "CREATE UNIQUE INDEX CONCURRENTLY after_that ON children (parent_id)",
-        'CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON "Odd s".t (a)',
-    ]
-    with suppress(psycopg.errors.UniqueViolation):
-        any_postgres.execute(statements[0])
-    before = engine.fingerprint(TABLE)
-    note_begun(any_postgres, engine, **{"Odd ix": '"Odd s".t'}, after_that="children")
-    for statement in statements[1:]:
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            any_postgres.execute(statement)
-    found = engine.check_integrity()
-    assert {each.code for each in found} == {"invalid-index"}
-    assert len(found) == 3
-    # Also a process that comes later knows which of them are the revision's.
-    later = PostgreSQL.from_url(any_postgres.url())
-    assert later.drop_invalid_indexes() == (["Odd s.Odd ix", "after_that"], [])
-    [left] = engine.check_integrity()
-    assert left.where == "before_that"
-    assert engine.fingerprint(TABLE) == before
-
-
-def test_index_that_somebody_else_has_left_or_builds_is_never_dropped(
-    any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = filled(any_postgres)
-    note_begun(any_postgres, engine, own="children")
-    any_postgres.execute("INSERT INTO children VALUES (99, 1)")
-    for name, table in (("own", "children"), ("of_dba", "children")):
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            any_postgres.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} (parent_id)")
-    any_postgres.execute("CREATE INDEX of_another ON children (parent_id)")
-    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
-    with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as builder:
-        # What whoever builds an index beside others holds for as long as he does.
-        builder.execute("LOCK TABLE children IN SHARE UPDATE EXCLUSIVE MODE")
-        assert engine.drop_invalid_indexes() == ([], ["own"])
-        builder.rollback()
-    assert engine.drop_invalid_indexes() == (["own"], [])
-    others = engine.indexes_of_others()
-    assert others["index of_dba"]
-    assert not others["index of_another"]
-    assert "index own" not in others
 
 
 def test_identities_tell_servers_and_databases_apart(
