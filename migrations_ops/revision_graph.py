@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Edges = Mapping[str, Sequence[str]]
@@ -93,11 +94,7 @@ def newest_first(
     :param order: all nodes, parents first.
     """
     left = set(todo)
-    waiting = dict.fromkeys(left, 0)
-    for node in left:
-        for parent in parents[node]:
-            if parent in left:
-                waiting[parent] += 1
+    waiting = Counter(parent for node in left for parent in parents[node] if parent in left)
     lines = [tip for tip in tips if tip in left]
     open_ends = set(lines)
     below: dict[str, int] = {}
