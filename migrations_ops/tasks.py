@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +40,38 @@ _SCRIPTS = "whose scripts (default: prod; the last of the path where none has th
 _EVERY = "the environment (default: every one)"
 _NO_DEFAULT = "the environment (no default)"
 
-_folder = Path.cwd()
-_tasks: list[tuple[str, Task[Any]]] = []
+
+@dataclass(frozen=True)
+class Definition:
+    """A task as every project has it: what it does, and the texts of its help.
+
+    ``body`` takes a console for its first argument, and then the flags.
+    """
+
+    body: Callable[..., None]
+    group: str
+    name: str
+    flags: dict[str, str]
 
 
 class OpsTask(Task[Any]):
-    """A task that is never equal to another call of itself.
+    """A task of one project, never equal to another call of itself.
 
     Invoke drops a call that equals an earlier one, so that ``status backup status`` would show
-    one status only, and two tasks of one factory count as equal.
+    one status only, and the same task of two projects would count as equal.
     """
+
+    def __init__(self, defined: Definition, folder: Path) -> None:
+        super().__init__(
+            defined.body,
+            name=defined.name,
+            positional=[],
+            iterable=["allow"] if "allow" in defined.flags else [],
+            auto_shortflags=False,
+            help=defined.flags,
+        )
+        self.__doc__ = f"[{defined.group}] {(defined.body.__doc__ or '').strip()}"
+        self.folder = folder
 
     def __eq__(self, other: object) -> bool:
         return False
@@ -56,18 +79,16 @@ class OpsTask(Task[Any]):
     def __hash__(self) -> int:
         return id(self)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it, unless the text of a flag is empty: that is a variable that was not set."""
-        empty = [name for name, value in kwargs.items() if value == "" and name != "note"]
-        if not empty:
-            return super().__call__(*args, **kwargs)
-        from migrations_ops.errors import ConfigurationError
+    def __call__(self, c: Context, *args: Any, **kwargs: Any) -> None:
+        """Run it for its project: the body gets a console in place of Invoke's context.
 
-        flag = f"--{empty[0].replace('_', '-')}"
-        with console(json=bool(kwargs.get("json"))):
-            raise ConfigurationError(
-                f"{flag} is empty.", next=f"Name what is meant, or leave {flag} out."
-            )
+        The flags are as Invoke or another task gives them; ``--json`` is the console's.
+        """
+        flags = self.argspec(self.body).bind(*args, **kwargs).arguments
+        with _console(self.folder, json=bool(flags.get("json"))) as here:
+            _refuse_empty(flags)
+            self.body(here, **flags)
+        self.times_called += 1
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         """Only ``-e``, ``-j`` and ``-y`` are short, and mean the same in every task."""
@@ -77,35 +98,25 @@ class OpsTask(Task[Any]):
         return options
 
 
-def task(group: str, *, name: str | None = None, **texts: str) -> Callable[[Any], Any]:
+def task(
+    group: str, *, name: str | None = None, **flags: str
+) -> Callable[[Callable[..., None]], Definition]:
     """Make a function a task of a group; the keywords are the help of its flags."""
 
-    def made(body: Callable[..., None]) -> Callable[..., None]:
-        text = (body.__doc__ or "").strip()
-        body.__doc__ = f"[{group}] {text}"
-        iterable = ["allow"] if "allow" in texts else []
-        new = OpsTask(
-            body,
-            name=name or body.__name__.replace("_", "-"),
-            positional=[],
-            iterable=iterable,
-            auto_shortflags=False,
-            help=texts,
-        )
-        _tasks.append((new.name, new))
-        return body
+    def define(body: Callable[..., None]) -> Definition:
+        return Definition(body, group, name or body.__name__.replace("_", "-"), flags)
 
-    return made
+    return define
 
 
 @contextmanager
-def console(*, json: bool = False) -> Iterator[Console]:
+def _console(folder: Path, *, json: bool) -> Iterator[Console]:
     """What a task talks through; whatever stops the task ends Invoke with its exit code."""
     from migrations_ops.console import Console
     from migrations_ops.errors import ExitCode, Interrupted, OpsError
     from migrations_ops.interrupts import one_interrupt
 
-    here = Console(_folder, json=json)
+    here = Console(folder, json=json)
     # A task holds little and is soon over: to look through it for garbage takes a tenth of it.
     gc.disable()
     try:
@@ -120,6 +131,21 @@ def console(*, json: bool = False) -> Iterator[Console]:
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
     finally:
         gc.enable()
+
+
+def _refuse_empty(flags: Mapping[str, Any]) -> None:
+    """The text of a flag that is empty is a variable that was not set; a note may be empty.
+
+    :raises ConfigurationError: there is such a flag.
+    """
+    from migrations_ops.errors import ConfigurationError
+
+    for name, value in flags.items():
+        if value == "" and name != "note":
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(
+                f"{flag} is empty.", next=f"Name what is meant, or leave {flag} out."
+            )
 
 
 def _refuse_runtime_configuration() -> None:
@@ -155,7 +181,7 @@ def _dry() -> bool:
     json=_JSON,
 )
 def release_migration(
-    c: Context,
+    here: Console,
     to: str | None = None,
     plan: bool = False,
     yes: bool = False,
@@ -167,12 +193,11 @@ def release_migration(
 
     For each, in order: back up, rehearse on a copy (not for the first), upgrade, verify.
     """
-    with console(json=json) as here:
-        if plan or _dry():
-            desk.releasing.show_plan(here, to)
-        else:
-            accepted = tuple(allow or ())
-            desk.releasing.show_release(here, to, accepted, yes=yes, resume=resume)
+    if plan or _dry():
+        desk.releasing.show_plan(here, to)
+    else:
+        accepted = tuple(allow or ())
+        desk.releasing.show_release(here, to, accepted, yes=yes, resume=resume)
 
 
 @task(
@@ -181,39 +206,36 @@ def release_migration(
     all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
 )
-def backup(c: Context, env: str | None = None, all: bool = False, note: str = "") -> None:
+def backup(here: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
     """Take a verified backup and print its file."""
-    with console() as here:
-        desk.shelving.show_backup(here, env, note, all_=all, dry=_dry())
+    desk.shelving.show_backup(here, env, note, all_=all, dry=_dry())
 
 
 @task("Release", env="the environment (default: the first of the path)", json=_JSON)
-def verify(c: Context, env: str | None = None, json: bool = False) -> None:
+def verify(here: Console, env: str | None = None, json: bool = False) -> None:
     """Check head, drift, integrity and sources.
 
     What passes counts for the gate of the environments that come later on the path.
     """
-    with console(json=json) as here:
-        desk.looking.show_verify(here, env)
+    desk.looking.show_verify(here, env)
 
 
-def _upgrade_task(name: str, *, first: bool) -> None:
-    """One upgrade task for each environment, made from the configuration."""
+def _upgrade(name: str, *, first: bool) -> Definition:
+    """The upgrade task of one environment, made from the configuration."""
 
     def body(
-        c: Context,
+        here: Console,
         to: str | None = None,
         sql: bool = False,
         yes: bool = False,
         allow: list[str] | None = None,
         json: bool = False,
     ) -> None:
-        with console(json=json) as here:
-            if sql:
-                desk.releasing.show_sql(here, name, to)
-            else:
-                accepted = tuple(allow or ())
-                desk.releasing.show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
+        if sql:
+            desk.releasing.show_sql(here, name, to)
+        else:
+            accepted = tuple(allow or ())
+            desk.releasing.show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
 
     body.__doc__ = (
         f"Back up {name}, upgrade it, verify."
@@ -221,7 +243,7 @@ def _upgrade_task(name: str, *, first: bool) -> None:
         else f"Back up {name}, rehearse, upgrade it, verify.\n\n"
         "Takes only what has passed the environments before it on the path."
     )
-    made = task(
+    define = task(
         "Release",
         name=f"upgrade-{name}",
         to=_TO,
@@ -230,7 +252,7 @@ def _upgrade_task(name: str, *, first: bool) -> None:
         allow=_ALLOW,
         json=_JSON,
     )
-    made(body)
+    return define(body)
 
 
 # -- Look -------------------------------------------------------------------------------------
@@ -242,54 +264,48 @@ def _upgrade_task(name: str, *, first: bool) -> None:
     check="exit with 1 unless it is at head (default: exit with 0)",
     json=_JSON,
 )
-def status(c: Context, env: str | None = None, check: bool = False, json: bool = False) -> None:
+def status(here: Console, env: str | None = None, check: bool = False, json: bool = False) -> None:
     """Show where one environment stands."""
-    with console(json=json) as here:
-        desk.looking.show_status(here, env, check=check)
+    desk.looking.show_status(here, env, check=check)
 
 
 @task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
-def status_all(c: Context, check: bool = False, json: bool = False) -> None:
+def status_all(here: Console, check: bool = False, json: bool = False) -> None:
     """Show where every environment stands.
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
-    with console(json=json) as here:
-        desk.looking.show_status_all(here, check=check)
+    desk.looking.show_status_all(here, check=check)
 
 
 @task("Look", env=_EVERY, json=_JSON)
-def current(c: Context, env: str | None = None, json: bool = False) -> None:
+def current(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revision of each environment."""
-    with console(json=json) as here:
-        desk.looking.show_current(here, env)
+    desk.looking.show_current(here, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
-def history(c: Context, env: str | None = None, json: bool = False) -> None:
+def history(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revisions, newest first.
 
     A mark shows where each environment stands.
     """
-    with console(json=json) as here:
-        desk.looking.show_history(here, env)
+    desk.looking.show_history(here, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
-def heads(c: Context, env: str | None = None, json: bool = False) -> None:
+def heads(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the heads of the scripts.
 
     A mark shows where each environment stands.
     """
-    with console(json=json) as here:
-        desk.looking.show_history(here, env, only_heads=True)
+    desk.looking.show_history(here, env, only_heads=True)
 
 
 @task("Look", env=_EVERY, json=_JSON)
-def db_version(c: Context, env: str | None = None, json: bool = False) -> None:
+def db_version(here: Console, env: str | None = None, json: bool = False) -> None:
     """Read the version table itself, without Alembic."""
-    with console(json=json) as here:
-        desk.looking.show_db_version(here, env)
+    desk.looking.show_db_version(here, env)
 
 
 @task(
@@ -298,30 +314,27 @@ def db_version(c: Context, env: str | None = None, json: bool = False) -> None:
     show="one release, by its ID (default: a list)",
     json=_JSON,
 )
-def releases(c: Context, last: int = 10, show: str | None = None, json: bool = False) -> None:
+def releases(here: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
     """Show what past releases and other tasks did."""
-    with console(json=json) as here:
-        desk.looking.show_releases(here, last, show)
+    desk.looking.show_releases(here, last, show)
 
 
 @task("Look", json=_JSON)
-def doctor(c: Context, json: bool = False) -> None:
+def doctor(here: Console, json: bool = False) -> None:
     """Look for what is wrong.
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
-    with console(json=json) as here:
-        desk.doctor.examine(here)
+    desk.doctor.examine(here)
 
 
 # -- Backups ----------------------------------------------------------------------------------
 
 
 @task("Backups", env=_EVERY, json=_JSON)
-def backups(c: Context, env: str | None = None, json: bool = False) -> None:
+def backups(here: Console, env: str | None = None, json: bool = False) -> None:
     """List the verified backups, oldest first."""
-    with console(json=json) as here:
-        desk.shelving.show_backups(here, env)
+    desk.shelving.show_backups(here, env)
 
 
 @task(
@@ -332,7 +345,7 @@ def backups(c: Context, env: str | None = None, json: bool = False) -> None:
     json=_JSON,
 )
 def restore(
-    c: Context,
+    here: Console,
     env: str | None = None,
     backup: str | None = None,
     yes: bool = False,
@@ -342,18 +355,16 @@ def restore(
 
     What the database holds until then goes into a backup of its own.
     """
-    with console(json=json) as here:
-        desk.shelving.show_restore(here, env, backup, yes=yes, dry=_dry())
+    desk.shelving.show_restore(here, env, backup, yes=yes, dry=_dry())
 
 
 @task("Backups", env=_EVERY)
-def prune(c: Context, env: str | None = None) -> None:
+def prune(here: Console, env: str | None = None) -> None:
     """Remove the oldest backups beyond keep.
 
     The newest, and those that an unfinished release may need, always stay.
     """
-    with console() as here:
-        desk.shelving.show_prune(here, env, dry=_dry())
+    desk.shelving.show_prune(here, env, dry=_dry())
 
 
 # -- Revisions --------------------------------------------------------------------------------
@@ -368,7 +379,7 @@ def prune(c: Context, env: str | None = None) -> None:
     json=_JSON,
 )
 def revision(
-    c: Context,
+    here: Console,
     message: str | None = None,
     empty: bool = False,
     autogenerate: bool = True,
@@ -379,9 +390,8 @@ def revision(
 
     Says which operations were detected.
     """
-    with console(json=json) as here:
-        generated = autogenerate and not empty
-        desk.revising.show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
+    generated = autogenerate and not empty
+    desk.revising.show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
 
 
 @task(
@@ -392,11 +402,10 @@ def revision(
     json=_JSON,
 )
 def downgrade(
-    c: Context, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
+    here: Console, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
 ) -> None:
     """Back up, then take revisions back."""
-    with console(json=json) as here:
-        desk.revising.show_downgrade(here, env, to, yes=yes, dry=_dry())
+    desk.revising.show_downgrade(here, env, to, yes=yes, dry=_dry())
 
 
 @task(
@@ -407,24 +416,22 @@ def downgrade(
     json=_JSON,
 )
 def stamp(
-    c: Context, env: str | None = None, to: str = "head", yes: bool = False, json: bool = False
+    here: Console, env: str | None = None, to: str = "head", yes: bool = False, json: bool = False
 ) -> None:
     """Put an existing database under migration.
 
     Its schema is compared with what the revision builds; a mismatch is refused.
     """
-    with console(json=json) as here:
-        desk.revising.show_stamp(here, env, to, yes=yes, dry=_dry())
+    desk.revising.show_stamp(here, env, to, yes=yes, dry=_dry())
 
 
 @task("Revisions", env=_NO_DEFAULT, yes=_YES, json=_JSON)
-def adopt(c: Context, env: str | None = None, yes: bool = False, json: bool = False) -> None:
+def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Give a copied database its new identity.
 
     After production was copied over dev, its ledger still says prod, and every upgrade refuses.
     """
-    with console(json=json) as here:
-        desk.revising.show_adopt(here, env, yes=yes, dry=_dry())
+    desk.revising.show_adopt(here, env, yes=yes, dry=_dry())
 
 
 @task(
@@ -435,7 +442,7 @@ def adopt(c: Context, env: str | None = None, yes: bool = False, json: bool = Fa
     json=_JSON,
 )
 def resolve(
-    c: Context,
+    here: Console,
     env: str | None = None,
     applied: bool = False,
     rolled_back: bool = False,
@@ -446,8 +453,7 @@ def resolve(
     Where a server cannot roll everything back, half of a revision may stay. Until that is resolved,
     or a backup is put back, upgrades refuse.
     """
-    with console(json=json) as here:
-        desk.revising.show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
+    desk.revising.show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
 
 
 @task(
@@ -456,34 +462,56 @@ def resolve(
     args="Alembic's own arguments, in quotes (no default)",
     yes=_YES,
 )
-def alembic(c: Context, env: str | None = None, args: str | None = None, yes: bool = False) -> None:
+def alembic(
+    here: Console, env: str | None = None, args: str | None = None, yes: bool = False
+) -> None:
     """Run any Alembic command in the safe way.
 
     With the destination proved, SQLite transactional, and a backup before what writes.
     """
-    with console() as here:
-        desk.revising.show_alembic(here, env, args, yes=yes, dry=_dry())
+    desk.revising.show_alembic(here, env, args, yes=yes, dry=_dry())
+
+
+_DEFINITIONS = (
+    release_migration,
+    backup,
+    verify,
+    status,
+    status_all,
+    current,
+    history,
+    heads,
+    db_version,
+    releases,
+    doctor,
+    backups,
+    restore,
+    prune,
+    revision,
+    downgrade,
+    stamp,
+    adopt,
+    resolve,
+    alembic,
+)
 
 
 def namespace(file: str) -> Collection:
     """The tasks for the project that a tasks.py belongs to.
 
+    They are that project's alone: one tasks.py may collect the namespaces of several.
+
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
         Invoke is called from.
     """
-    global _folder
     from migrations_ops.settings import environment_names
     from migrations_ops.streams import open_closed
 
     open_closed()
-    _folder = Path(file).resolve().parent
-    names = environment_names(_folder) or ["dev", "prod"]
-    for name in names:
-        if all(known != f"upgrade-{name}" for known, _ in _tasks):
-            _upgrade_task(name, first=name == names[0])
-    collection = Collection()
-    for name, each in _tasks:
-        collection.add_task(each, name=name)
+    folder = Path(file).resolve().parent
+    names = environment_names(folder) or ["dev", "prod"]
+    upgrades = [_upgrade(name, first=name == names[0]) for name in names]
+    collection = Collection(*(OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)))
     # What is imported by now stays: the collector need not look at it again, also not at exit.
     gc.freeze()
     return collection
