@@ -20,8 +20,6 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-from migrations_ops import desk
-
 # Invoke switches bytecode files off before it reads tasks.py. For our own modules that would
 # mean compiling them anew at each call, which takes 46 ms.
 sys.dont_write_bytecode = False
@@ -193,11 +191,13 @@ def release_migration(
 
     For each, in order: back up, rehearse on a copy (not for the first), upgrade, verify.
     """
+    from migrations_ops.desk.releasing import show_plan, show_release
+
     if plan or _dry():
-        desk.releasing.show_plan(here, to)
+        show_plan(here, to)
     else:
         accepted = tuple(allow or ())
-        desk.releasing.show_release(here, to, accepted, yes=yes, resume=resume)
+        show_release(here, to, accepted, yes=yes, resume=resume)
 
 
 @task(
@@ -208,7 +208,9 @@ def release_migration(
 )
 def backup(here: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
     """Take a verified backup and print its file."""
-    desk.shelving.show_backup(here, env, note, all_=all, dry=_dry())
+    from migrations_ops.desk.shelving import show_backup
+
+    show_backup(here, env, note, all_=all, dry=_dry())
 
 
 @task("Release", env="the environment (default: the first of the path)", json=_JSON)
@@ -217,7 +219,9 @@ def verify(here: Console, env: str | None = None, json: bool = False) -> None:
 
     What passes counts for the gate of the environments that come later on the path.
     """
-    desk.looking.show_verify(here, env)
+    from migrations_ops.desk.looking import show_verify
+
+    show_verify(here, env)
 
 
 def _upgrade(name: str, *, first: bool) -> Definition:
@@ -231,11 +235,13 @@ def _upgrade(name: str, *, first: bool) -> Definition:
         allow: list[str] | None = None,
         json: bool = False,
     ) -> None:
+        from migrations_ops.desk.releasing import show_sql, show_upgrade
+
         if sql:
-            desk.releasing.show_sql(here, name, to)
+            show_sql(here, name, to)
         else:
             accepted = tuple(allow or ())
-            desk.releasing.show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
+            show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
 
     body.__doc__ = (
         f"Back up {name}, upgrade it, verify."
@@ -266,7 +272,9 @@ def _upgrade(name: str, *, first: bool) -> Definition:
 )
 def status(here: Console, env: str | None = None, check: bool = False, json: bool = False) -> None:
     """Show where one environment stands."""
-    desk.looking.show_status(here, env, check=check)
+    from migrations_ops.desk.looking import show_status
+
+    show_status(here, env, check=check)
 
 
 @task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
@@ -275,13 +283,17 @@ def status_all(here: Console, check: bool = False, json: bool = False) -> None:
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
-    desk.looking.show_status_all(here, check=check)
+    from migrations_ops.desk.looking import show_status_all
+
+    show_status_all(here, check=check)
 
 
 @task("Look", env=_EVERY, json=_JSON)
 def current(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revision of each environment."""
-    desk.looking.show_current(here, env)
+    from migrations_ops.desk.looking import show_current
+
+    show_current(here, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
@@ -290,7 +302,9 @@ def history(here: Console, env: str | None = None, json: bool = False) -> None:
 
     A mark shows where each environment stands.
     """
-    desk.looking.show_history(here, env)
+    from migrations_ops.desk.looking import show_history
+
+    show_history(here, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
@@ -299,13 +313,17 @@ def heads(here: Console, env: str | None = None, json: bool = False) -> None:
 
     A mark shows where each environment stands.
     """
-    desk.looking.show_history(here, env, only_heads=True)
+    from migrations_ops.desk.looking import show_history
+
+    show_history(here, env, only_heads=True)
 
 
 @task("Look", env=_EVERY, json=_JSON)
 def db_version(here: Console, env: str | None = None, json: bool = False) -> None:
     """Read the version table itself, without Alembic."""
-    desk.looking.show_db_version(here, env)
+    from migrations_ops.desk.looking import show_db_version
+
+    show_db_version(here, env)
 
 
 @task(
@@ -316,7 +334,9 @@ def db_version(here: Console, env: str | None = None, json: bool = False) -> Non
 )
 def releases(here: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
     """Show what past releases and other tasks did."""
-    desk.looking.show_releases(here, last, show)
+    from migrations_ops.desk.looking import show_releases
+
+    show_releases(here, last, show)
 
 
 @task("Look", json=_JSON)
@@ -325,7 +345,9 @@ def doctor(here: Console, json: bool = False) -> None:
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
-    desk.doctor.examine(here)
+    from migrations_ops.desk.doctor import examine
+
+    examine(here)
 
 
 # -- Backups ----------------------------------------------------------------------------------
@@ -334,7 +356,9 @@ def doctor(here: Console, json: bool = False) -> None:
 @task("Backups", env=_EVERY, json=_JSON)
 def backups(here: Console, env: str | None = None, json: bool = False) -> None:
     """List the verified backups, oldest first."""
-    desk.shelving.show_backups(here, env)
+    from migrations_ops.desk.shelving import show_backups
+
+    show_backups(here, env)
 
 
 @task(
@@ -355,7 +379,9 @@ def restore(
 
     What the database holds until then goes into a backup of its own.
     """
-    desk.shelving.show_restore(here, env, backup, yes=yes, dry=_dry())
+    from migrations_ops.desk.shelving import show_restore
+
+    show_restore(here, env, backup, yes=yes, dry=_dry())
 
 
 @task("Backups", env=_EVERY)
@@ -364,7 +390,9 @@ def prune(here: Console, env: str | None = None) -> None:
 
     The newest, and those that an unfinished release may need, always stay.
     """
-    desk.shelving.show_prune(here, env, dry=_dry())
+    from migrations_ops.desk.shelving import show_prune
+
+    show_prune(here, env, dry=_dry())
 
 
 # -- Revisions --------------------------------------------------------------------------------
@@ -390,8 +418,10 @@ def revision(
 
     Says which operations were detected.
     """
+    from migrations_ops.desk.revising import show_revision
+
     generated = autogenerate and not empty
-    desk.revising.show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
+    show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
 
 
 @task(
@@ -405,7 +435,9 @@ def downgrade(
     here: Console, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
 ) -> None:
     """Back up, then take revisions back."""
-    desk.revising.show_downgrade(here, env, to, yes=yes, dry=_dry())
+    from migrations_ops.desk.revising import show_downgrade
+
+    show_downgrade(here, env, to, yes=yes, dry=_dry())
 
 
 @task(
@@ -422,7 +454,9 @@ def stamp(
 
     Its schema is compared with what the revision builds; a mismatch is refused.
     """
-    desk.revising.show_stamp(here, env, to, yes=yes, dry=_dry())
+    from migrations_ops.desk.revising import show_stamp
+
+    show_stamp(here, env, to, yes=yes, dry=_dry())
 
 
 @task("Revisions", env=_NO_DEFAULT, yes=_YES, json=_JSON)
@@ -431,7 +465,9 @@ def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool =
 
     After production was copied over dev, its ledger still says prod, and every upgrade refuses.
     """
-    desk.revising.show_adopt(here, env, yes=yes, dry=_dry())
+    from migrations_ops.desk.revising import show_adopt
+
+    show_adopt(here, env, yes=yes, dry=_dry())
 
 
 @task(
@@ -453,7 +489,9 @@ def resolve(
     Where a server cannot roll everything back, half of a revision may stay. Until that is resolved,
     or a backup is put back, upgrades refuse.
     """
-    desk.revising.show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
+    from migrations_ops.desk.revising import show_resolve
+
+    show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
 
 
 @task(
@@ -469,7 +507,9 @@ def alembic(
 
     With the destination proved, SQLite transactional, and a backup before what writes.
     """
-    desk.revising.show_alembic(here, env, args, yes=yes, dry=_dry())
+    from migrations_ops.desk.revising import show_alembic
+
+    show_alembic(here, env, args, yes=yes, dry=_dry())
 
 
 _DEFINITIONS = (
