@@ -542,13 +542,14 @@ def namespace(file: str) -> Collection:
     They are that project's alone: one tasks.py may collect the namespaces of several.
 
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
-        Invoke is called from.
+        Invoke is called from. A relative path counts from the file that calls this function.
     """
     from migrations_ops.settings import environment_names
     from migrations_ops.streams import open_closed
 
     open_closed()
-    folder = Path(file).resolve().parent
+    caller = sys._getframe(1).f_globals.get("__file__") or ""
+    folder = (Path(caller).parent / file).resolve().parent
     names = environment_names(folder) or ["dev", "prod"]
     upgrades = [_upgrade(name, first=name == names[0]) for name in names]
     collection = Collection(*(OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,25 @@ def test_a_task_is_called_from_a_task_of_ones_own(root: Sandbox) -> None:
     empty = root.invoke("mine", "")
     assert empty.code == 2
     assert "--env is empty." in empty.err
+
+
+def test_a_relative_path_is_relative_to_the_file_that_names_it(root: Sandbox) -> None:
+    """Where Invoke is called from decides nothing: there is another a below."""
+    relative = "ns.add_collection(namespace('a/tasks.py'), name='a')\n"
+    root.write("tasks.py", TASKS + relative)
+    below = root.folder / "below"
+    shutil.copytree(root.folder / "a", below / "a")
+    before = files(below)
+    ran = root.invoke("a.upgrade-dev", cwd=below)
+    assert ran.code == 0, ran.err
+    assert query(project(root, "a").dev, ROW) == [(R3,)]
+    assert files(below) == before
+
+
+def test_the_list_loads_what_a_task_needs_of_no_project(root: Sandbox) -> None:
+    listed = root.run(sys.executable, "-X", "importtime", "-m", "invoke", "--list")
+    loaded = {line.rpartition("|")[2].strip() for line in listed.err.splitlines()}
+    assert "migrations_ops.settings" in loaded
+    assert (
+        not {"sqlalchemy", "alembic", "migrations_ops.console", "migrations_ops.project"} & loaded
+    )
