@@ -21,8 +21,8 @@ _ROW = 220
 _TAKE = """
 import sys
 from pathlib import Path
-from migrations_ops.backups import Shelf
-from migrations_ops.project import Project
+from migrations_ops.backups.store import Shelf
+from migrations_ops.project.project import Project
 project = Project.read(Path())
 prod = project.settings.default
 shelf = Shelf.of(project.settings, prod)

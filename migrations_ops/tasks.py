@@ -25,7 +25,7 @@ from invoke.tasks import Task
 sys.dont_write_bytecode = False
 
 if TYPE_CHECKING:
-    from migrations_ops.console import Console
+    from migrations_ops.cli.console import Console
 
 _SHORT = {"env": "e", "json": "j", "yes": "y"}
 _JSON = "print one JSON document (default: text)"
@@ -110,9 +110,9 @@ def task(
 @contextmanager
 def _console(folder: Path, *, json: bool) -> Iterator[Console]:
     """What a task talks through; whatever stops the task ends Invoke with its exit code."""
-    from migrations_ops.console import Console
-    from migrations_ops.errors import ExitCode, Interrupted, OpsError
-    from migrations_ops.interrupts import one_interrupt
+    from migrations_ops.cli.console import Console
+    from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
+    from migrations_ops.system.signals import one_interrupt
 
     here = Console(folder, json=json)
     # A task holds little and is soon over: to look through it for garbage takes a tenth of it.
@@ -136,7 +136,7 @@ def _refuse_empty(flags: Mapping[str, Any]) -> None:
 
     :raises ConfigurationError: there is such a flag.
     """
-    from migrations_ops.errors import ConfigurationError
+    from migrations_ops.model.errors import ConfigurationError
 
     for name, value in flags.items():
         if value == "" and name != "note":
@@ -152,7 +152,7 @@ def _refuse_runtime_configuration() -> None:
 
     :raises ConfigurationError: the variable is set.
     """
-    from migrations_ops.errors import ConfigurationError
+    from migrations_ops.model.errors import ConfigurationError
 
     if os.environ.get("INVOKE_RUNTIME_CONFIG"):
         raise ConfigurationError(
@@ -191,7 +191,7 @@ def release_migration(
 
     For each, in order: back up, rehearse on a copy (not for the first), upgrade, verify.
     """
-    from migrations_ops.desk.releasing import show_plan, show_release
+    from migrations_ops.cli.release import show_plan, show_release
 
     if plan or _dry():
         show_plan(here, to)
@@ -208,7 +208,7 @@ def release_migration(
 )
 def backup(here: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
     """Take a verified backup and print its file."""
-    from migrations_ops.desk.shelving import show_backup
+    from migrations_ops.cli.backups import show_backup
 
     show_backup(here, env, note, all_=all, dry=_dry())
 
@@ -219,7 +219,7 @@ def verify(here: Console, env: str | None = None, json: bool = False) -> None:
 
     What passes counts for the gate of the environments that come later on the path.
     """
-    from migrations_ops.desk.looking import show_verify
+    from migrations_ops.cli.status import show_verify
 
     show_verify(here, env)
 
@@ -235,7 +235,7 @@ def _upgrade(name: str, *, first: bool) -> Definition:
         allow: list[str] | None = None,
         json: bool = False,
     ) -> None:
-        from migrations_ops.desk.releasing import show_sql, show_upgrade
+        from migrations_ops.cli.release import show_sql, show_upgrade
 
         if sql:
             show_sql(here, name, to)
@@ -272,7 +272,7 @@ def _upgrade(name: str, *, first: bool) -> Definition:
 )
 def status(here: Console, env: str | None = None, check: bool = False, json: bool = False) -> None:
     """Show where one environment stands."""
-    from migrations_ops.desk.looking import show_status
+    from migrations_ops.cli.status import show_status
 
     show_status(here, env, check=check)
 
@@ -283,7 +283,7 @@ def status_all(here: Console, check: bool = False, json: bool = False) -> None:
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
-    from migrations_ops.desk.looking import show_status_all
+    from migrations_ops.cli.status import show_status_all
 
     show_status_all(here, check=check)
 
@@ -291,7 +291,7 @@ def status_all(here: Console, check: bool = False, json: bool = False) -> None:
 @task("Look", env=_EVERY, json=_JSON)
 def current(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revision of each environment."""
-    from migrations_ops.desk.looking import show_current
+    from migrations_ops.cli.status import show_current
 
     show_current(here, env)
 
@@ -302,7 +302,7 @@ def history(here: Console, env: str | None = None, json: bool = False) -> None:
 
     A mark shows where each environment stands.
     """
-    from migrations_ops.desk.looking import show_history
+    from migrations_ops.cli.status import show_history
 
     show_history(here, env)
 
@@ -313,7 +313,7 @@ def heads(here: Console, env: str | None = None, json: bool = False) -> None:
 
     A mark shows where each environment stands.
     """
-    from migrations_ops.desk.looking import show_history
+    from migrations_ops.cli.status import show_history
 
     show_history(here, env, only_heads=True)
 
@@ -321,7 +321,7 @@ def heads(here: Console, env: str | None = None, json: bool = False) -> None:
 @task("Look", env=_EVERY, json=_JSON)
 def db_version(here: Console, env: str | None = None, json: bool = False) -> None:
     """Read the version table itself, without Alembic."""
-    from migrations_ops.desk.looking import show_db_version
+    from migrations_ops.cli.status import show_db_version
 
     show_db_version(here, env)
 
@@ -334,7 +334,7 @@ def db_version(here: Console, env: str | None = None, json: bool = False) -> Non
 )
 def releases(here: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
     """Show what past releases and other tasks did."""
-    from migrations_ops.desk.looking import show_releases
+    from migrations_ops.cli.status import show_releases
 
     show_releases(here, last, show)
 
@@ -345,7 +345,7 @@ def doctor(here: Console, json: bool = False) -> None:
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
-    from migrations_ops.desk.doctor import examine
+    from migrations_ops.cli.doctor import examine
 
     examine(here)
 
@@ -356,7 +356,7 @@ def doctor(here: Console, json: bool = False) -> None:
 @task("Backups", env=_EVERY, json=_JSON)
 def backups(here: Console, env: str | None = None, json: bool = False) -> None:
     """List the verified backups, oldest first."""
-    from migrations_ops.desk.shelving import show_backups
+    from migrations_ops.cli.backups import show_backups
 
     show_backups(here, env)
 
@@ -379,7 +379,7 @@ def restore(
 
     What the database holds until then goes into a backup of its own.
     """
-    from migrations_ops.desk.shelving import show_restore
+    from migrations_ops.cli.backups import show_restore
 
     show_restore(here, env, backup, yes=yes, dry=_dry())
 
@@ -390,7 +390,7 @@ def prune(here: Console, env: str | None = None) -> None:
 
     The newest, and those that an unfinished release may need, always stay.
     """
-    from migrations_ops.desk.shelving import show_prune
+    from migrations_ops.cli.backups import show_prune
 
     show_prune(here, env, dry=_dry())
 
@@ -418,7 +418,7 @@ def revision(
 
     Says which operations were detected.
     """
-    from migrations_ops.desk.revising import show_revision
+    from migrations_ops.cli.revisions import show_revision
 
     generated = autogenerate and not empty
     show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
@@ -435,7 +435,7 @@ def downgrade(
     here: Console, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
 ) -> None:
     """Back up, then take revisions back."""
-    from migrations_ops.desk.revising import show_downgrade
+    from migrations_ops.cli.revisions import show_downgrade
 
     show_downgrade(here, env, to, yes=yes, dry=_dry())
 
@@ -454,7 +454,7 @@ def stamp(
 
     Its schema is compared with what the revision builds; a mismatch is refused.
     """
-    from migrations_ops.desk.revising import show_stamp
+    from migrations_ops.cli.revisions import show_stamp
 
     show_stamp(here, env, to, yes=yes, dry=_dry())
 
@@ -465,7 +465,7 @@ def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool =
 
     After production was copied over dev, its ledger still says prod, and every upgrade refuses.
     """
-    from migrations_ops.desk.revising import show_adopt
+    from migrations_ops.cli.revisions import show_adopt
 
     show_adopt(here, env, yes=yes, dry=_dry())
 
@@ -489,7 +489,7 @@ def resolve(
     Where a server cannot roll everything back, half of a revision may stay. Until that is resolved,
     or a backup is put back, upgrades refuse.
     """
-    from migrations_ops.desk.revising import show_resolve
+    from migrations_ops.cli.revisions import show_resolve
 
     show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
 
@@ -507,7 +507,7 @@ def alembic(
 
     With the destination proved, SQLite transactional, and a backup before what writes.
     """
-    from migrations_ops.desk.revising import show_alembic
+    from migrations_ops.cli.revisions import show_alembic
 
     show_alembic(here, env, args, yes=yes, dry=_dry())
 
@@ -544,8 +544,8 @@ def namespace(file: str) -> Collection:
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
         Invoke is called from. A relative path counts from the file that calls this function.
     """
-    from migrations_ops.settings import environment_names
-    from migrations_ops.streams import open_closed
+    from migrations_ops.project.settings import environment_names
+    from migrations_ops.system.streams import open_closed
 
     open_closed()
     caller = sys._getframe(1).f_globals.get("__file__") or ""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from migrations_ops.revisions import History
-from migrations_ops.scripts import ScriptPlace, read_history
+from migrations_ops.revisions.history import History
+from migrations_ops.revisions.loader import ScriptPlace, read_history
 
 TEMPLATE = '''"""{message}
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.codes import allow_flags
-from migrations_ops.errors import ConfigurationError, Refused
-from migrations_ops.losses import without_allowed
-from migrations_ops.project import Project
-from migrations_ops.records import find_unreadable_records
-from migrations_ops.results import Finding
-from migrations_ops.status import require_own, require_upgradable, stand
-from migrations_ops.unfinished import find_unfinished, require_readable_records
+from migrations_ops.analysis.losses import without_allowed
+from migrations_ops.journal.marks import find_unfinished, require_readable_records
+from migrations_ops.journal.record import find_unreadable_records
+from migrations_ops.model.codes import allow_flags
+from migrations_ops.model.errors import ConfigurationError, Refused
+from migrations_ops.model.results import Finding
+from migrations_ops.operations.state import require_own, require_upgradable, stand
+from migrations_ops.project.project import Project
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"
@@ -339,7 +339,7 @@ def test_status_of_all_shows_every_row_even_where_something_cannot_be_read(
 
 
 def test_known_codes_are_taken_as_they_are() -> None:
-    from migrations_ops.codes import require_known_codes
+    from migrations_ops.model.codes import require_known_codes
 
     require_known_codes(["missing-database", "lost-table", "weakened-index:a:b"])
     with pytest.raises(ConfigurationError):

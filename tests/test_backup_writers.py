@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import backups
-from migrations_ops.backups import Shelf, require_intact
+from migrations_ops.backups import store as backups
+from migrations_ops.backups.naming import this_host
+from migrations_ops.backups.store import Shelf, require_intact
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.errors import StepFailed
-from migrations_ops.partial_files import this_host
-from migrations_ops.settings import read
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.project.settings import read
 from tests.databases.support import MODES, held, make_pair, running, sides, writer
 
 # Two tables that change in one transaction, flushed to the disk as applications have it: then a
@@ -121,9 +121,9 @@ def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> N
 _TAKER = """
 import sys
 from pathlib import Path
-from migrations_ops.backups import Shelf
+from migrations_ops.backups.store import Shelf
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.settings import read
+from migrations_ops.project.settings import read
 found = read(Path(sys.argv[1]))
 shelf = Shelf.of(found, found.default)
 print("ready", flush=True)

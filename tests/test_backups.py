@@ -19,16 +19,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops import backups
-from migrations_ops.backups import Shelf, file_digest, require_intact
+from migrations_ops.backups import store as backups
+from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.store import Shelf, file_digest, require_intact
 from migrations_ops.databases import Progress
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.records import RECORD
-from migrations_ops.results import Fingerprint
-from migrations_ops.retention import Past, prune
-from migrations_ops.settings import Settings, read
+from migrations_ops.journal.record import RECORD
+from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.project.settings import Settings, read
 from tests.databases.support import MODES, held, immutable, make_pair, sides, writer
 from tests.support import R2, Sandbox, dump, query
 
@@ -333,10 +333,10 @@ def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) 
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from migrations_ops.backups import Shelf
+from migrations_ops.backups.store import Shelf
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.errors import StepFailed
-from migrations_ops.settings import read
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.project.settings import read
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 found = read(Path(sys.argv[1]))
 try:
@@ -369,9 +369,9 @@ def test_a_disk_that_fills_up_leaves_no_backup_and_the_database_as_it_was(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from migrations_ops.backups import Shelf
+from migrations_ops.backups.store import Shelf
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.settings import read
+from migrations_ops.project.settings import read
 
 module, name, left = sys.argv[2], sys.argv[3], int(sys.argv[4])
 original = getattr(os, name)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.commands import url_of_copy
-from migrations_ops.revisions import Revision
-from migrations_ops.sources import Sayings
-from migrations_ops.stated_history import StatedHistory
+from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.source import Sayings
+from migrations_ops.revisions.stated_history import StatedHistory
+from migrations_ops.steps.commands import url_of_copy
 from tests.support import Sandbox, dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"

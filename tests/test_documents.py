@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import __version__, codes, facts, settings, settings_table
+from migrations_ops import __version__
+from migrations_ops.analysis import schema_facts as facts
+from migrations_ops.model import codes
+from migrations_ops.project import settings
+from migrations_ops.project import settings_schema as settings_table
 from tests.documents import (
     DOCUMENTS,
     Command,

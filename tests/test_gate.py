@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.errors import Refused
-from migrations_ops.files import write_whole
-from migrations_ops.gate import FILE, Evidence, require_passed
-from migrations_ops.project import Project
+from migrations_ops.journal.evidence import FILE, Evidence, require_passed
+from migrations_ops.model.errors import Refused
+from migrations_ops.project.project import Project
+from migrations_ops.system.files import write_whole
 from tests.support import R2, R3, Sandbox, dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.harmless import changes_no_row, is_one_that_reads
+from migrations_ops.analysis.harmless import changes_no_row, is_one_that_reads
 
 SAFE = [
     "SELECT 1 / 0",

@@ -8,9 +8,9 @@ from venv import EnvBuilder
 
 import pytest
 
-from migrations_ops.errors import ConfigurationError
-from migrations_ops.interpreters import find_package
-from migrations_ops.process_env import base_variables
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.steps.interpreters import find_package
+from migrations_ops.steps.variables import base_variables
 from tests.support import Sandbox, dump
 
 PYTHON = Path(sys.executable)

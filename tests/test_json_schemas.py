@@ -14,11 +14,11 @@ from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from migrations_ops import results
-from migrations_ops.errors import ExitCode
-from migrations_ops.files import read_json
-from migrations_ops.records import Record
-from migrations_ops.render.live import Lines
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.record import Record
+from migrations_ops.model import results
+from migrations_ops.model.errors import ExitCode
+from migrations_ops.system.files import read_json
 from tests.documents import flags_of_tasks
 from tests.support import R1, R2, R3, REPOSITORY, Sandbox, query
 

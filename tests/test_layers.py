@@ -92,9 +92,9 @@ def test_imports_point_down(module: Path) -> None:
 
 # What parent and child say alike to a server: constants and pure functions.
 SHARED = (
-    "migrations_ops.child.servers",
-    "migrations_ops.child.ledger_text",
-    "migrations_ops.child.named_databases",
+    "migrations_ops.child.protocol.identity",
+    "migrations_ops.child.protocol.ledger",
+    "migrations_ops.child.protocol.named_databases",
 )
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.project import Project
+from migrations_ops.project.project import Project
 from tests.child.steps import run_child
 from tests.support import R1, R2, R3, Sandbox, dump, query
 
@@ -299,8 +299,8 @@ class TestWithoutOne:
         assert ledger.environment == "dev"
 
     def test_both_hash_a_script_alike(self, filled: Sandbox) -> None:
-        from migrations_ops.child.ledger import source_hash
-        from migrations_ops.scripts import digest
+        from migrations_ops.child.recording.ledger import source_hash
+        from migrations_ops.revisions.loader import digest
 
         project = Project.read(filled.folder)
         for revision in project.history(project.settings.default).revisions.values():

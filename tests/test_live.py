@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.render.live import Lines, progress_bar, time_left
-from migrations_ops.render.style import Style
+from migrations_ops.cli.output.progress import Lines, progress_bar, time_left
+from migrations_ops.cli.output.style import Style
 from tests.support import Sandbox, clean_environment, query
 
 MEGABYTES = 40

@@ -19,8 +19,8 @@ from pathlib import Path
 import filelock
 import pytest
 
-from migrations_ops.errors import ExitCode, Locked, Refused
-from migrations_ops.locks import hold_locks
+from migrations_ops.model.errors import ExitCode, Locked, Refused
+from migrations_ops.operations.locks import hold_locks
 from tests.databases.support import NOBODY, as_nobody, running, sqlite
 from tests.support import R3, Sandbox, dump, query
 
@@ -31,7 +31,7 @@ _HOLD = """
 import sys
 from pathlib import Path
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.locks import hold_locks
+from migrations_ops.operations.locks import hold_locks
 databases = [SQLite(Path(name), name) for name in sys.argv[2:]]
 with hold_locks(databases, sys.argv[1], 30):
     print("held", flush=True)

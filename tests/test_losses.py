@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.losses import find_losses, without_allowed
 from migrations_ops.databases.sqlite.database import fingerprint
-from migrations_ops.losses import find_losses, without_allowed
-from migrations_ops.results import Finding, Fingerprint
-from migrations_ops.said import Said
+from migrations_ops.model.results import Finding, Fingerprint
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 START = (

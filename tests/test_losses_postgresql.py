@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.losses import find_losses
 from migrations_ops.databases.postgresql.content import count
 from migrations_ops.databases.postgresql.schema import read_schema, read_tables
-from migrations_ops.losses import find_losses
-from migrations_ops.results import Fingerprint
-from migrations_ops.said import Said
+from migrations_ops.model.results import Fingerprint
 from tests.servers.databases import swept
 from tests.servers.postgres import PostgresServer
 

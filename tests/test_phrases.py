@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.statements import phrases, statements_of
+from migrations_ops.analysis.writes import writes_of
 from migrations_ops.databases.sql_words import Syntax, words
-from migrations_ops.losses import find_losses
-from migrations_ops.phrases import phrases, statements_of
-from migrations_ops.results import Fingerprint
-from migrations_ops.said import Said
-from migrations_ops.writes import writes_of
+from migrations_ops.model.results import Fingerprint
 
 
 def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import process
+from migrations_ops.system import process
 from tests.child.steps import (
     BIG,
     PAUSE,

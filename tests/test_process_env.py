@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.environments import Environment
-from migrations_ops.errors import ConfigurationError, ExitCode
-from migrations_ops.process_env import base_variables, step_variables
+from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.project.environments import Environment
+from migrations_ops.steps.variables import base_variables, step_variables
 
 ALLOWED = {
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.provenance import git_commit
+from migrations_ops.system.provenance import git_commit
 
 
 def git(folder: Path, *arguments: str) -> str:

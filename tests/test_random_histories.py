@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 
-from migrations_ops.runs import Finished
+from migrations_ops.operations.run import Finished
 from tests.histories.drive import Played
 from tests.histories.story import Story, stories
 

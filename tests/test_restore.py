@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite import database as sqlite_module
-from migrations_ops.operations import back_up_environments, restore_environment
-from migrations_ops.project import Project
-from migrations_ops.render.live import Lines
-from migrations_ops.runs import Finished
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.tasks import back_up_environments, restore_environment
+from migrations_ops.project.project import Project
 from tests.databases.support import held, make_pair, sides, writer
 from tests.support import R2, Sandbox, dump, query
 

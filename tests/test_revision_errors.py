@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.errors import ExitCode
-from migrations_ops.revision_errors import (
+from migrations_ops.model.errors import ExitCode
+from migrations_ops.revisions.errors import (
     AmbiguousRevision,
     BadRevisionId,
     BadTarget,
@@ -21,7 +21,7 @@ from migrations_ops.revision_errors import (
     SeveralHeads,
     UnknownRevision,
 )
-from migrations_ops.revisions import History, Revision
+from migrations_ops.revisions.history import History, Revision
 
 
 def revision(

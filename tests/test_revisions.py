@@ -15,8 +15,8 @@ from alembic.util import CommandError
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.errors import OpsError
-from migrations_ops.revisions import History, Revision
+from migrations_ops.model.errors import OpsError
+from migrations_ops.revisions.history import History, Revision
 
 REFUSED = "refused"
 # Several begin alike, some are too short to be completed, one is the beginning of another.

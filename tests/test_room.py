@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.backups import QUIET_SECONDS, Shelf
-from migrations_ops.project import Project
-from migrations_ops.room import Need, find_shortage, needs
-from migrations_ops.status import stand
+from migrations_ops.backups.store import QUIET_SECONDS, Shelf
+from migrations_ops.operations.room import Need, find_shortage, needs
+from migrations_ops.operations.state import stand
+from migrations_ops.project.project import Project
 from tests.disks import small_disk
 from tests.support import R2, Sandbox, dump, query
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.changes import find_changes, rows_gone, surviving
-from migrations_ops.databases.contents import ColumnChange, ContentChange, Pair, TableChange
-from migrations_ops.facts import ColumnFact
-from migrations_ops.results import Fingerprint
-from migrations_ops.said import Said
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
+from migrations_ops.analysis.schema_facts import ColumnFact
+from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.model.results import Fingerprint
 
 
 def said(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Said:

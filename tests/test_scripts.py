@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.revision_errors import DuplicateRevision, UnreadableScript
-from migrations_ops.scripts import (
+from migrations_ops.revisions.errors import DuplicateRevision, UnreadableScript
+from migrations_ops.revisions.loader import (
     ComputedRevision,
     ScriptPlace,
     find_scripts,
@@ -145,7 +145,7 @@ def test_neither_alembic_nor_the_project_is_imported(tmp_path: Path) -> None:
     put(versions, "tree.py", "x = 1\nrevision = 'ae2'\ndown_revision = 'ae1'\n1 / 0\n")
     code = (
         "import sys; from pathlib import Path\n"
-        "from migrations_ops.scripts import find_scripts, read_history\n"
+        "from migrations_ops.revisions.loader import find_scripts, read_history\n"
         "root = Path(sys.argv[1])\n"
         "place = find_scripts(root / 'alembic.ini', directory=root, find_package=root.joinpath)\n"
         "print(*(each.revision for each in read_history(place).pending()))\n"

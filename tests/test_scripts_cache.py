@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.revisions import History
-from migrations_ops.scripts import ScriptPlace, read_history
+from migrations_ops.revisions.history import History
+from migrations_ops.revisions.loader import ScriptPlace, read_history
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -83,9 +83,9 @@ def run(code: str, *arguments: str | Path) -> str:
 def test_what_is_remembered_is_not_parsed_again(folder: Path, cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from migrations_ops.scripts import ScriptPlace, read_history\n"
+        "from migrations_ops.revisions.loader import ScriptPlace, read_history\n"
         "print(read_history(ScriptPlace((Path(sys.argv[1]),)), Path(sys.argv[2])))\n"
-        "print('migrations_ops.scripts_parse' in sys.modules)\n"
+        "print('migrations_ops.revisions.parser' in sys.modules)\n"
     )
     first, parsed = run(code, folder, cache).splitlines()
     second, parsed_again = run(code, folder, cache).splitlines()
@@ -208,7 +208,7 @@ def test_processes_that_write_at_the_same_time_leave_a_whole_cache(
 ) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from migrations_ops.scripts import ScriptPlace, read_history\n"
+        "from migrations_ops.revisions.loader import ScriptPlace, read_history\n"
         "for _ in range(50):\n"
         "    Path(sys.argv[2]).unlink(missing_ok=True)\n"
         "    read_history(ScriptPlace((Path(sys.argv[1]),)), Path(sys.argv[2]))\n"

@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.errors import ExitCode
-from migrations_ops.revision_errors import UnreadableScript
-from migrations_ops.revisions import Revision
-from migrations_ops.scripts import (
-    ComputedRevision,
-)
+from migrations_ops.model.errors import ExitCode
+from migrations_ops.revisions.errors import UnreadableScript
+from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.loader import ComputedRevision
 from tests.scripts_support import by_alembic, by_us, made_by_alembic, only, put
 
 

@@ -11,8 +11,8 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from migrations_ops.errors import ConfigurationError, ExitCode
-from migrations_ops.scripts import ScriptPlace, find_scripts, read_history
+from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.revisions.loader import ScriptPlace, find_scripts, read_history
 
 
 def put(folder: Path, name: str, source: str) -> Path:

@@ -13,14 +13,20 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.environments import (
+from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.project.environments import (
     Command,
     UrlFromCommand,
     UrlFromFile,
     UrlFromVariable,
 )
-from migrations_ops.errors import ConfigurationError, ExitCode
-from migrations_ops.settings import Settings, environment_names, find_file, read, resolve_url
+from migrations_ops.project.settings import (
+    Settings,
+    environment_names,
+    find_file,
+    read,
+    resolve_url,
+)
 from tests.support import Sandbox
 
 

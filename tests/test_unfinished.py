@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.records import Record
-from migrations_ops.render.live import Lines
-from migrations_ops.unfinished import find_unfinished, sweep
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.marks import find_unfinished, sweep
+from migrations_ops.journal.record import Record
 from tests.databases.support import running
 
 _WORK = """
 import sys
 from pathlib import Path
-from migrations_ops.records import Record
-from migrations_ops.render.live import Lines
+from migrations_ops.journal.record import Record
+from migrations_ops.cli.output.progress import Lines
 record = Record(Path(sys.argv[1]), "upgrade-prod", "prod", Lines())
 with record.step("upgrade", "prod"):
     print("at work", flush=True)

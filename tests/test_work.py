@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import work as work_module
-from migrations_ops.alembic_steps import orders_for
-from migrations_ops.errors import ConfigurationError
-from migrations_ops.operations import release_all, upgrade_environment
-from migrations_ops.project import Project
-from migrations_ops.records import Record
-from migrations_ops.release import Wish
-from migrations_ops.render.live import Lines
-from migrations_ops.upgrade import listener
-from migrations_ops.work import Work
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.record import Record
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.operations import session as work_module
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.tasks import release_all, upgrade_environment
+from migrations_ops.operations.upgrade import listener
+from migrations_ops.project.project import Project
+from migrations_ops.steps.step import orders_for
 from tests.support import R3, Sandbox, query
 
 LOOK = [["current"]]

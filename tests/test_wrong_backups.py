@@ -9,24 +9,24 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.backups import Shelf
-from migrations_ops.errors import ConfigurationError, OpsError, Refused
-from migrations_ops.operations import (
+from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.store import Shelf
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.marks import Mark
+from migrations_ops.journal.record import RECORD
+from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.state import read_status
+from migrations_ops.operations.tasks import (
     adopt_environment,
     back_up_environments,
     release_all,
     restore_environment,
     verify_environment,
 )
-from migrations_ops.project import Project
-from migrations_ops.records import RECORD
-from migrations_ops.release import Wish
-from migrations_ops.render.live import Lines
-from migrations_ops.retention import Past, prune
-from migrations_ops.runs import Finished
-from migrations_ops.settings import read
-from migrations_ops.status import read_status
-from migrations_ops.unfinished import Mark
+from migrations_ops.project.project import Project
+from migrations_ops.project.settings import read
 from tests.databases.support import immutable
 from tests.support import Sandbox, dump, query
 

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from .servers import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
+from .protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
 
 SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
 IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from .orders import Orders, same_file
+from .protocol.instructions import Orders, same_file
 
 # Family, host, port and database.
 _Place = tuple[str, str, int, str]
@@ -71,13 +71,13 @@ def _arm(config: Any) -> None:
     configured = _find_configuration(config)
     if configured is None:
         return
-    from .events import Events
-    from .guard import AllTransactions, wrap_configure
-    from .ledger import Ledger
-    from .mariadb import MariaDBTransactions
-    from .postgresql import PostgreSQLTransactions
-    from .tracing import Tracing
-    from .transactions import CHANGING, SQLiteTransactions
+    from .protocol.events import Events
+    from .recording.hooks import AllTransactions, wrap_configure
+    from .recording.ledger import Ledger
+    from .recording.tracing import Tracing
+    from .transactions.mariadb import MariaDBTransactions
+    from .transactions.postgresql import PostgreSQLTransactions
+    from .transactions.sqlite import CHANGING, SQLiteTransactions
 
     events = Events()
     orders = Orders(environment="")
@@ -198,7 +198,7 @@ def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]
 
 
 def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[str | None, str]:
-    from .destination import address_of
+    from .destination.proof import address_of
 
     url = connection.engine.url
     reached = None
@@ -211,8 +211,8 @@ def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[s
 def _doubt(connection: Any, schema: str | None, name: str) -> str:
     """What the ledger tells that nobody would think."""
     from .driver import is_idle
-    from .ledger import ledger_of
-    from .ledger_text import environment_in, revisions_begun
+    from .protocol.ledger import environment_in, revisions_begun
+    from .recording.ledger import ledger_of
 
     idle = is_idle(connection.connection.driver_connection)
     runs = ledger_of(connection, schema)

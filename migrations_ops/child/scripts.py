@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .events import Events
+from .protocol.events import Events
 
 # Stands in the place of an Alembic command.
 COMMAND = "scripts"

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from migrations_ops.errors import ConfigurationError
-from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
-    from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair
     from migrations_ops.databases.sql_words import Syntax
 
 # What remembers which environment a database is, and what was applied to it. It is no part of the

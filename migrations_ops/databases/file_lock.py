@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from migrations_ops.errors import Locked, Refused
-from migrations_ops.files import copy_rights, now, read_json, rights_of, write_whole
-from migrations_ops.provenance import account, host
+from migrations_ops.model.errors import Locked, Refused
+from migrations_ops.system.files import copy_rights, now, read_json, rights_of, write_whole
+from migrations_ops.system.provenance import account, host
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrations_ops.databases.addresses import Address
-from migrations_ops.results import Finding
+from migrations_ops.databases.address import Address
+from migrations_ops.model.results import Finding
 
 # How the names of all databases begin that this tool makes: a right may be granted on just these.
 OWN = "migrations_ops_"

@@ -13,10 +13,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from migrations_ops.backups import file_digest
+from migrations_ops.backups.store import file_digest
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.files import read_json
-from migrations_ops.results import Fingerprint
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.system.files import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
 from tests.chaos.shots import Files
 from tests.chaos.world import World, name_of

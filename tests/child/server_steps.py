@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from migrations_ops import process
-from migrations_ops.alembic_steps import CHILD, CommandRun, Step
-from migrations_ops.child.ledger_text import NAME
-from migrations_ops.child.servers import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
-from migrations_ops.environments import Environment
-from migrations_ops.process_env import base_variables
+from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
+from migrations_ops.child.protocol.ledger import NAME
+from migrations_ops.project.environments import Environment
+from migrations_ops.steps.step import CHILD, CommandRun, Step
+from migrations_ops.steps.variables import base_variables
+from migrations_ops.system import process
 from tests.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer

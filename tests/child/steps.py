@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from migrations_ops.alembic_steps import CommandRun, Step, orders_for, start_step
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.project import Project
+from migrations_ops.project.project import Project
+from migrations_ops.steps.step import CommandRun, Step, orders_for, start_step
 from tests.support import R3, Sandbox, dump, query
 
 R4 = "r4dddddddddd"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.child.destination import file_of
+from migrations_ops.child.destination.proof import file_of
 from tests.child.steps import R4, USUAL, everything, revision_of, run_child, write_env
 from tests.support import R2, R3, Sandbox, dump, query
 

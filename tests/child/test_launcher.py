@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from migrations_ops import process
-from migrations_ops.alembic_steps import CHILD, CommandRun, Step, orders_for
-from migrations_ops.project import Project
+from migrations_ops.project.project import Project
+from migrations_ops.steps.step import CHILD, CommandRun, Step, orders_for
+from migrations_ops.system import process
 from tests.child.steps import (
     BIG,
     HALF_DONE,

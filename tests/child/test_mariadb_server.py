@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.child.servers import MARIADB_IDENTITY, lock_name
+from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, lock_name
 from tests.child.server_steps import (
     FAILS,
     HALF_DONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.child.named_databases import find_database
+from migrations_ops.child.protocol.named_databases import find_database
 
 LEADING = [
     "DELETE FROM shop.a",

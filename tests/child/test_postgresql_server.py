@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.child.servers import POSTGRESQL_IDENTITY, STEP_KEY
+from migrations_ops.child.protocol.identity import POSTGRESQL_IDENTITY, STEP_KEY
 from tests.child.server_steps import (
     FAILING,
     HALF_DONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.child.sql_control import (
+from migrations_ops.child.transactions.control import (
     commits_by_itself,
     ends_transaction,
     may_stop_halfway,

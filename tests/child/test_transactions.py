@@ -456,7 +456,7 @@ def test_command_that_only_reads_writes_nothing(filled: Sandbox, way: str) -> No
 
 
 def test_the_childs_stamp_of_a_file_is_the_parents(filled: Sandbox) -> None:
-    from migrations_ops.child.alone import stamp_of
+    from migrations_ops.child.transactions.unshared import stamp_of
     from migrations_ops.databases.sqlite.database import SQLite
 
     for mode in ("DELETE", "WAL"):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 
-from migrations_ops.databases.addresses import Address, redirected
-from migrations_ops.errors import ConfigurationError
+from migrations_ops.databases.address import Address, redirected
+from migrations_ops.model.errors import ConfigurationError
 
 # A NUL ends a text in the drivers' libraries, and half a surrogate pair is no character.
 WORDS = st.text(

@@ -7,14 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.backups import Shelf
+from migrations_ops.analysis.schema_facts import lowered
+from migrations_ops.backups.store import Shelf
 from migrations_ops.databases.sql_words import words
-from migrations_ops.facts import lowered
-from migrations_ops.operations import release_all, restore_environment
-from migrations_ops.project import Project
-from migrations_ops.release import Wish
-from migrations_ops.results import Finding, StepResult
-from migrations_ops.runs import Finished
+from migrations_ops.model.results import Finding, StepResult
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.tasks import release_all, restore_environment
+from migrations_ops.project.project import Project
 from tests.histories.model import Model, Table, Value, check, q
 from tests.histories.story import BASE, Story
 from tests.support import Sandbox, copy_project

@@ -428,7 +428,7 @@ def test_application_never_waits_longer_than_the_lock_timeout(filled: ServerShop
 # As it is typed, but for the patience: twelve attempts take more than a minute.
 FOUR_TIMES = """\
 import sys
-from migrations_ops import patience
+from migrations_ops.steps import retry as patience
 patience.ATTEMPTS = 4
 from invoke.main import program
 sys.argv = ["invoke", "upgrade-dev"]

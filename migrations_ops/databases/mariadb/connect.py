@@ -19,9 +19,9 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from migrations_ops.child.servers import MARIADB_IDENTITY
-from migrations_ops.databases.addresses import Address
-from migrations_ops.errors import ConfigurationError
+from migrations_ops.child.protocol.identity import MARIADB_IDENTITY
+from migrations_ops.databases.address import Address
+from migrations_ops.model.errors import ConfigurationError
 
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.databases import Progress
-from migrations_ops.databases.contents import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.databases.mariadb.columns import (
     Column,
     as_text,
@@ -21,13 +20,9 @@ from migrations_ops.databases.mariadb.columns import (
     read_columns,
 )
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
-from migrations_ops.databases.mariadb.sums import (
-    count,
-    count_and_sum,
-    next_numbers,
-    table_sizes,
-)
-from migrations_ops.words import counted
+from migrations_ops.databases.mariadb.sums import count, count_and_sum, next_numbers, table_sizes
+from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.model.text import counted
 
 __all__ = ["compare", "count", "count_and_sum"]
 

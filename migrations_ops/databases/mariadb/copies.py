@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pymysql
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -24,8 +24,8 @@ from migrations_ops.databases.mariadb.exchange import HalfDoneError, TakenUp, ex
 from migrations_ops.databases.mariadb.exchange_record import UNDONE
 from migrations_ops.databases.mariadb.ours import KEPT
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.errors import NeedsAPerson, StepFailed
-from migrations_ops.files import local_stamp
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.system.files import local_stamp
 
 # CREATE DATABASE says that somebody was quicker.
 _EXISTS = 1007

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
 
-from migrations_ops.child.ledger_text import Run, from_text, mariadb_view
+from migrations_ops.child.protocol.ledger import Run, from_text, mariadb_view
 from migrations_ops.databases import LEDGER, Keep, Progress, Restored
-from migrations_ops.databases.addresses import Address
-from migrations_ops.databases.ledger_runs import extended, ledger_of
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -31,12 +31,12 @@ from migrations_ops.databases.mariadb.connect import (
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.holders import find_holders
 from migrations_ops.databases.mariadb.lock import hold_release_lock
-from migrations_ops.databases.server_database import Held, ServerDatabase
-from migrations_ops.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.databases.server import Held, ServerDatabase
+from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
+from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
-    from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair
     from migrations_ops.databases.sql_words import Syntax
 
 

@@ -17,9 +17,8 @@ from typing import IO
 
 import pymysql
 
-from migrations_ops import process
 from migrations_ops.databases import Progress
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     ALL_ROWS,
     LOST,
@@ -38,7 +37,8 @@ from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
 from migrations_ops.databases.mariadb.rows import ROWS_MODE, has_long_floats, write_rows
 from migrations_ops.databases.mariadb.sums import table_sizes
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.system import process
 
 __all__ = ["dump", "require_tools", "restore"]
 

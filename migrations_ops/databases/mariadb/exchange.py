@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import pymysql
 
-from migrations_ops.child.servers import lock_name
+from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.mariadb.connect import LOST, Connection, ask, code_of, quoted
 from migrations_ops.databases.mariadb.exchange_record import (
     AFTER,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pymysql
 
-from migrations_ops.child.servers import lock_name
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import lock_name
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -26,8 +26,8 @@ from migrations_ops.databases.mariadb.connect import (
     promptly,
     remedy,
 )
-from migrations_ops.errors import Locked, OpsError, Refused, StepFailed
-from migrations_ops.provenance import account, host
+from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
+from migrations_ops.system.provenance import account, host
 
 # How often, in seconds, a lock is asked for again.
 POLL = 0.1

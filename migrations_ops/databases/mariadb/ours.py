@@ -19,7 +19,7 @@ from migrations_ops.databases.mariadb.connect import (
     server_version,
 )
 from migrations_ops.databases.server_copies import OWN
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 
 _SHOWN = 3
 # How the names of databases begin in which a restore has kept what was there.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pymysql
 
-from migrations_ops.child.servers import FOLDED_NAME
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import FOLDED_NAME
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     account_of,
@@ -31,8 +31,8 @@ from migrations_ops.databases.mariadb.ours import why_not_ours, why_not_seen
 from migrations_ops.databases.mariadb.schema import find_own_names
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
-from migrations_ops.errors import Refused, StepFailed
-from migrations_ops.results import Finding
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.results import Finding
 
 # The oldest version on which the tests run.
 TESTED = (10, 11)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from migrations_ops.child.named_databases import find_database
+from migrations_ops.child.protocol.named_databases import find_database
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.mariadb.connect import (
     Connection,

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from migrations_ops import process
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     PATIENCE,
     Connection,
@@ -22,8 +21,9 @@ from migrations_ops.databases.mariadb.connect import (
     local_socket,
     server_version,
 )
-from migrations_ops.errors import Refused
-from migrations_ops.process_env import base_variables
+from migrations_ops.model.errors import Refused
+from migrations_ops.steps.variables import base_variables
+from migrations_ops.system import process
 
 # What an option file writes in another way within double quotes.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
 PATIENCE = 10

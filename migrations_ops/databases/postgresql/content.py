@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import psycopg
 
 from migrations_ops.databases import Progress
-from migrations_ops.databases.contents import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.databases.postgresql.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.tables import Side, Table
 from migrations_ops.databases.postgresql.values import IS_TOLD_AGAIN, Column, compared, hash_of
+from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 
 T = TypeVar("T")
 # Rows are first compared by groups of about this size.

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from migrations_ops.databases import LEDGER
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -33,8 +33,8 @@ from migrations_ops.databases.postgresql.settings import (
 )
 from migrations_ops.databases.postgresql.tools import restore
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.errors import Refused, StepFailed
-from migrations_ops.files import local_stamp
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.system.files import local_stamp
 
 # How often, in seconds, the sessions of a database are told to end that is about to be renamed.
 _AGAIN = 0.05

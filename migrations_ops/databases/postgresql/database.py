@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psycopg
 from psycopg import errors, sql
 
-from migrations_ops.child.servers import POSTGRESQL_IDENTITY
+from migrations_ops.child.protocol.identity import POSTGRESQL_IDENTITY
 from migrations_ops.databases import Keep, Progress, Restored
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -31,12 +31,12 @@ from migrations_ops.databases.postgresql.copies import Copies, create_like, hold
 from migrations_ops.databases.postgresql.holders import find_holders
 from migrations_ops.databases.postgresql.lock import Lock, hold, is_missing
 from migrations_ops.databases.postgresql.settings import why_only_read
-from migrations_ops.databases.server_database import Held, ServerDatabase
-from migrations_ops.errors import Refused, StepFailed
-from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.databases.server import Held, ServerDatabase
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
-    from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair
     from migrations_ops.databases.sql_words import Syntax
 
 # How long, in seconds, the lock is waited for again after a restore has exchanged the database.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migrations_ops.child.servers import STEP_KEY
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import STEP_KEY
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
 from migrations_ops.databases.postgresql.schema import (
     find_half_detached,
@@ -24,7 +24,7 @@ from migrations_ops.databases.postgresql.schema import (
     find_valid_indexes,
 )
 from migrations_ops.databases.sql_words import shown
-from migrations_ops.results import BuiltIndex, Finding, MadeIndexes
+from migrations_ops.model.results import BuiltIndex, Finding, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
 # attempt waits; and after which time the next one is made.

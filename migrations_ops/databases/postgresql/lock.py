@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from migrations_ops.child.servers import RELEASE_KEY, STEP_KEY
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import RELEASE_KEY, STEP_KEY
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -26,8 +26,8 @@ from migrations_ops.databases.postgresql.connect import (
     remedy,
     was_answered,
 )
-from migrations_ops.errors import Locked, Refused, StepFailed
-from migrations_ops.provenance import account, host
+from migrations_ops.model.errors import Locked, Refused, StepFailed
+from migrations_ops.system.provenance import account, host
 
 # How often, in seconds, a lock is asked for again.
 POLL = 0.1

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psycopg
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -19,14 +19,10 @@ from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.invalid import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
 from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not, why_unseen
-from migrations_ops.databases.postgresql.settings import (
-    find_slots,
-    find_subscriptions,
-    settings,
-)
+from migrations_ops.databases.postgresql.settings import find_slots, find_subscriptions, settings
 from migrations_ops.databases.postgresql.tools import require_tools
-from migrations_ops.errors import Refused
-from migrations_ops.results import Finding
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.results import Finding
 
 # The oldest and the newest major version on which the tests run.
 TESTED = (15, 18)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection
 
 # Settings that are kept as lists of quoted names: GUC_LIST_QUOTE in PostgreSQL's source.

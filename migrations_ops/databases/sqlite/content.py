@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.databases import Progress
-from migrations_ops.databases.contents import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.databases.sql_words import words
 
 _BEFORE = "migrations_ops_before"

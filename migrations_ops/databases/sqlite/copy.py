@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from migrations_ops.databases import Keep, Progress
 from migrations_ops.databases.sqlite import files
-from migrations_ops.errors import NeedsAPerson, StepFailed
-from migrations_ops.files import flush
-from migrations_ops.results import Fingerprint
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.system.files import flush
 
 if TYPE_CHECKING:
     from migrations_ops.databases.sqlite.database import SQLite

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from migrations_ops.databases import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
-from migrations_ops.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
-    from migrations_ops.databases.contents import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair
     from migrations_ops.databases.sql_words import Syntax
 
 _CHECK_URL = "Check the url of this environment in the configuration."

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from migrations_ops.files import copy_rights, flush_folder, local_stamp
+from migrations_ops.system.files import copy_rights, flush_folder, local_stamp
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from migrations_ops.backups import file_digest
-from migrations_ops.child.servers import lock_name
-from migrations_ops.files import read_json
-from migrations_ops.results import Fingerprint
+from migrations_ops.backups.store import file_digest
+from migrations_ops.child.protocol.identity import lock_name
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.system.files import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
 from tests.chaos.servers.world import NAMES, SECRETS, VERSION_TABLE, World, fingerprint
 from tests.chaos.world import name_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.databases import Database, open_database
-from migrations_ops.results import Fingerprint
+from migrations_ops.model.results import Fingerprint
 from tests.chaos.history import FIRST, ROWS
 from tests.chaos.servers.history import REVISIONS
 from tests.servers.databases import ServerDatabase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import Connection, close, connect
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import account, quoted

@@ -49,7 +49,7 @@ def test_the_ledger_of_a_database_whose_name_differs_in_case_is_not_read(
 ) -> None:
     from sqlalchemy import create_engine
 
-    from migrations_ops.child.server_ledger import MARIADB
+    from migrations_ops.child.recording.server_ledger import MARIADB
 
     server = mariadb_database.server
     other, own = (ServerDatabase(server, server.create_database(name)) for name in ("shop", "Shop"))

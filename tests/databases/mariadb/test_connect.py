@@ -11,7 +11,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     ask,
     close,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.databases.contents import ContentChange, Pair, TableChange
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.databases.mariadb.content import compare
+from migrations_ops.databases.row_changes import ContentChange, Pair, TableChange
 from tests.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops import process
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb import dump as mariadb_dump
 from migrations_ops.databases.mariadb import tools as mariadb_tools
 from migrations_ops.databases.mariadb.connect import ask, close, connect
@@ -23,7 +22,8 @@ from migrations_ops.databases.mariadb.dump import _advice, _of_too_long, dump, r
 from migrations_ops.databases.mariadb.schema import read_schema, read_tables
 from migrations_ops.databases.mariadb.sums import count_and_sum
 from migrations_ops.databases.mariadb.tools import credentials, require_tools
-from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.system import process
 from tests.databases.mariadb.support import EVERYTHING, address_of, make_role, run, session
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer, quoted
@@ -395,7 +395,7 @@ def test_a_server_that_dies_meanwhile_leaves_no_backup(
 _DUMPING = """
 import sys
 from pathlib import Path
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.dump import dump
 def tell(done, total):
     print("dumping", flush=True)

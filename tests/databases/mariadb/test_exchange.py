@@ -11,12 +11,12 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from migrations_ops.databases.contents import Pair
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.exchange import exchange
 from migrations_ops.databases.mariadb.schema import read_schema
-from migrations_ops.errors import StepFailed
+from migrations_ops.databases.row_changes import Pair
+from migrations_ops.model.errors import StepFailed
 from tests.databases.mariadb.support import EVERYTHING, make_role, run, session
 from tests.servers.databases import ServerDatabase
 

@@ -17,7 +17,7 @@ from migrations_ops.databases.mariadb.connect import Connection
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.exchange_record import Record
 from migrations_ops.databases.mariadb.schema import read_schema
-from migrations_ops.errors import NeedsAPerson
+from migrations_ops.model.errors import NeedsAPerson
 from tests.databases.mariadb.support import make_role, run, session
 from tests.servers.databases import ServerDatabase
 
@@ -170,7 +170,7 @@ import sys
 import pymysql
 url, start, number, how = sys.argv[1:]
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 execute, left = pymysql.cursors.Cursor.execute, [int(number)]
 
 def stopped(cursor, sql, values=None):

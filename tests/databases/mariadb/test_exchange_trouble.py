@@ -18,7 +18,7 @@ from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.extras import Extra
 from migrations_ops.databases.mariadb.schema import read_schema
-from migrations_ops.errors import NeedsAPerson
+from migrations_ops.model.errors import NeedsAPerson
 from tests.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from migrations_ops.child.servers import lock_name
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import lock_name
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.databases.mariadb.lock import hold_release_lock
-from migrations_ops.errors import Locked, Refused, StepFailed
+from migrations_ops.model.errors import Locked, Refused, StepFailed
 from tests.databases.mariadb.support import address_of, make_role, session
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer
@@ -23,7 +23,7 @@ from tests.servers.process import free_port
 
 _HOLDER = """
 import sys
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.lock import hold_release_lock
 with hold_release_lock(Address.of(sys.stdin.readline().strip()), "release-migration", 0):
     print("held", flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from migrations_ops.analysis.schema_facts import Fact
 from migrations_ops.databases.mariadb.connect import connect
 from migrations_ops.databases.mariadb.schema import find_own_names, read_schema, read_tables
-from migrations_ops.facts import Fact
 from tests.databases.mariadb.support import EVERYTHING, make_role, run, session
 from tests.servers.databases import ServerDatabase
 

@@ -12,7 +12,7 @@ import pytest
 
 from migrations_ops.databases.mariadb.columns import read_columns
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 from tests.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
 

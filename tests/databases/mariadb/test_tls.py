@@ -9,10 +9,10 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import ask, close, connect, in_words
 from migrations_ops.databases.mariadb.dump import dump, restore
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 from tests.servers.certificates import make_certificate
 from tests.servers.fixtures import started
 from tests.servers.mariadb import MariaServer

@@ -15,13 +15,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql import copies as postgresql_copies
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.settings import kind_of
 from migrations_ops.databases.postgresql.tools import dump, require_tools
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer, quoted
 
@@ -436,7 +436,7 @@ def test_nothing_is_lost_while_an_application_writes(
 
 EXCHANGER = """
 import sys
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.copies import Copies
 address = Address.of(sys.argv[1])
 print("ready", flush=True)

@@ -17,8 +17,8 @@ import pytest
 from migrations_ops.databases import LEDGER, open_database
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
-from migrations_ops.errors import Locked, Refused, StepFailed
-from migrations_ops.results import Fingerprint
+from migrations_ops.model.errors import Locked, Refused, StepFailed
+from migrations_ops.model.results import Fingerprint
 from tests.child.steps import wait_for
 from tests.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from tests.servers.databases import ServerDatabase

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.databases import LEDGER
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 from tests.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase
 
@@ -87,7 +87,7 @@ def test_a_ledger_without_a_schema_for_it_is_said(any_postgres: ServerDatabase) 
 def test_the_child_and_the_parent_read_the_same_ledger(any_postgres: ServerDatabase) -> None:
     from sqlalchemy import create_engine
 
-    from migrations_ops.child.server_ledger import POSTGRESQL
+    from migrations_ops.child.recording.server_ledger import POSTGRESQL
 
     engine = engine_of(any_postgres)
     engine.note(ODD, {"event": "upgrade", "revisions": [{"revision": ODD, "source_hash": "h"}]})

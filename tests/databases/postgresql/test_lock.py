@@ -16,11 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrations_ops.child.servers import STEP_KEY
-from migrations_ops.databases.addresses import Address
+from migrations_ops.child.protocol.identity import STEP_KEY
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import connect, promptly
 from migrations_ops.databases.postgresql.lock import Lock, hold
-from migrations_ops.errors import Locked, Refused, StepFailed
+from migrations_ops.model.errors import Locked, Refused, StepFailed
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
@@ -29,7 +29,7 @@ from tests.servers.proxy import Proxy
 # A release in a process of its own; told "busy", it waits for a statement that takes long.
 HOLDER = """
 import sys
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.lock import hold
 with hold(Address.of(sys.argv[1]), "release-migration", 0) as lock:
     print("held", flush=True)

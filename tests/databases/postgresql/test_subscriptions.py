@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.database import PostgreSQL
-from migrations_ops.errors import Refused
+from migrations_ops.model.errors import Refused
 from tests.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started

@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import connect, in_words, remedy
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.postgresql.tools import dump, require_tools
-from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.model.errors import Refused, StepFailed
 from tests.databases.conftest import search_clients_anew
 from tests.servers.certificates import make_certificate
 from tests.servers.databases import ServerDatabase, swept

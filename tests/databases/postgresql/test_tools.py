@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.databases.addresses import Address
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql import tools
 from migrations_ops.databases.postgresql.connect import connect
-from migrations_ops.errors import Refused, StepFailed
+from migrations_ops.model.errors import Refused, StepFailed
 from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk
 from tests.databases.conftest import search_clients_anew
 from tests.servers import guard
@@ -358,7 +358,7 @@ def test_no_dump_outlives_whoever_asked_for_it(
     code = (
         "import sys; from pathlib import Path;"
         "from tests.databases.postgresql.test_tools import dump;"
-        "from migrations_ops.databases.addresses import Address;"
+        "from migrations_ops.databases.address import Address;"
         "dump(Address.of(sys.argv[1]), Path(sys.argv[2]))"
     )
     asked = subprocess.Popen(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.databases.contents import ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import ContentChange, Pair, TableChange
 from tests.databases.support import sqlite
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite import database as sqlite_module
-from migrations_ops.errors import StepFailed
+from migrations_ops.model.errors import StepFailed
 from tests.databases.support import MODES, held, make_pair, sides, sqlite, writer
 
 VERSION = "alembic_version"

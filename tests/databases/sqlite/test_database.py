@@ -14,8 +14,8 @@ import pytest
 from migrations_ops.databases import open_database
 from migrations_ops.databases.sqlite import database as module
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.results import Look
+from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.model.results import Look
 from tests.databases.support import (
     MODES,
     as_nobody,

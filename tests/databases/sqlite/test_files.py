@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.databases.sqlite import files as sqlite_files
-from migrations_ops.errors import Refused
+from migrations_ops.model.errors import Refused
 from tests.databases.support import held, make_pair, sides, sqlite
 from tests.support import query
 

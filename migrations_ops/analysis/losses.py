@@ -1,0 +1,253 @@
+"""What an upgrade made disappear, and whether the revisions said so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.renames import Renames
+from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
+from migrations_ops.databases.sql_words import shown, words
+from migrations_ops.model.results import Finding, Fingerprint, Severity
+from migrations_ops.model.text import bare, counted
+
+# What a rebuild, or a new definition of a column, drops in silence, as the words of a fact.
+_TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED",
+           "AUTOINCREMENT", "STRICT", "WITHOUT ROWID", "ON CONFLICT", "COLLATE", "DESC", "KEY",
+           "UNIQUE", "WHERE", "MATCH FULL", "NULLS NOT DISTINCT", "ROW SECURITY",
+           "FORCED")  # fmt: skip
+_COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE")
+# What weakens an object that it was not before.
+_FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
+# Where a server keeps these, only a statement that names them gives them another text.
+_ANEW = ("view", "materialized view", "function", "procedure", "event", "rule")
+
+
+def find_losses(
+    before: Fingerprint,
+    after: Fingerprint,
+    said: Said,
+    environment: str,
+    missed: Mapping[str, int] | None = None,
+) -> list[Finding]:
+    """Compare a database before and after an upgrade; what vanished unsaid is an error.
+
+    :param environment: whose copy was upgraded, for the messages.
+    :param missed: how many rows of each table are found no more, where rows were compared one by
+        one: others may have taken their place in the count.
+    """
+    facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
+    renames = Renames(said.naming, after.schema)
+    there = {key: renames.key(key, fact) for key, fact in facts.items()}
+    gone = {key for key in facts if there[key] is None}
+    gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
+    findings, retired = [], Counter[str]()
+    for key, fact in facts.items():
+        key_now = there[key]
+        if key_now is None:
+            if _goes_along(fact, gone, gone_tables):
+                continue
+            if _is_check_of_boolean(fact, before, said, facts.values()):
+                retired[fact.where.partition(":")[0]] += 1
+                continue
+            findings += _vanished(fact, before, said, environment, facts.values())
+            continue
+        was, now = before.schema[key], after.schema[key_now]
+        findings += _changed_column(fact, was, now, said, environment)
+        lost = _lost(fact, was, now, renames, said)
+        stale = renames.stale(fact, was, now)
+        if (lost or stale) and not said.covers(fact, facts.values()) and not said.touches(fact):
+            findings.append(_weakened(fact, lost, stale, environment))
+    return findings + _retired(retired, environment) + _rows(before, after, said, missed or {})
+
+
+def _goes_along(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
+    """Whether it vanishes with something else, which says it."""
+    if fact.kind == "privilege":
+        return fact.owner in gone or fact.table in gone_tables
+    return fact.table in gone_tables and fact.kind not in ("table", "index", "trigger")
+
+
+def _lost(fact: Fact, was: str, now: str, renames: Renames, said: Said) -> list[str]:
+    """The properties that it has no more, or has now to its disadvantage; without what is said."""
+    if was == now or (said.syntax != "sqlite" and fact.kind in _ANEW):
+        return []
+    if fact.kind == "privilege":
+        return [right for right in was.split(", ") if right not in now.split(", ")]
+    if fact.kind == "type":
+        kept = {*words(now, "facts")}
+        return [
+            word.text for word in words(said.now(was), "facts") if word.literal and word not in kept
+        ]
+    told, told_now = renames.words(fact, was), lowered(words(now, "facts"))
+    lost = _lost_traits(fact, told, told_now)
+    lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, told, told_now)]
+    if "KEY" in lost and said.moves_key_of(fact):
+        lost.remove("KEY")
+    for what, traits in _SAID_TRAITS.items():
+        if said.alters(fact, what) and (what == "nullable" or said.syntax != "sqlite"):
+            lost = [trait for trait in lost if trait not in traits]
+    return lost
+
+
+# What of a column's traits goes by which word of alter_column.
+_SAID_TRAITS = {
+    "nullable": ("NOT NULL",),
+    "default": ("IDENTITY", "GENERATED", "AUTO_INCREMENT", "ON UPDATE"),
+}
+
+
+def _is_check_of_boolean(
+    fact: Fact, before: Fingerprint, said: Said, facts: Iterable[Fact]
+) -> bool:
+    """Whether this is the check that SQLAlchemy before 1.4 gave each of its booleans.
+
+    Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
+    and not to the table, and which nobody ever wrote.
+    """
+    if fact.kind != "check" or fact.name or said.covers(fact, facts):
+        return False
+    was = [word.text.lower() for word in words(before.schema[f"check {fact.where}"], "facts")]
+    match was:
+        case [column, "in", "(", "0", ",", "1", ")"]:
+            return any(
+                (each.kind, each.table, each.name) == ("column", fact.table, column)
+                and before.schema[f"column {each.where}"].lower().startswith("bool")
+                for each in facts
+            )
+    return False
+
+
+def _retired(by_table: Counter[str], environment: str) -> list[Finding]:
+    return [
+        Finding(
+            "lost-check",
+            "warning",
+            f"{table} would lose {counted(count, 'unnamed check')} of its booleans in"
+            f" {environment}, as SQLAlchemy made them before 1.4 and does not any more",
+            table,
+        )
+        for table, count in by_table.items()
+    ]
+
+
+def _vanished(
+    fact: Fact, before: Fingerprint, said: Said, environment: str, facts: Iterable[Fact]
+) -> list[Finding]:
+    rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
+    filled = f" with its {rows} rows" if rows else ""
+    what = f"the {fact.kind} {fact.where}{filled}"
+    if not said.covers(fact, facts):
+        message = f"{what} would vanish from {environment}, and no revision says so"
+        return [Finding(_code("lost", fact), "error", message, fact.where)]
+    if fact.kind not in ("table", "column"):
+        return []
+    severity: Severity = "warning" if rows else "note"
+    message = f"{what} is dropped, as the revisions say"
+    return [Finding(_code("dropped", fact), severity, message, fact.where)]
+
+
+def _changed_column(fact: Fact, was: str, now: str, said: Said, environment: str) -> list[Finding]:
+    """A default that is lost or another one, a type that SQLite takes for another: unsaid."""
+    if fact.kind != "column" or said.covers(fact, ()):
+        return []
+    before, after, changes = ColumnFact.of(said.now(was)), ColumnFact.of(now), []
+    if not _is_same_default(before, after, said.alters(fact, "type")) and not said.alters(
+        fact, "default"
+    ):
+        changes.append("another default" if after.default else "no default any more")
+    if not _is_same_type(before, after, said) and not said.alters(fact, "type"):
+        changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
+    message = f"the column {fact.where} would have {' and '.join(changes)} in {environment}"
+    return [Finding("changed-column", "error", message, fact.where)] if changes else []
+
+
+def _is_same_type(before: ColumnFact, after: ColumnFact, said: Said) -> bool:
+    if said.syntax == "sqlite":
+        return before.affinity == after.affinity
+    return before.type == after.type
+
+
+def _is_same_default(before: ColumnFact, after: ColumnFact, other_type: bool) -> bool:
+    """With another type, a default gets another cast."""
+    if before.default == after.default:
+        return True
+    return other_type and _without_casts(before.default) == _without_casts(after.default)
+
+
+def _without_casts(default: str) -> str:
+    return default.partition(" :: ")[0].strip("( )")
+
+
+def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
+    """Properties that a rebuild loses in silence: they are changes, not disappearances."""
+    return _gained((*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ())), now, was)
+
+
+def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
+    """Those of these traits that were not there and are now."""
+    before, after = (f" {' '.join(text)} " for text in (was, now))
+    return [
+        trait
+        for trait in traits
+        if f" {trait.lower()} " not in before and f" {trait.lower()} " in after
+    ]
+
+
+def _weakened(fact: Fact, lost: list[str], stale: Mapping[str, str], environment: str) -> Finding:
+    losses = [f"would lose {', '.join(lost)}"] if lost else []
+    for old, new in stale.items():
+        fate = f"is {shown(new)} now" if new else "is dropped"
+        losses.append(f"would still name {shown(old)}, which {fate},")
+    message = f"the {fact.kind} {fact.where} {' and '.join(losses)} in {environment}"
+    return Finding(_code("weakened", fact), "error", message, fact.where)
+
+
+def _rows(
+    before: Fingerprint, after: Fingerprint, said: Said, gone: Mapping[str, int]
+) -> list[Finding]:
+    findings = []
+    there = {table.lower(): count for table, count in after.rows.items()}
+    for table, count in before.rows.items():
+        now = there.get(said.naming.table_now(table.lower()), count)
+        missing = max(count - now, min(count, gone.get(table, 0)))
+        if missing <= 0:
+            continue
+        lost = f"{missing} of {count} rows of {shown(table)}"
+        if said.removes_rows_of(table.lower()):
+            message = f"{lost} are deleted, as the revisions say"
+            findings.append(Finding("deleted-rows", "warning", message, shown(table)))
+        else:
+            replaced = " though others take their place" if now > count - missing else ""
+            message = f"{lost} would vanish{replaced}, and no revision says so"
+            findings.append(Finding("lost-rows", "error", message, shown(table)))
+    return findings
+
+
+def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
+    """Make notes of errors that are meant: ``CODE`` allows all of a kind, ``CODE:WHERE`` one.
+
+    The name may stand in the quotes of SQL or without: few shells leave such quotes alone.
+    """
+    names = {*allowed}
+    names |= {bare(name) for name in names}
+
+    def is_meant(each: Finding) -> bool:
+        word = f"{each.code}:{each.where}"
+        return each.severity == "error" and bool(names & {each.code, word, bare(word)})
+
+    return [
+        Finding(each.code, "note", f"{each.message} (allowed)", each.where)
+        if is_meant(each)
+        else each
+        for each in findings
+    ]
+
+
+def _code(what: str, fact: Fact) -> str:
+    return f"{what}-{fact.kind.replace(' ', '-')}"
+
+
+def _rows_of(fingerprint: Fingerprint, where: str) -> int:
+    return next((rows for name, rows in fingerprint.rows.items() if shown(name) == where), 0)

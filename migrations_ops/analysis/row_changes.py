@@ -1,0 +1,120 @@
+"""Which changes of a database's content the revisions did not ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from migrations_ops.analysis.declared import Said
+from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.sql_words import shown
+from migrations_ops.model.results import Finding, Fingerprint
+from migrations_ops.model.text import counted
+
+
+def surviving(before: Fingerprint, after: Fingerprint, said: Said) -> list[Pair]:
+    """The tables that are there before and after, under the names that they have."""
+    there = {name.lower(): name for name in after.rows}
+    columns = said.naming.columns_moved()
+    pairs = []
+    for table in before.rows:
+        name = said.naming.table_now(table.lower())
+        if name in there:
+            pairs.append(Pair(table, there[name], columns.get(table.lower(), {})))
+    return pairs
+
+
+def rows_gone(change: ContentChange, said: Said) -> dict[str, int]:
+    """How many rows of each table are found no more, unless their keys are changed by name."""
+    return {
+        each.pair.before: each.gone
+        for each in change.tables
+        if each.gone > 0 and not _are_rewritten(each, said)
+    }
+
+
+def _are_rewritten(change: TableChange, said: Said) -> bool:
+    """Whether the revisions change what the rows of a table are told apart by."""
+    keys = {key.lower() for key in change.key}
+    return any(
+        table == change.pair.before.lower() and (not keys or column in keys)
+        for table, column in said.updated
+    )
+
+
+def find_changes(change: ContentChange, said: Said, environment: str) -> list[Finding]:
+    """What of the surviving content is not as it was; what no revision says is an error.
+
+    :param environment: whose database, or the copy of which, was upgraded; for the messages.
+    """
+    return [
+        *(finding for table in change.tables for finding in _table(table, said, environment)),
+        *_orphans(change.orphans, environment),
+        *_sequences(change.sequences, said, environment),
+    ]
+
+
+def _table(change: TableChange, said: Said, environment: str) -> Iterator[Finding]:
+    for column in change.columns:
+        yield _column(change.pair, column, said, environment)
+    if change.renumbered:
+        table = shown(change.pair.before)
+        message = (
+            f"the rows of {table} would get other hidden row numbers (rowid) in {environment}:"
+            " what refers to them by these would find other rows"
+        )
+        yield Finding("renumbered-rows", "warning", message, table)
+
+
+def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> Finding:
+    where = f"{shown(pair.before)}.{shown(change.column)}"
+    if _is_said(pair.before.lower(), change.column.lower(), said):
+        verb = "changes" if change.rows == 1 else "change"
+        message = f"{counted(change.rows, 'value')} of {where} {verb}, as the revisions say"
+        return Finding("changed-values", "note", message, where)
+    if (pair.before.lower(), change.column.lower(), "type") in said.altered:
+        if not change.lossy:
+            verb = "changes its" if change.rows == 1 else "change their"
+            message = f"{counted(change.rows, 'value')} of {where} {verb} type, and none is"
+            return Finding("changed-values", "note", f"{message} lost", where)
+        message = (
+            f"{counted(change.lossy, 'value')} of {where} would not survive the change of its type"
+            f" in {environment}: a {change.example}"
+        )
+        return Finding("changed-values", "error", message, where)
+    message = (
+        f"{counted(change.rows, 'value')} of {where} would change in {environment}, and no"
+        f" revision says so: a {change.example}"
+    )
+    return Finding("changed-values", "error", message, where)
+
+
+def _is_said(table: str, column: str, said: Said) -> bool:
+    """Whether revisions write to that column, or write the table anew by hand."""
+    if said.writes_anew(table) or (table, column) in said.updated:
+        return True
+    # Dropped, and added anew under the same name.
+    return (table, column) in said.columns
+
+
+def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterator[Finding]:
+    for (child, parent), count in sorted(orphans.items()):
+        message = (
+            f"{counted(count, 'more row')} of {shown(child)} would refer to rows of"
+            f" {shown(parent)} that do not exist in {environment}"
+        )
+        yield Finding("new-orphans", "error", message, shown(child))
+
+
+def _sequences(
+    sequences: Mapping[str, tuple[int, int]], said: Said, environment: str
+) -> Iterator[Finding]:
+    if said.writes("sqlite_sequence"):
+        return
+    for table, (was, now) in sequences.items():
+        if table.lower() in said.recounted:
+            continue
+        message = (
+            f"{shown(table)} would give out ids again in {environment}: its next one would be"
+            f" {now} instead of {was}"
+        )
+        yield Finding("reused-ids", "error", message, shown(table))

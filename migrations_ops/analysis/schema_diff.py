@@ -1,0 +1,69 @@
+"""How a database differs from what it was, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.text import counted
+
+_SHOWN = 5
+# A DETACH PARTITION CONCURRENTLY that was broken off: its partition is in nobody's sight.
+_DETACHED = re.compile(r'\bPARTITION OF ("(?:[^"]|"")+"|\S+) .*\bDETACH PENDING\b')
+
+
+def differences(
+    before: Fingerprint, now: Fingerprint, others: Collection[str] = frozenset()
+) -> list[str]:
+    """The names of what is not as it was, in words.
+
+    :param others: what somebody else has made, if it is new.
+    """
+    keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
+    told = [
+        _detached(key, now) or f"{key} is {_fate(key, before, now)}"
+        for key in keys
+        if key in before.schema or key not in others
+    ]
+    if before.revisions != now.revisions:
+        told.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
+    return told
+
+
+def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
+    if key not in before.schema:
+        return "new"
+    return "changed" if key in now.schema else "gone"
+
+
+def _detached(key: str, now: Fingerprint) -> str:
+    """That a partition is half detached, with its cure; empty where it is not."""
+    found = _DETACHED.search(now.schema.get(key, ""))
+    if found is None or not key.startswith("table "):
+        return ""
+    parent, child = found[1], key.removeprefix("table ")
+    cure = f"ALTER TABLE {_typed(parent)} DETACH PARTITION {_typed(child)} FINALIZE;"
+    return f"partition {child} of {parent} is half detached ({cure})"
+
+
+def _typed(name: str) -> str:
+    """How SQL wants a name that stands in one word with its schema."""
+    return '"."'.join(name.split(".", 1)) if name.startswith('"') else name
+
+
+def others_in_words(before: Fingerprint, now: Fingerprint, others: Mapping[str, bool]) -> list[str]:
+    """What to say of indexes that somebody else has made, or is making, in the meantime."""
+    new = [key for key in others if others[key] or key in now.schema.keys() - before.schema.keys()]
+    return [f"{key} is none of the revision's{', and INVALID' * others[key]}" for key in new]
+
+
+def in_brief(found: list[str]) -> str:
+    """The first few of these differences."""
+    more = f" and {counted(len(found) - _SHOWN, 'more difference')}" if len(found) > _SHOWN else ""
+    return f"{', '.join(found[:_SHOWN])}{more}"
+
+
+def invalid_in_words(left: list[str]) -> list[str]:
+    """What to say of indexes that are INVALID and could not be dropped, each with its cure."""
+    return [f"index {name} is INVALID (DROP INDEX CONCURRENTLY {name};)" for name in left]

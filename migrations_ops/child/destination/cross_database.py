@@ -1,0 +1,112 @@
+"""No statement on MariaDB leads to another database than the one that is meant, by its name.
+
+All databases of a server are within reach of each of its sessions: ``DELETE FROM shop.parents``
+works on the database ``shop``, whichever the session has opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..driver import MARIADB, ask, raw_of
+from ..protocol.instructions import Orders
+from ..protocol.named_databases import find_database
+from .statements import watch_statements
+
+# The database of a session, as its identity ends; and whether case makes no difference in names.
+HERE = """
+SELECT IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()), @@lower_case_table_names
+"""
+# The bit of the server's status that says that a backslash is a character like others.
+_NO_BACKSLASH_ESCAPES = 0x200
+
+
+class LeadsAway(Exception):
+    """A statement names the database of somebody else; it was not executed."""
+
+
+class Elsewhere:
+    """Looks at the statements of every connection to the server, whoever has made it."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._known: list[Any] = []
+        self._looking: list[tuple[Any, Callable[[str], None]]] = []
+
+    def install(self) -> None:
+        """To be called before anybody takes note of a statement that will not be executed."""
+        from sqlalchemy import Engine, event
+
+        event.listen(Engine, "before_cursor_execute", self._before)
+
+    def keep_in(
+        self, driver: Any, identity: str | None, here: tuple[Any, ...] | None = None
+    ) -> None:
+        """Refuse from now on what would lead out of the database that is meant.
+
+        :param identity: what the connection reaches.
+        :param here: what it says to HERE, where only its owner can ask an asynchronous one.
+        """
+        known = any(driver is each for each in self._known)
+        if identity is None or not identity.startswith(f"{MARIADB}:") or known:
+            return
+        self._known.append(driver)
+        name, folds = here or ask(driver, HERE)[0]
+        # Without an open database, an identity ends before its name.
+        server = f"{identity}:" if name is None else identity.removesuffix(str(name))
+        forbidden = self._forbidden(server)
+        if not forbidden:
+            return
+
+        def before(sql: str) -> None:
+            _require_own(driver, sql, forbidden, folds=bool(int(folds)))
+
+        self._looking.append((driver, before))
+        # Also what a revision sends without SQLAlchemy, where the driver lets us.
+        watch_statements(driver, before)
+
+    def _forbidden(self, server: str) -> dict[str, str]:
+        """The databases of a server that must not be named, with what each of them is."""
+        orders, found = self._orders, dict[str, str]()
+        for environment, other in orders.others.items():
+            if other.startswith(server) and other != orders.destination:
+                name = other.removeprefix(server)
+                meant = f"though {orders.environment} is meant"
+                found[name] = f"the database of {environment}, {name}, {meant}"
+        if orders.instead is not None and (orders.intended or "").startswith(server):
+            name = str(orders.intended).removeprefix(server)
+            found[name] = f"the real database, {name}, though this is the rehearsal on a copy"
+        return found
+
+    def _before(self, connection: Any, cursor: Any, sql: str, *more: Any) -> None:
+        driver = connection.connection.dbapi_connection
+        for other, before in self._looking:
+            if other is driver:
+                before(sql)
+
+
+def _require_own(driver: Any, sql: str, forbidden: dict[str, str], *, folds: bool) -> None:
+    """:raises LeadsAway: a statement names one of these databases."""
+    lowered = sql.lower()
+    if not any(name.lower() in lowered for name in forbidden):
+        return
+
+    def known(name: str) -> str:
+        return name.lower() if folds else name
+
+    escapes = "\\" not in sql or _escapes(driver)
+    found = find_database(sql, lambda name: known(name) in forbidden, backslashes=escapes)
+    if found is not None:
+        raise LeadsAway(
+            f"a statement names {forbidden[known(found)]}: it was not executed; leave the name of"
+            " the database out, so that it works where it is meant to"
+        )
+
+
+def _escapes(driver: Any) -> bool:
+    """Whether a backslash escapes in the literals of a session, as it usually does."""
+    status = getattr(raw_of(driver), "server_status", None)
+    if isinstance(status, int):
+        return not status & _NO_BACKSLASH_ESCAPES
+    return "NO_BACKSLASH_ESCAPES" not in str(ask(driver, "SELECT @@sql_mode")[0][0])

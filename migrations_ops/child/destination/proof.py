@@ -1,0 +1,170 @@
+"""The proof of destination: no connection but to the database that is meant.
+
+Three nets, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
+whoever calls it, before a file is created; a server is asked which database it is as soon as a
+driver has connected (see connections.py). A redirection leads a rehearsal to its scratch copy
+under an env.py that knows only the real name. And ``context.configure`` compares what env.py
+really opened, before the first statement of Alembic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import urllib.parse
+from typing import Any
+
+from ..driver import IDENTITIES, SQLITE, ask_driver, family_of, identity_of, is_idle, main_file
+from ..protocol.events import Events
+from ..protocol.identity import is_server
+from ..protocol.instructions import Orders, same_file
+from ..recording.ledger import environment_of
+
+
+class WrongDatabase(Exception):
+    """env.py went, or wanted to go, to another database than the intended one."""
+
+
+class Destination:
+    """The one database that this process may open, and those that it must not."""
+
+    def __init__(self, orders: Orders, events: Events) -> None:
+        self._orders = orders
+        self._events = events
+        self._created: list[str] = []
+
+    def install(self) -> None:
+        """Watch every SQLite connection of this process from now on."""
+        if self._orders.instead is not None and not is_server(self._orders.instead):
+            self._redirect()
+        # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
+        sys.addaudithook(self._audit)
+
+    def _redirect(self) -> None:
+        original = sqlite3.connect
+        intended, instead = self._orders.intended, self._orders.instead
+
+        def connect(database: Any, *args: Any, **options: Any) -> Any:
+            if same_file(file_of(database), intended):
+                options.pop("uri", None)
+                database = instead
+            return original(database, *args, **options)
+
+        sqlite3.connect = connect
+        sqlite3.dbapi2.connect = connect
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "sqlite3.connect":
+            return
+        self.require_allowed(arguments[0])
+        file = file_of(arguments[0])
+        if file is not None and not os.path.exists(file):
+            self._created.append(file)
+
+    def require_allowed(self, database: Any) -> None:
+        """Whoever opens or attaches a file: it must not be another environment's database.
+
+        :raises WrongDatabase: it is; it was not opened.
+        """
+        file = file_of(database)
+        if file is None or same_file(file, self._orders.destination):
+            return
+        for name, other in self._orders.others.items():
+            if same_file(file, other):
+                self.refuse(f"the database of {name}, {other}")
+        if self._orders.instead is not None and same_file(file, self._orders.intended):
+            self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
+
+    def prove(self, connection: Any, schema: str | None = None) -> None:
+        """Compare the database that env.py opened with the intended one.
+
+        :param schema: that of the version table, where a server has it in another than the usual.
+        :raises WrongDatabase: it is another one; nothing was written to it.
+        """
+        if family_of(connection.dialect) == SQLITE:
+            self._prove_file(connection)
+        else:
+            self._prove_server(connection, schema)
+
+    def _prove_file(self, connection: Any) -> None:
+        file = main_file(connection)
+        if file is not None and same_file(file, self._orders.destination):
+            self._require_own(connection)
+            self._events.emit("opened", database=file, begun=connection.in_transaction())
+            return
+        self._remove_what_was_created(connection, file)
+        self.refuse("a database in memory" if file is None else f"the database {file}")
+
+    def _prove_server(self, connection: Any, schema: str | None) -> None:
+        driver = connection.connection.dbapi_connection
+        # What is only read here must not stay behind as a transaction of nobody's.
+        idle = is_idle(connection.connection.driver_connection)
+        if family_of(connection.dialect) not in IDENTITIES or not is_server(
+            self._orders.destination
+        ):
+            self.refuse(f"the {connection.dialect.name} database {address_of(connection)}")
+        if identity_of(driver, family_of(connection.dialect)) != self._orders.destination:
+            self.refuse(f"the database {address_of(connection)}")
+        self._require_own(connection, schema)
+        if idle:
+            driver.rollback()
+        opened = self._orders.label or address_of(connection)
+        if self._orders.instead is not None:
+            opened = str((self._orders.redirect or {}).get("database", opened))
+        self._events.emit("opened", database=opened, begun=connection.in_transaction())
+
+    def _require_own(self, connection: Any, schema: str | None = None) -> None:
+        """A database that was copied over another environment's is recognised by its ledger."""
+        told, wanted = environment_of(connection, schema), self._orders.environment
+        if told not in (None, wanted):
+            name = "the copy" if self._orders.instead else self._orders.name
+            self.refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
+
+    def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
+        """Opening a wrong name creates a file; take it away again while nothing is in it."""
+        if file is None or not any(same_file(file, created) for created in self._created):
+            return
+        if ask_driver(connection, "SELECT count(*) FROM sqlite_master") == [(0,)]:
+            for ending in ("", "-wal", "-shm", "-journal"):
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{file}{ending}")
+
+    def refuse(self, opened: str, meant: str = "") -> None:
+        """:raises WrongDatabase: always; the parent has been told."""
+        meant = meant or f"{self._orders.environment} is {self._orders.name}"
+        self.refuse_as(f"env.py opened {opened}, but {meant}")
+
+    def refuse_as(self, message: str) -> None:
+        """:raises WrongDatabase: always; the parent has been told."""
+        # Said here, since an env.py may swallow the exception.
+        self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
+        raise WrongDatabase(message)
+
+
+def address_of(connection: Any) -> str:
+    """The address that env.py gave, without the password and the options, which may hide one."""
+    url = connection.engine.url
+    user = f"{url.username}@" if url.username else ""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{user}{host}{port}/{url.database or ''}"
+
+
+def file_of(database: Any) -> str | None:
+    """The file that a ``sqlite3.connect`` argument names, None for one in memory."""
+    try:
+        text = os.fsdecode(database)
+    except TypeError:
+        return None
+    if text.startswith("file:"):
+        parts = urllib.parse.urlsplit(text)
+        if ("mode", "memory") in urllib.parse.parse_qsl(parts.query):
+            return None
+        text = urllib.parse.unquote(parts.path)
+        if os.name == "nt" and text[:1] == "/" and text[2:3] == ":":
+            text = text[1:]
+    if not text or text == ":memory:":
+        return None
+    return os.path.abspath(text)

@@ -1,0 +1,98 @@
+"""Where env.py keeps its version: in one table, and what the parent reads must be the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..driver import MARIADB, POSTGRESQL, ask, ask_driver, family_of, is_idle
+from ..protocol.instructions import Orders
+
+_USUAL = "alembic_version"
+_CURRENT = {POSTGRESQL: "SELECT current_schema()", MARIADB: "SELECT DATABASE()"}
+
+
+class VersionPlace:
+    """Compares what env.py tells Alembic with what the configuration tells us.
+
+    :param refuse: raises, with what it is told.
+    """
+
+    def __init__(self, orders: Orders, refuse: Callable[[str], None]) -> None:
+        self._orders = orders
+        self._refuse = refuse
+        self._seen = False
+        # Where the first run of this process has kept its version.
+        self._first = ""
+
+    def install(self) -> None:
+        from alembic.runtime.migration import MigrationContext
+
+        original = MigrationContext.run_migrations
+
+        def run_migrations(context: Any, **options: Any) -> None:
+            if not context.as_sql and context.connection is not None:
+                self._require_one(context)
+            original(context, **options)
+
+        MigrationContext.run_migrations = run_migrations  # type: ignore[method-assign,assignment]
+
+    def _require_one(self, context: Any) -> None:
+        """Refuse an env.py that goes on to a second place, for each tenant for instance: the parent
+        looks at one of them, and would take for done what has come to its end in that one."""
+        schema = context.version_table_schema or _current_schema(context.connection)
+        place = f"{schema}.{context.version_table}" if schema else str(context.version_table)
+        self._first = self._first or place
+        if place != self._first:
+            self._refuse(
+                f"env.py goes on to {place} after {self._first}, and one environment has one"
+                " version table: let it migrate one of them at a time, and give each an"
+                " environment of its own"
+            )
+
+    def require_known(self, connection: Any, options: Mapping[str, Any]) -> None:
+        """Before Alembic itself looks at it."""
+        # Of several the second one is refused as such, when it is run.
+        if self._seen or self._orders.version_table is None:
+            return
+        self._seen = True
+        table = options.get("version_table") or _USUAL
+        schema = options.get("version_table_schema")
+        lines = []
+        if table != self._orders.version_table:
+            lines.append(f'version_table = "{table}"')
+        wanted = self._orders.version_table_schema
+        if schema != wanted:
+            usual = _usual_schema(connection)
+            if (schema or usual) != (wanted or usual):
+                lines.append(
+                    f'version_table_schema = "{schema}"' if schema else "no version_table_schema"
+                )
+        if lines:
+            place = f"{schema}.{table}" if schema else table
+            name = self._orders.environment
+            self._refuse(
+                f"env.py keeps its version in {place}: set {' and '.join(lines)} for"
+                f" environments.{name}"
+            )
+
+
+def _current_schema(connection: Any) -> str:
+    """Where unqualified names go just now."""
+    asked = _CURRENT.get(family_of(connection.dialect))
+    if asked is None:
+        return ""
+    driver = connection.connection.dbapi_connection
+    idle = is_idle(connection.connection.driver_connection)
+    found = ask(driver, asked)[0][0]
+    if idle:
+        driver.rollback()  # nobody else knows of this transaction
+    return str(found or "")
+
+
+def _usual_schema(connection: Any) -> str | None:
+    """Where unqualified names go."""
+    if family_of(connection.dialect) == POSTGRESQL:
+        return str(ask_driver(connection, "SELECT current_schema()")[0][0])
+    usual = connection.dialect.default_schema_name
+    return None if usual is None else str(usual)

@@ -1,0 +1,145 @@
+"""Puts the guards around ``context.configure``, which every env.py calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of
+from .ledger import Ledger
+from .tracing import Tracing
+
+_FOLLOWED = "migrations_ops_followed"
+
+
+class Transactions(Protocol):
+    """What keeps the run on one kind of database whole."""
+
+    changes: bool
+
+    def install(self) -> None: ...
+
+    def command_begins(self, *, changes: bool) -> None: ...
+
+    def meets(self, family: str) -> None: ...
+
+    def begins(self, revision: str, context: Any) -> None: ...
+
+    def version_applied(self, **told: Any) -> None: ...
+
+    def ends(self, context: Any) -> None: ...
+
+    def run_ends(self, context: Any) -> None: ...
+
+    def reason(self, error: BaseException) -> str: ...
+
+    def stop(self) -> None: ...
+
+
+class AllTransactions:
+    """Those of every kind of database that the run may meet."""
+
+    def __init__(self, each: Sequence[Transactions]) -> None:
+        self._each = each
+        self.changes = False
+
+    def install(self) -> None:
+        for one in self._each:
+            one.install()
+
+    def command_begins(self, *, changes: bool) -> None:
+        self.changes = changes
+        for one in self._each:
+            one.command_begins(changes=changes)
+
+    def begins(self, revision: str, context: Any) -> None:
+        for one in self._each:
+            one.begins(revision, context)
+
+    def ends(self, context: Any) -> None:
+        for one in self._each:
+            one.ends(context)
+
+    def run_ends(self, context: Any) -> None:
+        for one in self._each:
+            one.run_ends(context)
+
+    def meets(self, family: str) -> None:
+        for one in self._each:
+            one.meets(family)
+
+    def version_applied(self, **told: Any) -> None:
+        for one in self._each:
+            one.version_applied(**told)
+
+    def reason(self, error: BaseException) -> str:
+        return next(filter(None, (one.reason(error) for one in self._each)), "")
+
+    def stop(self) -> None:
+        for one in self._each:
+            one.stop()
+
+
+def wrap_configure(
+    prove: Callable[[Any, str | None], None],
+    transactions: AllTransactions,
+    tracing: Tracing,
+    ledger: Ledger,
+    place: Callable[[Any, Mapping[str, Any]], None] | None = None,
+) -> None:
+    """From now on ``context.configure`` makes a run transactional where the database can do that,
+    and has the revisions traced and noted in the ledger.
+
+    :param prove: is given the connection first, and the schema of the version table if that is
+        not the usual one; raises if it is not the connection that is meant.
+    :param place: is given the connection and all options then; raises if the version is elsewhere.
+    """
+    from alembic.runtime.environment import EnvironmentContext
+
+    original = EnvironmentContext.configure
+
+    def configure(context: Any, connection: Any = None, *more: Any, **options: Any) -> None:
+        if connection is not None:
+            prove(connection, options.get("version_table_schema"))
+            if place is not None:
+                place(connection, options)
+            if transactions.changes:
+                options |= _whole(connection, options, transactions)
+        _follow_steps(context, transactions, tracing, ledger)
+        original(context, connection, *more, **options)
+
+    EnvironmentContext.configure = configure  # type: ignore[method-assign,assignment]
+
+
+def _whole(
+    connection: Any, options: dict[str, Any], transactions: AllTransactions
+) -> dict[str, Any]:
+    """The options that keep a run together."""
+    family = family_of(connection.dialect)
+    transactions.meets(family)
+    if family in (SQLITE, POSTGRESQL):
+        # One transaction for the whole run: a failure in the third revision leaves the database
+        # as it was before the first.
+        return {"transactional_ddl": True, "transaction_per_migration": False}
+    if family == MARIADB:
+        told = options.get("on_version_apply") or ()
+        told = told if isinstance(told, Iterable) else (told,)
+        return {"on_version_apply": (*told, transactions.version_applied)}
+    return {}
+
+
+def _follow_steps(
+    context: Any, transactions: AllTransactions, tracing: Tracing, ledger: Ledger
+) -> None:
+    """Trace the steps of this context, once, however often env.py configures it."""
+    steps = context.context_opts.get("fn")
+    if steps is None or getattr(steps, _FOLLOWED, False):
+        return
+    traced = tracing.follow(ledger.follow(steps), transactions.begins, transactions.ends)
+
+    def followed(revision: Any, of: Any) -> Iterator[Any]:
+        yield from traced(revision, of)
+        transactions.run_ends(of)
+
+    setattr(followed, _FOLLOWED, True)
+    context.context_opts["fn"] = followed

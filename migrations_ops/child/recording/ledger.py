@@ -1,0 +1,256 @@
+"""The ledger: what a database remembers of itself, that is which environment it is, and what was
+applied to it, by whom, from which sources.
+
+It is a view that carries its content in its own text, as JSON. So no Alembic sees it, with or
+without our plugin: autogenerate compares tables. It is written on Alembic's own connection,
+inside the transaction of the run: what is rolled back was never applied, and never stands there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of, sqlstate_of
+from ..protocol.events import Events
+from ..protocol.instructions import Orders
+from ..protocol.ledger import BEGUN, Run, environment_in
+from . import server_ledger, sqlite_ledger
+
+# MariaDB's word for a lock that was waited for in vain.
+_LOCKED = "1205"
+
+
+class Ledger:
+    """Notes what a command applies.
+
+    :param orders: ``ledger`` has what every entry of this run tells. Without it, as for a bare
+        ``alembic``, only a ledger that exists is continued.
+    """
+
+    def __init__(self, orders: Orders, events: Events | None = None) -> None:
+        self._orders = orders
+        self._events = events or Events()
+        self._runs: list[Run] = []
+        self._step: tuple[Any, str] | None = None
+        self._context: Any = None
+        # What stood there before this run; None where there was no ledger.
+        self._before: list[Run] | None = None
+        self._identity: list[Run] = []
+        self._writes: bool | None = None
+        # As which role the run began: a revision may go on as another one, which owns no ledger.
+        self._role: str | None = None
+        # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
+        # and what then commits each revision that is done, with its entry.
+        self.apart = False
+        self.keep: Callable[[Any], None] = lambda context: None
+
+    def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
+        """Alembic's list of steps; when the last one is done, and not committed, all are noted.
+
+        MariaDB commits each of them, so that each is noted when it is done.
+        """
+
+        def followed(revision: Any, context: Any) -> Iterator[Any]:
+            self._begin_run(context)
+            for step in steps(revision, context):
+                if self._role is None:
+                    self._role = self._current_role()
+                started, clock = _now(), time.perf_counter()
+                self._step = (step.info, started)
+                yield step
+                self._step = None
+                self._note(step.info, started, round(time.perf_counter() - clock, 4))
+                if self._family == MARIADB:
+                    self._write()
+                elif self.apart:
+                    self._write()
+                    self.keep(context)
+            if self._family in (SQLITE, POSTGRESQL):
+                self._write()
+
+        return followed
+
+    def _begin_run(self, context: Any) -> None:
+        self._context, self._runs, self._step = context, [], None
+        self._before, self._identity, self._writes = None, [], None
+        self.apart, self._role = False, None
+
+    @property
+    def _family(self) -> str | None:
+        context = self._context
+        offline = context is None or context.as_sql or context.connection is None
+        return None if offline else family_of(context.connection.dialect)
+
+    def _current_role(self) -> str:
+        if self._family != POSTGRESQL:
+            return ""
+        return server_ledger.POSTGRESQL.role(self._context.connection)
+
+    def note_begun(self, **more: Any) -> None:
+        """Note that the revision at work has begun, where a part of it may be committed.
+
+        The entry is replaced as soon as the revision is done, or by the next of these.
+
+        :param more: what else a later process has to know of it.
+        """
+        if self._step is not None and not self._step[0].is_stamp:
+            self._write(self._begun(*self._step) | more)
+
+    def take_back(self) -> None:
+        """Take away that a revision has begun, of which nothing is left."""
+        if not self._writes or self._family != MARIADB:
+            return
+        if self._before is None and not self._runs:
+            server_ledger.MARIADB.remove(
+                self._context.connection, self._context.version_table_schema
+            )
+        else:
+            self._write()
+
+    def _begun(self, step: Any, started: str) -> Run:
+        touched = list(_events(step))
+        return {
+            "event": BEGUN,
+            "outcome": BEGUN,
+            "direction": touched[0][0] if touched else "upgrade",
+            "started": started,
+            "revisions": [
+                {
+                    "revision": revision.revision,
+                    "source_hash": source_hash(revision.path),
+                    "started": started,
+                }
+                for _, revision in touched
+            ],
+        }
+
+    def _note(self, step: Any, started: str, seconds: float) -> None:
+        for event, revision in _events(step):
+            if not self._runs or self._runs[-1]["event"] != event:
+                self._runs.append({"event": event, "revisions": []})
+            self._runs[-1]["revisions"].append(
+                {
+                    "revision": revision.revision,
+                    "source_hash": source_hash(revision.path),
+                    "started": started,
+                    "seconds": seconds,
+                }
+            )
+
+    def _write(self, begun: Run | None = None) -> None:
+        """Write the ledger anew: what stood there, what this run did, and what it has begun."""
+        family, context = self._family, self._context
+        if family not in _PLACES or not (self._runs or begun or self._writes):
+            return
+        place, connection = _PLACES[family], context.connection
+        role = self._current_role()
+        if role == self._role:
+            self._replace(place, begun)
+            return
+        server_ledger.POSTGRESQL.set_role(connection, str(self._role))
+        try:
+            self._replace(place, begun)
+        finally:
+            server_ledger.POSTGRESQL.set_role(connection, role)
+
+    def _replace(self, place: Any, begun: Run | None) -> None:
+        family, connection = self._family, self._context.connection
+        schema = self._context.version_table_schema
+        if self._writes is None:
+            self._before = place.find(connection, schema)
+            unwanted = self._orders.ledger is None or place.is_taken(connection, schema)
+            self._writes = not (self._before is None and unwanted)
+        if not self._writes:
+            return
+        try:
+            place.write(connection, schema, self._content(begun))
+        except Exception as error:
+            if family == SQLITE or (begun is not None and sqlstate_of(error) == _LOCKED):
+                raise
+            self._events.emit("ledger-failed", message=str(error))
+
+    def _content(self, begun: Run | None) -> list[Run]:
+        facts: Run = {"outcome": "done", **(self._orders.ledger or {})}
+        facts["environment"] = environment_in(self._before or []) or self._orders.environment
+        if self._before is None and not self._identity:
+            made = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
+            self._identity = [made]
+        noted = [*self._identity, *self._runs, *([] if begun is None else [begun])]
+        return [*(self._before or []), *(facts | run for run in noted)]
+
+
+_PLACES: dict[str | None, Any] = {
+    SQLITE: sqlite_ledger,
+    POSTGRESQL: server_ledger.POSTGRESQL,
+    MARIADB: server_ledger.MARIADB,
+}
+
+
+def ledger_of(connection: Any, schema: str | None = None) -> list[Run]:
+    """The content of a database's ledger; nothing where there is none."""
+    place = _PLACES.get(family_of(connection.dialect))
+    return (place.find(connection, schema) if place else None) or []
+
+
+def environment_of(connection: Any, schema: str | None = None) -> str | None:
+    """Which environment the ledger of a database says that it is; None without one.
+
+    :param schema: the one of the version table, where a server has it in another than the usual.
+    """
+    return environment_in(ledger_of(connection, schema)) or None
+
+
+def source_hash(file: Any) -> str | None:
+    """The SHA-256 of a script with its line endings as one; a compiled script byte for byte.
+
+    The same as the parent's, which compares it later with the script that then lies there.
+    """
+    path = str(file)
+    if not os.path.exists(path):
+        return None
+    with open(path, "rb") as stream:
+        source = stream.read()
+    if not path.endswith((".pyc", ".pyo")):
+        source = source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.sha256(source).hexdigest()
+
+
+def _events(step: Any) -> list[tuple[str, Any]]:
+    """What a step of Alembic did to which revisions."""
+    if not step.is_stamp:
+        return [("upgrade" if step.is_upgrade else "downgrade", each) for each in step.up_revisions]
+    left, arrived = (
+        _ancestors(step.revision_map, names)
+        for names in (step.source_revision_ids, step.destination_revision_ids)
+    )
+    return [
+        *(("unstamp", left[name]) for name in left if name not in arrived),
+        *(("stamp", arrived[name]) for name in arrived if name not in left),
+    ]
+
+
+def _ancestors(revisions: Any, names: Any) -> dict[str, Any]:
+    """These revisions and all that they build on, newest first."""
+    found: dict[str, Any] = {}
+    waiting = list(names)
+    while waiting:
+        revision = revisions.get_revision(waiting.pop())
+        if revision is not None and revision.revision not in found:
+            found[revision.revision] = revision
+            waiting += [*_tuple(revision.down_revision), *_tuple(revision.dependencies)]
+    return found
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

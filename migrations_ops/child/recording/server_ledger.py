@@ -1,0 +1,156 @@
+"""The ledger of a server's database, as the child reads and writes it.
+
+It lies in the schema of the version table: who has several of those has several ledgers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..driver import ask_driver, autocommits
+from ..protocol.ledger import NAME, Run, from_text, mariadb_view, postgresql_view
+
+# How long, in seconds, MariaDB may wait for somebody who reads the ledger.
+_PATIENCE = 10
+
+
+class PostgreSQLLedger:
+    """Nothing here makes the transaction fail that it is in."""
+
+    def find(self, connection: Any, schema: str | None) -> list[Run] | None:
+        """The content of the ledger; None where there is none, or something else of its name."""
+        where = self._schema(connection, schema)
+        if where is None:
+            return None
+        rows = ask_driver(
+            connection,
+            "SELECT c.oid FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum = 1"
+            f" WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_text(where)})"
+            f" AND relname = '{NAME}' AND relkind = 'v' AND attname = 'ledger'"
+            " AND atttypid = 'text'::regtype AND has_table_privilege(c.oid, 'SELECT')",
+        )
+        return _read(connection, f"{_name(where)}.{NAME}") if rows else None
+
+    def is_taken(self, connection: Any, schema: str | None) -> bool:
+        """Whether something that is no ledger has its name, or there is no place for one."""
+        where = self._schema(connection, schema)
+        if where is None:
+            return True
+        if self.find(connection, schema) is not None:
+            return False
+        sql = f"SELECT to_regclass({_text(f'{_name(where)}.{NAME}')}) IS NOT NULL"
+        return bool(ask_driver(connection, sql)[0][0])
+
+    def write(self, connection: Any, schema: str | None, runs: list[Run]) -> None:
+        """Replace the ledger, in the transaction that is open, if one is.
+
+        :raises Exception: it may not be written; the transaction is as it was.
+        """
+        where = self._schema(connection, schema)
+        assert where is not None
+        if autocommits(connection.connection.dbapi_connection):
+            ask_driver(connection, postgresql_view(where, runs))
+            return
+        ask_driver(connection, f"SAVEPOINT {NAME}")
+        try:
+            ask_driver(connection, postgresql_view(where, runs))
+        except Exception:
+            ask_driver(connection, f"ROLLBACK TO SAVEPOINT {NAME}")
+            raise
+        finally:
+            ask_driver(connection, f"RELEASE SAVEPOINT {NAME}")
+
+    def role(self, connection: Any) -> str:
+        """The one as which statements are executed now; ``none`` for that of the session."""
+        return str(ask_driver(connection, "SELECT current_setting('role')")[0][0])
+
+    def set_role(self, connection: Any, role: str) -> None:
+        """Within the transaction that is open: afterwards, what the session has set holds again."""
+        ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else _name(role)}")
+
+    def _schema(self, connection: Any, schema: str | None) -> str | None:
+        if schema is not None:
+            return schema
+        found = ask_driver(connection, "SELECT current_schema()")[0][0]
+        return None if found is None else str(found)
+
+
+class MariaDBLedger:
+    """Writing it commits what is open, as all DDL does."""
+
+    def find(self, connection: Any, schema: str | None) -> list[Run] | None:
+        """The content of the ledger; None where there is none, or something else of its name."""
+        where = self._schema(connection, schema)
+        rows = ask_driver(
+            connection,
+            "SELECT c.column_name FROM information_schema.columns c JOIN information_schema.views v"
+            " ON BINARY v.table_schema = BINARY c.table_schema AND v.table_name = c.table_name"
+            f" WHERE {_is_in(where, 'c.')} AND c.table_name = '{NAME}'",
+        )
+        return _read(connection, _place(where)) if rows == [("ledger",)] else None
+
+    def is_taken(self, connection: Any, schema: str | None) -> bool:
+        """Whether something that is no ledger has its name."""
+        if self.find(connection, schema) is not None:
+            return False
+        where = _is_in(self._schema(connection, schema))
+        sql = "SELECT 1 FROM information_schema.tables"
+        sql += f" WHERE {where} AND table_name = '{NAME}'"
+        return bool(ask_driver(connection, sql))
+
+    def write(self, connection: Any, schema: str | None, runs: list[Run]) -> None:
+        """Replace the ledger.
+
+        :raises Exception: it may not be written; what was open is committed all the same.
+        """
+        self._execute(connection, mariadb_view(self._schema(connection, schema), runs))
+
+    def remove(self, connection: Any, schema: str | None) -> None:
+        """Take the ledger away that was made before nothing happened."""
+        place = _place(self._schema(connection, schema))
+        self._execute(connection, f"DROP VIEW IF EXISTS {place}")
+
+    def _execute(self, connection: Any, sql: str) -> None:
+        before = int(ask_driver(connection, "SELECT @@lock_wait_timeout")[0][0])
+        ask_driver(connection, f"SET SESSION lock_wait_timeout = {max(before, _PATIENCE)}")
+        try:
+            ask_driver(connection, sql)
+        finally:
+            ask_driver(connection, f"SET SESSION lock_wait_timeout = {before}")
+
+    def _schema(self, connection: Any, schema: str | None) -> str:
+        return schema or str(ask_driver(connection, "SELECT DATABASE()")[0][0])
+
+
+POSTGRESQL, MARIADB = PostgreSQLLedger(), MariaDBLedger()
+
+
+def _read(connection: Any, place: str) -> list[Run] | None:
+    rows = ask_driver(connection, f"SELECT ledger FROM {place}")
+    return from_text(_decoded(rows[0][0])) if len(rows) == 1 else None
+
+
+def _decoded(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _place(schema: str) -> str:
+    return "`" + schema.replace("`", "``") + f"`.{NAME}"
+
+
+def _text(value: str) -> str:
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _is_in(schema: str, place: str = "") -> str:
+    """A condition: else the ledger of ``shop`` would be found when ``Shop`` is meant."""
+    column, name = f"{place}table_schema", _digits(schema)
+    return f"{column} = {name} AND (@@lower_case_table_names OR BINARY {column} = BINARY {name})"
+
+
+def _digits(value: str) -> str:
+    return f"CONVERT(X'{value.encode().hex()}' USING utf8mb4)"

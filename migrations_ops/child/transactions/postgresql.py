@@ -1,0 +1,181 @@
+"""The whole run as one transaction of PostgreSQL, under any env.py.
+
+Alembic itself begins one; what could end it early is an engine in AUTOCOMMIT, an option of
+env.py's, a COMMIT in a revision, or an env.py that swallows an error and commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..destination.statements import watch_commits
+from ..driver import POSTGRESQL, ask, autocommits
+from ..recording.tracing import SQL_TOLD
+from .control import ends_transaction, sets_constraints
+from .indexes import OwnIndexes
+from .row_counts import Written
+from .server import ServerTransactions
+from .timeouts import Patience
+
+# A row that stands there twice, and must not at the commit: whoever commits before we have taken
+# it away, by whatever way, is refused by the server itself, which rolls back.
+_HOLD, _HELD = "migrations_ops_hold", "migrations_ops_held"
+_MAKE = (
+    f"CREATE TEMPORARY TABLE {_HOLD}"
+    f" (held int CONSTRAINT {_HELD} UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
+)
+# A revision that has set another role works with that one until the run's end.
+_SHARE = f"GRANT INSERT, SELECT, DELETE ON pg_temp.{_HOLD} TO PUBLIC"
+_FILL = f"INSERT INTO pg_temp.{_HOLD} VALUES (1), (1)"
+_EMPTY = f"DELETE FROM pg_temp.{_HOLD}"
+_DEFER = f"SET CONSTRAINTS pg_temp.{_HELD} DEFERRED"
+_FIRST = "SELECT pg_current_xact_id()::text"
+_NOW = "SELECT pg_current_xact_id_if_assigned()::text"
+
+
+class PostgreSQLTransactions(ServerTransactions):
+    """Keeps the run's transaction whole, and says so where a revision commits in between."""
+
+    family = POSTGRESQL
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # The run's transaction, by its number.
+        self._transaction: str | None = None
+        self._holds = False
+        self._patience = Patience()
+        self._written = Written()
+        self._indexes = OwnIndexes()
+        self._ledger.keep = self._keep
+
+    def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
+        super().opened(driver, again)
+        watch_commits(driver, lambda: self._commits(driver))
+
+    def command_begins(self, *, changes: bool) -> None:
+        super().command_begins(changes=changes)
+        self._transaction, self._holds = None, False
+
+    def reason(self, error: BaseException) -> str:
+        if _HELD in str(error):
+            return str(self._torn("commits by itself"))
+        return super().reason(error)
+
+    # -- the course of a run --------------------------------------------------------------------
+
+    def _revision_begins(self, context: Any) -> None:
+        self._indexes = OwnIndexes()
+        if self._transaction is None:
+            self._hold(context)
+
+    def _revision_ends(self, context: Any) -> None:
+        [[now]] = self._ask(context, _NOW)
+        if now == self._transaction:
+            return
+        [[ended]] = self._ask(context, f"SELECT pg_xact_status('{self._transaction}')")
+        if ended == "committed":
+            self._tell_wrote()
+            self._tell_committed()
+            raise self._torn("has committed the transaction of the run")
+        raise self._torn("has rolled back the transaction of the run")
+
+    def _run_ends(self, context: Any) -> None:
+        self._let_go(context.connection.connection.dbapi_connection)
+        self._transaction = None
+
+    def _keep(self, context: Any) -> None:
+        """Commit a revision that is whole, as what came before it was: one that fails later takes
+        nothing of it back, and can be tried again by itself."""
+        if context._transaction is None:
+            return
+        self._let_go(context.connection.connection.dbapi_connection)
+        self._transaction = None
+        context._transaction.commit()
+        context._transaction = context.connection.begin()
+
+    def _leaves_block(self, context: Any) -> None:
+        self._patience.end(context.connection.connection.dbapi_connection)
+
+    def _after_block(self, context: Any) -> None:
+        if self.revision is not None:
+            self._hold(context)
+
+    def _begins_again(self, connection: Any) -> None:
+        raise self._torn("has rolled back the transaction of the run")
+
+    def _before_commit(self, connection: Any) -> None:
+        if not self._in_autocommit_block:
+            raise self._torn("was to be committed before it had come to its end")
+        if self._transaction is None:
+            return  # inside of the block, where each statement has been committed already
+        driver = connection.connection.dbapi_connection
+        if self._written.has_rows(driver):
+            self._tell_wrote()
+        self._indexes.commits(driver)
+        self._ledger.note_begun(**self._indexes.told())
+        self._ledger.apart = True
+        self._tell_committed()
+        self._let_go(driver)
+        self._transaction = None
+
+    def _before_statement(self, connection: Any, sql: str) -> None:
+        driver = connection.connection.dbapi_connection
+        if self._in_autocommit_block:
+            if self._indexes.meets(driver, sql):
+                self._ledger.note_begun(**self._indexes.told())
+            self._patience.prepare(driver, sql)
+            self._events.emit("apart", revision=self.revision, sql=sql.strip()[:SQL_TOLD])
+            return
+        ending = ends_transaction(sql, POSTGRESQL)
+        if ending is not None:
+            raise self._torn(f"sends a {ending} of its own")
+        if self._holds and sets_constraints(sql):
+            ask(driver, _EMPTY)
+
+    def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
+        if self._holds and not self._in_autocommit_block and sets_constraints(sql):
+            driver = connection.connection.dbapi_connection
+            ask(driver, _DEFER)
+            ask(driver, _FILL)
+
+    def _has_written(self, connection: Any) -> bool:
+        return self._has_open_rows(connection.connection.dbapi_connection)
+
+    def _has_open_rows(self, driver: Any) -> bool:
+        with suppress(Exception):
+            return not autocommits(driver) and ask(driver, _NOW) != [(None,)]
+        return True
+
+    def _commits(self, driver: Any) -> None:
+        """A connection is told to commit, by its own method."""
+        beside = self.revision is not None and driver is not self._migrating
+        if beside and self.changes and self._has_open_rows(driver):
+            self._tell_wrote()
+            self._tell_committed()
+
+    # -- the hold -------------------------------------------------------------------------------
+
+    def _hold(self, context: Any) -> None:
+        """Note the transaction, and let the server refuse its commit until we let it go."""
+        driver = context.connection.connection.dbapi_connection
+        self._transaction = str(ask(driver, _FIRST)[0][0])
+        self._written.begins(driver, str(context.version_table))
+        ask(driver, f"SAVEPOINT {_HOLD}")
+        try:
+            ask(driver, _MAKE)
+            ask(driver, _SHARE)
+            ask(driver, _FILL)
+            self._holds = True
+        except Exception:
+            # The role may make no temporary tables: what the revision sends through SQLAlchemy
+            # is watched all the same, and the transaction's number tells the rest afterwards.
+            ask(driver, f"ROLLBACK TO SAVEPOINT {_HOLD}")
+            self._holds = False
+        ask(driver, f"RELEASE SAVEPOINT {_HOLD}")
+
+    def _let_go(self, driver: Any) -> None:
+        if self._holds:
+            ask(driver, _EMPTY)
+        self._holds = False

@@ -1,0 +1,284 @@
+"""What the guards of both kinds of server have in common: they follow the revision at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..destination.cross_database import LeadsAway
+from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
+from ..protocol.events import Events
+from ..protocol.instructions import Orders
+from ..recording.ledger import Ledger
+from .cancel import Session, cancel_all
+from .control import only_reads
+from .sqlite import TransactionTorn
+from .step_lock import StepLocked
+
+_PROTECTED = "migrations_ops_protected_on_server"
+
+
+class ServerTransactions:
+    """Follows the connection on which Alembic works, from the first revision to the last.
+
+    :param written_down: waits until somebody else has noted that a part of the run is committed
+        on its own; False if nobody is there any more.
+    """
+
+    family = ""
+
+    def __init__(
+        self,
+        orders: Orders,
+        events: Events,
+        ledger: Ledger,
+        written_down: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._orders = orders
+        self._events = events
+        self._ledger = ledger
+        self._written_down = written_down
+        # Whether the command at work may change the database.
+        self.changes = False
+        # The revision that has begun and not come to its end, also when it failed: an env.py
+        # that swallows the error must not commit the half of it.
+        self.revision: str | None = None
+        # SQLAlchemy's connection to the database on which the run works.
+        self._migrating: Any = None
+        # Those that env.py has made to commit each statement by itself, and that now do not.
+        self._tamed: list[Any] = []
+        self._told: str | None = None
+        self._in_autocommit_block = False
+        self._stopped = False
+        self._sessions: list[Session] = []
+
+    def install(self) -> None:
+        from alembic.runtime.migration import MigrationContext
+        from sqlalchemy import Engine, event
+
+        # Listeners of the class run before those that env.py puts on its own engine.
+        event.listen(Engine, "begin", self._begin)
+        event.listen(Engine, "commit", self._commit)
+        event.listen(Engine, "before_cursor_execute", self._before)
+        event.listen(Engine, "after_cursor_execute", self._after)
+        original_block = MigrationContext.autocommit_block
+
+        @contextmanager
+        def autocommit_block(context: Any) -> Iterator[None]:
+            if not self._is_ours(context):
+                with original_block(context):
+                    yield
+                return
+            self._in_autocommit_block = True
+            try:
+                with original_block(context):
+                    yield
+                    self._leaves_block(context)
+            except BaseException:
+                # A revision may catch it, and go on in the transaction that has begun.
+                self._in_autocommit_block = False
+                with suppress(Exception):
+                    self._after_block(context)
+                raise
+            self._in_autocommit_block = False
+            self._after_block(context)
+
+        MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]
+
+    # -- the course of a run --------------------------------------------------------------------
+
+    def command_begins(self, *, changes: bool) -> None:
+        """Another Alembic command starts in this process."""
+        self.changes, self.revision, self._told = changes, None, None
+        self._migrating = None
+
+    def meets(self, family: str) -> None:
+        """The run is about to work on a database of this kind."""
+
+    def version_applied(self, **told: Any) -> None:
+        """Alembic has moved the version, and is about to commit where it does so each time."""
+
+    def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
+        """A connection to the destination was made; another one is made by ``again``."""
+        self._sessions.append(Session(driver, again))
+
+    def opened_apart(self) -> None:
+        """A connection to the destination was made whose statements, and commits, nobody sees:
+        what a revision does there has to count as done."""
+        if self.revision is not None and self.changes:
+            self._tell_wrote()
+            self._tell_committed()
+
+    def begins(self, revision: str, context: Any) -> None:
+        """A revision is about to begin."""
+        self.revision, self._told = revision, None
+        if self._is_ours(context):
+            self._migrating = context.connection.connection.dbapi_connection
+            self._revision_begins(context)
+
+    def ends(self, context: Any) -> None:
+        """The revision has come to its end, and the version table says so."""
+        if self._is_ours(context):
+            self._revision_ends(context)
+        self.revision = None
+
+    def run_ends(self, context: Any) -> None:
+        """All revisions have come to their end, and the ledger says so."""
+        if not self._is_ours(context):
+            return
+        self._run_ends(context)
+        driver = context.connection.connection.dbapi_connection
+        if driver in self._tamed:
+            # Nobody else may commit: each statement was to be committed by itself.
+            if self._stopped:
+                raise KeyboardInterrupt
+            driver.commit()
+            set_autocommit(driver, True)
+            self._tamed.remove(driver)
+
+    def reason(self, error: BaseException) -> str:
+        """What these guards have to say about an error; empty if it was not theirs."""
+        return str(error) if isinstance(error, TransactionTorn | StepLocked | LeadsAway) else ""
+
+    def stop(self) -> None:
+        """From now on nothing is committed; called from another thread."""
+        self._stopped = True
+        cancel_all(self._sessions)
+
+    # -- what differs ---------------------------------------------------------------------------
+
+    def _revision_begins(self, context: Any) -> None:
+        raise NotImplementedError
+
+    def _revision_ends(self, context: Any) -> None:
+        raise NotImplementedError
+
+    def _run_ends(self, context: Any) -> None:
+        """Nothing, unless somebody has something to undo."""
+
+    def _leaves_block(self, context: Any) -> None:
+        """An autocommit_block() is about to end in order."""
+
+    def _after_block(self, context: Any) -> None:
+        """It has ended, and the next transaction has begun."""
+
+    def _begins_again(self, connection: Any) -> None:
+        """A transaction begins in the middle of a revision, on its own connection."""
+
+    def _before_statement(self, connection: Any, sql: str) -> None:
+        raise NotImplementedError
+
+    def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
+        raise NotImplementedError
+
+    def _before_commit(self, connection: Any) -> None:
+        """Of the connection on which a revision is at work."""
+        raise NotImplementedError
+
+    # -- what SQLAlchemy tells ------------------------------------------------------------------
+
+    def _begin(self, connection: Any) -> None:
+        if self._in_autocommit_block or not self.changes or not self._protects(connection):
+            return
+        driver = connection.connection.dbapi_connection
+        if self.revision is not None:
+            if driver is self._migrating:
+                self._begins_again(connection)
+            return
+        if autocommits(driver):
+            set_autocommit(driver, False)
+            self._tamed.append(driver)
+
+    def _commit(self, connection: Any) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
+        if self.revision is None or not connection.info.get(_PROTECTED):
+            return
+        if connection.connection.dbapi_connection is self._migrating:
+            self._before_commit(connection)
+        elif self.changes and self._has_written(connection):
+            # A second connection of the revision's: it is not ours to hold up.
+            self._tell_wrote()
+            self._tell_committed()
+
+    def _before(
+        self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        if self._stopped:
+            raise KeyboardInterrupt
+        if self.revision is None:
+            return
+        if self._works_on(connection):
+            self._before_statement(connection, sql)
+        elif self.changes and connection.info.get(_PROTECTED) and self._keeps(connection, sql):
+            self._tell_wrote()
+            self._tell_committed()
+
+    def _after(
+        self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        if self.revision is not None and self._works_on(connection):
+            self._after_statement(connection, sql, cursor.rowcount)
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def _is_ours(self, context: Any) -> bool:
+        """Whether a context works on a database of this kind, and changes it."""
+        connection = context.connection
+        return (
+            self.changes
+            and not context.as_sql
+            and connection is not None
+            and family_of(connection.dialect) == self.family
+        )
+
+    def _works_on(self, connection: Any) -> bool:
+        return (
+            self._migrating is not None
+            and connection.connection.dbapi_connection is self._migrating
+        )
+
+    def _protects(self, connection: Any) -> bool:
+        if family_of(connection.dialect) != self.family:
+            return False
+        known = connection.info.get(_PROTECTED)
+        if known is None:
+            destination = self._orders.destination
+            driver = connection.connection.dbapi_connection
+            known = destination is None or identity_of(driver, self.family) == destination
+            connection.info[_PROTECTED] = known
+        return bool(known)
+
+    def _keeps(self, connection: Any, sql: str) -> bool:
+        """Whether another connection of the revision's commits this statement by itself."""
+        return autocommits(connection.connection.dbapi_connection) and not only_reads(
+            sql, self.family
+        )
+
+    def _has_written(self, connection: Any) -> bool:
+        """Whether a connection has written in the transaction that is open."""
+        return True
+
+    def _tell_wrote(self) -> None:
+        """Tell that the revision may have changed rows in what is about to be committed."""
+        self._events.emit("wrote", revision=self.revision)
+
+    def _tell_committed(self) -> None:
+        """Tell once for each revision, and wait until it is noted."""
+        if self._told == self.revision:
+            return
+        self._told = self.revision
+        self._events.emit("committed", revision=self.revision)
+        if not self._written_down():
+            raise KeyboardInterrupt
+
+    def _ask(self, context: Any, sql: str) -> list[tuple[Any, ...]]:
+        return ask(context.connection.connection.dbapi_connection, sql)
+
+    def _torn(self, what: str) -> TransactionTorn:
+        return TransactionTorn(
+            f"revision {self.revision} {what}, so that nothing of the run is kept:"
+            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
+            " or env.py catches an error and goes on, mend that error, which its log may show"
+        )

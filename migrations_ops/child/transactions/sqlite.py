@@ -1,0 +1,303 @@
+"""SQLite made transactional, under any env.py.
+
+Without this, pysqlite leaves DDL outside of transactions: an upgrade that is killed or fails
+leaves half of its tables behind, every rerun fails, and a batch rebuild of a parent table with
+foreign keys on deletes the rows of its children (https://www.sqlite.org/lang_altertable.html,
+section 7, asks for the order kept here: keys off, BEGIN, change, foreign_key_check, COMMIT).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..driver import ask_driver, main_file
+from ..protocol.events import Events
+from ..protocol.instructions import Orders, same_file
+from .unshared import Alone
+
+_PROTECTED = "migrations_ops_protected"
+_BASELINE = "migrations_ops_violations"
+_BEGIN = re.compile(
+    r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE
+)
+_COMMIT = re.compile(r"\s*(COMMIT|END)(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE)
+# sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 does not have yet.
+_LEGACY = -1
+
+# The commands of Alembic that write to the database.
+CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
+
+Violations = Counter[tuple[str, str]]
+
+
+class ForeignKeysBroken(Exception):
+    """The upgrade leaves rows whose parents are gone; its transaction is rolled back."""
+
+
+class TransactionTorn(Exception):
+    """A revision has ended, or wants to end, the transaction that makes the run all or nothing."""
+
+
+class SQLiteTransactions:
+    """One transaction around the whole run, IMMEDIATE where the command changes the database.
+
+    :param may_attach: raises where the file that a statement attaches is not for this run.
+    :param written_down: waits until somebody else has noted that a part of the run is committed
+        on its own; False if nobody is there any more.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        events: Events,
+        may_attach: Callable[[str], None] = lambda file: None,
+        written_down: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._orders = orders
+        self._events = events
+        self._may_attach = may_attach
+        self._written_down = written_down
+        # Whether the command at work may change the database.
+        self.changes = False
+        # The revision that has begun and not come to its end, also when it failed: an env.py
+        # that swallows the error must not commit the half of it.
+        self.revision: str | None = None
+        # What SQLite's own "not authorized" does not say.
+        self._denied = ""
+        self._drivers: list[Any] = []
+        self._migrating: Any = None
+        # None where nobody wants to know, or where the run has been committed in parts.
+        self._alone = Alone(events) if orders.watched else None
+        self._in_autocommit_block = False
+        self._committing = False
+        self._stopped = False
+
+    def install(self) -> None:
+        from alembic.ddl.sqlite import SQLiteImpl
+        from alembic.runtime.migration import MigrationContext
+        from sqlalchemy import Engine, event
+
+        SQLiteImpl.transactional_ddl = True
+        # Listeners of the class run before those that env.py puts on its own engine.
+        event.listen(Engine, "begin", self._begin)
+        event.listen(Engine, "commit", self._commit)
+        event.listen(Engine, "before_cursor_execute", self._before, retval=True)
+        original = MigrationContext.autocommit_block
+
+        @contextmanager
+        def autocommit_block(context: Any) -> Iterator[None]:
+            self._in_autocommit_block = True
+            try:
+                with original(context):
+                    yield
+            finally:
+                self._in_autocommit_block = False
+
+        MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]
+
+    def command_begins(self, *, changes: bool) -> None:
+        """Another Alembic command starts in this process."""
+        self.changes, self.revision, self._denied = changes, None, ""
+
+    def meets(self, family: str) -> None:
+        """The run is about to work on a database of this kind."""
+
+    def version_applied(self, **told: Any) -> None:
+        """Alembic has moved the version."""
+
+    def begins(self, revision: str, context: Any) -> None:
+        """A revision is about to begin."""
+        self.revision = revision
+
+    def ends(self, context: Any) -> None:
+        """The revision has come to its end, and the version table says so."""
+        self.revision = None
+
+    def run_ends(self, context: Any) -> None:
+        """All revisions have come to their end, and the ledger says so."""
+
+    def reason(self, error: BaseException) -> str:
+        """What these guards have to say about an error; empty if it was not theirs."""
+        if isinstance(error, ForeignKeysBroken | TransactionTorn):
+            return str(error)
+        return self._denied if "not authorized" in str(error) else ""
+
+    def stop(self) -> None:
+        """From now on nothing is committed; called from another thread."""
+        self._stopped = True
+        for driver in self._drivers:
+            with suppress(Exception):  # it may be closed by now
+                # Ends a long statement, which a signal cannot. aiosqlite hides its connection.
+                getattr(driver, "_conn", driver).interrupt()
+
+    # -- what SQLAlchemy tells ----------------------------------------------------------------
+
+    def _begin(self, connection: Any) -> None:
+        if not self._protects(connection):
+            return
+        driver = connection.connection.driver_connection
+        if self.revision is not None and not self._in_autocommit_block:
+            # Another connection of the revision's, for which a write finds the file locked; or
+            # the run's own, torn, whose next statement is refused.
+            return
+        self._committing = False
+        if getattr(driver, "autocommit", _LEGACY) != _LEGACY:
+            # Python 3.12's other ways: True makes commit() and rollback() do nothing.
+            driver.autocommit = _LEGACY
+        if driver.in_transaction:
+            if driver.total_changes and self.changes:
+                raise TransactionTorn(
+                    "env.py has written to the database before Alembic began, in a transaction"
+                    " that it has left open: commit that first"
+                )
+            # An empty one, of Python 3.12's autocommit=False or of env.py: ours takes its place.
+            ask_driver(connection, "ROLLBACK")
+        ask_driver(connection, "PRAGMA foreign_keys=OFF")
+        if self._orders.lock_timeout is not None:
+            ask_driver(connection, f"PRAGMA busy_timeout={int(self._orders.lock_timeout * 1000)}")
+        no_transactions = connection.connection.dbapi_connection.isolation_level is None
+        if self._in_autocommit_block and no_transactions:
+            return
+        if not self.changes:
+            if not no_transactions:
+                ask_driver(connection, "BEGIN")
+            return
+        # DEFERRED fails at once when another writer commits between our read and our write.
+        # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
+        ask_driver(connection, "BEGIN IMMEDIATE")
+        self._migrating = driver
+        if self._alone is not None:
+            self._alone.begins(main_file(connection) or "")
+        # What an autocommit_block() has broken counts as new, too.
+        if _BASELINE not in connection.info:
+            connection.info[_BASELINE] = violations(connection)
+
+    def _commit(self, connection: Any) -> None:
+        if not connection.info.get(_PROTECTED):
+            return
+        if self._stopped:
+            raise KeyboardInterrupt
+        driver = connection.connection.driver_connection
+        if self.revision is not None and driver is self._migrating:
+            if not self._in_autocommit_block:
+                raise self._torn("was to be committed before it had come to its end")
+            self._events.emit("committed", revision=self.revision)
+            if not self._written_down():
+                raise KeyboardInterrupt
+        if _BASELINE in connection.info:
+            refuse_new_violations(connection, connection.info[_BASELINE])
+        self._committing = True
+        if self._alone is None or driver is not self._migrating or not driver.in_transaction:
+            return
+        if self._in_autocommit_block:
+            self._alone = None
+        else:
+            self._alone.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
+
+    def _before(
+        self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        if not connection.info.get(_PROTECTED):
+            return sql, parameters
+        if self._stopped:
+            raise KeyboardInterrupt
+        driver = connection.connection.driver_connection
+        if driver.in_transaction and _BEGIN.match(sql):
+            # An env.py that sends its own BEGIN finds the transaction already begun.
+            return "SELECT 1", parameters
+        if driver is self._migrating and not self._in_autocommit_block:
+            if self.revision is not None and not driver.in_transaction:
+                raise self._torn("has rolled back the transaction of the run")
+            if self.revision is None and _COMMIT.match(sql):
+                self._commit(connection)
+        return sql, parameters
+
+    def _torn(self, what: str) -> TransactionTorn:
+        return TransactionTorn(
+            f"revision {self.revision} {what}, so that nothing of the run is kept:"
+            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
+            " or env.py catches an error and goes on, mend that error, which its log may show"
+        )
+
+    # -- what the driver tells ----------------------------------------------------------------
+
+    def _protects(self, connection: Any) -> bool:
+        if connection.dialect.name != "sqlite":
+            return False
+        known = connection.info.get(_PROTECTED)
+        if known is None:
+            file = main_file(connection)
+            known = self._orders.destination is None or same_file(file, self._orders.destination)
+            connection.info[_PROTECTED] = known
+            if known:
+                self._watch(connection)
+        return bool(known)
+
+    def _watch(self, connection: Any) -> None:
+        driver = connection.connection.driver_connection
+        self._drivers.append(driver)
+        if isinstance(driver, sqlite3.Connection):
+            driver.set_authorizer(self._authorize)
+        elif hasattr(driver, "set_authorizer"):  # aiosqlite
+            connection.connection.dbapi_connection.run_async(
+                lambda driver: driver.set_authorizer(self._authorize)
+            )
+        if self._orders.instead is not None:
+            # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
+            ask_driver(connection, "PRAGMA synchronous=OFF")
+
+    def _authorize(
+        self, action: int, first: str | None, _2: str | None, _3: str | None, _4: str | None
+    ) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT" and not self._may_commit():
+            return self._deny(str(self._torn("sends a COMMIT of its own")))
+        if action == sqlite3.SQLITE_ATTACH:
+            if first is None:
+                return self._deny("the name of a file to ATTACH must stand in the statement")
+            try:
+                self._may_attach(first)
+            except Exception as refusal:
+                return self._deny(str(refusal))
+        return sqlite3.SQLITE_OK
+
+    def _may_commit(self) -> bool:
+        if self._stopped:
+            return False
+        return self._committing or self._in_autocommit_block or self.revision is None
+
+    def _deny(self, reason: str) -> int:
+        self._denied = reason
+        print(f"migrations_ops: {reason}", file=sys.stderr, flush=True)
+        return sqlite3.SQLITE_DENY
+
+
+def violations(connection: Any) -> Violations:
+    """How many rows of each child table have no row in the parent table, by (child, parent)."""
+    rows = ask_driver(connection, "PRAGMA foreign_key_check")
+    return Counter((row[0], row[2]) for row in rows)
+
+
+def refuse_new_violations(connection: Any, before: Violations) -> None:
+    """Compare the foreign keys with what they were when the transaction began.
+
+    Violations that were there before do not count, also under a table's new name.
+
+    :raises ForeignKeysBroken: there are more than before; each pair of tables is named.
+    """
+    after = violations(connection)
+    grown = after - before
+    gone = before - after
+    tables = {row[0] for row in ask_driver(connection, "SELECT name FROM sqlite_master")}
+    renamed = sum(count for (child, _), count in gone.items() if child not in tables)
+    if sum(grown.values()) > renamed:
+        named = ", ".join(
+            f"{count} of {child} without their {parent}"
+            for (child, parent), count in sorted(grown.items())
+        )
+        raise ForeignKeysBroken(f"the upgrade would leave rows without their parents: {named}")

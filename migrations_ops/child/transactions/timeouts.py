@@ -1,0 +1,109 @@
+"""Timeouts for what a step asks of a server, on any driver: an application never waits long for us.
+
+A statement that waits for a lock lets everybody queue behind it, so it gives up early, and the
+parent tries again later.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import suppress
+from typing import Any
+
+from ..driver import POSTGRESQL, ask
+from ..protocol.instructions import Orders
+
+# In seconds. MariaDB's 0 means: do not wait for a table's lock at all.
+LOCK = {"postgresql": 0.5, "mariadb": 0.0}
+STATEMENT = 3600.0
+IDLE = 60.0
+# What MariaDB waits for a row unless it is told otherwise, in seconds.
+_PATIENT_ROWS = 50
+# How often, in milliseconds, PostgreSQL looks during a statement whether we are still there.
+CHECK_INTERVAL = 500
+APPLICATION = "migrations_ops"
+# These wait for all older transactions, but nobody waits for them; broken off, an index that was
+# being built stays behind, invalid.
+_PATIENT = re.compile(
+    r"\b(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM|PARTITION\s+\S+)\s+CONCURRENTLY\b"
+    r"|\bREINDEX\s*\([^)]*\bCONCURRENTLY\b",
+    re.IGNORECASE,
+)
+
+
+def set_timeouts(driver: Any, family: str, orders: Orders) -> None:
+    """Set them for the life of a connection, which is outside of any transaction."""
+    lock = LOCK[family] if orders.lock_timeout is None else orders.lock_timeout
+    statement = STATEMENT if orders.statement_timeout is None else orders.statement_timeout
+    idle = IDLE if orders.idle_timeout is None else orders.idle_timeout
+    if family == POSTGRESQL:
+        _set_postgresql(driver, lock, statement, idle)
+    else:
+        _set_mariadb(driver, lock, statement)
+
+
+def _set_postgresql(driver: Any, lock: float, statement: float, idle: float) -> None:
+    settings = {
+        # Its 0 would mean: wait for ever.
+        "lock_timeout": max(1, _milliseconds(lock)),
+        "statement_timeout": _milliseconds(statement),
+        "idle_in_transaction_session_timeout": _milliseconds(idle),
+    }
+    told = [f"set_config('{name}', '{value}', false)" for name, value in settings.items()]
+    told.append(
+        "set_config('application_name', coalesce(nullif(current_setting('application_name'), ''),"
+        f" '{APPLICATION}'), false)"
+    )
+    ask(driver, f"SELECT {', '.join(told)}")
+    driver.commit()  # or the first rollback would undo it
+    with suppress(Exception):  # a server on Windows cannot look
+        name = "client_connection_check_interval"
+        ask(driver, f"SELECT set_config('{name}', '{CHECK_INTERVAL}', false)")
+        driver.commit()
+    driver.rollback()
+
+
+def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
+    rows = _rows(lock)
+    # MySQL waits a second at least, and knows a limit for queries alone.
+    ask(driver, f"SET SESSION lock_wait_timeout = {int(lock)}, innodb_lock_wait_timeout = {rows}")
+    with suppress(Exception):
+        ask(driver, f"SET SESSION max_statement_time = {statement:f}")
+
+
+def wait_for_rows(driver: Any, orders: Orders, *, patient: bool) -> None:
+    """How long a connection to MariaDB waits for a row: as all others there do, or not at all."""
+    lock = LOCK["mariadb"] if orders.lock_timeout is None else orders.lock_timeout
+    usual = f"GREATEST(@@global.innodb_lock_wait_timeout, {_PATIENT_ROWS})"
+    seconds = usual if patient else str(_rows(lock))
+    ask(driver, f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+
+
+def _rows(lock: float) -> int:
+    """Seconds; it knows whole ones alone."""
+    return max(1, math.ceil(lock))
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
+
+
+class Patience:
+    """Lets the statements that work beside everybody else wait for their locks."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, str] = {}
+
+    def prepare(self, driver: Any, sql: str) -> None:
+        """Before a statement of a connection to PostgreSQL that commits each by itself."""
+        if not _PATIENT.search(sql):
+            self.end(driver)
+        elif id(driver) not in self._before:
+            self._before[id(driver)] = str(ask(driver, "SHOW lock_timeout")[0][0])
+            ask(driver, "SET lock_timeout = 0")
+
+    def end(self, driver: Any) -> None:
+        """Back to what was set before."""
+        if id(driver) in self._before:
+            ask(driver, f"SET lock_timeout = '{self._before.pop(id(driver))}'")

@@ -1,0 +1,133 @@
+"""The two ends of a task: what it is given by the command line, and where its results go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.cli.output import json as documents
+from migrations_ops.cli.output import text
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.cli.output.style import Style
+from migrations_ops.journal.marks import find_unfinished
+from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.operations.run import Finished
+from migrations_ops.project.project import Project
+from migrations_ops.system.streams import AS_BYTES, discard
+
+
+class Console:
+    """Progress goes to standard error, results to standard output: as text, or one document."""
+
+    def __init__(self, folder: Path, *, json: bool = False) -> None:
+        self._folder, self._json = folder, json
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character must not end a release. A document stays
+            # valid JSON.
+            if isinstance(stream, TextIOWrapper):
+                document = json and stream is sys.stdout
+                stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
+        self.report = Lines()
+        self.style = Style(sys.stdout)
+        self._shown = False
+
+    def project(self) -> Project:
+        """The project of the tasks file.
+
+        :raises ConfigurationError: the configuration cannot be read.
+        """
+        return Project.read(self._folder)
+
+    def project_as_it_is(self) -> Project:
+        """The project for a task that takes nothing up: what is unfinished is only told.
+
+        :raises ConfigurationError: the configuration cannot be read.
+        """
+        project = self.project()
+        style = self.report.style
+        for unfinished in find_unfinished(project.settings.releases):
+            self.report.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
+        return project
+
+    def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
+        """Show a result: the document where JSON was asked for, else the text."""
+        if self._json and document is not None:
+            self._out(documents.text_of(document))
+        elif not self._json:
+            self._out(as_text if isinstance(as_text, str) else as_text())
+
+    def show_error(self, stopped: OpsError) -> None:
+        """Show why a task ends here: JSON has a document in any case."""
+        if self._json and not self._shown:
+            self._out(documents.text_of(documents.error(stopped)))
+        self.report.say(text.error(stopped, self.report.style))
+
+    def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
+        """Show how a recorded task ended.
+
+        :raises OpsError: it was stopped.
+        """
+        if self._json and document is not None:
+            self._out(documents.text_of(document))
+        elif finished.error is None and as_text and not self._json:
+            self._out(as_text)
+        if finished.error is not None:
+            raise finished.error
+
+    def confirm(self, name: str, action: str, *, yes: bool) -> None:
+        """Ask for the name of a protected environment to be typed.
+
+        :raises Refused: it was not, or there is nobody to ask and no ``--yes``.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise Refused(
+                f"{name} is protected, and nobody can be asked whether to {action}.",
+                untouched="Nothing was changed.",
+                next="Add --yes if that is what you want.",
+            )
+        sys.stderr.write(f"{name} is protected. Type its name to {action}: ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip() != name:
+            raise Refused(f"That was not {name!r}.", untouched="Nothing was changed.")
+
+    def _out(self, line: str) -> None:
+        self._shown = True
+        try:
+            sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            discard(sys.stdout)  # whoever reads has seen enough
+        except OSError as error:
+            # What was to be done is done, and the exit code tells how that went.
+            discard(sys.stdout)
+            self.report.say(f"The result could not be written: {error.strerror}.")
+
+
+def require_text(value: str | None, flag: str, task: str, example: str) -> str:
+    """A flag that has no default.
+
+    :raises ConfigurationError: it was not given.
+    """
+    if not value:
+        raise ConfigurationError(
+            f"{task} needs {flag}.", next=f"Type for instance: invoke {task} {example}"
+        )
+    return value
+
+
+def split_arguments(text_: str) -> Sequence[str]:
+    """A text of several arguments as a shell would split it, the same on every platform.
+
+    :raises ConfigurationError: a quotation mark is missing.
+    """
+    import shlex
+
+    try:
+        return shlex.split(text_)
+    except ValueError as error:
+        raise ConfigurationError(f"--args is not understood: {error}.") from None

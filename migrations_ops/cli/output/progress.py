@@ -1,0 +1,132 @@
+"""Progress while a task works: a line a step, and what it is doing now on a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from typing import TextIO
+
+from migrations_ops.cli.output import text
+from migrations_ops.cli.output.style import Style, padded, shortened, width
+from migrations_ops.model.results import Finding, StepResult
+from migrations_ops.model.text import human_size
+from migrations_ops.system.streams import discard
+
+_NAME = 10
+_ENVIRONMENT = 8
+_REFRESH = 0.1
+_BAR = 20
+_GOOD = frozenset({"done", "verified", "reused", "passed", "proved equal"})
+
+
+class Lines:
+    """Writes to standard error; standard output is for results."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self.style = Style(self._stream)
+        self._now = ("", "")
+        self._phase = ""
+        self._begun = self._shown = 0.0
+        self._findings: list[Finding] = []
+
+    def begin(self, step: str, environment: str) -> None:
+        self._now = (step, environment)
+        self._phase = ""
+        self.progress("")
+
+    def progress(self, what: str, done: int = 0, total: int = 0) -> None:
+        """Show what the step is doing; on a terminal only, and not more often than one sees.
+
+        :param done: so many bytes of the total.
+        """
+        moment = time.monotonic()
+        if not self.style.live:
+            return
+        if what != self._phase:
+            self._phase, self._begun = what, moment
+        elif total and done < total and moment - self._shown < _REFRESH:
+            return
+        self._shown = moment
+        if total:
+            what = f"{what} {progress_bar(done, total, moment - self._begun, self.style)}"
+        step, environment = self._now
+        line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
+        # A line that wraps could not be taken back.
+        room = self._columns() - width(line) - 1
+        self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
+
+    def _columns(self) -> int:
+        """The width of this very stream: standard output may go to a file meanwhile."""
+        try:
+            found = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            found = 0
+        return found or shutil.get_terminal_size().columns
+
+    def end(self, result: StepResult, note: str) -> None:
+        good = result.outcome in _GOOD
+        sign, colour = ("✓", "green") if good else ("✗", "red")
+        clear = "\r\x1b[2K" if self.style.live else ""
+        name = padded(result.name, _NAME)
+        environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
+        seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
+        said = note if good else f"{result.outcome}: {note}" if note else result.outcome
+        mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
+        self._write(f"{clear}{mark}{name} {environment} {seconds}  {said}")
+        for finding in self._findings:
+            self._tell(finding)
+        self._findings, self._now = [], ("", "")
+
+    def finding(self, finding: Finding) -> None:
+        """Told below its step; at once where none is under way."""
+        if self._now == ("", ""):
+            self._tell(finding)
+        else:
+            self._findings.append(finding)
+
+    def _tell(self, finding: Finding) -> None:
+        self._write(f"    {text.finding(finding, self.style)}")
+
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        self._put(f"{line}\n")
+
+    def _put(self, shown: str) -> None:
+        # A terminal that was closed, a pipe that nobody reads: what is at work goes on.
+        try:
+            self._stream.write(shown)
+            self._stream.flush()
+        except OSError:
+            discard(self._stream)
+
+
+def progress_bar(done: int, total: int, seconds: float, style: Style) -> str:
+    """How far it has come, how fast it goes and how long that will take.
+
+    The share comes first: a narrow terminal cuts off the rest.
+    """
+    share = min(1.0, done / total)
+    filled = round(share * _BAR)
+    bar = style.sign("█") * filled + style.sign("░") * (_BAR - filled)
+    parts = [f"{share:4.0%} {bar} {human_size(done)} of {human_size(total)}"]
+    if done and seconds > 0:
+        parts.append(f"{human_size(round(done / seconds))}/s")
+        parts.append(f"{time_left(seconds / share - seconds)} left")
+    return ", ".join(parts)
+
+
+def time_left(seconds: float) -> str:
+    """``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,201 @@
+"""Results as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from migrations_ops.cli.output.style import Style, padded, width
+from migrations_ops.model.errors import OpsError
+from migrations_ops.model.results import Backup, Finding, ReleaseResult, StatusReport, VerifyReport
+from migrations_ops.model.text import counted, human_size
+
+_STATE_COLOURS = {
+    "at head": "green", "behind": "yellow", "empty": "yellow", "missing": "yellow",
+}  # fmt: skip
+_SEVERITY = {"error": ("✗", "red"), "warning": ("⚠", "yellow"), "note": ("●", "dim")}
+
+Paint = Callable[[str, str], str]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, paint: Paint) -> str:
+    """Columns with a header, each as wide as its widest cell.
+
+    :param paint: given a column's title and a cell, returns the cell in its colour.
+    """
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for number, row in enumerate(cells):
+        parts = [padded(cell, widths[column]) for column, cell in enumerate(row)]
+        if number:
+            parts = [paint(title, part) for title, part in zip(header, parts, strict=True)]
+        else:
+            parts = [style.paint(part, "bold") for part in parts]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
+
+
+def status(report: StatusReport, style: Style) -> str:
+    """One row an environment, and what the shell's selector would do."""
+    header = ("environment", "state", "current", "head", "pending", "last backup", "database")
+    rows = [
+        (
+            row.name,
+            row.state + (", dirty" if row.dirty and row.state != "dirty" else ""),
+            ", ".join(row.current) or "-",
+            ", ".join(row.heads) or "-",
+            str(len(row.pending)) if row.pending else "-",
+            row.last_backup or "-",
+            row.database,
+        )
+        for row in report.environments
+    ]
+
+    def paint(title: str, cell: str) -> str:
+        if title == "environment":
+            return style.paint(cell, "bold")
+        if title == "state":
+            return style.paint(cell, _STATE_COLOURS.get(cell.strip(), "red"))
+        return cell
+
+    lines = [table(header, rows, style, paint)]
+    sign = style.paint(style.sign("✗"), "red")
+    lines += [f"{sign} {row.name}: {row.trouble}" for row in report.environments if row.trouble]
+    return "\n".join([*lines, "", selector_line(report, style)])
+
+
+def selector_line(report: StatusReport, style: Style) -> str:
+    """What the shell holds in the selector, and what that does."""
+    selector = report.selector
+    if selector.shell_value is None:
+        return style.paint(f"{selector.name} is not set: {selector.effect}.", "dim")
+    sign = style.paint(style.sign("⚠"), "yellow")
+    return f"{sign} {selector.name}={selector.shell_value} in this shell: {selector.effect}."
+
+
+def backups(found: Sequence[Backup], style: Style) -> str:
+    """The backups, newest last, as ``restore --backup`` takes their names."""
+    if not found:
+        return "There are no backups."
+    header = ("environment", "backup", "taken", "revision", "size", "note")
+    rows = [
+        (
+            backup.environment,
+            backup.name,
+            backup.taken,
+            ", ".join(backup.revisions) or "base",
+            human_size(backup.size),
+            "; ".join(filter(None, (backup.note, backup.doubt))),
+        )
+        for backup in found
+    ]
+    return table(header, rows, style, lambda title, cell: cell)
+
+
+def finding(found: Finding, style: Style) -> str:
+    """One finding with its code, by which it can be allowed."""
+    sign, colour = _SEVERITY[found.severity]
+    code = style.paint(f"[{found.code}]", "dim")
+    return f"{style.paint(style.sign(sign), colour)} {found.message} {code}"
+
+
+def verified(report: VerifyReport, style: Style) -> str:
+    """What verify found, a line each."""
+    current = ", ".join(report.current) or "no revision"
+    if report.passed:
+        sign = style.paint(style.sign("✓"), "green")
+        warnings = sum(each.severity == "warning" for each in report.findings)
+        rest = f"with {counted(warnings, 'warning')}" if warnings else "sound"
+        return f"{sign} {report.environment} is verified: {current}, {rest}."
+    sign = style.paint(style.sign("✗"), "red")
+    return f"{sign} {report.environment} does not pass: it stands at {current}."
+
+
+def released(result: ReleaseResult, style: Style) -> str:
+    """How a release ended, in a line."""
+    name, to = result.environment, ", ".join(result.to)
+    if result.outcome == "nothing to do":
+        if not to:
+            return "Nothing to do: there are no revisions yet."
+        return f"Nothing to do: every environment has reached {to}."
+    if result.outcome == "released":
+        seconds = sum(step.seconds for step in result.steps)
+        sign = style.paint(style.sign("✓"), "green", "bold")
+        return f"{sign} Released {name} to {to} in {seconds:.1f} s (record {result.id})."
+    return f"{result.outcome} (record {result.id})"
+
+
+def records(documents: Sequence[Mapping[str, Any]], style: Style) -> str:
+    """Past releases, newest last, as ``releases --show`` takes their IDs."""
+    if not documents:
+        return "There are no releases yet."
+    header = ("release", "task", "environment", "from", "to", "outcome")
+    rows = [
+        (
+            str(each["id"]),
+            str(each["task"]),
+            str(each["environment"]),
+            ", ".join(each["from"]) or "-",
+            ", ".join(each["to"]) or "-",
+            str(each["outcome"] or "unfinished"),
+        )
+        for each in documents
+    ]
+    return table(header, rows, style, lambda title, cell: cell)
+
+
+def record(document: Mapping[str, Any], style: Style) -> str:
+    """One release whole: each step, what was found, and what stopped it."""
+    lines = [
+        f"{document['task']} of {document['environment']}: {document['outcome'] or 'unfinished'}",
+        f"from {', '.join(document['from']) or '-'} to {', '.join(document['to']) or '-'}",
+        "",
+    ]
+    header = ("step", "environment", "started", "seconds", "exit", "outcome", "revisions")
+    rows = [
+        (
+            str(step["name"]),
+            str(step["environment"]),
+            str(step["started"]),
+            f"{step['seconds']:.2f}",
+            str(step["exit"]),
+            str(step["outcome"]),
+            str(len(step["revisions"]) or "-"),
+        )
+        for step in document["steps"]
+    ]
+    lines.append(table(header, rows, style, lambda title, cell: cell))
+    lines += [f"backup {name}" for name in document["backups"]]
+    lines += [finding(Finding(**each), style) for each in document["findings"]]
+    if "error" in document:
+        told = {key: value for key, value in document["error"].items() if key != "exit"}
+        lines += ["", error(OpsError(**told), style)]
+    return "\n".join(lines)
+
+
+def error(stopped: OpsError, style: Style) -> str:
+    """What happened, what is untouched, what to type next."""
+    sign = style.paint(style.sign("✗"), "red", "bold")
+    lines = [f"{sign} {style.paint(stopped.what, 'bold')}"]
+    lines += [f"  {part}" for part in (stopped.untouched, stopped.next) if part]
+    return "\n".join(lines)
+
+
+def history(
+    revisions: Sequence[tuple[str, str, str]], marks: Mapping[str, Sequence[str]], style: Style
+) -> str:
+    """Revisions, newest first, with the environments that stand at each.
+
+    :param revisions: (id, parents, message) of each.
+    """
+    lines = []
+    for name, parents, message in revisions:
+        here = marks.get(name, ())
+        sign = style.paint(style.sign("●"), "green") if here else " "
+        label = f"  {style.paint(', '.join(here), 'green', 'bold')}" if here else ""
+        parent = style.paint(f"({parents or 'base'})", "dim")
+        lines.append(f"{sign} {style.paint(name, 'cyan')} {parent} {message}{label}")
+    if "" in marks:
+        lines.append(f"{style.sign('●')} base  {', '.join(marks[''])}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""release-migration, and the upgrade of one environment."""
+
+from __future__ import annotations
+
+import sys
+
+from migrations_ops.cli.console import Console
+from migrations_ops.cli.output import text
+from migrations_ops.cli.planning import plan_upgrade, show_planned
+from migrations_ops.journal.record import result_document
+from migrations_ops.model.codes import require_known_codes
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.results import Rehearsed
+from migrations_ops.model.text import counted
+from migrations_ops.operations.manual.alembic_command import write_sql
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.state import Standing, read_status
+from migrations_ops.operations.tasks import release_all, upgrade_environment
+
+
+def show_release(
+    here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool, resume: bool = False
+) -> None:
+    """Release, and show the status of all at the end."""
+    require_known_codes(allow)
+    project = here.project()
+    wish = Wish(to, None if yes else _ask, resume)
+    finished = release_all(project, wish, here.report, allow)
+    idle = resume and not finished.result.steps
+    resumed = "Nothing to do: nothing was broken off."
+    lines = [resumed if idle else text.released(finished.result, here.style)]
+    if finished.result.outcome == "released":
+        report = read_status(project, list(project.settings.path))
+        lines += ["", text.status(report, here.style)]
+    document = result_document(finished.result)
+    here.finish(finished, "\n".join(lines), document)
+
+
+def show_upgrade(
+    here: Console,
+    name: str,
+    to: str | None,
+    allow: tuple[str, ...],
+    *,
+    yes: bool,
+    dry: bool,
+) -> None:
+    """Upgrade one environment."""
+    require_known_codes(allow)
+    project = here.project()
+    environment = project.settings.environment(name)
+    wish = Wish(to, None if yes else _ask)
+    if dry:
+        show_planned(here, project, [plan_upgrade(project, environment, to)])
+        return
+    finished = upgrade_environment(project, environment, wish, here.report, allow)
+    reached = ", ".join(finished.result.to)
+    line = (
+        f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."
+        if finished.result.outcome == "nothing to do"
+        else f"{name} is at {reached} (record {finished.result.id})."
+    )
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_sql(here: Console, name: str, to: str | None) -> None:
+    """Print the SQL of what is pending."""
+    project = here.project_as_it_is()
+    environment = project.settings.environment(name)
+    finished, sql = write_sql(project, environment, to, here.report)
+    nothing = f"-- Nothing is pending for {name}.\n"
+    result = finished.result
+    document = {"environment": name, "from": result.from_, "to": result.to, "sql": sql}
+    here.finish(finished, sql or nothing, None if finished.error else document)
+
+
+def show_plan(here: Console, to: str | None) -> None:
+    """Show the steps that a release would run."""
+    project = here.project_as_it_is()
+    path = project.settings.path
+    show_planned(here, project, [plan_upgrade(project, each, to) for each in path])
+
+
+def _ask(standing: Standing, rehearsed: Rehearsed) -> bool:
+    """Ask before an environment that is configured to ask.
+
+    :raises Refused: there is nobody to ask.
+    """
+    pending, name = counted(len(standing.pending), "revision"), standing.environment.name
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"{name} is configured to ask before an upgrade, and nobody can be asked.",
+            untouched=f"{name} was not touched.",
+            next="Add --yes if that is what you want.",
+        )
+    sys.stderr.write(f"The rehearsal passed. Upgrade {name} by {pending}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")

@@ -1,0 +1,166 @@
+"""New revisions, and the tasks that move a database by hand."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from migrations_ops.cli.console import Console, require_text, split_arguments
+from migrations_ops.cli.planning import Planned, argv_of, show_planned
+from migrations_ops.journal.record import result_document
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.operations.manual.alembic_command import (
+    changes_database,
+    create_revision,
+    revision_arguments,
+    run_alembic,
+)
+from migrations_ops.operations.manual.downgrade import downgrade_environment, stamp_environment
+from migrations_ops.operations.manual.resolve import resolve_environment
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.tasks import adopt_environment
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+
+
+def show_revision(
+    here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool, dry: bool
+) -> None:
+    """Write a revision file."""
+    said = require_text(message, "--message", "revision", '--message "add a due date"')
+    project = here.project_as_it_is()
+    first = project.settings.path[0]
+    if dry:
+        arguments = revision_arguments(said, rev_id, autogenerate=autogenerate)
+        _show_steps(here, project, first, ("revision", arguments))
+        return
+    finished, new, operations = create_revision(
+        project, said, here.report, autogenerate=autogenerate, rev_id=rev_id
+    )
+    lines = []
+    if new is not None:
+        lines.append(_shown(new.path))
+        lines += [f"  {operation}" for operation in operations]
+        if autogenerate and not operations:
+            lines.append("  nothing was detected: the models and the database agree")
+    document = {
+        "environment": first.name,
+        "revision": new.revision if new else None,
+        "file": str(new.path) if new else None,
+        "operations": operations,
+    }
+    here.finish(finished, "\n".join(lines), None if finished.error else document)
+
+
+def _shown(file: Path) -> str:
+    """A file's name, short where that is possible: not on another drive of Windows."""
+    with suppress(ValueError):
+        return os.path.relpath(file)
+    return str(file)
+
+
+def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
+    """Take revisions back."""
+    name = require_text(env, "--env", "downgrade", "--env dev --to -1")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("downgrade", ["downgrade", to]))
+        return
+    if environment.protected:
+        here.confirm(name, f"downgrade it to {to}", yes=yes)
+    _end(here, name, downgrade_environment(project, environment, to, here.report))
+
+
+def show_stamp(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
+    """Write a revision into the version table."""
+    name = require_text(env, "--env", "stamp", "--env dev --to head")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        steps = [("compare", ["upgrade", to]), ("back up", []), ("stamp", ["stamp", to])]
+        _show_steps(here, project, environment, *steps)
+        return
+    if environment.protected:
+        here.confirm(name, f"stamp it with {to}", yes=yes)
+    _end(here, name, stamp_environment(project, environment, to, here.report))
+
+
+def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
+    """Give a copied database its new identity."""
+    name = require_text(env, "--env", "adopt", "--env dev")
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("adopt", []))
+        return
+    if environment.protected:
+        here.confirm(name, "give it a new identity", yes=yes)
+    finished = adopt_environment(project, environment, here.report)
+    line = f"{name} knows from now on that it is {name} (record {finished.result.id})."
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: {name} knows already that it is {name}."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_resolve(
+    here: Console, env: str | None, *, applied: bool, rolled_back: bool, dry: bool
+) -> None:
+    """Clear a dirty state after a repair by hand."""
+    name = require_text(env, "--env", "resolve", "--env dev --rolled-back")
+    if applied == rolled_back:
+        raise ConfigurationError(
+            "resolve wants to know how it was repaired: --applied or --rolled-back.",
+            untouched="Nothing was changed.",
+            next=f"If the whole revision is there now: invoke resolve --env {name} --applied; if"
+            f" nothing of it is: invoke resolve --env {name} --rolled-back",
+        )
+    project = here.project()
+    environment = project.settings.environment(name)
+    if dry:
+        _show_steps(here, project, environment, ("back up", []), ("resolve", []))
+        return
+    finished = resolve_environment(project, environment, here.report, applied=applied)
+    line = f"{name} is whole again (record {finished.result.id}); see: invoke verify --env {name}"
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: no revision is half applied in {name}."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def _end(here: Console, name: str, finished: Finished) -> None:
+    reached = ", ".join(finished.result.to) or "base"
+    if finished.result.outcome == "nothing to do":
+        line = f"Nothing to do: {name} stands there already."
+    else:
+        line = f"{name} is at {reached} (record {finished.result.id})."
+    here.finish(finished, line, result_document(finished.result))
+
+
+def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool, dry: bool) -> None:
+    """Run an Alembic command and print what it prints."""
+    example = '--env dev --args "history -v"'
+    name = require_text(env, "--env", "alembic", example)
+    arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
+    project = here.project()
+    environment = project.settings.environment(name)
+    changes = changes_database(arguments)
+    if dry:
+        backup = [("back up", list[str]())] if changes else []
+        _show_steps(here, project, environment, *backup, ("alembic", arguments))
+        return
+    if environment.protected and changes:
+        here.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
+    finished, printed = run_alembic(project, environment, arguments, here.report)
+    here.finish(finished, printed)
+
+
+def _show_steps(
+    here: Console, project: Project, environment: Environment, *steps: tuple[str, list[str]]
+) -> None:
+    """What would run, each step with its arguments for Alembic."""
+    told = [
+        (name, argv_of(project, environment, [arguments]) if arguments else ())
+        for name, arguments in steps
+    ]
+    show_planned(here, project, [Planned(environment, steps=tuple(told))])

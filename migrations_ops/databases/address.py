@@ -1,0 +1,157 @@
+"""The URL of a database server, taken apart as SQLAlchemy does, without importing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from migrations_ops.model.errors import ConfigurationError
+
+# As in sqlalchemy.engine.url: a password may hold anything but "@".
+_URL = re.compile(
+    r"(?P<dialect>\w+)(?:\+(?P<driver>\w+))?://"
+    r"(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?:\[(?P<ipv6>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>\d*))?"
+    r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+# What the query of a URL may say in place of the parts before it; SQLAlchemy lets it win.
+_IN_QUERY = {"host": "host", "port": "port", "user": "user", "password": "password",
+             "dbname": "database", "database": "database"}  # fmt: skip
+# What else in a query says where to go.
+_ROUTES = frozenset({"hostaddr", "service", "unix_socket"})
+
+_PORTS = {"postgresql": 5432, "mariadb": 3306, "mysql": 3306}
+_HERE = frozenset({"", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server's database is, and as whom to log in there.
+
+    ``dialect`` and ``driver`` are SQLAlchemy's words; ``options`` is the query of the URL.
+    """
+
+    dialect: str
+    driver: str = ""
+    host: str = ""
+    port: int | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    database: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """:raises ConfigurationError: it is no such URL, or names no database."""
+        found = _URL.fullmatch(url.strip())
+        if found is None or _is_torn(found):
+            raise _unreadable(url, "cannot be read")
+        options = _options(found["query"] or "")
+        told = {part: options[key] for key, part in _IN_QUERY.items() if key in options}
+        port = told.get("port", found["port"] or "")
+        made = cls(
+            dialect=found["dialect"],
+            driver=found["driver"] or "",
+            host=told.get("host", found["ipv6"] or found["host"] or ""),
+            # Several hosts have several ports; those stay among the options.
+            port=int(port) if port.isdecimal() else None,
+            user=told.get("user", unquote(found["user"] or "")),
+            password=told.get("password", unquote(found["password"] or "")),
+            database=told.get("database", unquote(found["database"] or "")),
+            options=options,
+        )
+        if not made.database:
+            raise _unreadable(url, "names no database")
+        if any("\0" in part for part in (made.host, made.user, made.password, made.database)):
+            # The libraries of the drivers end a text there.
+            raise _unreadable(url, "holds the character %00")
+        return made
+
+    def of_database(self, name: str) -> Address:
+        """Another database of the same server."""
+        return replace(self, database=name)
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """Host, port and database, the same for each way in which they can be written."""
+        host = self.host if "/" in self.host else self.host.lower()
+        host = "localhost" if host in _HERE else host
+        return host, self.port or _PORTS[self.dialect], self.database
+
+    @property
+    def label(self) -> str:
+        """The database in words, without the password and the options."""
+        user = f"{self.user}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host or "/" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.dialect}://{user}{host}{port}/{self.database}"
+
+
+def _is_torn(found: re.Match[str]) -> bool:
+    """Whether a sign that was not written as %XX has put a part of the password elsewhere."""
+    database = found["database"] or ""
+    _, _, after = database.partition(":")
+    # Of `user:a@b/c@host/name` the password would end at the first one.
+    is_second = found["password"] is not None and "@" in database
+    return is_second or "@" in (found["host"] or "") or "@" in after
+
+
+def _unreadable(url: str, why: str) -> ConfigurationError:
+    # Never the URL itself: nobody can tell which part of it is the password.
+    return ConfigurationError(
+        f"The {url.strip().partition(':')[0]} URL {why}.",
+        next="Write DIALECT://USER:PASSWORD@HOST:PORT/DATABASE; special characters of the"
+        " password as %XX.",
+    )
+
+
+def _options(query: str) -> dict[str, str]:
+    """The query; hosts that are told one by one, as in ``host=a:1&host=b:2``, become lists."""
+    pairs = parse_qsl(query)
+    options = dict(pairs)
+    hosts = [value for key, value in pairs if key == "host"]
+    if len(hosts) > 1:
+        options["host"] = ",".join(host.partition(":")[0] for host in hosts)
+        options["port"] = ",".join(host.partition(":")[2] for host in hosts)
+    elif re.fullmatch(r"[A-Za-z0-9.-]+:\d+", options.get("host", "")) and "port" not in options:
+        options["host"], _, options["port"] = options["host"].partition(":")
+    return options
+
+
+def redirected(url: str, parts: Mapping[str, Any]) -> str:
+    """A URL that leads to another database, with its own driver and options.
+
+    :param parts: what of ``host``, ``port``, ``user``, ``password`` and ``database`` differs.
+    """
+    found = _URL.fullmatch(url.strip())
+    assert found is not None, "only the URLs of servers are redirected"
+    driver = f"+{found['driver']}" if found["driver"] else ""
+    user = quote(parts["user"], safe="") if "user" in parts else found["user"] or ""
+    password = quote(parts["password"], safe="") if "password" in parts else found["password"]
+    host = str(parts.get("host", found["ipv6"] or found["host"] or ""))
+    port = parts.get("port", found["port"])
+    database = quote(parts["database"], safe="") if "database" in parts else found["database"]
+    secret = "" if password is None else f":{password}"
+    login = f"{user}{secret}@" if user or secret else ""
+    options = _without_parts(found["query"] or "", parts)
+    if "/" in host:
+        # The folder of a socket, which has no other place in a URL.
+        host, options = "", [*options, ("host", host)]
+    place = f"[{host}]" if ":" in host else host
+    query = f"?{urlencode(options)}" if options else ""
+    port_text = f":{port}" if port else ""
+    return f"{found['dialect']}{driver}://{login}{place}{port_text}/{database or ''}{query}"
+
+
+def _without_parts(query: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The query without what would win over these parts."""
+    routes = _ROUTES if "host" in parts or "port" in parts else frozenset()
+    return [
+        (key, value)
+        for key, value in parse_qsl(query)
+        if _IN_QUERY.get(key) not in parts and key not in routes
+    ]

@@ -1,0 +1,82 @@
+"""What a ledger holds, whatever the engine: a list of runs, as JSON."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from migrations_ops.child.protocol.ledger import Run
+from migrations_ops.model.results import BuiltIndex, Ledger, MadeIndexes
+from migrations_ops.system.files import now
+
+
+def ledger_of(runs: list[Run]) -> Ledger:
+    """What follows from the runs; an empty ledger where somebody has written into them."""
+    try:
+        return _ledger_of(runs)
+    except (KeyError, TypeError):
+        return Ledger()
+
+
+def _ledger_of(runs: list[Run]) -> Ledger:
+    environment, identity = "", ""
+    ran: dict[str, str | None] = {}
+    stamped: set[str] = set()
+    begun: dict[str, str] = {}
+    invalid: frozenset[int] | None = None
+    made: MadeIndexes | None = None
+    for run in runs:
+        event = run.get("event")
+        if event == "identity":
+            environment, identity = str(run.get("environment", "")), str(run.get("identity", ""))
+        for each in run.get("revisions", ()):
+            name = each["revision"]
+            begun.pop(name, None)
+            if not begun:
+                invalid = invalid if event == "begun" else None
+                made = made if event == "begun" else None
+            if event == "begun":
+                begun[name] = str(run.get("direction", "upgrade"))
+                there = frozenset(run["invalid"]) if "invalid" in run else None
+                # What an attempt has left is none of those that were there before it.
+                invalid = there if invalid is None or there is None else invalid & there
+                told = _made(run)
+                made = told if made is None or told is None else made.joined(told)
+                continue
+            if event == "resolved":
+                continue
+            ran.pop(name, None)
+            stamped.discard(name)
+            if event == "upgrade":
+                ran[name] = each["source_hash"]
+            elif event == "stamp":
+                stamped.add(name)
+    if not begun:
+        invalid, made = None, None
+    return Ledger(environment, identity, ran, frozenset(stamped), begun, invalid, made)
+
+
+def _made(run: Run) -> MadeIndexes | None:
+    if "built" not in run:
+        return None
+    built = tuple(
+        BuiltIndex(int(each["table"]), str(each.get("index", "")), bool(each.get("again")))
+        for each in run["built"]
+    )
+    return MadeIndexes(built, bool(run.get("unseen")))
+
+
+def extended(
+    before: list[Run] | None, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+) -> list[Run]:
+    """These runs and one more; an identity comes first where there is none.
+
+    :param adopt: add a new identity in any case, as that environment's.
+    """
+    added: list[Run] = [] if run is None else [dict(run)]
+    if adopt or not before:
+        identity = {"event": "identity", "identity": secrets.token_hex(16), "started": now()}
+        added.insert(0, identity)
+    facts = {"outcome": "done", "environment": environment}
+    return [*(before or []), *(facts | each for each in added)]

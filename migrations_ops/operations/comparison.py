@@ -1,0 +1,104 @@
+"""Compares a database with the backup from before an upgrade, and judges what is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.losses import find_losses, without_allowed
+from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
+from migrations_ops.backups.store import Shelf
+from migrations_ops.databases import Database
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.model.results import Backup, Finding, Fingerprint
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import Standing
+from migrations_ops.revisions.source import Sayings
+from migrations_ops.steps.step import CommandRun
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """What an upgrade did to a database, or to a copy of it, beside what its revisions said."""
+
+    work: Work
+    standing: Standing
+    backup: Backup
+
+    def find(
+        self,
+        database: Database,
+        run: CommandRun,
+        before: Fingerprint,
+        after: Fingerprint,
+        *,
+        rows: bool = True,
+        orphans: bool,
+    ) -> list[Finding]:
+        """What vanished or changed and, where no revision says so, is an error.
+
+        :param database: what was upgraded.
+        :param run: how, with what its revisions said.
+        :param rows: whether to compare the rows.
+        :param orphans: whether to count the rows without their parents.
+        """
+        name = self.standing.environment.name
+        syntax = self.standing.database.syntax
+        said = Said.by(self._told(run), before.schema, after.schema, syntax)
+        report = self.work.record.report
+
+        def progress(done: int, total: int) -> None:
+            report.progress("comparing rows", done, total)
+
+        pairs = surviving(before, after, said) if rows else []
+        change = database.compare_content(Path(self.backup.file), pairs, progress, orphans=orphans)
+        changes = find_changes(change, said, name)
+        if not rows:
+            return changes
+        return find_losses(before, after, said, name, rows_gone(change, said)) + changes
+
+    def _told(self, run: CommandRun) -> list[dict[str, Any]]:
+        if run.commands:
+            # Nobody listened inside of the project's own commands.
+            return Sayings.of(self.standing.pending).told
+        return run.told
+
+
+@dataclass
+class Witness:
+    """Compares the rows of a real database after its upgrade, if nobody else has written to it.
+
+    Where others write, a row that is gone may be one that they deleted. ``unsure`` tells that
+    somebody may have, from the backup on until the rows were compared.
+    """
+
+    comparing: Comparing
+    unsure: bool = False
+
+    def find(self, run: CommandRun, *, orphans: bool) -> list[Finding]:
+        """What the rehearsal would have stopped, and it did not show there.
+
+        The child tells between which stamps of the content it held the database for itself. The
+        first must be that of the backup, and the last hold until all is compared.
+        """
+        comparing, standing = self.comparing, self.comparing.standing
+        environment, database = standing.environment, standing.database
+        shelf = Shelf.of(comparing.work.project.settings, environment)
+        since, until = run.alone[0] if len(run.alone) == 1 else (None, None)
+        self.unsure = since is None or since != shelf.source(comparing.backup)
+        if self.unsure and not orphans:
+            return []
+        before = shelf.fingerprint(comparing.backup)
+        try:
+            after = database.fingerprint(environment.version_table)
+            rows = not self.unsure
+            found = comparing.find(database, run, before, after, rows=rows, orphans=orphans)
+        except StepFailed:
+            self.unsure = True  # somebody holds it locked
+            return []
+        if not self.unsure and until != database.stamp_of_content():
+            self.unsure, found = True, []
+        found = without_allowed(found, comparing.work.allowed(environment))
+        return [finding for finding in found if finding.severity == "error"]

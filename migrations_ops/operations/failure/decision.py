@@ -1,0 +1,162 @@
+"""After a failure: the database is as it was, or is put back, or a person is told what to do."""
+
+from __future__ import annotations
+
+import time
+
+from migrations_ops.backups.store import Shelf
+from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
+from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.operations.failure.half_applied import (
+    begun_and_not_ended,
+    is_served,
+    rolled_back,
+    settle_half_applied,
+    settle_served,
+    stays_upgraded,
+)
+from migrations_ops.operations.restore import restore_and_prove
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import Place, Standing
+from migrations_ops.steps.step import CommandRun
+
+# How often, in seconds, a server that does not answer is asked again.
+_AGAIN = 0.2
+
+
+def settle(
+    work: Work,
+    standing: Standing,
+    backup: Backup | None,
+    reason: str,
+    *,
+    force: bool = False,
+    run: CommandRun | None = None,
+    upgraded: bool = False,
+    whole: bool = False,
+) -> str:
+    """After a failure: prove that the database is as it was, or put it back.
+
+    Rows are not compared unless something else changed: an application may write meanwhile.
+
+    :param force: the upgrade, or part of it, was committed and must go: put the backup back in
+        any case.
+    :param run: how it ended, if somebody knows.
+    :param upgraded: it came to its end, and what it led to must not stay.
+    :param whole: what was committed are whole revisions alone.
+    :returns: a sentence that says how the database is now.
+    :raises NeedsAPerson: it could not be put back.
+    """
+    environment, database = standing.environment, standing.database
+    silent = _await_server(work, standing)
+    if silent:
+        nothing = database.is_transactional and not (force or upgraded)
+        raise _unanswered(standing, backup, reason, silent, nothing=nothing)
+    if backup is None:
+        return _settle_new(standing)
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    try:
+        half = begun_and_not_ended(standing, run)
+        if not upgraded and (half or whole or not database.is_transactional):
+            return settle_half_applied(work, standing, backup, reason, run)
+        if _was_rolled_back(standing, before, may_be_there=force or upgraded):
+            return rolled_back(standing, before)
+        if upgraded and is_served(environment, database):
+            raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
+        if is_served(environment, database):
+            return settle_served(work, standing, backup, reason, before, run)
+        kept = restore_and_prove(work, environment, backup)
+    except NeedsAPerson:
+        raise
+    except (OpsError, OSError, KeyboardInterrupt) as error:
+        raise _not_put_back(standing, backup, reason, error) from error
+    return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
+
+
+def _was_rolled_back(standing: Standing, before: Fingerprint, *, may_be_there: bool) -> bool:
+    """Whether nothing of the upgrade is there, whatever others have changed meanwhile.
+
+    :param may_be_there: whether something was committed, or was about to be.
+    """
+    if may_be_there:
+        return False
+    if standing.database.folder is not None:
+        return structure_is(standing, before)
+    # The version goes with the transaction. Where it has moved, the upgrade was committed before
+    # it failed, at the end of env.py for instance.
+    look = standing.database.look(standing.environment.version_table)
+    return not look.trouble and look.revisions == before.revisions
+
+
+def _unanswered(
+    standing: Standing, backup: Backup | None, reason: str, silent: str, *, nothing: bool
+) -> OpsError:
+    """:param nothing: whether nothing of it can have been committed."""
+    name, label = standing.environment.name, standing.database.label
+    what = f"{reason[:1].upper()}{reason[1:]}, and its server does not answer: {silent}."
+    if nothing:
+        return StepFailed(
+            what,
+            untouched=f"Nothing of it was committed, so that {name} ({label}) is as it was when the"
+            " server is there again.",
+            next="Start the server, and type the same again: it looks before it begins.",
+        )
+    return NeedsAPerson(
+        what,
+        untouched=f"Its content before is safe in {backup.name}." if backup else "",
+        next="Start the server, and see how it stands there: invoke status-all; then type the same"
+        " again.",
+    )
+
+
+def _not_put_back(
+    standing: Standing, backup: Backup, reason: str, error: BaseException
+) -> NeedsAPerson:
+    name, label = standing.environment.name, standing.database.label
+    return NeedsAPerson(
+        f"{reason[:1].upper()}{reason[1:]}, and {name} ({label}) could not be put back: {error}",
+        untouched=f"Its content before is safe in {backup.name}.",
+        next=f"Type: {Shelf.restore_command(name, backup.name)}",
+    )
+
+
+def _await_server(work: Work, standing: Standing) -> str:
+    """Why a database still cannot be looked at after a while; empty where it can be.
+
+    A server of which one process was killed starts anew by itself.
+    """
+    if standing.database.folder is not None:
+        return ""
+    until = time.monotonic() + work.project.settings.wait
+    while True:
+        trouble = standing.database.look(standing.environment.version_table).trouble
+        if not trouble or time.monotonic() >= until:
+            return trouble
+        time.sleep(_AGAIN)
+
+
+def _settle_new(standing: Standing) -> str:
+    """Take away what the failed upgrade of a new database left, if nothing is in it."""
+    environment, database = standing.environment, standing.database
+    look = database.look(environment.version_table)
+    if not look.exists or (not look.tables and not look.revisions and not look.trouble):
+        database.remove()
+        # What holds more than tables, functions for example, is not removed.
+        look = database.look(environment.version_table)
+    if not look.exists:
+        return f"{environment.name} does not exist, as before."
+    raise NeedsAPerson(
+        f"The upgrade of {environment.name} failed, and what it began to create is in"
+        f" {database.label}.",
+        untouched="There was no database before, so that there is no backup.",
+        next=f"If nothing in {database.label} is needed, delete it and try again.",
+    )
+
+
+def structure_is(standing: Place, before: Fingerprint) -> bool:
+    """Whether revision and schema of a database are these; its rows may have changed."""
+    if not standing.database.look(standing.environment.version_table).exists:
+        return before == Fingerprint((), {}, {})
+    now = standing.database.fingerprint(standing.environment.version_table)
+    return now.structure_equals(before)

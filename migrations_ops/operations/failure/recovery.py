@@ -1,0 +1,313 @@
+"""What an earlier task left when it was killed: looked at, finished or undone, and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Any
+
+from migrations_ops.analysis.schema_diff import differences, in_brief
+from migrations_ops.backups import naming as partial_files
+from migrations_ops.backups.store import Shelf
+from migrations_ops.journal.evidence import Evidence
+from migrations_ops.journal.marks import (
+    RECORD,
+    Unfinished,
+    find_unfinished,
+    forget,
+    require_readable_records,
+    sweep,
+)
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.results import Backup, Finding
+from migrations_ops.operations.failure.decision import structure_is
+from migrations_ops.operations.failure.half_applied import (
+    is_served,
+    note_resolved,
+    settle_unseen,
+    stays_upgraded,
+)
+from migrations_ops.operations.restore import restore_and_prove
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import locate, require_readable, stand
+from migrations_ops.operations.verification import first_error, verify
+from migrations_ops.project.environments import Environment
+from migrations_ops.system.files import write_whole
+
+# The steps after which an environment is looked at: it was changed, or was about to be.
+_TOUCHING = frozenset(
+    {"back up", "rehearse", "upgrade", "verify", "downgrade", "stamp", "alembic", "restore"}
+)
+
+
+def recover(work: Work, environments: list[Environment]) -> bool:
+    """Take up what was broken off in these environments, whose locks must be held.
+
+    What the engine rolled back by itself needs nothing. An environment that was upgraded, but
+    not verified any more, is verified now, and put back if it does not pass.
+
+    :returns: whether there was anything.
+    :raises Refused: a database, or the record of what was broken off, cannot be looked at now.
+    :raises StepFailed: it did not pass, and was restored.
+    :raises NeedsAPerson: it did not pass, and there is no backup to put back.
+    """
+    require_readable_records(work.project.settings.releases)
+    names = {environment.name: environment for environment in environments}
+    found = False
+    for environment in environments:
+        say_taken_up(work, environment)
+    for document, mine in _broken_off(work, names):
+        found = True
+        _say(work, document, mine)
+        for name in mine:
+            _finish_or_undo(work, names[name], document)
+            work.project.database(names[name]).tidy()
+            shelf = Shelf.of(work.project.settings, names[name])
+            partial_files.sweep(shelf.folder, shelf.prefix)
+            _settle(work, document, name)
+        if not mine:
+            _close(work, document)
+    sweep(work.project.settings.releases)
+    return found
+
+
+def overrule(work: Work, environment: Environment) -> None:
+    """A backup was put back: what was broken off in that environment before is settled by it."""
+    for document, mine in _broken_off(work, [environment.name]):
+        if mine:
+            _say(work, document, mine)
+            _settle(work, document, environment.name)
+
+
+def say_taken_up(work: Work, environment: Environment) -> bool:
+    """Say what its engine finished or undid by itself when the lock was taken.
+
+    :returns: whether there was anything.
+    """
+    said = work.project.database(environment).taken_up()
+    work.record.add_findings(
+        [Finding("restore-taken-up", "warning", each, environment.name) for each in said]
+    )
+    return bool(said)
+
+
+def settle_taken_up(work: Work, environment: Environment) -> None:
+    """Say that; a restore on its own is settled by it: nothing of it is half done any more."""
+    if not say_taken_up(work, environment):
+        return
+    for document, mine in _broken_off(work, [environment.name]):
+        if mine and document["task"] == "restore":
+            _say(work, document, mine)
+            _settle(work, document, environment.name)
+
+
+def _broken_off(work: Work, names: Collection[str]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """What was broken off in these environments, oldest first, each with those of them that it
+    touched; with none, if it had touched nothing yet that is still configured."""
+    configured = {environment.name for environment in work.project.settings.path}
+    for one in find_unfinished(work.project.settings.releases):
+        if one.unreadable is not None:
+            continue
+        touched = [name for name in _open(one.document) if name in configured]
+        mine = [name for name in touched if name in names]
+        if not one.running and (mine or not touched):
+            yield one.document, mine
+
+
+def _say(work: Work, document: dict[str, Any], mine: list[str]) -> None:
+    with work.record.step("recover", ", ".join(mine) or document["environment"]) as step:
+        where = Unfinished(document, running=False).where
+        step.note = f"{document['task']} {document['id']} was broken off{where}"
+
+
+def _open(document: dict[str, Any]) -> list[str]:
+    """The environments that a task had begun with, and that nobody has settled since."""
+    steps = [*document.get("steps", ()), document.get("under_way") or {}]
+    touched = dict.fromkeys(step["environment"] for step in steps if step.get("name") in _TOUCHING)
+    return [name for name in touched if name not in document.get("settled", ())]
+
+
+def _finish_or_undo(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    under_way = document.get("under_way") or {}
+    if (under_way.get("name"), under_way.get("environment")) == ("restore", environment.name):
+        _finish_restore(work, environment, document)
+        return
+    standing = stand(work.project, environment)
+    if standing.exists:
+        # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
+        require_readable(standing)
+    if set(standing.look.revisions) != set(document.get("to", ())) or standing.state != "at head":
+        _undo_what_was_committed(work, environment, document)
+        return
+    report = verify(work, environment)
+    if report.passed:
+        return
+    backup = _backup_of(work, environment, document)
+    if backup is None:
+        raise NeedsAPerson(
+            f"{environment.name} was upgraded by {document['id']}, which was broken off, and does"
+            f" not pass verify: {first_error(report)}.",
+            untouched="It was not touched now.",
+            next=f"See its backups: invoke backups --env {environment.name}",
+        )
+    if environment is work.project.settings.path[0]:
+        return
+    if is_served(environment, standing.database):
+        _settle(work, document, environment.name)
+        reason = f"{document['id']} was broken off, and verify fails: {first_error(report)}"
+        evidence = Evidence(work.project.settings.releases)
+        raise stays_upgraded(standing, backup, reason, evidence)
+    kept = restore_and_prove(work, environment, backup)
+    _settle(work, document, environment.name)
+    raise StepFailed(
+        f"{environment.name} was upgraded by {document['id']}, which was broken off, and did not"
+        f" pass verify: {first_error(report)}.",
+        untouched=f"{environment.name} was restored from {backup.name} and proved equal to it;"
+        f" {kept}.",
+        next="Mend what verify names, and release again.",
+    )
+
+
+def _finish_restore(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    """A restore that was broken off has changed everything or nothing, unless the database was
+    damaged and had been moved aside: then there is nothing in its place yet.
+
+    One that a release had begun, to undo something, is done again if it had changed nothing.
+
+    :raises NeedsAPerson: there is nothing in the place of the database, nor a backup.
+    """
+    shelf = Shelf.of(work.project.settings, environment)
+    database = work.project.database(environment)
+    wanted = document["under_way"].get("backup")
+    backup = next((each for each in shelf.backups() if each.name == wanted), None)
+    place = locate(work.project, environment)
+    look = place.look
+    gone = not (look.exists and (look.tables or look.versioned))
+    if look.trouble and not database.is_damaged():
+        require_readable(place)
+    if backup is None:
+        if gone:
+            raise NeedsAPerson(
+                f"The restore of {environment.name} by {document['id']} was broken off, and"
+                f" {wanted or 'its backup'} is not there any more.",
+                untouched="What the database held before lies beside it.",
+                next=f"See its backups: invoke backups --env {environment.name}",
+            )
+        return
+    if gone or document["task"] != "restore":
+        now = None if gone else database.fingerprint(environment.version_table)
+        # What was committed on its own may be rows alone, and no count tells of them.
+        rows = environment.name in document.get("committed", ())
+        if now is None or rows or not now.structure_equals(shelf.fingerprint(backup)):
+            restore_and_prove(work, environment, backup)
+
+
+def _undo_what_was_committed(
+    work: Work, environment: Environment, document: dict[str, Any]
+) -> None:
+    """Put back what an upgrade, broken off, had committed: nothing else rolls that back.
+
+    :raises NeedsAPerson: there is no backup to put back.
+    """
+    backup = _backup_of(work, environment, document)
+    committed = environment.name in document.get("committed", ())
+    standing = locate(work.project, environment)
+    database = standing.database
+    if database.folder is None and backup is not None:
+        half = standing.look.begun
+        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+        if half and not committed and structure_is(standing, before):
+            note_resolved(work, environment, database)
+            return
+        if half and database.is_transactional and settle_unseen(work, standing, before):
+            return
+        if half and environment.protected:
+            return  # whatever comes next is refused, and says so
+        if not half and not environment.commands:
+            return  # each revision that was committed is whole: the next upgrade goes on
+    under_way = document.get("under_way") or {}
+    at_work = (under_way.get("name"), under_way.get("environment"))
+    if backup is not None and is_served(environment, database):
+        if committed or at_work == ("upgrade", environment.name):
+            _leave_to_a_person(work, environment, document, backup)
+        return
+    if committed:
+        look = work.project.database(environment).look(environment.version_table)
+        if not look.exists:
+            return  # it was new, and somebody has removed it
+        if backup is None:
+            raise NeedsAPerson(
+                f"{document['id']} was broken off after it had committed a part of the upgrade of"
+                f" {environment.name}, and there is no backup from before.",
+                untouched="It was not touched now.",
+                next=_go_on_as_it_is(environment),
+            )
+        restore_and_prove(work, environment, backup)
+        return
+    if environment.commands and backup is not None and at_work == ("upgrade", environment.name):
+        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+        now = work.project.database(environment).fingerprint(environment.version_table)
+        if not now.structure_equals(before):
+            restore_and_prove(work, environment, backup)
+
+
+def _leave_to_a_person(
+    work: Work, environment: Environment, document: dict[str, Any], backup: Backup
+) -> None:
+    """Commands of the project's own were broken off: what they did to a database to which
+    applications write, nobody can tell from what those did.
+
+    :raises NeedsAPerson: its schema is not that of the backup any more.
+    """
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    now = work.project.database(environment).fingerprint(environment.version_table)
+    if now.structure_equals(before):
+        return
+    name = environment.name
+    _settle(work, document, name)
+    raise NeedsAPerson(
+        f"{document['id']} was broken off while the commands of {name} were at work, and {name} is"
+        f" not as in its backup: {in_brief(differences(before, now))}.",
+        untouched=f"Its content before is safe in {backup.name}.",
+        next=f"To go back: {Shelf.restore_command(name, backup.name)}; to go on as it is, type the"
+        " same again.",
+    )
+
+
+def _go_on_as_it_is(environment: Environment) -> str:
+    """A restore settles what was broken off, also one of what is there now."""
+    name, yes = environment.name, " --yes" * environment.protected
+    return (
+        f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
+        f" invoke restore --env {name} --backup NAME{yes}; to look at it first:"
+        f" invoke verify --env {name}"
+    )
+
+
+def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -> Backup | None:
+    """The first backup of that environment that the task took: the one from before the upgrade."""
+    named = document.get("backups", ())
+    backups = Shelf.of(work.project.settings, environment).backups()
+    return next((backup for backup in backups if backup.name in named), None)
+
+
+def _settle(work: Work, document: dict[str, Any], name: str) -> None:
+    """Note that an environment needs nothing more; the last one closes the record."""
+    document["settled"] = [*document.get("settled", ()), name]
+    configured = {environment.name for environment in work.project.settings.path}
+    if not configured.intersection(_open(document)):
+        _close(work, document)
+        return
+    write_whole(work.project.settings.releases / document["id"] / RECORD, document)
+
+
+def _close(work: Work, document: dict[str, Any]) -> None:
+    """Give the record an outcome, and take away the scratch files beside it."""
+    releases = work.project.settings.releases
+    folder = releases / document["id"]
+    for pattern in ("rehearsal*", "stamp*", "*.part"):
+        for leftover in folder.glob(pattern):
+            with suppress(OSError):
+                leftover.unlink()
+    write_whole(folder / RECORD, document | {"outcome": "interrupted", "under_way": None})
+    forget(releases, document["id"])

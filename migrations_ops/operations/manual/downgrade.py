@@ -1,0 +1,191 @@
+"""Downgrade and stamp: one Alembic command, after a backup, and with proof of where it ended."""
+
+from __future__ import annotations
+
+from migrations_ops.journal.record import Report
+from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
+from migrations_ops.model.results import Finding
+from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.failure.decision import settle
+from migrations_ops.operations.failure.messages import (
+    how_it_failed,
+    in_revision,
+    revisions_in_words,
+    what_next,
+)
+from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import (
+    Standing,
+    require_own,
+    require_readable,
+    require_upgradable,
+    stand,
+)
+from migrations_ops.operations.upgrade import back_up, listener
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.steps.step import CommandRun, orders_for
+
+
+def downgrade_environment(
+    project: Project, environment: Environment, to: str, report: Report
+) -> Finished:
+    """Back up, then take revisions back."""
+
+    def body(work: Work) -> None:
+        project.require_steps(environment)
+        with hold_locks([project.database(environment)], "downgrade", project.settings.wait):
+            recover(work, [environment])
+            standing = stand(project, environment)
+            require_readable(standing)
+            require_upgradable(standing, "downgraded")
+            reverting = standing.history.reverting(standing.look.revisions, to)
+            if not reverting:
+                return
+            wanted = _left_after(standing, [revision.revision for revision in reverting])
+            work.record.update(from_=standing.look.revisions, to=wanted)
+            change(work, standing, ["downgrade", to], wanted)
+
+    return run_recorded(project, "downgrade", environment.name, report, body)
+
+
+def _left_after(standing: Standing, reverted: list[str]) -> tuple[str, ...]:
+    """What the version table holds when these revisions are gone."""
+    history = standing.history
+    left = history.ancestors(standing.look.revisions) - set(reverted)
+    inner = {parent for name in left for parent in history.parents[name]}
+    return tuple(sorted(left - inner))
+
+
+def stamp_environment(
+    project: Project, environment: Environment, to: str, report: Report
+) -> Finished:
+    """Put an existing database under migration, if it is what that revision builds."""
+
+    def body(work: Work) -> None:
+        project.require_steps(environment)
+        with hold_locks([project.database(environment)], "stamp", project.settings.wait):
+            recover(work, [environment])
+            standing = stand(project, environment)
+            require_readable(standing)
+            require_own(standing)
+            wanted = standing.history.resolve(to)
+            if set(wanted) == set(standing.look.revisions):
+                return
+            work.record.update(from_=standing.look.revisions, to=wanted)
+            _require_built_like(work, standing, to)
+            gone = standing.history.unknown(standing.look.revisions)
+            # Alembic looks up each row before it takes it away, unless they all go first.
+            purge = ["--purge"] if gone or standing.overlap else []
+            change(work, standing, ["stamp", *purge, to], wanted)
+            _note_gone(work, standing)
+
+    return run_recorded(project, "stamp", environment.name, report, body)
+
+
+def _note_gone(work: Work, standing: Standing) -> None:
+    """After a squash, what ran and has no script any more is what the stamp describes now."""
+    ledger, history = standing.database.ledger(), standing.history
+    gone = [name for name in ledger.ran if name not in history.revisions]
+    if not gone or not history.complete or not history.unknown(standing.look.revisions):
+        return
+    name = standing.environment.name
+    revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
+    try:
+        standing.database.note(name, {"event": "unstamp", **work.facts, "revisions": revisions})
+    except StepFailed as error:
+        found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
+        work.record.add_findings([found])
+
+
+def _require_built_like(work: Work, standing: Standing, to: str) -> None:
+    """Build a scratch database up to that revision and compare the schemas.
+
+    :raises Refused: they differ, or the revisions cannot build one from nothing.
+    """
+    environment = standing.environment
+    place = work.scratch(f"stamp{standing.database.suffix}")
+    built = standing.database.make_scratch(place, None)
+    with work.record.step("compare", environment.name) as step:
+        child = work.take_step(f"{environment.name}.stamp-compare", environment, [["upgrade", to]])
+        try:
+            run = child.run(orders_for(work.project, environment, instead=built))
+            if run.failure or run.refused:
+                raise Refused(
+                    f"The revisions up to {to} cannot build an empty database, so that"
+                    f" {environment.name} cannot be compared: {run.failure or run.refused}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next=_without_comparing(environment, to, run),
+                )
+            wanted = built.fingerprint(environment.version_table).schema
+            has = standing.database.fingerprint(environment.version_table).schema
+            differing = sorted(
+                dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))
+            )
+            if differing:
+                more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+                raise Refused(
+                    f"{environment.name} is not what {to} builds; these differ:"
+                    f" {', '.join(differing[:5])}{more}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next="Stamp the revision that describes it, or change the database first.",
+                )
+            step.note = "the schema is what that revision builds"
+        finally:
+            child.close()
+            built.remove()
+
+
+def _without_comparing(environment: Environment, to: str, run: CommandRun) -> str:
+    """The way to stamp all the same; not where it was this machine that could not compare."""
+    if run.refused:
+        return see_env_py(environment.name)
+    todo = what_next(run)
+    if not todo.startswith("Mend it"):
+        return todo
+    return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'
+
+
+def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
+    """Back up, run one Alembic command, and prove where it ended."""
+    environment = standing.environment
+    backup = back_up(work, standing)
+    child = work.take_step(f"{environment.name}.{command[0]}", environment, [command])
+    run: CommandRun | None
+    try:
+        with work.record.step(command[0], environment.name) as step:
+            step.argv = child.argv
+            orders = orders_for(work.project, environment, facts=work.facts)
+            run = child.run(orders, listener(work, environment))
+            step.take(run)
+            step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
+            look = standing.database.look(environment.version_table)
+            failure = run.refused or run.failure
+            if not failure and set(look.revisions) != set(wanted):
+                stands = ", ".join(look.revisions) or "base"
+                failure = f"it ran to its end, but the database stands at {stands}"
+            if failure:
+                step.outcome, step.note = "failed", failure
+                step.exit = step.exit or ExitCode.FAILED
+    except KeyboardInterrupt:
+        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        run, failure = None, "it was interrupted"
+    if not failure:
+        work.record.update(outcome="released")
+        return
+    child.close()
+    reason = f"the {command[0]} of {environment.name} {how_it_failed(run, failure)}"
+    settled = settle(work, standing, backup, reason, force=child.committed, run=run)
+    sentence = f"The {command[0]} of {environment.name}"
+    if run is None:
+        raise Interrupted(f"{sentence} was interrupted.", untouched=settled)
+    if run.refused:
+        raise Refused(f"{sentence} was refused: {run.refused}.", untouched=settled)
+    raise StepFailed(
+        f"{sentence} failed{in_revision(run)}: {failure}.",
+        untouched=settled,
+        next=what_next(run),
+    )

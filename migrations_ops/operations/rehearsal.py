@@ -1,0 +1,283 @@
+"""The rehearsal: what is pending, run for real on a copy restored from the backup just taken."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from migrations_ops.analysis.losses import without_allowed
+from migrations_ops.backups.store import Shelf
+from migrations_ops.databases import Database
+from migrations_ops.model.codes import allow_flags
+from migrations_ops.model.errors import Interrupted, Refused, StepFailed
+from migrations_ops.model.results import (
+    Backup,
+    Finding,
+    Fingerprint,
+    Rehearsed,
+    RevisionRun,
+    Severity,
+)
+from migrations_ops.model.text import counted, see_env_py
+from migrations_ops.operations.comparison import Comparing
+from migrations_ops.operations.failure.decision import settle, structure_is
+from migrations_ops.operations.failure.messages import (
+    in_revision,
+    ran_to_its_end,
+    revisions_in_words,
+    what_next,
+)
+from migrations_ops.operations.schema_check import statements_of
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import Standing
+from migrations_ops.operations.upgrade import listener
+from migrations_ops.project.environments import Environment
+from migrations_ops.revisions.history import Revision
+from migrations_ops.steps.step import CommandRun, Step, orders_for
+
+EMPTY = Fingerprint((), {}, {})
+
+
+class _Strayed(StepFailed):
+    """Commands that had been given the URL of a copy changed the real database."""
+
+
+def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
+    """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
+    commands = [["upgrade", target]]
+    at_head = set(standing.target) == set(standing.history.effective_heads)
+    # Before head, Alembic does not compare.
+    if standing.environment.compares_models and at_head:
+        commands.append(["check"])
+    if can_go_down(standing):
+        commands += [["downgrade", standing.look.revisions[0]], ["upgrade", target]]
+    return commands
+
+
+def can_go_down(standing: Standing) -> bool:
+    """Whether there is a single revision to go back to, and each pending one says how."""
+    return (
+        not standing.environment.commands
+        and len(standing.look.revisions) == 1
+        and len(standing.target) == 1
+        and all(has_downgrade(revision) for revision in standing.pending)
+    )
+
+
+def has_downgrade(revision: Revision) -> bool:
+    """Whether the script has a downgrade that does something.
+
+    One that only passes or raises is no downgrade; neither is a missing one.
+    """
+    for node in ast.parse(revision.path.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
+            return not all(
+                isinstance(statement, ast.Pass | ast.Raise)
+                or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+                for statement in node.body
+            )
+    return False
+
+
+def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None) -> Rehearsed:
+    """Run the pending upgrade on a scratch copy, and compare what it leaves with what was there.
+
+    :raises Refused: it fails there, or something vanishes unsaid; nothing real was touched.
+    :raises StepFailed: commands of the project's own went to the real database, which was restored.
+    """
+    environment = standing.environment
+    commands = rehearsal_commands(standing, target)
+    child = work.take_step(f"{environment.name}.rehearse", environment, commands)
+    scratch: Database | None = None
+    try:
+        with work.record.step("rehearse", environment.name) as step:
+            step.argv = child.argv
+            place = work.scratch(f"rehearsal{standing.database.suffix}")
+            if not standing.exists and standing.database.folder is None:
+                # env.py goes to the real one first: the child leads it from there to the copy.
+                standing.database.prepare_place()
+            scratch = standing.database.make_scratch(
+                place, None if backup is None else Path(backup.file)
+            )
+            play = _Play(work, standing, child, scratch, commands, backup)
+            rehearsed = play.whole(_before(work, environment, backup, scratch))
+            step.revisions = play.revisions
+            step.note = play.note
+            step.outcome = "passed"
+            work.record.add_findings(list(rehearsed.findings))
+            _require_no_errors(rehearsed, environment)
+            return rehearsed
+    except _Strayed:
+        reason = f"the rehearsal of {environment.name} reached the real database"
+        raise StepFailed(
+            f"The rehearsal of {environment.name} reached the real database: its commands do not"
+            " go where their variables say.",
+            untouched=settle(work, standing, backup, reason, force=True),
+            next=f"Check commands and variables of environments.{environment.name}.",
+        ) from None
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"The rehearsal of {environment.name} was interrupted.",
+            untouched=f"{environment.name} itself was not touched.",
+        ) from None
+    finally:
+        child.close()
+        if scratch is not None:
+            scratch.remove()
+        if not standing.exists and standing.database.folder is None:
+            standing.database.remove()
+
+
+def _before(
+    work: Work, environment: Environment, backup: Backup | None, scratch: Database
+) -> Fingerprint:
+    if backup is None and scratch.folder is not None:
+        return EMPTY
+    if backup is None:
+        # Even an empty database of a server may have something of its own: a character set.
+        return scratch.fingerprint(environment.version_table)
+    return Shelf.of(work.project.settings, environment).fingerprint(backup)
+
+
+class _Play:
+    """The acts of one rehearsal, on one scratch copy, by one child.
+
+    A command that fails ends its child: without target_metadata for instance the check does. What
+    is left is then done by another one.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        standing: Standing,
+        child: Step,
+        scratch: Database,
+        commands: list[list[str]],
+        backup: Backup | None,
+    ) -> None:
+        self._work, self._standing, self._child = work, standing, child
+        self._left = list(commands)
+        self._ended = False
+        self._backup = backup
+        self._scratch = scratch
+        environment = standing.environment
+        self._orders = orders_for(work.project, environment, instead=scratch, facts=work.facts)
+        self._was = EMPTY
+        self.revisions: tuple[RevisionRun, ...] = ()
+        self.note = ""
+
+    def whole(self, before: Fingerprint) -> Rehearsed:
+        try:
+            return self._whole(before)
+        finally:
+            self._child.close()
+
+    def _whole(self, before: Fingerprint) -> Rehearsed:
+        self._was = before
+        up = self._act()
+        self.revisions = tuple(up.revisions)
+        self.note = revisions_in_words(up)
+        self._require(up)
+        after = self._fingerprint()
+        if set(after.revisions) != set(self._standing.target):
+            raise self._refusal(
+                f"{ran_to_its_end(up)}, but the copy stands at"
+                f" {', '.join(after.revisions) or 'no revision'}"
+            )
+        findings = self._lost(up, before, after)
+        if self._left and self._left[0] == ["check"]:
+            findings += self._drift(self._act())
+        if self._left:
+            findings += self._down_and_up(before, after)
+        allowed = self._work.allowed(self._standing.environment)
+        return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
+
+    def _act(self) -> CommandRun:
+        """Let the child run its next command on the copy."""
+        if self._ended:
+            self._child.close()
+            environment = self._standing.environment
+            name = f"{environment.name}.rehearse"
+            self._child = self._work.take_step(name, environment, self._left)
+        self._left.pop(0)
+        # Nobody waits here for its end: the copy is looked at while the child leaves.
+        run = self._child.run(self._orders, listener(self._work), last=False)
+        self._ended = not run.finished
+        if run.commands and self._child.committed and not structure_is(self._standing, self._was):
+            raise _Strayed(f"{self._standing.environment.name} itself was changed")
+        return run
+
+    def _lost(self, up: CommandRun, before: Fingerprint, after: Fingerprint) -> list[Finding]:
+        """What is not there any more, or is not as it was, and no revision says so."""
+        if self._backup is None:
+            return []
+        comparing = Comparing(self._work, self._standing, self._backup)
+        return comparing.find(self._scratch, up, before, after, orphans=True)
+
+    def _fingerprint(self) -> Fingerprint:
+        return self._scratch.fingerprint(self._standing.environment.version_table)
+
+    def _require(self, run: CommandRun) -> None:
+        if run.refused or run.failure:
+            raise self._refusal(run.refused or run.failure, run)
+
+    def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
+        name = self._standing.environment.name
+        where = in_revision(run) if run else ""
+        todo = what_next(run) if run else "Mend it and try again."
+        if run and run.refused:
+            todo = see_env_py(name)
+        return Refused(
+            f"The rehearsal on a copy of {name} failed{where}: {reason}.",
+            untouched=self._untouched(run),
+            next=todo,
+        )
+
+    def _untouched(self, run: CommandRun | None) -> str:
+        """On MariaDB a program that a revision calls can name the real database, unseen."""
+        name = self._standing.environment.name
+        if run and run.failed_revision and not self._standing.database.is_transactional:
+            return f"No statement that leads to {name} itself was let through."
+        return f"{name} itself was not touched."
+
+    def _drift(self, run: CommandRun) -> list[Finding]:
+        environment = self._standing.environment
+        severity: Severity = "error" if environment.drift == "strict" else "warning"
+        return [
+            Finding(
+                "drift", severity, f"the models and {environment.name} would differ: {line}", line
+            )
+            for line in run.differences
+        ]
+
+    def _down_and_up(self, before: Fingerprint, after: Fingerprint) -> list[Finding]:
+        """Downgrades are tried, not trusted: the way back is the backup, so they only warn."""
+        name = self._standing.environment.name
+        down = self._act()
+        if down.failure or down.refused:
+            message = f"the downgrade fails{in_revision(down)}: {down.failure or down.refused}"
+            return [Finding("downgrade-fails", "warning", message, down.where)]
+        if self._fingerprint().schema != before.schema:
+            message = f"going down again does not bring back the schema that {name} has now"
+            return [Finding("downgrade-not-inverse", "warning", message, name)]
+        up = self._act()
+        if up.failure or up.refused:
+            message = f"up, down and up again fails{in_revision(up)}: {up.failure or up.refused}"
+            return [Finding("upgrade-not-repeatable", "warning", message, up.where)]
+        if self._fingerprint().schema != after.schema:
+            message = "up, down and up again ends with another schema than up alone"
+            return [Finding("upgrade-not-repeatable", "warning", message, name)]
+        self.note += "; down and up again"
+        return []
+
+
+def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
+    errors = [finding for finding in rehearsed.findings if finding.severity == "error"]
+    if errors:
+        more = f" (and {counted(len(errors) - 1, 'more finding')})" if len(errors) > 1 else ""
+        raise Refused(
+            f"The rehearsal on a copy of {environment.name} stops the release:"
+            f" {errors[0].message}{more}.",
+            untouched=f"{environment.name} itself was not touched.",
+            next=f"Mend the revision; or, if that is meant, allow it: {allow_flags(errors)}",
+        )

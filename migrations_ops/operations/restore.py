@@ -1,0 +1,109 @@
+"""Put a backup back into the live database, after a safety backup, and prove the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.backups.quality import BEFORE_RESTORE
+from migrations_ops.backups.store import Shelf, require_intact
+from migrations_ops.databases import Database, Progress, Restored
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.results import Backup
+from migrations_ops.operations.session import Work
+from migrations_ops.project.environments import Environment
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where that is kept which a database held before a restore.
+
+    ``moved`` tells that its damaged file itself was moved there; ``where`` is empty if there was
+    no database.
+    """
+
+    where: str = ""
+    moved: bool = False
+
+    def __str__(self) -> str:
+        if not self.where:
+            return "there was no database before"
+        return f"what it held until then is in {self.where}"
+
+
+def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> Kept:
+    """Restore a database in place.
+
+    A database that is damaged is moved aside, since no safety backup of it can be taken.
+
+    :raises Refused: the backup is damaged; nothing was changed.
+    :raises StepFailed: the safety backup could not be taken, or the restore could not begin;
+        nothing was changed.
+    :raises NeedsAPerson: the database is not equal to the backup afterwards.
+    """
+    database = work.project.database(environment)
+    shelf = Shelf.of(work.project.settings, environment)
+    report = work.record.report
+
+    def progress(done: int, total: int) -> None:
+        report.progress("restoring", done, total)
+
+    with work.record.step("restore", environment.name, backup=backup.name) as step:
+        require_intact(backup)
+        wanted = shelf.fingerprint(backup)
+        database.require_held()
+        kept, restored = _replace(work, shelf, database, backup, progress)
+        now = restored.now
+        # Rows may differ already: an application writes on as soon as it may.
+        if not now.structure_equals(wanted):
+            raise NeedsAPerson(
+                f"{environment.name} is not equal to {backup.name} after the restore:"
+                " something else changes its tables.",
+                untouched=f"What it held before is in {kept.where}." if kept.where else "",
+                next="Stop the application and type: invoke restore --env"
+                f" {environment.name} --backup {backup.name} --yes",
+            )
+        step.outcome = "proved equal"
+        since = "" if now == wanted else ", but for what was written since"
+        step.note = f"equal to {backup.name}{since}; {kept}"
+        return kept
+
+
+def _replace(
+    work: Work, shelf: Shelf, database: Database, backup: Backup, progress: Progress
+) -> tuple[Kept, Restored]:
+    """Put the backup in the place of what the database holds, and keep that."""
+    file, version_table = shelf.folder / backup.name, shelf.environment.version_table
+    if not database.look(version_table).exists:
+        return Kept(), database.restore_from(file, version_table, progress)
+    safety: list[Backup] = []
+
+    def keep(held: Database) -> None:
+        note = f"{BEFORE_RESTORE}{backup.name}"
+        safety.append(shelf.take(held, note=note, progress=None))
+        work.record.add_backup(safety[0])
+
+    try:
+        restored = database.restore_from(file, version_table, progress, keep)
+    except StepFailed as error:
+        if safety:
+            error.untouched += f" What it holds is also in {safety[0].name}."
+        if safety or not database.is_damaged():
+            raise
+        return _replace_damaged(database, file, version_table, progress)
+    return Kept(restored.kept or safety[0].name), restored
+
+
+def _replace_damaged(
+    database: Database, file: Path, version_table: str, progress: Progress
+) -> tuple[Kept, Restored]:
+    """No safety backup of a damaged database can be taken: its files are moved aside."""
+    kept = Kept(database.set_aside(), moved=True)
+    try:
+        return kept, database.restore_from(file, version_table, progress)
+    except NeedsAPerson:
+        raise
+    except BaseException:
+        # The damaged file is all that there is of what the application wrote since.
+        database.put_back(kept.where)
+        raise

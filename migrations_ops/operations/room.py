@@ -1,0 +1,78 @@
+"""Room on the disk: what upgrades are about to need, summed up for each file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.backups.store import ELSEWHERE, Shelf
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.text import human_size
+from migrations_ops.operations.state import Standing
+from migrations_ops.project.settings import Settings
+from migrations_ops.system.files import nearest_folder
+
+# How much of its size a database may grow by, with its journal or -wal, while it is upgraded. One
+# that rebuilds its largest table grows by more; the rehearsal then finds out on the copy.
+GROWTH = 10
+
+
+@dataclass(frozen=True)
+class Need:
+    """So many bytes, in that folder, for that."""
+
+    folder: Path
+    size: int
+    purpose: str
+
+
+def require_room(settings: Settings, survey: Sequence[Standing]) -> None:
+    """Make sure before anything is changed that all of it will fit.
+
+    :raises Refused: a file system has not the room that upgrading these environments takes.
+    """
+    shortage = find_shortage(needs(settings, survey))
+    if shortage:
+        raise Refused(shortage, untouched="No database was touched.", next=ELSEWHERE)
+
+
+def needs(settings: Settings, survey: Iterable[Standing]) -> Iterator[Need]:
+    """A backup of each database that is there, the largest copy to rehearse on, and what the
+    upgrades add. Copies of a rehearsal go before the next one is made."""
+    pending = [standing for standing in survey if standing.pending and standing.exists]
+    largest = Need(settings.releases, 0, "")
+    for standing in pending:
+        name, size = standing.environment.name, standing.database.size()
+        shelf = Shelf.of(settings, standing.environment)
+        yield Need(shelf.folder, shelf.room_for(standing.database), f"the backup of {name}")
+        beside = standing.database.folder
+        if beside is None:
+            continue  # its disk is its server's
+        yield Need(beside, size // GROWTH, f"the journal of {name}")
+        if standing.environment is not settings.path[0]:
+            copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")
+            largest = max(largest, copy, key=lambda need: need.size)
+    yield largest
+
+
+def find_shortage(wanted: Iterable[Need]) -> str:
+    """Which file system is too small for all of that, as a sentence; empty where none is."""
+    import shutil
+
+    by_device: dict[int, list[Need]] = {}
+    for need in wanted:
+        if need.size:
+            device = os.stat(nearest_folder(need.folder)).st_dev
+            by_device.setdefault(device, []).append(need)
+    for together in by_device.values():
+        folder = nearest_folder(together[0].folder)
+        total, free = sum(need.size for need in together), shutil.disk_usage(folder).free
+        if free < total:
+            parts = ", ".join(f"{human_size(need.size)} for {need.purpose}" for need in together)
+            return (
+                f"There is not enough room on the disk of {folder}: {human_size(total)} are needed"
+                f" ({parts}), and {human_size(free)} are free."
+            )
+    return ""

@@ -1,0 +1,126 @@
+"""Runs the body of a task under a record, and turns whatever stops it into an outcome."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from migrations_ops.backups.retention import after_failure, prune_records
+from migrations_ops.journal.record import Record, Report
+from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
+from migrations_ops.model.results import Outcome, ReleaseResult
+from migrations_ops.operations.session import Work, at_work
+from migrations_ops.project.project import Project
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task that has ended: its record, and what stopped it, if anything did."""
+
+    result: ReleaseResult
+    error: OpsError | None = None
+
+
+def run_recorded(
+    project: Project,
+    task: str,
+    environment: str,
+    report: Report,
+    body: Callable[[Work], None],
+    *,
+    allow: tuple[str, ...] = (),
+) -> Finished:
+    """Run a task's body. Its errors are returned, not raised, together with what was done.
+
+    :param environment: the environment that the task is about, for the record.
+    :param allow: finding codes that this run accepts.
+    """
+    record = Record(project.settings.releases, task, environment, report)
+    error: OpsError | None = None
+    try:
+        with at_work(project, record, allow) as work:
+            error = _run(work, task, body)
+    except KeyboardInterrupt:
+        error = error or _interrupted_at_the_end(task)
+    for database in project.databases_at_hand():
+        record.add_findings(database.find_stuck_copies())
+    outcome = record.result.outcome if error is None else _outcome(record, error)
+
+    def close() -> Finished:
+        result = record.finish(outcome, error)
+        if error is not None:
+            after_failure(project, result)
+        prune_records(project.settings.releases, project.settings.backups)
+        return Finished(result, error)
+
+    try:
+        return close()
+    except KeyboardInterrupt:
+        # Only the first one raises: this time it comes to its end.
+        error = error or _interrupted_at_the_end(task)
+        return close()
+
+
+def _run(work: Work, task: str, body: Callable[[Work], None]) -> OpsError | None:
+    record = work.record
+    try:
+        body(work)
+    except OpsError as stopped:
+        return stopped
+    except KeyboardInterrupt:
+        return Interrupted(
+            f"{task} was interrupted{_during(record)}.",
+            untouched="Every database is as it was before that step.",
+            next="Type the same again to go on.",
+        )
+    except OSError as failed:
+        return StepFailed(
+            f"{task} failed{_during(record)}: {failed.strerror or failed}"
+            f"{f' ({failed.filename})' if failed.filename else ''}.",
+            untouched="Every database is as it was before that step.",
+            next="Mend that and try again.",
+        )
+    except Exception as failed:
+        return _own_failure(record, task, failed)
+    return None
+
+
+def _interrupted_at_the_end(task: str) -> Interrupted:
+    return Interrupted(
+        f"{task} was interrupted when it had ended.",
+        untouched="What it did is done, and is recorded.",
+        next="Type: invoke status-all",
+    )
+
+
+def _during(record: Record) -> str:
+    steps = record.result.steps
+    return f" during {steps[-1].name} of {steps[-1].environment}" if steps else ""
+
+
+def _outcome(record: Record, error: OpsError) -> Outcome:
+    match error.exit_code:
+        case ExitCode.FAILED:
+            restored = any(step.outcome == "proved equal" for step in record.result.steps)
+            return "failed, restored" if restored else "failed, unchanged"
+        case ExitCode.NEEDS_A_PERSON:
+            return "failed, needs a person"
+        case ExitCode.INTERRUPTED:
+            return "interrupted"
+    return "refused"
+
+
+def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
+    """An error of this tool itself: the traceback goes to a file, for a bug report."""
+    file = record.folder / "traceback.txt"
+    with suppress(OSError):
+        record.folder.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
+    reason = f"{type(failed).__name__}: {failed}"
+    return NeedsAPerson(
+        f"{task} stopped on an error of its own{_during(record)}: {reason}.",
+        untouched="The backups that it took are listed by: invoke backups",
+        next=f"Type: invoke status-all; and please report {file}",
+    )

@@ -1,0 +1,45 @@
+"""Where a database did not end as its copy did in the rehearsal, and who has done it."""
+
+from __future__ import annotations
+
+from migrations_ops.model.results import Finding, Fingerprint, Rehearsed
+from migrations_ops.operations.state import Standing
+from migrations_ops.steps.step import CommandRun
+
+
+def find_unlike(
+    standing: Standing, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
+) -> list[Finding]:
+    """What differs from the end of the rehearsal.
+
+    On a server others may make a table, or grant a right, at any time. What the rehearsal left
+    alone, though it ran the very same statements, is theirs.
+
+    :param before: what the backup holds that the rehearsal began with.
+    """
+    has = standing.database.fingerprint(standing.environment.version_table).schema
+    wanted = rehearsed.after.schema
+    differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
+    may_be_theirs = standing.database.folder is None and _ran_the_same(run, rehearsed)
+    return [
+        _theirs(key, standing)
+        if may_be_theirs and wanted.get(key) == before.schema.get(key)
+        else Finding("not-as-rehearsed", "error", f"{key} is not as it was in the rehearsal", key)
+        for key in differing
+    ]
+
+
+def statements_of(run: CommandRun) -> tuple[str, ...]:
+    """What it sent to the database, in that order."""
+    return tuple(str(each["sql"]) for each in run.statements)
+
+
+def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:
+    """A record without a statement proves nothing: a revision may use the driver itself."""
+    return bool(rehearsed.statements) and statements_of(run) == rehearsed.statements
+
+
+def _theirs(key: str, standing: Standing) -> Finding:
+    name = standing.environment.name
+    message = f"{key} has changed while {name} was upgraded, and no revision did that"
+    return Finding("changed-meanwhile", "warning", message, key)

@@ -1,0 +1,192 @@
+"""Verify: at head, no drift, sound, and made by the sources that lie here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from migrations_ops.analysis.losses import without_allowed
+from migrations_ops.journal.evidence import Evidence, find_edited, mend_edited
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.results import Finding, Severity, VerifyReport
+from migrations_ops.model.text import counted, see_env_py
+from migrations_ops.operations.session import Work
+from migrations_ops.operations.state import Standing, advice, stand, told_otherwise
+from migrations_ops.project.environments import Environment
+from migrations_ops.revisions.history import Revision
+from migrations_ops.steps.step import CommandRun, orders_for
+
+DRIFT_SHOWN = 10
+_NO_METADATA = "MetaData"
+
+
+def verify(work: Work, environment: Environment, *, to: str | None = None) -> VerifyReport:
+    """Check a database, and let what passes count for the gate.
+
+    :param to: where it is meant to stand, instead of the configured target.
+    :raises OpsError: the database cannot be asked.
+    """
+    with work.record.step("verify", environment.name) as step:
+        standing = stand(work.project, environment, to)
+        drift: CommandRun | None = None
+        own = not told_otherwise(standing)  # else the child would refuse
+        if own and environment.compares_models and standing.state in ("at head", "behind"):
+            commands = [["check"]]
+            child = work.take_step(f"{environment.name}.verify", environment, commands)
+            step.argv = child.argv
+            drift = child.run(orders_for(work.project, environment))
+            step.exit = drift.exit or 0
+        report = judge(work, standing, drift)
+        work.record.add_findings(list(report.findings))
+        step.outcome = "passed" if report.passed else "failed"
+        step.note = summary(report)
+        return report
+
+
+def judge(
+    work: Work,
+    standing: Standing,
+    drift: CommandRun | None,
+    found: Iterable[Finding] = (),
+) -> VerifyReport:
+    """Put together what was found; a report that passed is evidence for the gate.
+
+    :param drift: how ``alembic check`` ended, None where it was not asked.
+    :param found: what was found before.
+    """
+    environment = standing.environment
+    findings = [*found, *_find_place(standing), *_find_drift(environment, drift)]
+    if standing.look.exists and not standing.look.trouble:
+        findings += standing.database.check_integrity()
+    findings += find_edited(standing)
+    findings = without_allowed(findings, work.allowed(environment))
+    report = VerifyReport(
+        environment.name,
+        standing.look.revisions,
+        environment.heads or standing.history.effective_heads,
+        tuple(findings),
+        compared=drift is not None and drift.finished,
+        remedy=_remedy(standing, findings),
+    )
+    if not report.passed:
+        return report
+    evidence = Evidence(work.project.settings.releases)
+    obstacle = evidence.note_passed(environment, _certifiable(work, standing))
+    if not obstacle:
+        return report
+    unwritten = Finding("evidence-not-written", "warning", obstacle, str(evidence.file))
+    return replace(report, findings=(*report.findings, unwritten))
+
+
+def _remedy(standing: Standing, findings: Iterable[Finding]) -> str:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    edited = [each for each in errors if each.code in ("edited-revision", "missing-revision")]
+    if advised := advice(standing):
+        return advised
+    return mend_edited(standing, edited) if edited else "Mend that, and verify again."
+
+
+def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
+    """:raises Refused: a finding is an error."""
+    if not report.passed:
+        raise Refused(
+            f"Verify of {report.environment} failed: {first_error(report)}.",
+            untouched=untouched or "Nothing was changed.",
+            next=next or report.remedy,
+        )
+
+
+def first_error(report: VerifyReport) -> str:
+    """The first error in words, and how many more there are."""
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{errors[0].message}{more}"
+
+
+def summary(report: VerifyReport) -> str:
+    """A verify in a few words."""
+    counts = {
+        severity: sum(finding.severity == severity for finding in report.findings)
+        for severity in ("error", "warning")
+    }
+    words = [counted(count, name) for name, count in counts.items() if count]
+    at_head = set(report.current) == set(report.heads)
+    place = "head" if at_head else ", ".join(report.current)
+    good = [f"at {place}", "sound", *(["no drift"] if report.compared else [])]
+    return ", ".join(words or good)
+
+
+def _find_place(standing: Standing) -> list[Finding]:
+    name, label = standing.environment.name, standing.database.label
+    heads = standing.environment.heads
+    findings = []
+    doubt = told_otherwise(standing)
+    if doubt:
+        message = f"{name} ({label}) is not {name}: {doubt}"
+        findings.append(Finding("other-environment", "error", message, name))
+    if standing.state != "at head":
+        pending = counted(len(standing.pending), "revision")
+        detail = standing.trouble or (f"{pending} pending" if standing.pending else "")
+        message = f"{name} ({label}) is {standing.state}{': ' if detail else ''}{detail}"
+        # An upgrade leads to head from some states; the others have codes of their own.
+        upgradable = standing.state in ("behind", "empty", "missing")
+        code = "not-at-head" if upgradable else standing.state
+        findings.append(Finding(code, "error", message, name))
+    if heads and set(heads) != set(standing.history.effective_heads):
+        message = (
+            f"the configuration expects the heads {', '.join(heads)},"
+            f" the scripts have {', '.join(standing.history.effective_heads)}"
+        )
+        findings.append(Finding("other-heads", "warning", message, name))
+    return findings
+
+
+def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Finding]:
+    if drift is None:
+        return []
+    severity: Severity = "error" if environment.drift == "strict" else "warning"
+    if drift.refused:
+        raise Refused(
+            f"Verify of {environment.name} was refused: {drift.refused}.",
+            untouched="Nothing was read or written there.",
+            next=see_env_py(environment.name),
+        )
+    if drift.failure:
+        if _NO_METADATA in drift.failure:
+            message = "env.py sets no target_metadata, so that drift cannot be seen"
+            return [Finding("drift-unknown", "note", message, environment.name)]
+        if "not up to date" in drift.failure:
+            return []  # that it is not at head is a finding already
+        if not drift.opened:
+            raise StepFailed(
+                f"Verify of {environment.name} failed: {drift.failure}.",
+                untouched="Nothing was changed.",
+                next=f"{drift.where or 'The log says more.'}",
+            )
+        return [Finding("drift-unknown", severity, drift.failure, drift.where)]
+    shown = drift.differences[:DRIFT_SHOWN]
+    more = len(drift.differences) - len(shown)
+    findings = [
+        Finding("drift", severity, f"the models and {environment.name} differ: {line}", line)
+        for line in shown
+    ]
+    if more:
+        findings.append(Finding("drift", severity, f"{more} more differences", environment.name))
+    return findings
+
+
+def _certifiable(work: Work, standing: Standing) -> list[Revision]:
+    """The revisions that a later environment does not have yet: those the gate asks for."""
+    path, history = work.project.settings.path, standing.history
+    if history.unknown(standing.look.revisions):
+        return []
+    reached = history.ancestors(standing.look.revisions)
+    wanted: set[str] = set()
+    for later in path[path.index(standing.environment) + 1 :]:
+        if not work.project.knows_url(later):
+            return [history.revisions[name] for name in sorted(reached)]
+        look = work.project.database(later).look(later.version_table)
+        known = (name for name in look.revisions if name in history.revisions)
+        wanted |= reached - history.ancestors(known)
+    stamped = standing.database.ledger().stamped
+    return [history.revisions[name] for name in sorted(wanted - stamped)]

@@ -1,0 +1,184 @@
+"""A project: its settings, with each environment's database and revision history at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from migrations_ops.databases import Database, open_database
+from migrations_ops.model.errors import ConfigurationError, StepFailed
+from migrations_ops.project import settings as configuration
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.settings import Settings, resolve_url
+from migrations_ops.revisions.history import History
+from migrations_ops.steps.variables import step_variables
+
+
+class Project:
+    """What a task works with. Everything is read when it is first asked for, and once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._urls: dict[str, str] = {}
+        self._databases: dict[str, Database] = {}
+        self._histories: dict[tuple[str, Path, Path | None, tuple[str, ...]], History] = {}
+
+    @classmethod
+    def read(cls, folder: Path) -> Project:
+        """:raises ConfigurationError: the configuration cannot be read."""
+        return cls(configuration.read(folder))
+
+    def url(self, environment: Environment) -> str:
+        """The URL that env.py is handed.
+
+        :raises ConfigurationError: the configured source yields none.
+        """
+        if environment.name not in self._urls:
+            root = self.settings.root
+            self._urls[environment.name] = resolve_url(environment.url, environment, root)
+        return self._urls[environment.name]
+
+    def variables(self, environment: Environment) -> dict[str, str]:
+        """The variables that each step of an environment gets.
+
+        :raises ConfigurationError: one that the configuration names is missing or empty.
+        """
+        return step_variables(environment, self.settings.selector, self.url(environment))
+
+    def database(self, environment: Environment) -> Database:
+        """The database of an environment.
+
+        :raises ConfigurationError: two environments share it, or no engine reads its URL.
+        """
+        if environment.name not in self._databases:
+            scratch = environment.scratch_url
+            root = self.settings.root
+            database = open_database(
+                self._url_to_read(environment),
+                root,
+                environment.version_table_schema,
+                None if scratch is None else resolve_url(scratch, environment, root),
+            )
+            for name, other in self._databases.items():
+                if database.same_as(other):
+                    raise ConfigurationError(
+                        f"{name} and {environment.name} are the same database, {other.label}.",
+                        next="Give each environment a database of its own.",
+                    )
+            self._databases[environment.name] = database
+        return self._databases[environment.name]
+
+    def databases_at_hand(self) -> list[Database]:
+        """Those that somebody has asked for."""
+        return [*self._databases.values()]
+
+    def _url_to_read(self, environment: Environment) -> str:
+        source = environment.inspect_url
+        if source is None:
+            return self.url(environment)
+        return resolve_url(source, environment, self.settings.root)
+
+    def knows_url(self, environment: Environment) -> bool:
+        """Whether the URL of an environment can be learned here.
+
+        A developer's machine upgrades dev without holding the secret of production.
+        """
+        try:
+            return bool(self._url_to_read(environment))
+        except ConfigurationError:
+            return False
+
+    def others(self, environment: Environment) -> dict[str, str]:
+        """Where the other environments' databases are, for the child to keep away from.
+
+        :raises ConfigurationError: one of them is the database of this environment.
+        """
+        self.database(environment)
+        found = {}
+        for other in self.settings.path:
+            if other is not environment and self.knows_url(other):
+                # A server that cannot be reached from here cannot be reached by a step either.
+                with suppress(StepFailed):
+                    found[other.name] = self.database(other).orders()
+        return found
+
+    def require_steps(self, environment: Environment) -> None:
+        """Make sure that steps of an environment can be started, before anything is done for them.
+
+        :raises ConfigurationError: a variable is missing, or its database is that of another
+            environment too.
+        """
+        self.variables(environment)
+        self.others(environment)
+
+    def history(self, environment: Environment) -> History:
+        """The revision scripts, read directly; by Alembic itself where they must be executed.
+
+        :raises OpsError: they cannot be read, or contradict each other.
+        """
+        heads = _stated_heads(environment)
+        key = (environment.section, environment.directory, environment.python, heads)
+        if key not in self._histories:
+            self._histories[key] = (
+                self._read_stated(environment, heads) if heads else self._read_history(environment)
+            )
+        return self._histories[key]
+
+    def _read_stated(self, environment: Environment, heads: tuple[str, ...]) -> History:
+        """The scripts, if they can be read and know the heads; else nothing but the heads."""
+        from migrations_ops.revisions.stated_history import StatedHistory
+
+        with suppress(ConfigurationError):
+            history = self._read_history(environment)
+            if not history.unknown(heads):
+                return history
+        return StatedHistory.stating(heads)
+
+    def _read_history(self, environment: Environment) -> History:
+        from migrations_ops.revisions.loader import ComputedRevision, find_scripts, read_history
+
+        ini = self.settings.alembic
+        if not ini.is_file():
+            raise ConfigurationError(
+                f"There is no {ini.name} in {ini.parent}.",
+                next=f'Check alembic = "..." in {self.settings.file.name}.',
+            )
+        if not environment.directory.is_dir():
+            raise ConfigurationError(
+                f"The directory of {environment.name}, {environment.directory}, does not exist.",
+                next=f"Check environments.{environment.name}.directory.",
+            )
+        try:
+            place = find_scripts(
+                ini,
+                environment.section,
+                directory=environment.directory,
+                find_package=self._finder(environment),
+            )
+            return read_history(place, self.settings.releases / ".scripts.json")
+        except ComputedRevision:
+            from migrations_ops.steps.step import ask_for_history
+
+            return ask_for_history(self, environment)
+
+    def _finder(self, environment: Environment) -> Callable[[str], Path | None] | None:
+        """How packages are found where the steps have an interpreter of their own."""
+        python = environment.python
+        if python is None:
+            return None
+
+        def find(top: str) -> Path | None:
+            from migrations_ops.steps.interpreters import find_package
+
+            return find_package(python, top, self.variables(environment), environment.directory)
+
+        return find
+
+
+def _stated_heads(environment: Environment) -> tuple[str, ...]:
+    """Where commands of its own lead a project, which may keep its scripts where only they look."""
+    if not environment.commands:
+        return ()
+    named = environment.target not in ("head", "heads") and "@" not in environment.target
+    return environment.heads or ((environment.target,) if named else ())

@@ -1,0 +1,150 @@
+"""One table of the configuration: its keys known, the kinds of its values checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.model.errors import ConfigurationError
+
+# What a kind of value is called, and whether a value is of it.
+Check = tuple[str, Callable[[Any], bool]]
+
+# A year and a bit: what is meant to last longer is meant not to end, and left out.
+_LONGEST_SECONDS = 40_000_000
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text that a file name, an argument and a variable can hold."""
+    return isinstance(value, str) and "\0" not in value
+
+
+def are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(is_text(value) for value in values)
+
+
+def is_variable(name: Any) -> bool:
+    """Whether it can be the name of a variable, on every platform."""
+    return is_text(name) and bool(name.strip()) and "=" not in name
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_count_from_one(value: Any) -> bool:
+    return _is_count(value) and value > 0
+
+
+def _is_seconds(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= _LONGEST_SECONDS
+
+
+def _are_variables(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(is_variable(name) for name in value)
+        and are_texts(list(value.values()))
+    )
+
+
+TEXT: Check = ("a text", lambda value: is_text(value) and bool(value.strip()))
+FLAG: Check = ("true or false", lambda value: isinstance(value, bool))
+COUNT: Check = ("a whole number", _is_count)
+COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
+SECONDS: Check = ("a number of seconds", _is_seconds)
+TEXTS: Check = ("a list of texts", are_texts)
+TABLE: Check = ("a table", lambda value: isinstance(value, dict))
+VARIABLE: Check = ("the name of a variable", is_variable)
+VARIABLES: Check = ("a table of variables with their texts", _are_variables)
+NAMES: Check = (
+    "a list of names of variables",
+    lambda value: isinstance(value, list) and all(is_variable(name) for name in value),
+)
+ANY: Check = ("anything", lambda _: True)
+# Kinds of which a value that is none of them can be shown: it is no secret, and not long.
+_SHORT = (FLAG, COUNT, COUNT_FROM_ONE, SECONDS)
+
+
+class Table:
+    """One table of a configuration file.
+
+    :raises ConfigurationError: a key is not known, the nearest one is suggested; or a value is
+        of another kind than its key wants.
+    """
+
+    def __init__(
+        self, file: Path, where: str, table: dict[str, Any], known: Mapping[str, Check]
+    ) -> None:
+        self._file, self._where, self._table = file, where, table
+        for key, value in table.items():
+            if key not in known:
+                raise ConfigurationError(
+                    f"{self._name(key)} in {file.name} is not a key that migrations_ops knows"
+                    f"{nearest(key, list(known))}",
+                    next=f"Mend {file} and try again.",
+                )
+            kind, fits = known[key]
+            if not fits(value):
+                detail = _in_brief(value) if known[key] in _SHORT else "."
+                raise ConfigurationError(
+                    f"{self._name(key)} in {file.name} must be {kind}{detail}",
+                    next=f"Mend {file} and try again.",
+                )
+
+    def _name(self, key: str) -> str:
+        return f"{self._where}.{key}" if self._where else key
+
+    def value(self, key: str, default: Any) -> Any:
+        return self._table.get(key, default)
+
+    def path(self, key: str, default: str) -> Path:
+        return anchored(self._file.parent, self._table.get(key, default))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return tuple(self._table.get(key, ()))
+
+    def strings(self, key: str) -> dict[str, str]:
+        return dict(self._table.get(key, {}))
+
+    def choice(self, key: str, default: str, choices: tuple[str, ...]) -> Any:
+        value = self._table.get(key, default)
+        if value not in choices:
+            raise ConfigurationError(
+                f"{self._name(key)} in {self._file.name} is {value!r}"
+                f"{nearest(value, list(choices))}",
+                next=f"It is one of: {', '.join(choices)}.",
+            )
+        return value
+
+
+def anchored(root: Path, text: str) -> Path:
+    """A path of the configuration, absolute."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~NAME of a user who is not known here: taken as it is written
+        path = Path(text)
+    # normpath, not resolve: a link that the user configured stays the name that is shown.
+    return Path(os.path.normpath(root / path))
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The end of a sentence about a name that is not known."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def _in_brief(value: Any) -> str:
+    """The end of a sentence about a wrong value: short, and without what may be a secret."""
+    if not isinstance(value, bool | int | float | str):
+        return "."
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "."
+    return f", not {text}." if len(text) <= 60 else f", not {text[:57]}..."

@@ -1,0 +1,125 @@
+"""URLs that stand in a file's key, or that a command prints."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.project.environments import Environment, UrlFromCommand, UrlFromFile
+from migrations_ops.steps.variables import base_variables
+from migrations_ops.system.process import run
+
+COMMAND_SECONDS = 30.0
+
+
+def url_from_file(source: UrlFromFile, environment: Environment) -> str:
+    """The text under the key of a TOML, JSON, INI or ``.env`` file.
+
+    The file's name tells its kind. A key of several parts is written with dots; in an INI file
+    the first part is the section, and the rest the key, which may hold dots of its own.
+
+    :raises ConfigurationError: the file or the key is missing, or the value is no text.
+    """
+    what = f"The URL of {environment.name}, {source.key!r} of {source.file},"
+    try:
+        value = _value(source.file, source.file.read_text(encoding="utf-8"), source.key)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{what} cannot be read: {error.strerror}.",
+            next=f"Check environments.{environment.name}.url, or make the file.",
+        ) from None
+    except LookupError:
+        raise ConfigurationError(
+            f"{what} is not there: the file has no such key.",
+            next=f"Check environments.{environment.name}.url, or add the key.",
+        ) from None
+    except (ValueError, RecursionError, configparser.Error):
+        # The parser's own words may quote the line, and with it a password.
+        raise ConfigurationError(
+            f"{what} cannot be read: that is not a valid {_kind(source.file)} file.",
+            next=f"Mend {source.file} and try again.",
+        ) from None
+    if not isinstance(value, str) or not value.strip():
+        state = "empty" if isinstance(value, str) else "no text"
+        raise ConfigurationError(f"{what} is {state}.", next=f"Mend {source.file} and try again.")
+    return value.strip()
+
+
+def _kind(file: Path) -> str:
+    return {".toml": "TOML", ".json": "JSON", ".ini": "INI", ".cfg": "INI"}.get(file.suffix, ".env")
+
+
+def _value(file: Path, text: str, key: str) -> Any:
+    """:raises LookupError: there is no such key."""
+    match _kind(file):
+        case "TOML":
+            return _nested(tomllib.loads(text), key)
+        case "JSON":
+            return _nested(json.loads(text), key)
+        case "INI":
+            section, _, option = key.partition(".")
+            return _option(file, text, section, option)
+    pairs = (line.strip().partition("=") for line in text.splitlines() if "=" in line)
+    values = {
+        name.removeprefix("export ").strip(): value.strip().strip("'\"") for name, _, value in pairs
+    }
+    return values[key]
+
+
+def _nested(document: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(document, dict):
+            raise LookupError(part)
+        document = document[part]
+    return document
+
+
+def _option(file: Path, text: str, section: str, option: str) -> str:
+    # As Alembic reads its own: %(here)s is the file's folder, %% a percent sign.
+    parser = configparser.ConfigParser({"here": file.parent.as_posix().replace("%", "%%")})
+    parser.read_string(text)
+    try:
+        return parser[section][option]
+    except configparser.InterpolationError:
+        # Other programs' files hold a bare percent sign, in a password for instance.
+        return parser.get(section, option, raw=True)
+
+
+def url_from_command(source: UrlFromCommand, environment: Environment, root: Path) -> str:
+    """The standard output of a command, without the white space around it.
+
+    :raises ConfigurationError: it cannot be started, fails, prints nothing, or takes too long.
+    """
+    try:
+        done = run(source.argv, _variables(environment), root, timeout=COMMAND_SECONDS)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except subprocess.TimeoutExpired:
+        reason = f"it took more than {COMMAND_SECONDS:.0f} seconds"
+    else:
+        text = done.stdout.decode("utf-8", "replace").strip()
+        if done.returncode:
+            reason = f"it ended with exit code {done.returncode}"
+        elif not text:
+            reason = "it printed nothing"
+        elif "\n" in text:
+            reason = "it printed more than one line"
+        else:
+            return text
+    raise ConfigurationError(
+        f"The command {source.argv[0]}, which prints the URL of {environment.name},"
+        f" did not help: {reason}.",
+        next=f"Try it by hand, and check environments.{environment.name}.url.",
+    )
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    """A secret store's client finds its way by variables, which ``pass`` lets through."""
+    passed = {name: os.environ[name] for name in environment.passed if name in os.environ}
+    return base_variables() | passed

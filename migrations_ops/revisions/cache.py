@@ -1,0 +1,135 @@
+"""Revisions as they were read the last time, so that files which did not change are not read again.
+
+It is only a cache: a damaged file, one of another format, or one that cannot be written is the same
+as none. Several processes may use it at once; the last to finish wins.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.revisions.history import Revision
+
+# Count it up whenever scripts would be read differently.
+_FORMAT = 1
+# A file that changed twice within one tick of its clock looks unchanged; two seconds are the
+# coarsest clock in use (FAT).
+_SETTLED_NS = 2_000_000_000
+# Text in a flat list loads three times as fast as lists in a list.
+_SEPARATOR = "\n"
+
+Identity = list[int]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What changes when a file is edited or replaced."""
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+
+
+class Cache:
+    """The remembered revisions, by folder and file name.
+
+    :param file: the JSON file that holds them; None remembers nothing.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._folders: dict[str, dict[str, list[Any]]] = _load(file) if file else {}
+        self._kept: dict[str, dict[str, list[Any]]] = {}
+        self._new = False
+
+    def open_folder(self, folder: str) -> None:
+        """Announce a folder, whose files are asked for next."""
+        self._known = self._folders.get(folder, {})
+        self._keep = self._kept.setdefault(folder, {})
+
+    def find(self, name: str, now: Identity, file: str) -> Revision | None:
+        """The revision of a file of the open folder, None unless it is remembered unchanged."""
+        entry = self._known.get(name)
+        if entry is None or entry[:4] != now:
+            return None
+        self._keep[name] = entry
+        _, _, _, _, revision, down, depends_on, labels, message = entry
+        return Revision(
+            revision,
+            _ids(down) if down else (),
+            _ids(depends_on) if depends_on else (),
+            _ids(labels) if labels else (),
+            file,
+            message,
+        )
+
+    def add(self, name: str, then: Identity, revision: Revision) -> None:
+        """Remember what a file of the open folder held.
+
+        :param then: the identity of the file, taken before it was read.
+        """
+        import time
+
+        if max(then[:2]) > time.time_ns() - _SETTLED_NS:
+            return
+        self._new = True
+        ids = [
+            _SEPARATOR.join(each) for each in (revision.down, revision.depends_on, revision.labels)
+        ]
+        self._keep[name] = [*then, revision.revision, *ids, revision.message]
+
+    def save(self) -> None:
+        """Write what is remembered, if it changed; files that are gone are forgotten."""
+        before = self._folders
+        gone = any(len(before.get(name, ())) > len(kept) for name, kept in self._kept.items())
+        if self._file and (self._new or gone):
+            others = {
+                folder: entries
+                for folder, entries in before.items()
+                if folder not in self._kept and os.path.isdir(folder)
+            }
+            _write(self._file, {**others, **self._kept})
+
+
+def _ids(joined: str) -> tuple[str, ...]:
+    return tuple(joined.split(_SEPARATOR))
+
+
+def _head(body: bytes) -> bytes:
+    from zlib import crc32
+
+    return b'{"format": %d, "crc32": "%08x", "folders": ' % (_FORMAT, crc32(body))
+
+
+def _load(file: Path) -> dict[str, dict[str, list[Any]]]:
+    """The folders of a cache file, {} unless every byte is as it was written."""
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return {}
+    length = len(_head(b""))
+    body = data[length:-1]
+    if data[:length] != _head(body) or data[-1:] != b"}":
+        return {}
+    import json
+
+    try:
+        folders: dict[str, dict[str, list[Any]]] = json.loads(body)
+    except ValueError:
+        return {}
+    return folders
+
+
+def _write(file: Path, folders: dict[str, dict[str, list[Any]]]) -> None:
+    import json
+    from contextlib import suppress
+
+    body = json.dumps(folders, separators=(",", ":")).encode()
+    # In the same folder, since a rename is atomic only within one file system.
+    partial = f"{file}.{os.getpid()}.partial"
+    try:
+        os.makedirs(file.parent, exist_ok=True)
+        with open(partial, "wb") as stream:
+            stream.write(_head(body) + body + b"}")
+        os.replace(partial, file)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(partial)

@@ -1,0 +1,263 @@
+"""Where a project keeps its revision scripts: alembic.ini and pyproject.toml, read as Alembic does.
+
+Nothing of the project is executed: a location ``package:folder`` is looked up, not imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrations_ops.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from configparser import ConfigParser
+
+FindPackage = Callable[[str], Path | None]
+
+_PYPROJECT = "pyproject.toml"
+_LOOK = 'Check "alembic" in [tool.migrations_ops].'
+
+
+@dataclass(frozen=True)
+class ScriptPlace:
+    """The folders with revision scripts, and how they are searched.
+
+    ``recursive`` takes in folders below them; ``sourceless`` takes compiled files where the source
+    is missing. A folder of ``folders`` may be missing where Alembic bears it, too: git keeps no
+    empty ``versions``.
+    """
+
+    folders: tuple[Path, ...]
+    recursive: bool = False
+    sourceless: bool = False
+
+
+def find_scripts(
+    ini: Path,
+    section: str = "alembic",
+    *,
+    directory: Path,
+    find_package: FindPackage | None = None,
+) -> ScriptPlace:
+    """The place of the scripts that ``alembic -c INI -n SECTION`` would use in that directory.
+
+    :param ini: the ini file, or a pyproject.toml with ``[tool.alembic]``; relative to the
+        directory. Beside an ini, the directory's pyproject.toml gives what the ini leaves out.
+    :param section: the section of the ini.
+    :param directory: the working directory, from which Alembic resolves relative locations.
+    :param find_package: the folder of a top-level package, None where there is none; the default
+        looks among the packages of this interpreter, without importing one.
+    :raises ConfigurationError: a file, section, key, package or folder is missing or malformed.
+    """
+    directory = directory.absolute()
+    return _Config(directory / ini, section, directory, find_package).place()
+
+
+class _Config:
+    """The two files as one set of options, the ini first."""
+
+    def __init__(
+        self, file: Path, section: str, directory: Path, find_package: FindPackage | None
+    ) -> None:
+        self.file = file
+        self.section = section
+        self.directory = directory
+        self.find_package = find_package
+        is_toml = file.name == _PYPROJECT
+        self.toml_file = file if is_toml else directory / _PYPROJECT
+        self.toml = _read_toml(self.toml_file)
+        if not file.is_file():
+            # Alembic would go on with pyproject.toml alone; a mistyped name is better told.
+            toml_would_do = "script_location" in self.toml
+            hint = f' Or set alembic = "{_PYPROJECT}" there.' if toml_would_do else ""
+            raise ConfigurationError(f"There is no file {file}.", next=_LOOK + hint)
+        self.ini = _read_ini(directory / "alembic.ini" if is_toml else file)
+
+    def place(self) -> ScriptPlace:
+        location = self.text("script_location")
+        if location is None:
+            raise self.nothing_configured()
+        script_folder = self.folder(location)
+        if not script_folder.exists():
+            raise ConfigurationError(
+                f"The script folder {script_folder} of {self.file.name} does not exist.",
+                next=f"{_LOOK} Relative locations start from {self.directory}.",
+            )
+        return ScriptPlace(
+            folders=self.version_folders() or (script_folder / "versions",),
+            recursive=self.flag("recursive_version_locations"),
+            sourceless=self.flag("sourceless"),
+        )
+
+    def nothing_configured(self) -> ConfigurationError:
+        if self.file != self.toml_file and not self.ini.has_section(self.section):
+            known = ", ".join(f"[{name}]" for name in self.ini.sections()) or "none"
+            return ConfigurationError(
+                f"{self.file} has no section [{self.section}]; it has {known}.",
+                next=f'{_LOOK} A section of another name is set as "section".',
+            )
+        return ConfigurationError(f"{self.file} sets no script_location.", next=_LOOK)
+
+    def version_folders(self) -> tuple[Path, ...]:
+        """The configured version folders; () where none is configured."""
+        written = self.ini_text("version_locations")
+        if written:
+            separator = self.separator("path_separator", "version_path_separator")
+            names = _split(written, separator, r", *|(?: +)")
+        else:
+            names = self.toml_value("version_locations", list) or []
+        folders = tuple(self.folder(name) for name in names)
+        if folders and not any(folder.exists() for folder in folders):
+            # Alembic takes this for an empty history: nothing to release, in silence.
+            raise ConfigurationError(
+                f"No folder of version_locations in {self.file.name} exists: {folders[0]}",
+                next=f"{_LOOK} Relative locations start from {self.directory}.",
+            )
+        return folders
+
+    def text(self, name: str) -> str | None:
+        written = self.ini_text(name)
+        return self.toml_value(name, str) if written is None else written
+
+    def flag(self, name: str) -> bool:
+        written = self.ini_text(name)
+        return bool(self.toml_value(name, bool)) if written is None else written == "true"
+
+    def ini_text(self, name: str) -> str | None:
+        from configparser import InterpolationError
+
+        if not self.ini.has_option(self.section, name):
+            return None
+        try:
+            return self.ini.get(self.section, name)
+        except InterpolationError as error:
+            raise ConfigurationError(
+                f"{name} in {self.file} cannot be filled in: {str(error).splitlines()[0]}.",
+                next="A percent sign that is meant is written %%.",
+            ) from None
+
+    def toml_value(self, name: str, kind: type) -> Any:
+        """The value of that type in ``[tool.alembic]``, filled in; None where there is none."""
+        value = self.toml.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, kind):
+            raise ConfigurationError(
+                f"{name} of [tool.alembic] in {self.toml_file} is no {kind.__name__}.", next=_LOOK
+            )
+        here = {"here": self.toml_file.absolute().parent.as_posix()}
+        try:
+            if isinstance(value, list):
+                return [each % here for each in value]
+            return value % here if isinstance(value, str) else value
+        except (KeyError, ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"{name} of [tool.alembic] in {self.toml_file} cannot be filled in: {error}.",
+                next="A percent sign that is meant is written %%.",
+            ) from None
+
+    def separator(self, *names: str) -> str | None:
+        known = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
+        for name in names:
+            written = self.ini_text(name)
+            if written in known:
+                return known[written]
+            if written is not None:
+                raise ConfigurationError(
+                    f"{name} in {self.file} is {written!r}; Alembic knows {', '.join(known)}.",
+                    next=f"Correct {name} there.",
+                )
+        return None
+
+    def folder(self, location: str) -> Path:
+        """The folder of a location: absolute, relative to the directory, or in a package."""
+        if os.path.isabs(location) or ":" not in location:
+            return self.directory / location
+        package, *inner = location.split(":")
+        top, *below = package.split(".")
+        roots = self.package_folders(top)
+        if not roots:
+            raise ConfigurationError(
+                f"The package {top} of the location {location!r} in {self.file.name} is not found.",
+                next=f"Install it beside Alembic. {_LOOK}",
+            )
+        folders = [root.joinpath(*below, *inner) for root in roots]
+        return next((folder for folder in folders if folder.exists()), folders[0])
+
+    def package_folders(self, top: str) -> list[Path]:
+        """Where a package may lie: prepend_sys_path comes first, as on Alembic's own path."""
+        before = [self.directory / name / top for name in self.prepended()]
+        for folder in before:
+            if (folder / "__init__.py").is_file():
+                return [folder]
+        plain = [folder for folder in before if folder.is_dir()]
+        if self.find_package is None:
+            return _find_in_this_interpreter(top) or plain
+        found = self.find_package(top)
+        return [found] if found else plain
+
+    def prepended(self) -> list[str]:
+        written = self.ini_text("prepend_sys_path")
+        if not written:
+            return self.toml_value("prepend_sys_path", list) or []
+        return _split(written, self.separator("path_separator"), r", *|(?: +)|\:")
+
+
+def _split(written: str, separator: str | None, legacy: str) -> list[str]:
+    if separator is not None:
+        return [part.strip() for part in written.split(separator) if part]
+    import re
+
+    return re.split(legacy, written)
+
+
+def _find_in_this_interpreter(top: str) -> list[Path]:
+    """The folders of a package; several where it is a namespace."""
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+
+
+def _read_ini(file: Path) -> ConfigParser:
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser({"here": file.absolute().parent.as_posix()})
+    try:
+        try:
+            parser.read(file, encoding="utf-8")
+        except UnicodeDecodeError:
+            parser.read(file, encoding="locale")
+    except (Error, OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {' '.join(str(error).split())}.", next=_LOOK
+        ) from None
+    return parser
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    """``[tool.alembic]`` of a pyproject.toml, {} where there is none."""
+    try:
+        source = file.read_bytes()
+    except OSError:
+        return {}
+    if b"alembic" not in source:
+        return {}
+    import tomllib
+
+    try:
+        table = tomllib.loads(source.decode()).get("tool", {}).get("alembic", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file} is not valid TOML: {error}.", next="Mend the file and try again."
+        ) from None
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_LOOK)
+    return table

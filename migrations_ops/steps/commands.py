@@ -1,0 +1,165 @@
+"""A step by the project's own commands, where they replace Alembic's upgrade.
+
+Our child is not inside such a step, so that nothing makes it one transaction and nothing proves
+where it goes. In exchange, the database is compared with its backup, which is the way back; the
+rehearsal hands the command the URL of the copy, and sees to it that the real database stood still.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.project.environments import Command, Environment
+from migrations_ops.project.settings import running_python
+from migrations_ops.steps.step import CommandRun, Listener, Step
+from migrations_ops.system import process
+from migrations_ops.system.files import now
+
+if TYPE_CHECKING:
+    from migrations_ops.project.project import Project
+
+KEEPER = Path(__file__).parent.parent / "system" / "watchdog.py"
+
+
+class CommandsStep(Step):
+    """Stands where an Alembic step would: ``run`` runs all of the commands, in their order."""
+
+    def __init__(self, project: Project, environment: Environment, log: Path) -> None:
+        self._project = project
+        self.environment = environment
+        self._log = log
+        self.committed = False
+        # Of its revisions, nothing is heard while it runs.
+        self.in_part: set[str] = set()
+        self.latest: CommandRun | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        first, *others = self.environment.commands
+        return (*first.argv, *(part for each in others for part in ("&&", *each.argv)))
+
+    @property
+    def log(self) -> Path:
+        return self._log
+
+    def run(
+        self, orders: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+    ) -> CommandRun:
+        """Run the commands to their end, or to the first that fails.
+
+        :param orders: of them, ``instead`` counts: the copy whose URL the commands are given.
+        """
+        done = CommandRun(started=now())
+        begun = time.monotonic()
+        variables = self._variables(orders["instead"], orders["redirect"])
+        database = self._project.database(self.environment)
+        before = database.stamp_of_content()
+        try:
+            for command in self.environment.commands:
+                done.commands += 1
+                self._run(command, variables, done)
+                if done.failure:
+                    done.where = str(self._log)
+                    return done
+            done.finished = True
+        finally:
+            done.seconds = round(time.monotonic() - begun, 3)
+            # What it wrote before it failed was committed by rules of its own.
+            self.committed = database.stamp_of_content() != before
+        return done
+
+    def close(self) -> None:
+        """Nothing waits: each command is started when its turn comes."""
+
+    def _variables(self, instead: str | None, redirect: Mapping[str, Any] | None) -> dict[str, str]:
+        variables = self._project.variables(self.environment)
+        if instead is not None:
+            copy = url_of_copy(self._project.url(self.environment), instead, redirect)
+            variables = variables_of_copy(self._project, self.environment, copy)
+        python = self.environment.python
+        if python is not None:
+            # As in an activated virtual environment: its own scripts come first.
+            places = [str(python.parent), variables.get("PATH", os.defpath)]
+            variables["PATH"] = os.pathsep.join(places)
+        return variables
+
+    def _run(self, command: Command, variables: dict[str, str], done: CommandRun) -> None:
+        argv = [str(running_python()), "-I", "-X", "utf8", str(KEEPER)]
+        keeper = process.start(argv, variables, self.environment.directory, self._log)
+        try:
+            order = {"argv": _found(command.argv, variables), "timeout": self.environment.timeout}
+            keeper.say(json.dumps(order))
+            answers = [json.loads(line) for line in keeper.lines()]
+        finally:
+            keeper.stop()
+        killed: dict[str, Any] = {"exit": None, "reason": "its keeper was killed"}
+        answer = answers[0] if answers else killed
+        done.exit = answer["exit"]
+        if "reason" in answer:
+            done.failure = f"{command.argv[0]}: {answer['reason']}"
+        elif done.exit not in command.success:
+            done.failure = f"{command.argv[0]} {_ended(done.exit)}"
+        else:
+            # A code that means success is told as such.
+            done.exit = 0
+
+
+def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:
+    """The argv with its program looked up along the step's own PATH.
+
+    Windows would look along ours instead, and only for ``.exe``.
+    """
+    from shutil import which
+
+    return [which(argv[0], path=variables.get("PATH")) or argv[0], *argv[1:]]
+
+
+def require_rehearsable(project: Project, environment: Environment) -> None:
+    """:raises ConfigurationError: a rehearsal by its commands would reach the real database."""
+    if not environment.commands:
+        return
+    real = project.variables(environment)
+    if variables_of_copy(project, environment, f"{project.url(environment)}-copy") == real:
+        raise ConfigurationError(
+            f"No variable hands the URL of {environment.name} to its commands, so that a rehearsal"
+            " could not lead them to a copy.",
+            next=f'Add to environments.{environment.name}: variables = {{ NAME = "{{url}}" }}',
+        )
+
+
+def variables_of_copy(project: Project, environment: Environment, copied: str) -> dict[str, str]:
+    """The variables of a step, with the URL of a copy wherever the database's own stands."""
+    url = project.url(environment)
+    variables = project.variables(environment)
+    for name in (*environment.variables, *environment.passed):
+        variables[name] = variables[name].replace(url, copied)
+        if isinstance(environment.url, str):
+            variables[name] = variables[name].replace(environment.url, copied)
+    return variables
+
+
+def _ended(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"was killed by signal {-code}"
+    return f"ended with exit code {code}"
+
+
+def url_of_copy(url: str, instead: str, redirect: Mapping[str, Any] | None) -> str:
+    """The URL of a scratch copy, with driver and options of the database that it stands for.
+
+    :param instead: the path of its file, if it is one.
+    :param redirect: what of the URL of a server's database is another one in the copy's.
+    """
+    if redirect is not None:
+        from migrations_ops.databases.address import redirected
+
+        return redirected(url, redirect)
+    scheme, _, rest = url.partition(":///")
+    _, question, query = rest.partition("?")
+    return f"{scheme}:///{Path(instead).absolute().as_posix()}{question}{query}"

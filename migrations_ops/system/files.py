@@ -1,0 +1,95 @@
+"""Files that are written whole or not at all, and moments as text."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.backups.naming import partial_name
+
+
+def write_whole(file: Path, document: Any) -> None:
+    """Write a JSON document under a partial name, flush it, and give it its name.
+
+    After a crash at any instant the old document or the new one is there, never a part of one.
+    """
+    partial = file.with_name(partial_name(file.name))
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            json.dump(document, stream, indent=2, ensure_ascii=False)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, file)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def read_json(file: Path) -> Any:
+    """The JSON document of a file, None where there is none or it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def copy_rights(source: Path, file: Path) -> None:
+    """Let the same people read and write a file as another one, as far as we may decide that."""
+    with suppress(OSError):
+        file.chmod(rights_of(source))
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            found = source.stat()
+            os.chown(file, found.st_uid, found.st_gid)
+
+
+def rights_of(source: Path) -> int:
+    """Who may read and write a file or a folder; its owner in any case, and nobody executes."""
+    return stat.S_IMODE(source.stat().st_mode) & 0o666 | 0o600
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def now() -> str:
+    """This moment, in UTC, as ISO 8601 text with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_stamp() -> str:
+    """This moment in local time as the guide writes it into file names: 20261122_160500."""
+    return datetime.now().strftime("%Y%m%d_%H%M%S")
+
+
+def flush(file: Path) -> None:
+    """Have the file's content on the disk before its final name says that it is there."""
+    # Windows flushes only through a handle that may write.
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have a rename on the disk; Windows has no such call, its renames are journaled."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,264 @@
+"""The one door through which processes start: an argv and a dictionary, no shell, no fork."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+TooLong = subprocess.TimeoutExpired
+# Ends a program when whoever asked for it is gone.
+KEEPER = Path(__file__).with_name("watchdog.py")
+# A child that was told to stop gets this long, in seconds, to roll back before it is killed.
+GRACE = 10.0
+# How often, in seconds, it is asked whether a child that says nothing is still there.
+LOOK_AGAIN = 0.2
+
+
+class Child:
+    """A process that is spoken to by lines: it reads ours on stdin and writes its own on stdout.
+
+    It is a group of its own, so that a Ctrl-C in the terminal reaches the parent alone, which
+    then stops the child in order. Stopping means closing its standard input: that works the
+    same on every platform, and also when the parent is killed.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], log: Path) -> None:
+        self._process = process
+        self.argv = tuple(argv)
+        self.log = log
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._ended = False
+        # A thread reads, so that a process that the child leaves behind, and that keeps its end
+        # of the pipe open, cannot make us wait for ever.
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def say(self, line: str) -> bool:
+        """Write one line to the child; False if it is gone already."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(line.encode() + b"\n")
+            stdin.flush()
+        except OSError:  # EPIPE, or EINVAL on Windows
+            return False
+        return True
+
+    def lines(self) -> Iterator[bytes]:
+        """What the child writes, line by line, until it closes its side or has ended."""
+        while not self._ended:
+            gone = self._process.poll() is not None
+            try:
+                line = self._lines.get(timeout=LOOK_AGAIN)
+            except queue.Empty:
+                self._ended = gone
+                continue
+            if line is None:
+                self._ended = True
+            else:
+                yield line
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None
+        with stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def kill_after(self, seconds: float) -> threading.Timer:
+        """Kill the child when the time is over, unless the timer is cancelled before."""
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def stop(self, listener: Callable[[bytes], object] | None = None) -> int:
+        """Ask the child to leave, wait, and kill it if it does not; returns its exit code.
+
+        :param listener: is handed the lines that it had left to say.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        patience = self.kill_after(GRACE)
+        for line in self.lines():
+            if listener is not None:
+                listener(line)
+        code = self._process.wait()
+        patience.cancel()
+        return code
+
+    def dismiss(self) -> None:
+        """End a child that was never told to do anything; there is nothing to wait for."""
+        self._process.kill()
+        self.stop()
+
+
+def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, log: Path) -> Child:
+    """Start a child; what it prints to standard error is appended to ``log``, if that can be.
+
+    :raises OSError: the program or the directory does not exist, or may not be used.
+    """
+    with _open_log(log) as errors:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(variables),
+            cwd=directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            **_group_of_its_own(),
+        )
+    return Child(process, argv, log)
+
+
+def _open_log(log: Path) -> IO[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError:
+        # The database counts, not the log: a full disk must not fail a release.
+        return Path(os.devnull).open("ab")
+
+
+def run(
+    argv: Sequence[str],
+    variables: Mapping[str, str],
+    directory: Path,
+    *,
+    output: IO[bytes] | int = subprocess.PIPE,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, without standard input; errors go where ``output`` goes.
+
+    :raises OSError: the program or the directory does not exist, or may not be used.
+    :raises subprocess.TimeoutExpired: it took longer than ``timeout`` seconds, and was killed.
+    """
+    merged = subprocess.DEVNULL if output == subprocess.PIPE else subprocess.STDOUT
+    return subprocess.run(
+        list(argv),
+        env=dict(variables),
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=merged,
+        timeout=timeout,
+        check=False,
+        **_group_of_its_own(),
+    )
+
+
+class Kept:
+    """A program that a keeper ends when we are gone, and of which we hear what it says."""
+
+    def __init__(self, keeper: subprocess.Popen[bytes]) -> None:
+        self._keeper = keeper
+        self.told_to_end = False
+
+    def end(self) -> None:
+        """Have it ended, without waiting for that."""
+        self.told_to_end = True
+        assert self._keeper.stdin is not None
+        # The end of its input tells the keeper to end the program.
+        with contextlib.suppress(OSError):
+            self._keeper.stdin.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """What it writes to standard error, until it has ended."""
+        assert self._keeper.stderr is not None
+        yield from self._keeper.stderr
+
+    def ended(self) -> tuple[int | None, str]:
+        """Its exit code, None where nobody knows; and why it did not end by itself, if so."""
+        assert self._keeper.stdout is not None
+        line = self._keeper.stdout.readline()
+        killed: dict[str, Any] = {"exit": None, "reason": "its keeper was killed"}
+        answer = json.loads(line) if line else killed
+        return answer["exit"], answer.get("reason", "")
+
+
+@contextlib.contextmanager
+def kept(
+    argv: Sequence[str], variables: Mapping[str, str], remove: Sequence[Path] = ()
+) -> Iterator[Kept]:
+    """A program of which nothing is wanted but what it says on standard error.
+
+    It is ended when the context is left, if it has not ended by itself; also when we are killed.
+
+    :param remove: files that go when it has ended.
+    """
+    python = [sys.executable, "-I", "-S", "-X", "utf8", str(KEEPER)]
+    keeper = subprocess.Popen(
+        python,
+        env=dict(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **_group_of_its_own(),
+    )
+    assert keeper.stdin is not None
+    order = {"argv": list(argv), "timeout": None, "remove": [str(file) for file in remove]}
+    try:
+        with contextlib.suppress(OSError):
+            keeper.stdin.write(json.dumps(order).encode() + b"\n")
+            keeper.stdin.flush()
+        yield Kept(keeper)
+    finally:
+        with contextlib.suppress(OSError):
+            keeper.stdin.close()
+        keeper.stdin = None
+        patience = threading.Timer(GRACE, keeper.kill)
+        patience.start()
+        keeper.communicate()
+        patience.cancel()
+
+
+@contextlib.contextmanager
+def piped(
+    argv: Sequence[str], variables: Mapping[str, str], errors: IO[bytes], *, fed: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program whose output is read here, or whose input is written.
+
+    It is killed when the context is left, if it has not ended by itself. If this process is killed,
+    the pipe breaks, and the program ends with it.
+
+    :param errors: the file for what it says on standard error.
+    :param fed: whether its input is written; else its output is read.
+    :raises OSError: the program does not exist, or may not be used.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(variables),
+        stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if fed else subprocess.PIPE,
+        stderr=errors,
+        **_group_of_its_own(),
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _group_of_its_own() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
