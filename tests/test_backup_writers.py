@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.backups import store as backups
-from migrations_ops.backups.naming import this_host
 from migrations_ops.backups.store import Shelf, require_intact
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.project.settings import read
+from migrations_ops.system.files import this_host
 from tests.databases.support import MODES, held, make_pair, running, sides, writer
 
 # Two tables that change in one transaction, flushed to the disk as applications have it: then a

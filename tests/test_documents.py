@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
-from migrations_ops.analysis import schema_facts as facts
+from migrations_ops.model.kinds import KINDS
 from migrations_ops.model import codes
 from migrations_ops.project import settings
 from migrations_ops.project import settings_schema as settings_table
@@ -231,7 +231,7 @@ def codes_of_the_source() -> set[str]:
             elif node.func.id == "Finding":
                 found.add(first.value)
             elif node.func.id == "_code":
-                kinds = ("table", "column") if first.value == "dropped" else facts.KINDS
+                kinds = ("table", "column") if first.value == "dropped" else KINDS
                 found |= {f"{first.value}-{kind.replace(' ', '-')}" for kind in kinds}
     return found
 

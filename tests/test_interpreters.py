@@ -9,8 +9,8 @@ from venv import EnvBuilder
 import pytest
 
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.steps.interpreters import find_package
-from migrations_ops.steps.variables import base_variables
+from migrations_ops.project.interpreters import find_package
+from migrations_ops.system.variables import base_variables
 from tests.support import Sandbox, dump
 
 PYTHON = Path(sys.executable)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from migrations_ops.model.errors import ConfigurationError, ExitCode
 from migrations_ops.project.environments import Environment
-from migrations_ops.steps.variables import base_variables, step_variables
+from migrations_ops.project.variables import step_variables
+from migrations_ops.system.variables import base_variables
 
 ALLOWED = {
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from migrations_ops.databases.sql_words import Word, words
+from migrations_ops.model.kinds import KINDS
 
-KINDS = ("foreign key", "primary key", "materialized view", "table", "column", "index", "trigger",
-         "view", "check", "unique", "exclusion", "sequence", "function", "procedure", "event",
-         "type", "domain", "policy", "rule", "statistics", "extension", "schema", "privilege",
-         "object")  # fmt: skip
 CONSTRAINTS = frozenset({"foreign key", "primary key", "check", "unique", "exclusion"})
 # What belongs to a table, and goes when another one is put in its place.
 ATTACHED = frozenset({"index", "trigger", "policy", "rule", "statistics", "privilege"})

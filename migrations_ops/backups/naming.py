@@ -8,14 +8,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PART = ".part"
+from migrations_ops.system.files import PART, this_host
+
 # Nothing takes so long without being written: what is older is of a process that is gone.
 _OLD_SECONDS = 3600
-
-
-def partial_name(name: str) -> str:
-    """What a file is called until it is complete: host and process tell whose it is."""
-    return f"{name}.{this_host()}-{os.getpid()}{PART}"
 
 
 def sweep(folder: Path, prefix: str) -> None:
@@ -33,13 +29,6 @@ def sweep(folder: Path, prefix: str) -> None:
             # Of another host, or named in another way: only its age can tell.
             if dead or time.time() - leftover.stat().st_mtime > _OLD_SECONDS:
                 leftover.unlink()
-
-
-def this_host() -> str:
-    """The name of this host, as a part of file names."""
-    import socket
-
-    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
 def _is_alive(process: int) -> bool:

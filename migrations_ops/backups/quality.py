@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from migrations_ops.backups.naming import PART
 from migrations_ops.model.results import Backup, Fingerprint
-from migrations_ops.system.files import read_json
+from migrations_ops.system.files import PART, read_json
 
 # What the note of a copy begins with that a restore has taken of what it replaced.
 BEFORE_RESTORE = "before the restore of "

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,9 @@ from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import Shelf, is_intact
 from migrations_ops.journal.marks import find_unfinished
 from migrations_ops.journal.record import RECORD, read_records
-from migrations_ops.model.errors import OpsError, StepFailed
-from migrations_ops.model.results import Backup, ReleaseResult
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.model.results import Backup
 from migrations_ops.model.text import counted
-from migrations_ops.operations.locks import hold_locks
-from migrations_ops.project.project import Project
 
 # Records are small; this many tell of some months, and are still read within a blink.
 RECORDS_KEPT = 200
@@ -34,7 +32,7 @@ LOGS_KEPT = 20
 # A folder so young may belong to a task that has not written its record yet.
 _YOUNG_SECONDS = 3600
 
-_CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
+CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
 _CHANGING = frozenset({"upgrade", "downgrade", "stamp", "restore"})
 _BAD = frozenset({"failed", "refused", "interrupted"})
 _ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
@@ -69,7 +67,7 @@ class Past:
                 outcomes.setdefault(name, set()).add(outcome)
         return cls(
             frozenset(name for document in _open(documents) for name in _wanted(document)),
-            frozenset(name for name, seen in outcomes.items() if seen <= _CAME_TO_NOTHING),
+            frozenset(name for name, seen in outcomes.items() if seen <= CAME_TO_NOTHING),
             unclear=any(one.unreadable for one in find_unfinished(releases)),
         )
 
@@ -200,29 +198,6 @@ def prune(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[Bac
     return found
 
 
-def after_failure(project: Project, result: ReleaseResult) -> None:
-    """Cut the row of fruitless attempts, so that a release may fail as often as it likes.
-
-    What belongs to good releases is left alone, and so is everything if another task is at work
-    by now: that one will see to it.
-    """
-    if result.outcome not in _CAME_TO_NOTHING:
-        return
-    settings = project.settings
-    taking = {step.environment for step in result.steps if step.name in ("back up", "restore")}
-    for environment in settings.path:
-        if environment.name not in taking:
-            continue
-        with (
-            suppress(OpsError, OSError),
-            hold_locks([project.database(environment)], "prune", 0),
-        ):
-            past = Past.read(settings.releases)
-            taken = frozenset(result.backups)
-            kept = replace(past, needed=past.needed | taken, verified=taken)
-            prune(Shelf.of(settings, environment), kept, fruitless_only=True)
-
-
 # -- records ----------------------------------------------------------------------------------
 
 
@@ -263,7 +238,7 @@ def _telling(documents: list[dict[str, Any]], backups: set[str]) -> set[str]:
     for good in (True, False):
         for document in documents:
             told = untold.intersection(_backups(document))
-            if told and (document.get("outcome") not in _CAME_TO_NOTHING) is good:
+            if told and (document.get("outcome") not in CAME_TO_NOTHING) is good:
                 kept.add(str(document.get("id")))
                 untold -= told
     for document in documents:

@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from migrations_ops import __version__
-from migrations_ops.backups.naming import partial_name, sweep
+from migrations_ops.backups.naming import sweep
 from migrations_ops.backups.quality import describes, find_strays, is_good, row_of, with_doubts
 from migrations_ops.databases import Database, Progress
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused, StepFailed
@@ -26,6 +26,7 @@ from migrations_ops.system.files import (
     local_stamp,
     nearest_folder,
     now,
+    partial_name,
     read_json,
     write_whole,
 )

@@ -18,9 +18,9 @@ from migrations_ops.model.results import Finding, Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.state import read_selector, stand
 from migrations_ops.project.environments import Environment
+from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.loader import find_scripts
-from migrations_ops.steps.interpreters import find_package
 from migrations_ops.steps.step import orders_for, start_step
 
 # Variables that have led a hand-typed command to another database, or changed what it does.

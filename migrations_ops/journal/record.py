@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from migrations_ops.model.results import (
     RevisionRun,
     StepResult,
 )
-from migrations_ops.steps.step import CommandRun
 from migrations_ops.system.files import flush_folder, local_stamp, now, read_json, write_whole
 
 LOOKING = frozenset({"preflight", "verify"})
@@ -53,10 +52,10 @@ class StepNotes:
     note: str = ""
     revisions: tuple[RevisionRun, ...] = ()
 
-    def take(self, run: CommandRun) -> None:
-        """Note what an Alembic command did."""
-        self.exit = run.exit or 0
-        self.revisions = (*self.revisions, *run.revisions)
+    def add_run(self, exit: int | None, revisions: Iterable[RevisionRun]) -> None:
+        """Note how an Alembic command ended, and which revisions it ran."""
+        self.exit = exit or 0
+        self.revisions = (*self.revisions, *revisions)
 
 
 class Record:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrations_ops.analysis.schema_facts import KINDS
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.kinds import KINDS
 from migrations_ops.model.results import Finding
 from migrations_ops.model.text import bare, quoted
 

@@ -9,10 +9,12 @@ from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import OPEN_IT, Shelf
 from migrations_ops.databases import Database
-from migrations_ops.journal.evidence import Evidence, find_edited, mend_edited, require_passed
+from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.results import Finding, Rehearsed
+from migrations_ops.operations.edited import find_edited, mend_edited
 from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.gate import require_passed
 from migrations_ops.operations.locks import hold_locks
 from migrations_ops.operations.obstacles import require_no_obstacles
 from migrations_ops.operations.presence import require_present

@@ -5,12 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from migrations_ops.backups.retention import after_failure, prune_records
+from migrations_ops.backups.retention import CAME_TO_NOTHING, Past, prune, prune_records
+from migrations_ops.backups.store import Shelf
 from migrations_ops.journal.record import Record, Report
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.results import Outcome, ReleaseResult
+from migrations_ops.operations.locks import hold_locks
 from migrations_ops.operations.session import Work, at_work
 from migrations_ops.project.project import Project
 
@@ -51,7 +53,7 @@ def run_recorded(
     def close() -> Finished:
         result = record.finish(outcome, error)
         if error is not None:
-            after_failure(project, result)
+            _prune_after_failure(project, result)
         prune_records(project.settings.releases, project.settings.backups)
         return Finished(result, error)
 
@@ -124,3 +126,26 @@ def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
         untouched="The backups that it took are listed by: invoke backups",
         next=f"Type: invoke status-all; and please report {file}",
     )
+
+
+def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
+    """Cut the row of fruitless attempts, so that a release may fail as often as it likes.
+
+    What belongs to good releases is left alone, and so is everything if another task is at work
+    by now: that one will see to it.
+    """
+    if result.outcome not in CAME_TO_NOTHING:
+        return
+    settings = project.settings
+    taking = {step.environment for step in result.steps if step.name in ("back up", "restore")}
+    for environment in settings.path:
+        if environment.name not in taking:
+            continue
+        with (
+            suppress(OpsError, OSError),
+            hold_locks([project.database(environment)], "prune", 0),
+        ):
+            past = Past.read(settings.releases)
+            taken = frozenset(result.backups)
+            kept = replace(past, needed=past.needed | taken, verified=taken)
+            prune(Shelf.of(settings, environment), kept, fruitless_only=True)

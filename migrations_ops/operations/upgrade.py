@@ -188,7 +188,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
             if not standing.exists:
                 standing.database.prepare_place()
             run = _run(attempt, course, watched=watched)
-            step.take(run)
+            step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
             failure = failure_of(run, standing, standing.database.look(environment.version_table))
             if failure:

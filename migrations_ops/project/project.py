@@ -11,8 +11,8 @@ from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings, resolve_url
+from migrations_ops.project.variables import step_variables
 from migrations_ops.revisions.history import History
-from migrations_ops.steps.variables import step_variables
 
 
 class Project:
@@ -169,7 +169,7 @@ class Project:
             return None
 
         def find(top: str) -> Path | None:
-            from migrations_ops.steps.interpreters import find_package
+            from migrations_ops.project.interpreters import find_package
 
             return find_package(python, top, self.variables(environment), environment.directory)
 

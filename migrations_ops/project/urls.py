@@ -12,8 +12,8 @@ from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Environment, UrlFromCommand, UrlFromFile
-from migrations_ops.steps.variables import base_variables
 from migrations_ops.system.process import run
+from migrations_ops.system.variables import base_variables
 
 COMMAND_SECONDS = 30.0
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.backups.naming import partial_name
+# How the name of a file ends until it is complete.
+PART = ".part"
+
+
+def partial_name(name: str) -> str:
+    """What a file is called until it is complete: host and process tell whose it is."""
+    return f"{name}.{this_host()}-{os.getpid()}{PART}"
+
+
+def this_host() -> str:
+    """The name of this host, as a part of file names."""
+    import socket
+
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
 def write_whole(file: Path, document: Any) -> None:

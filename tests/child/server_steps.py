@@ -21,8 +21,8 @@ from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_
 from migrations_ops.child.protocol.ledger import NAME
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.step import CHILD, CommandRun, Step
-from migrations_ops.steps.variables import base_variables
 from migrations_ops.system import process
+from migrations_ops.system.variables import base_variables
 from tests.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer

@@ -22,8 +22,8 @@ from migrations_ops.databases.mariadb.connect import (
     server_version,
 )
 from migrations_ops.model.errors import Refused
-from migrations_ops.steps.variables import base_variables
 from migrations_ops.system import process
+from migrations_ops.system.variables import base_variables
 
 # What an option file writes in another way within double quotes.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -16,8 +16,8 @@ from migrations_ops.databases import Progress
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import PATIENCE, parameters, watched
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.steps.variables import base_variables
 from migrations_ops.system import process
+from migrations_ops.system.variables import base_variables
 
 # From this version on, pg_dump compresses by zstd: a third of the time of gzip, and smaller.
 _KNOWS_ZSTD = 16

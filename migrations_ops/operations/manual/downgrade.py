@@ -160,7 +160,7 @@ def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str
             step.argv = child.argv
             orders = orders_for(work.project, environment, facts=work.facts)
             run = child.run(orders, listener(work, environment))
-            step.take(run)
+            step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
             look = standing.database.look(environment.version_table)
             failure = run.refused or run.failure

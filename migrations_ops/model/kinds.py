@@ -1,0 +1,6 @@
+"""The kinds of objects that a schema holds, as fingerprints and finding codes name them."""
+
+KINDS = ("foreign key", "primary key", "materialized view", "table", "column", "index", "trigger",
+         "view", "check", "unique", "exclusion", "sequence", "function", "procedure", "event",
+         "type", "domain", "policy", "rule", "statistics", "extension", "schema", "privilege",
+         "object")  # fmt: skip

@@ -1,0 +1,54 @@
+"""Revisions that a database has run and whose sources were edited since, or are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrations_ops.model.codes import allow_flags
+from migrations_ops.model.results import Finding
+from migrations_ops.operations.state import Standing
+from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.loader import digest
+
+
+def find_edited(standing: Standing) -> list[Finding]:
+    """Revisions of a database whose sources are not those that it ran, or are gone."""
+    history, look = standing.history, standing.look
+    if not look.environment or history.unknown(look.revisions) or not history.complete:
+        return []
+    reached = history.ancestors(look.revisions)
+    findings = []
+    for name, source in standing.database.ledger().ran.items():
+        revision = history.revisions.get(name)
+        if revision is None:
+            findings.append(_missing(name, standing.environment.name))
+        elif name in reached and source not in (None, digest(revision)):
+            findings.append(_edited(revision, standing.environment.name))
+    return findings
+
+
+def _missing(revision: str, name: str) -> Finding:
+    message = f"revision {revision}, which {name} has run, is not among the scripts any more"
+    return Finding("missing-revision", "error", message, revision)
+
+
+def _edited(revision: Revision, name: str) -> Finding:
+    message = f"revision {revision.revision} was edited after {name} had run it"
+    return Finding("edited-revision", "error", message, revision.revision)
+
+
+def mend_edited(standing: Standing, findings: Iterable[Finding]) -> str:
+    """What to do about revisions that were edited or are gone; what destroys data comes last."""
+    found = [each for each in findings if each.code in ("edited-revision", "missing-revision")]
+    allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
+    edited = [each.where for each in found if each.code == "edited-revision"]
+    if not edited:
+        return f"Fetch the script again; {allowing}"
+    name, history = standing.environment.name, standing.history
+    files = ", ".join(history.revisions[each].file for each in edited)
+    lowest = min(edited, key=lambda each: len(history.ancestors([each])))
+    to = (*history.revisions[lowest].down, "base")[0]
+    return (
+        f"Undo the edit in {files}; {allowing}; or take it back, with the rows of what it created:"
+        f" invoke downgrade --env {name} --to {to}"
+    )

@@ -1,0 +1,49 @@
+"""The gate: a later environment takes only revisions that passed the earlier ones unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.errors import Refused
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.loader import digest
+
+
+def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
+    """Let pending revisions through to an environment, or say which have to pass what first.
+
+    :raises Refused: a revision has not passed an earlier environment in its present form.
+    """
+    evidence = Evidence(project.settings.releases)
+    revisions = list(pending)
+    for earlier in project.settings.before(environment):
+        passed = evidence.passed(earlier)
+        missing = [
+            revision.revision
+            for revision in revisions
+            if passed.get(revision.revision) != digest(revision)
+        ]
+        stamped = project.database(earlier).ledger().stamped
+        never_ran = [name for name in missing if name in stamped]
+        if never_ran:
+            raise Refused(
+                f"{', '.join(never_ran)} was stamped in {earlier.name} and never ran there.",
+                untouched=f"{environment.name} was not touched.",
+                next=f"Go back before the stamp (invoke backups --env {earlier.name}), and upgrade"
+                f" {earlier.name} instead.",
+            )
+        if missing:
+            obstacle = evidence.find_obstacle()
+            first = (
+                f"Nothing can be noted, as {obstacle}. Mend that, and type" if obstacle else "Type"
+            )
+            raise Refused(
+                f"{environment.name} takes only what has passed {earlier.name}, and"
+                f" {', '.join(missing)} has not, in its present form.",
+                untouched=f"{environment.name} was not touched.",
+                next=f"{first}: invoke upgrade-{earlier.name} verify --env {earlier.name}"
+                f" upgrade-{environment.name}",
+            )
