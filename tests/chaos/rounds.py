@@ -15,12 +15,7 @@ from pathlib import Path
 from tests.chaos import disks
 from tests.chaos.acts import ACTS, Act
 from tests.chaos.hostile import make_hostile
-from tests.chaos.invariants import (
-    problems,
-    problems_at_rest,
-    two_at_work,
-    unfinished,
-)
+from tests.chaos.invariants import problems, problems_at_rest, two_at_work, unfinished
 from tests.chaos.playing import TO_TYPE, Play, Round
 from tests.chaos.shots import LASTING, SHOTS, Aim, shoot
 from tests.chaos.world import World, make_world

@@ -1,1 +1,0 @@
-"""What runs inside Alembic's process, tested by starting that process."""

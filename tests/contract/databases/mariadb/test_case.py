@@ -1,0 +1,79 @@
+"""Databases whose names differ in case alone, and servers that make no difference of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from migrations_ops.databases.mariadb.database import MariaDB
+from tests.contract.databases.mariadb.support import EVERYTHING, run
+from tests.servers.databases import ServerDatabase
+from tests.servers.fixtures import started
+from tests.servers.mariadb import MariaServer
+
+
+def engine(database: ServerDatabase) -> MariaDB:
+    return replace(MariaDB.from_url(database.url()), summed=True)
+
+
+@pytest.fixture(scope="module")
+def folding() -> Iterator[MariaServer]:
+    """A server on which `Shop` and `shop` are the same, as on Windows."""
+    server = started(lambda: MariaServer(lower_case_table_names="1"))
+    yield server
+    server.close()
+
+
+def test_nothing_of_a_database_whose_name_differs_in_case_is_taken_for_its_own(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    server = mariadb_database.server
+    other, own = (ServerDatabase(server, server.create_database(name)) for name in ("shop", "Shop"))
+    run(other, *EVERYTHING)
+    run(own, "CREATE TABLE t (id INT)")
+    before = engine(own).fingerprint("")
+    assert sorted(before.schema) == ["column t.id", 'schema "character set"', "table t"]
+    database = engine(own)
+    with database.hold("restore", 0):
+        assert database.back_up(tmp_path / "b", "", None) == before
+        assert database.restore_from(tmp_path / "b", "", None).now == before
+    assert engine(own).fingerprint("") == before
+    assert engine(own).find_obstacles() == []
+
+
+def test_the_ledger_of_a_database_whose_name_differs_in_case_is_not_read(
+    mariadb_database: ServerDatabase,
+) -> None:
+    from sqlalchemy import create_engine
+
+    from migrations_ops.child.recording.server_ledger import MARIADB
+
+    server = mariadb_database.server
+    other, own = (ServerDatabase(server, server.create_database(name)) for name in ("shop", "Shop"))
+    engine(other).note("dev")
+    reaching = create_engine(own.url("mysql+pymysql"))
+    with reaching.connect() as connection:
+        for schema in (None, "Shop"):
+            assert MARIADB.find(connection, schema) is None
+            assert not MARIADB.is_taken(connection, schema)
+        MARIADB.write(connection, None, [{"event": "identity", "environment": "prod"}])
+        assert MARIADB.find(connection, None) == [{"event": "identity", "environment": "prod"}]
+    reaching.dispose()
+    assert engine(other).ledger().environment == "dev"
+
+
+def test_a_name_in_capitals_is_backed_up_and_put_back_where_case_makes_no_difference(
+    folding: MariaServer, tmp_path: Path
+) -> None:
+    folding.create_database("Shop")
+    shop = ServerDatabase(folding, "Shop")
+    run(shop, *EVERYTHING)
+    database = engine(shop)
+    with database.hold("restore", 0):
+        before = database.back_up(tmp_path / "b", "", None)
+        run(shop, "DROP VIEW a_view", "DROP TABLE numbered")
+        assert database.restore_from(tmp_path / "b", "", None).now == before
+    assert database.fingerprint("") == before

@@ -1,0 +1,235 @@
+"""Connections go where the URL says, and what goes wrong is said with what to type next."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb.connect import (
+    ask,
+    close,
+    connect,
+    engine_of,
+    find_engine,
+    identity,
+    in_words,
+    is_behind_a_proxy,
+    is_missing,
+    is_one_of_many,
+    local_socket,
+    may_come_up,
+    promptly,
+    remedy,
+    version_of,
+)
+from tests.contract.databases.mariadb.support import address_of, make_role, session
+from tests.servers.databases import ServerDatabase
+from tests.servers.mariadb import MariaServer
+from tests.servers.process import free_port
+from tests.servers.proxy import Proxy
+
+
+def failure(address: Address, timeout: float = 5) -> pymysql.MySQLError:
+    with pytest.raises(pymysql.MySQLError) as caught:
+        connect(address, timeout=timeout)
+    return caught.value
+
+
+def test_nothing_but_the_url_decides_where_a_connection_goes(
+    mariadb_database: ServerDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".my.cnf").write_text("[client]\nhost=nowhere.invalid\nuser=nobody\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_PWD", "MYSQL_UNIX_PORT"):
+        monkeypatch.setenv(name, "1")
+    with session(mariadb_database) as connection:
+        assert identity(connection).startswith("mariadb:")
+        assert identity(connection).endswith(f":{mariadb_database.name}")
+        assert find_engine(connection).startswith("MariaDB 1")
+        assert not is_behind_a_proxy(connection)
+        assert not is_one_of_many(connection)
+
+
+@pytest.mark.parametrize("password", ["ü€💥", "a'b\"c\\d#e f%;=", " "])
+def test_any_password_opens_the_door(mariadb_database: ServerDatabase, password: str) -> None:
+    close(connect(make_role(mariadb_database, "SELECT", password=password)))
+
+
+def test_a_wrong_password_is_said_without_saying_it(mariadb_database: ServerDatabase) -> None:
+    error = failure(address_of(mariadb_database, password="hidden-and-wrong"))
+    told = f"{in_words(error, 'the database')}. {remedy(error)}"
+    assert "does not let this user in" in told
+    assert "Check user and password" in told
+    assert "hidden" not in told
+    assert not is_missing(error)
+
+
+def test_a_database_that_is_not_there_is_told_from_all_other_troubles(
+    mariadb_database: ServerDatabase,
+) -> None:
+    error = failure(address_of(mariadb_database).of_database("nowhere"))
+    assert is_missing(error)
+    assert in_words(error, "LABEL") == "LABEL does not exist"
+
+
+def test_a_server_that_is_not_up_may_come_up_and_one_that_refuses_us_may_not(
+    mariadb_database: ServerDatabase,
+) -> None:
+    nobody_listens = Address.of(f"mysql+pymysql://root:x@127.0.0.1:{free_port()}/db")
+    error = failure(nobody_listens)
+    assert may_come_up(error)
+    assert "cannot be reached" in in_words(error, "LABEL")
+    assert not may_come_up(failure(address_of(mariadb_database, password="wrong")))
+
+
+@pytest.mark.parametrize("linger", [None, 0], ids=["ends", "resets"])
+def test_a_server_that_hangs_up_at_once_may_be_about_to_start(linger: int | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            if linger is not None:
+                told = struct.pack("ii", 1, linger)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, told)
+            connection.close()
+
+        server = threading.Thread(target=hang_up)
+        server.start()
+        port = listening.getsockname()[1]
+        error = failure(Address.of(f"mysql+pymysql://root:x@127.0.0.1:{port}/db"))
+        server.join()
+    assert may_come_up(error), error
+
+
+@pytest.mark.parametrize(
+    ("granted", "statement"),
+    [
+        ("SELECT", "INSERT INTO t VALUES (1)"),
+        ("SELECT", "CREATE TABLE u (id INT)"),
+        ("SELECT", "ALTER TABLE t ADD COLUMN x INT"),
+        ("SELECT", "CREATE VIEW v AS SELECT 1 AS a"),
+        ("SELECT, CREATE VIEW", "SELECT f()"),
+        ("SELECT", "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1"),
+        ("SELECT", "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1"),
+    ],
+)  # fmt: skip
+def test_the_grant_that_is_said_to_be_missing_is_the_one(
+    mariadb_database: ServerDatabase, granted: str, statement: str
+) -> None:
+    mariadb_database.execute("CREATE TABLE t (id INT)")
+    mariadb_database.execute("CREATE FUNCTION f() RETURNS INT RETURN 1")
+    address = make_role(mariadb_database, granted)
+    connection = connect(address)
+    with pytest.raises(pymysql.MySQLError) as caught:
+        ask(connection, statement)
+    close(connection)
+    assert "does not allow that" in in_words(caught.value, address.label)
+    mariadb_database.execute(remedy(caught.value).rstrip(";"))
+    connection = connect(address)
+    ask(connection, statement)
+    close(connection)
+
+
+def test_whoever_changes_a_table_cannot_make_us_wait_for_a_day(
+    mariadb_database: ServerDatabase,
+) -> None:
+    mariadb_database.execute("CREATE TABLE t (id INT)")
+    with session(mariadb_database) as blocker, session(mariadb_database) as reader:
+        ask(blocker, "LOCK TABLES t WRITE")
+        ask(reader, "SET SESSION lock_wait_timeout = LEAST(1, @@lock_wait_timeout)")
+        assert ask(reader, "SELECT @@innodb_lock_wait_timeout < 60") == [(1,)]
+        with pytest.raises(pymysql.MySQLError) as caught:
+            ask(reader, "SELECT * FROM t")
+        assert in_words(caught.value, "LABEL") == "LABEL is locked by another process"
+        assert "Let the other process finish" in remedy(caught.value)
+
+
+def test_our_sessions_ask_for_a_short_wait(mariadb_database: ServerDatabase) -> None:
+    with session(mariadb_database) as connection:
+        [(wait,)] = ask(connection, "SELECT @@lock_wait_timeout")
+        assert wait <= 10
+
+
+def test_a_server_that_may_only_be_read_is_said_to_be(mariadb_database: ServerDatabase) -> None:
+    address = make_role(mariadb_database, "ALL")
+    mariadb_database.execute("SET GLOBAL read_only = 1")
+    connection = connect(address)
+    try:
+        with pytest.raises(pymysql.MySQLError) as caught:
+            ask(connection, "CREATE TABLE t (id INT)")
+    finally:
+        mariadb_database.execute("SET GLOBAL read_only = 0")
+        close(connection)
+    assert in_words(caught.value, "LABEL") == "LABEL may only be read"
+
+
+def test_a_network_that_hangs_is_given_up(
+    mariadb: MariaServer, mariadb_database: ServerDatabase
+) -> None:
+    with Proxy(mariadb.host, mariadb.port) as proxy:
+        url = mariadb_database.url().replace(f":{mariadb.port}/", f":{proxy.port}/")
+        address = Address.of(url)
+        connection = connect(address)
+        proxy.hang()
+        begun = time.monotonic()
+        with pytest.raises(pymysql.MySQLError) as caught, promptly(connection, 0.5):
+            ask(connection, "SELECT 1")
+        assert "connection to LABEL was lost" in in_words(caught.value, "LABEL")
+        error = failure(address, timeout=0.5)
+        assert "LABEL" in in_words(error, "LABEL")
+        assert time.monotonic() - begun < 60, "it hung"
+        close(connection)
+
+
+def test_what_is_asked_in_time_is_not_cut(mariadb_database: ServerDatabase) -> None:
+    with session(mariadb_database) as connection:
+        with promptly(connection, 0.2):
+            ask(connection, "SELECT 1")
+        ask(connection, "SELECT SLEEP(0.4)")
+        assert ask(connection, "SELECT 2") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("version", "comment", "engine"),
+    [
+        ("10.11.18-MariaDB-0+deb12u1", "Debian 12", "MariaDB 10.11.18"),
+        ("5.5.5-10.6.4-MariaDB", "", "MariaDB 10.6.4"),
+        ("11.4.2-MariaDB-log", "", "MariaDB 11.4.2"),
+        ("8.0.36", "MySQL Community Server - GPL", "MySQL 8.0.36"),
+        ("8.0.11-TiDB-v7.5.0", "TiDB Server", "TiDB"),
+        ("8.0.30-Vitess", "", "Vitess"),
+    ],
+)
+def test_an_engine_is_known_by_its_version(version: str, comment: str, engine: str) -> None:
+    assert engine_of(version, comment) == engine
+
+
+def test_versions_compare_as_numbers() -> None:
+    assert version_of("10.11.18-MariaDB") > version_of("10.6.4-MariaDB")
+
+
+def test_certificates_that_cannot_be_read_are_an_error_of_the_connection(
+    mariadb_database: ServerDatabase,
+) -> None:
+    url = f"{mariadb_database.url()}?ssl_ca=/no/such/file"
+    error = failure(Address.of(url))
+    assert "TLS" in in_words(error, "LABEL")
+
+
+def test_only_drivers_of_the_library_take_a_socket_for_localhost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    there = tmp_path / "mysqld.sock"
+    there.touch()
+    monkeypatch.setattr("migrations_ops.databases.mariadb.connect._SOCKETS", (str(there),))
+    assert local_socket(Address.of("mysql+mysqldb://u:p@localhost/db")) == str(there)
+    assert local_socket(Address.of("mysql+mysqldb://u:p@localhost:3307/db")) is None
+    assert local_socket(Address.of("mysql+pymysql://u:p@localhost/db")) is None
+    assert local_socket(Address.of("mysql+pymysql://u:p@h/db?unix_socket=/s")) == "/s"

@@ -1,0 +1,551 @@
+"""Backups hold everything, are put back as they were, and tell nobody the password."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb import dump as mariadb_dump
+from migrations_ops.databases.mariadb import tools as mariadb_tools
+from migrations_ops.databases.mariadb.connect import ask, close, connect
+from migrations_ops.databases.mariadb.dump import _advice, _of_too_long, dump, restore
+from migrations_ops.databases.mariadb.schema import read_schema, read_tables
+from migrations_ops.databases.mariadb.sums import count_and_sum
+from migrations_ops.databases.mariadb.tools import credentials, require_tools
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.system import process
+from tests.contract.databases.mariadb.support import EVERYTHING, address_of, make_role, run, session
+from tests.servers.databases import ServerDatabase
+from tests.servers.mariadb import MariaServer, quoted
+
+CONTENT = tuple[dict[str, str], tuple[dict[str, int], dict[str, str]]]
+
+
+def content_of(address: Address) -> CONTENT:
+    connection = connect(address)
+    try:
+        return read_schema(connection, ""), count_and_sum(connection, read_tables(connection))
+    finally:
+        close(connection)
+
+
+def fresh(database: ServerDatabase, name: str = "copy") -> Address:
+    """An empty database, like the one of the test."""
+    database.server.drop_database(name)
+    database.server.create_database(name)
+    run(database, "ALTER DATABASE CHARACTER SET utf8mb4", name=name)
+    return address_of(database).of_database(name)
+
+
+@pytest.fixture
+def everything(mariadb_database: ServerDatabase) -> ServerDatabase:
+    run(mariadb_database, *EVERYTHING)
+    return mariadb_database
+
+
+@pytest.fixture
+def small(mariadb_database: ServerDatabase) -> ServerDatabase:
+    run(mariadb_database, "CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(20))",
+        "INSERT INTO t VALUES (1, 'one'), (2, 'two')")  # fmt: skip
+    return mariadb_database
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_a_restored_backup_holds_everything_as_it_was(
+    everything: ServerDatabase, tmp_path: Path, number: str
+) -> None:
+    file, done = tmp_path / "backup.sql.gz", list[tuple[int, int]]()
+    run(everything, f"UPDATE children SET f = {number}")
+    before = content_of(address_of(everything))
+    dump(address_of(everything), file, lambda *told: done.append(told))
+    assert done[-1][0] == done[-1][1] > 0
+    assert all(part <= total for part, total in done)
+    assert restore(file, fresh(everything), lambda *told: done.append(told)) == ()
+    assert done[-1] == (file.stat().st_size, file.stat().st_size)
+    assert content_of(address_of(everything).of_database("copy")) == before
+    assert content_of(address_of(everything)) == before
+
+
+def test_programs_come_back_letter_by_letter(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    body = "BEGIN\r\n    -- why\r\n    SELECT 'a\tb', 1; # so\r\nEND"
+    run(mariadb_database, f"CREATE PROCEDURE p() {body}", "CREATE TABLE t (id INT)",
+        f"CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW {body.replace('SELECT', 'SET @x =')}"
+        .replace(", 1", ""))  # fmt: skip
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    restore(tmp_path / "b", fresh(mariadb_database), None)
+    for query in (
+        "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES"
+        " WHERE ROUTINE_SCHEMA = DATABASE()",
+        "SELECT ACTION_STATEMENT FROM information_schema.TRIGGERS"
+        " WHERE TRIGGER_SCHEMA = DATABASE()",
+    ):
+        with session(mariadb_database) as one, session(mariadb_database, "copy") as other:
+            [(was,)], [(now,)] = ask(one, query), ask(other, query)
+        assert was.count("\r\n") == 3
+        assert now.rstrip() == was.rstrip()
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_history_comes_back(everything: ServerDatabase, tmp_path: Path, number: str) -> None:
+    run(everything, f"UPDATE children SET f = {number}")
+    dump(address_of(everything), tmp_path / "b", None)
+    restore(tmp_path / "b", fresh(everything), None)
+    sql = "SELECT a, row_start, row_end FROM versioned FOR SYSTEM_TIME ALL ORDER BY row_end"
+    with session(everything) as one, session(everything, "copy") as other:
+        assert len(ask(one, sql)) == 2
+        assert ask(one, sql) == ask(other, sql)
+
+
+def test_a_copy_does_not_count_up_the_original_and_its_events_sleep(
+    everything: ServerDatabase, tmp_path: Path
+) -> None:
+    dump(address_of(everything), tmp_path / "b", None)
+    restore(tmp_path / "b", fresh(everything), None)
+    numbers = f"SELECT next_not_cached_value FROM {quoted(everything.name)}.numbers"
+    before = everything.execute(numbers)
+    with session(everything, "copy") as copy:
+        for _ in range(3):
+            ask(copy, "INSERT INTO numbered (a) VALUES (2)")
+        ask(copy, "SELECT n FROM a_view")
+        [(own, foreign)] = ask(
+            copy,
+            "SELECT SUM(VIEW_DEFINITION LIKE %s), SUM(VIEW_DEFINITION LIKE %s)"
+            " FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()",
+            "%`copy`.%",
+            f"%`{everything.name}`.%",
+        )
+        assert (own > 0, foreign) == (True, 0)
+        states = "SELECT EVENT_NAME, STATUS FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s"
+        assert set(ask(copy, states, "copy")) == {
+            ("cleaning", "SLAVESIDE_DISABLED"), ("asleep", "DISABLED"),
+        }  # fmt: skip
+    assert everything.execute(numbers) == before
+    restore(tmp_path / "b", fresh(everything, "again"), None, events=True)
+    with session(everything, "again") as copy:
+        assert ("cleaning", "ENABLED") in ask(copy, states, "again")
+
+
+def test_a_plain_role_backs_up_and_restores_all_that_is_its_own(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    plain = make_role(mariadb_database, "ALL")
+    connection = connect(plain)
+    with connection.cursor() as cursor:
+        for statement in EVERYTHING:
+            cursor.execute(statement)
+    close(connection)
+    dump(plain, tmp_path / "b", None)
+    fresh(mariadb_database)
+    mariadb_database.server.execute("GRANT ALL ON copy.* TO plain@'%'")
+    restore(tmp_path / "b", plain.of_database("copy"), None)
+    assert content_of(plain) == content_of(plain.of_database("copy"))
+
+
+def test_definers_that_a_plain_role_may_not_name_are_told(
+    everything: ServerDatabase, tmp_path: Path
+) -> None:
+    dump(address_of(everything), tmp_path / "b", None)
+    plain = make_role(everything, "SELECT")
+    fresh(everything)
+    everything.server.execute("GRANT ALL ON copy.* TO plain@'%'")
+    assert restore(tmp_path / "b", plain.of_database("copy"), None) == ("`root`@`%`",)
+    with session(everything, "copy") as copy:
+        definers = "SELECT DISTINCT DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s"
+        assert ask(copy, definers, "copy") == [("plain@%",)]
+    root, there = content_of(address_of(everything)), address_of(everything).of_database("copy")
+    assert content_of(there) == root
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "plain",
+        "a'b\"c\\d#e f",
+        "#",
+        " lead and trail ",
+        '"quoted"',
+        "'",
+        "ünï€💥",
+        "a\\nb\\",
+        "%;=$~`",
+    ],
+)
+def test_any_password_is_told_to_the_clients(
+    small: ServerDatabase, tmp_path: Path, password: str
+) -> None:
+    plain = make_role(small, "ALL", password=password)
+    dump(plain, tmp_path / "b", None)
+    with session(small) as connection:
+        ask(connection, "DROP TABLE t")
+    restore(tmp_path / "b", plain, None)
+    assert small.execute("SELECT a FROM t ORDER BY id") == [("one",), ("two",)]
+
+
+def test_a_wrong_password_is_said_without_saying_it(small: ServerDatabase) -> None:
+    """The server may let us in and not the program: then its own words are told."""
+    address = address_of(small, password="hidden-and-wrong")
+    tools = mariadb_tools.find_tools(mariadb=True)
+    assert tools is not None
+    with pytest.raises(StepFailed) as caught:
+        list(mariadb_dump._Run(tools, address, ()).blocks())
+    assert "Access denied" in str(caught.value)
+    assert "Check user and password" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_password_is_in_no_argument_no_variable_and_no_file_that_stays(
+    mariadb: MariaServer, small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSQL_PWD", "wrong")
+    monkeypatch.setenv("MYSQL_HOST", "nowhere.invalid")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen: list[str] = []
+    piped = process.piped
+
+    def watched(argv: list[str], variables: dict[str, str], *args: object, **more: bool) -> object:
+        seen.extend((*argv, *variables.values(), *variables))
+        [file] = tmp_path.rglob("client.cnf")
+        assert mariadb.password in file.read_text()
+        if os.name != "nt":
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert file.parent.stat().st_mode & 0o777 == 0o700
+        return piped(argv, variables, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(process, "piped", watched)
+    dump(address_of(small), tmp_path / "b", None)
+    restore(tmp_path / "b", fresh(small), None)
+    assert len([word for word in seen if word.startswith("--defaults-file=")]) == 2
+    assert not [word for word in seen if mariadb.password in word or word.startswith("MYSQL_H")]
+    assert not [word for word in seen if word == "MYSQL_PWD"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert mariadb.password.encode() not in gzip.decompress((tmp_path / "b").read_bytes())
+    assert os.name == "nt" or (tmp_path / "b").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_option_file_goes_whatever_happens(small: ServerDatabase) -> None:
+    with suppress(RuntimeError), credentials(address_of(small)) as (told, _):
+        assert told.file.exists()
+        raise RuntimeError
+    assert not told.file.exists()
+    assert not told.file.parent.exists()
+
+
+def test_what_is_there_already_is_not_written_over(small: ServerDatabase, tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("the only copy")
+    with pytest.raises(FileExistsError):
+        dump(address_of(small), tmp_path / "b", None)
+    assert (tmp_path / "b").read_text() == "the only copy"
+
+
+def cut(data: bytes) -> bytes:
+    return data[:-20]
+
+
+def unsigned(data: bytes) -> bytes:
+    return data[:-4]
+
+
+def flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def endless(data: bytes) -> bytes:
+    text = gzip.decompress(data)
+    return gzip.compress(text[: text.rindex(b"-- Dump completed")])
+
+
+def torn(data: bytes) -> bytes:
+    text = gzip.decompress(data)
+    return gzip.compress(text[: text.index(b"(2,'two')")] + b"(3,'three')")
+
+
+@pytest.mark.parametrize(
+    "harm", [cut, unsigned, flipped, endless, torn, lambda _: b"", lambda _: b"x"]
+)
+def test_a_damaged_backup_is_refused_and_its_last_statement_not_executed(
+    small: ServerDatabase, tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    file = tmp_path / "b"
+    dump(address_of(small), file, None)
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(StepFailed) as caught:
+        restore(file, fresh(small), None)
+    assert "is damaged" in str(caught.value)
+    with session(small, "copy") as copy:
+        if ask(copy, "SHOW TABLES"):
+            assert (3, "three") not in ask(copy, "SELECT * FROM t")
+
+
+def test_a_failing_statement_is_told_in_one_sentence(small: ServerDatabase, tmp_path: Path) -> None:
+    dump(address_of(small), tmp_path / "b", None)
+    text = gzip.decompress((tmp_path / "b").read_bytes()).replace(b"varchar(20)", b"varchat(20)")
+    (tmp_path / "b").write_bytes(gzip.compress(text))
+    with pytest.raises(StepFailed) as caught:
+        restore(tmp_path / "b", fresh(small), None)
+    assert "mariadb failed: ERROR 4161" in caught.value.what
+    assert "\n" not in caught.value.what
+
+
+def test_a_view_that_is_broken_is_named(small: ServerDatabase, tmp_path: Path) -> None:
+    run(small, "CREATE TABLE u (id INT)", "CREATE VIEW broken AS SELECT id FROM u", "DROP TABLE u")
+    with pytest.raises(StepFailed) as caught:
+        dump(address_of(small), tmp_path / "b", None)
+    assert "broken" in caught.value.what
+    assert "Mend that view" in caught.value.next
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_role_that_may_not_see_a_program_does_not_lose_it_in_silence(
+    small: ServerDatabase, tmp_path: Path
+) -> None:
+    run(small, "CREATE PROCEDURE p() SELECT 1")
+    plain = make_role(small, "SELECT, EXECUTE, SHOW VIEW, TRIGGER, EVENT")
+    with pytest.raises(StepFailed) as caught:
+        dump(plain, tmp_path / "b", None)
+    assert "insufficient privileges" in caught.value.what.lower()
+    assert "GRANT SELECT ON mysql.proc" in caught.value.next
+    small.server.execute("GRANT SELECT ON mysql.proc TO plain@'%'")
+    dump(plain, tmp_path / "b", None)
+
+
+def test_a_disk_that_is_full_leaves_no_file_and_is_said(
+    small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no device here that is always full")
+    original = os.open
+
+    def full(path: str, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == tmp_path / "b":
+            original(path, flags, mode)
+            return original("/dev/full", os.O_WRONLY)
+        return original(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(StepFailed) as caught:
+        dump(address_of(small), tmp_path / "b", None)
+    assert "No space left" in caught.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("mariadb-dump  Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu", False),
+        ("mariadb-dump from 11.4.2-MariaDB, client 10.19 for Linux (x86_64)", False),
+        ("mysqldump  Ver 10.13 Distrib 5.5.68-MariaDB, for Linux (x86_64)", True),
+        ("mysqldump  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)", True),
+    ],
+)
+def test_clients_that_are_too_old_or_of_another_kind_are_refused(
+    small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, refused: bool
+) -> None:
+    for name in ("mariadb-dump", "mariadb"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho '{said}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with session(small) as connection:
+        if not refused:
+            assert require_tools(connection).dump == str(tmp_path / "mariadb-dump")
+            return
+        with pytest.raises(Refused) as caught:
+            require_tools(connection)
+    assert "no backup could be taken" in caught.value.what
+    assert "Install MariaDB's clients of version 10 or later" in caught.value.next
+
+
+def test_a_program_that_is_not_here_is_named(
+    small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused) as caught:
+        dump(address_of(small), tmp_path / "b", None)
+    assert "there is no mariadb-dump in PATH" in caught.value.what
+
+
+def test_a_server_that_dies_meanwhile_leaves_no_backup(
+    mariadb: MariaServer, small: ServerDatabase, tmp_path: Path
+) -> None:
+    run(small, "INSERT INTO t SELECT seq + 9, REPEAT('x', 20) FROM seq_1_to_300000")
+
+    def kill(done: int, total: int) -> None:
+        mariadb.kill()
+
+    with pytest.raises(StepFailed) as caught:
+        dump(address_of(small), tmp_path / "b", kill)
+    assert "mariadb-dump failed" in caught.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+_DUMPING = """
+import sys
+from pathlib import Path
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb.dump import dump
+def tell(done, total):
+    print("dumping", flush=True)
+    sys.stdin.read()
+dump(Address.of(sys.stdin.readline().strip()), Path(sys.argv[1]), tell)
+"""
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended
+            if f"PPid:\t{parent}\n" in (folder / "status").read_text():
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc tells who is whose child")
+def test_a_parent_that_is_killed_takes_the_dump_with_it(
+    small: ServerDatabase, tmp_path: Path
+) -> None:
+    run(small, "INSERT INTO t SELECT seq + 9, REPEAT('x', 20) FROM seq_1_to_400000")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _DUMPING, str(tmp_path / "b")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    parent.stdin.write(small.url().encode() + b"\n")
+    parent.stdin.flush()
+    assert parent.stdout.readline() == b"dumping\n"
+    [child] = children(parent.pid)
+    assert "mariadb-dump" in Path(f"/proc/{child}/cmdline").read_text()
+    parent.kill()
+    parent.communicate()
+    patience = time.monotonic() + 60
+    while Path(f"/proc/{child}").exists() and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+    # What it had told the client it had already forgotten.
+    assert list(tmp_path.rglob("client.cnf")) == []
+
+
+def test_a_backup_is_written_and_read_in_pieces(small: ServerDatabase, tmp_path: Path) -> None:
+    """The memory that it takes does not grow with the database."""
+    run(small, "INSERT INTO t SELECT seq + 9, REPEAT('x', 20) FROM seq_1_to_400000")
+    tracemalloc.start()
+    try:
+        dump(address_of(small), tmp_path / "b", None)
+        restore(tmp_path / "b", fresh(small), None)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(gzip.decompress((tmp_path / "b").read_bytes())) > 12_000_000
+    assert most < 9_000_000
+    assert small.server.execute("SELECT COUNT(*) FROM copy.t") == [(400_002,)]
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_a_backup_holds_the_default_of_the_database_and_changes_no_other(
+    mariadb_database: ServerDatabase, tmp_path: Path, number: str
+) -> None:
+    """mariadb-dump alters a database by its name around programs that were made under another
+    default."""
+    run(
+        mariadb_database,
+        "ALTER DATABASE COLLATE latin1_german2_ci",
+        "CREATE TABLE t (a FLOAT)",
+        f"INSERT INTO t VALUES ({number})",
+        "CREATE FUNCTION f() RETURNS VARCHAR(9) RETURN 'x'",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    )
+    before = content_of(address_of(mariadb_database))
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    run(mariadb_database, "ALTER DATABASE CHARACTER SET latin2")
+    changed = content_of(address_of(mariadb_database))
+    copy = fresh(mariadb_database)
+    restore(tmp_path / "b", copy, None)
+    assert content_of(address_of(mariadb_database)) == changed
+    assert content_of(copy) == before
+    # By hand, into whatever database.
+    mariadb_database.server.create_database("by_hand")
+    assert isinstance(mariadb_database.server, MariaServer)
+    mariadb_database.server.client(
+        "mariadb", "by_hand", given=gzip.decompress((tmp_path / "b").read_bytes())
+    )
+    assert (
+        content_of(copy.of_database("by_hand"))[0]['schema "character set"']
+        == (before[0]['schema "character set"'])
+    )
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.23456789"])
+def test_dates_that_the_calendar_lacks_and_rows_of_nothing_come_back(
+    mariadb_database: ServerDatabase, tmp_path: Path, number: str
+) -> None:
+    run(
+        mariadb_database,
+        "SET SESSION sql_mode = 'ALLOW_INVALID_DATES'",
+        "CREATE TABLE t (a FLOAT, d DATE)",
+        f"INSERT INTO t VALUES ({number}, '2024-02-31')",
+        "CREATE TABLE computed (a INT AS (1) STORED)",
+        "INSERT INTO computed VALUES (), ()",
+    )
+    before = content_of(address_of(mariadb_database))
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    copy = fresh(mariadb_database)
+    run(mariadb_database, "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+        name="copy")  # fmt: skip
+    restore(tmp_path / "b", copy, None)
+    assert content_of(copy) == before
+    with session(mariadb_database, "copy") as connection:
+        assert str(ask(connection, "SELECT CAST(d AS CHAR) FROM t")[0][0]) == "2024-02-31"
+
+
+def test_a_value_that_is_too_long_for_the_server_is_told_with_the_cure(
+    small: ServerDatabase, tmp_path: Path
+) -> None:
+    run(small, "CREATE TABLE long_ones (b LONGBLOB)",
+        "INSERT INTO long_ones VALUES (REPEAT('x', 9 << 20))")  # fmt: skip
+    dump(address_of(small), tmp_path / "b", None)
+    with pytest.raises(StepFailed) as caught:
+        restore(tmp_path / "b", fresh(small), None)
+    assert "Raise max_allowed_packet on the server to more than twice" in caught.value.next
+
+
+def test_a_server_that_hangs_up_on_a_long_statement_is_understood_also_without_its_word(
+    small: ServerDatabase,
+) -> None:
+    gone = "ERROR 2006 (HY000) at line 36: Server has gone away"
+    with session(small) as connection:
+        [(most,)] = ask(connection, "SELECT @@max_allowed_packet")
+    assert isinstance(most, int)
+    told = _of_too_long(gone, address_of(small), most + 1)
+    assert "Raise max_allowed_packet" in _advice(told)
+    assert not _of_too_long(gone, address_of(small), most)
+    assert not _of_too_long("ERROR 1064 at line 3: syntax", address_of(small), most + 1)
+
+
+def test_a_limit_that_is_meant_for_an_application_does_not_end_our_work(
+    everything: ServerDatabase, tmp_path: Path
+) -> None:
+    server = everything.server
+    server.execute("SET GLOBAL max_statement_time = 0.5")
+    try:
+        with session(everything) as connection:
+            assert ask(connection, "SELECT SLEEP(0.7)") == [(0,)]
+        dump(address_of(everything), tmp_path / "b", None)
+    finally:
+        server.execute("SET GLOBAL max_statement_time = 0")

@@ -1,0 +1,616 @@
+"""The engine of PostgreSQL: what it sees of a database, its backups, its ledger, its way back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrations_ops.databases import LEDGER, open_database
+from migrations_ops.databases.postgresql.connect import connect
+from migrations_ops.databases.postgresql.database import PostgreSQL
+from migrations_ops.model.errors import Locked, Refused, StepFailed
+from migrations_ops.model.results import Fingerprint
+from tests.contract.child.steps import wait_for
+from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
+from tests.servers.databases import ServerDatabase
+from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgres import PostgresServer, quoted
+from tests.servers.proxy import Proxy
+
+pytestmark = pytest.mark.usefixtures("postgres_clients")
+# Takes a minute to dump or to sum, and a moment to make.
+LARGE = """
+CREATE TABLE large AS
+SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
+INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
+"""
+
+
+def sidecar(taken: Fingerprint) -> dict[str, Any]:
+    return {"fingerprint": taken.as_json()}
+
+
+# -- looking --------------------------------------------------------------------------------------
+
+
+def test_a_missing_database_is_looked_at_without_making_it(
+    postgres: PostgresServer, postgres_database: ServerDatabase
+) -> None:
+    engine = PostgreSQL.from_url(postgres.url("Not yet"))
+    assert not engine.look(TABLE).exists
+    engine.require_usable()
+    assert (engine.size(), engine.stamp_of_content()) == (0, {})
+    assert engine.ledger().environment == ""
+    assert engine.orders().startswith("postgresql:missing:")
+    engine.remove()
+    assert "Not yet" not in postgres.databases()
+    assert postgres_database.name in postgres.databases()
+
+
+def test_an_empty_database_is_looked_at(any_postgres: ServerDatabase) -> None:
+    look = engine_of(any_postgres).look(TABLE)
+    assert (look.exists, look.versioned, look.tables, look.trouble) == (True, False, 0, "")
+
+
+def test_tables_are_counted_without_those_of_alembic_and_of_extensions(
+    any_postgres: ServerDatabase,
+) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute("CREATE SCHEMA audit; CREATE TABLE audit.log (a integer)")
+    look = engine.look(TABLE)
+    assert (look.versioned, look.revisions, look.tables) == (True, ("r1",), 3)
+
+
+def test_several_revisions_are_seen_in_order(any_postgres: ServerDatabase) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute("INSERT INTO alembic_version VALUES ('a9'), ('z1')")
+    assert engine.look(TABLE).revisions == ("a9", "r1", "z1")
+
+
+@pytest.mark.parametrize("name", ["Odd \"vers'ion", "select", "ünï", "a.b", "{x} 100%s"])
+def test_version_tables_may_have_any_name(name: str, any_postgres: ServerDatabase) -> None:
+    odd = quoted(name)
+    any_postgres.execute(
+        f"CREATE TABLE {odd} AS SELECT 'r7'::varchar AS version_num; CREATE SCHEMA {odd};"
+        f"CREATE TABLE {odd}.{odd} AS SELECT 'r8'::varchar AS version_num"
+    )
+    assert engine_of(any_postgres).look(name).revisions == ("r7",)
+    assert engine_of(any_postgres, schema=name).look(name).revisions == ("r8",)
+
+
+def test_a_version_table_in_another_schema_is_read_there_alone(
+    any_postgres: ServerDatabase,
+) -> None:
+    any_postgres.execute(
+        "CREATE SCHEMA audit; CREATE TABLE audit.alembic_version (version_num varchar(32));"
+        "INSERT INTO audit.alembic_version VALUES ('r2')"
+    )
+    assert not engine_of(any_postgres).look(TABLE).versioned
+    assert engine_of(any_postgres, schema="audit").look(TABLE).revisions == ("r2",)
+    assert not engine_of(any_postgres, schema="no such").look(TABLE).versioned
+
+
+def test_a_table_of_that_name_that_is_not_alembic_s_is_said(any_postgres: ServerDatabase) -> None:
+    any_postgres.execute("CREATE TABLE alembic_version (number integer)")
+    look = engine_of(any_postgres).look(TABLE)
+    assert "none of Alembic's" in look.trouble
+    assert "version_table" in look.remedy
+
+
+def test_what_a_role_may_not_read_is_trouble(any_postgres: ServerDatabase) -> None:
+    filled(any_postgres)
+    any_postgres.server.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
+    url = any_postgres.server.url(any_postgres.name, user="plain", password="x")
+    look = PostgreSQL.from_url(url).look(TABLE)
+    assert look.exists
+    assert "permission denied for table alembic_version" in look.trouble
+
+
+@pytest.mark.parametrize(
+    "whose", ["DATABASE {}", 'ROLE "the app"', 'ROLE "the app" IN DATABASE {}', "SYSTEM"]
+)
+def test_a_database_that_may_only_be_read_is_refused_with_what_cures_it(
+    any_postgres: ServerDatabase, whose: str
+) -> None:
+    server = any_postgres.server
+    assert isinstance(server, PostgresServer)
+    server.create_role("the app", "x")
+    server.execute(f'ALTER DATABASE {any_postgres.name} OWNER TO "the app"')
+    engine = PostgreSQL.from_url(server.url(any_postgres.name, user="the app", password="x"))
+    engine.require_usable()
+    with server.session() as writes:
+        writes.execute("SET default_transaction_read_only = off")
+        setting = f"ALTER {whose.format(any_postgres.name)} SET default_transaction_read_only"
+        writes.execute(f"{setting} = on".encode())
+        writes.execute("SELECT pg_reload_conf()")
+        try:
+            wait_for(lambda: is_only_read(engine))
+            with pytest.raises(Refused, match="default_transaction_read_only is on") as caught:
+                engine.require_usable()
+            assert "primary" not in caught.value.next
+            for statement in caught.value.next.split("; "):
+                writes.execute(statement.encode())
+            wait_for(lambda: not is_only_read(engine))
+        finally:
+            writes.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            writes.execute("SELECT pg_reload_conf()")
+
+
+def is_only_read(engine: PostgreSQL) -> bool:
+    try:
+        engine.require_usable()
+    except Refused:
+        return True
+    return False
+
+
+def test_what_the_encoding_of_the_clients_lacks_is_in_a_backup(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute(
+        f"ALTER DATABASE {any_postgres.name} SET client_encoding = latin1;"
+        "CREATE TABLE words (日本 text); INSERT INTO words VALUES ('日本語')"
+    )
+    file, taken = back_up(engine, tmp_path)
+    with engine.opened_copy(file) as copy:
+        assert copy.fingerprint(TABLE) == taken
+    with engine.hold("restore", 0):
+        engine.restore_from(file, TABLE, None)
+    with connect(engine.address) as connection:
+        assert connection.execute("TABLE words").fetchall() == [("日本語",)]
+
+
+def test_a_server_that_is_down_is_trouble_and_not_absence(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    file, taken = back_up(engine, tmp_path)
+    postgres.kill()
+    look = engine.look(TABLE)
+    assert look.exists
+    assert "reached" in look.trouble
+    with pytest.raises(Refused, match="reached"):
+        engine.require_usable()
+    for act in (
+        lambda: engine.fingerprint(TABLE),
+        lambda: engine.note("prod", {"event": "x"}),
+        engine.orders,
+        engine.prepare_place,
+        lambda: back_up(engine, tmp_path, "second"),
+        lambda: engine.restore_from(file, TABLE, None),
+        lambda: engine.make_scratch(tmp_path, None),
+        lambda: engine.opened_copy(file).__enter__(),
+    ):
+        with pytest.raises(StepFailed, match="reached") as raised:
+            act()
+        assert "hidden" not in str(raised.value)
+    assert not engine.unchanged_since(sidecar(taken), TABLE)
+    assert (engine.size(), engine.stamp_of_content()) == (0, {})
+    engine.remove()
+    assert engine.find_damage()
+    assert not engine.is_damaged()
+    postgres.start()
+    assert engine.look(TABLE).revisions == ("r1",)
+
+
+def test_two_urls_of_one_database_are_the_same(postgres: PostgresServer) -> None:
+    one = PostgreSQL.from_url(f"postgresql://u:p@localhost:{postgres.port}/shop")
+    same = PostgreSQL.from_url(
+        f"postgresql+asyncpg://other@127.0.0.1:{postgres.port}/shop?ssl=true"
+    )
+    assert one.same_as(same)
+    assert one.lock_order == same.lock_order
+    for url in (f"postgresql://u@localhost:{postgres.port}/Shop", "postgresql://u@localhost/shop",
+                f"postgresql://u@/shop?host=/run/pg&port={postgres.port}"):  # fmt: skip
+        assert not one.same_as(PostgreSQL.from_url(url))
+    folders = [PostgreSQL.from_url(f"postgresql:///shop?host=/run/{n}") for n in "ab"]
+    assert not folders[0].same_as(folders[1])
+
+
+# -- backups --------------------------------------------------------------------------------------
+
+
+def test_a_backup_holds_what_its_fingerprint_says(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    file, taken = back_up(engine, tmp_path)
+    assert taken.revisions == ("r1",)
+    assert taken.rows["parents"] == 20
+    assert set(taken.sums) == set(taken.rows)
+    with engine.hold("test", 0), engine.opened_copy(file) as copy:
+        assert copy.fingerprint(TABLE) == taken
+        assert copy.find_damage() == ""
+        any_postgres.execute("UPDATE parents SET name = 'other' WHERE id = 7")
+        assert copy.fingerprint(TABLE) == taken
+        assert copy.look(TABLE).revisions == ("r1",)
+
+
+def test_a_backup_sees_one_moment_of_a_database_that_is_written(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    postgres_database.execute(
+        "CREATE TABLE left_side AS SELECT 0 AS n; CREATE TABLE right_side AS SELECT 0 AS n"
+    )
+    done = threading.Event()
+
+    def write() -> None:
+        with postgres.session(postgres_database.name) as session:
+            while not done.is_set():
+                session.execute("UPDATE left_side SET n = n + 1; UPDATE right_side SET n = n + 1")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            file, taken = back_up(engine, tmp_path, str(number))
+            with engine.opened_copy(file) as copy:
+                assert copy.fingerprint(TABLE) == taken
+                [(same,)] = ServerDatabase(postgres, copy.address.database).execute(
+                    "SELECT l.n = r.n FROM left_side l, right_side r"
+                )
+                assert same
+    finally:
+        done.set()
+        writer.join()
+
+
+def test_what_was_not_written_is_known_as_unchanged(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    _, taken = back_up(engine, tmp_path)
+    assert engine.unchanged_since(sidecar(taken), TABLE)
+    any_postgres.execute("VACUUM FULL parents")
+    assert engine.unchanged_since(sidecar(taken), TABLE)
+    for change, undo in (
+        ("UPDATE parents SET name = 'x' WHERE id = 3",
+         "UPDATE parents SET name = 'parent 3' WHERE id = 3"),
+        ("CREATE INDEX ix ON parents (name)", "DROP INDEX ix"),
+        ("UPDATE alembic_version SET version_num = 'r2'",
+         "UPDATE alembic_version SET version_num = 'r1'"),
+    ):  # fmt: skip
+        any_postgres.execute(change)
+        assert not engine.unchanged_since(sidecar(taken), TABLE)
+        any_postgres.execute(undo)
+        assert engine.unchanged_since(sidecar(taken), TABLE)
+
+
+def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> None:
+    engine = filled(any_postgres)
+    before = engine.stamp_of_content()
+    engine.look(TABLE)
+    engine.fingerprint(TABLE)
+    assert engine.stamp_of_content() == before != {}
+    any_postgres.execute("UPDATE parents SET name = 'x' WHERE id = 3")
+    assert engine.stamp_of_content() != before
+
+
+def test_a_backup_that_fails_leaves_no_session_behind(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    with pytest.raises(FileNotFoundError):
+        back_up(engine, tmp_path / "no such folder")
+    assert ours(postgres, postgres_database.name) == 0
+
+
+def ours(postgres: PostgresServer, name: str) -> int:
+    limit = time.monotonic() + 10
+    while True:
+        [(count,)] = postgres.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", name
+        )
+        if not count or time.monotonic() > limit:
+            return int(count)
+        time.sleep(0.02)
+
+
+def test_an_interrupted_backup_ends_at_once(
+    postgres: PostgresServer,
+    postgres_database: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
+    engine = filled(postgres_database)
+    postgres_database.execute(LARGE)
+    slow = "migrations_ops.databases.postgresql.content.count_and_sum"
+    monkeypatch.setattr(slow, lambda connection, _: connection.execute("SELECT pg_sleep(600)"))
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.back_up(tmp_path / "backup.dump", TABLE, interrupt)
+    assert ours(postgres, postgres_database.name) == 0
+
+
+# -- restoring ------------------------------------------------------------------------------------
+
+
+def test_a_backup_takes_the_place_of_what_was_there(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    file, taken = back_up(engine, tmp_path)
+    before = any_postgres.server.databases()
+    any_postgres.execute("DROP TABLE children CASCADE; UPDATE parents SET name = 'wrong'")
+    with engine.hold("restore", 0):
+        restored = engine.restore_from(file, TABLE, None)
+        engine.require_held()
+        with pytest.raises(Locked), engine_of(any_postgres).hold("other", 0):
+            pass
+    assert restored.now == taken
+    assert engine.unchanged_since(sidecar(taken), TABLE)
+    [kept] = any_postgres.server.databases() - before
+    assert restored.kept == f"the database {kept} of the same server"
+    assert ServerDatabase(any_postgres.server, kept).execute(
+        "SELECT DISTINCT name FROM parents"
+    ) == [("wrong",)]
+    # It may be done again, and from a second process of ours that knows nothing of the first.
+    with engine_of(any_postgres).hold("restore", 0):
+        engine_of(any_postgres).restore_from(file, TABLE, None)
+
+
+def test_a_missing_database_is_restored(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    file, taken = back_up(engine, tmp_path)
+    postgres.drop_database(postgres_database.name)
+    with engine.hold("restore", 0):
+        assert engine.restore_from(file, TABLE, None).now == taken
+    assert engine.unchanged_since(sidecar(taken), TABLE)
+
+
+def test_a_restore_that_fails_changes_nothing(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    file, taken = back_up(engine, tmp_path)
+    file.write_bytes(file.read_bytes()[:-200])
+    before = postgres_database.server.databases()
+    with engine.hold("restore", 0), pytest.raises(StepFailed):
+        engine.restore_from(file, TABLE, None)
+    assert postgres_database.server.databases() == before
+    assert engine.unchanged_since(sidecar(taken), TABLE)
+
+
+def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
+    any_postgres: ServerDatabase, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    if any_postgres.server is postgres:
+        pytest.skip("that would be the same server")
+    filled(any_postgres)
+    # One of the same name, with content of its own, stands where copies are made.
+    postgres.create_database(any_postgres.name)
+    place = ServerDatabase(postgres, any_postgres.name)
+    place.execute("CREATE TABLE precious AS SELECT 1 AS a")
+    before = postgres.databases()
+    try:
+        engine = engine_of(any_postgres, scratch_url=place.url())
+        file, taken = back_up(engine, tmp_path)
+        with engine.hold("restore", 0):
+            with engine.opened_copy(file) as copy:
+                assert copy.fingerprint(TABLE) == taken
+                assert copy.redirect() is not None
+            any_postgres.execute("UPDATE parents SET name = 'wrong'")
+            assert engine.restore_from(file, TABLE, None).now == taken
+            assert engine.unchanged_since(sidecar(taken), TABLE)
+            any_postgres.server.drop_database(any_postgres.name)
+            engine._held.lock.let_go() if engine._held.lock else None
+            engine.prepare_place()
+            assert any_postgres.name in any_postgres.server.databases()
+            engine.remove()
+            assert any_postgres.name not in any_postgres.server.databases()
+        assert postgres.databases() == before
+        assert place.execute("TABLE precious") == [(1,)]
+    finally:
+        postgres.drop_database(any_postgres.name)
+
+
+def test_a_scratch_database_is_led_to_and_goes(
+    any_postgres: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(any_postgres)
+    assert engine.redirect() is None
+    file, taken = back_up(engine, tmp_path)
+    before = any_postgres.server.databases()
+    with engine.hold("rehearse", 0):
+        scratch, empty = engine.make_scratch(tmp_path, file), engine.make_scratch(tmp_path, None)
+        assert scratch.redirect() == {"database": scratch.address.database}
+        assert scratch.fingerprint(TABLE).rows == taken.rows
+        assert empty.look(TABLE).tables == 0
+        assert len({engine.orders(), scratch.orders(), empty.orders()}) == 3
+        scratch.remove()
+        assert scratch.address.database not in any_postgres.server.databases()
+    # What nobody removed goes with the lock.
+    assert any_postgres.server.databases() == before
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next_one(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    file, _ = back_up(engine, tmp_path)
+    before = postgres_database.server.databases()
+    code = (
+        "import sys; from pathlib import Path;"
+        "from migrations_ops.databases.postgresql.database import PostgreSQL;"
+        "engine = PostgreSQL.from_url(sys.argv[1]);"
+        "lock = engine.hold('rehearse', 0); lock.__enter__();"
+        "engine.make_scratch(Path(), Path(sys.argv[2])); print('made', flush=True);"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, postgres_database.url(), str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        left = postgres_database.server.databases() - before
+        assert len(left) == 2
+        with pytest.raises(Locked), engine.hold("backup", 0):
+            pass
+        assert postgres_database.server.databases() - before == left
+        os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+        with engine.hold("backup", 30):
+            assert postgres_database.server.databases() == before
+
+
+# -- a place for what does not exist yet ----------------------------------------------------------
+
+
+def test_a_place_is_made_locked_and_taken_away(
+    postgres: PostgresServer, postgres_database: ServerDatabase
+) -> None:
+    engine = PostgreSQL.from_url(postgres.url("Not 'yet\""))
+    with engine.hold("release", 0):
+        engine.prepare_place()
+        assert engine.look(TABLE).exists
+        lock = engine._held.lock
+        assert lock is not None
+        assert lock.inside is not None
+        engine.prepare_place()
+        engine.remove()
+        assert not engine.look(TABLE).exists
+        engine.require_held()
+    assert postgres_database.name in postgres.databases()
+
+
+EMPTY = {
+    "nothing": "SELECT 1",
+    "versions": "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+    "versions elsewhere": 'CREATE TABLE "Odd v" (version_num varchar(32))',
+    "ledger": f"CREATE VIEW {LEDGER} AS SELECT '[]'::text AS ledger",
+    "extension": "CREATE EXTENSION citext; CREATE EXTENSION hstore",
+}
+HOLDS = {
+    "table": "CREATE TABLE t (a integer)",
+    "table in a schema": "CREATE SCHEMA s; CREATE TABLE s.t (a integer)",
+    "schema": "CREATE SCHEMA s",
+    "partitioned": "CREATE TABLE t (a integer) PARTITION BY RANGE (a)",
+    "revision": "CREATE TABLE alembic_version AS SELECT 'r1'::varchar AS version_num",
+    "more columns": "CREATE TABLE alembic_version (version_num text, other text)",
+    "view": "CREATE VIEW v AS SELECT 1 AS a",
+    "materialised view": "CREATE MATERIALIZED VIEW v AS SELECT 1 AS a",
+    "sequence": "CREATE SEQUENCE s",
+    "function": "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "enum": "CREATE TYPE mood AS ENUM ('sad')",
+    "composite": "CREATE TYPE pair AS (a integer, b integer)",
+    "domain": "CREATE DOMAIN d AS text",
+    "large object": "SELECT lo_from_bytea(0, 'x')",
+    "ledger that is a table": f"CREATE TABLE {LEDGER} (a text)",
+    "foreign table": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
+    "CREATE FOREIGN TABLE far (a integer) SERVER s",
+}
+
+
+@pytest.mark.parametrize("what", [*EMPTY, *HOLDS])
+def test_nothing_that_holds_something_is_ever_removed(
+    what: str, any_postgres: ServerDatabase
+) -> None:
+    any_postgres.execute((EMPTY | HOLDS)[what])
+    engine = engine_of(any_postgres)
+    with engine.hold("release", 0):
+        engine.remove()
+        engine.require_held()
+    assert (any_postgres.name in any_postgres.server.databases()) == (what in HOLDS)
+
+
+def test_a_database_in_which_somebody_sits_is_not_removed(
+    postgres: PostgresServer, postgres_database: ServerDatabase
+) -> None:
+    with postgres.session(postgres_database.name):
+        engine_of(postgres_database).remove()
+    assert postgres_database.name in postgres.databases()
+
+
+# -- the ledger -----------------------------------------------------------------------------------
+
+
+def test_statement_timeout_of_the_database_is_none_for_us(any_postgres: ServerDatabase) -> None:
+    engine = filled(any_postgres)
+    any_postgres.execute(f"ALTER DATABASE {quoted(any_postgres.name)} SET statement_timeout = 1")
+    assert {engine.look(TABLE).trouble for _ in range(30)} == {""}
+
+
+def test_identities_tell_servers_and_databases_apart(
+    any_postgres: ServerDatabase, postgres: PostgresServer
+) -> None:
+    plain = any_postgres.server.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
+    assert plain == []
+    url = any_postgres.server.url(any_postgres.name, user="plain", password="x")
+    assert PostgreSQL.from_url(url).orders() == engine_of(any_postgres).orders()
+    others = [PostgreSQL.from_url(postgres.url("postgres")),
+              PostgreSQL.from_url(any_postgres.server.url("postgres"))]  # fmt: skip
+    assert engine_of(any_postgres).orders() not in {other.orders() for other in others}
+
+
+def test_a_pooler_is_refused_before_anything_is_begun(
+    pgbouncer: PgBouncer, postgres_database: ServerDatabase
+) -> None:
+    engine = PostgreSQL.from_url(pgbouncer.url(postgres_database.name))
+    with pytest.raises(Refused, match="PgBouncer"), engine.hold("release", 0):
+        pass
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+asyncpg"])
+def test_every_driver_s_url_is_one_of_this_engine(
+    scheme: str, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = open_database(postgres_database.url(scheme), tmp_path)
+    assert engine.look(TABLE).exists
+    assert engine.label == PostgreSQL.from_url(postgres_database.url()).label
+
+
+def test_nothing_tells_the_password(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = filled(postgres_database)
+    wrong = PostgreSQL.from_url(postgres.url(postgres_database.name, password="hidden-too"))
+    texts = [repr(engine), str(engine), engine.label, engine.orders(), engine.lock_order,
+             repr(wrong.look(TABLE)), repr(wrong.find_obstacles())]  # fmt: skip
+    acts: list[Callable[[], object]] = [
+        lambda: wrong.fingerprint(TABLE),
+        wrong.require_usable,
+        lambda: wrong.back_up(tmp_path / "x", TABLE, None),
+        lambda: wrong.hold("x", 0).__enter__(),
+        wrong.orders,
+    ]
+    for act in acts:
+        with pytest.raises((StepFailed, Refused)) as raised:
+            act()
+        texts.append(f"{raised.value} {raised.value.next}")
+    assert not [text for text in texts if "hidden" in text]
+
+
+def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
+    postgres: PostgresServer,
+    postgres_database: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    postgres_database.execute(LARGE)
+    monkeypatch.setattr("migrations_ops.databases.postgresql.connect.PATIENCE", 1)
+    with Proxy(postgres.host, postgres.port) as proxy:
+        far = PostgreSQL.from_url(proxy.through(postgres_database.url()))
+        hang = threading.Timer(0.5, proxy.hang)
+        hang.start()
+        with pytest.raises(StepFailed) as raised:
+            far.back_up(tmp_path / "far.dump", TABLE, None)
+    assert "does not answer any more" in raised.value.what

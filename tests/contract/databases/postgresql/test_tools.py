@@ -1,0 +1,480 @@
+"""pg_dump and pg_restore: the right ones, a password that nobody sees, and no survivors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.postgresql import tools
+from migrations_ops.databases.postgresql.connect import connect
+from migrations_ops.model.errors import Refused, StepFailed
+from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk
+from tests.contract.databases.conftest import search_clients_anew
+from tests.servers import guard
+from tests.servers.databases import ServerDatabase
+from tests.servers.fixtures import started
+from tests.servers.postgres import PostgresServer, debian_bin, quoted, wheel_bin
+
+pytestmark = pytest.mark.usefixtures("postgres_clients")
+LINUX = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
+# Takes a minute to dump: each value is as dear as it can be to write as text.
+LARGE = """
+CREATE TABLE large AS
+SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
+INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
+"""
+
+
+def only_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clients but those in one folder."""
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(tools, "_PLACES", ())
+    search_clients_anew()
+
+
+def linked(folder: Path, version: int) -> Path:
+    """A folder with symbolic links to the clients of Debian's package of a version."""
+    source = started(lambda: debian_bin(version))
+    folder.mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        (folder / name).symlink_to(source / name)
+    return folder
+
+
+@contextmanager
+def dumped(
+    address: Address, into: Path, progress: Callable[[int, int], None] | None = None
+) -> Iterator[None]:
+    """A dump of what a transaction sees that is open within."""
+    with connect(address) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
+        sizes = {"public.large": 100, "public.t": 10}
+        found = tools.require_tools(connection.info.server_version // 10000)
+        tools.dump(
+            address, into, tools=found, snapshot=str(snapshot), sizes=sizes, progress=progress
+        )
+        yield
+
+
+def dump(address: Address, into: Path) -> None:
+    with dumped(address, into):
+        pass
+
+
+def make_role(postgres: PostgresServer, name: str, password: str) -> Address:
+    """A role with a database of its own, which holds one row."""
+    postgres.create_role(name, password, "CREATEDB")
+    made = postgres.create_database(options=f"OWNER {quoted(name)}")
+    postgres.execute("CREATE TABLE t AS SELECT 1 AS a", database=made)
+    postgres.execute(f"ALTER TABLE t OWNER TO {quoted(name)}", database=made)
+    return Address.of(postgres.url(made, user=name, password=password))
+
+
+# -- which ones -----------------------------------------------------------------------------------
+
+
+def test_clients_older_than_the_server_are_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_in(linked(tmp_path / "old", 15), monkeypatch)
+    assert tools.require_tools(15).version == 15
+    with pytest.raises(Refused) as raised:
+        tools.require_tools(18)
+    assert "The server is PostgreSQL 18, and pg_dump here is version 15" in raised.value.what
+    assert raised.value.next.startswith("Install PostgreSQL's clients of version 18 or later")
+
+
+def test_missing_clients_are_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_in(tmp_path, monkeypatch)
+    with pytest.raises(Refused, match="there is no pg_dump in PATH"):
+        tools.require_tools(15)
+
+
+def test_the_oldest_clients_that_are_new_enough_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = linked(tmp_path / "old", 15)
+    monkeypatch.setenv("PATH", f"{wheel_bin()}{os.pathsep}{old}")
+    search_clients_anew()
+    assert tools.require_tools(15).version == 15
+    assert tools.require_tools(16).version >= 16
+    assert tools.require_tools(18).version == 18
+
+
+def test_the_folder_we_are_in_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "pg_dump"
+    trap.write_text("#!/bin/sh\necho pg_dump 99\ntouch started\n")
+    trap.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for path in ("", ".", f".{os.pathsep}"):
+        monkeypatch.setenv("PATH", path)
+        monkeypatch.setattr(tools, "_PLACES", ())
+        search_clients_anew()
+        assert tools.find_tools(15) is None
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_wrapper_that_chooses_a_version_itself_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = tmp_path / "pg_wrapper"
+    wrapper.write_text("#!/bin/sh\necho pg_dump 99\n")
+    wrapper.chmod(0o755)
+    (tmp_path / "pg_dump").symlink_to(wrapper)
+    only_in(tmp_path, monkeypatch)
+    assert tools.find_tools(15) is None
+
+
+def test_zstd_is_used_where_the_build_has_it(tmp_path: Path) -> None:
+    """The wheel's has it not; one that says nothing against it is believed."""
+    assert tools._compression(tools.Tools(wheel_bin(), 18)) == "--compress=1"
+    other = tmp_path / "pg_dump"
+    other.write_text("#!/bin/sh\necho 'could not connect' >&2\nexit 1\n")
+    other.chmod(0o755)
+    assert tools._compression(tools.Tools(tmp_path, 17)) == "--compress=zstd:1"
+    assert tools._compression(tools.Tools(tmp_path, 15)) == "--compress=1"
+
+
+@pytest.mark.parametrize("name", ["own", "newer"])
+def test_a_backup_is_restored_by_clients_of_the_server_s_version_and_of_newer_ones(
+    name: str,
+    any_postgres: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if name == "newer":
+        only_in(wheel_bin(), monkeypatch)
+    any_postgres.execute("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 9) g")
+    any_postgres.execute("CREATE INDEX ON t (a); CREATE TABLE u AS SELECT 'x' AS b")
+    address = Address.of(any_postgres.url())
+    dump(address, tmp_path / "dump")
+    any_postgres.server.create_database("test_again")
+    [(server,)] = any_postgres.execute("SELECT current_setting('server_version_num')::int / 10000")
+    tools.restore(address.of_database("test_again"), tmp_path / "dump", server=int(server))
+    again = ServerDatabase(any_postgres.server, "test_again")
+    assert again.execute("SELECT sum(a), (SELECT b FROM u) FROM t") == [(45, "x")]
+
+
+@pytest.mark.parametrize("name", ["own", "newer"])
+def test_a_restore_that_fails_is_said_by_whichever_clients(
+    name: str,
+    any_postgres: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if name == "newer":
+        only_in(wheel_bin(), monkeypatch)
+    any_postgres.execute("CREATE TABLE t AS SELECT 1 AS a")
+    address = Address.of(any_postgres.url())
+    dump(address, tmp_path / "dump")
+    [(server,)] = any_postgres.execute("SELECT current_setting('server_version_num')::int / 10000")
+    with pytest.raises(StepFailed) as raised:
+        tools.restore(address, tmp_path / "dump", server=int(server))
+    assert 'relation "t" already exists' in raised.value.what
+    assert raised.value.what.startswith("pg_restore failed: ")
+
+
+def test_a_backup_by_newer_clients_is_restored_by_those(
+    any_postgres: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_postgres.execute("CREATE TABLE t AS SELECT 7 AS a")
+    address = Address.of(any_postgres.url())
+    with monkeypatch.context() as newer:
+        only_in(wheel_bin(), newer)
+        dump(address, tmp_path / "dump")
+    search_clients_anew()
+    any_postgres.server.create_database("test_again")
+    # Debian's clients would do for its server, and cannot read the file.
+    tools.restore(address.of_database("test_again"), tmp_path / "dump", server=15)
+    assert ServerDatabase(any_postgres.server, "test_again").execute("TABLE t") == [(7,)]
+    only_in(linked(tmp_path / "old", 15), monkeypatch)
+    with pytest.raises(StepFailed, match="written by clients of PostgreSQL 17 or later"):
+        tools.restore(address, tmp_path / "dump", server=15)
+
+
+@pytest.mark.parametrize("content", [b"", b"PGDMP", b"no dump", b"PGDMP\x01\x10\x00\x04"])
+def test_a_file_that_is_no_backup_fails(
+    content: bytes, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    (tmp_path / "dump").write_bytes(content)
+    with pytest.raises(StepFailed, match="pg_restore failed: "):
+        tools.restore(Address.of(postgres_database.url()), tmp_path / "dump", server=18)
+
+
+# -- secrets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "plain", "with space ", " ", "it's", 'quo"te', "back\\slash\\", "colon:s::", "100% %41",
+        "ünïcode 日本語 🐘", "#hash", "a@b/c?d=e&f", "$HOME `id` ; --", "*", "\\:", "'\\''",
+    ],
+)  # fmt: skip
+def test_any_password_opens_the_door_to_both_tools(
+    password: str, postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    address = make_role(postgres, "stränge 'r\"ole\\:", password)
+    dump(address, tmp_path / "dump")
+    with connect(address.of_database("postgres")) as connection:
+        connection.execute("CREATE DATABASE test_again")
+    tools.restore(address.of_database("test_again"), tmp_path / "dump", server=18)
+    assert ServerDatabase(postgres, "test_again").execute("TABLE t") == [(1,)]
+    assert postgres_database.name in postgres.databases()
+
+
+def test_a_password_of_two_lines_is_refused_in_words() -> None:
+    address = Address("postgresql", host="127.0.0.1", user="u", password="a\nb", database="d")
+    with pytest.raises(StepFailed, match="holds the end of a line") as raised:
+        tools._run(["pg_dump"], address, "pg_dump", lambda line: None)
+    assert "a\nb" not in str(raised.value)
+
+
+@given(st.text(min_size=1))
+def test_a_connection_is_told_as_libpq_reads_it(name: str) -> None:
+    from psycopg.conninfo import conninfo_to_dict
+
+    name = name.replace("\0", "").encode(errors="ignore").decode() or "x"
+    address = Address("postgresql", host="h", port=7, user=name, password="hidden", database=name)
+    told = conninfo_to_dict(tools._conninfo(address))
+    assert (told["user"], told["dbname"], told["host"], told["port"]) == (name, name, "h", "7")
+    assert "password" not in told
+
+
+def processes_of(name: str, into: Path) -> list[int]:
+    """The processes of a tool that write or read this file."""
+    found = []
+    for each in Path("/proc").iterdir():
+        try:
+            words = (each / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(name.encode()) and any(str(into).encode() in word for word in words):
+            found.append(int(each.name))
+    return found
+
+
+def wait_for(told: Callable[[], object]) -> None:
+    limit = time.monotonic() + 60
+    while not told():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@contextmanager
+def large_dump(database: ServerDatabase, into: Path) -> Iterator[tuple[Future[None], int]]:
+    """A dump under way that takes its time, and the process of its pg_dump."""
+    database.execute(LARGE)
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(dump, Address.of(database.url()), into)
+        wait_for(lambda: into.exists() and into.stat().st_size)
+        [pid] = processes_of("pg_dump", into)
+        yield running, pid
+
+
+@LINUX
+def test_nobody_sees_the_password_while_a_dump_runs(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    secret = postgres_database.server.url("x").rpartition("@")[0].rpartition(":")[2].encode()
+    into = tmp_path / "dump"
+    with large_dump(postgres_database, into) as (running, pid):
+        assert stat.S_IMODE(into.stat().st_mode) == 0o600
+        file = None
+        for each in guard.family(os.getpid()):
+            assert secret not in Path(f"/proc/{each}/cmdline").read_bytes()
+            variables = Path(f"/proc/{each}/environ").read_bytes()
+            assert secret not in variables
+            if each == pid:
+                [file] = [
+                    Path(os.fsdecode(word.partition(b"=")[2]))
+                    for word in variables.split(b"\0")
+                    if word.startswith(b"PGPASSFILE=")
+                ]
+        assert file is not None
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        os.kill(pid, signal.SIGTERM)
+        with pytest.raises(StepFailed):
+            running.result(60)
+    assert not file.parent.exists()
+
+
+# -- trouble --------------------------------------------------------------------------------------
+
+
+@LINUX
+def test_a_dump_that_is_killed_is_said_so(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    with large_dump(postgres_database, tmp_path / "dump") as (running, pid):
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(StepFailed, match="pg_dump failed: it was ended by signal 9"):
+            running.result(60)
+
+
+@LINUX
+def test_a_dump_whose_session_is_ended_is_said_so(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    with large_dump(postgres_database, tmp_path / "dump") as (running, _):
+        postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'pg_dump'"
+        )
+        with pytest.raises(StepFailed, match="administrator") as raised:
+            running.result(60)
+    assert "hidden" not in str(raised.value)
+
+
+@LINUX
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_dump_outlives_whoever_asked_for_it(
+    number: signal.Signals, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    postgres_database.execute(LARGE)
+    into, told = tmp_path / "dump", tmp_path / "tmp"
+    told.mkdir()
+    code = (
+        "import sys; from pathlib import Path;"
+        "from tests.databases.postgresql.test_tools import dump;"
+        "from migrations_ops.databases.address import Address;"
+        "dump(Address.of(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    asked = subprocess.Popen(
+        [sys.executable, "-c", code, postgres_database.url(), str(into)],
+        env={**os.environ, "TMPDIR": str(told)},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: into.exists() and into.stat().st_size)
+    [pid] = processes_of("pg_dump", into)
+    assert list(told.rglob("pgpass"))
+    asked.send_signal(number)
+    asked.wait()
+    assert guard.wait_for_end([pid], 20)
+    # Not even its password stays.
+    wait_for(lambda: not list(told.rglob("pgpass")))
+
+
+def test_a_dump_that_is_interrupted_ends_with_its_password(
+    postgres_database: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    postgres_database.execute(LARGE)
+    into = tmp_path / "dump"
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        dumped(Address.of(postgres_database.url()), into, interrupt),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == [into]
+    if Path("/proc/self").exists():
+        assert processes_of("pg_dump", into) == []
+
+
+def test_a_table_that_somebody_has_locked_is_said_so(
+    postgres: PostgresServer,
+    postgres_database: ServerDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tools, "_LOCK_WAIT", 100)
+    postgres_database.execute("CREATE TABLE t (a integer)")
+    with postgres.session(postgres_database.name, autocommit=False) as blocker:
+        blocker.execute("LOCK TABLE t")
+        with pytest.raises(StepFailed) as raised:
+            dump(Address.of(postgres_database.url()), tmp_path / "dump")
+    assert raised.value.what == "pg_dump failed: somebody else has locked a table."
+    assert "Let the other process finish" in raised.value.next
+
+
+@pytest.mark.skipif(not can_mount(), reason="no disk can be mounted here")
+def test_a_full_disk_is_said(postgres_database: ServerDatabase, tmp_path: Path) -> None:
+    postgres_database.execute(LARGE)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    put_on_small_disk(folder, 100_000)
+    try:
+        with pytest.raises(StepFailed, match="No space left on device") as raised:
+            dump(Address.of(postgres_database.url()), folder / "dump")
+        assert str(raised.value).startswith("pg_dump failed: could not write")
+        make_room(folder)
+    finally:
+        take_from_small_disk(folder)
+
+
+def test_progress_comes_to_its_end(postgres_database: ServerDatabase, tmp_path: Path) -> None:
+    postgres_database.execute("CREATE TABLE large AS SELECT 1; CREATE TABLE t AS SELECT 2")
+    seen: list[tuple[int, int]] = []
+    with dumped(
+        Address.of(postgres_database.url()), tmp_path / "dump", lambda *both: seen.append(both)
+    ):
+        assert seen[-1] == (110, 110)
+    assert seen == sorted(seen)
+    assert (0, 110) in seen
+
+
+def test_what_a_database_sets_for_applications_keeps_no_copy_from_being_filled(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    postgres_database.execute("CREATE TABLE t AS SELECT 1 AS a")
+    address = Address.of(postgres_database.url())
+    again = postgres.create_database()
+    for name in (postgres_database.name, again):
+        for setting in ("default_transaction_read_only = on", "search_path = nowhere",
+                        "statement_timeout = 1", "standard_conforming_strings = off"):  # fmt: skip
+            postgres.execute(f"ALTER DATABASE {name} SET {setting}")
+    dump(address, tmp_path / "dump")
+    tools.restore(address.of_database(again), tmp_path / "dump", server=18)
+    postgres.execute(f"ALTER DATABASE {again} RESET ALL")
+    assert postgres.execute("TABLE t", database=again) == [(1,)]
+
+
+def test_a_file_is_never_written_over(postgres_database: ServerDatabase, tmp_path: Path) -> None:
+    (tmp_path / "dump").write_text("mine")
+    with pytest.raises(FileExistsError):
+        dump(Address.of(postgres_database.url()), tmp_path / "dump")
+    assert (tmp_path / "dump").read_text() == "mine"
+
+
+def test_a_tool_that_is_gone_is_said(tmp_path: Path) -> None:
+    address = Address("postgresql", host="h", user="u", password="hidden", database="d")
+    with pytest.raises(StepFailed, match="pg_dump failed: it cannot be started: No such file"):
+        tools._run([str(tmp_path / "pg_dump")], address, "pg_dump", lambda line: None)
+
+
+def test_threads_may_dump_at_once(postgres_database: ServerDatabase, tmp_path: Path) -> None:
+    postgres_database.execute("CREATE TABLE t AS SELECT 1 AS a")
+    address, together = Address.of(postgres_database.url()), threading.Barrier(3)
+
+    def one(number: int) -> bytes:
+        together.wait(30)
+        dump(address, tmp_path / str(number))
+        return (tmp_path / str(number)).read_bytes()[:5]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(one, range(3))) == {b"PGDMP"}

@@ -1,1 +1,0 @@
-"""Whole releases on real servers of PostgreSQL and MariaDB."""

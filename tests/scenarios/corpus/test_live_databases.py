@@ -1,0 +1,91 @@
+"""Real projects whose databases are in use, in WAL mode, and whose releases are killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.corpus.support import RealProject, pragma
+from tests.scenarios.corpus.test_real_histories import HISTORIES, VERSION, History
+from tests.support import REPOSITORY, clean_environment, query
+
+WRITER = REPOSITORY / "tests/chaos/writer.py"
+KILLS = 3
+# The same package under another configuration shows nothing more here.
+LIVE = [history for history in HISTORIES if history.configuration != "quetz-own-file"]
+
+
+@contextmanager
+def in_use(project: RealProject) -> Iterator[Path]:
+    """Production in WAL mode, with an application that writes without pause.
+
+    Yields the file that names each row whose commit was acknowledged.
+    """
+    query(project.prod, "PRAGMA journal_mode=WAL")
+    query(project.prod, "CREATE TABLE journal (id INTEGER PRIMARY KEY, token TEXT)")
+    tokens = project.folder / "tokens.txt"
+    tokens.touch()
+    writer = subprocess.Popen([sys.executable, str(WRITER), str(project.prod), str(tokens)])
+    try:
+        while not tokens.read_text():
+            assert writer.poll() is None
+            time.sleep(0.05)
+        yield tokens
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+def lost(project: RealProject, tokens: Path) -> set[str]:
+    """The rows that the application was told are safe, and that are not there."""
+    # The last line may be cut short: the writer was killed while it wrote.
+    told = set(tokens.read_text().splitlines(keepends=True))
+    there = {f"{row[0]}\n" for row in query(project.prod, "SELECT token FROM journal")}
+    return {each for each in told if each.endswith("\n")} - there
+
+
+@pytest.mark.parametrize("history", LIVE, ids=lambda history: history.configuration)
+def test_a_database_in_use_is_released_without_losing_a_row(
+    history: History, tmp_path: Path
+) -> None:
+    project = history.set_up(tmp_path / "live")
+    with in_use(project) as tokens:
+        ran = project.invoke("release-migration", "--json")
+        assert ran.code == 0, ran.err
+    assert lost(project, tokens) == set()
+    assert query(project.prod, VERSION) == [(history.head,)]
+    assert pragma(project.prod, "journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize("history", LIVE, ids=lambda history: history.configuration)
+def test_a_release_that_is_killed_at_any_instant_is_finished_by_the_next(
+    history: History, tmp_path: Path
+) -> None:
+    project = history.set_up(tmp_path / "killed")
+    query(project.prod, "PRAGMA journal_mode=WAL")
+    chance = random.Random(history.configuration)
+    for _ in range(KILLS):
+        release = subprocess.Popen(
+            [sys.executable, "-m", "invoke", "release-migration"],
+            cwd=project.folder,
+            env=clean_environment(HOME=str(project.folder)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0.2, 4))
+        release.kill()
+        release.wait()
+    again = project.invoke("release-migration", "--json")
+    assert again.code == 0, again.err
+    for file in (project.dev, project.prod):
+        assert query(file, VERSION) == [(history.head,)]
+        assert pragma(file, "integrity_check") == [("ok",)]
+        assert pragma(file, "foreign_key_check") == []

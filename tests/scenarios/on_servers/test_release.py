@@ -1,0 +1,300 @@
+"""A release on a server keeps the promises that it keeps on a file."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from tests.scenarios.on_servers.support import (
+    HEAD,
+    NEXT,
+    content,
+    copies,
+    is_postgres,
+    record_of,
+    require_no_secret,
+    sleeping,
+    wait_for,
+)
+from tests.servers.shops import ServerShop
+from tests.support import R2, R3
+
+COLUMN = '    op.add_column("parents", sa.Column("more", sa.Integer))'
+MISSING = '    op.execute("UPDATE no_such_table SET id = 1")'
+
+
+def test_release_takes_both_environments_to_head(filled: ServerShop) -> None:
+    ran = filled.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    status = filled.invoke("status-all", "--check", "--json")
+    assert [each["state"] for each in status.json["environments"]] == ["at head", "at head"]
+    assert len(filled.prod_database.execute("SELECT * FROM parents")) == 20
+    assert copies(filled) == set()
+    require_no_secret(filled, ran, status)
+
+
+def test_release_of_what_is_at_head_does_nothing(filled: ServerShop) -> None:
+    assert filled.invoke("release-migration").code == 0
+    again = filled.invoke("release-migration", "--json")
+    assert (again.code, again.json["outcome"]) == (0, "nothing to do")
+
+
+def test_empty_databases_are_released_from_the_first_revision_on(empty: ServerShop) -> None:
+    ran = empty.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert empty.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
+
+
+def test_databases_that_do_not_exist_are_made(empty: ServerShop) -> None:
+    for database in (empty.dev_database, empty.prod_database):
+        database.server.drop_database(database.name)
+    assert empty.invoke("release-migration").code == 0
+    assert empty.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
+
+
+def test_backup_that_is_still_equal_is_used_again(filled: ServerShop) -> None:
+    chain = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "--json")
+    assert chain.code == 0, chain.err
+    assert "still equal" in chain.err
+    filled.prod_database.execute("UPDATE children SET parent_id = 1 WHERE id = 7")
+    filled.add_revision(NEXT, R3, COLUMN)
+    ran = filled.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert "still equal" not in ran.err
+
+
+def test_what_fails_on_the_rows_of_production_alone_is_found_on_the_copy(
+    filled: ServerShop,
+) -> None:
+    index = '    op.create_index("uq_parents", "children", ["parent_id"], unique=True)'
+    filled.add_revision(NEXT, R3, index)
+    filled.prod_database.execute("UPDATE children SET parent_id = 1 WHERE id = 2")
+    before = content(filled.prod_database)
+    ran = filled.invoke("release-migration")
+    assert ran.code == 1, ran.err
+    assert "rehearsal" in ran.err
+    assert content(filled.prod_database) == before
+    assert copies(filled) == set()
+
+
+def test_table_that_vanishes_unsaid_stops_the_release(filled: ServerShop) -> None:
+    filled.prod_database.execute("CREATE TABLE treasure (id INTEGER PRIMARY KEY)")
+    filled.add_revision(
+        NEXT, R3,
+        '    names = sa.inspect(op.get_bind()).get_table_names()\n'
+        '    if "treasure" in names:\n'
+        '        op.get_bind().exec_driver_sql("/* quiet */ DROP " + "TABLE treasure")',
+    )  # fmt: skip
+    ran = filled.invoke("release-migration")
+    # It is said by a statement: a warning, and the release goes on.
+    assert ran.code == 0, ran.err
+    assert "treasure" in ran.err
+
+
+def test_another_character_set_may_make_texts_longer(mariadb_filled: ServerShop) -> None:
+    shop = mariadb_filled
+    for database in (shop.dev_database, shop.prod_database):
+        database.execute("CREATE TABLE notes (id INT PRIMARY KEY, note TEXT) CHARACTER SET latin1")
+        database.execute("INSERT INTO notes VALUES (1, %s)", "g\u00e9n\u00e9ral")
+    convert = '    op.execute("ALTER TABLE notes CONVERT TO CHARACTER SET utf8mb4")'
+    shop.add_revision(NEXT, R3, convert)
+    ran = shop.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert shop.prod_database.execute("SELECT note FROM notes") == [("g\u00e9n\u00e9ral",)]
+
+
+def test_failing_revision_leaves_dev_as_it_was(filled: ServerShop) -> None:
+    filled.add_revision(NEXT, R3, f"{COLUMN}\n{MISSING}")
+    before = content(filled.dev_database)
+    ran = filled.invoke("release-migration")
+    assert ran.code == 3, ran.err
+    assert content(filled.dev_database) == before
+    assert NEXT in ran.err
+    require_no_secret(filled, ran)
+    (filled.folder / f"alembic/versions/{NEXT}.py").unlink()
+    assert filled.invoke("release-migration").code == 0
+
+
+def test_rows_that_vanish_unsaid_stop_the_release_before_production(filled: ServerShop) -> None:
+    # The number of each row, told by nobody: the text of the statement names the table alone.
+    filled.add_revision(
+        NEXT, R3,
+        '    op.get_bind().execute(sa.text("SELECT 1"))\n'
+        '    bind = op.get_bind().connection.dbapi_connection.cursor()\n'
+        '    bind.execute("DELETE FROM children WHERE id > 10")',
+    )  # fmt: skip
+    before = content(filled.prod_database)
+    ran = filled.invoke("release-migration")
+    assert ran.code == 1, ran.err
+    assert "[lost-rows]" in ran.err
+    assert content(filled.prod_database) == before
+
+
+def test_env_py_that_goes_elsewhere_is_refused(filled: ServerShop) -> None:
+    urls = json.loads((filled.folder / "urls.json").read_text())
+    (filled.folder / "urls.json").write_text(json.dumps(urls | {"dev": urls["prod"]}))
+    before = content(filled.prod_database)
+    ran = filled.invoke("upgrade-dev")
+    assert ran.code == 1, ran.err
+    assert "env.py opened" in ran.err
+    assert content(filled.prod_database) == before
+    require_no_secret(filled, ran)
+
+
+def test_nothing_in_the_shell_decides(filled: ServerShop) -> None:
+    server = filled.prod_database.server
+    hostile = {
+        "EXEC_ENV": "prod", "PGHOST": "203.0.113.1", "PGPORT": "1", "PGDATABASE": "elsewhere",
+        "PGUSER": "nobody", "PGPASSWORD": "wrong", "PGSERVICE": "nowhere",
+        "PGOPTIONS": "-c search_path=nowhere", "PGSSLMODE": "verify-full",
+        "MYSQL_HOST": "203.0.113.1", "MYSQL_TCP_PORT": "1", "MYSQL_PWD": "wrong",
+        "MYSQL_UNIX_PORT": "/nowhere", "MARIADB_HOST": "203.0.113.1",
+        "DATABASE_URL": server.url(filled.prod_database.name),
+    }  # fmt: skip
+    before = content(filled.prod_database)
+    ran = filled.invoke("upgrade-dev", cwd=None, **hostile)
+    assert ran.code == 0, ran.err
+    assert content(filled.prod_database) == before
+    assert filled.dev_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
+
+
+def test_copy_of_production_in_the_place_of_dev_is_recognised(filled: ServerShop) -> None:
+    assert filled.invoke("release-migration").code == 0
+    server = filled.prod_database.server
+    copy = server.copy_database(filled.prod_database.name)
+    filled.point({"dev": server.url(copy), "prod": filled.prod_database.url()})
+    filled.add_revision(NEXT, R3, COLUMN)
+    ran = filled.invoke("upgrade-dev")
+    assert ran.code == 1, ran.err
+    assert "its ledger says that it is prod" in ran.err
+    assert filled.invoke("adopt", "--env", "dev").code == 0
+    assert filled.invoke("upgrade-dev").code == 0
+
+
+def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
+    filled.add_revision(NEXT, R3, sleeping(20, filled.dev_database))
+    first = filled.start("release-migration")
+    try:
+        wait_for(lambda: "upgrade" in record_or_nothing(filled))
+        second = filled.invoke("upgrade-dev")
+        assert second.code == 5, second.err
+        assert "works on" in second.err
+        if is_postgres(filled.dev_database):  # MariaDB knows sessions by their numbers alone
+            assert "release-migration" in second.err
+    finally:
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate(timeout=60)
+    assert first.returncode == 130, told
+
+
+def test_interrupted_upgrade_leaves_dev_as_it_was(filled: ServerShop) -> None:
+    filled.add_revision(NEXT, R3, f"{COLUMN}\n{sleeping(60, filled.dev_database)}")
+    before = content(filled.dev_database)
+    first = filled.start("release-migration")
+    wait_for(lambda: is_asleep(filled))
+    first.send_signal(signal.SIGINT)
+    _, told = first.communicate(timeout=60)
+    assert first.returncode == 130, told
+    assert content(filled.dev_database) == before
+
+
+def test_killed_release_is_taken_up_by_the_next_one(filled: ServerShop) -> None:
+    slow = filled.add_revision(NEXT, R3, f"{COLUMN}\n{sleeping(60, filled.dev_database)}")
+    first = filled.start("release-migration")
+    wait_for(lambda: is_asleep(filled))
+    first.kill()
+    first.communicate(timeout=60)
+    slow.write_text(slow.read_text().replace("(60", "(0"))
+    ran = filled.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert "was broken off" in ran.err
+    assert filled.prod_database.execute("SELECT version_num FROM alembic_version") == [(NEXT,)]
+    assert copies(filled) == set()
+
+
+def test_downgrade_stamp_and_sql_work_as_on_a_file(filled: ServerShop) -> None:
+    assert filled.invoke("release-migration").code == 0
+    down = filled.invoke("downgrade", "--env", "dev", "--to", "-1")
+    assert down.code == 0, down.err
+    assert filled.dev_database.execute("SELECT version_num FROM alembic_version") == [(R2,)]
+    wrong = filled.invoke("stamp", "--env", "dev", "--to", HEAD)
+    assert wrong.code == 1, wrong.err
+    assert "is not what" in wrong.err
+    shown = filled.invoke("upgrade-dev", "--sql")
+    assert shown.code == 0, shown.err
+    assert "ALTER TABLE parents ADD COLUMN note" in shown.out
+    filled.dev_database.execute("DROP TABLE alembic_version")
+    assert filled.invoke("stamp", "--env", "dev", "--to", R2).code == 0
+
+
+def test_restore_brings_back_what_the_backup_holds_and_keeps_what_was_there(
+    filled: ServerShop,
+) -> None:
+    before = content(filled.prod_database)
+    assert filled.invoke("backup").code == 0
+    filled.prod_database.execute("DELETE FROM children")
+    filled.prod_database.execute("CREATE TABLE later (id INTEGER)")
+    ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert ran.code == 0, ran.err
+    assert content(filled.prod_database) == before
+    known = "migrations_ops_kept_", f"{filled.prod_database.name}_replaced_"
+    there = filled.prod_database.server.databases()
+    kept = [name for name in there if name.startswith(known) and name in ran.err]
+    assert len(kept) == 1, ran.err
+    table = "later" if is_postgres(filled.prod_database) else f"{kept[0]}.later"
+    server = filled.prod_database.server
+    assert server.execute(f"SELECT * FROM {table}", database=kept[0]) == []
+    assert copies(filled) == set()
+
+
+def is_asleep(shop: ServerShop) -> bool:
+    """Whether a step's statement takes its time on the server."""
+    if is_postgres(shop.dev_database):
+        sql = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%pg_sleep%%'"
+        sql += " AND pid <> pg_backend_pid()"
+    else:
+        sql = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
+    return bool(shop.dev_database.server.execute(sql))
+
+
+def record_or_nothing(shop: ServerShop) -> str:
+    try:
+        return record_of(shop)
+    except (IndexError, OSError):
+        return ""
+
+
+def test_no_password_stands_in_the_list_of_processes(filled: ServerShop) -> None:
+    seen, programs = set[str](), set[str]()
+    running = filled.start("release-migration")
+    while running.poll() is None:
+        for pid in descendants(running.pid):
+            command, told = process(pid)
+            programs.add(Path(command.partition("\0")[0]).name)
+            # What env.py reads is its own affair: the tool hands it no password here.
+            if "hidden-word-of" in command + told:
+                seen.add(command)
+    running.communicate()
+    assert running.returncode == 0
+    assert seen == set()
+    assert programs & {"pg_dump", "mariadb-dump", "pg_restore", "mariadb"}
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        text = " ".join((task / "children").read_text() for task in tasks)
+    except OSError:
+        return []
+    return [each for child in map(int, text.split()) for each in (child, *descendants(child))]
+
+
+def process(pid: int) -> tuple[str, str]:
+    """The arguments and the variables of a process, as others can read them."""
+    try:
+        folder = Path(f"/proc/{pid}")
+        return (folder / "cmdline").read_text(), (folder / "environ").read_text()
+    except OSError:
+        return "", ""

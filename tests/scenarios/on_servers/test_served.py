@@ -1,0 +1,236 @@
+"""A protected database in use is never put back unasked; what others do there stays theirs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.on_servers.support import NEXT, content, is_postgres, wait_for
+from tests.scenarios.on_servers.test_failures import only_in_production, version
+from tests.scenarios.on_servers.test_release import COLUMN
+from tests.servers.databases import ServerDatabase
+from tests.servers.shops import ServerShop
+from tests.support import R2, R3, Ran
+
+# A revision that waits in the real production, until somebody has done something there.
+WAITING = """\
+    import os, time
+    from pathlib import Path
+    here = op.get_bind().scalar(sa.text({here!r}))
+    if os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy"):
+        Path({asked!r}).touch()
+        while not Path({done!r}).exists():
+            time.sleep(0.02)
+"""
+
+
+def waiting(database: ServerDatabase, folder: Path) -> str:
+    here = "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
+    return WAITING.format(here=here, asked=str(folder / "asked"), done=str(folder / "done"))
+
+
+@contextmanager
+def others_at_work(shop: ServerShop) -> Iterator[None]:
+    """While production is upgraded, somebody makes a table there, and a row."""
+
+    def work() -> None:
+        wait_for((shop.folder / "asked").exists, 60)
+        try:
+            shop.prod_database.execute("CREATE TABLE of_others (id INT PRIMARY KEY)")
+            shop.prod_database.execute("INSERT INTO parents (id, name) VALUES (999, 'meanwhile')")
+        finally:
+            (shop.folder / "done").touch()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        (shop.folder / "asked").touch()
+        worker.join()
+
+
+def replaced(shop: ServerShop) -> list[str]:
+    """The databases that gave way to a backup."""
+    found = shop.prod_database.server.databases()
+    return [name for name in found if "_replaced_" in name or "_kept_" in name]
+
+
+def require_theirs_is_there(shop: ServerShop) -> None:
+    now = content(shop.prod_database)
+    assert "of_others" in now
+    assert (999, "meanwhile") in [tuple(row[:2]) for row in now["parents"]]
+    assert replaced(shop) == []
+
+
+def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(filled: ServerShop) -> None:
+    body = waiting(filled.prod_database, filled.folder) + only_in_production(filled.prod_database)
+    filled.add_revision(NEXT, R3, body)
+    assert filled.invoke("release-migration", "--to", R3).code == 0
+    with others_at_work(filled):
+        ran = filled.invoke("release-migration")
+    assert ran.code == 3, ran.err
+    assert "everything was rolled back. Since its backup, others have changed it" in ran.err
+    assert "of_others is new" in ran.err, ran.err
+    require_theirs_is_there(filled)
+    assert version(filled.prod_database) == R3
+
+
+def test_what_others_changed_meanwhile_is_told_when_the_upgrade_succeeds(
+    filled: ServerShop,
+) -> None:
+    filled.add_revision(NEXT, R3, waiting(filled.prod_database, filled.folder) + COLUMN)
+    assert filled.invoke("release-migration", "--to", R3).code == 0
+    with others_at_work(filled):
+        ran = filled.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert "of_others has changed while prod was upgraded, and no revision did that" in (
+        ran.out + ran.err
+    )
+    require_theirs_is_there(filled)
+    assert version(filled.prod_database) == NEXT
+
+
+def add_to_env_py(shop: ServerShop, text: str) -> None:
+    file = shop.folder / "alembic/env.py"
+    file.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def fail_after_the_commit(shop: ServerShop, run: list[str]) -> Ran:
+    """Run with an env.py that fails in production after Alembic has committed."""
+    add_to_env_py(
+        shop,
+        '\nif os.environ["EXEC_ENV"] == "prod" and Path("fail").exists():\n'
+        '    raise RuntimeError("after the commit")\n',
+    )
+    assert shop.invoke("release-migration").code == 0
+    shop.add_revision(NEXT, R3, COLUMN)
+    assert shop.invoke("upgrade-dev").code == 0
+    (shop.folder / "fail").touch()
+    return shop.invoke(*run)
+
+
+def test_upgrade_that_fails_after_its_commit_stays_in_production(filled: ServerShop) -> None:
+    ran = fail_after_the_commit(
+        filled, ["alembic", "--env", "prod", "--args", f"upgrade {NEXT}", "--yes"]
+    )
+    assert ran.code == 4, ran.err
+    assert "prod stays upgraded, since applications may have written to it" in ran.err
+    assert version(filled.prod_database) == NEXT
+    assert replaced(filled) == []
+    (filled.folder / "fail").unlink()
+    again = filled.invoke("release-migration")
+    assert again.code == 0, again.err
+    assert "verify" in again.err, "what was left unverified is verified"
+    assert "verify" not in filled.invoke("release-migration").err
+
+
+def test_downgrade_of_which_a_part_is_whole_stays_where_it_came_to(
+    postgres_filled: ServerShop,
+) -> None:
+    shop = postgres_filled
+    shop.add_revision(NEXT, R3, COLUMN)
+    file = shop.folder / f"alembic/versions/{NEXT}.py"
+    text = file.read_text(encoding="utf-8").replace(
+        "def downgrade() -> None:\n    pass",
+        'def downgrade() -> None:\n    op.drop_column("parents", "more")\n'
+        "    with op.get_context().autocommit_block():\n"
+        '        op.execute("CREATE INDEX CONCURRENTLY ix_back ON parents (name)")',
+    )
+    file.write_text(text, encoding="utf-8")
+    assert shop.invoke("release-migration").code == 0
+    third = shop.folder / "alembic/versions/r3_note.py"
+    text = third.read_text(encoding="utf-8")
+    start = text.index("def downgrade")
+    third.write_text(
+        text[:start] + 'def downgrade() -> None:\n    op.execute("SELECT 1 / 0")\n', "utf-8"
+    )
+    ran = shop.invoke("downgrade", "--env", "prod", "--to", R2, "--yes")
+    assert ran.code == 4, ran.err
+    assert version(shop.prod_database) == R3
+    assert replaced(shop) == []
+    assert f"stands at {R3}" in ran.err
+    assert "To go on from there, type the same again; to go back: invoke restore" in ran.err
+
+
+SWALLOWED = """\
+    try:
+        with op.get_context().autocommit_block():
+            op.execute("CREATE UNIQUE INDEX CONCURRENTLY uq ON children (parent_id)")
+    except sa.exc.IntegrityError:
+        pass
+    op.add_column("parents", sa.Column("more", sa.Integer))"""
+
+
+def test_revision_that_catches_the_error_of_a_block_goes_on_after_it(
+    postgres_filled: ServerShop,
+) -> None:
+    shop = postgres_filled
+    shop.dev_database.execute("INSERT INTO children VALUES (77, 1)")
+    shop.add_revision(NEXT, R3, SWALLOWED)
+    ran = shop.invoke("upgrade-dev")
+    assert ran.code == 0, ran.err
+    assert "the index uq of children is INVALID" in ran.err
+    assert version(shop.dev_database) == NEXT
+
+
+def test_production_that_verify_rejects_is_verified_until_it_passes(filled: ServerShop) -> None:
+    here = "SELECT current_database()" if is_postgres(filled.prod_database) else "SELECT DATABASE()"
+    text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
+    filled.configure(f'{text}drift = "strict"\n')
+    filled.add_revision(
+        NEXT,
+        R3,
+        "    import os\n"
+        f'    here = op.get_bind().scalar(sa.text("{here}"))\n'
+        '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:\n'
+        '        op.add_column("parents", sa.Column("odd", sa.Integer))',
+    )
+    ran = filled.invoke("release-migration")
+    assert ran.code == 4, ran.err
+    assert version(filled.prod_database) == NEXT
+    for _ in range(2):
+        again = filled.invoke("release-migration")
+        assert again.code == 1, again.err
+        assert "odd" in again.err
+    filled.prod_database.execute("ALTER TABLE parents DROP COLUMN odd")
+    assert filled.invoke("release-migration").code == 0
+    assert "verify" not in filled.invoke("release-migration").err
+
+
+# How a revision keeps a row in spite of its failure, in the real production alone.
+BESIDE = {
+    "a connection of the driver's": """\
+        import psycopg
+        with psycopg.connect(url.replace("+psycopg", "")) as own:
+            own.execute("UPDATE parents SET name = 'HIT' WHERE id = 1")""",
+    "an engine that commits each statement": """\
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as own:
+            own.execute(sa.text("UPDATE parents SET name = 'HIT' WHERE id = 1"))""",
+}
+
+
+@pytest.mark.parametrize("way", BESIDE)
+def test_row_that_a_connection_of_its_own_has_kept_is_not_taken_for_as_it_was(
+    postgres_filled: ServerShop, way: str
+) -> None:
+    shop = postgres_filled
+    body = (
+        "    import os\n"
+        '    here = op.get_bind().scalar(sa.text("SELECT current_database()"))\n'
+        '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:\n'
+        "        url = op.get_bind().engine.url.render_as_string(hide_password=False)\n"
+        f"{BESIDE[way]}\n"
+        '        op.execute("SELECT 1 / 0")'
+    )
+    shop.add_revision(NEXT, R3, body)
+    assert shop.invoke("release-migration", "--to", R3).code == 0
+    ran = shop.invoke("release-migration")
+    assert shop.prod_database.execute("SELECT name FROM parents WHERE id = 1") == [("HIT",)]
+    assert ran.code == 4, ran.err
+    assert "rows may have been changed" in ran.err

@@ -1,0 +1,547 @@
+"""Backups: named as in the guide, equal to their source, never half there, kept while needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from migrations_ops.backups import store as backups
+from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.store import Shelf, file_digest, require_intact
+from migrations_ops.databases import Progress
+from migrations_ops.databases.sqlite import copy as sqlite_copy
+from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.journal.record import RECORD
+from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.project.settings import Settings, read
+from tests.contract.databases.support import MODES, held, immutable, make_pair, sides, writer
+from tests.support import R2, Sandbox, dump, query
+
+QUIET = 2 * backups.QUIET_SECONDS
+
+
+def project(folder: Path, keep: int = 10) -> Settings:
+    lines = [f"keep = {keep}", 'backups = "backups"']
+    lines += [
+        f'[environments.{name}]\nurl = "sqlite:///{name}.db"' for name in ("dev", "prod", "spare")
+    ]
+    (folder / "migrations_ops.toml").write_text("\n".join(lines))
+    return read(folder)
+
+
+def shelf_of(found: Settings, name: str = "prod") -> tuple[Shelf, SQLite]:
+    """The shelf of an environment, and its database."""
+    environment = found.environment(name)
+    return Shelf.of(found, environment), SQLite(found.root / f"{name}.db", f"{name}.db")
+
+
+@pytest.fixture
+def prod(tmp_path: Path) -> tuple[Shelf, SQLite]:
+    """A database with a shelf of its own."""
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, "delete")
+    return shelf, database
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def write(database: SQLite, value: int) -> None:
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
+        live.execute("UPDATE left_side SET n = ?", (value,))
+
+
+# -- what a backup is -------------------------------------------------------------------------
+
+
+def test_backups_are_named_as_in_the_guide(tmp_path: Path) -> None:
+    found = project(tmp_path)
+    for name, pattern in (
+        ("prod", r"db_\d{8}_\d{6}\.sqlite3"),
+        ("dev", r"db\.dev_\d{8}_\d{6}\.sqlite3"),
+        ("spare", r"db\.spare_\d{8}_\d{6}\.sqlite3"),
+    ):
+        shelf, database = shelf_of(found, name)
+        make_pair(database.path, "delete")
+        backup = shelf.take(database, progress=None)
+        assert re.fullmatch(pattern, backup.name)
+        assert [each.name for each in shelf.backups()] == [backup.name]
+    assert len(files(found.backups)) == 6
+
+
+def test_two_backups_within_a_second_get_names_of_their_own(
+    prod: tuple[Shelf, SQLite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, database = prod
+    monkeypatch.setattr(backups, "local_stamp", lambda: "20261122_160500")
+    (shelf.folder).mkdir()
+    # What was killed within this very second holds a name too.
+    (shelf.folder / "db_20261122_160500_2.sqlite3.part").touch()
+    taken = [shelf.take(database, note=str(number), progress=None) for number in range(3)]
+    assert [each.name for each in taken] == [
+        "db_20261122_160500.sqlite3",
+        "db_20261122_160500_3.sqlite3",
+        "db_20261122_160500_4.sqlite3",
+    ]
+    assert [each.name for each in shelf.backups()] == [each.name for each in taken]
+
+
+def test_a_sidecar_describes_the_file_beside_it(prod: tuple[Shelf, SQLite]) -> None:
+    shelf, database = prod
+    with closing(sqlite3.connect(database.path)) as live, live:
+        live.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        live.execute("INSERT INTO alembic_version VALUES ('abc')")
+    backup = shelf.take(database, note="before the move", progress=None)
+    file = shelf.folder / backup.name
+    document = json.loads(shelf.sidecar(backup.name).read_text(encoding="utf-8"))
+    assert (document["name"], document["environment"]) == (backup.name, "prod")
+    assert (document["size"], document["sha256"]) == (file.stat().st_size, file_digest(file))
+    assert (document["note"], document["database"]) == ("before the move", "prod.db")
+    assert document["tools"]["migrations_ops"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["taken"])
+    assert (backup.revisions, backup.note, backup.reused) == (("abc",), "before the move", False)
+    assert shelf.fingerprint(backup) == database.fingerprint("alembic_version")
+    assert dump(file) == dump(database.path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are another matter on Windows")
+def test_a_backup_is_readable_by_its_owner_alone(prod: tuple[Shelf, SQLite]) -> None:
+    shelf, database = prod
+    old = os.umask(0)
+    try:
+        shelf.take(database, progress=None)
+    finally:
+        os.umask(old)
+    assert {each.stat().st_mode & 0o777 for each in shelf.folder.iterdir()} == {0o600}
+
+
+def test_every_environment_is_backed_up_with_a_note(filled: Sandbox) -> None:
+    ran = filled.invoke("backup", "--all", "--note", "before 引っ越し")
+    assert ran.code == 0, ran.err
+    printed = [Path(line) for line in ran.out.splitlines()]
+    assert [dump(each) for each in printed] == [dump(filled.dev), dump(filled.prod)]
+    listed = filled.invoke("backups", "--json")
+    assert [
+        (each["environment"], each["note"], each["revisions"]) for each in listed.json["backups"]
+    ] == [("dev", "before 引っ越し", [R2]), ("prod", "before 引っ越し", [R2])]
+
+
+# -- while others write -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_backup_under_a_writer_without_pause_is_consistent(tmp_path: Path, mode: str) -> None:
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, mode, megabytes=2)
+    with writer(database.path):
+        for _ in range(3):
+            before = sides(database.path)
+            backup = shelf.take(database, progress=None)
+            after = sides(database.path)
+            left, right = sides(Path(backup.file))
+            assert left == right
+            assert before[0] <= left <= after[0]
+            assert not backup.reused
+    assert len(shelf.backups()) == 3
+
+
+# -- used again -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_database_that_was_not_written_is_not_copied_twice(tmp_path: Path, mode: str) -> None:
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, mode)
+    time.sleep(QUIET)
+    first = shelf.take(database, progress=None)
+    again = shelf.take(database, progress=None)
+    assert again == replace(first, reused=True)
+    assert len(shelf.backups()) == 1
+
+
+def test_a_backup_with_a_note_is_always_a_new_one(prod: tuple[Shelf, SQLite]) -> None:
+    shelf, database = prod
+    time.sleep(QUIET)
+    shelf.take(database, progress=None)
+    assert not shelf.take(database, note="mine", progress=None).reused
+
+
+def test_what_was_written_a_moment_before_the_copy_is_not_trusted_to_be_still(
+    prod: tuple[Shelf, SQLite],
+) -> None:
+    """A second write within one tick of the clock would leave the time as it is."""
+    shelf, database = prod
+    write(database, 1)
+    shelf.take(database, progress=None)
+    assert shelf.sidecars()[-1]["source"] is None
+    assert not shelf.take(database, progress=None).reused
+
+
+def test_a_backup_that_was_damaged_meanwhile_is_not_used_again(
+    prod: tuple[Shelf, SQLite],
+) -> None:
+    shelf, database = prod
+    time.sleep(QUIET)
+    first = shelf.take(database, progress=None)
+    content = bytearray(Path(first.file).read_bytes())
+    content[-1] ^= 1
+    Path(first.file).write_bytes(content)
+    assert not shelf.take(database, progress=None).reused
+
+
+def _write_in_wal(database: SQLite) -> None:
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
+        live.execute("PRAGMA journal_mode=WAL")
+        live.execute("UPDATE left_side SET n = n + 1")
+
+
+def _write_in_journal(database: SQLite) -> None:
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
+        live.execute("PRAGMA journal_mode=DELETE")
+        live.execute("UPDATE right_side SET n = n + 1")
+
+
+def _write_and_set_the_time_back(database: SQLite) -> None:
+    found = database.path.stat()
+    _write_in_journal(database)
+    os.utime(database.path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _replace_by_a_copy(database: SQLite) -> None:
+    content, found = database.path.read_bytes(), database.path.stat()
+    copy = database.path.with_name("other")
+    copy.write_bytes(content)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as live:
+        live.execute("UPDATE left_side SET n = n + 100")
+    os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.replace(copy, database.path)
+
+
+def _pause(database: SQLite) -> None:
+    time.sleep(QUIET)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    steps=st.lists(
+        st.sampled_from(
+            [
+                _pause, _pause, _write_in_wal, _write_in_journal, _write_and_set_the_time_back,
+                _replace_by_a_copy,
+            ]
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)  # fmt: skip
+def test_whatever_happens_the_backup_that_is_used_is_equal_to_the_database(
+    tmp_path: Path, steps: list[Callable[[SQLite], None]]
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    shelf, database = shelf_of(project(folder, keep=50))
+    make_pair(database.path, "delete")
+    shelf.take(database, progress=None)
+    for step in steps:
+        step(database)
+        backup = shelf.take(database, progress=None)
+        assert sides(Path(backup.file)) == sides(database.path)
+
+
+# -- what goes wrong --------------------------------------------------------------------------
+
+
+class _Torn(SQLite):
+    """Its copies lack a row, and are sound for SQLite."""
+
+    def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        taken = super().back_up(into, version_table, progress)
+        with closing(sqlite3.connect(into, isolation_level=None)) as copy:
+            copy.execute("DELETE FROM right_side")
+        return taken
+
+
+class _Damaged(SQLite):
+    """Its copies have a page of rubbish."""
+
+    def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        taken = super().back_up(into, version_table, progress)
+        content = bytearray(into.read_bytes())
+        content[4096:8192] = b"\xaa" * 4096
+        into.write_bytes(content)
+        return taken
+
+
+@pytest.mark.parametrize("kind", [_Torn, _Damaged])
+def test_a_copy_that_is_not_equal_to_its_source_never_gets_a_name(
+    prod: tuple[Shelf, SQLite], kind: type[SQLite]
+) -> None:
+    shelf, database = prod
+    with pytest.raises(StepFailed, match="could not be verified"):
+        shelf.take(kind(database.path, database.label), progress=None)
+    assert files(shelf.folder) == []
+
+
+def test_a_backup_of_a_locked_database_fails_and_leaves_nothing(
+    prod: tuple[Shelf, SQLite], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, database = prod
+    monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.2)
+    with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed, match="locked"):
+        shelf.take(database, progress=None)
+    assert files(shelf.folder) == []
+
+
+def test_a_folder_that_is_a_file_is_said(prod: tuple[Shelf, SQLite]) -> None:
+    shelf, database = prod
+    shelf.folder.write_text("mine")
+    assert "is a file" in shelf.find_obstacle(database)
+    with pytest.raises(StepFailed, match="is a file") as caught:
+        shelf.take(database, progress=None)
+    assert caught.value.next
+    assert shelf.folder.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no small file system here")
+def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) -> None:
+    """/proc has no free bytes at all."""
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, "delete")
+    full = replace(shelf, folder=Path("/proc/self"))
+    assert re.search(r"0 bytes are free|may not be written", full.find_obstacle(database))
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from migrations_ops.backups.store import Shelf
+from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.project.settings import read
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+found = read(Path(sys.argv[1]))
+try:
+    Shelf.of(found, found.default).take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
+except StepFailed as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are a POSIX matter")
+@pytest.mark.parametrize("limit", [0, 100, 500_000])
+def test_a_disk_that_fills_up_leaves_no_backup_and_the_database_as_it_was(
+    tmp_path: Path, limit: int
+) -> None:
+    """A limit on the size of files acts as a full disk does: for the copy, or for the sidecar."""
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, "delete", megabytes=1 if limit > 1000 else 0)
+    before = dump(database.path)
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path), str(limit)], capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    assert "The backup of prod failed" in done.stdout
+    assert "prod.db was not changed" in done.stdout
+    assert files(shelf.folder) == []
+    assert dump(database.path) == before
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from migrations_ops.backups.store import Shelf
+from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.project.settings import read
+
+module, name, left = sys.argv[2], sys.argv[3], int(sys.argv[4])
+original = getattr(os, name)
+
+def dying(*arguments):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments)
+
+def progress(done, total):
+    if module == "progress" and done > 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if module == "os":
+    setattr(os, name, dying)
+found = read(Path(sys.argv[1]))
+shelf = Shelf.of(found, found.default)
+shelf.take(SQLite(found.root / "prod.db", "prod.db"), progress=progress)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
+@pytest.mark.parametrize(
+    ("module", "name", "which"),
+    [
+        ("progress", "getpid", 0),
+        ("os", "fsync", 1),
+        ("os", "fsync", 2),
+        ("os", "fsync", 3),
+        ("os", "replace", 1),
+        ("os", "replace", 2),
+    ],
+    ids=["copying", "copied", "sidecar", "named", "sidecar's name", "between the two names"],
+)
+def test_a_backup_that_is_killed_is_whole_or_not_there(
+    tmp_path: Path, module: str, name: str, which: int
+) -> None:
+    shelf, database = shelf_of(project(tmp_path))
+    make_pair(database.path, "delete", megabytes=1)
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path), module, name, str(which)],
+        capture_output=True,
+    )
+    assert done.returncode == -9, done.stderr
+    complete = shelf.backups()
+    finals = {each.name for each in shelf.folder.glob("*.sqlite3")}
+    assert finals == {each.name for each in complete}
+    for backup in complete:
+        require_intact(backup)
+    again = shelf.take(database, note="again", progress=None)
+    require_intact(again)
+    assert shelf.backups()[-1].name == again.name
+
+
+def test_what_a_killed_backup_left_is_swept_away_when_it_is_old(
+    prod: tuple[Shelf, SQLite],
+) -> None:
+    shelf, database = prod
+    shelf.folder.mkdir()
+    old, young, other = (
+        shelf.folder / name
+        for name in ("db_1.sqlite3.part", "db_2.sqlite3.part", "db.dev_1.sqlite3.part")
+    )
+    for each in (old, young, other):
+        each.touch()
+    hours_ago = time.time() - 7200
+    for each in (old, other):
+        os.utime(each, (hours_ago, hours_ago))
+    shelf.take(database, progress=None)
+    assert [each.exists() for each in (old, young, other)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "{}", '{"environment": "prod"}', '{"environment": "prod", "name": 1}'],
+)
+def test_a_sidecar_that_makes_no_sense_is_passed_over(
+    prod: tuple[Shelf, SQLite], text: str
+) -> None:
+    shelf, database = prod
+    good = shelf.take(database, progress=None)
+    (shelf.folder / "db_20200101_000000.json").write_text(text)
+    (shelf.folder / "db_20200101_000000.sqlite3").touch()
+    assert [each.name for each in shelf.backups()] == [good.name]
+    assert shelf.find("latest").name == good.name
+
+
+def test_a_backup_is_found_by_its_name_or_its_file_or_as_the_latest(
+    prod: tuple[Shelf, SQLite],
+) -> None:
+    shelf, database = prod
+    with pytest.raises(Refused, match="has no backup"):
+        shelf.find("latest")
+    first, second = (shelf.take(database, note=note, progress=None) for note in ("1", "2"))
+    assert shelf.find(first.name) == first
+    assert shelf.find(first.file) == first
+    assert shelf.find("latest") == second
+    with pytest.raises(ConfigurationError, match=f"no backup 'nope'.*{second.name}"):
+        shelf.find("nope")
+
+
+def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[Shelf, SQLite]) -> None:
+    shelf, database = prod
+    backup = shelf.take(database, progress=None)
+    require_intact(backup)
+    Path(backup.file).write_bytes(Path(backup.file).read_bytes() + b"\0")
+    with pytest.raises(Refused, match="is damaged"):
+        require_intact(backup)
+
+
+# -- retention --------------------------------------------------------------------------------
+
+
+def taken(shelf: Shelf, database: SQLite, count: int) -> list[str]:
+    return [shelf.take(database, note=str(n), progress=None).name for n in range(count)]
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (5, 4)])
+def test_retention_keeps_the_newest_and_never_none(tmp_path: Path, keep: int, left: int) -> None:
+    shelf, database = shelf_of(project(tmp_path, keep))
+    make_pair(database.path, "delete")
+    names = taken(shelf, database, 4)
+    removed = prune(shelf, Past())
+    assert [each.name for each in removed] == names[: 4 - left]
+    assert [each.name for each in shelf.backups()] == names[4 - left :]
+    assert len(files(shelf.folder)) == 2 * left
+
+
+def test_retention_minds_its_own_environment(tmp_path: Path) -> None:
+    found = project(tmp_path, keep=1)
+    shelf, database = shelf_of(found)
+    other, other_database = shelf_of(found, "dev")
+    for each in (database, other_database):
+        make_pair(each.path, "delete")
+    taken(shelf, database, 2)
+    kept = taken(other, other_database, 2)
+    prune(shelf, Past())
+    assert [each.name for each in other.backups()] == kept
+
+
+def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path) -> None:
+    found = project(tmp_path, keep=1)
+    shelf, database = shelf_of(found)
+    make_pair(database.path, "delete")
+    names = taken(shelf, database, 5)
+    for number, outcome in enumerate([None, "failed, needs a person", "released", "released"]):
+        folder = found.releases / str(number)
+        folder.mkdir(parents=True)
+        document = {
+            "id": str(number), "task": "t", "environment": "prod", "from": [], "to": [],
+            "outcome": outcome, "backups": [names[number]], "steps": [],
+        }  # fmt: skip
+        (folder / RECORD).write_text(json.dumps(document))
+    removed = prune(shelf, Past.read(found.releases))
+    assert [each.name for each in removed] == [names[2], names[3]]
+    assert [each.name for each in shelf.backups()] == [names[0], names[1], names[4]]
+
+
+def test_retention_that_fails_does_not_fail_the_backup(filled: Sandbox) -> None:
+    filled.configure((filled.folder / "pyproject.toml").read_text().replace("wait = 1", "keep = 1"))
+    first = Path(filled.invoke("backup").out.strip())
+    query(filled.prod, "DELETE FROM children WHERE id = 1")
+    with immutable(first):
+        ran = filled.invoke("backup")
+        pruned = filled.invoke("prune")
+    assert ran.code == 0, ran.err
+    assert "could not be removed" in ran.err
+    assert dump(Path(ran.out.strip())) == dump(filled.prod)
+    assert pruned.code == 3
+    assert "Traceback" not in pruned.err
+    assert filled.invoke("prune").out.strip() == f"removed {first.name}"

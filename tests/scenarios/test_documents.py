@@ -1,0 +1,287 @@
+"""What the documents say is what the program does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from migrations_ops import __version__
+from migrations_ops.model import codes
+from migrations_ops.model.kinds import KINDS
+from migrations_ops.project import settings
+from migrations_ops.project import settings_schema as settings_table
+from tests.documents import (
+    DOCUMENTS,
+    Command,
+    Scene,
+    find_flag_tables,
+    flag_table,
+    flags_of_tasks,
+    play,
+    read_scenes,
+)
+from tests.support import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+SCENES = [scene for document in DOCUMENTS for scene in read_scenes(document)]
+TASKS = flags_of_tasks()
+PACKAGE = REPOSITORY / "migrations_ops"
+# What stands for a task in a sentence.
+PLACEHOLDERS = {"TASK", "upgrade-NAME"}
+
+
+def text_of(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+# -- the examples -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_examples_print_what_the_document_shows(scene: Scene, tmp_path: Path) -> None:
+    different = play(scene, tmp_path)
+    told = "\n\n".join(str(each) for each in different)
+    assert not different, f"{told}\n\nif that is right: python -m tests.documents"
+
+
+def test_each_document_with_a_task_has_examples() -> None:
+    shown = {
+        act.text.split()[1]
+        for scene in SCENES
+        if scene.document.name == "tasks.md"
+        for act in scene.acts
+        if isinstance(act, Command) and act.shown and act.text.startswith("invoke ")
+    }
+    assert shown >= {name for name in TASKS if not name.startswith("status-all")}
+
+
+def test_readme_has_the_two_commands_that_set_everything_up() -> None:
+    readme = text_of("README.md")
+    first = "python -m pip install -e . && python -m invoke release-migration"
+    second = 'python -m pip install -e ".[test]" && python -m pytest'
+    for command in (first, second, "uv run invoke release-migration", "uv run pytest"):
+        assert f"\n{command}\n" in readme
+
+
+# -- the tasks --------------------------------------------------------------------------------
+
+
+def test_each_task_has_a_section_and_each_section_a_task() -> None:
+    headings = set(re.findall(r"(?m)^## (.+)$", text_of("docs/tasks.md"))) - {"Exit codes"}
+    names = {re.sub("^upgrade-.*", "upgrade-NAME", name) for name in TASKS}
+    assert headings == names
+
+
+def test_flags_and_defaults_of_each_task_are_those_of_its_help() -> None:
+    lines = text_of("docs/tasks.md").splitlines()
+    tables = {task: lines[first:last] for task, first, last in find_flag_tables(lines)}
+    assert set(tables) == set(TASKS) - {"upgrade-dev"}
+    for task, table in tables.items():
+        assert table == flag_table(task), f"{task}: python -m tests.documents"
+    assert flag_table("upgrade-dev") == flag_table("upgrade-prod")
+
+
+def test_readme_names_each_task() -> None:
+    table = text_of("README.md").partition("## Tasks")[2].partition("\n## ")[0]
+    assert set(TASKS) <= set(re.findall(r"`([a-z-]+)`", table))
+
+
+def calls(code: str) -> Iterator[tuple[str, list[str]]]:
+    """Each call of Invoke in a text: its tasks, each with the flags that follow it."""
+    for line in code.splitlines():
+        for call in re.findall(r"\binvoke (?! )((?:\"[^\"]*\"|[^`;|&#])+)", line):
+            words = re.sub(r'"[^"]*"', "TEXT", call).split()
+            assert words[0][0] == "-" or words[0] in {*TASKS, *PLACEHOLDERS}, call
+            tasks = [number for number, word in enumerate(words) if word in TASKS]
+            for begin, end in pairwise([*tasks, len(words)]):
+                yield words[begin], [word for word in words[begin + 1 : end] if word[0] == "-"]
+
+
+def require_known(code: str) -> int:
+    """How many calls of a text there are, each of a task that has these flags."""
+    count = 0
+    for task, flags in calls(code):
+        known = {f"--{flag.name}" for flag in TASKS[task]}
+        known |= {f"-{short}" for flag in TASKS[task] for short in flag.shorts}
+        assert known.issuperset(flag.partition("=")[0] for flag in flags if flag != "-1"), task
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_flags_that_a_document_shows_exist(document: Path) -> None:
+    code = re.findall(r"(?s)```.*?```|`[^`\n]+`", document.read_text(encoding="utf-8"))
+    require_known("\n".join(code))
+
+
+def texts(module: Path) -> Iterator[str]:
+    """The texts of a module's sentences, with ``dev`` for whatever is filled in."""
+    nodes = list(ast.walk(ast.parse(module.read_bytes())))
+    whole = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in whole for part in node.values}
+    for text in whole:
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "dev" for part in text.values
+        )
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield node.value
+
+
+def test_what_the_program_tells_to_type_exists() -> None:
+    told = [text for module in PACKAGE.rglob("*.py") for text in texts(module)]
+    # What is composed of the words of a call is no call that could be read here.
+    calls_told = [text for text in told if "invoke " in text and "invoke dev" not in text]
+    sentences = [text.replace(". ", "\n") for text in calls_told if "\n\n" not in text]
+    assert sum(require_known(text) for text in sentences) > 20
+
+
+def test_each_flag_of_the_tasks_tells_its_default() -> None:
+    for name, flags in TASKS.items():
+        for flag in flags:
+            assert re.search(r"\((default: .+|no default)\)$", flag.help), f"{name} --{flag.name}"
+
+
+# -- the configuration ------------------------------------------------------------------------
+
+
+def rows(document: str, heading: str) -> dict[str, list[str]]:
+    """The table below a heading, by the name in its first column."""
+    section = text_of(document).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    table = section.partition("| key |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [re.split(r" ?(?<!\\)\| ?", row.strip("| ")) for row in table]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [("The project", settings._TOP_KEYS), ("An environment", settings._ENVIRONMENT_KEYS)],
+)
+def test_each_key_of_the_configuration_is_described(
+    heading: str, keys: dict[str, settings_table.Check]
+) -> None:
+    described = rows("docs/configuration.md", heading)
+    assert described.keys() == keys.keys()
+    for key, (kind, _) in keys.items():
+        if keys[key] is not settings_table.ANY:
+            assert described[key][0] == kind, key
+
+
+def test_defaults_of_the_configuration_are_those_that_are_described(tmp_path: Path) -> None:
+    file = tmp_path / "migrations_ops.toml"
+    file.write_text('[environments.a]\nurl = "sqlite:///a"\n[environments.b]\nurl = "sqlite:///b"')
+    found = settings.read(tmp_path)
+    first = found.path[0]
+    for heading, owner in (("The project", found), ("An environment", first)):
+        for key, (_, default, *_) in rows("docs/configuration.md", heading).items():
+            if default == "required":
+                continue
+            value = getattr(owner, {"pass": "passed"}.get(key, key))
+            if isinstance(value, Path):
+                value = value.relative_to(tmp_path).as_posix()
+            if isinstance(value, tuple):
+                value = list(value)
+            wanted = None if default == "none" else tomllib.loads(f"x = {default.strip('`')}")["x"]
+            assert value == wanted, key
+    assert found.path[-1].protected
+    assert not first.protected
+
+
+def configurations() -> Iterator[tuple[str, str]]:
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for number, block in enumerate(re.findall(r"(?s)```toml\n(.*?)```", text)):
+            if "environments." in block:
+                yield f"{document.name}-{number}", block
+
+
+CONFIGURATIONS = dict(configurations())
+
+
+@pytest.mark.parametrize("block", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
+def test_configurations_of_the_documents_are_valid(block: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+    if "[tool." not in block:
+        (tmp_path / "pyproject.toml").rename(tmp_path / "migrations_ops.toml")
+    assert settings.read(tmp_path).path
+
+
+# -- the findings -----------------------------------------------------------------------------
+
+
+def codes_of_the_source() -> set[str]:
+    """Each code that a ``Finding(...)`` of the package can have."""
+    # Where a state is the code, it is one from which no upgrade leads to head.
+    found = {"not-at-head", "ahead", "diverged", "unversioned", "unreachable"}
+    for module in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_bytes())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            first = node.args[0] if node.args else None
+            if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+                # One that is copied, or computed, is told elsewhere; an f-string is not.
+                told = first is None or isinstance(first, ast.Call | ast.Attribute | ast.Name)
+                assert node.func.id != "Finding" or told, f"{module}:{node.lineno} computes it"
+            elif node.func.id == "Finding":
+                found.add(first.value)
+            elif node.func.id == "_code":
+                kinds = ("table", "column") if first.value == "dropped" else KINDS
+                found |= {f"{first.value}-{kind.replace(' ', '-')}" for kind in kinds}
+    return found
+
+
+def test_each_code_of_a_finding_is_described() -> None:
+    headings = re.findall(r"(?m)^### (.+)$", text_of("docs/findings.md"))
+    described = [code for heading in headings for code in re.findall(r"`([a-z-]+)`", heading)]
+    assert len(described) == len(set(described))
+    assert set(described) == codes_of_the_source()
+    assert codes_of_the_source() == codes.CODES, "what --allow takes: migrations_ops/codes.py"
+
+
+# -- the whole --------------------------------------------------------------------------------
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub makes of a document's headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, REPOSITORY / "CHANGELOG.md"], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = re.sub(r"(?s)```.*?```", "", document.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = document.parent / name if name else document
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def test_each_document_can_be_reached_from_the_readme() -> None:
+    readme = text_of("README.md")
+    for document in DOCS.glob("*.md"):
+        assert f"(docs/{document.name})" in readme
+
+
+def test_version_is_told_once_and_the_changelog_knows_what_comes() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))
+    assert project["project"]["version"] == __version__
+    assert "## [Unreleased]" in text_of("CHANGELOG.md")
+
+
+def test_the_group_for_uv_is_the_extra_for_pip() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))
+    assert (
+        project["dependency-groups"]["dev"] == project["project"]["optional-dependencies"]["test"]
+    )

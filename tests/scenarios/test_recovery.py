@@ -1,0 +1,279 @@
+"""After a kill at any step, the next release finishes or undoes what was begun."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.contract.databases.support import held
+from tests.scenarios.test_restore import back_up
+from tests.scenarios.test_restore_trouble import ROOT
+from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
+
+SLEEPING = """    op.execute("CREATE TABLE half (id INTEGER)")
+    import pathlib, time
+    mark = pathlib.Path(__file__).with_name("mark")
+    with mark.open("a") as stream:
+        stream.write("x")
+    if pathlib.Path(__file__).with_name("sleep").exists():
+        while len(mark.read_text()) == int(pathlib.Path(__file__).with_name("sleep").read_text()):
+            time.sleep(0.05)"""
+
+
+def wait_for(file: Path, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text() == text):
+        assert time.monotonic() < deadline, f"{file} never held {text!r}"
+        time.sleep(0.02)
+
+
+# The revision runs on dev first, then in the rehearsal up, down is empty, then on prod.
+@pytest.mark.parametrize(("run", "under_way"), [(1, "upgrade"), (2, "rehearse"), (3, "upgrade")])
+def test_killed_release_is_taken_up_by_the_next_one(
+    filled: Sandbox, run: int, under_way: str
+) -> None:
+    revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
+    revision.with_name("sleep").write_text(str(run))
+    process = filled.start("release-migration")
+    wait_for(revision.with_name("mark"), "x" * run)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    revision.with_name("sleep").unlink()
+    [record] = (filled.folder / "data/repom/releases").glob("*/release.json")
+    document = json.loads(record.read_text())
+    assert document["outcome"] is None
+    assert document["under_way"]["name"] == under_way
+    stands = query(filled.prod, "SELECT version_num FROM alembic_version")
+    assert stands == [(R2,)], "a killed upgrade is rolled back as a whole"
+    again = filled.invoke("release-migration")
+    assert again.code == 0, again.err
+    assert "was broken off during" in again.err
+    assert json.loads(record.read_text())["outcome"] == "interrupted"
+    for file in (filled.dev, filled.prod):
+        assert query(file, "SELECT version_num FROM alembic_version") == [("r4dddddddddd",)]
+        assert query(file, "SELECT count(*) FROM children") == [(20,)]
+    assert not list((filled.folder / "data/repom/releases").rglob("rehearsal*.sqlite3*"))
+
+
+COMMITTING = """    with op.get_context().autocommit_block():
+        op.execute("UPDATE parents SET note = note || '!'")
+    import os, pathlib, time
+    sleep = pathlib.Path(__file__).with_name("sleep")
+    if sleep.exists() and "rehears" not in str(op.get_bind().exec_driver_sql(
+        "PRAGMA database_list").fetchall()) and os.environ["EXEC_ENV"] == "prod":
+        pathlib.Path(__file__).with_name("mark").write_text("x")
+        time.sleep(60)"""
+
+
+def kill_after_a_commit(sandbox: Sandbox) -> Path:
+    """A release that was killed when it had committed a part of the upgrade of prod; returns
+    the revision."""
+    assert sandbox.invoke("release-migration").code == 0
+    query(sandbox.prod, "UPDATE parents SET note = 'once'")
+    revision = sandbox.add_revision("r4dddddddddd", R3, COMMITTING)
+    revision.with_name("sleep").touch()
+    process = sandbox.start("release-migration")
+    wait_for(revision.with_name("mark"), "x")
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert query(sandbox.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    revision.with_name("sleep").unlink()
+    return revision
+
+
+def test_what_a_killed_upgrade_had_committed_is_put_back(filled: Sandbox) -> None:
+    kill_after_a_commit(filled)
+    again = filled.invoke("release-migration")
+    assert again.code == 0, again.err
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert "restore" in again.err
+
+
+def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sandbox) -> None:
+    kill_after_a_commit(filled)
+    first = filled.invoke("upgrade-dev")
+    assert first.code == 0, first.err
+    assert "was broken off during upgrade of prod" in first.err
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert "was broken off during upgrade of prod" in filled.invoke("status-all").err
+    second = filled.invoke("downgrade", "--env", "prod", "--yes")
+    assert second.code == 0, second.err
+    assert "recover    prod" in second.err
+    assert "recover    dev" not in second.err
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+    assert filled.invoke("status-all").err == ""
+
+
+def test_a_restore_by_hand_settles_what_was_broken_off(filled: Sandbox) -> None:
+    """The next release must not put back the backup of the one that was killed."""
+    kill_after_a_commit(filled)
+    ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert ran.code == 0, ran.err
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once",)]
+    query(filled.prod, "UPDATE parents SET note = 'written since'")
+    again = filled.invoke("release-migration")
+    assert again.code == 0, again.err
+    assert "restore" not in again.err
+    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("written since!",)]
+
+
+LOOKS = ("status", "verify", "backups", "releases", "doctor")
+
+
+def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox) -> None:
+    revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
+    revision.with_name("sleep").write_text("1")
+    process = filled.start("release-migration")
+    wait_for(revision.with_name("mark"), "x")
+    [record] = (filled.folder / "data/repom/releases").glob("*/release.json")
+    name = f"release-migration {record.parent.name}"
+    assert f"{name} is running during upgrade of dev.\n" in filled.invoke("status-all").err
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    told = (
+        f"{name} was broken off during upgrade of dev:"
+        " invoke release-migration finishes or undoes it."
+    )
+    for task in LOOKS:
+        ran = filled.invoke(task)
+        assert next(line for line in ran.err.splitlines() if name in line).endswith(told), task
+        assert "was broken off" not in ran.out, task
+    as_json = filled.invoke("status-all", "--json")
+    assert told in as_json.err
+    assert [row["name"] for row in as_json.json["environments"]] == ["dev", "prod"]
+    revision.with_name("sleep").unlink()
+    assert filled.invoke("upgrade-dev").code == 0
+    assert filled.invoke("status-all").err == ""
+
+
+def test_resume_does_nothing_unless_something_was_broken_off(filled: Sandbox) -> None:
+    idle = filled.invoke("release-migration", "--resume")
+    assert (idle.code, idle.out) == (0, "Nothing to do: nothing was broken off.\n")
+    as_json = filled.invoke("release-migration", "--resume", "--json")
+    assert (as_json.code, as_json.json["outcome"]) == (0, "nothing to do")
+    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
+    revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
+    revision.with_name("sleep").write_text("1")
+    process = filled.start("release-migration")
+    wait_for(revision.with_name("mark"), "x")
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    revision.with_name("sleep").unlink()
+    ran = filled.invoke("release-migration", "--resume", "--json")
+    assert (ran.code, ran.json["outcome"]) == (0, "released"), ran.err
+    for file in (filled.dev, filled.prod):
+        assert query(file, "SELECT version_num FROM alembic_version") == [("r4dddddddddd",)]
+
+
+# Dies when it opens the database for the first time after the damaged one was moved aside.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+def die(event, arguments):
+    if event == "sqlite3.connect" and list((folder / "data/repom").glob("*.damaged_*")):
+        os.kill(os.getpid(), signal.SIGKILL)
+from tests.support import Sandbox
+from tests.test_restore import restore
+sys.addaudithook(die)
+restore(Sandbox(folder), sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
+@pytest.mark.parametrize("task", ["release-migration", "restore"])
+def test_a_restore_killed_after_the_damaged_file_was_moved_aside_is_finished(
+    filled: Sandbox, task: str
+) -> None:
+    before, name = dump(filled.prod), back_up(filled)
+    filled.prod.write_bytes(b"damaged " * 4000)
+    dead = filled.start_python("-c", DYING, str(filled.folder), name, PYTHONPATH=ROOT)
+    dead.communicate(timeout=60)
+    assert dead.returncode == -signal.SIGKILL
+    assert filled.prod.read_bytes() == b"", "this is the instant that is meant"
+    told = filled.invoke("status-all")
+    assert "was broken off during restore of prod" in told.err
+    if task == "restore":
+        ran = filled.invoke("restore", "--env", "prod", "--backup", name, "--yes")
+        assert dump(filled.prod) == before
+    else:
+        ran = filled.invoke("release-migration")
+        assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
+    assert ran.code == 0, ran.err
+    assert query(filled.prod, "SELECT count(*) FROM children") == [(20,)]
+    [aside] = filled.prod.parent.glob("db.sqlite3.damaged_*")
+    assert aside.read_bytes() == b"damaged " * 4000
+    assert filled.invoke("status-all").err == ""
+
+
+def test_a_task_that_has_gone_on_to_another_environment_is_not_taken_for_dead(
+    filled: Sandbox,
+) -> None:
+    """A backup of all has let dev go, and waits for prod: who works on dev leaves it alone."""
+    with held(filled.prod, "BEGIN EXCLUSIVE"):
+        process = filled.start("backup", "--all", "--note", "all")
+        [record] = wait_for_records(filled)
+        while not json.loads(record.read_text())["steps"]:
+            assert process.poll() is None
+            time.sleep(0.02)
+        other = filled.invoke("stamp", "--env", "dev", "--to", R2)
+        assert other.code == 0, other.err
+        assert "recover" not in other.err
+    process.communicate(timeout=60)
+
+
+def wait_for_records(sandbox: Sandbox) -> list[Path]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = [*(sandbox.folder / "data/repom/releases").glob("*/release.json")]
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("no record was written")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
+@pytest.mark.parametrize(
+    "task",
+    [
+        ("downgrade", "--env", "prod", "--to", R1, "--yes"),
+        ("restore", "--env", "prod", "--backup", "latest", "--yes"),
+    ],
+    ids=lambda task: str(task[0]),
+)
+def test_a_task_killed_at_any_instant_leaves_the_old_or_the_new(
+    filled: Sandbox, task: tuple[str, ...]
+) -> None:
+    """Of each environment, under a name that the next release goes on from."""
+    back_up(filled)
+    query(filled.prod, "DELETE FROM children WHERE id > 10")
+    file = filled.prod
+    before, old = dump(file), query(file, "SELECT version_num FROM alembic_version")
+    for delay in (0.25, 0.45, 0.8):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "invoke", *task],
+            cwd=filled.folder,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        stands = query(file, "SELECT version_num FROM alembic_version")
+        assert query(file, "PRAGMA integrity_check") == [("ok",)]
+        if stands == old and query(file, "SELECT count(*) FROM children") == [(10,)]:
+            assert dump(file) == before
+    ran = filled.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert filled.invoke("status-all", "--check").err == ""
+    left = {each.name for each in filled.prod.parent.iterdir() if "-journal" in each.name}
+    assert left == set()

@@ -1,0 +1,444 @@
+"""What stays of the past: by count, by age, and however often a release fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from migrations_ops.backups import retention
+from migrations_ops.backups.retention import Past, prune, prune_records, surplus
+from migrations_ops.backups.store import Shelf, require_intact
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.record import RECORD, read_records
+from migrations_ops.model.results import Fingerprint
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.tasks import back_up_environments, release_all, upgrade_environment
+from migrations_ops.project.project import Project
+from tests.contract.databases.support import immutable, running
+from tests.support import R3, Sandbox, query
+
+DAY = timedelta(days=1)
+
+
+def shelf_with(
+    folder: Path, ages: list[float], *, keep: int = 2, keep_days: int = 0, torn: int = -1
+) -> tuple[Shelf, list[str]]:
+    """A shelf of small files, taken so many days ago; the one numbered ``torn`` is cut short."""
+    lines = [f"keep = {keep}", f"keep_days = {keep_days}", 'backups = "backups"']
+    lines += ["[environments.prod]", 'url = "sqlite:///prod.db"']
+    (folder / "migrations_ops.toml").write_text("\n".join(lines))
+    found = Project.read(folder).settings
+    shelf = Shelf.of(found, found.default)
+    shelf.folder.mkdir(exist_ok=True)
+    names = []
+    for number, age in enumerate(ages):
+        name = f"db_20260101_{number:06}.sqlite3"
+        (shelf.folder / name).write_text("x" if number == torn else "xy")
+        document = {
+            "name": name,
+            "environment": "prod",
+            "taken": (datetime.now(UTC) - age * DAY).isoformat(),
+            "size": 2,
+            "sha256": hashlib.sha256(b"xy").hexdigest(),
+            "fingerprint": Fingerprint((), {}, {}).as_json(),
+        }
+        shelf.sidecar(name).write_text(json.dumps(document))
+        names.append(name)
+    return shelf, names
+
+
+def gone(shelf: Shelf, past: Past | None = None, **how: bool) -> list[int]:
+    """Which of them retention removes, by their numbers."""
+    return [int(each.name[12:18]) for each in surplus(shelf, past or Past(), **how)]
+
+
+# -- the rule ---------------------------------------------------------------------------------
+
+
+def test_backup_goes_only_if_it_is_beyond_the_count_and_old_enough(tmp_path: Path) -> None:
+    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
+    assert gone(shelf) == [0, 1]
+    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
+    assert gone(shelf) == [0]
+    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
+    assert gone(shelf) == [0, 1, 2]
+
+
+def test_any_number_of_days_can_be_configured(tmp_path: Path) -> None:
+    shelf, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
+    assert gone(shelf) == []
+
+
+def test_backup_that_was_damaged_replaces_no_other(tmp_path: Path) -> None:
+    shelf, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
+    assert gone(shelf) == [0, 1], "the newest that is sound stays, whatever lies after it"
+
+
+def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: Sandbox) -> None:
+    """A clock that was wrong for a while, and was set back."""
+    configure(filled, keep=1)
+    assert take(filled).error is None
+    [sidecar] = (filled.folder / "data/repom/backups").glob("db_*.json")
+    document = json.loads(sidecar.read_text())
+    document["taken"] = (datetime.now(UTC) + 300 * DAY).isoformat()
+    sidecar.write_text(json.dumps(document))
+    query(filled.prod, "DELETE FROM children WHERE id = 1")
+    taken = take(filled)
+    assert taken.error is None
+    assert {*taken.result.backups} < {each.name for each in shelf_of(filled, "prod").backups()}
+
+
+@pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
+def test_fruitless_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: str) -> None:
+    shelf, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
+    releases = tmp_path / "releases"
+    write_record(releases, "20260101_000001", "released", names[:3])
+    for number in (3, 4, 5):
+        write_record(releases, f"20260101_00000{number}", newer, [names[number]])
+    past = Past.read(releases)
+    assert gone(shelf, past, fruitless_only=True) == [3, 4]
+    assert gone(shelf, past) == [0, 1, 3, 4]
+
+
+def test_backup_that_a_good_release_used_is_not_a_fruitless_one(tmp_path: Path) -> None:
+    write_record(tmp_path, "20260101_000001", "refused", ["a", "b"])
+    write_record(tmp_path, "20260101_000002", "released", ["b"])
+    write_record(tmp_path, "20260101_000003", "refused", ["b"])
+    assert Past.read(tmp_path).fruitless == {"a"}
+
+
+def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
+    tmp_path: Path,
+) -> None:
+    trouble = [("back up", "prod", "verified"), ("upgrade", "prod", "failed")]
+    write_record(tmp_path, "20260101_000001", "failed, needs a person", ["a"], trouble)
+    write_record(tmp_path, "20260101_000002", "released", [], [("upgrade", "dev", "done")])
+    write_record(tmp_path, "20260101_000003", "released", ["b"], [("back up", "prod", "verified")])
+    assert Past.read(tmp_path).needed == {"a"}
+    write_record(tmp_path, "20260101_000004", "released", [], [("restore", "prod", "proved equal")])
+    assert Past.read(tmp_path).needed == frozenset()
+
+
+def test_backup_that_is_being_put_back_is_needed(tmp_path: Path) -> None:
+    folder = write_record(tmp_path, "20260101_000001", None, ["safety"])
+    document = json.loads((folder / RECORD).read_text())
+    document["under_way"] = {"name": "restore", "environment": "prod", "backup": "a"}
+    (folder / RECORD).write_text(json.dumps(document))
+    assert Past.read(tmp_path).needed == {"a", "safety"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    kinds=st.lists(
+        st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 60)), max_size=12
+    ),
+    keep=st.integers(1, 4),
+    keep_days=st.integers(0, 40),
+    fruitless_only=st.booleans(),
+)
+def test_no_history_makes_retention_remove_what_must_stay(
+    tmp_path_factory: pytest.TempPathFactory,
+    kinds: list[tuple[bool, bool, bool, int]],
+    keep: int,
+    keep_days: int,
+    fruitless_only: bool,
+) -> None:
+    kinds.sort(key=lambda kind: -kind[3])
+    folder = tmp_path_factory.mktemp("shelf")
+    shelf, names = shelf_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
+    for number, (_, _, torn, _) in enumerate(kinds):
+        if torn:
+            (shelf.folder / names[number]).write_text("")
+    past = Past(
+        frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[0]),
+        frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[1]),
+    )
+    sound = [name for name, kind in zip(names, kinds, strict=True) if not kind[2]]
+    good = [name for name in sound if name not in past.fruitless]
+    removed = {each.name for each in prune(shelf, past, fruitless_only=fruitless_only)}
+    left = {each.name for each in shelf.backups()}
+    assert left == set(names) - removed
+    assert not removed & past.needed
+    assert set(sound[-1:]) <= left
+    assert set(good[-keep:]) <= left
+    for name, kind in zip(names, kinds, strict=True):
+        if name in removed and name not in past.fruitless:
+            assert kind[3] >= keep_days
+            assert not fruitless_only
+    shutil.rmtree(folder)
+
+
+# -- releases that fail in a loop -------------------------------------------------------------
+
+ROUNDS = 5
+_BROKEN = '    op.execute("CREATE TABLE half (id INTEGER)")\n    raise RuntimeError("no")'
+_BROKEN_ON_PROD = (
+    "    import os\n"
+    '    op.execute("CREATE TABLE half (id INTEGER)")\n'
+    '    if os.environ["EXEC_ENV"] == "prod":\n'
+    '        raise RuntimeError("no")'
+)
+# Passes dev and the rehearsal, commits a part of itself on production, and fails there.
+_BROKEN_AFTER_A_COMMIT = (
+    "    import os\n"
+    "    from pathlib import Path\n"
+    '    where = str(op.get_bind().exec_driver_sql("PRAGMA database_list").fetchall())\n'
+    "    with op.get_context().autocommit_block():\n"
+    "        op.execute(\"UPDATE parents SET note = 'half'\")\n"
+    '    if os.environ["EXEC_ENV"] == "prod" and "rehearsal" not in where:\n'
+    '        raise RuntimeError("no")'
+)
+# An application that adds a row to each database, says so, and waits for the next attempt.
+_APPLICATION = """
+import itertools, sqlite3, sys
+print("ready", flush=True)
+for number in itertools.count(1000):
+    if not sys.stdin.readline():
+        break
+    for file in sys.argv[1:]:
+        live = sqlite3.connect(file, timeout=60)
+        with live:
+            live.execute("INSERT INTO parents (id, name) VALUES (?, 'written')", (number,))
+        live.close()
+    print(number, flush=True)
+"""
+
+
+def configure(sandbox: Sandbox, *, keep: int) -> None:
+    text = (sandbox.folder / "pyproject.toml").read_text()
+    sandbox.configure(text.replace("wait = 1", f"wait = 1\nkeep = {keep}"))
+
+
+def take(sandbox: Sandbox) -> Finished:
+    project = Project.read(sandbox.folder)
+    return back_up_environments(project, [project.settings.default], "", Lines())
+
+
+def release(sandbox: Sandbox) -> Finished:
+    return release_all(Project.read(sandbox.folder), Wish(), Lines(), ())
+
+
+def shelf_of(sandbox: Sandbox, name: str) -> Shelf:
+    found = Project.read(sandbox.folder).settings
+    return Shelf.of(found, found.environment(name))
+
+
+def write_record(
+    releases: Path,
+    name: str,
+    outcome: str | None,
+    backups: list[str],
+    steps: list[tuple[str, str, str]] | None = None,
+) -> Path:
+    folder = releases / name
+    folder.mkdir(parents=True)
+    told = [
+        dict(zip(("name", "environment", "outcome"), step, strict=True)) for step in steps or ()
+    ]
+    document = {
+        "id": name, "task": "t", "environment": "prod", "from": [], "to": [],
+        "outcome": outcome, "backups": backups, "steps": told,
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(document))
+    (folder / "prod.upgrade.log").write_text("said")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("broken", "environment", "outcome", "a_round"),
+    [
+        (_BROKEN, "dev", "failed, unchanged", 1),
+        (_BROKEN_ON_PROD, "prod", "refused", 1),
+        (_BROKEN_AFTER_A_COMMIT, "prod", "failed, restored", 2),
+    ],
+    ids=["dev", "rehearsal", "restored"],
+)
+def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
+    filled: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    environment: str,
+    outcome: str,
+    a_round: int,
+) -> None:
+    keep, records = 1, 4
+    monkeypatch.setattr(retention, "RECORDS_KEPT", records)
+    monkeypatch.setattr(retention, "LOGS_KEPT", 0)
+    configure(filled, keep=keep)
+    shelf = shelf_of(filled, environment)
+    assert release(filled).result.outcome == "released"
+    good = {each.name for each in shelf.backups()}
+    assert good
+    filled.add_revision("r4dddddddddd", R3, broken)
+    file = filled.dev if environment == "dev" else filled.prod
+    with running(_APPLICATION, str(filled.dev), str(filled.prod)) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        for attempt in range(ROUNDS):
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+            written = int(writer.stdout.readline())
+            failed = release(filled)
+            assert failed.result.outcome == outcome, failed.error
+            # dev takes part in the first attempt only, where it is prod that fails.
+            named = {name for name in failed.result.backups if (shelf.folder / name).exists()}
+            assert named == set(failed.result.backups), "the record names what is there"
+            assert len(named) >= a_round
+            assert query(file, "SELECT max(id) FROM parents") == [(written,)]
+            left = shelf.backups()
+            assert good <= {each.name for each in left}
+            assert len(left) <= len(good) + max(keep, a_round) + (attempt == 0)
+    for each in shelf.backups():
+        require_intact(each)
+    folders = [each for each in shelf.folder.parent.joinpath("releases").iterdir() if each.is_dir()]
+    # Besides the newest: the last good upgrade, and where each backup that is kept comes from.
+    assert len(folders) <= records + 1 + len(list(shelf.folder.glob("*.sqlite3")))
+    named_by = {
+        name for each in read_records(shelf.folder.parent / "releases") for name in each["backups"]
+    }
+    assert {each.name for each in shelf.backups()} <= named_by
+
+
+def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
+    configure(filled, keep=1)
+    revision = filled.add_revision("r4dddddddddd", R3, _BROKEN)
+    for number in range(3):
+        query(filled.dev, "INSERT INTO parents (id, name) VALUES (?, 'x')", 2000 + number)
+        failed = upgrade_dev(filled)
+        assert failed.result.outcome == "failed, unchanged"
+    assert len(shelf_of(filled, "dev").backups()) == 1
+    revision.write_text(revision.read_text().replace('raise RuntimeError("no")', "pass"))
+    query(filled.dev, "INSERT INTO parents (id, name) VALUES (3000, 'x')")
+    done = upgrade_dev(filled)
+    assert done.result.outcome == "released", done.error
+    left = [each.name for each in shelf_of(filled, "dev").backups()]
+    assert left == [*failed.result.backups, *done.result.backups], "one of each row"
+
+
+def upgrade_dev(sandbox: Sandbox) -> Finished:
+    project = Project.read(sandbox.folder)
+    return upgrade_environment(project, project.settings.path[0], Wish(), Lines(), ())
+
+
+def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(
+    filled: Sandbox,
+) -> None:
+    configure(filled, keep=1)
+    filled.add_revision("r4dddddddddd", R3, _BROKEN)
+    first = upgrade_dev(filled)
+    query(filled.dev, "INSERT INTO parents (id, name) VALUES (3000, 'x')")
+    file = shelf_of(filled, "dev").folder / first.result.backups[0]
+    with immutable(file):
+        again = upgrade_dev(filled)
+    assert again.result.outcome == "failed, unchanged"
+    assert file.exists()
+
+
+# -- records ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "RECORDS_KEPT", 3)
+    monkeypatch.setattr(retention, "LOGS_KEPT", 2)
+
+
+def left_in(releases: Path) -> list[int]:
+    return sorted(int(each.name[9:]) for each in releases.iterdir() if each.is_dir())
+
+
+def record(releases: Path, number: int, outcome: str | None, *backups: str, **more: str) -> Path:
+    steps = [("upgrade", environment, result) for environment, result in more.items()]
+    return write_record(releases, f"20260101_{number:06}", outcome, [*backups], steps)
+
+
+@pytest.mark.usefixtures("few")
+def test_old_records_go_but_for_those_that_something_refers_to(tmp_path: Path) -> None:
+    releases, backups = tmp_path / "releases", tmp_path / "backups"
+    backups.mkdir()
+    (backups / "kept").touch()
+    record(releases, 1, None)
+    record(releases, 2, "failed, needs a person", prod="failed")
+    record(releases, 3, "released", "kept", "lost")
+    record(releases, 4, "refused", "kept")
+    record(releases, 5, "released", dev="done", prod="done")
+    record(releases, 6, "released", "lost", dev="done")
+    record(releases, 7, "refused", prod="failed")
+    for number in (8, 9, 10):
+        record(releases, number, "refused")
+    prune_records(releases, backups)
+    # 6 holds the last upgrade of dev, 5 of prod, 3 tells of the backup that a good release used.
+    # 2 is no matter any more, since 5 has succeeded there.
+    assert left_in(releases) == [1, 3, 5, 6, 8, 9, 10]
+
+
+@pytest.mark.usefixtures("few")
+def test_folder_that_holds_something_of_somebody_else_stays(tmp_path: Path) -> None:
+    for number in range(1, 7):
+        record(tmp_path, number, "refused")
+    (tmp_path / "20260101_000001" / "notes.txt").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "evidence.json").write_text("{}")
+    prune_records(tmp_path, tmp_path / "none")
+    assert sorted(each.name for each in (tmp_path / "20260101_000001").iterdir()) == [
+        "notes.txt", "prod.upgrade.log", RECORD,
+    ]  # fmt: skip
+    assert (tmp_path / "mine").exists()
+    assert (tmp_path / "evidence.json").exists()
+    assert len(list(tmp_path.glob("2026*"))) == 4
+
+
+@pytest.mark.usefixtures("few")
+def test_logs_without_a_record_go_when_no_task_can_be_at_work_on_them(tmp_path: Path) -> None:
+    for number in range(1, 8):
+        folder = tmp_path / f"20260101_{number:06}"
+        folder.mkdir()
+        (folder / "dev.verify.log").touch()
+        if number < 5:
+            os.utime(folder, (time.time() - 7200, time.time() - 7200))
+    prune_records(tmp_path, tmp_path)
+    assert left_in(tmp_path) == [5, 6, 7]
+
+
+@pytest.mark.usefixtures("few")
+def test_verify_that_fails_in_a_loop_leaves_a_bounded_number_of_records(filled: Sandbox) -> None:
+    from migrations_ops.operations.tasks import verify_environment
+
+    project = Project.read(filled.folder)
+    for _ in range(5):  # dev is behind
+        finished, _found = verify_environment(project, project.settings.path[0], Lines())
+        assert finished.error is not None
+    assert len(list(read_records(project.settings.releases))) == 3
+
+
+# -- the task ---------------------------------------------------------------------------------
+
+
+def test_prune_obeys_count_age_and_rows_and_dry_says_the_same(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text()
+    filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 10"))
+    for number in range(4):
+        query(filled.prod, "INSERT INTO parents (id, name) VALUES (?, 'x')", 3000 + number)
+        assert take(filled).error is None
+    names = [each.name for each in shelf_of(filled, "prod").backups()]
+    filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 2\nkeep_days = 1"))
+    assert "Nothing to remove" in filled.invoke("prune").out
+    sidecar = shelf_of(filled, "prod").sidecar(names[0])
+    document = json.loads(sidecar.read_text())
+    document["taken"] = (datetime.now(UTC) - 2 * DAY).isoformat()
+    sidecar.write_text(json.dumps(document))
+    planned = filled.invoke("--dry", "prune").out
+    assert f"would remove {names[0]}\n" in planned
+    assert names[1] not in planned
+    assert filled.invoke("prune").out == f"removed {names[0]}\n"
+    assert [each.name for each in shelf_of(filled, "prod").backups()] == names[1:]

@@ -1,0 +1,416 @@
+"""The wrong database, or none, never takes the place of the backups of the right one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.store import Shelf
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.marks import Mark
+from migrations_ops.journal.record import RECORD
+from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.operations.release import Wish
+from migrations_ops.operations.run import Finished
+from migrations_ops.operations.state import read_status
+from migrations_ops.operations.tasks import (
+    adopt_environment,
+    back_up_environments,
+    release_all,
+    restore_environment,
+    verify_environment,
+)
+from migrations_ops.project.project import Project
+from migrations_ops.project.settings import read
+from tests.contract.databases.support import immutable
+from tests.support import Sandbox, dump, query
+
+
+def project_of(sandbox: Sandbox) -> Project:
+    return Project.read(sandbox.folder)
+
+
+def shelf_of(sandbox: Sandbox, name: str = "prod") -> Shelf:
+    found = project_of(sandbox).settings
+    return Shelf.of(found, found.environment(name))
+
+
+def back_up(sandbox: Sandbox, name: str = "prod") -> Finished:
+    project = project_of(sandbox)
+    return back_up_environments(project, [project.settings.environment(name)], "", Lines())
+
+
+def restore(sandbox: Sandbox, backup: str) -> Finished:
+    project = project_of(sandbox)
+    return restore_environment(project, project.settings.environment("prod"), backup, Lines())
+
+
+def release(sandbox: Sandbox, *allow: str) -> Finished:
+    return release_all(project_of(sandbox), Wish(), Lines(), allow)
+
+
+def kept(sandbox: Sandbox, name: str = "prod") -> list[str]:
+    return [each.name for each in shelf_of(sandbox, name).backups()]
+
+
+def change(sandbox: Sandbox, number: int) -> None:
+    query(sandbox.prod, "INSERT INTO parents VALUES (?, 'written')", number)
+
+
+def configure(sandbox: Sandbox, line: str) -> None:
+    text = (sandbox.folder / "pyproject.toml").read_text()
+    sandbox.configure(text.replace("wait = 1", f"wait = 1\n{line}"))
+
+
+def type_it(sandbox: Sandbox, error: OpsError | None) -> None:
+    """Type the first command of an advice, as it is printed."""
+    assert error is not None
+    words = error.next.partition("invoke ")[2].partition(";")[0].split()
+    ran = sandbox.invoke(*words)
+    assert ran.code == 0, ran.err
+
+
+def lose(sandbox: Sandbox) -> None:
+    sandbox.prod.unlink()
+
+
+def empty(sandbox: Sandbox) -> None:
+    sandbox.prod.write_bytes(b"")
+
+
+def replace_by_dev(sandbox: Sandbox) -> None:
+    """The ledger of dev tells whose database it is."""
+    project = project_of(sandbox)
+    project.database(project.settings.environment("dev")).note("dev")
+    shutil.copyfile(sandbox.dev, sandbox.prod)
+
+
+def break_off(sandbox: Sandbox, backups: tuple[str, ...]) -> Path:
+    """What a task leaves that was killed after it had committed a part of an upgrade of prod."""
+    releases = project_of(sandbox).settings.releases
+    folder = releases / "20260101_000000"
+    folder.mkdir(parents=True)
+    document = {
+        "id": folder.name, "task": "release-migration", "environment": "prod", "from": [],
+        "to": [], "outcome": None, "backups": list(backups), "committed": ["prod"],
+        "steps": [{"name": "upgrade", "environment": "prod", "outcome": "failed"}],
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(document))
+    mark = Mark(releases, folder.name)
+    mark.put_up()
+    mark.take_away(finished=False)
+    return folder
+
+
+# -- the wrong database -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("harm", [lose, empty, replace_by_dev])
+def test_backup_of_the_wrong_database_is_refused_and_its_advice_brings_back_the_right_one(
+    filled: Sandbox, harm: Any
+) -> None:
+    good, before = back_up(filled).result.backups, dump(filled.prod)
+    harm(filled)
+    finished = back_up(filled)
+    assert finished.error is not None
+    assert finished.error.exit_code == 1
+    assert finished.result.backups == ()
+    assert kept(filled) == [*good]
+    if harm is replace_by_dev:
+        assert restore(filled, "latest").error is None
+    else:
+        type_it(filled, finished.error)
+    assert dump(filled.prod) == before
+    assert back_up(filled).error is None
+
+
+def test_backup_of_an_empty_database_that_never_had_content_is_taken(shop: Sandbox) -> None:
+    shop.prod.write_bytes(b"")
+    for _ in range(2):
+        finished = back_up(shop)
+        assert finished.error is None
+    assert shelf_of(shop).find("latest").name in finished.result.backups
+
+
+def test_refusal_of_one_environment_keeps_no_other_from_its_backup(filled: Sandbox) -> None:
+    assert back_up(filled).error is None
+    lose(filled)
+    ran = filled.invoke("backup", "--all")
+    assert ran.code == 1
+    assert "invoke restore --env prod --backup latest --yes" in ran.err
+    [taken] = kept(filled, "dev")
+    assert taken not in Past.read(project_of(filled).settings.releases).fruitless
+
+
+def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandbox) -> None:
+    configure(filled, "keep = 2")
+    good = back_up(filled).result.backups
+    replace_by_dev(filled)
+    project = project_of(filled)
+    shelf = shelf_of(filled)
+    for number in range(4):
+        change(filled, 5000 + number)
+        taken = shelf.take(project.database(project.settings.default), progress=None)
+    assert "dev" in shelf.backups()[-1].doubt
+    assert shelf.find("latest").name == good[0]
+    prune(shelf, Past())
+    assert len(kept(filled)) == 1 + 2
+    assert {*good, taken.name} < {*kept(filled)}
+    # The way on, where the copy is meant: adopt keeps what was there, and all is as ever.
+    assert adopt_environment(project, project.settings.default, Lines()).error is None
+    change(filled, 6000)
+    fresh = back_up(filled)
+    assert fresh.error is None
+    assert shelf.find("latest").name == fresh.result.backups[0]
+
+
+def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandbox) -> None:
+    configure(filled, "keep = 1")
+    good, before = back_up(filled).result.backups, dump(filled.prod)
+    empty(filled)
+    shelf, project = shelf_of(filled), project_of(filled)
+    database = project.database(project.settings.default)
+    poisoned = [shelf.take(database, note="by hand", progress=None).name for _ in range(3)]
+    assert shelf.find("latest").name == good[0]
+    prune(shelf, Past())
+    assert kept(filled) == [*good, poisoned[-1]]
+    assert restore(filled, "latest").error is None
+    assert dump(filled.prod) == before
+
+
+def test_what_a_broken_off_task_has_half_committed_is_kept_apart(filled: Sandbox) -> None:
+    good = back_up(filled).result.backups
+    break_off(filled, good)
+    change(filled, 5000)
+    finished = back_up(filled)
+    assert finished.error is None
+    assert [each.code for each in finished.result.findings] == ["backup-in-doubt"]
+    [half] = finished.result.backups
+    assert "broken off" in shelf_of(filled).find(half).doubt
+    assert shelf_of(filled).find("latest").name == good[0]
+
+
+# -- what a restore replaces ------------------------------------------------------------------
+
+
+def test_restores_of_a_baseline_never_cost_the_baseline(filled: Sandbox) -> None:
+    configure(filled, "keep = 3")
+    [base] = back_up(filled).result.backups
+    for number in range(5):
+        change(filled, 5000 + number)
+        assert restore(filled, base).error is None
+    prune(shelf_of(filled), Past.read(project_of(filled).settings.releases))
+    assert kept(filled)[0] == base
+    assert len(kept(filled)) == 1 + 3
+    assert shelf_of(filled).find("latest").name == base
+
+
+def test_latest_is_refused_where_there_is_only_what_restores_replaced(filled: Sandbox) -> None:
+    [base] = back_up(filled).result.backups
+    change(filled, 5000)
+    changed = dump(filled.prod)
+    assert restore(filled, base).error is None
+    (shelf_of(filled).folder / base).unlink()
+    with pytest.raises(Refused, match="what a restore replaced") as caught:
+        shelf_of(filled).find("latest")
+    assert (
+        read_status(project_of(filled), [project_of(filled).settings.default])
+        .environments[0]
+        .last_backup
+        is None
+    )
+    type_it(filled, caught.value)
+    assert dump(filled.prod) == changed
+
+
+def test_status_names_the_backup_that_latest_means(filled: Sandbox) -> None:
+    [base] = back_up(filled).result.backups
+    change(filled, 5000)
+    assert restore(filled, base).error is None
+    project = project_of(filled)
+    [row] = read_status(project, [project.settings.default]).environments
+    assert row.last_backup == base
+
+
+# -- a database that is gone ------------------------------------------------------------------
+
+
+def forget_backups(sandbox: Sandbox) -> None:
+    shutil.rmtree(sandbox.folder / "data/repom/backups", ignore_errors=True)
+
+
+def break_sidecars(sandbox: Sandbox) -> None:
+    for sidecar in (sandbox.folder / "data/repom/backups").glob("db_*.json"):
+        sidecar.write_text("{")
+
+
+def remove_sidecars(sandbox: Sandbox) -> None:
+    for sidecar in (sandbox.folder / "data/repom/backups").glob("db_*.json"):
+        sidecar.unlink()
+
+
+@pytest.mark.parametrize("then", [forget_backups, break_sidecars, remove_sidecars])
+@pytest.mark.parametrize("harm", [lose, empty])
+def test_production_that_was_there_once_is_not_made_anew_in_silence(
+    filled: Sandbox, harm: Any, then: Any
+) -> None:
+    assert back_up(filled).error is None
+    harm(filled)
+    then(filled)
+    left = dump(filled.prod)
+    finished = release(filled)
+    assert finished.error is not None
+    assert finished.error.exit_code == 1
+    assert "--allow missing-database" in finished.error.next
+    assert dump(filled.prod) == left
+
+
+def test_production_without_any_backup_is_known_from_its_record(shop: Sandbox) -> None:
+    assert release(shop).error is None
+    assert kept(shop) == []
+    lose(shop)
+    finished = release(shop)
+    assert finished.error is not None
+    assert "release-migration" in finished.error.what
+    assert not shop.prod.exists()
+    assert release(shop, "missing-database").error is None
+
+
+@pytest.mark.parametrize("spoil", [break_sidecars, remove_sidecars])
+def test_lost_production_is_known_from_a_file_that_only_looks_like_its_backup(
+    filled: Sandbox, spoil: Any
+) -> None:
+    [name] = back_up(filled).result.backups
+    before = dump(filled.prod)
+    lose(filled)
+    spoil(filled)
+    shutil.rmtree(project_of(filled).settings.releases)
+    finished = release(filled)
+    assert finished.error is not None
+    assert f"{name} looks like a backup of it" in finished.error.what
+    assert not filled.prod.exists()
+    _, file, rest = finished.error.next.partition(str(shelf_of(filled).folder / name))
+    assert rest.startswith(" to data/repom/db.sqlite3 and type: invoke verify --env prod")
+    shutil.copyfile(file, filled.prod)
+    assert dump(filled.prod) == before
+
+
+def test_verify_of_a_lost_production_names_its_backups(filled: Sandbox) -> None:
+    assert back_up(filled).error is None
+    before = dump(filled.prod)
+    lose(filled)
+    project = project_of(filled)
+    finished, _ = verify_environment(project, project.settings.default, Lines())
+    type_it(filled, finished.error)
+    assert dump(filled.prod) == before
+
+
+# -- files that are no backups ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(break_sidecars, "cannot be understood"), (remove_sidecars, "is missing")],
+)
+def test_file_without_a_good_sidecar_is_named_with_the_reason(
+    filled: Sandbox, spoil: Any, why: str
+) -> None:
+    [name] = back_up(filled).result.backups
+    spoil(filled)
+    for wanted in ("latest", name):
+        with pytest.raises(Refused, match=f"{name} lies in .*{why}"):
+            shelf_of(filled).find(wanted)
+    change(filled, 5000)
+    [other] = back_up(filled).result.backups
+    assert shelf_of(filled).find("latest").name == other
+    with pytest.raises(Refused, match=why):
+        shelf_of(filled).find(name)
+    with pytest.raises(ConfigurationError):
+        shelf_of(filled).find("nope")
+    listed = filled.invoke("backups", "--env", "prod").out
+    assert f"{name} does not count as a backup of prod" in listed
+
+
+def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> None:
+    [name] = back_up(filled).result.backups
+    sidecar = shelf_of(filled).sidecar(name)
+    sidecar.write_text(sidecar.read_text().replace('"prod"', '"live"'))
+    with pytest.raises(Refused, match=f"{name} .* is one of live"):
+        shelf_of(filled).find("latest")
+
+
+# -- odds and ends ----------------------------------------------------------------------------
+
+
+def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) -> None:
+    configure(filled, "keep = 1")
+    shelf, project = shelf_of(filled), project_of(filled)
+    database = project.database(project.settings.default)
+    first, second = (shelf.take(database, note=str(n), progress=None) for n in range(2))
+    content = bytearray(Path(second.file).read_bytes())
+    content[-10] ^= 0xFF
+    Path(second.file).write_bytes(content)
+    assert prune(shelf, Past()) == []
+    assert kept(filled) == [first.name, second.name]
+    third = shelf.take(database, note="3", progress=None)
+    prune(shelf, Past())
+    assert kept(filled) == [third.name]
+
+
+def test_database_with_a_foreign_version_table_can_be_left_by_a_restore(filled: Sandbox) -> None:
+    good, before = back_up(filled).result.backups, dump(filled.prod)
+    query(filled.prod, "ALTER TABLE alembic_version RENAME COLUMN version_num TO v")
+    changed = dump(filled.prod)
+    for finished in (back_up(filled), release(filled)):
+        assert finished.error is not None
+        assert finished.error.exit_code == 1
+        assert "no column version_num" in finished.error.what
+        assert "invoke backups" in finished.error.next
+    ended = restore(filled, "latest")
+    assert ended.error is None
+    assert dump(filled.prod) == before
+    [safety] = ended.result.backups
+    assert dump(shelf_of(filled).folder / safety) == changed
+    assert restore(filled, safety).error is None
+    assert dump(filled.prod) == changed
+    assert shelf_of(filled).find("latest").name == good[0]
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_to_keep_no_backup_at_all_is_a_mistake_of_the_configuration(
+    filled: Sandbox, value: int
+) -> None:
+    configure(filled, f"keep = {value}")
+    with pytest.raises(ConfigurationError, match=r"keep .* at least 1"):
+        read(filled.folder)
+
+
+def test_folder_that_may_not_be_written_is_not_said_to_lack_room(filled: Sandbox) -> None:
+    folder = filled.folder / "data/repom/backups"
+    folder.mkdir()
+    with immutable(folder):
+        finished = back_up(filled)
+    assert finished.error is not None
+    assert "rights" in finished.error.next
+    assert "room" not in finished.error.next
+
+
+def test_nothing_is_removed_while_the_record_of_a_broken_off_task_cannot_be_read(
+    filled: Sandbox,
+) -> None:
+    configure(filled, "keep = 1")
+    folder = break_off(filled, back_up(filled).result.backups)
+    change(filled, 5000)
+    (folder / RECORD).write_text("{")
+    assert back_up(filled).error is None
+    assert len(kept(filled)) == 2
+    (folder / RECORD).write_text("{}")
+    (folder.parent / ".unfinished" / folder.name).unlink()
+    change(filled, 5001)
+    assert back_up(filled).error is None
+    assert len(kept(filled)) == 1
