@@ -1,44 +1,49 @@
-"""The names of copies in the making, and what is left of those that were killed."""
+"""The names of backups, and the only way from a name to a path.
+
+A name that was read from a file may be anything: a path, the name of something else, a link. What
+is opened or removed by it has to be a file that the tool could have made, in the folder of
+backups.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from contextlib import suppress
+import stat
 from pathlib import Path
 
-from migrations_ops.system.files import PART, this_host
-
-# Nothing takes so long without being written: what is older is of a process that is gone.
-_OLD_SECONDS = 3600
+# How the names of the engines' backups end.
+SUFFIXES = (".sqlite3", ".dump", ".sql.gz")
 
 
-def sweep(folder: Path, prefix: str) -> None:
-    """Remove what killed backups left, however many they were within the last minute.
+def stem_pattern(prefix: str) -> str:
+    """The date that follows the prefix of an environment, and the number of a second one."""
+    return rf"{re.escape(prefix)}_[0-9]{{8}}_[0-9]{{6}}(?:_[0-9]+)?"
 
-    :param prefix: how the names of an environment's backups begin, before their date.
+
+def is_backup_name(name: str, prefix: str) -> bool:
+    """Whether a backup of that prefix could have this name; no path is such a name anywhere."""
+    endings = "|".join(map(re.escape, SUFFIXES))
+    return re.fullmatch(f"{stem_pattern(prefix)}(?:{endings})", name) is not None
+
+
+def path_of(folder: Path, prefix: str, name: str) -> Path:
+    """The file of a backup.
+
+    :raises ValueError: no backup of that prefix could have this name.
     """
-    ours = re.compile(
-        rf"{re.escape(prefix)}_\d{{8}}_\d{{6}}.*\.{this_host()}-(?P<process>\d+){PART}.*"
-    )
-    for leftover in folder.glob(f"{prefix}_*{PART}*"):
-        named = ours.fullmatch(leftover.name)
-        with suppress(OSError):
-            dead = named is not None and not _is_alive(int(named["process"]))
-            # Of another host, or named in another way: only its age can tell.
-            if dead or time.time() - leftover.stat().st_mtime > _OLD_SECONDS:
-                leftover.unlink()
+    if not is_backup_name(name, prefix):
+        raise ValueError(f"{name!r} is not the name of a backup")
+    return folder / name
 
 
-def _is_alive(process: int) -> bool:
-    """Whether a process of this host runs, or may run."""
-    if os.name == "nt":
-        return True  # to ask there, as it is asked here, would end it
+def sidecar_of(file: Path) -> Path:
+    """Where the description of a backup lies."""
+    return file.with_suffix(".json")
+
+
+def is_regular(file: Path) -> bool:
+    """Whether it is a file itself: no link to one, no folder, nothing that blocks its reader."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
         return False
-    except (OSError, OverflowError):
-        return True
-    return True

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.backups.naming import is_regular
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import Shelf, is_intact
 from migrations_ops.journal.marks import find_unfinished
@@ -184,8 +185,7 @@ def prune(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[Bac
     found, failures = surplus(shelf, past, fruitless_only=fruitless_only), []
     for backup in found:
         try:
-            Path(backup.file).unlink()
-            shelf.sidecar(backup.name).unlink()
+            shelf.remove(backup.name)
         except OSError as error:
             failures.append(f"{backup.name}: {error.strerror}")
     if failures:
@@ -259,7 +259,10 @@ def _is_young(folder: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """The record goes last: after a kill in between it is still found, and removed next time."""
-    own = [file for pattern in _OWN_FILES for file in folder.glob(pattern)]
+    if folder.is_symlink():
+        return
+    files = (file for pattern in _OWN_FILES for file in folder.glob(pattern))
+    own = [file for file in files if is_regular(file)]
     if set(folder.iterdir()) - set(own):
         return
     for file in dict.fromkeys(own):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -13,8 +14,16 @@ from threading import Event
 from typing import Any
 
 from migrations_ops import __version__
-from migrations_ops.backups.naming import sweep
-from migrations_ops.backups.quality import describes, find_strays, is_good, row_of, with_doubts
+from migrations_ops.backups.naming import path_of, sidecar_of
+from migrations_ops.backups.partial import sweep
+from migrations_ops.backups.quality import (
+    find_stray_sidecars,
+    find_strays,
+    is_good,
+    read_backup,
+    row_of,
+    with_doubts,
+)
 from migrations_ops.databases import Database, Progress
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused, StepFailed
 from migrations_ops.model.results import Backup, Fingerprint
@@ -37,6 +46,7 @@ OPEN_IT = "See to its rights, or point backups in the configuration to another p
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
 QUIET_SECONDS = 0.1
+_BRING = "Bring its sidecar back"
 
 
 @dataclass(frozen=True)
@@ -58,16 +68,12 @@ class Shelf:
 
     def sidecars(self) -> list[dict[str, Any]]:
         """The sidecars of this environment's backups whose files are there, oldest first."""
-        found = []
-        for file in self.folder.glob(f"{self.prefix}_*.json"):
-            document = read_json(file)
-            if (
-                describes(document)
-                and document["environment"] == self.environment.name
-                and (self.folder / document["name"]).is_file()
-            ):
-                found.append(document)
+        read = map(self._read, self.folder.glob(f"{self.prefix}_*.json"))
+        found = [document for document in read if document is not None]
         return with_doubts(sorted(found, key=lambda each: (each["taken"], each["name"])))
+
+    def _read(self, sidecar: Path) -> dict[str, Any] | None:
+        return read_backup(sidecar, self.prefix, self.environment.name)
 
     def latest_sidecar(self) -> dict[str, Any] | None:
         """The newest that nothing speaks against, and that is not what a restore replaced."""
@@ -139,17 +145,23 @@ class Shelf:
         """The files that look like backups and do not count, each with why."""
         return list(find_strays(self.folder, self.prefix, self.environment.name))
 
+    def stray_sidecars(self) -> list[tuple[str, str]]:
+        """The sidecars that describe no backup of this environment, each with why."""
+        return list(find_stray_sidecars(self.folder, self.prefix, self.environment.name))
+
     def _require_no_stray(self, name: str, *, none: bool) -> None:
         """:raises Refused: what is meant lies there, and does not count; or nothing else does."""
         strays = self.strays()
         meant = [each for each in strays if name in (each[0], str(self.folder / each[0]))]
         for file, why in meant or (strays[-1:] if none else []):
+            link = (self.folder / file).is_symlink()
+            mend = "Put the file itself in the place of the link" if link else _BRING
             raise Refused(
                 f"{self.environment.name} has no {'such ' * (not none)}backup: {file} lies in"
                 f" {self.folder}, but {why}.",
                 untouched="Nothing was changed.",
-                next="Bring its sidecar back. Or, while there is no database in its place, copy"
-                f" the file there, and type: invoke verify --env {self.environment.name}",
+                next=f"{mend}. Or, while there is no database in its place, copy the file"
+                f" there, and type: invoke verify --env {self.environment.name}",
             )
 
     def fingerprint(self, backup: Backup) -> Fingerprint:
@@ -161,13 +173,28 @@ class Shelf:
         found: dict[str, int | str] | None = read_json(self.sidecar(backup.name)).get("source")
         return found
 
+    def file(self, name: str) -> Path:
+        """The file of a backup of that name, also of one that is not there."""
+        return path_of(self.folder, self.prefix, name)
+
     def sidecar(self, name: str) -> Path:
-        return self.folder / f"{Path(name).stem}.json"
+        return sidecar_of(self.file(name))
+
+    def remove(self, name: str) -> None:
+        """Remove a backup with its sidecar, if they are what they were when it was listed.
+
+        :raises OSError: they are not, or cannot be removed.
+        """
+        file, sidecar = self.file(name), self.sidecar(name)
+        if self._read(sidecar) is None:
+            raise OSError(errno.ENOENT, "it is not a backup any more")
+        file.unlink()
+        sidecar.unlink()
 
     def _backup(self, document: dict[str, Any], *, reused: bool = False) -> Backup:
         return Backup(
             name=document["name"],
-            file=str(self.folder / document["name"]),
+            file=str(self.file(document["name"])),
             environment=document["environment"],
             taken=document["taken"],
             revisions=tuple(document["fingerprint"]["revisions"]),
@@ -202,7 +229,8 @@ class Shelf:
             return self._backup(still_equal, reused=True)
         self._prepare(database)
         name = self._free_name(database)
-        partial = self.folder / partial_name(name)
+        file = self.file(name)
+        partial = file.with_name(partial_name(name))
         try:
             about = {"note": note, "doubt": doubt}
             return self._take(database, partial, name, about, progress, verifying)
@@ -219,7 +247,7 @@ class Shelf:
             ) from error
         finally:
             leftovers = [*self.folder.glob(f"{partial.name}*")]
-            if not (self.folder / name).exists():
+            if not os.path.lexists(file):
                 leftovers.append(self.sidecar(name))
             for leftover in leftovers:
                 with suppress(OSError):
@@ -255,7 +283,7 @@ class Shelf:
         }
         # The sidecar first: a copy never stands under its final name without its description.
         write_whole(self.sidecar(name), document)
-        os.replace(partial, self.folder / name)
+        os.replace(partial, self.file(name))
         flush_folder(self.folder)
         return self._backup(document)
 
@@ -332,7 +360,7 @@ class Shelf:
         base = f"{self.prefix}_{local_stamp()}"
         name, number = f"{base}{database.suffix}", 1
         # A partial file may be of one that was killed within this second.
-        while self.sidecar(name).exists() or any(self.folder.glob(f"{name}*")):
+        while os.path.lexists(self.sidecar(name)) or any(self.folder.glob(f"{name}*")):
             number += 1
             name = f"{base}_{number}{database.suffix}"
         return name
@@ -341,7 +369,7 @@ class Shelf:
         newest = self._looks_equal(database)
         if newest is None:
             return None
-        digest = file_digest(self.folder / newest["name"], verifying)
+        digest = file_digest(self.file(newest["name"]), verifying)
         return newest if digest == newest["sha256"] else None
 
     def _looks_equal(self, database: Database) -> dict[str, Any] | None:
@@ -350,7 +378,7 @@ class Shelf:
         One that is not good is never used again: it would be counted among the others.
         """
         newest = self.latest_sidecar()
-        if newest is None or (self.folder / newest["name"]).stat().st_size != newest["size"]:
+        if newest is None or self.file(newest["name"]).stat().st_size != newest["size"]:
             return None
         same = database.unchanged_since(newest, self.environment.version_table)
         return newest if same else None

@@ -55,7 +55,8 @@ def _list(
     strays = [
         f"{file} does not count as a backup of {each.name}: {why}."
         for each in environments
-        for file, why in Shelf.of(settings, each).strays()
+        for shelf in (Shelf.of(settings, each),)
+        for file, why in [*shelf.strays(), *shelf.stray_sidecars()]
     ]
     return "\n".join([text.backups(found, style), *strays])
 

@@ -100,15 +100,22 @@ def _read(releases: Path) -> Iterator[Unfinished]:
         # In this order: one that is running now may have finished before its record is read.
         running = _is_held(releases / _MARKS / name)
         file = releases / name / RECORD
-        document = read_json(file)
-        if is_record(document):
+        document = read_record(file)
+        if document is not None:
             if document["outcome"] is None:
                 yield Unfinished(document, running)
         elif not running and os.path.lexists(file):
             yield Unfinished({"id": name}, running, file)
 
 
-def is_record(document: Any) -> bool:
+def read_record(file: Path) -> dict[str, Any] | None:
+    """What a task did, None where nobody can tell. Its folder says which task it was: the record
+    is written, and what lies beside it is removed, by that name."""
+    document = read_json(file)
+    return document | {"id": file.parent.name} if _is_record(document) else None
+
+
+def _is_record(document: Any) -> bool:
     """Whether a document tells what a task did, and has not been cut short or written over."""
     return (
         isinstance(document, dict)
@@ -142,11 +149,11 @@ def sweep(releases: Path) -> None:
             mark = releases / _MARKS / name
             if _is_held(mark):
                 continue
-            document = read_json(releases / name / RECORD)
+            document = read_record(releases / name / RECORD)
             # One without a record may be a moment old: its owner writes the record next.
             old = time.time() - mark.stat().st_mtime > _YOUNG_SECONDS
             there = os.path.lexists(releases / name / RECORD)
-            if document["outcome"] is not None if is_record(document) else old and not there:
+            if old and not there if document is None else document["outcome"] is not None:
                 _remove(mark)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from migrations_ops.journal.marks import RECORD as RECORD
-from migrations_ops.journal.marks import Mark, is_record
+from migrations_ops.journal.marks import Mark, read_record
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.results import (
     Backup,
@@ -21,7 +21,7 @@ from migrations_ops.model.results import (
     RevisionRun,
     StepResult,
 )
-from migrations_ops.system.files import flush_folder, local_stamp, now, read_json, write_whole
+from migrations_ops.system.files import flush_folder, local_stamp, now, write_whole
 
 LOOKING = frozenset({"preflight", "verify"})
 
@@ -207,14 +207,14 @@ def _free_id(releases: Path) -> str:
 def read_records(releases: Path) -> Iterator[dict[str, Any]]:
     """The records of the tasks that changed, or wanted to change, a database; newest first."""
     for file in _files(releases):
-        document = read_json(file)
-        if is_record(document):
+        document = read_record(file)
+        if document is not None:
             yield document
 
 
 def find_unreadable_records(releases: Path) -> list[Path]:
     """The records that tell nothing: cut short, written over, or not to be read."""
-    return [file for file in _files(releases) if not is_record(read_json(file))]
+    return [file for file in _files(releases) if read_record(file) is None]
 
 
 def _files(releases: Path) -> list[Path]:

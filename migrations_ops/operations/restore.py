@@ -73,7 +73,7 @@ def _replace(
     work: Work, shelf: Shelf, database: Database, backup: Backup, progress: Progress
 ) -> tuple[Kept, Restored]:
     """Put the backup in the place of what the database holds, and keep that."""
-    file, version_table = shelf.folder / backup.name, shelf.environment.version_table
+    file, version_table = shelf.file(backup.name), shelf.environment.version_table
     if not database.look(version_table).exists:
         return Kept(), database.restore_from(file, version_table, progress)
     safety: list[Backup] = []

@@ -51,9 +51,14 @@ def write_whole(file: Path, document: Any) -> None:
 def read_json(file: Path) -> Any:
     """The JSON document of a file, None where there is none or it is damaged."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        # To open a FIFO for reading waits for its writer, unless one asks not to wait.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, encoding="utf-8") as stream:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        pass
+    return None
 
 
 def copy_rights(source: Path, file: Path) -> None:

@@ -433,17 +433,18 @@ def test_what_a_killed_backup_left_is_swept_away_when_it_is_old(
 ) -> None:
     shelf, database = prod
     shelf.folder.mkdir()
-    old, young, other = (
-        shelf.folder / name
-        for name in ("db_1.sqlite3.part", "db_2.sqlite3.part", "db.dev_1.sqlite3.part")
-    )
-    for each in (old, young, other):
-        each.touch()
+    left = ("db_20260101_000000.sqlite3.part", "db_20260101_000000_2.sql.gz.there-7.part-journal")
+    young, other = "db_20260101_000001.sqlite3.part", "db.dev_20260101_000000.sqlite3.part"
+    # What others put there may be called nearly the same.
+    foreign = ("db_live.partner.sqlite3", "db_1.sqlite3.part", "db_20260101_000000.parts")
     hours_ago = time.time() - 7200
-    for each in (old, other):
-        os.utime(each, (hours_ago, hours_ago))
-    shelf.take(database, progress=None)
-    assert [each.exists() for each in (old, young, other)] == [False, True, True]
+    for name in (*left, young, other, *foreign):
+        (shelf.folder / name).touch()
+        if name != young:
+            os.utime(shelf.folder / name, (hours_ago, hours_ago))
+    taken = shelf.take(database, progress=None)
+    kept = {young, other, *foreign, taken.name, shelf.sidecar(taken.name).name}
+    assert set(files(shelf.folder)) == kept
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from migrations_ops.analysis.schema_diff import differences, in_brief
-from migrations_ops.backups import naming as partial_files
+from migrations_ops.backups import partial as partial_files
 from migrations_ops.backups.store import Shelf
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.marks import (

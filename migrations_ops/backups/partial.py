@@ -1,0 +1,48 @@
+"""The names of copies in the making, and what is left of those that were killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from migrations_ops.backups.naming import is_regular, stem_pattern
+from migrations_ops.system.files import PART, this_host
+
+# Nothing takes so long without being written: what is older is of a process that is gone.
+_OLD_SECONDS = 3600
+
+
+def sweep(folder: Path, prefix: str) -> None:
+    """Remove what killed backups left, however many they were within the last minute.
+
+    :param prefix: how the names of an environment's backups begin, before their date.
+    """
+    ours = re.compile(
+        rf"{stem_pattern(prefix)}(?:\.\w+){{1,2}}"
+        rf"(?:\.(?P<host>\w+)-(?P<process>[0-9]+))?{re.escape(PART)}(?:[-.]\w+)*"
+    )
+    for leftover in folder.glob(f"{prefix}_*{PART}*"):
+        named = ours.fullmatch(leftover.name)
+        if named is None or not is_regular(leftover):
+            continue  # it only looks like one
+        with suppress(OSError):
+            dead = named["host"] == this_host() and not _is_alive(int(named["process"]))
+            # Of another host, or without one: only its age can tell.
+            if dead or time.time() - leftover.stat().st_mtime > _OLD_SECONDS:
+                leftover.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this host runs, or may run."""
+    if os.name == "nt":
+        return True  # to ask there, as it is asked here, would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
