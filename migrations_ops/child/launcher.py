@@ -36,9 +36,10 @@ DIALECT = "--dialect="
 # What env.py and the guards would import one after the other once the orders are there.
 _AHEAD = (
     "alembic.config", "sqlalchemy.orm", "logging.config",
-    ".destination", ".guard", ".ledger", ".tracing", ".transactions", ".version_place",
+    ".destination.proof", ".destination.version_table", ".recording.hooks", ".recording.ledger",
+    ".recording.tracing", ".transactions.sqlite",
 )  # fmt: skip
-_OF_SERVERS = (".connections", ".sessions")
+_OF_SERVERS = (".destination.connections", ".transactions.sessions")
 
 
 # PostgreSQL's word for a transaction in which something has failed before.
