@@ -486,8 +486,8 @@ def resolve(
 ) -> None:
     """Clear a dirty state after a repair by hand.
 
-    Where a server cannot roll everything back, half of a revision may stay. Until that is resolved,
-    or a backup is put back, upgrades refuse.
+    Where a server cannot roll everything back, half of a revision may stay; so may a part of what
+    commands of the project do. Until that is resolved, or a backup is put back, upgrades refuse.
     """
     from migrations_ops.cli.revisions import show_resolve
 

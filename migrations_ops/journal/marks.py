@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import Refused
-from migrations_ops.system.files import flush_folder, read_json
+from migrations_ops.system.files import flush_folder
 
 RECORD = "release.json"
 _MARKS = ".unfinished"
@@ -106,6 +106,32 @@ def _read(releases: Path) -> Iterator[Unfinished]:
                 yield Unfinished(document, running)
         elif not running and os.path.lexists(file):
             yield Unfinished({"id": name}, running, file)
+
+
+def find_half_run(releases: Path, environment: str) -> dict[str, Any] | None:
+    """The record of the task whose commands began in that environment and were broken off; None
+    where nothing like that is left."""
+    for one in find_unfinished(releases):
+        if one.unreadable is None and not one.running and is_half_run(one.document, environment):
+            return one.document
+    return None
+
+
+def is_half_run(document: dict[str, Any], environment: str) -> bool:
+    """Whether the commands of a task began in that environment, and neither came to their end nor
+    were undone."""
+    began = environment in document.get("commands", ())
+    if not began or environment in document.get("settled", ()):
+        return False
+    half = False
+    for step in [*document["steps"], document.get("under_way") or {}]:
+        if step.get("environment") != environment:
+            continue
+        if step["name"] == "upgrade":
+            half = step.get("outcome") != "done"
+        elif step["name"] == "restore" and step.get("outcome") == "proved equal":
+            half = False
+    return half
 
 
 def read_record(file: Path) -> dict[str, Any] | None:

@@ -71,6 +71,7 @@ class Record:
         self._mark = Mark(releases, self._result.id)
         self._on_disk = False
         self._committed: list[str] = []
+        self._commands: list[str] = []
 
     @property
     def result(self) -> ReleaseResult:
@@ -147,6 +148,13 @@ class Record:
             self._committed.append(environment)
             self._write(ahead=True)
 
+    def note_commands(self, environment: str) -> None:
+        """Write down that the project's own commands begin there: they commit as they like, and
+        the revision may have moved long before the last of them has ended."""
+        if environment not in self._commands:
+            self._commands.append(environment)
+            self._write(ahead=True)
+
     def _write(self, *, ahead: bool = False) -> bool:
         """Write the record; whether it could be written.
 
@@ -160,6 +168,8 @@ class Record:
             document |= {"outcome": None, "under_way": self._under_way}
         if self._committed:
             document["committed"] = self._committed
+        if self._commands:
+            document["commands"] = self._commands
         try:
             if not self._finished:
                 self._mark.put_up()

@@ -20,6 +20,7 @@ CODES = frozenset(
         "copy-left",
         "damaged",
         "deleted-rows",
+        "dirty",
         "diverged",
         "downgrade-fails",
         "downgrade-not-inverse",

@@ -7,7 +7,7 @@ from pathlib import Path
 from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import Shelf
 from migrations_ops.journal.evidence import FILE, Evidence
-from migrations_ops.journal.marks import find_unfinished
+from migrations_ops.journal.marks import find_unfinished, is_half_run
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.codes import MISSING
 from migrations_ops.model.errors import Refused
@@ -105,8 +105,9 @@ def require_worth_keeping(project: Project, place: Place) -> None:
 def committed_by(project: Project, environment: Environment) -> str:
     """Which task was broken off after it had committed a part there, in words; else empty."""
     for one in find_unfinished(project.settings.releases):
-        document = one.document
-        open_ = environment.name not in document.get("settled", ())
-        if not one.running and open_ and environment.name in document.get("committed", ()):
+        document, name = one.document, environment.name
+        open_ = name not in document.get("settled", ())
+        committed = open_ and name in document.get("committed", ())
+        if not one.running and (committed or is_half_run(document, name)):
             return f"{document['task']} {document['id']} was broken off and had committed a part"
     return ""

@@ -9,6 +9,7 @@ from itertools import islice
 
 from migrations_ops.backups.store import Shelf
 from migrations_ops.databases import Database
+from migrations_ops.journal.marks import find_half_run
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.results import EnvironmentStatus, Look, Selector, State, StatusReport
@@ -96,6 +97,8 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
         pending = history.pending(look.revisions, target)
     if state == "at head" and pending:
         state = "behind"
+    if state == "at head":
+        state, trouble = _half_run(project, environment)
     return Standing(
         environment, place.database, look, place.way_back, history, state, wanted, pending, trouble
     )
@@ -126,6 +129,15 @@ def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State
     if history.lead_to(look.revisions, wanted):
         return "behind", ""
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
+
+
+def _half_run(project: Project, environment: Environment) -> tuple[State, str]:
+    """The version table is no proof of what commands do after they have moved it."""
+    task = find_half_run(project.settings.releases, environment.name)
+    if task is None:
+        return "at head", ""
+    by = f"{task['task']} {task['id']}"
+    return "dirty", f"its commands were broken off with {by}, and did not come to their end"
 
 
 def half_applied(history: History, look: Look) -> list[str]:
@@ -210,6 +222,12 @@ def _advice_without_version(standing: Standing) -> str:
 
 def _advice_when_dirty(standing: Standing) -> str:
     name = standing.environment.name
+    if not standing.look.begun:
+        return (
+            f"Type: invoke upgrade-{name}, which puts back what was there before, or tells how; or,"
+            " if you have brought the commands to their end by hand:"
+            f" invoke resolve --env {name} --applied"
+        )
     back = standing.way_back or Shelf.restore_command(name)
     resolve = f"invoke resolve --env {name}"
     gone, whole = "if nothing of the revision is left", "if it is whole"
@@ -380,7 +398,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         pending=tuple(revision.revision for revision in standing.pending),
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=bool(standing.look.leftovers or standing.look.begun),
+        dirty=standing.state == "dirty" or bool(standing.look.leftovers or standing.look.begun),
         trouble=told_otherwise(standing) or standing.trouble or trouble,
     )
 

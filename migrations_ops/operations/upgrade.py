@@ -187,6 +187,8 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
             step.argv = course.child.argv
             if not standing.exists:
                 standing.database.prepare_place()
+            if environment.commands:
+                work.record.note_commands(environment.name)
             run = _run(attempt, course, watched=watched)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)

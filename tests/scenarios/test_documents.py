@@ -218,7 +218,7 @@ def test_configurations_of_the_documents_are_valid(block: str, tmp_path: Path) -
 def codes_of_the_source() -> set[str]:
     """Each code that a ``Finding(...)`` of the package can have."""
     # Where a state is the code, it is one from which no upgrade leads to head.
-    found = {"not-at-head", "ahead", "diverged", "unversioned", "unreachable"}
+    found = {"not-at-head", "ahead", "diverged", "unversioned", "dirty", "unreachable"}
     for module in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_bytes())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):

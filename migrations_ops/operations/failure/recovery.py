@@ -15,10 +15,11 @@ from migrations_ops.journal.marks import (
     Unfinished,
     find_unfinished,
     forget,
+    is_half_run,
     require_readable_records,
     sweep,
 )
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.results import Backup, Finding
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
@@ -29,10 +30,10 @@ from migrations_ops.operations.failure.half_applied import (
 )
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import locate, require_readable, stand
+from migrations_ops.operations.state import Place, locate, require_readable, stand
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
-from migrations_ops.system.files import write_whole
+from migrations_ops.system.files import read_json, write_whole
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
 _TOUCHING = frozenset(
@@ -77,6 +78,63 @@ def overrule(work: Work, environment: Environment) -> None:
         if mine:
             _say(work, document, mine)
             _settle(work, document, environment.name)
+
+
+def resolve_half_run(work: Work, environment: Environment, *, applied: bool) -> bool:
+    """Take a person's word for it that commands, broken off, came to their end by hand, or that
+    nothing of them is there, as far as it can be seen.
+
+    :returns: whether any were broken off there.
+    :raises Refused: the version, or the schema, shows that it is not so.
+    """
+    found = False
+    for document, _ in list(_broken_off(work, [environment.name])):
+        if not is_half_run(document, environment.name):
+            continue
+        found = True
+        with work.record.step("resolve", environment.name) as step:
+            if applied:
+                _require_at_head(work, environment)
+            else:
+                _require_as_before(work, environment, document)
+            step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
+        _settle(work, document, environment.name)
+    return found
+
+
+def _require_at_head(work: Work, environment: Environment) -> None:
+    standing = stand(work.project, environment)
+    require_readable(standing)
+    if standing.state != "dirty":
+        stands = ", ".join(standing.look.revisions) or "no revision"
+        raise Refused(
+            f"{environment.name} stands at {stands} instead of {', '.join(standing.target)}: its"
+            " commands did not come to their end.",
+            untouched="Nothing was changed.",
+            next=f"Type: invoke upgrade-{environment.name}",
+        )
+
+
+def _require_as_before(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+    place = locate(work.project, environment)
+    require_readable(place)
+    backup = _backup_of(work, environment, document)
+    if backup is None:
+        raise Refused(
+            f"There is no backup of {environment.name} from before its commands began, to compare"
+            " it with.",
+            untouched="Nothing was changed.",
+            next=_begin_anew(place),
+        )
+    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    found = differences(before, place.database.fingerprint(environment.version_table))
+    if found:
+        raise Refused(
+            f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
+            untouched="Nothing was changed.",
+            next="Undo that too, and try again; or put the backup back:"
+            f" {Shelf.restore_command(environment.name, backup.name)}",
+        )
 
 
 def say_taken_up(work: Work, environment: Environment) -> bool:
@@ -136,7 +194,8 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
     if standing.exists:
         # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
         require_readable(standing)
-    if set(standing.look.revisions) != set(document.get("to", ())) or standing.state != "at head":
+    arrived = set(standing.look.revisions) == set(document.get("to", ()))
+    if not arrived or standing.state != "at head" or is_half_run(document, environment.name):
         _undo_what_was_committed(work, environment, document)
         return
     report = verify(work, environment)
@@ -197,7 +256,7 @@ def _finish_restore(work: Work, environment: Environment, document: dict[str, An
     if gone or document["task"] != "restore":
         now = None if gone else database.fingerprint(environment.version_table)
         # What was committed on its own may be rows alone, and no count tells of them.
-        rows = environment.name in document.get("committed", ())
+        rows = _has_committed(document, environment.name)
         if now is None or rows or not now.structure_equals(shelf.fingerprint(backup)):
             restore_and_prove(work, environment, backup)
 
@@ -210,7 +269,7 @@ def _undo_what_was_committed(
     :raises NeedsAPerson: there is no backup to put back.
     """
     backup = _backup_of(work, environment, document)
-    committed = environment.name in document.get("committed", ())
+    committed = _has_committed(document, environment.name)
     standing = locate(work.project, environment)
     database = standing.database
     if database.folder is None and backup is not None:
@@ -223,12 +282,10 @@ def _undo_what_was_committed(
             return
         if half and environment.protected:
             return  # whatever comes next is refused, and says so
-        if not half and not environment.commands:
+        if not half and not is_half_run(document, environment.name):
             return  # each revision that was committed is whole: the next upgrade goes on
-    under_way = document.get("under_way") or {}
-    at_work = (under_way.get("name"), under_way.get("environment"))
     if backup is not None and is_served(environment, database):
-        if committed or at_work == ("upgrade", environment.name):
+        if committed:
             _leave_to_a_person(work, environment, document, backup)
         return
     if committed:
@@ -236,19 +293,27 @@ def _undo_what_was_committed(
         if not look.exists:
             return  # it was new, and somebody has removed it
         if backup is None:
+            half_run = is_half_run(document, environment.name)
             raise NeedsAPerson(
                 f"{document['id']} was broken off after it had committed a part of the upgrade of"
                 f" {environment.name}, and there is no backup from before.",
                 untouched="It was not touched now.",
-                next=_go_on_as_it_is(environment),
+                next=_begin_anew(standing) if half_run else _go_on_as_it_is(environment),
             )
-        restore_and_prove(work, environment, backup)
-        return
-    if environment.commands and backup is not None and at_work == ("upgrade", environment.name):
-        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-        now = work.project.database(environment).fingerprint(environment.version_table)
-        if not now.structure_equals(before):
+        if not _is_as_in(work, environment, backup):
             restore_and_prove(work, environment, backup)
+
+
+def _has_committed(document: dict[str, Any], name: str) -> bool:
+    """Whether a part of an upgrade may be there: commands commit as they like."""
+    return name in document.get("committed", ()) or is_half_run(document, name)
+
+
+def _is_as_in(work: Work, environment: Environment, backup: Backup) -> bool:
+    """Whether nothing at all was written since that backup, rows included."""
+    sidecar = read_json(Shelf.of(work.project.settings, environment).sidecar(backup.name))
+    database = work.project.database(environment)
+    return database.unchanged_since(sidecar, environment.version_table)
 
 
 def _leave_to_a_person(
@@ -264,13 +329,29 @@ def _leave_to_a_person(
     if now.structure_equals(before):
         return
     name = environment.name
-    _settle(work, document, name)
+    go_on = "to go on as it is, type the same again"
+    if stand(work.project, environment).state == "dirty":
+        # Nothing is pending, so that no upgrade would run the commands again.
+        go_on = (
+            "or bring the commands to their end by hand, and then:"
+            f" invoke resolve --env {name} --applied"
+        )
+    else:
+        _settle(work, document, name)
     raise NeedsAPerson(
         f"{document['id']} was broken off while the commands of {name} were at work, and {name} is"
         f" not as in its backup: {in_brief(differences(before, now))}.",
         untouched=f"Its content before is safe in {backup.name}.",
-        next=f"To go back: {Shelf.restore_command(name, backup.name)}; to go on as it is, type the"
-        " same again.",
+        next=f"To go back: {Shelf.restore_command(name, backup.name)}; {go_on}.",
+    )
+
+
+def _begin_anew(place: Place) -> str:
+    """What to do with a database that commands began to create."""
+    return (
+        f"If nothing in {place.database.label} is needed, delete it and type the same again; or"
+        " bring the commands to their end by hand, and then:"
+        f" invoke resolve --env {place.environment.name} --applied"
     )
 
 

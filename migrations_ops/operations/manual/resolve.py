@@ -16,7 +16,7 @@ from migrations_ops.backups.store import Shelf
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Backup, Finding, Fingerprint
-from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import hold_locks
 from migrations_ops.operations.manual.downgrade import change
 from migrations_ops.operations.run import Finished, run_recorded
@@ -39,6 +39,9 @@ def resolve_environment(
     def body(work: Work) -> None:
         project.require_steps(environment)
         with hold_locks([project.database(environment)], "resolve", project.settings.wait):
+            if resolve_half_run(work, environment, applied=applied):
+                work.record.update(outcome="released")
+                return
             recover(work, [environment])
             standing = stand(project, environment)
             require_readable(standing)
