@@ -20,7 +20,7 @@ from typing import Any
 from migrations_ops.backups.naming import is_regular
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import Shelf, is_intact
-from migrations_ops.journal.marks import find_unfinished
+from migrations_ops.journal.marks import find_unfinished, is_open
 from migrations_ops.journal.record import RECORD, read_records
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.results import Backup
@@ -91,8 +91,8 @@ def _steps(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _open(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The records, newest first, whose backups may be needed yet: those without an outcome, and
-    those that left a database to a person and nothing has changed it with success since."""
+    """The records, newest first, whose backups may be needed yet: those of which something
+    is open, and those that left a database to a person and nothing has changed it since."""
     mended: set[str] = set()
     for document in documents:
         outcome = document.get("outcome")
@@ -102,7 +102,7 @@ def _open(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 for step in _steps(document)
                 if step.get("name") in _CHANGING
             }
-        elif outcome is None or (
+        elif is_open(document) or (
             outcome == "failed, needs a person" and not _in_trouble(document) <= mended
         ):
             yield document

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import Refused
-from migrations_ops.system.files import flush_folder
+from migrations_ops.system.files import flush_folder, read_json
 
 RECORD = "release.json"
 _MARKS = ".unfinished"
@@ -59,8 +59,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A record without an outcome; ``running`` if whoever writes it is alive; ``unreadable`` is
-    its file if nobody can tell any more what it did."""
+    """A record of which something is open; ``running`` if whoever writes it is alive;
+    ``unreadable`` is its file if nobody can tell any more what it did."""
 
     document: dict[str, Any]
     running: bool
@@ -102,7 +102,7 @@ def _read(releases: Path) -> Iterator[Unfinished]:
         file = releases / name / RECORD
         document = read_record(file)
         if document is not None:
-            if document["outcome"] is None:
+            if is_open(document):
                 yield Unfinished(document, running)
         elif not running and os.path.lexists(file):
             yield Unfinished({"id": name}, running, file)
@@ -120,18 +120,15 @@ def find_half_run(releases: Path, environment: str) -> dict[str, Any] | None:
 def is_half_run(document: dict[str, Any], environment: str) -> bool:
     """Whether the commands of a task began in that environment, and neither came to their end nor
     were undone."""
-    began = environment in document.get("commands", ())
-    if not began or environment in document.get("settled", ()):
-        return False
-    half = False
-    for step in [*document["steps"], document.get("under_way") or {}]:
-        if step.get("environment") != environment:
-            continue
-        if step["name"] == "upgrade":
-            half = step.get("outcome") != "done"
-        elif step["name"] == "restore" and step.get("outcome") == "proved equal":
-            half = False
-    return half
+    settled = environment in document.get("settled", ())
+    return environment in document.get("commands", ()) and not settled
+
+
+def is_open(document: dict[str, Any]) -> bool:
+    """Whether a task has left something to be looked at: it was killed, or it ended while it had
+    neither brought commands to their end nor undone them."""
+    half_run = (is_half_run(document, name) for name in document.get("commands", ()))
+    return document["outcome"] is None or any(half_run)
 
 
 def read_record(file: Path) -> dict[str, Any] | None:
@@ -179,7 +176,7 @@ def sweep(releases: Path) -> None:
             # One without a record may be a moment old: its owner writes the record next.
             old = time.time() - mark.stat().st_mtime > _YOUNG_SECONDS
             there = os.path.lexists(releases / name / RECORD)
-            if old and not there if document is None else document["outcome"] is not None:
+            if old and not there if document is None else not is_open(document):
                 _remove(mark)
 
 

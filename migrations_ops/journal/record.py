@@ -135,7 +135,7 @@ class Record:
         self._finished = True
         self._kept = self._kept or error is not None
         finished = self._write(ahead=True)
-        self._mark.take_away(finished=finished)
+        self._mark.take_away(finished=finished and not self._commands)
         return self._result
 
     def note_commit(self, environment: str) -> None:
@@ -154,6 +154,10 @@ class Record:
         if environment not in self._commands:
             self._commands.append(environment)
             self._write(ahead=True)
+
+    def end_commands(self, environment: str) -> None:
+        """They came to their end, or nothing of them is left, or it is left to the next upgrade."""
+        self._commands = [name for name in self._commands if name != environment]
 
     def _write(self, *, ahead: bool = False) -> bool:
         """Write the record; whether it could be written.

@@ -224,9 +224,8 @@ def _advice_when_dirty(standing: Standing) -> str:
     name = standing.environment.name
     if not standing.look.begun:
         return (
-            f"Type: invoke upgrade-{name}, which puts back what was there before, or tells how; or,"
-            " if you have brought the commands to their end by hand:"
-            f" invoke resolve --env {name} --applied"
+            f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
+            f" bring them to their end by hand, and then: invoke resolve --env {name} --applied"
         )
     back = standing.way_back or Shelf.restore_command(name)
     resolve = f"invoke resolve --env {name}"

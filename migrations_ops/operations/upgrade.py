@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
 from migrations_ops.backups.store import Shelf
-from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
+from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.results import (
     Backup,
     Finding,
@@ -22,6 +23,7 @@ from migrations_ops.model.results import (
 from migrations_ops.model.text import human_size, see_env_py
 from migrations_ops.operations.comparison import Comparing, Witness
 from migrations_ops.operations.failure.decision import settle, structure_is
+from migrations_ops.operations.failure.half_applied import is_served
 from migrations_ops.operations.failure.messages import (
     how_it_failed,
     in_revision,
@@ -196,6 +198,8 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
             if failure:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
+            else:
+                _end_commands(attempt)
     except KeyboardInterrupt:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
@@ -206,15 +210,16 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     ended = run or course.child.latest
     if run is None and ended is not None:
         ended.failed_revision = ended.at_work
-    settled = settle(
-        work,
-        standing,
-        attempt.backup,
-        reason,
-        force=course.committed,
-        run=ended,
-        whole=course.committed and _is_whole(attempt, course, ended),
-    )
+    with _ending_commands(attempt):
+        settled = settle(
+            work,
+            standing,
+            attempt.backup,
+            reason,
+            force=course.committed,
+            run=ended,
+            whole=course.committed and _is_whole(attempt, course, ended),
+        )
     if run is None:
         raise Interrupted(f"The upgrade of {environment.name} was interrupted.", untouched=settled)
     if run.refused:
@@ -228,6 +233,28 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         untouched=settled,
         next=what_next(run),
     )
+
+
+@contextmanager
+def _ending_commands(attempt: Attempt) -> Iterator[None]:
+    """Commands that failed are over when the database is as it was. Where they are left to a
+    person they are not, unless the version tells that the next upgrade runs them again."""
+    environment, database = attempt.environment, attempt.standing.database
+    try:
+        yield
+    except NeedsAPerson:
+        look = database.look(environment.version_table)
+        behind = not look.trouble and set(look.revisions) != set(attempt.standing.target)
+        if not (is_served(environment, database) and behind):
+            raise
+        _end_commands(attempt)
+        raise
+    _end_commands(attempt)
+
+
+def _end_commands(attempt: Attempt) -> None:
+    if attempt.environment.commands:
+        attempt.work.record.end_commands(attempt.environment.name)
 
 
 def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:

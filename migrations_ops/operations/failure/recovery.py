@@ -390,5 +390,6 @@ def _close(work: Work, document: dict[str, Any]) -> None:
         for leftover in folder.glob(pattern):
             with suppress(OSError):
                 leftover.unlink()
-    write_whole(folder / RECORD, document | {"outcome": "interrupted", "under_way": None})
+    outcome = document["outcome"] or "interrupted"
+    write_whole(folder / RECORD, document | {"outcome": outcome, "under_way": None})
     forget(releases, document["id"])

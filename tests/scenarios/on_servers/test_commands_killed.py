@@ -25,6 +25,8 @@ with engine.begin() as connection:
     if sys.argv[1] == "first":
         connection.execute(sa.text("CREATE TABLE early (id INTEGER PRIMARY KEY)"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = 'r3cccccccccc'"))
+    elif Path("fail").exists() and engine.url.database == Path("fail").read_text():
+        sys.exit("it fails in production alone")
     elif Path("stop").exists() and engine.url.database == Path("stop").read_text():
         Path("stopped").touch()
         time.sleep(60)
@@ -98,6 +100,25 @@ def test_commands_that_somebody_brought_to_their_end_are_done_when_he_says_so(
     ran = postgres_filled.invoke(*typed.split()[1:])
     assert ran.code == 0, ran.err
     require_released(postgres_filled)
+
+
+def test_commands_that_failed_at_head_in_a_protected_database_are_not_done(
+    postgres_filled: ServerShop,
+) -> None:
+    """The first has moved the version, the second failed: no verify clears that."""
+    shop = postgres_filled
+    use_commands(shop)
+    shop.write("fail", shop.prod_database.name)
+    assert shop.invoke("release-migration").code == 4
+    assert version(shop.prod_database) == HEAD
+    (shop.folder / "fail").unlink()
+    [_, prod] = shop.invoke("status-all", "--json").json["environments"]
+    assert prod["state"] == "dirty"
+    assert shop.invoke("verify", "--env", "prod").code == 1
+    ran = shop.invoke("release-migration", "--json")
+    assert ran.code == 4, ran.err
+    assert shop.invoke("restore", "--env", "prod", "--backup", "latest", "--yes").code == 0
+    require_released(shop)
 
 
 def test_database_that_is_not_protected_is_put_back_unasked(postgres_filled: ServerShop) -> None:
