@@ -27,7 +27,7 @@ _ALL_OF_A_COLUMN = ("type", "nullable", "default")
 
 
 @dataclass
-class Said:
+class Declared:
     """What the revisions asked for, of the tables and columns of the beginning.
 
     These are meant by the names that they had then, whatever they were called when a revision
@@ -67,7 +67,7 @@ class Said:
         before: Mapping[str, str],
         after: Mapping[str, str],
         syntax: Syntax = "sqlite",
-    ) -> Said:
+    ) -> Declared:
         """What follows from operations and statements, in the order in which they were told.
 
         :param before: the schema from which they started.
@@ -75,16 +75,16 @@ class Said:
         :param syntax: whose SQL the statements are.
         """
         naming = Naming(before)
-        said = cls(naming, syntax, _resolver=Resolver.of(naming, before, after))
+        declared = cls(naming, syntax, _resolver=Resolver.of(naming, before, after))
         for each in told:
             if "sql" in each:
                 for sql in statements_of(each["sql"], syntax):
-                    said._read_statement(sql)
+                    declared._read_statement(sql)
             else:
-                said._read_operation(each)
-        said.naming.settle(after)
-        said._note_triggers(before)
-        return said
+                declared._read_operation(each)
+        declared.naming.settle(after)
+        declared._note_triggers(before)
+        return declared
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -243,12 +243,12 @@ class Said:
         # What is written to a part is written to the whole, and the other way round.
         tables = {table, *self._resolver.wholes(table), *self._resolver.parts(table)}
         self.updated |= {(each, column) for each in tables for _, column in columns}
-        for said, noted in (
+        for declared, noted in (
             (write.replaces, self.replaced),
             (write.deletes, self.emptied),
             (write.inserts, self.inserted),
         ):
-            if said:
+            if declared:
                 noted |= tables
 
     def _note_triggers(self, schema: Mapping[str, str]) -> None:

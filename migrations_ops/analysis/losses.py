@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Renames
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
 from migrations_ops.databases.sql_words import shown, words
@@ -27,7 +27,7 @@ _ANEW = ("view", "materialized view", "function", "procedure", "event", "rule")
 def find_losses(
     before: Fingerprint,
     after: Fingerprint,
-    said: Said,
+    declared: Declared,
     environment: str,
     missed: Mapping[str, int] | None = None,
 ) -> list[Finding]:
@@ -38,7 +38,7 @@ def find_losses(
         one: others may have taken their place in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
-    renames = Renames(said.naming, after.schema)
+    renames = Renames(declared.naming, after.schema)
     there = {key: renames.key(key, fact) for key, fact in facts.items()}
     gone = {key for key in facts if there[key] is None}
     gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
@@ -48,18 +48,22 @@ def find_losses(
         if key_now is None:
             if _goes_along(fact, gone, gone_tables):
                 continue
-            if _is_check_of_boolean(fact, before, said, facts.values()):
+            if _is_check_of_boolean(fact, before, declared, facts.values()):
                 retired[fact.where.partition(":")[0]] += 1
                 continue
-            findings += _vanished(fact, before, said, environment, facts.values())
+            findings += _vanished(fact, before, declared, environment, facts.values())
             continue
         was, now = before.schema[key], after.schema[key_now]
-        findings += _changed_column(fact, was, now, said, environment)
-        lost = _lost(fact, was, now, renames, said)
+        findings += _changed_column(fact, was, now, declared, environment)
+        lost = _lost(fact, was, now, renames, declared)
         stale = renames.stale(fact, was, now)
-        if (lost or stale) and not said.covers(fact, facts.values()) and not said.touches(fact):
+        if (
+            (lost or stale)
+            and not declared.covers(fact, facts.values())
+            and not declared.touches(fact)
+        ):
             findings.append(_weakened(fact, lost, stale, environment))
-    return findings + _retired(retired, environment) + _rows(before, after, said, missed or {})
+    return findings + _retired(retired, environment) + _rows(before, after, declared, missed or {})
 
 
 def _goes_along(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
@@ -69,24 +73,26 @@ def _goes_along(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
     return fact.table in gone_tables and fact.kind not in ("table", "index", "trigger")
 
 
-def _lost(fact: Fact, was: str, now: str, renames: Renames, said: Said) -> list[str]:
+def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) -> list[str]:
     """The properties that it has no more, or has now to its disadvantage; without what is said."""
-    if was == now or (said.syntax != "sqlite" and fact.kind in _ANEW):
+    if was == now or (declared.syntax != "sqlite" and fact.kind in _ANEW):
         return []
     if fact.kind == "privilege":
         return [right for right in was.split(", ") if right not in now.split(", ")]
     if fact.kind == "type":
         kept = {*words(now, "facts")}
         return [
-            word.text for word in words(said.now(was), "facts") if word.literal and word not in kept
+            word.text
+            for word in words(declared.now(was), "facts")
+            if word.literal and word not in kept
         ]
     told, told_now = renames.words(fact, was), lowered(words(now, "facts"))
     lost = _lost_traits(fact, told, told_now)
     lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, told, told_now)]
-    if "KEY" in lost and said.moves_key_of(fact):
+    if "KEY" in lost and declared.moves_key_of(fact):
         lost.remove("KEY")
     for what, traits in _SAID_TRAITS.items():
-        if said.alters(fact, what) and (what == "nullable" or said.syntax != "sqlite"):
+        if declared.alters(fact, what) and (what == "nullable" or declared.syntax != "sqlite"):
             lost = [trait for trait in lost if trait not in traits]
     return lost
 
@@ -99,14 +105,14 @@ _SAID_TRAITS = {
 
 
 def _is_check_of_boolean(
-    fact: Fact, before: Fingerprint, said: Said, facts: Iterable[Fact]
+    fact: Fact, before: Fingerprint, declared: Declared, facts: Iterable[Fact]
 ) -> bool:
     """Whether this is the check that SQLAlchemy before 1.4 gave each of its booleans.
 
     Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
     and not to the table, and which nobody ever wrote.
     """
-    if fact.kind != "check" or fact.name or said.covers(fact, facts):
+    if fact.kind != "check" or fact.name or declared.covers(fact, facts):
         return False
     was = [word.text.lower() for word in words(before.schema[f"check {fact.where}"], "facts")]
     match was:
@@ -133,12 +139,12 @@ def _retired(by_table: Counter[str], environment: str) -> list[Finding]:
 
 
 def _vanished(
-    fact: Fact, before: Fingerprint, said: Said, environment: str, facts: Iterable[Fact]
+    fact: Fact, before: Fingerprint, declared: Declared, environment: str, facts: Iterable[Fact]
 ) -> list[Finding]:
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
     filled = f" with its {rows} rows" if rows else ""
     what = f"the {fact.kind} {fact.where}{filled}"
-    if not said.covers(fact, facts):
+    if not declared.covers(fact, facts):
         message = f"{what} would vanish from {environment}, and no revision says so"
         return [Finding(_code("lost", fact), "error", message, fact.where)]
     if fact.kind not in ("table", "column"):
@@ -148,23 +154,25 @@ def _vanished(
     return [Finding(_code("dropped", fact), severity, message, fact.where)]
 
 
-def _changed_column(fact: Fact, was: str, now: str, said: Said, environment: str) -> list[Finding]:
+def _changed_column(
+    fact: Fact, was: str, now: str, declared: Declared, environment: str
+) -> list[Finding]:
     """A default that is lost or another one, a type that SQLite takes for another: unsaid."""
-    if fact.kind != "column" or said.covers(fact, ()):
+    if fact.kind != "column" or declared.covers(fact, ()):
         return []
-    before, after, changes = ColumnFact.of(said.now(was)), ColumnFact.of(now), []
-    if not _is_same_default(before, after, said.alters(fact, "type")) and not said.alters(
+    before, after, changes = ColumnFact.of(declared.now(was)), ColumnFact.of(now), []
+    if not _is_same_default(before, after, declared.alters(fact, "type")) and not declared.alters(
         fact, "default"
     ):
         changes.append("another default" if after.default else "no default any more")
-    if not _is_same_type(before, after, said) and not said.alters(fact, "type"):
+    if not _is_same_type(before, after, declared) and not declared.alters(fact, "type"):
         changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
     message = f"the column {fact.where} would have {' and '.join(changes)} in {environment}"
     return [Finding("changed-column", "error", message, fact.where)] if changes else []
 
 
-def _is_same_type(before: ColumnFact, after: ColumnFact, said: Said) -> bool:
-    if said.syntax == "sqlite":
+def _is_same_type(before: ColumnFact, after: ColumnFact, declared: Declared) -> bool:
+    if declared.syntax == "sqlite":
         return before.affinity == after.affinity
     return before.type == after.type
 
@@ -205,17 +213,17 @@ def _weakened(fact: Fact, lost: list[str], stale: Mapping[str, str], environment
 
 
 def _rows(
-    before: Fingerprint, after: Fingerprint, said: Said, gone: Mapping[str, int]
+    before: Fingerprint, after: Fingerprint, declared: Declared, gone: Mapping[str, int]
 ) -> list[Finding]:
     findings = []
     there = {table.lower(): count for table, count in after.rows.items()}
     for table, count in before.rows.items():
-        now = there.get(said.naming.table_now(table.lower()), count)
+        now = there.get(declared.naming.table_now(table.lower()), count)
         missing = max(count - now, min(count, gone.get(table, 0)))
         if missing <= 0:
             continue
         lost = f"{missing} of {count} rows of {shown(table)}"
-        if said.removes_rows_of(table.lower()):
+        if declared.removes_rows_of(table.lower()):
             message = f"{lost} are deleted, as the revisions say"
             findings.append(Finding("deleted-rows", "warning", message, shown(table)))
         else:

@@ -4,58 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.databases.sql_words import shown
 from migrations_ops.model.results import Finding, Fingerprint
 from migrations_ops.model.text import counted
 
 
-def surviving(before: Fingerprint, after: Fingerprint, said: Said) -> list[Pair]:
+def surviving(before: Fingerprint, after: Fingerprint, declared: Declared) -> list[Pair]:
     """The tables that are there before and after, under the names that they have."""
     there = {name.lower(): name for name in after.rows}
-    columns = said.naming.columns_moved()
+    columns = declared.naming.columns_moved()
     pairs = []
     for table in before.rows:
-        name = said.naming.table_now(table.lower())
+        name = declared.naming.table_now(table.lower())
         if name in there:
             pairs.append(Pair(table, there[name], columns.get(table.lower(), {})))
     return pairs
 
 
-def rows_gone(change: ContentChange, said: Said) -> dict[str, int]:
+def rows_gone(change: ContentChange, declared: Declared) -> dict[str, int]:
     """How many rows of each table are found no more, unless their keys are changed by name."""
     return {
         each.pair.before: each.gone
         for each in change.tables
-        if each.gone > 0 and not _are_rewritten(each, said)
+        if each.gone > 0 and not _are_rewritten(each, declared)
     }
 
 
-def _are_rewritten(change: TableChange, said: Said) -> bool:
+def _are_rewritten(change: TableChange, declared: Declared) -> bool:
     """Whether the revisions change what the rows of a table are told apart by."""
     keys = {key.lower() for key in change.key}
     return any(
         table == change.pair.before.lower() and (not keys or column in keys)
-        for table, column in said.updated
+        for table, column in declared.updated
     )
 
 
-def find_changes(change: ContentChange, said: Said, environment: str) -> list[Finding]:
+def find_changes(change: ContentChange, declared: Declared, environment: str) -> list[Finding]:
     """What of the surviving content is not as it was; what no revision says is an error.
 
     :param environment: whose database, or the copy of which, was upgraded; for the messages.
     """
     return [
-        *(finding for table in change.tables for finding in _table(table, said, environment)),
+        *(finding for table in change.tables for finding in _table(table, declared, environment)),
         *_orphans(change.orphans, environment),
-        *_sequences(change.sequences, said, environment),
+        *_sequences(change.sequences, declared, environment),
     ]
 
 
-def _table(change: TableChange, said: Said, environment: str) -> Iterator[Finding]:
+def _table(change: TableChange, declared: Declared, environment: str) -> Iterator[Finding]:
     for column in change.columns:
-        yield _column(change.pair, column, said, environment)
+        yield _column(change.pair, column, declared, environment)
     if change.renumbered:
         table = shown(change.pair.before)
         message = (
@@ -65,13 +65,13 @@ def _table(change: TableChange, said: Said, environment: str) -> Iterator[Findin
         yield Finding("renumbered-rows", "warning", message, table)
 
 
-def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> Finding:
+def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
-    if _is_said(pair.before.lower(), change.column.lower(), said):
+    if _is_said(pair.before.lower(), change.column.lower(), declared):
         verb = "changes" if change.rows == 1 else "change"
         message = f"{counted(change.rows, 'value')} of {where} {verb}, as the revisions say"
         return Finding("changed-values", "note", message, where)
-    if (pair.before.lower(), change.column.lower(), "type") in said.altered:
+    if (pair.before.lower(), change.column.lower(), "type") in declared.altered:
         if not change.lossy:
             verb = "changes its" if change.rows == 1 else "change their"
             message = f"{counted(change.rows, 'value')} of {where} {verb} type, and none is"
@@ -88,12 +88,12 @@ def _column(pair: Pair, change: ColumnChange, said: Said, environment: str) -> F
     return Finding("changed-values", "error", message, where)
 
 
-def _is_said(table: str, column: str, said: Said) -> bool:
+def _is_said(table: str, column: str, declared: Declared) -> bool:
     """Whether revisions write to that column, or write the table anew by hand."""
-    if said.writes_anew(table) or (table, column) in said.updated:
+    if declared.writes_anew(table) or (table, column) in declared.updated:
         return True
     # Dropped, and added anew under the same name.
-    return (table, column) in said.columns
+    return (table, column) in declared.columns
 
 
 def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterator[Finding]:
@@ -106,12 +106,12 @@ def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterat
 
 
 def _sequences(
-    sequences: Mapping[str, tuple[int, int]], said: Said, environment: str
+    sequences: Mapping[str, tuple[int, int]], declared: Declared, environment: str
 ) -> Iterator[Finding]:
-    if said.writes("sqlite_sequence"):
+    if declared.writes("sqlite_sequence"):
         return
     for table, (was, now) in sequences.items():
-        if table.lower() in said.recounted:
+        if table.lower() in declared.recounted:
             continue
         message = (
             f"{shown(table)} would give out ids again in {environment}: its next one would be"

@@ -19,7 +19,7 @@ from typing import Any
 
 from migrations_ops.backups.naming import is_regular
 from migrations_ops.backups.quality import row_of
-from migrations_ops.backups.store import Shelf, is_intact
+from migrations_ops.backups.store import BackupStore, is_intact
 from migrations_ops.journal.marks import find_unfinished, is_open
 from migrations_ops.journal.record import RECORD, read_records
 from migrations_ops.model.errors import StepFailed
@@ -118,7 +118,7 @@ def _in_trouble(document: dict[str, Any]) -> set[str]:
 # -- backups ----------------------------------------------------------------------------------
 
 
-def surplus(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[Backup]:
+def surplus(store: BackupStore, past: Past, *, fruitless_only: bool = False) -> list[Backup]:
     """The backups that retention would remove, oldest first.
 
     One goes only if ``keep`` newer ones of its row are sound, and, if a good task took it, if it
@@ -127,9 +127,9 @@ def surplus(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[B
     """
     if past.unclear:
         return []
-    backups, gone = shelf.backups(), set[str]()
+    backups, gone = store.backups(), set[str]()
     for row in _rows(backups, past).values():
-        gone |= _surplus_of(row, shelf, past, fruitless_only=fruitless_only)
+        gone |= _surplus_of(row, store, past, fruitless_only=fruitless_only)
     return [backup for backup in backups if backup.name in gone]
 
 
@@ -143,7 +143,9 @@ def _rows(backups: list[Backup], past: Past) -> dict[str, list[Backup]]:
     return rows
 
 
-def _surplus_of(row: list[Backup], shelf: Shelf, past: Past, *, fruitless_only: bool) -> set[str]:
+def _surplus_of(
+    row: list[Backup], store: BackupStore, past: Past, *, fruitless_only: bool
+) -> set[str]:
     """What goes of one row: not before the newest that stays was read, and is what it was."""
     damaged: set[str] = set()
     while True:
@@ -151,8 +153,8 @@ def _surplus_of(row: list[Backup], shelf: Shelf, past: Past, *, fruitless_only: 
         newer: list[Backup] = []
         for backup in reversed(row):
             fruitless = backup.name in past.fruitless
-            may_go = fruitless or (_is_old(backup, shelf) and not fruitless_only)
-            if len(newer) >= shelf.keep and may_go and backup.name not in past.needed:
+            may_go = fruitless or (_is_old(backup, store) and not fruitless_only)
+            if len(newer) >= store.keep and may_go and backup.name not in past.needed:
                 gone.add(backup.name)
             if is_sound(backup) and backup.name not in damaged:
                 newer.append(backup)
@@ -169,31 +171,31 @@ def is_sound(backup: Backup) -> bool:
         return False
 
 
-def _is_old(backup: Backup, shelf: Shelf) -> bool:
+def _is_old(backup: Backup, store: BackupStore) -> bool:
     try:
         age = datetime.now(UTC) - datetime.fromisoformat(backup.taken)
-        return age.total_seconds() > shelf.keep_days * 86_400
+        return age.total_seconds() > store.keep_days * 86_400
     except (ValueError, TypeError):  # a date that nobody understands does not make it old
-        return not shelf.keep_days
+        return not store.keep_days
 
 
-def prune(shelf: Shelf, past: Past, *, fruitless_only: bool = False) -> list[Backup]:
+def prune(store: BackupStore, past: Past, *, fruitless_only: bool = False) -> list[Backup]:
     """Remove what is surplus; returns what was removed.
 
     :raises StepFailed: some could not be removed.
     """
-    found, failures = surplus(shelf, past, fruitless_only=fruitless_only), []
+    found, failures = surplus(store, past, fruitless_only=fruitless_only), []
     for backup in found:
         try:
-            shelf.remove(backup.name)
+            store.remove(backup.name)
         except OSError as error:
             failures.append(f"{backup.name}: {error.strerror}")
     if failures:
         raise StepFailed(
-            f"{counted(len(failures), 'old backup')} of {shelf.environment.name} could not be"
+            f"{counted(len(failures), 'old backup')} of {store.environment.name} could not be"
             f" removed, {failures[0]}.",
             untouched="No database was changed.",
-            next=f"See to the rights in {shelf.folder}, then type: invoke prune",
+            next=f"See to the rights in {store.folder}, then type: invoke prune",
         )
     return found
 

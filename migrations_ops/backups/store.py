@@ -50,7 +50,7 @@ _BRING = "Bring its sidecar back"
 
 
 @dataclass(frozen=True)
-class Shelf:
+class BackupStore:
     """Where the backups of one environment lie, and how many, for how long, are kept."""
 
     folder: Path
@@ -60,7 +60,7 @@ class Shelf:
     keep_days: int = 0
 
     @classmethod
-    def of(cls, settings: Settings, environment: Environment) -> Shelf:
+    def of(cls, settings: Settings, environment: Environment) -> BackupStore:
         # The guide's names: db_DATE for the default environment, db.dev_DATE for dev.
         default = environment is settings.default
         prefix = "db" if default else f"db.{environment.name}"

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from .protocol.events import Events
-from .protocol.instructions import Orders
+from .protocol.instructions import Instructions
 from .redaction import redacted
 
 THEN = "--then"
@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
         first = control.next_line()
         if first is None:
             return 0
-        code = _run(parser, arguments, Orders.from_line(first), control, events)
+        code = _run(parser, arguments, Instructions.from_line(first), control, events)
     except KeyboardInterrupt:
         events.emit("failed", kind="interrupted", type="KeyboardInterrupt", message="interrupted")
         code = INTERRUPTED
@@ -191,20 +191,20 @@ def _take_channels() -> tuple[Control, Events]:
 
 
 def _run(
-    parser: Any, arguments: list[str], orders: Orders, control: Control, events: Events
+    parser: Any, arguments: list[str], instructions: Instructions, control: Control, events: Events
 ) -> int:
     from .destination.proof import WrongDatabase
 
-    if orders.stdout is not None:
-        target = os.open(orders.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if instructions.stdout is not None:
+        target = os.open(instructions.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(target, 1)
         os.close(target)
-    transactions, tracing = _install_guards(orders, control, events)
+    transactions, tracing = _install_guards(instructions, control, events)
     try:
         for number, command in enumerate(_split(arguments)):
             if number and control.next_line() is None:
                 return 0
-            _run_command(parser, command, orders, events, transactions)
+            _run_command(parser, command, instructions, events, transactions)
             events.emit("finished", command=command)
     except WrongDatabase as refusal:
         print(refusal, file=sys.stderr)
@@ -258,7 +258,9 @@ def _tell_failure(error: Exception, reason: str, revision: str | None, events: E
     )
 
 
-def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[Any, Any]:
+def _install_guards(
+    instructions: Instructions, control: Control, events: Events
+) -> tuple[Any, Any]:
     """Prove the destination, keep the transaction whole and tell the parent, from now on."""
     from .destination.proof import Destination
     from .destination.version_table import VersionPlace
@@ -267,33 +269,33 @@ def _install_guards(orders: Orders, control: Control, events: Events) -> tuple[A
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
 
-    destination = Destination(orders, events)
-    ledger = Ledger(orders, events)
-    tracing = Tracing(events, statements=orders.statements)
+    destination = Destination(instructions, events)
+    ledger = Ledger(instructions, events)
+    tracing = Tracing(events, statements=instructions.statements)
 
     def written_down() -> bool:
         return control.next_line() is not None
 
-    if is_server(orders.destination):
-        own, prove = _guard_server(orders, events, ledger, destination, written_down)
+    if is_server(instructions.destination):
+        own, prove = _guard_server(instructions, events, ledger, destination, written_down)
     else:
         from .transactions.sqlite import SQLiteTransactions
 
-        own = SQLiteTransactions(orders, events, destination.require_allowed, written_down)
+        own = SQLiteTransactions(instructions, events, destination.require_allowed, written_down)
         prove = destination.prove
     transactions = AllTransactions([own])
     control.on_stop = transactions.stop
     destination.install()
     transactions.install()
     tracing.install()
-    place = VersionPlace(orders, destination.refuse_as)
+    place = VersionPlace(instructions, destination.refuse_as)
     place.install()
     wrap_configure(prove, transactions, tracing, ledger, place.require_known)
     return transactions, tracing
 
 
 def _guard_server(
-    orders: Orders,
+    instructions: Instructions,
     events: Events,
     ledger: Any,
     destination: Any,
@@ -308,21 +310,23 @@ def _guard_server(
     from .transactions.sessions import Sessions
 
     each = (PostgreSQLTransactions, MariaDBTransactions)
-    kind = next(kind for kind in each if str(orders.destination).startswith(f"{kind.family}:"))
-    transactions = kind(orders, events, ledger, written_down)
-    sessions = Sessions(orders, transactions, destination.refuse)
-    elsewhere = Elsewhere(orders)
-    keep_secret(orders.redirect or {})
-    keep_secrets_of_urls([*os.environ.values(), orders.ini_url or ""])
+    kind = next(
+        kind for kind in each if str(instructions.destination).startswith(f"{kind.family}:")
+    )
+    transactions = kind(instructions, events, ledger, written_down)
+    sessions = Sessions(instructions, transactions, destination.refuse)
+    elsewhere = Elsewhere(instructions)
+    keep_secret(instructions.redirect or {})
+    keep_secrets_of_urls([*os.environ.values(), instructions.ini_url or ""])
     Connections(
-        orders, destination.refuse, sessions.opened, sessions.opened_apart, elsewhere.keep_in
+        instructions, destination.refuse, sessions.opened, sessions.opened_apart, elsewhere.keep_in
     ).install()
     elsewhere.install()
 
     def prove(connection: Any, schema: str | None) -> None:
         destination.prove(connection, schema)
         # Also one that a function of env.py's has made.
-        elsewhere.keep_in(connection.connection.dbapi_connection, orders.destination)
+        elsewhere.keep_in(connection.connection.dbapi_connection, instructions.destination)
         sessions.proved(connection)
 
     return transactions, prove
@@ -340,7 +344,7 @@ def _split(arguments: list[str]) -> list[list[str]]:
 
 
 def _run_command(
-    parser: Any, command: list[str], orders: Orders, events: Events, transactions: Any
+    parser: Any, command: list[str], instructions: Instructions, events: Events, transactions: Any
 ) -> None:
     from alembic.util.exc import AutogenerateDiffsDetected
 
@@ -355,8 +359,8 @@ def _run_command(
     if options is None:
         return
     config = _config(parser, options)
-    if orders.ini_url is not None:
-        config.set_main_option("sqlalchemy.url", orders.ini_url.replace("%", "%%"))
+    if instructions.ini_url is not None:
+        config.set_main_option("sqlalchemy.url", instructions.ini_url.replace("%", "%%"))
     if asked:
         scripts.tell(config, events)
         return

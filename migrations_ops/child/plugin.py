@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from .protocol.instructions import Orders, same_file
+from .protocol.instructions import Instructions, same_file
 
 # Family, host, port and database.
 _Place = tuple[str, str, int, str]
@@ -80,13 +80,13 @@ def _arm(config: Any) -> None:
     from .transactions.sqlite import CHANGING, SQLiteTransactions
 
     events = Events()
-    orders = Orders(environment="")
-    ledger = Ledger(orders, events)
+    instructions = Instructions(environment="")
+    ledger = Ledger(instructions, events)
     transactions = AllTransactions(
         [
-            SQLiteTransactions(orders, events),
-            PostgreSQLTransactions(orders, events, ledger),
-            MariaDBTransactions(orders, events, ledger),
+            SQLiteTransactions(instructions, events),
+            PostgreSQLTransactions(instructions, events, ledger),
+            MariaDBTransactions(instructions, events, ledger),
         ]
     )
     transactions.command_begins(changes=command[0].__name__ in CHANGING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.backups.retention import Past, prune, surplus
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console, require_text
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
@@ -25,7 +25,7 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
         environments = [
             each
             for each in environments
-            if project.database(each).size() or Shelf.of(settings, each).way_back()
+            if project.database(each).size() or BackupStore.of(settings, each).way_back()
         ]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
@@ -44,7 +44,7 @@ def show_backups(here: Console, env: str | None) -> None:
     """List the backups."""
     settings = here.project_as_it_is().settings
     environments = [settings.environment(env)] if env else list(settings.path)
-    found = [backup for each in environments for backup in Shelf.of(settings, each).backups()]
+    found = [backup for each in environments for backup in BackupStore.of(settings, each).backups()]
     here.show(lambda: _list(settings, environments, found, here.style), documents.backups(found))
 
 
@@ -55,8 +55,8 @@ def _list(
     strays = [
         f"{file} does not count as a backup of {each.name}: {why}."
         for each in environments
-        for shelf in (Shelf.of(settings, each),)
-        for file, why in [*shelf.strays(), *shelf.stray_sidecars()]
+        for store in (BackupStore.of(settings, each),)
+        for file, why in [*store.strays(), *store.stray_sidecars()]
     ]
     return "\n".join([text.backups(found, style), *strays])
 
@@ -70,7 +70,7 @@ def show_restore(
     wanted = require_text(backup, "--backup", "restore", example)
     project = here.project()
     environment = project.settings.environment(name)
-    found = Shelf.of(project.settings, environment).find(wanted)
+    found = BackupStore.of(project.settings, environment).find(wanted)
     if dry:
         plan = Planned(
             environment,
@@ -95,8 +95,8 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     past = Past.read(settings.releases)
     lines = []
     for each in environments:
-        shelf = Shelf.of(settings, each)
-        removed = surplus(shelf, past) if dry else prune(shelf, past)
+        store = BackupStore.of(settings, each)
+        removed = surplus(store, past) if dry else prune(store, past)
         lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
     kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"
     if past.unclear:

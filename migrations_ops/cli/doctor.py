@@ -9,19 +9,19 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.results import Finding, Selector
 from migrations_ops.model.text import counted
-from migrations_ops.operations.state import read_selector, stand
+from migrations_ops.operations.state import read_selector, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.loader import find_scripts
-from migrations_ops.steps.step import orders_for, start_step
+from migrations_ops.steps.step import instructions_for, start_step
 
 # Variables that have led a hand-typed command to another database, or changed what it does.
 _TELLING = (
@@ -110,7 +110,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
     try:
         database = project.database(environment)
         others = project.others(environment)
-        standing = stand(project, environment)
+        state = read_state(project, environment)
         if environment.python is None:
             find_scripts(
                 project.settings.alembic, environment.section, directory=environment.directory
@@ -122,19 +122,19 @@ def _environment(project: Project, name: str) -> list[Finding]:
         database.require_usable()
     except OpsError as error:
         return [Finding("unusable", "error", f"{name}: {error.what}", name)]
-    if standing.state in ("ahead", "diverged", "unversioned", "unreachable", "dirty"):
-        detail = f": {standing.trouble}" if standing.trouble else ""
-        message = f"{name} ({database.label}) is {standing.state}{detail}"
+    if state.kind in ("ahead", "diverged", "unversioned", "unreachable", "dirty"):
+        detail = f": {state.trouble}" if state.trouble else ""
+        message = f"{name} ({database.label}) is {state.kind}{detail}"
         findings.append(Finding("state", "error", message, name))
-    elif standing.pending:
-        pending = counted(len(standing.pending), "revision")
-        message = f"{name} ({database.label}) is {standing.state}, {pending} pending"
+    elif state.pending:
+        pending = counted(len(state.pending), "revision")
+        message = f"{name} ({database.label}) is {state.kind}, {pending} pending"
         findings.append(Finding("state", "note", message, name))
     else:
         findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
     findings += [each for each in database.find_obstacles(others) if each.code != "unreachable"]
-    if standing.look.exists:
-        obstacle = Shelf.of(project.settings, environment).find_obstacle(database)
+    if state.look.exists:
+        obstacle = BackupStore.of(project.settings, environment).find_obstacle(database)
         if obstacle:
             findings.append(Finding("unusable", "error", obstacle.removesuffix("."), name))
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
@@ -155,7 +155,7 @@ def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
     except OpsError as error:
         return [Finding("unusable", "error", f"{name}: {error.what}", name)]
     try:
-        run = child.run(orders_for(project, environment))
+        run = child.run(instructions_for(project, environment))
     finally:
         child.close()
     if run.refused:

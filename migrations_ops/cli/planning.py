@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrations_ops.cli.console import Console
 from migrations_ops.operations.rehearsal import rehearsal_commands
-from migrations_ops.operations.state import require_upgradable, stand
+from migrations_ops.operations.state import read_state, require_upgradable
 from migrations_ops.operations.upgrade import upgrade_commands
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -36,14 +36,14 @@ class Planned:
 
 def plan_upgrade(project: Project, environment: Environment, to: str | None) -> Planned:
     """:raises OpsError: the upgrade could not begin."""
-    standing = stand(project, environment, to)
-    require_upgradable(standing)
-    current, wanted = standing.look.revisions, standing.target
-    if not standing.pending:
+    state = read_state(project, environment, to)
+    require_upgradable(state)
+    current, wanted = state.look.revisions, state.target
+    if not state.pending:
         return Planned(environment, current, wanted)
     target = to or environment.target
     steps: list[tuple[str, tuple[str, ...]]] = []
-    if standing.exists:
+    if state.exists:
         steps.append(("back up", ()))
     later = environment is not project.settings.path[0]
     if environment.commands:
@@ -51,12 +51,12 @@ def plan_upgrade(project: Project, environment: Environment, to: str | None) -> 
         steps += [(step, each.argv) for step in own for each in environment.commands]
     else:
         if later:
-            rehearsal = rehearsal_commands(standing, target)
+            rehearsal = rehearsal_commands(state, target)
             steps.append(("rehearse", argv_of(project, environment, rehearsal)))
         upgrading = upgrade_commands(environment, target)
         steps.append(("upgrade", argv_of(project, environment, upgrading)))
     steps.append(("verify", ()))
-    return Planned(environment, current, wanted, standing.pending, tuple(steps))
+    return Planned(environment, current, wanted, state.pending, tuple(steps))
 
 
 def argv_of(

@@ -13,8 +13,8 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
-from migrations_ops.operations.release import Wish
-from migrations_ops.operations.state import Standing, read_status
+from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.state import DatabaseState, read_status
 from migrations_ops.operations.tasks import release_all, upgrade_environment
 
 
@@ -24,8 +24,8 @@ def show_release(
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = here.project()
-    wish = Wish(to, None if yes else _ask, resume)
-    finished = release_all(project, wish, here.report, allow)
+    options = ReleaseOptions(to, None if yes else _ask, resume)
+    finished = release_all(project, options, here.report, allow)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was broken off."
     lines = [resumed if idle else text.released(finished.result, here.style)]
@@ -49,11 +49,11 @@ def show_upgrade(
     require_known_codes(allow)
     project = here.project()
     environment = project.settings.environment(name)
-    wish = Wish(to, None if yes else _ask)
+    options = ReleaseOptions(to, None if yes else _ask)
     if dry:
         show_planned(here, project, [plan_upgrade(project, environment, to)])
         return
-    finished = upgrade_environment(project, environment, wish, here.report, allow)
+    finished = upgrade_environment(project, environment, options, here.report, allow)
     reached = ", ".join(finished.result.to)
     line = (
         f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."
@@ -81,12 +81,12 @@ def show_plan(here: Console, to: str | None) -> None:
     show_planned(here, project, [plan_upgrade(project, each, to) for each in path])
 
 
-def _ask(standing: Standing, rehearsed: Rehearsed) -> bool:
+def _ask(state: DatabaseState, rehearsed: Rehearsed) -> bool:
     """Ask before an environment that is configured to ask.
 
     :raises Refused: there is nobody to ask.
     """
-    pending, name = counted(len(standing.pending), "revision"), standing.environment.name
+    pending, name = counted(len(state.pending), "revision"), state.environment.name
     if not sys.stdin.isatty():
         raise Refused(
             f"{name} is configured to ask before an upgrade, and nobody can be asked.",

@@ -74,7 +74,7 @@ class Database(Protocol):
     def lock_order(self) -> str:
         """Where its lock comes, when several are taken."""
 
-    def hold(self, purpose: str, wait: float) -> AbstractContextManager[None]:
+    def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
         """Keep every other release away from this database; the lock of a dead holder is free.
 
         :param purpose: the task, for those who wait.
@@ -83,14 +83,14 @@ class Database(Protocol):
         :raises Refused: the lock cannot be taken.
         """
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         """:raises StepFailed: the lock was lost, with the connection that held it."""
 
     def find_holders(self) -> list[str]:
         """The sessions of others that hold locks on its tables, in words, the oldest first; empty
         where nobody can tell."""
 
-    def taken_up(self) -> list[str]:
+    def resumed_restores(self) -> list[str]:
         """What of a restore that was killed was finished, or undone, when the lock was taken: in
         words, and told once."""
 
@@ -203,7 +203,7 @@ class Database(Protocol):
     def tidy(self) -> None:
         """Take away what a killed process left beside the database and nothing depends on."""
 
-    def attended(self) -> AbstractContextManager[None]:
+    def kept_open(self) -> AbstractContextManager[None]:
         """Keep the database open inside, so that no process that closes it is the last one."""
 
     def prepare_place(self) -> None:
@@ -212,7 +212,7 @@ class Database(Protocol):
     def remove(self) -> None:
         """Remove a database that an upgrade had just created and then failed to fill."""
 
-    def orders(self) -> str:
+    def identity(self) -> str:
         """By what the child recognises it: the path of its file, or what its server calls it.
 
         :raises StepFailed: the server cannot be asked.

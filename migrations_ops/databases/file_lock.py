@@ -13,7 +13,7 @@ from migrations_ops.system.provenance import account, host
 
 
 @contextmanager
-def hold(file: Path, purpose: str, wait: float) -> Iterator[None]:
+def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
     """Hold the lock of one database file; the parameters are those of ``Database.hold``."""
     from filelock import FileLock, Timeout
 

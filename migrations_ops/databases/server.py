@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class HeldLock(Protocol):
     """The lock of a release, in a session of its own."""
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         """:raises StepFailed: it was lost."""
 
 
@@ -31,7 +31,7 @@ class Held:
 
     copies: ServerCopies
     lock: HeldLock | None = None
-    taken_up: list[str] = field(default_factory=list)
+    resumed_restores: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class ServerDatabase:
     def lock_order(self) -> str:
         return ":".join((self.syntax, *map(str, self.address.place)))
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         if self._held.lock is not None:
-            self._held.lock.require_held()
+            self._held.lock.require_lock()
 
-    def taken_up(self) -> list[str]:
-        found, self._held.taken_up = self._held.taken_up, []
+    def resumed_restores(self) -> list[str]:
+        found, self._held.resumed_restores = self._held.resumed_restores, []
         return found
 
     @contextmanager
@@ -103,7 +103,7 @@ class ServerDatabase:
     def tidy(self) -> None:
         """Copies are swept whenever the lock is taken."""
 
-    def attended(self) -> AbstractContextManager[None]:
+    def kept_open(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     # -- the child ----------------------------------------------------------------------------

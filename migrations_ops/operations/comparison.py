@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses, without_allowed
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.results import Backup, Finding, Fingerprint
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.source import Sayings
 from migrations_ops.steps.step import CommandRun
 
@@ -23,8 +23,8 @@ from migrations_ops.steps.step import CommandRun
 class Comparing:
     """What an upgrade did to a database, or to a copy of it, beside what its revisions said."""
 
-    work: Work
-    standing: Standing
+    session: Session
+    state: DatabaseState
     backup: Backup
 
     def find(
@@ -44,25 +44,25 @@ class Comparing:
         :param rows: whether to compare the rows.
         :param orphans: whether to count the rows without their parents.
         """
-        name = self.standing.environment.name
-        syntax = self.standing.database.syntax
-        said = Said.by(self._told(run), before.schema, after.schema, syntax)
-        report = self.work.record.report
+        name = self.state.environment.name
+        syntax = self.state.database.syntax
+        declared = Declared.by(self._told(run), before.schema, after.schema, syntax)
+        report = self.session.record.report
 
         def progress(done: int, total: int) -> None:
             report.progress("comparing rows", done, total)
 
-        pairs = surviving(before, after, said) if rows else []
+        pairs = surviving(before, after, declared) if rows else []
         change = database.compare_content(Path(self.backup.file), pairs, progress, orphans=orphans)
-        changes = find_changes(change, said, name)
+        changes = find_changes(change, declared, name)
         if not rows:
             return changes
-        return find_losses(before, after, said, name, rows_gone(change, said)) + changes
+        return find_losses(before, after, declared, name, rows_gone(change, declared)) + changes
 
     def _told(self, run: CommandRun) -> list[dict[str, Any]]:
         if run.commands:
             # Nobody listened inside of the project's own commands.
-            return Sayings.of(self.standing.pending).told
+            return Sayings.of(self.state.pending).told
         return run.told
 
 
@@ -83,14 +83,14 @@ class Witness:
         The child tells between which stamps of the content it held the database for itself. The
         first must be that of the backup, and the last hold until all is compared.
         """
-        comparing, standing = self.comparing, self.comparing.standing
-        environment, database = standing.environment, standing.database
-        shelf = Shelf.of(comparing.work.project.settings, environment)
+        comparing, state = self.comparing, self.comparing.state
+        environment, database = state.environment, state.database
+        store = BackupStore.of(comparing.session.project.settings, environment)
         since, until = run.alone[0] if len(run.alone) == 1 else (None, None)
-        self.unsure = since is None or since != shelf.source(comparing.backup)
+        self.unsure = since is None or since != store.source(comparing.backup)
         if self.unsure and not orphans:
             return []
-        before = shelf.fingerprint(comparing.backup)
+        before = store.fingerprint(comparing.backup)
         try:
             after = database.fingerprint(environment.version_table)
             rows = not self.unsure
@@ -100,5 +100,5 @@ class Witness:
             return []
         if not self.unsure and until != database.stamp_of_content():
             self.unsure, found = True, []
-        found = without_allowed(found, comparing.work.allowed(environment))
+        found = without_allowed(found, comparing.session.allowed(environment))
         return [finding for finding in found if finding.severity == "error"]

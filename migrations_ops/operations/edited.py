@@ -6,24 +6,24 @@ from collections.abc import Iterable
 
 from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.results import Finding
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
 
 
-def find_edited(standing: Standing) -> list[Finding]:
+def find_edited(state: DatabaseState) -> list[Finding]:
     """Revisions of a database whose sources are not those that it ran, or are gone."""
-    history, look = standing.history, standing.look
+    history, look = state.history, state.look
     if not look.environment or history.unknown(look.revisions) or not history.complete:
         return []
     reached = history.ancestors(look.revisions)
     findings = []
-    for name, source in standing.database.ledger().ran.items():
+    for name, source in state.database.ledger().ran.items():
         revision = history.revisions.get(name)
         if revision is None:
-            findings.append(_missing(name, standing.environment.name))
+            findings.append(_missing(name, state.environment.name))
         elif name in reached and source not in (None, digest(revision)):
-            findings.append(_edited(revision, standing.environment.name))
+            findings.append(_edited(revision, state.environment.name))
     return findings
 
 
@@ -37,14 +37,14 @@ def _edited(revision: Revision, name: str) -> Finding:
     return Finding("edited-revision", "error", message, revision.revision)
 
 
-def mend_edited(standing: Standing, findings: Iterable[Finding]) -> str:
+def mend_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
     """What to do about revisions that were edited or are gone; what destroys data comes last."""
     found = [each for each in findings if each.code in ("edited-revision", "missing-revision")]
     allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
     edited = [each.where for each in found if each.code == "edited-revision"]
     if not edited:
         return f"Fetch the script again; {allowing}"
-    name, history = standing.environment.name, standing.history
+    name, history = state.environment.name, state.history
     files = ", ".join(history.revisions[each].file for each in edited)
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     to = (*history.revisions[lowest].down, "base")[0]

@@ -9,7 +9,7 @@ from migrations_ops.databases import Database
 
 
 @contextmanager
-def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iterator[None]:
+def lock_databases(databases: Sequence[Database], purpose: str, wait: float) -> Iterator[None]:
     """Hold the locks of several databases, taken in the same order by everybody.
 
     :param purpose: the task, for those who wait.
@@ -19,5 +19,5 @@ def hold_locks(databases: Sequence[Database], purpose: str, wait: float) -> Iter
     """
     with ExitStack() as stack:
         for _, database in sorted({each.lock_order: each for each in databases}.items()):
-            stack.enter_context(database.hold(purpose, wait))
+            stack.enter_context(database.locked(purpose, wait))
         yield

@@ -8,8 +8,8 @@ from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Finding
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState
 
 UNTESTED = "engine-untested"
 INVALID = "invalid-index"
@@ -17,26 +17,26 @@ INVALID = "invalid-index"
 ENVIRONMENT, ANOTHER = "names-environment", "names-another"
 
 
-def require_no_obstacles(work: Work, standing: Standing) -> None:
+def require_no_obstacles(session: Session, state: DatabaseState) -> None:
     """:raises Refused: no backup could be taken, be verified, or be put back."""
-    environment = standing.environment
-    allowed = work.allowed(environment)
+    environment = state.environment
+    allowed = session.allowed(environment)
     if environment.engine_untested or not environment.protected:
         # What is only tried out there is found out by trying.
         allowed = (*allowed, UNTESTED)
-    found = standing.database.find_obstacles(work.project.others(environment))
-    if environment is work.project.settings.path[0]:
+    found = state.database.find_obstacles(session.project.others(environment))
+    if environment is session.project.settings.path[0]:
         allowed = (*allowed, ANOTHER)  # which is not rehearsed
     if environment.protected:
         found = [_strictly(each) for each in found]
     found = without_allowed(found, allowed)
-    work.record.add_findings([each for each in found if each.severity == "warning"])
+    session.record.add_findings([each for each in found if each.severity == "warning"])
     errors = [each for each in found if each.severity == "error"]
     if errors:
         raise Refused(
             f"{environment.name} cannot be released: {errors[0].message}.",
             untouched="No database was touched.",
-            next=_next(errors[0], standing),
+            next=_next(errors[0], state),
         )
 
 
@@ -45,8 +45,8 @@ def _strictly(found: Finding) -> Finding:
     return replace(found, severity="error") if found.code == INVALID else found
 
 
-def _next(error: Finding, standing: Standing) -> str:
-    name = standing.environment.name
+def _next(error: Finding, state: DatabaseState) -> str:
+    name = state.environment.name
     if error.code == UNTESTED:
         return f"If you have tried it yourself: engine_untested = true in environments.{name}"
     if error.code == "no-restore":

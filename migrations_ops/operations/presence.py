@@ -5,57 +5,62 @@ from __future__ import annotations
 from pathlib import Path
 
 from migrations_ops.backups.quality import is_empty
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.marks import find_unfinished, is_half_run
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.codes import MISSING
 from migrations_ops.model.errors import Refused
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Place, Standing, require_own, require_readable
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import (
+    DatabaseState,
+    LocatedDatabase,
+    require_own,
+    require_readable,
+)
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.project.settings import Settings
 
 
-def require_present(work: Work, standing: Standing) -> None:
+def require_present(session: Session, state: DatabaseState) -> None:
     """A protected database that was there and is gone is not made anew in silence.
 
     :raises Refused: it is missing or empty, and has backups, or something else tells that it was
         there once; ``missing-database`` allows it.
     """
-    environment = standing.environment
-    if not environment.protected or standing.state not in ("missing", "empty"):
+    environment = state.environment
+    if not environment.protected or state.kind not in ("missing", "empty"):
         return
-    if MISSING in work.allowed(environment):
+    if MISSING in session.allowed(environment):
         return
-    told, way = _sign_of_life(work.project.settings, standing)
+    told, way = _sign_of_life(session.project.settings, state)
     if told:
         name = environment.name
         raise Refused(
-            f"{name} ({standing.database.label}) is {standing.state}, and {told}.",
+            f"{name} ({state.database.label}) is {state.kind}, and {told}.",
             untouched="No database was touched.",
             next=f"{way}; or, if it is meant to be made anew: --allow {MISSING}",
         )
 
 
-def _sign_of_life(settings: Settings, standing: Standing) -> tuple[str, str]:
+def _sign_of_life(settings: Settings, state: DatabaseState) -> tuple[str, str]:
     """What tells that a database was there once, and the way to bring it back; else empty."""
-    environment, label = standing.environment, standing.database.label
-    shelf = Shelf.of(settings, environment)
-    sidecars = shelf.sidecars()
+    environment, label = state.environment, state.database.label
+    store = BackupStore.of(settings, environment)
+    sidecars = store.sidecars()
     # On a server it may have been made empty: a release that failed then left a copy of nothing.
-    never_held = standing.state == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
-    way = "" if never_held else shelf.way_back()
+    never_held = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
+    way = "" if never_held else store.way_back()
     if way:
-        newest = (shelf.latest_sidecar() or sidecars[-1])["name"]
+        newest = (store.latest_sidecar() or sidecars[-1])["name"]
         return f"there are backups of it: the newest is {newest}", f"Bring it back: {way}"
-    strays = shelf.strays()
+    strays = store.strays()
     if strays:
         file, why = strays[-1]
         return (
             f"{file} looks like a backup of it, but {why}",
-            f"If it is the right one, copy {shelf.folder / file} to {label} and type:"
+            f"If it is the right one, copy {store.folder / file} to {label} and type:"
             f" invoke verify --env {environment.name}",
         )
     told = _told_of(settings.releases, environment, by_backups=not never_held)
@@ -81,7 +86,7 @@ def _told_of(releases: Path, environment: Environment, *, by_backups: bool) -> s
     return ""
 
 
-def require_worth_keeping(project: Project, place: Place) -> None:
+def require_worth_keeping(project: Project, place: LocatedDatabase) -> None:
     """A backup of the wrong database must not take the place of one of the right one.
 
     :raises Refused: there is none; it says that it is another environment; or it is empty, and
@@ -91,14 +96,14 @@ def require_worth_keeping(project: Project, place: Place) -> None:
     require_own(place)
     if place.look.revisions or place.look.tables:
         return
-    shelf = Shelf.of(project.settings, place.environment)
-    newest = shelf.latest_sidecar()
+    store = BackupStore.of(project.settings, place.environment)
+    newest = store.latest_sidecar()
     if newest is not None and not is_empty(newest):
         raise Refused(
             f"{place.environment.name} ({place.database.label}) is empty, and there are backups of"
             f" it that are not: the newest is {newest['name']}.",
             untouched="No backup was taken.",
-            next=f"Bring it back: {shelf.way_back()}",
+            next=f"Bring it back: {store.way_back()}",
         )
 
 

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 from migrations_ops.analysis.losses import without_allowed
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
@@ -28,12 +28,12 @@ from migrations_ops.operations.failure.messages import (
     what_next,
 )
 from migrations_ops.operations.schema_check import statements_of
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.upgrade import listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
-from migrations_ops.steps.step import CommandRun, Step, orders_for
+from migrations_ops.steps.step import CommandRun, Step, instructions_for
 
 EMPTY = Fingerprint((), {}, {})
 
@@ -42,25 +42,25 @@ class _Strayed(StepFailed):
     """Commands that had been given the URL of a copy changed the real database."""
 
 
-def rehearsal_commands(standing: Standing, target: str) -> list[list[str]]:
+def rehearsal_commands(state: DatabaseState, target: str) -> list[list[str]]:
     """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
     commands = [["upgrade", target]]
-    at_head = set(standing.target) == set(standing.history.effective_heads)
+    at_head = set(state.target) == set(state.history.effective_heads)
     # Before head, Alembic does not compare.
-    if standing.environment.compares_models and at_head:
+    if state.environment.compares_models and at_head:
         commands.append(["check"])
-    if can_go_down(standing):
-        commands += [["downgrade", standing.look.revisions[0]], ["upgrade", target]]
+    if can_go_down(state):
+        commands += [["downgrade", state.look.revisions[0]], ["upgrade", target]]
     return commands
 
 
-def can_go_down(standing: Standing) -> bool:
+def can_go_down(state: DatabaseState) -> bool:
     """Whether there is a single revision to go back to, and each pending one says how."""
     return (
-        not standing.environment.commands
-        and len(standing.look.revisions) == 1
-        and len(standing.target) == 1
-        and all(has_downgrade(revision) for revision in standing.pending)
+        not state.environment.commands
+        and len(state.look.revisions) == 1
+        and len(state.target) == 1
+        and all(has_downgrade(revision) for revision in state.pending)
     )
 
 
@@ -79,32 +79,34 @@ def has_downgrade(revision: Revision) -> bool:
     return False
 
 
-def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None) -> Rehearsed:
+def rehearse(
+    session: Session, state: DatabaseState, target: str, backup: Backup | None
+) -> Rehearsed:
     """Run the pending upgrade on a scratch copy, and compare what it leaves with what was there.
 
     :raises Refused: it fails there, or something vanishes unsaid; nothing real was touched.
     :raises StepFailed: commands of the project's own went to the real database, which was restored.
     """
-    environment = standing.environment
-    commands = rehearsal_commands(standing, target)
-    child = work.take_step(f"{environment.name}.rehearse", environment, commands)
+    environment = state.environment
+    commands = rehearsal_commands(state, target)
+    child = session.take_step(f"{environment.name}.rehearse", environment, commands)
     scratch: Database | None = None
     try:
-        with work.record.step("rehearse", environment.name) as step:
+        with session.record.step("rehearse", environment.name) as step:
             step.argv = child.argv
-            place = work.scratch(f"rehearsal{standing.database.suffix}")
-            if not standing.exists and standing.database.folder is None:
+            place = session.scratch(f"rehearsal{state.database.suffix}")
+            if not state.exists and state.database.folder is None:
                 # env.py goes to the real one first: the child leads it from there to the copy.
-                standing.database.prepare_place()
-            scratch = standing.database.make_scratch(
+                state.database.prepare_place()
+            scratch = state.database.make_scratch(
                 place, None if backup is None else Path(backup.file)
             )
-            play = _Play(work, standing, child, scratch, commands, backup)
-            rehearsed = play.whole(_before(work, environment, backup, scratch))
+            play = _Play(session, state, child, scratch, commands, backup)
+            rehearsed = play.whole(_before(session, environment, backup, scratch))
             step.revisions = play.revisions
             step.note = play.note
             step.outcome = "passed"
-            work.record.add_findings(list(rehearsed.findings))
+            session.record.add_findings(list(rehearsed.findings))
             _require_no_errors(rehearsed, environment)
             return rehearsed
     except _Strayed:
@@ -112,7 +114,7 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         raise StepFailed(
             f"The rehearsal of {environment.name} reached the real database: its commands do not"
             " go where their variables say.",
-            untouched=settle(work, standing, backup, reason, force=True),
+            untouched=settle(session, state, backup, reason, force=True),
             next=f"Check commands and variables of environments.{environment.name}.",
         ) from None
     except KeyboardInterrupt:
@@ -124,19 +126,19 @@ def rehearse(work: Work, standing: Standing, target: str, backup: Backup | None)
         child.close()
         if scratch is not None:
             scratch.remove()
-        if not standing.exists and standing.database.folder is None:
-            standing.database.remove()
+        if not state.exists and state.database.folder is None:
+            state.database.remove()
 
 
 def _before(
-    work: Work, environment: Environment, backup: Backup | None, scratch: Database
+    session: Session, environment: Environment, backup: Backup | None, scratch: Database
 ) -> Fingerprint:
     if backup is None and scratch.folder is not None:
         return EMPTY
     if backup is None:
         # Even an empty database of a server may have something of its own: a character set.
         return scratch.fingerprint(environment.version_table)
-    return Shelf.of(work.project.settings, environment).fingerprint(backup)
+    return BackupStore.of(session.project.settings, environment).fingerprint(backup)
 
 
 class _Play:
@@ -148,20 +150,22 @@ class _Play:
 
     def __init__(
         self,
-        work: Work,
-        standing: Standing,
+        session: Session,
+        state: DatabaseState,
         child: Step,
         scratch: Database,
         commands: list[list[str]],
         backup: Backup | None,
     ) -> None:
-        self._work, self._standing, self._child = work, standing, child
+        self._session, self._state, self._child = session, state, child
         self._left = list(commands)
         self._ended = False
         self._backup = backup
         self._scratch = scratch
-        environment = standing.environment
-        self._orders = orders_for(work.project, environment, instead=scratch, facts=work.facts)
+        environment = state.environment
+        self._instructions = instructions_for(
+            session.project, environment, instead=scratch, facts=session.facts
+        )
         self._was = EMPTY
         self.revisions: tuple[RevisionRun, ...] = ()
         self.note = ""
@@ -179,7 +183,7 @@ class _Play:
         self.note = revisions_in_words(up)
         self._require(up)
         after = self._fingerprint()
-        if set(after.revisions) != set(self._standing.target):
+        if set(after.revisions) != set(self._state.target):
             raise self._refusal(
                 f"{ran_to_its_end(up)}, but the copy stands at"
                 f" {', '.join(after.revisions) or 'no revision'}"
@@ -189,40 +193,40 @@ class _Play:
             findings += self._drift(self._act())
         if self._left:
             findings += self._down_and_up(before, after)
-        allowed = self._work.allowed(self._standing.environment)
+        allowed = self._session.allowed(self._state.environment)
         return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
 
     def _act(self) -> CommandRun:
         """Let the child run its next command on the copy."""
         if self._ended:
             self._child.close()
-            environment = self._standing.environment
+            environment = self._state.environment
             name = f"{environment.name}.rehearse"
-            self._child = self._work.take_step(name, environment, self._left)
+            self._child = self._session.take_step(name, environment, self._left)
         self._left.pop(0)
         # Nobody waits here for its end: the copy is looked at while the child leaves.
-        run = self._child.run(self._orders, listener(self._work), last=False)
+        run = self._child.run(self._instructions, listener(self._session), last=False)
         self._ended = not run.finished
-        if run.commands and self._child.committed and not structure_is(self._standing, self._was):
-            raise _Strayed(f"{self._standing.environment.name} itself was changed")
+        if run.commands and self._child.committed and not structure_is(self._state, self._was):
+            raise _Strayed(f"{self._state.environment.name} itself was changed")
         return run
 
     def _lost(self, up: CommandRun, before: Fingerprint, after: Fingerprint) -> list[Finding]:
         """What is not there any more, or is not as it was, and no revision says so."""
         if self._backup is None:
             return []
-        comparing = Comparing(self._work, self._standing, self._backup)
+        comparing = Comparing(self._session, self._state, self._backup)
         return comparing.find(self._scratch, up, before, after, orphans=True)
 
     def _fingerprint(self) -> Fingerprint:
-        return self._scratch.fingerprint(self._standing.environment.version_table)
+        return self._scratch.fingerprint(self._state.environment.version_table)
 
     def _require(self, run: CommandRun) -> None:
         if run.refused or run.failure:
             raise self._refusal(run.refused or run.failure, run)
 
     def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
-        name = self._standing.environment.name
+        name = self._state.environment.name
         where = in_revision(run) if run else ""
         todo = what_next(run) if run else "Mend it and try again."
         if run and run.refused:
@@ -235,13 +239,13 @@ class _Play:
 
     def _untouched(self, run: CommandRun | None) -> str:
         """On MariaDB a program that a revision calls can name the real database, unseen."""
-        name = self._standing.environment.name
-        if run and run.failed_revision and not self._standing.database.is_transactional:
+        name = self._state.environment.name
+        if run and run.failed_revision and not self._state.database.is_transactional:
             return f"No statement that leads to {name} itself was let through."
         return f"{name} itself was not touched."
 
     def _drift(self, run: CommandRun) -> list[Finding]:
-        environment = self._standing.environment
+        environment = self._state.environment
         severity: Severity = "error" if environment.drift == "strict" else "warning"
         return [
             Finding(
@@ -252,7 +256,7 @@ class _Play:
 
     def _down_and_up(self, before: Fingerprint, after: Fingerprint) -> list[Finding]:
         """Downgrades are tried, not trusted: the way back is the backup, so they only warn."""
-        name = self._standing.environment.name
+        name = self._state.environment.name
         down = self._act()
         if down.failure or down.refused:
             message = f"the downgrade fails{in_revision(down)}: {down.failure or down.refused}"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.backups.quality import BEFORE_RESTORE
-from migrations_ops.backups.store import Shelf, require_intact
+from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.databases import Database, Progress, Restored
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Backup
-from migrations_ops.operations.session import Work
+from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 
 
@@ -31,7 +31,7 @@ class Kept:
         return f"what it held until then is in {self.where}"
 
 
-def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> Kept:
+def restore_and_prove(session: Session, environment: Environment, backup: Backup) -> Kept:
     """Restore a database in place.
 
     A database that is damaged is moved aside, since no safety backup of it can be taken.
@@ -41,18 +41,18 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
         nothing was changed.
     :raises NeedsAPerson: the database is not equal to the backup afterwards.
     """
-    database = work.project.database(environment)
-    shelf = Shelf.of(work.project.settings, environment)
-    report = work.record.report
+    database = session.project.database(environment)
+    store = BackupStore.of(session.project.settings, environment)
+    report = session.record.report
 
     def progress(done: int, total: int) -> None:
         report.progress("restoring", done, total)
 
-    with work.record.step("restore", environment.name, backup=backup.name) as step:
+    with session.record.step("restore", environment.name, backup=backup.name) as step:
         require_intact(backup)
-        wanted = shelf.fingerprint(backup)
-        database.require_held()
-        kept, restored = _replace(work, shelf, database, backup, progress)
+        wanted = store.fingerprint(backup)
+        database.require_lock()
+        kept, restored = _replace(session, store, database, backup, progress)
         now = restored.now
         # Rows may differ already: an application writes on as soon as it may.
         if not now.structure_equals(wanted):
@@ -70,18 +70,18 @@ def restore_and_prove(work: Work, environment: Environment, backup: Backup) -> K
 
 
 def _replace(
-    work: Work, shelf: Shelf, database: Database, backup: Backup, progress: Progress
+    session: Session, store: BackupStore, database: Database, backup: Backup, progress: Progress
 ) -> tuple[Kept, Restored]:
     """Put the backup in the place of what the database holds, and keep that."""
-    file, version_table = shelf.file(backup.name), shelf.environment.version_table
+    file, version_table = store.file(backup.name), store.environment.version_table
     if not database.look(version_table).exists:
         return Kept(), database.restore_from(file, version_table, progress)
     safety: list[Backup] = []
 
     def keep(held: Database) -> None:
         note = f"{BEFORE_RESTORE}{backup.name}"
-        safety.append(shelf.take(held, note=note, progress=None))
-        work.record.add_backup(safety[0])
+        safety.append(store.take(held, note=note, progress=None))
+        session.record.add_backup(safety[0])
 
     try:
         restored = database.restore_from(file, version_table, progress, keep)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups.store import ELSEWHERE, Shelf
+from migrations_ops.backups.store import ELSEWHERE, BackupStore
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import human_size
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.settings import Settings
 from migrations_ops.system.files import nearest_folder
 
@@ -28,7 +28,7 @@ class Need:
     purpose: str
 
 
-def require_room(settings: Settings, survey: Sequence[Standing]) -> None:
+def require_room(settings: Settings, survey: Sequence[DatabaseState]) -> None:
     """Make sure before anything is changed that all of it will fit.
 
     :raises Refused: a file system has not the room that upgrading these environments takes.
@@ -38,20 +38,20 @@ def require_room(settings: Settings, survey: Sequence[Standing]) -> None:
         raise Refused(shortage, untouched="No database was touched.", next=ELSEWHERE)
 
 
-def needs(settings: Settings, survey: Iterable[Standing]) -> Iterator[Need]:
+def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]:
     """A backup of each database that is there, the largest copy to rehearse on, and what the
     upgrades add. Copies of a rehearsal go before the next one is made."""
-    pending = [standing for standing in survey if standing.pending and standing.exists]
+    pending = [state for state in survey if state.pending and state.exists]
     largest = Need(settings.releases, 0, "")
-    for standing in pending:
-        name, size = standing.environment.name, standing.database.size()
-        shelf = Shelf.of(settings, standing.environment)
-        yield Need(shelf.folder, shelf.room_for(standing.database), f"the backup of {name}")
-        beside = standing.database.folder
+    for state in pending:
+        name, size = state.environment.name, state.database.size()
+        store = BackupStore.of(settings, state.environment)
+        yield Need(store.folder, store.room_for(state.database), f"the backup of {name}")
+        beside = state.database.folder
         if beside is None:
             continue  # its disk is its server's
         yield Need(beside, size // GROWTH, f"the journal of {name}")
-        if standing.environment is not settings.path[0]:
+        if state.environment is not settings.path[0]:
             copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")
             largest = max(largest, copy, key=lambda need: need.size)
     yield largest

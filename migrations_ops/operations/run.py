@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from migrations_ops.backups.retention import CAME_TO_NOTHING, Past, prune, prune_records
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import Record, Report
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.results import Outcome, ReleaseResult
-from migrations_ops.operations.locks import hold_locks
-from migrations_ops.operations.session import Work, at_work
+from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
 
 
@@ -30,7 +30,7 @@ def run_recorded(
     task: str,
     environment: str,
     report: Report,
-    body: Callable[[Work], None],
+    body: Callable[[Session], None],
     *,
     allow: tuple[str, ...] = (),
 ) -> Finished:
@@ -42,8 +42,8 @@ def run_recorded(
     record = Record(project.settings.releases, task, environment, report)
     error: OpsError | None = None
     try:
-        with at_work(project, record, allow) as work:
-            error = _run(work, task, body)
+        with open_session(project, record, allow) as session:
+            error = _run(session, task, body)
     except KeyboardInterrupt:
         error = error or _interrupted_at_the_end(task)
     for database in project.databases_at_hand():
@@ -65,10 +65,10 @@ def run_recorded(
         return close()
 
 
-def _run(work: Work, task: str, body: Callable[[Work], None]) -> OpsError | None:
-    record = work.record
+def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsError | None:
+    record = session.record
     try:
-        body(work)
+        body(session)
     except OpsError as stopped:
         return stopped
     except KeyboardInterrupt:
@@ -143,9 +143,9 @@ def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
             continue
         with (
             suppress(OpsError, OSError),
-            hold_locks([project.database(environment)], "prune", 0),
+            lock_databases([project.database(environment)], "prune", 0),
         ):
             past = Past.read(settings.releases)
             taken = frozenset(result.backups)
             kept = replace(past, needed=past.needed | taken, verified=taken)
-            prune(Shelf.of(settings, environment), kept, fruitless_only=True)
+            prune(BackupStore.of(settings, environment), kept, fruitless_only=True)

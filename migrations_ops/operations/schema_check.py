@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from migrations_ops.model.results import Finding, Fingerprint, Rehearsed
-from migrations_ops.operations.state import Standing
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.step import CommandRun
 
 
 def find_unlike(
-    standing: Standing, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
+    state: DatabaseState, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
 ) -> list[Finding]:
     """What differs from the end of the rehearsal.
 
@@ -17,12 +17,12 @@ def find_unlike(
 
     :param before: what the backup holds that the rehearsal began with.
     """
-    has = standing.database.fingerprint(standing.environment.version_table).schema
+    has = state.database.fingerprint(state.environment.version_table).schema
     wanted = rehearsed.after.schema
     differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
-    may_be_theirs = standing.database.folder is None and _ran_the_same(run, rehearsed)
+    may_be_theirs = state.database.folder is None and _ran_the_same(run, rehearsed)
     return [
-        _theirs(key, standing)
+        _theirs(key, state)
         if may_be_theirs and wanted.get(key) == before.schema.get(key)
         else Finding("not-as-rehearsed", "error", f"{key} is not as it was in the rehearsal", key)
         for key in differing
@@ -39,7 +39,7 @@ def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:
     return bool(rehearsed.statements) and statements_of(run) == rehearsed.statements
 
 
-def _theirs(key: str, standing: Standing) -> Finding:
-    name = standing.environment.name
+def _theirs(key: str, state: DatabaseState) -> Finding:
+    name = state.environment.name
     message = f"{key} has changed while {name} was upgraded, and no revision did that"
     return Finding("changed-meanwhile", "warning", message, key)

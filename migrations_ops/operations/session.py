@@ -22,7 +22,7 @@ CORES = os.cpu_count() or 1
 
 
 @dataclass
-class Work:
+class Session:
     """One task at work. ``allow`` names the findings that this one run accepts."""
 
     project: Project
@@ -98,10 +98,12 @@ class Work:
 
 
 @contextmanager
-def at_work(project: Project, record: Record, allow: tuple[str, ...] = ()) -> Iterator[Work]:
+def open_session(
+    project: Project, record: Record, allow: tuple[str, ...] = ()
+) -> Iterator[Session]:
     """A task's work; whatever happens, no child stays behind."""
-    work = Work(project, record, allow)
+    session = Session(project, record, allow)
     try:
-        yield work
+        yield session
     finally:
-        work.close()
+        session.close()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.journal.marks import find_half_run
 from migrations_ops.journal.record import read_records
@@ -23,7 +23,7 @@ RECORDS_READ = 100
 
 
 @dataclass(frozen=True)
-class Place:
+class LocatedDatabase:
     """One environment's database, whatever the scripts say."""
 
     environment: Environment
@@ -39,11 +39,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Standing(Place):
+class DatabaseState(LocatedDatabase):
     """One environment's database against its scripts."""
 
     history: History
-    state: State
+    kind: State
     target: tuple[str, ...]
     pending: tuple[Revision, ...] = ()
     trouble: str = ""
@@ -51,19 +51,21 @@ class Standing(Place):
     overlap: str = ""
 
 
-def locate(project: Project, environment: Environment) -> Place:
+def locate(project: Project, environment: Environment) -> LocatedDatabase:
     """Look at the database of an environment, without its scripts.
 
     :raises OpsError: the configuration cannot be read.
     """
     database = project.database(environment)
-    place = Place(environment, database, database.look(environment.version_table), way_back="")
+    place = LocatedDatabase(
+        environment, database, database.look(environment.version_table), way_back=""
+    )
     if place.look.revisions and not place.look.begun and not told_otherwise(place):
         return place
-    return replace(place, way_back=Shelf.of(project.settings, environment).way_back())
+    return replace(place, way_back=BackupStore.of(project.settings, environment).way_back())
 
 
-def stand(project: Project, environment: Environment, to: str | None = None) -> Standing:
+def read_state(project: Project, environment: Environment, to: str | None = None) -> DatabaseState:
     """Read where an environment stands and what an upgrade would run.
 
     :param to: the target instead of the configured one.
@@ -78,7 +80,7 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
         if len(known) > 1:
             history.pending(known, "heads")
     except OverlappingRevisions as error:
-        return Standing(
+        return DatabaseState(
             environment,
             place.database,
             look,
@@ -90,17 +92,17 @@ def stand(project: Project, environment: Environment, to: str | None = None) -> 
             overlap=error.outer,
         )
     wanted = history.resolve(target, known)
-    state, trouble = _state(history, look, wanted)
+    kind, trouble = _kind(history, look, wanted)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
-    if state in ("behind", "empty", "missing", "at head") and not arrived:
+    if kind in ("behind", "empty", "missing", "at head") and not arrived:
         pending = history.pending(look.revisions, target)
-    if state == "at head" and pending:
-        state = "behind"
-    if state == "at head":
-        state, trouble = _half_run(project, environment)
-    return Standing(
-        environment, place.database, look, place.way_back, history, state, wanted, pending, trouble
+    if kind == "at head" and pending:
+        kind = "behind"
+    if kind == "at head":
+        kind, trouble = _half_run(project, environment)
+    return DatabaseState(
+        environment, place.database, look, place.way_back, history, kind, wanted, pending, trouble
     )
 
 
@@ -108,7 +110,7 @@ def _known(history: History, look: Look) -> bool:
     return not history.unknown(look.revisions)
 
 
-def _state(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State, str]:
+def _kind(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State, str]:
     if look.trouble:
         return "unreachable", look.trouble
     if not look.exists:
@@ -155,7 +157,7 @@ def half_applied(history: History, look: Look) -> list[str]:
     ]
 
 
-def require_own(place: Place) -> None:
+def require_own(place: LocatedDatabase) -> None:
     """:raises Refused: the ledger says that this is another environment: a copy took its place."""
     doubt = told_otherwise(place)
     if doubt:
@@ -167,7 +169,7 @@ def require_own(place: Place) -> None:
         )
 
 
-def cure_of_copy(place: Place) -> str:
+def cure_of_copy(place: LocatedDatabase) -> str:
     """What to type where a copy of another environment took the place of this one."""
     name, back = place.environment.name, place.way_back
     adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
@@ -178,59 +180,59 @@ def cure_of_copy(place: Place) -> str:
     return f"{adopt[0].upper()}{adopt[1:]}{rest}"
 
 
-def advice(standing: Standing) -> str:
+def advice(state: DatabaseState) -> str:
     """What to type where a database is not at head; empty where it is."""
-    name = standing.environment.name
-    if told_otherwise(standing):
-        return cure_of_copy(standing)
-    if standing.look.trouble:
-        return standing.look.remedy
-    if standing.overlap:
+    name = state.environment.name
+    if told_otherwise(state):
+        return cure_of_copy(state)
+    if state.look.trouble:
+        return state.look.remedy
+    if state.overlap:
         return (
-            f"If the database is what {standing.overlap} builds:"
-            f" invoke stamp --env {name} --to {standing.overlap}"
+            f"If the database is what {state.overlap} builds:"
+            f" invoke stamp --env {name} --to {state.overlap}"
         )
-    match standing.state:
+    match state.kind:
         case "ahead" | "diverged":
             return (
                 "Fetch the scripts that belong to this database, or restore a backup:"
                 f" invoke backups --env {name}"
             )
         case "unversioned":
-            return _advice_without_version(standing)
+            return _advice_without_version(state)
         case "dirty":
-            return _advice_when_dirty(standing)
+            return _advice_when_dirty(state)
         case "missing" | "empty":
-            return _advice_without_database(standing)
+            return _advice_without_database(state)
         case "behind":
             return f"Type: invoke upgrade-{name}"
     return ""
 
 
-def _advice_without_database(place: Place) -> str:
+def _advice_without_database(place: LocatedDatabase) -> str:
     if place.way_back:
         return f"Bring it back: {place.way_back}"
     return f"Type: invoke upgrade-{place.environment.name}"
 
 
-def _advice_without_version(standing: Standing) -> str:
-    name, ran = standing.environment.name, _last_ran(standing)
-    revision = ran if ran in standing.history.revisions else "REVISION"
+def _advice_without_version(state: DatabaseState) -> str:
+    name, ran = state.environment.name, _last_ran(state)
+    revision = ran if ran in state.history.revisions else "REVISION"
     stamp = f"If a revision describes it: invoke stamp --env {name} --to {revision}"
-    return f"{stamp}; or put a backup back: {standing.way_back}" if standing.way_back else stamp
+    return f"{stamp}; or put a backup back: {state.way_back}" if state.way_back else stamp
 
 
-def _advice_when_dirty(standing: Standing) -> str:
-    name = standing.environment.name
-    if not standing.look.begun:
+def _advice_when_dirty(state: DatabaseState) -> str:
+    name = state.environment.name
+    if not state.look.begun:
         return (
             f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
             f" bring them to their end by hand, and then: invoke resolve --env {name} --applied"
         )
-    back = standing.way_back or Shelf.restore_command(name)
+    back = state.way_back or BackupStore.restore_command(name)
     resolve = f"invoke resolve --env {name}"
     gone, whole = "if nothing of the revision is left", "if it is whole"
-    if "downgrade" in standing.look.begun.values():
+    if "downgrade" in state.look.begun.values():
         gone, whole = "if the revision is whole", "if nothing of it is left"
     return (
         f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --rolled-back"
@@ -238,72 +240,72 @@ def _advice_when_dirty(standing: Standing) -> str:
     )
 
 
-def _last_ran(standing: Standing) -> str:
+def _last_ran(state: DatabaseState) -> str:
     """The revision that ran there last, as the ledger knows; empty without one."""
-    ran = list(standing.database.ledger().ran) if standing.look.environment else []
+    ran = list(state.database.ledger().ran) if state.look.environment else []
     return ran[-1] if ran else ""
 
 
-def told_otherwise(place: Place) -> str:
+def told_otherwise(place: LocatedDatabase) -> str:
     """What the ledger says, where that is another environment; else empty."""
     told = place.look.environment
     return f"its ledger says that it is {told}" if told not in ("", place.environment.name) else ""
 
 
-def require_upgradable(standing: Standing, done: str = "upgraded") -> None:
+def require_upgradable(state: DatabaseState, done: str = "upgraded") -> None:
     """:raises Refused: an upgrade, or a downgrade, cannot start from where the database stands."""
-    name, label = standing.environment.name, standing.database.label
+    name, label = state.environment.name, state.database.label
     untouched = f"{name} was not touched."
-    if standing.look.trouble:
+    if state.look.trouble:
         raise Refused(
-            f"{name} cannot be {done}: {standing.look.trouble}.",
+            f"{name} cannot be {done}: {state.look.trouble}.",
             untouched=untouched,
-            next=standing.look.remedy,
+            next=state.look.remedy,
         )
-    require_own(standing)
-    standing.database.require_usable()
-    if standing.state == "unversioned":
+    require_own(state)
+    state.database.require_usable()
+    if state.kind == "unversioned":
         raise Refused(
-            f"{name} ({label}) has tables but no version: {_why_no_version(standing)}.",
+            f"{name} ({label}) has tables but no version: {_why_no_version(state)}.",
             untouched=untouched,
-            next=advice(standing),
+            next=advice(state),
         )
-    if standing.state in ("ahead", "diverged"):
+    if state.kind in ("ahead", "diverged"):
         raise Refused(
-            f"{name} ({label}) cannot be {done}: {standing.trouble}.",
+            f"{name} ({label}) cannot be {done}: {state.trouble}.",
             untouched=untouched,
-            next=advice(standing),
+            next=advice(state),
         )
-    require_whole(standing, done)
-    if standing.look.leftovers:
+    require_whole(state, done)
+    if state.look.leftovers:
         raise Refused(
-            f"{name} ({label}) holds {', '.join(standing.look.leftovers)}, left over from an"
+            f"{name} ({label}) holds {', '.join(state.look.leftovers)}, left over from an"
             " upgrade that broke off without protection.",
             untouched=untouched,
             next="Look whether its rows are needed, drop it, and type: invoke doctor",
         )
 
 
-def require_whole(standing: Standing, done: str = "changed") -> None:
+def require_whole(state: DatabaseState, done: str = "changed") -> None:
     """:raises Refused: half of a revision stands there: another run would make it worse."""
-    if standing.state == "dirty":
-        name, label = standing.environment.name, standing.database.label
+    if state.kind == "dirty":
+        name, label = state.environment.name, state.database.label
         raise Refused(
-            f"{name} ({label}) cannot be {done}: {standing.trouble}.",
+            f"{name} ({label}) cannot be {done}: {state.trouble}.",
             untouched=f"{name} was not touched.",
-            next=advice(standing),
+            next=advice(state),
         )
 
 
-def _why_no_version(standing: Standing) -> str:
+def _why_no_version(state: DatabaseState) -> str:
     # The ledger knows better than the version table, which somebody has emptied or dropped.
-    ran = _last_ran(standing)
+    ran = _last_ran(state)
     if ran:
         return f"its version table is empty or gone, though its ledger knows that {ran} ran there"
     return "no revision ever ran there"
 
 
-def require_readable(place: Place) -> None:
+def require_readable(place: LocatedDatabase) -> None:
     """:raises Refused: there is no database, or it cannot be read."""
     name = place.environment.name
     if not place.exists:
@@ -365,7 +367,7 @@ def _unread_row(
 
 
 def _last_backup(project: Project, environment: Environment) -> str | None:
-    latest = Shelf.of(project.settings, environment).latest_sidecar()
+    latest = BackupStore.of(project.settings, environment).latest_sidecar()
     return str(latest["name"]) if latest else None
 
 
@@ -385,20 +387,20 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
     heads = environment.heads or project.history(environment).effective_heads
     trouble = ""
     try:
-        standing = stand(project, environment)
+        state = read_state(project, environment)
     except SeveralHeads as several:
-        standing, trouble = stand(project, environment, "heads"), several.what
+        state, trouble = read_state(project, environment, "heads"), several.what
     return EnvironmentStatus(
         name=environment.name,
-        database=standing.database.label,
-        state=standing.state,
-        current=standing.look.revisions,
+        database=state.database.label,
+        state=state.kind,
+        current=state.look.revisions,
         heads=heads,
-        pending=tuple(revision.revision for revision in standing.pending),
+        pending=tuple(revision.revision for revision in state.pending),
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=standing.state == "dirty" or bool(standing.look.leftovers or standing.look.begun),
-        trouble=told_otherwise(standing) or standing.trouble or trouble,
+        dirty=state.kind == "dirty" or bool(state.look.leftovers or state.look.begun),
+        trouble=told_otherwise(state) or state.trouble or trouble,
     )
 
 

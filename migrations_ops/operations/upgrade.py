@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.results import (
     Backup,
@@ -23,7 +23,7 @@ from migrations_ops.model.results import (
 from migrations_ops.model.text import human_size, see_env_py
 from migrations_ops.operations.comparison import Comparing, Witness
 from migrations_ops.operations.failure.decision import settle, structure_is
-from migrations_ops.operations.failure.half_applied import is_served
+from migrations_ops.operations.failure.half_applied import is_live
 from migrations_ops.operations.failure.messages import (
     how_it_failed,
     in_revision,
@@ -32,8 +32,8 @@ from migrations_ops.operations.failure.messages import (
     what_next,
 )
 from migrations_ops.operations.schema_check import find_unlike
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Place, Standing, stand
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, read_state
 from migrations_ops.operations.verification import (
     first_error,
     judge,
@@ -43,7 +43,7 @@ from migrations_ops.operations.verification import (
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.retry import LOCKED, delays
-from migrations_ops.steps.step import CommandRun, Listener, Step, orders_for
+from migrations_ops.steps.step import CommandRun, Listener, Step, instructions_for
 
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
@@ -52,23 +52,25 @@ def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     return [*commands, ["check"]] if environment.compares_models else commands
 
 
-def back_up(work: Work, place: Place, note: str = "", doubt: str = "") -> Backup | None:
+def back_up(
+    session: Session, place: LocatedDatabase, note: str = "", doubt: str = ""
+) -> Backup | None:
     """Take a verified backup of a database; None where there is none yet."""
     environment, database = place.environment, place.database
     if not place.exists:
         return None
-    with work.record.step("back up", environment.name) as step:
-        shelf = Shelf.of(work.project.settings, environment)
+    with session.record.step("back up", environment.name) as step:
+        store = BackupStore.of(session.project.settings, environment)
 
-        show = work.record.report.progress
-        backup = shelf.take(
+        show = session.record.report.progress
+        backup = store.take(
             database,
             note=note,
             doubt=doubt,
             progress=partial(show, "copying"),
             verifying=partial(show, "verifying"),
         )
-        work.record.add_backup(backup)
+        session.record.add_backup(backup)
         step.outcome = "reused" if backup.reused else "verified"
         step.note = f"{backup.name}, {human_size(backup.size)}"
         if backup.reused:
@@ -83,15 +85,15 @@ class Attempt:
     ``rehearsed`` is what the rehearsal ended with: the database has to end with the same.
     """
 
-    work: Work
-    standing: Standing
+    session: Session
+    state: DatabaseState
     target: str
     backup: Backup | None
     rehearsed: Rehearsed | None = None
 
     @property
     def environment(self) -> Environment:
-        return self.standing.environment
+        return self.state.environment
 
     @property
     def name(self) -> str:
@@ -105,7 +107,7 @@ class Attempt:
     @property
     def end(self) -> str:
         """Where it ends: +1 would mean another revision after the upgrade than before it."""
-        wanted = self.standing.target
+        wanted = self.state.target
         return wanted[0] if len(wanted) == 1 else self.target
 
 
@@ -136,11 +138,11 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     :raises NeedsAPerson: it failed and the database could not be put back.
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
-    work = attempt.work
-    child = work.take_step(attempt.name, attempt.environment, attempt.commands)
+    session = attempt.session
+    child = session.take_step(attempt.name, attempt.environment, attempt.commands)
     try:
         witness = _witness(attempt)
-        with attempt.standing.database.attended() if witness else nullcontext():
+        with attempt.state.database.kept_open() if witness else nullcontext():
             course = _Course(child)
             run = _upgrade(attempt, course, watched=witness is not None)
             child = course.child
@@ -159,42 +161,42 @@ def _witness(attempt: Attempt) -> Witness | None:
     """Compares the rows; None where no rehearsal has shown what is to come."""
     if attempt.backup is None or attempt.rehearsed is None:
         return None
-    if attempt.standing.database.folder is None:
+    if attempt.state.database.folder is None:
         return None  # on a server nobody can tell whose rows they are
-    return Witness(Comparing(attempt.work, attempt.standing, attempt.backup))
+    return Witness(Comparing(attempt.session, attempt.state, attempt.backup))
 
 
 def _note_commands(attempt: Attempt, run: CommandRun) -> None:
     """Where our child is not inside, the ledger is written afterwards."""
     revisions = [
         {"revision": each.revision, "source_hash": digest(each) or None, "started": run.started}
-        for each in attempt.standing.pending
+        for each in attempt.state.pending
     ]
     name = attempt.environment.name
     try:
-        attempt.standing.database.note(
-            name, {"event": "upgrade", **attempt.work.facts, "revisions": revisions}
+        attempt.state.database.note(
+            name, {"event": "upgrade", **attempt.session.facts, "revisions": revisions}
         )
     except StepFailed as error:
         # The upgrade is done: that it was not noted must not undo it.
         found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
-        attempt.work.record.add_findings([found])
+        attempt.session.record.add_findings([found])
 
 
 def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
-    work, standing, environment = attempt.work, attempt.standing, attempt.environment
+    session, state, environment = attempt.session, attempt.state, attempt.environment
     run: CommandRun | None
     try:
-        with work.record.step("upgrade", environment.name) as step:
+        with session.record.step("upgrade", environment.name) as step:
             step.argv = course.child.argv
-            if not standing.exists:
-                standing.database.prepare_place()
+            if not state.exists:
+                state.database.prepare_place()
             if environment.commands:
-                work.record.note_commands(environment.name)
+                session.record.note_commands(environment.name)
             run = _run(attempt, course, watched=watched)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
-            failure = failure_of(run, standing, standing.database.look(environment.version_table))
+            failure = failure_of(run, state, state.database.look(environment.version_table))
             if failure:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
@@ -212,8 +214,8 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         ended.failed_revision = ended.at_work
     with _ending_commands(attempt):
         settled = settle(
-            work,
-            standing,
+            session,
+            state,
             attempt.backup,
             reason,
             force=course.committed,
@@ -239,13 +241,13 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
 def _ending_commands(attempt: Attempt) -> Iterator[None]:
     """Commands that failed are over when the database is as it was. Where they are left to a
     person they are not, unless the version tells that the next upgrade runs them again."""
-    environment, database = attempt.environment, attempt.standing.database
+    environment, database = attempt.environment, attempt.state.database
     try:
         yield
     except NeedsAPerson:
         look = database.look(environment.version_table)
-        behind = not look.trouble and set(look.revisions) != set(attempt.standing.target)
-        if not (is_served(environment, database) and behind):
+        behind = not look.trouble and set(look.revisions) != set(attempt.state.target)
+        if not (is_live(environment, database) and behind):
             raise
         _end_commands(attempt)
         raise
@@ -254,19 +256,21 @@ def _ending_commands(attempt: Attempt) -> Iterator[None]:
 
 def _end_commands(attempt: Attempt) -> None:
     if attempt.environment.commands:
-        attempt.work.record.end_commands(attempt.environment.name)
+        attempt.session.record.end_commands(attempt.environment.name)
 
 
 def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     """Let the child upgrade; where a table was locked and nothing has changed, try again."""
-    work, environment = attempt.work, attempt.environment
+    session, environment = attempt.session, attempt.environment
     waits, revisions = delays(), list[RevisionRun]()
     for number in count(1):
-        attempt.standing.database.require_held()
-        orders = orders_for(work.project, environment, facts=work.facts, watched=watched)
+        attempt.state.database.require_lock()
+        instructions = instructions_for(
+            session.project, environment, facts=session.facts, watched=watched
+        )
         last = len(attempt.commands) == 1
         try:
-            run = course.child.run(orders, listener(work, environment), last=last)
+            run = course.child.run(instructions, listener(session, environment), last=last)
         except BaseException:
             course.close()  # it may not be the one that our caller knows
             raise
@@ -275,61 +279,61 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         if run.sqlstate not in LOCKED:
             return run
         course.close()
-        run.holders = attempt.standing.database.find_holders()
+        run.holders = attempt.state.database.find_holders()
         if not _may_try_again(attempt, course, run):
             return run
         wait = next(waits, None)
         if wait is None:
             return run
         # Of one transaction for the whole run nothing is left.
-        is_kept = course.committed or not attempt.standing.database.is_transactional
+        is_kept = course.committed or not attempt.state.database.is_transactional
         revisions = run.revisions if is_kept else []
         whom = run.holders[0] if run.holders else "others"
-        work.record.report.progress(f"locked by {whom}; trying again in {wait:.1f} s")
+        session.record.report.progress(f"locked by {whom}; trying again in {wait:.1f} s")
         time.sleep(wait)
-        course.child = work.take_step(attempt.name, environment, attempt.commands)
+        course.child = session.take_step(attempt.name, environment, attempt.commands)
     raise AssertionError("the attempts are counted without end")
 
 
 def _may_try_again(attempt: Attempt, course: _Course, run: CommandRun) -> bool:
     """Whether nothing of the revision that failed is there."""
-    backup, standing = attempt.backup, attempt.standing
-    if not standing.database.is_transactional:
-        return not standing.database.look(attempt.environment.version_table).begun
+    backup, state = attempt.backup, attempt.state
+    if not state.database.is_transactional:
+        return not state.database.look(attempt.environment.version_table).begun
     if course.committed:
         return _is_whole(attempt, course, run)
-    if standing.database.folder is None:
+    if state.database.folder is None:
         # The version goes with the transaction; whatever else has changed, others did that.
-        look = standing.database.look(attempt.environment.version_table)
-        return not look.trouble and look.revisions == standing.look.revisions
+        look = state.database.look(attempt.environment.version_table)
+        return not look.trouble and look.revisions == state.look.revisions
     if backup is None:
         return False
-    shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
-    return structure_is(standing, shelf.fingerprint(backup))
+    store = BackupStore.of(attempt.session.project.settings, attempt.environment)
+    return structure_is(state, store.fingerprint(backup))
 
 
 def _is_whole(attempt: Attempt, course: _Course, run: CommandRun | None) -> bool:
     """Whether each revision of which something was committed has come to its end: from the first
     autocommit_block() on, a server commits at the end of each."""
-    database, failed = attempt.standing.database, run.failed_revision if run is not None else ""
+    database, failed = attempt.state.database, run.failed_revision if run is not None else ""
     if database.folder is not None or not failed or failed in course.in_part:
         return False
     look = database.look(attempt.environment.version_table)
-    return not look.trouble and not look.begun and look.revisions != attempt.standing.look.revisions
+    return not look.trouble and not look.begun and look.revisions != attempt.state.look.revisions
 
 
 def _verify(
     attempt: Attempt, child: Step, run: CommandRun, witness: Witness | None
 ) -> VerifyReport:
-    work, environment = attempt.work, attempt.environment
-    with work.record.step("verify", environment.name) as step:
+    session, environment = attempt.session, attempt.environment
+    with session.record.step("verify", environment.name) as step:
         drift = None
         if len(attempt.commands) > 1:
             # The same child: it has imported the models already.
             step.argv = child.argv
             # It may leave while the database is looked at: its last word was said.
-            drift = child.run(orders_for(work.project, environment), last=False)
-        now = stand(work.project, environment, attempt.end)
+            drift = child.run(instructions_for(session.project, environment), last=False)
+        now = read_state(session.project, environment, attempt.end)
         found = _find_unlike(attempt, now, run)
         if witness is not None and not found:
             # The child looks after the parents of rows, where it is inside and all is at once.
@@ -339,14 +343,14 @@ def _verify(
                 message = "others may have written, so that its rows were not compared"
                 note = f"{environment.name}: {message} with those of its backup"
                 found = [*found, Finding("rows-not-compared", "note", note, environment.name)]
-        report = judge(work, now, drift, found)
-        work.record.add_findings(list(report.findings))
+        report = judge(session, now, drift, found)
+        session.record.add_findings(list(report.findings))
         step.note = summary(report)
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
     if report.passed:
         return report
-    if environment is work.project.settings.path[0]:
+    if environment is session.project.settings.path[0]:
         backup = attempt.backup
         back = f"restore --env {environment.name} --backup {backup.name}" if backup else ""
         require_passed_verify(
@@ -356,7 +360,7 @@ def _verify(
             next=f"To mend the revision, go back first: invoke {back}" if back else "",
         )
     reason = f"verify of {environment.name} failed: {first_error(report)}"
-    settled = settle(work, attempt.standing, attempt.backup, reason, force=True, upgraded=True)
+    settled = settle(session, attempt.state, attempt.backup, reason, force=True, upgraded=True)
     raise StepFailed(
         f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
         untouched=settled,
@@ -364,12 +368,12 @@ def _verify(
     )
 
 
-def _find_unlike(attempt: Attempt, now: Standing, run: CommandRun) -> list[Finding]:
+def _find_unlike(attempt: Attempt, now: DatabaseState, run: CommandRun) -> list[Finding]:
     if attempt.rehearsed is None:
         return []
-    shelf = Shelf.of(attempt.work.project.settings, attempt.environment)
+    store = BackupStore.of(attempt.session.project.settings, attempt.environment)
     before = (
-        Fingerprint((), {}, {}) if attempt.backup is None else shelf.fingerprint(attempt.backup)
+        Fingerprint((), {}, {}) if attempt.backup is None else store.fingerprint(attempt.backup)
     )
     return find_unlike(now, run, before, attempt.rehearsed)
 
@@ -378,17 +382,17 @@ def _unverified(attempt: Attempt) -> Interrupted:
     """Ctrl-C during verify: what was not seen to pass does not stay, except in the first
     environment, which the next release verifies before anything else."""
     name = attempt.environment.name
-    if attempt.environment is attempt.work.project.settings.path[0]:
+    if attempt.environment is attempt.session.project.settings.path[0]:
         settled = f"{name} stays upgraded; nothing after it was touched."
     else:
         reason = f"verify of {name} was interrupted"
         settled = settle(
-            attempt.work, attempt.standing, attempt.backup, reason, force=True, upgraded=True
+            attempt.session, attempt.state, attempt.backup, reason, force=True, upgraded=True
         )
     return Interrupted(f"Verify of {name} was interrupted.", untouched=settled)
 
 
-def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:
+def failure_of(run: CommandRun, state: DatabaseState, look: Look) -> str:
     """Why an upgrade did not arrive, empty if it did.
 
     The version is read from the database itself: an exit code of 0 proves nothing, since an
@@ -396,17 +400,17 @@ def failure_of(run: CommandRun, standing: Standing, look: Look) -> str:
     """
     if run.refused or run.failure:
         return run.refused or run.failure
-    if set(look.revisions) == set(standing.target):
+    if set(look.revisions) == set(state.target):
         return ""
     stands = look.trouble or ", ".join(look.revisions) or "no revision"
     why = "; it began a transaction before context.configure() and did not commit it"
     return (
         f"{ran_to_its_end(run)}, but the database stands at {stands} instead of"
-        f" {', '.join(standing.target)}{why if run.begun else ''}"
+        f" {', '.join(state.target)}{why if run.begun else ''}"
     )
 
 
-def listener(work: Work, environment: Environment | None = None) -> Listener:
+def listener(session: Session, environment: Environment | None = None) -> Listener:
     """Shows each revision while it runs, and starts the next child when this one is ready.
 
     :param environment: whose real database is at work; None for a scratch copy.
@@ -414,10 +418,10 @@ def listener(work: Work, environment: Environment | None = None) -> Listener:
 
     def on_event(event: dict[str, object]) -> None:
         if event["event"] == "committed" and environment is not None:
-            work.record.note_commit(environment.name)
+            session.record.note_commit(environment.name)
         if event["event"] == "ready":
-            work.start_wanted()
+            session.start_wanted()
         if event["event"] == "started":
-            work.record.report.progress(f"revision {event['revision']}")
+            session.record.report.progress(f"revision {event['revision']}")
 
     return on_event

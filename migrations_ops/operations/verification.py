@@ -11,42 +11,42 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.results import Finding, Severity, VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.edited import find_edited, mend_edited
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Standing, advice, stand, told_otherwise
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, advice, read_state, told_otherwise
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
-from migrations_ops.steps.step import CommandRun, orders_for
+from migrations_ops.steps.step import CommandRun, instructions_for
 
 DRIFT_SHOWN = 10
 _NO_METADATA = "MetaData"
 
 
-def verify(work: Work, environment: Environment, *, to: str | None = None) -> VerifyReport:
+def verify(session: Session, environment: Environment, *, to: str | None = None) -> VerifyReport:
     """Check a database, and let what passes count for the gate.
 
     :param to: where it is meant to stand, instead of the configured target.
     :raises OpsError: the database cannot be asked.
     """
-    with work.record.step("verify", environment.name) as step:
-        standing = stand(work.project, environment, to)
+    with session.record.step("verify", environment.name) as step:
+        state = read_state(session.project, environment, to)
         drift: CommandRun | None = None
-        own = not told_otherwise(standing)  # else the child would refuse
-        if own and environment.compares_models and standing.state in ("at head", "behind"):
+        own = not told_otherwise(state)  # else the child would refuse
+        if own and environment.compares_models and state.kind in ("at head", "behind"):
             commands = [["check"]]
-            child = work.take_step(f"{environment.name}.verify", environment, commands)
+            child = session.take_step(f"{environment.name}.verify", environment, commands)
             step.argv = child.argv
-            drift = child.run(orders_for(work.project, environment))
+            drift = child.run(instructions_for(session.project, environment))
             step.exit = drift.exit or 0
-        report = judge(work, standing, drift)
-        work.record.add_findings(list(report.findings))
+        report = judge(session, state, drift)
+        session.record.add_findings(list(report.findings))
         step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
         return report
 
 
 def judge(
-    work: Work,
-    standing: Standing,
+    session: Session,
+    state: DatabaseState,
     drift: CommandRun | None,
     found: Iterable[Finding] = (),
 ) -> VerifyReport:
@@ -55,36 +55,36 @@ def judge(
     :param drift: how ``alembic check`` ended, None where it was not asked.
     :param found: what was found before.
     """
-    environment = standing.environment
-    findings = [*found, *_find_place(standing), *_find_drift(environment, drift)]
-    if standing.look.exists and not standing.look.trouble:
-        findings += standing.database.check_integrity()
-    findings += find_edited(standing)
-    findings = without_allowed(findings, work.allowed(environment))
+    environment = state.environment
+    findings = [*found, *_find_place(state), *_find_drift(environment, drift)]
+    if state.look.exists and not state.look.trouble:
+        findings += state.database.check_integrity()
+    findings += find_edited(state)
+    findings = without_allowed(findings, session.allowed(environment))
     report = VerifyReport(
         environment.name,
-        standing.look.revisions,
-        environment.heads or standing.history.effective_heads,
+        state.look.revisions,
+        environment.heads or state.history.effective_heads,
         tuple(findings),
         compared=drift is not None and drift.finished,
-        remedy=_remedy(standing, findings),
+        remedy=_remedy(state, findings),
     )
     if not report.passed:
         return report
-    evidence = Evidence(work.project.settings.releases)
-    obstacle = evidence.note_passed(environment, _certifiable(work, standing))
+    evidence = Evidence(session.project.settings.releases)
+    obstacle = evidence.note_passed(environment, _certifiable(session, state))
     if not obstacle:
         return report
     unwritten = Finding("evidence-not-written", "warning", obstacle, str(evidence.file))
     return replace(report, findings=(*report.findings, unwritten))
 
 
-def _remedy(standing: Standing, findings: Iterable[Finding]) -> str:
+def _remedy(state: DatabaseState, findings: Iterable[Finding]) -> str:
     errors = [finding for finding in findings if finding.severity == "error"]
     edited = [each for each in errors if each.code in ("edited-revision", "missing-revision")]
-    if advised := advice(standing):
+    if advised := advice(state):
         return advised
-    return mend_edited(standing, edited) if edited else "Mend that, and verify again."
+    return mend_edited(state, edited) if edited else "Mend that, and verify again."
 
 
 def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
@@ -117,26 +117,26 @@ def summary(report: VerifyReport) -> str:
     return ", ".join(words or good)
 
 
-def _find_place(standing: Standing) -> list[Finding]:
-    name, label = standing.environment.name, standing.database.label
-    heads = standing.environment.heads
+def _find_place(state: DatabaseState) -> list[Finding]:
+    name, label = state.environment.name, state.database.label
+    heads = state.environment.heads
     findings = []
-    doubt = told_otherwise(standing)
+    doubt = told_otherwise(state)
     if doubt:
         message = f"{name} ({label}) is not {name}: {doubt}"
         findings.append(Finding("other-environment", "error", message, name))
-    if standing.state != "at head":
-        pending = counted(len(standing.pending), "revision")
-        detail = standing.trouble or (f"{pending} pending" if standing.pending else "")
-        message = f"{name} ({label}) is {standing.state}{': ' if detail else ''}{detail}"
+    if state.kind != "at head":
+        pending = counted(len(state.pending), "revision")
+        detail = state.trouble or (f"{pending} pending" if state.pending else "")
+        message = f"{name} ({label}) is {state.kind}{': ' if detail else ''}{detail}"
         # An upgrade leads to head from some states; the others have codes of their own.
-        upgradable = standing.state in ("behind", "empty", "missing")
-        code = "not-at-head" if upgradable else standing.state
+        upgradable = state.kind in ("behind", "empty", "missing")
+        code = "not-at-head" if upgradable else state.kind
         findings.append(Finding(code, "error", message, name))
-    if heads and set(heads) != set(standing.history.effective_heads):
+    if heads and set(heads) != set(state.history.effective_heads):
         message = (
             f"the configuration expects the heads {', '.join(heads)},"
-            f" the scripts have {', '.join(standing.history.effective_heads)}"
+            f" the scripts have {', '.join(state.history.effective_heads)}"
         )
         findings.append(Finding("other-heads", "warning", message, name))
     return findings
@@ -176,18 +176,18 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
     return findings
 
 
-def _certifiable(work: Work, standing: Standing) -> list[Revision]:
+def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
     """The revisions that a later environment does not have yet: those the gate asks for."""
-    path, history = work.project.settings.path, standing.history
-    if history.unknown(standing.look.revisions):
+    path, history = session.project.settings.path, state.history
+    if history.unknown(state.look.revisions):
         return []
-    reached = history.ancestors(standing.look.revisions)
+    reached = history.ancestors(state.look.revisions)
     wanted: set[str] = set()
-    for later in path[path.index(standing.environment) + 1 :]:
-        if not work.project.knows_url(later):
+    for later in path[path.index(state.environment) + 1 :]:
+        if not session.project.knows_url(later):
             return [history.revisions[name] for name in sorted(reached)]
-        look = work.project.database(later).look(later.version_table)
+        look = session.project.database(later).look(later.version_table)
         known = (name for name in look.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)
-    stamped = standing.database.ledger().stamped
+    stamped = state.database.ledger().stamped
     return [history.revisions[name] for name in sorted(wanted - stamped)]

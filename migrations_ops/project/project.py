@@ -100,7 +100,7 @@ class Project:
             if other is not environment and self.knows_url(other):
                 # A server that cannot be reached from here cannot be reached by a step either.
                 with suppress(StepFailed):
-                    found[other.name] = self.database(other).orders()
+                    found[other.name] = self.database(other).identity()
         return found
 
     def require_steps(self, environment: Environment) -> None:

@@ -49,7 +49,7 @@ class CommandsStep(Step):
         return self._log
 
     def run(
-        self, orders: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+        self, instructions: dict[str, Any], listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
         """Run the commands to their end, or to the first that fails.
 
@@ -57,7 +57,7 @@ class CommandsStep(Step):
         """
         done = CommandRun(started=now())
         begun = time.monotonic()
-        variables = self._variables(orders["instead"], orders["redirect"])
+        variables = self._variables(instructions["instead"], instructions["redirect"])
         database = self._project.database(self.environment)
         before = database.stamp_of_content()
         try:

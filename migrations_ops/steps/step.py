@@ -101,7 +101,7 @@ class Step:
         return self._child.log
 
     def run(
-        self, orders: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+        self, instructions: dict[str, Any], listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
         """Let the child run its next command, and follow it to the end.
 
@@ -111,7 +111,7 @@ class Step:
         self.latest = done = CommandRun(started=now())
         begun = time.monotonic()
         self._told = True
-        self._child.say(json.dumps(orders))
+        self._child.say(json.dumps(instructions))
         timeout = self.environment.timeout
         timer = None if timeout is None else self._child.kill_after(timeout)
         try:
@@ -263,7 +263,7 @@ def global_options(ini: Path, environment: Environment) -> list[str]:
     return options
 
 
-def orders_for(
+def instructions_for(
     project: Project,
     environment: Environment,
     *,
@@ -283,8 +283,8 @@ def orders_for(
     return {
         "environment": environment.name,
         "label": database.label,
-        "intended": database.orders(),
-        "instead": None if instead is None else instead.orders(),
+        "intended": database.identity(),
+        "instead": None if instead is None else instead.identity(),
         "redirect": None if instead is None else instead.redirect(),
         "others": project.others(environment),
         "ini_url": project.url(environment) if environment.ini_url else None,
@@ -323,7 +323,7 @@ def ask_for_history(project: Project, environment: Environment) -> History:
 
     log = project.settings.releases / "scripts.log"
     step = start_step(project, environment, [["scripts"]], log)
-    run = step.run(orders_for(project, environment), listen)
+    run = step.run(instructions_for(project, environment), listen)
     if run.failure:
         raise Refused(
             f"Alembic cannot load the revision scripts: {run.failure}.",

@@ -8,14 +8,14 @@ from tests.chaos.history import FIRST
 
 # A step of the record, by name and environment, that a shot may wait for; or IN_REVISION with the
 # database at work, which "copy" of production is one of.
-Place = tuple[str, str]
+LocatedDatabase = tuple[str, str]
 
 IN_REVISION = "a revision"
 RELEASE = ("release-migration",)
-_OF_DEV: tuple[Place, ...] = (
+_OF_DEV: tuple[LocatedDatabase, ...] = (
     ("back up", "dev"), ("upgrade", "dev"), (IN_REVISION, "dev"), ("verify", "dev"),
 )  # fmt: skip
-_OF_PROD: tuple[Place, ...] = (
+_OF_PROD: tuple[LocatedDatabase, ...] = (
     ("back up", "prod"), ("rehearse", "prod"), (IN_REVISION, "copy"), ("upgrade", "prod"),
     (IN_REVISION, "prod"), ("verify", "prod"),
 )  # fmt: skip
@@ -32,7 +32,7 @@ class Act:
 
     argv: tuple[str, ...]
     template: str
-    places: tuple[Place, ...]
+    places: tuple[LocatedDatabase, ...]
     codes: frozenset[int] = frozenset({0})
     fails: str = ""
     second: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from migrations_ops.system.files import read_json
-from tests.chaos.acts import IN_REVISION, RELEASE, Act, Place
+from tests.chaos.acts import IN_REVISION, RELEASE, Act, LocatedDatabase
 from tests.support import Sandbox
 
 # The codes that each shot allows besides those of the undisturbed command.
@@ -56,7 +56,7 @@ class Aim:
     """An instant: so many seconds after the start, or after the record says that a step began."""
 
     delay: float
-    place: Place | None = None
+    place: LocatedDatabase | None = None
 
     @classmethod
     def draw(cls, act: Act, chance: random.Random) -> Aim:
@@ -88,7 +88,7 @@ class Aim:
             process.wait(self.delay)
 
 
-def _under_way(releases: Path, known: set[str]) -> list[Place]:
+def _under_way(releases: Path, known: set[str]) -> list[LocatedDatabase]:
     folders = [folder for folder in releases.glob("*") if folder.name not in known]
     found = [read_json(folder / "release.json") for folder in folders]
     steps = [(document or {}).get("under_way") or {} for document in found]

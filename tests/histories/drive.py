@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.analysis.schema_facts import lowered
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sql_words import words
 from migrations_ops.model.results import Finding, StepResult
-from migrations_ops.operations.release import Wish
+from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.tasks import release_all, restore_environment
 from migrations_ops.project.project import Project
@@ -54,7 +54,7 @@ class Played:
         self.before = {name: content(file) for name, file in self.files.items()}
 
     def release(self) -> Finished:
-        return release_all(Project.read(self.sandbox.folder), Wish(), Quiet(), ())
+        return release_all(Project.read(self.sandbox.folder), ReleaseOptions(), Quiet(), ())
 
     def is_as_before(self, name: str) -> bool:
         return content(self.files[name]) == self.before[name]
@@ -63,7 +63,7 @@ class Played:
         """Put the first backup back: the one from before the release; None if there is none."""
         project = Project.read(self.sandbox.folder)
         environment = project.settings.environment(name)
-        backups = Shelf.of(project.settings, environment).backups()
+        backups = BackupStore.of(project.settings, environment).backups()
         if not backups:
             return None
         return restore_environment(project, environment, backups[0].name, Quiet())

@@ -17,7 +17,7 @@ from migrations_ops.journal.record import find_unreadable_records
 from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import Finding
-from migrations_ops.operations.state import require_own, require_upgradable, stand
+from migrations_ops.operations.state import read_state, require_own, require_upgradable
 from migrations_ops.project.project import Project
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
@@ -144,7 +144,7 @@ def test_a_wrong_copy_over_dev_is_adopted_first_of_all(filled: Sandbox) -> None:
     copy_over(filled, filled.prod, filled.dev)
     project = Project.read(filled.folder)
     with pytest.raises(Refused) as refused:
-        require_own(stand(project, project.settings.path[0]))
+        require_own(read_state(project, project.settings.path[0]))
     assert refused.value.next.index("adopt") < refused.value.next.index("restore")
     assert filled.invoke(*typed(refused.value.next, "adopt")).code == 0
     assert filled.invoke("verify").code == 0
@@ -257,7 +257,7 @@ def test_a_downgrade_that_cannot_start_does_not_speak_of_an_upgrade(filled: Sand
     query(filled.dev, "UPDATE alembic_version SET version_num = 'fffffffffff0'")
     project = Project.read(filled.folder)
     with pytest.raises(Refused, match="cannot be downgraded: the scripts do not have"):
-        require_upgradable(stand(project, project.settings.path[0]), "downgraded")
+        require_upgradable(read_state(project, project.settings.path[0]), "downgraded")
     ran = filled.invoke("revision", "--message", "more")
     assert "invoke backups --env dev" in ran.err
     assert "upgrade-dev" not in ran.err

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from migrations_ops.backups import retention
 from migrations_ops.backups.naming import SUFFIXES, is_backup_name, path_of, sidecar_of
 from migrations_ops.backups.retention import prune_records
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal.record import RECORD
-from migrations_ops.operations.release import Wish
+from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.tasks import back_up_environments, release_all
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import read_json
@@ -47,9 +47,9 @@ def folder_of(sandbox: Sandbox) -> Path:
     return sandbox.folder / "data/repom/backups"
 
 
-def shelf_of(sandbox: Sandbox) -> Shelf:
+def shelf_of(sandbox: Sandbox) -> BackupStore:
     settings = Project.read(sandbox.folder).settings
-    return Shelf.of(settings, settings.default)
+    return BackupStore.of(settings, settings.default)
 
 
 def write_sidecar(sandbox: Sandbox, name: str, stem: str = OLD_STEM, **more: Any) -> Path:
@@ -68,7 +68,7 @@ def prune(sandbox: Sandbox) -> None:
 
 
 def release(sandbox: Sandbox) -> None:
-    finished = release_all(Project.read(sandbox.folder), Wish(), Lines(), ())
+    finished = release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines(), ())
     assert finished.error is None
     assert finished.result.outcome == "released"
 
@@ -260,17 +260,17 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     backup = folder_of(kept) / f"{OLD_STEM}.sqlite3"
     shutil.copy(kept.prod, backup)
     sidecar = write_sidecar(kept, backup.name)
-    shelf = shelf_of(kept)
-    [chosen] = retention.surplus(shelf, retention.Past())
+    store = shelf_of(kept)
+    [chosen] = retention.surplus(store, retention.Past())
     backup.unlink()
     backup.symlink_to(kept.prod)
     with pytest.raises(OSError, match="not a backup any more"):
-        shelf.remove(chosen.name)
+        store.remove(chosen.name)
     assert backup.is_symlink()
     assert sidecar.exists()
     backup.unlink()
     shutil.copy(kept.prod, backup)
-    shelf.remove(chosen.name)
+    store.remove(chosen.name)
     assert not backup.exists()
     assert not sidecar.exists()
 

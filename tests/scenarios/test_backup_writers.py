@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.backups import store as backups
-from migrations_ops.backups.store import Shelf, require_intact
+from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
@@ -41,7 +41,7 @@ while True:
 """
 
 
-def shelf_in(folder: Path, mode: str, megabytes: int = 0) -> tuple[Shelf, SQLite]:
+def shelf_in(folder: Path, mode: str, megabytes: int = 0) -> tuple[BackupStore, SQLite]:
     """The shelf of a database of two tables that always agree."""
     lines = [
         'backups = "backups"',
@@ -52,23 +52,23 @@ def shelf_in(folder: Path, mode: str, megabytes: int = 0) -> tuple[Shelf, SQLite
     (folder / "migrations_ops.toml").write_text("\n".join(lines))
     found = read(folder)
     database = make_pair(folder / "prod.db", mode, megabytes)
-    return Shelf.of(found, found.default), database
+    return BackupStore.of(found, found.default), database
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_twenty_backups_in_a_row_beside_writers_without_a_pause(tmp_path: Path, mode: str) -> None:
-    shelf, database = shelf_in(tmp_path, mode, megabytes=1)
+    store, database = shelf_in(tmp_path, mode, megabytes=1)
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(running(_FLUSHING_WRITER, str(database.path)))
         last = -1
         for _ in range(20):
-            backup = shelf.take(database, progress=None)
+            backup = store.take(database, progress=None)
             left, right = sides(Path(backup.file))
             assert left == right
             assert left >= last, "a backup holds what the one before it held"
             last = left
-    assert len(shelf.backups()) == 20
+    assert len(store.backups()) == 20
     assert last > 0
     left, right = sides(database.path)
     assert left == right
@@ -89,22 +89,22 @@ def test_reader_gets_in_between_the_commits_of_a_writer_that_never_pauses(tmp_pa
 def test_whoever_holds_the_database_is_waited_for_and_then_said_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf, database = shelf_in(tmp_path, "delete")
+    store, database = shelf_in(tmp_path, "delete")
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.3)
     before = time.monotonic()
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed) as caught:
-        shelf.take(database, progress=None)
+        store.take(database, progress=None)
     assert time.monotonic() - before >= 0.3
     assert caught.value.what == (
         "The backup of prod failed: another process holds the database locked."
     )
     assert caught.value.untouched == "prod.db was not changed."
     assert "Let the other process finish" in caught.value.next
-    assert not list(shelf.folder.iterdir())
+    assert not list(store.folder.iterdir())
 
 
 def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> None:
-    shelf, database = shelf_in(tmp_path, "delete")
+    store, database = shelf_in(tmp_path, "delete")
     with running(
         "import sqlite3, sys, time\n"
         "live = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -114,7 +114,7 @@ def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> N
         "live.execute('COMMIT')\n",
         str(database.path),
     ):
-        backup = shelf.take(database, progress=None)
+        backup = store.take(database, progress=None)
     require_intact(backup)
 
 
@@ -135,7 +135,7 @@ while True:
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
 @pytest.mark.parametrize("mode", MODES)
 def test_backups_killed_at_random_are_good_ones_or_not_there(tmp_path: Path, mode: str) -> None:
-    shelf, database = shelf_in(tmp_path, mode, megabytes=4)
+    store, database = shelf_in(tmp_path, mode, megabytes=4)
     partial = 0
     with writer(database.path):
         for _ in range(8):
@@ -147,32 +147,32 @@ def test_backups_killed_at_random_are_good_ones_or_not_there(tmp_path: Path, mod
             time.sleep(random.uniform(0, 0.25))
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            partial += len(list(shelf.folder.glob("*.sqlite3.*.part")))
-            known = {each.name for each in shelf.backups()}
-            assert {each.name for each in shelf.folder.glob("*.sqlite3")} == known
-        last = shelf.take(database, note="last", progress=None)
-    assert last.name == shelf.backups()[-1].name
-    for backup in shelf.backups():
+            partial += len(list(store.folder.glob("*.sqlite3.*.part")))
+            known = {each.name for each in store.backups()}
+            assert {each.name for each in store.folder.glob("*.sqlite3")} == known
+        last = store.take(database, note="last", progress=None)
+    assert last.name == store.backups()[-1].name
+    for backup in store.backups():
         require_intact(backup)
         left, right = sides(Path(backup.file))
         assert left == right
     assert partial, "no kill has hit a copy: the test shows nothing"
-    assert not list(shelf.folder.glob("*.part")), "the next one sweeps them at once"
+    assert not list(store.folder.glob("*.part")), "the next one sweeps them at once"
 
 
 def test_partial_file_of_a_living_process_is_not_swept_away(tmp_path: Path) -> None:
-    shelf, database = shelf_in(tmp_path, "delete")
-    shelf.folder.mkdir()
+    store, database = shelf_in(tmp_path, "delete")
+    store.folder.mkdir()
     with running("print('here', flush=True); input()") as alive:
         name = f"db_20260101_000000.sqlite3.{this_host()}"
-        living = shelf.folder / f"{name}-{alive.pid}.part"
-        elsewhere = shelf.folder / f"db_20260101_000000.sqlite3.other-{alive.pid}.part"
-        neighbour = shelf.folder / f"db_b_20260101_000000.sqlite3.{this_host()}-1.part"
+        living = store.folder / f"{name}-{alive.pid}.part"
+        elsewhere = store.folder / f"db_20260101_000000.sqlite3.other-{alive.pid}.part"
+        neighbour = store.folder / f"db_b_20260101_000000.sqlite3.{this_host()}-1.part"
         for each in (living, elsewhere, neighbour):
             each.touch()
-        shelf.take(database, note="1", progress=None)
+        store.take(database, note="1", progress=None)
         assert living.exists()
-    shelf.take(database, note="2", progress=None)
+    store.take(database, note="2", progress=None)
     assert [each.exists() for each in (living, elsewhere, neighbour)] == [
         os.name == "nt", True, True,
     ]  # fmt: skip
@@ -181,7 +181,7 @@ def test_partial_file_of_a_living_process_is_not_swept_away(tmp_path: Path) -> N
 def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf, database = shelf_in(tmp_path, "delete", megabytes=3)
+    store, database = shelf_in(tmp_path, "delete", megabytes=3)
     seen: list[int] = []
 
     def pressed(copy: object, taken: object, version_table: str) -> None:
@@ -195,19 +195,19 @@ def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
 
     monkeypatch.setattr(backups, "_require_equal", pressed)
     with pytest.raises(KeyboardInterrupt):
-        shelf.take(database, progress=None, verifying=slow)
+        store.take(database, progress=None, verifying=slow)
     assert len(seen) < 10, "the rest of the file is not read"
-    assert not list(shelf.folder.iterdir())
+    assert not list(store.folder.iterdir())
 
 
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
-    shelf, database = shelf_in(tmp_path, "delete")
+    store, database = shelf_in(tmp_path, "delete")
     with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
         live.execute("PRAGMA page_size=8192")
         live.execute("VACUUM")
     copied: list[tuple[int, int]] = []
     read_back: list[tuple[int, int]] = []
-    backup = shelf.take(
+    backup = store.take(
         database,
         progress=lambda *told: copied.append(told),
         verifying=lambda *told: read_back.append(told),

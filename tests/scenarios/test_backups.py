@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from migrations_ops.backups import store as backups
 from migrations_ops.backups.retention import Past, prune
-from migrations_ops.backups.store import Shelf, file_digest, require_intact
+from migrations_ops.backups.store import BackupStore, file_digest, require_intact
 from migrations_ops.databases import Progress
 from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
@@ -44,18 +44,18 @@ def project(folder: Path, keep: int = 10) -> Settings:
     return read(folder)
 
 
-def shelf_of(found: Settings, name: str = "prod") -> tuple[Shelf, SQLite]:
+def shelf_of(found: Settings, name: str = "prod") -> tuple[BackupStore, SQLite]:
     """The shelf of an environment, and its database."""
     environment = found.environment(name)
-    return Shelf.of(found, environment), SQLite(found.root / f"{name}.db", f"{name}.db")
+    return BackupStore.of(found, environment), SQLite(found.root / f"{name}.db", f"{name}.db")
 
 
 @pytest.fixture
-def prod(tmp_path: Path) -> tuple[Shelf, SQLite]:
+def prod(tmp_path: Path) -> tuple[BackupStore, SQLite]:
     """A database with a shelf of its own."""
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete")
-    return shelf, database
+    return store, database
 
 
 def files(folder: Path) -> list[str]:
@@ -77,58 +77,58 @@ def test_backups_are_named_as_in_the_guide(tmp_path: Path) -> None:
         ("dev", r"db\.dev_\d{8}_\d{6}\.sqlite3"),
         ("spare", r"db\.spare_\d{8}_\d{6}\.sqlite3"),
     ):
-        shelf, database = shelf_of(found, name)
+        store, database = shelf_of(found, name)
         make_pair(database.path, "delete")
-        backup = shelf.take(database, progress=None)
+        backup = store.take(database, progress=None)
         assert re.fullmatch(pattern, backup.name)
-        assert [each.name for each in shelf.backups()] == [backup.name]
+        assert [each.name for each in store.backups()] == [backup.name]
     assert len(files(found.backups)) == 6
 
 
 def test_two_backups_within_a_second_get_names_of_their_own(
-    prod: tuple[Shelf, SQLite], monkeypatch: pytest.MonkeyPatch
+    prod: tuple[BackupStore, SQLite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf, database = prod
+    store, database = prod
     monkeypatch.setattr(backups, "local_stamp", lambda: "20261122_160500")
-    (shelf.folder).mkdir()
+    (store.folder).mkdir()
     # What was killed within this very second holds a name too.
-    (shelf.folder / "db_20261122_160500_2.sqlite3.part").touch()
-    taken = [shelf.take(database, note=str(number), progress=None) for number in range(3)]
+    (store.folder / "db_20261122_160500_2.sqlite3.part").touch()
+    taken = [store.take(database, note=str(number), progress=None) for number in range(3)]
     assert [each.name for each in taken] == [
         "db_20261122_160500.sqlite3",
         "db_20261122_160500_3.sqlite3",
         "db_20261122_160500_4.sqlite3",
     ]
-    assert [each.name for each in shelf.backups()] == [each.name for each in taken]
+    assert [each.name for each in store.backups()] == [each.name for each in taken]
 
 
-def test_a_sidecar_describes_the_file_beside_it(prod: tuple[Shelf, SQLite]) -> None:
-    shelf, database = prod
+def test_a_sidecar_describes_the_file_beside_it(prod: tuple[BackupStore, SQLite]) -> None:
+    store, database = prod
     with closing(sqlite3.connect(database.path)) as live, live:
         live.execute("CREATE TABLE alembic_version (version_num TEXT)")
         live.execute("INSERT INTO alembic_version VALUES ('abc')")
-    backup = shelf.take(database, note="before the move", progress=None)
-    file = shelf.folder / backup.name
-    document = json.loads(shelf.sidecar(backup.name).read_text(encoding="utf-8"))
+    backup = store.take(database, note="before the move", progress=None)
+    file = store.folder / backup.name
+    document = json.loads(store.sidecar(backup.name).read_text(encoding="utf-8"))
     assert (document["name"], document["environment"]) == (backup.name, "prod")
     assert (document["size"], document["sha256"]) == (file.stat().st_size, file_digest(file))
     assert (document["note"], document["database"]) == ("before the move", "prod.db")
     assert document["tools"]["migrations_ops"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["taken"])
     assert (backup.revisions, backup.note, backup.reused) == (("abc",), "before the move", False)
-    assert shelf.fingerprint(backup) == database.fingerprint("alembic_version")
+    assert store.fingerprint(backup) == database.fingerprint("alembic_version")
     assert dump(file) == dump(database.path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are another matter on Windows")
-def test_a_backup_is_readable_by_its_owner_alone(prod: tuple[Shelf, SQLite]) -> None:
-    shelf, database = prod
+def test_a_backup_is_readable_by_its_owner_alone(prod: tuple[BackupStore, SQLite]) -> None:
+    store, database = prod
     old = os.umask(0)
     try:
-        shelf.take(database, progress=None)
+        store.take(database, progress=None)
     finally:
         os.umask(old)
-    assert {each.stat().st_mode & 0o777 for each in shelf.folder.iterdir()} == {0o600}
+    assert {each.stat().st_mode & 0o777 for each in store.folder.iterdir()} == {0o600}
 
 
 def test_every_environment_is_backed_up_with_a_note(filled: Sandbox) -> None:
@@ -147,18 +147,18 @@ def test_every_environment_is_backed_up_with_a_note(filled: Sandbox) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_backup_under_a_writer_without_pause_is_consistent(tmp_path: Path, mode: str) -> None:
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, mode, megabytes=2)
     with writer(database.path):
         for _ in range(3):
             before = sides(database.path)
-            backup = shelf.take(database, progress=None)
+            backup = store.take(database, progress=None)
             after = sides(database.path)
             left, right = sides(Path(backup.file))
             assert left == right
             assert before[0] <= left <= after[0]
             assert not backup.reused
-    assert len(shelf.backups()) == 3
+    assert len(store.backups()) == 3
 
 
 # -- used again -------------------------------------------------------------------------------
@@ -166,43 +166,43 @@ def test_a_backup_under_a_writer_without_pause_is_consistent(tmp_path: Path, mod
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_database_that_was_not_written_is_not_copied_twice(tmp_path: Path, mode: str) -> None:
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, mode)
     time.sleep(QUIET)
-    first = shelf.take(database, progress=None)
-    again = shelf.take(database, progress=None)
+    first = store.take(database, progress=None)
+    again = store.take(database, progress=None)
     assert again == replace(first, reused=True)
-    assert len(shelf.backups()) == 1
+    assert len(store.backups()) == 1
 
 
-def test_a_backup_with_a_note_is_always_a_new_one(prod: tuple[Shelf, SQLite]) -> None:
-    shelf, database = prod
+def test_a_backup_with_a_note_is_always_a_new_one(prod: tuple[BackupStore, SQLite]) -> None:
+    store, database = prod
     time.sleep(QUIET)
-    shelf.take(database, progress=None)
-    assert not shelf.take(database, note="mine", progress=None).reused
+    store.take(database, progress=None)
+    assert not store.take(database, note="mine", progress=None).reused
 
 
 def test_what_was_written_a_moment_before_the_copy_is_not_trusted_to_be_still(
-    prod: tuple[Shelf, SQLite],
+    prod: tuple[BackupStore, SQLite],
 ) -> None:
     """A second write within one tick of the clock would leave the time as it is."""
-    shelf, database = prod
+    store, database = prod
     write(database, 1)
-    shelf.take(database, progress=None)
-    assert shelf.sidecars()[-1]["source"] is None
-    assert not shelf.take(database, progress=None).reused
+    store.take(database, progress=None)
+    assert store.sidecars()[-1]["source"] is None
+    assert not store.take(database, progress=None).reused
 
 
 def test_a_backup_that_was_damaged_meanwhile_is_not_used_again(
-    prod: tuple[Shelf, SQLite],
+    prod: tuple[BackupStore, SQLite],
 ) -> None:
-    shelf, database = prod
+    store, database = prod
     time.sleep(QUIET)
-    first = shelf.take(database, progress=None)
+    first = store.take(database, progress=None)
     content = bytearray(Path(first.file).read_bytes())
     content[-1] ^= 1
     Path(first.file).write_bytes(content)
-    assert not shelf.take(database, progress=None).reused
+    assert not store.take(database, progress=None).reused
 
 
 def _write_in_wal(database: SQLite) -> None:
@@ -258,12 +258,12 @@ def test_whatever_happens_the_backup_that_is_used_is_equal_to_the_database(
     tmp_path: Path, steps: list[Callable[[SQLite], None]]
 ) -> None:
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
-    shelf, database = shelf_of(project(folder, keep=50))
+    store, database = shelf_of(project(folder, keep=50))
     make_pair(database.path, "delete")
-    shelf.take(database, progress=None)
+    store.take(database, progress=None)
     for step in steps:
         step(database)
-        backup = shelf.take(database, progress=None)
+        backup = store.take(database, progress=None)
         assert sides(Path(backup.file)) == sides(database.path)
 
 
@@ -293,40 +293,40 @@ class _Damaged(SQLite):
 
 @pytest.mark.parametrize("kind", [_Torn, _Damaged])
 def test_a_copy_that_is_not_equal_to_its_source_never_gets_a_name(
-    prod: tuple[Shelf, SQLite], kind: type[SQLite]
+    prod: tuple[BackupStore, SQLite], kind: type[SQLite]
 ) -> None:
-    shelf, database = prod
+    store, database = prod
     with pytest.raises(StepFailed, match="could not be verified"):
-        shelf.take(kind(database.path, database.label), progress=None)
-    assert files(shelf.folder) == []
+        store.take(kind(database.path, database.label), progress=None)
+    assert files(store.folder) == []
 
 
 def test_a_backup_of_a_locked_database_fails_and_leaves_nothing(
-    prod: tuple[Shelf, SQLite], monkeypatch: pytest.MonkeyPatch
+    prod: tuple[BackupStore, SQLite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf, database = prod
+    store, database = prod
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.2)
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed, match="locked"):
-        shelf.take(database, progress=None)
-    assert files(shelf.folder) == []
+        store.take(database, progress=None)
+    assert files(store.folder) == []
 
 
-def test_a_folder_that_is_a_file_is_said(prod: tuple[Shelf, SQLite]) -> None:
-    shelf, database = prod
-    shelf.folder.write_text("mine")
-    assert "is a file" in shelf.find_obstacle(database)
+def test_a_folder_that_is_a_file_is_said(prod: tuple[BackupStore, SQLite]) -> None:
+    store, database = prod
+    store.folder.write_text("mine")
+    assert "is a file" in store.find_obstacle(database)
     with pytest.raises(StepFailed, match="is a file") as caught:
-        shelf.take(database, progress=None)
+        store.take(database, progress=None)
     assert caught.value.next
-    assert shelf.folder.read_text() == "mine"
+    assert store.folder.read_text() == "mine"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no small file system here")
 def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) -> None:
     """/proc has no free bytes at all."""
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete")
-    full = replace(shelf, folder=Path("/proc/self"))
+    full = replace(store, folder=Path("/proc/self"))
     assert re.search(r"0 bytes are free|may not be written", full.find_obstacle(database))
 
 
@@ -353,7 +353,7 @@ def test_a_disk_that_fills_up_leaves_no_backup_and_the_database_as_it_was(
     tmp_path: Path, limit: int
 ) -> None:
     """A limit on the size of files acts as a full disk does: for the copy, or for the sidecar."""
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete", megabytes=1 if limit > 1000 else 0)
     before = dump(database.path)
     done = subprocess.run(
@@ -362,7 +362,7 @@ def test_a_disk_that_fills_up_leaves_no_backup_and_the_database_as_it_was(
     assert done.returncode == 3, done.stderr
     assert "The backup of prod failed" in done.stdout
     assert "prod.db was not changed" in done.stdout
-    assert files(shelf.folder) == []
+    assert files(store.folder) == []
     assert dump(database.path) == before
 
 
@@ -411,40 +411,40 @@ shelf.take(SQLite(found.root / "prod.db", "prod.db"), progress=progress)
 def test_a_backup_that_is_killed_is_whole_or_not_there(
     tmp_path: Path, module: str, name: str, which: int
 ) -> None:
-    shelf, database = shelf_of(project(tmp_path))
+    store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete", megabytes=1)
     done = subprocess.run(
         [sys.executable, "-c", _KILLED, str(tmp_path), module, name, str(which)],
         capture_output=True,
     )
     assert done.returncode == -9, done.stderr
-    complete = shelf.backups()
-    finals = {each.name for each in shelf.folder.glob("*.sqlite3")}
+    complete = store.backups()
+    finals = {each.name for each in store.folder.glob("*.sqlite3")}
     assert finals == {each.name for each in complete}
     for backup in complete:
         require_intact(backup)
-    again = shelf.take(database, note="again", progress=None)
+    again = store.take(database, note="again", progress=None)
     require_intact(again)
-    assert shelf.backups()[-1].name == again.name
+    assert store.backups()[-1].name == again.name
 
 
 def test_what_a_killed_backup_left_is_swept_away_when_it_is_old(
-    prod: tuple[Shelf, SQLite],
+    prod: tuple[BackupStore, SQLite],
 ) -> None:
-    shelf, database = prod
-    shelf.folder.mkdir()
+    store, database = prod
+    store.folder.mkdir()
     left = ("db_20260101_000000.sqlite3.part", "db_20260101_000000_2.sql.gz.there-7.part-journal")
     young, other = "db_20260101_000001.sqlite3.part", "db.dev_20260101_000000.sqlite3.part"
     # What others put there may be called nearly the same.
     foreign = ("db_live.partner.sqlite3", "db_1.sqlite3.part", "db_20260101_000000.parts")
     hours_ago = time.time() - 7200
     for name in (*left, young, other, *foreign):
-        (shelf.folder / name).touch()
+        (store.folder / name).touch()
         if name != young:
-            os.utime(shelf.folder / name, (hours_ago, hours_ago))
-    taken = shelf.take(database, progress=None)
-    kept = {young, other, *foreign, taken.name, shelf.sidecar(taken.name).name}
-    assert set(files(shelf.folder)) == kept
+            os.utime(store.folder / name, (hours_ago, hours_ago))
+    taken = store.take(database, progress=None)
+    kept = {young, other, *foreign, taken.name, store.sidecar(taken.name).name}
+    assert set(files(store.folder)) == kept
 
 
 @pytest.mark.parametrize(
@@ -452,33 +452,33 @@ def test_what_a_killed_backup_left_is_swept_away_when_it_is_old(
     ["", "{", "[]", "null", "{}", '{"environment": "prod"}', '{"environment": "prod", "name": 1}'],
 )
 def test_a_sidecar_that_makes_no_sense_is_passed_over(
-    prod: tuple[Shelf, SQLite], text: str
+    prod: tuple[BackupStore, SQLite], text: str
 ) -> None:
-    shelf, database = prod
-    good = shelf.take(database, progress=None)
-    (shelf.folder / "db_20200101_000000.json").write_text(text)
-    (shelf.folder / "db_20200101_000000.sqlite3").touch()
-    assert [each.name for each in shelf.backups()] == [good.name]
-    assert shelf.find("latest").name == good.name
+    store, database = prod
+    good = store.take(database, progress=None)
+    (store.folder / "db_20200101_000000.json").write_text(text)
+    (store.folder / "db_20200101_000000.sqlite3").touch()
+    assert [each.name for each in store.backups()] == [good.name]
+    assert store.find("latest").name == good.name
 
 
 def test_a_backup_is_found_by_its_name_or_its_file_or_as_the_latest(
-    prod: tuple[Shelf, SQLite],
+    prod: tuple[BackupStore, SQLite],
 ) -> None:
-    shelf, database = prod
+    store, database = prod
     with pytest.raises(Refused, match="has no backup"):
-        shelf.find("latest")
-    first, second = (shelf.take(database, note=note, progress=None) for note in ("1", "2"))
-    assert shelf.find(first.name) == first
-    assert shelf.find(first.file) == first
-    assert shelf.find("latest") == second
+        store.find("latest")
+    first, second = (store.take(database, note=note, progress=None) for note in ("1", "2"))
+    assert store.find(first.name) == first
+    assert store.find(first.file) == first
+    assert store.find("latest") == second
     with pytest.raises(ConfigurationError, match=f"no backup 'nope'.*{second.name}"):
-        shelf.find("nope")
+        store.find("nope")
 
 
-def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[Shelf, SQLite]) -> None:
-    shelf, database = prod
-    backup = shelf.take(database, progress=None)
+def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[BackupStore, SQLite]) -> None:
+    store, database = prod
+    backup = store.take(database, progress=None)
     require_intact(backup)
     Path(backup.file).write_bytes(Path(backup.file).read_bytes() + b"\0")
     with pytest.raises(Refused, match="is damaged"):
@@ -488,38 +488,38 @@ def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[Shelf, SQLite]) ->
 # -- retention --------------------------------------------------------------------------------
 
 
-def taken(shelf: Shelf, database: SQLite, count: int) -> list[str]:
-    return [shelf.take(database, note=str(n), progress=None).name for n in range(count)]
+def taken(store: BackupStore, database: SQLite, count: int) -> list[str]:
+    return [store.take(database, note=str(n), progress=None).name for n in range(count)]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (5, 4)])
 def test_retention_keeps_the_newest_and_never_none(tmp_path: Path, keep: int, left: int) -> None:
-    shelf, database = shelf_of(project(tmp_path, keep))
+    store, database = shelf_of(project(tmp_path, keep))
     make_pair(database.path, "delete")
-    names = taken(shelf, database, 4)
-    removed = prune(shelf, Past())
+    names = taken(store, database, 4)
+    removed = prune(store, Past())
     assert [each.name for each in removed] == names[: 4 - left]
-    assert [each.name for each in shelf.backups()] == names[4 - left :]
-    assert len(files(shelf.folder)) == 2 * left
+    assert [each.name for each in store.backups()] == names[4 - left :]
+    assert len(files(store.folder)) == 2 * left
 
 
 def test_retention_minds_its_own_environment(tmp_path: Path) -> None:
     found = project(tmp_path, keep=1)
-    shelf, database = shelf_of(found)
+    store, database = shelf_of(found)
     other, other_database = shelf_of(found, "dev")
     for each in (database, other_database):
         make_pair(each.path, "delete")
-    taken(shelf, database, 2)
+    taken(store, database, 2)
     kept = taken(other, other_database, 2)
-    prune(shelf, Past())
+    prune(store, Past())
     assert [each.name for each in other.backups()] == kept
 
 
 def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path) -> None:
     found = project(tmp_path, keep=1)
-    shelf, database = shelf_of(found)
+    store, database = shelf_of(found)
     make_pair(database.path, "delete")
-    names = taken(shelf, database, 5)
+    names = taken(store, database, 5)
     for number, outcome in enumerate([None, "failed, needs a person", "released", "released"]):
         folder = found.releases / str(number)
         folder.mkdir(parents=True)
@@ -528,9 +528,9 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
             "outcome": outcome, "backups": [names[number]], "steps": [],
         }  # fmt: skip
         (folder / RECORD).write_text(json.dumps(document))
-    removed = prune(shelf, Past.read(found.releases))
+    removed = prune(store, Past.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
-    assert [each.name for each in shelf.backups()] == [names[0], names[1], names[4]]
+    assert [each.name for each in store.backups()] == [names[0], names[1], names[4]]
 
 
 def test_retention_that_fails_does_not_fail_the_backup(filled: Sandbox) -> None:

@@ -20,7 +20,7 @@ import filelock
 import pytest
 
 from migrations_ops.model.errors import ExitCode, Locked, Refused
-from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.locks import lock_databases
 from tests.contract.databases.support import NOBODY, as_nobody, running, sqlite
 from tests.support import R3, Sandbox, dump, query
 
@@ -42,7 +42,7 @@ with hold_locks(databases, sys.argv[1], 30):
 def test_the_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with running(_HOLD, "release-migration", str(path)) as holder:
-        with pytest.raises(Locked) as caught, hold_locks([sqlite(path)], "backup", 0.1):
+        with pytest.raises(Locked) as caught, lock_databases([sqlite(path)], "backup", 0.1):
             pytest.fail("two hold one lock")
         error = caught.value
         assert error.exit_code == ExitCode.LOCKED
@@ -59,15 +59,15 @@ def test_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
     with running(_HOLD, "release-migration", str(path)) as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with hold_locks([sqlite(path)], "backup", 5):
+        with lock_databases([sqlite(path)], "backup", 5):
             pass
 
 
 def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "a.db")
-    with pytest.raises(ZeroDivisionError), hold_locks([database], "backup", 0):
+    with pytest.raises(ZeroDivisionError), lock_databases([database], "backup", 0):
         raise ZeroDivisionError
-    with hold_locks([database], "backup", 0):
+    with lock_databases([database], "backup", 0):
         pass
     assert not list(tmp_path.glob("*-holder"))
 
@@ -80,7 +80,7 @@ def test_every_name_of_a_database_leads_to_one_lock(tmp_path: Path) -> None:
     with (
         running(_HOLD, "release-migration", str(real / "a.db")),
         pytest.raises(Locked),
-        hold_locks([sqlite(tmp_path / "link.db")], "backup", 0.1),
+        lock_databases([sqlite(tmp_path / "link.db")], "backup", 0.1),
     ):
         pytest.fail("two hold one lock")
 
@@ -104,7 +104,7 @@ def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
         folder.chmod(0o500)
         with (
             pytest.raises(Refused, match="cannot be taken: Permission denied") as caught,
-            hold_locks([sqlite(folder / "a.db")], "backup", 0),
+            lock_databases([sqlite(folder / "a.db")], "backup", 0),
         ):
             pytest.fail("there is no lock")
         assert caught.value.next
@@ -118,7 +118,7 @@ def test_a_full_disk_does_not_keep_a_lock_from_being_held(tmp_path: Path) -> Non
     with (
         running(full + _HOLD, "release-migration", str(path)),
         pytest.raises(Locked) as caught,
-        hold_locks([sqlite(path)], "backup", 0.1),
+        lock_databases([sqlite(path)], "backup", 0.1),
     ):
         pytest.fail("two hold one lock")
     assert re.match("Another release works on", caught.value.what)
@@ -158,11 +158,15 @@ def test_another_user_who_may_write_the_database_waits_for_its_lock(there: bool)
             path.touch()
             path.chmod(0o666)
         with running(_HOLD, "release-migration", str(path)) as holder:
-            with nobody(), pytest.raises(Locked) as caught, hold_locks([sqlite(path)], "b", 0.1):
+            with (
+                nobody(),
+                pytest.raises(Locked) as caught,
+                lock_databases([sqlite(path)], "b", 0.1),
+            ):
                 pytest.fail("two hold one lock")
             assert f"release-migration of root on {socket.gethostname()}" in caught.value.what
             assert f"(process {holder.pid}, since 20" in caught.value.what
-        with nobody(), hold_locks([sqlite(path)], "backup", 5):
+        with nobody(), lock_databases([sqlite(path)], "backup", 5):
             pass
 
 
@@ -171,13 +175,13 @@ def test_another_user_who_may_not_write_the_database_is_told_whose_lock_it_is() 
         path = folder / "a.db"
         path.touch()
         path.chmod(0o640)
-        with hold_locks([sqlite(path)], "backup", 0):
+        with lock_databases([sqlite(path)], "backup", 0):
             pass
         lock = Path(sqlite(path).lock_order)
         with (
             nobody(),
             pytest.raises(Refused) as caught,
-            hold_locks([sqlite(path)], "backup", 0),
+            lock_databases([sqlite(path)], "backup", 0),
         ):
             pytest.fail("nobody may take it")
         told = f"The lock {lock}, which belongs to root, cannot be taken: Permission denied."
@@ -190,15 +194,15 @@ def test_a_lock_that_root_has_taken_belongs_to_the_owner_of_the_database() -> No
         path.touch()
         path.chmod(0o600)
         os.chown(path, NOBODY, NOBODY)
-        with hold_locks([sqlite(path)], "backup", 0):
+        with lock_databases([sqlite(path)], "backup", 0):
             pass
-        with nobody(), hold_locks([sqlite(path)], "backup", 0):
+        with nobody(), lock_databases([sqlite(path)], "backup", 0):
             pass
 
 
 def test_the_folder_of_a_database_that_is_to_come_is_made_for_its_lock(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.db"
-    with hold_locks([sqlite(path)], "release-migration", 0):
+    with lock_databases([sqlite(path)], "release-migration", 0):
         assert not path.exists()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses, without_allowed
 from migrations_ops.databases.sqlite.database import fingerprint
 from migrations_ops.model.results import Finding, Fingerprint
@@ -33,7 +33,7 @@ START = (
     'INSERT INTO "odd one" VALUES (1)',
 )
 OPERATION: dict[str, Any] = {"table": None, "name": None, "type": None}
-NOTHING = Said.by([], {}, {})
+NOTHING = Declared.by([], {}, {})
 
 
 def found(
@@ -54,7 +54,7 @@ def found(
         after = fingerprint(connection, "alembic_version")
     heard = [OPERATION | dict(operation) for operation in operations]
     heard += [{"sql": statement} for statement in statements] if told else []
-    said = Said.by(heard, before.schema, after.schema)
+    said = Declared.by(heard, before.schema, after.schema)
     return {
         f"{finding.code}:{finding.where}": finding.severity
         for finding in find_losses(before, after, said, "prod")
@@ -332,7 +332,7 @@ def test_a_condition_that_still_has_the_old_name_is_found(
             if index:
                 connection.execute(index)
             schemas.append(fingerprint(connection, "alembic_version"))
-    said = Said.by([told], schemas[0].schema, schemas[1].schema)
+    said = Declared.by([told], schemas[0].schema, schemas[1].schema)
     [found] = find_losses(schemas[0], schemas[1], said, "prod")
     assert found.message == f"the {expected} would still name note, which is new now, in prod"
     assert (found.code.startswith("weakened-"), found.severity) == (True, "error")
@@ -391,7 +391,7 @@ def test_renames_are_followed_through_chains_and_swaps(
         for statement in statements:
             connection.execute(statement)
         after = fingerprint(connection, "alembic_version")
-    said = Said.by([{"sql": each} for each in statements], before.schema, after.schema)
+    said = Declared.by([{"sql": each} for each in statements], before.schema, after.schema)
     findings = find_losses(before, after, said, "prod")
     assert {f"{each.code}:{each.where}": each.severity for each in findings} == expected
 

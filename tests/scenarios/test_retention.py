@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.retention import Past, prune, prune_records, surplus
-from migrations_ops.backups.store import Shelf, require_intact
+from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import RECORD, read_records
 from migrations_ops.model.results import Fingerprint
-from migrations_ops.operations.release import Wish
+from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.tasks import back_up_environments, release_all, upgrade_environment
 from migrations_ops.project.project import Project
@@ -32,18 +32,18 @@ DAY = timedelta(days=1)
 
 def shelf_with(
     folder: Path, ages: list[float], *, keep: int = 2, keep_days: int = 0, torn: int = -1
-) -> tuple[Shelf, list[str]]:
+) -> tuple[BackupStore, list[str]]:
     """A shelf of small files, taken so many days ago; the one numbered ``torn`` is cut short."""
     lines = [f"keep = {keep}", f"keep_days = {keep_days}", 'backups = "backups"']
     lines += ["[environments.prod]", 'url = "sqlite:///prod.db"']
     (folder / "migrations_ops.toml").write_text("\n".join(lines))
     found = Project.read(folder).settings
-    shelf = Shelf.of(found, found.default)
-    shelf.folder.mkdir(exist_ok=True)
+    store = BackupStore.of(found, found.default)
+    store.folder.mkdir(exist_ok=True)
     names = []
     for number, age in enumerate(ages):
         name = f"db_20260101_{number:06}.sqlite3"
-        (shelf.folder / name).write_text("x" if number == torn else "xy")
+        (store.folder / name).write_text("x" if number == torn else "xy")
         document = {
             "name": name,
             "environment": "prod",
@@ -52,36 +52,36 @@ def shelf_with(
             "sha256": hashlib.sha256(b"xy").hexdigest(),
             "fingerprint": Fingerprint((), {}, {}).as_json(),
         }
-        shelf.sidecar(name).write_text(json.dumps(document))
+        store.sidecar(name).write_text(json.dumps(document))
         names.append(name)
-    return shelf, names
+    return store, names
 
 
-def gone(shelf: Shelf, past: Past | None = None, **how: bool) -> list[int]:
+def gone(store: BackupStore, past: Past | None = None, **how: bool) -> list[int]:
     """Which of them retention removes, by their numbers."""
-    return [int(each.name[12:18]) for each in surplus(shelf, past or Past(), **how)]
+    return [int(each.name[12:18]) for each in surplus(store, past or Past(), **how)]
 
 
 # -- the rule ---------------------------------------------------------------------------------
 
 
 def test_backup_goes_only_if_it_is_beyond_the_count_and_old_enough(tmp_path: Path) -> None:
-    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
-    assert gone(shelf) == [0, 1]
-    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
-    assert gone(shelf) == [0]
-    shelf, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
-    assert gone(shelf) == [0, 1, 2]
+    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
+    assert gone(store) == [0, 1]
+    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
+    assert gone(store) == [0]
+    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
+    assert gone(store) == [0, 1, 2]
 
 
 def test_any_number_of_days_can_be_configured(tmp_path: Path) -> None:
-    shelf, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
-    assert gone(shelf) == []
+    store, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
+    assert gone(store) == []
 
 
 def test_backup_that_was_damaged_replaces_no_other(tmp_path: Path) -> None:
-    shelf, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
-    assert gone(shelf) == [0, 1], "the newest that is sound stays, whatever lies after it"
+    store, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
+    assert gone(store) == [0, 1], "the newest that is sound stays, whatever lies after it"
 
 
 def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: Sandbox) -> None:
@@ -100,14 +100,14 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
 def test_fruitless_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: str) -> None:
-    shelf, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
+    store, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
     releases = tmp_path / "releases"
     write_record(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
         write_record(releases, f"20260101_00000{number}", newer, [names[number]])
     past = Past.read(releases)
-    assert gone(shelf, past, fruitless_only=True) == [3, 4]
-    assert gone(shelf, past) == [0, 1, 3, 4]
+    assert gone(store, past, fruitless_only=True) == [3, 4]
+    assert gone(store, past) == [0, 1, 3, 4]
 
 
 def test_backup_that_a_good_release_used_is_not_a_fruitless_one(tmp_path: Path) -> None:
@@ -155,18 +155,18 @@ def test_no_history_makes_retention_remove_what_must_stay(
 ) -> None:
     kinds.sort(key=lambda kind: -kind[3])
     folder = tmp_path_factory.mktemp("shelf")
-    shelf, names = shelf_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
+    store, names = shelf_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
     for number, (_, _, torn, _) in enumerate(kinds):
         if torn:
-            (shelf.folder / names[number]).write_text("")
+            (store.folder / names[number]).write_text("")
     past = Past(
         frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[0]),
         frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[1]),
     )
     sound = [name for name, kind in zip(names, kinds, strict=True) if not kind[2]]
     good = [name for name in sound if name not in past.fruitless]
-    removed = {each.name for each in prune(shelf, past, fruitless_only=fruitless_only)}
-    left = {each.name for each in shelf.backups()}
+    removed = {each.name for each in prune(store, past, fruitless_only=fruitless_only)}
+    left = {each.name for each in store.backups()}
     assert left == set(names) - removed
     assert not removed & past.needed
     assert set(sound[-1:]) <= left
@@ -225,12 +225,12 @@ def take(sandbox: Sandbox) -> Finished:
 
 
 def release(sandbox: Sandbox) -> Finished:
-    return release_all(Project.read(sandbox.folder), Wish(), Lines(), ())
+    return release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines(), ())
 
 
-def shelf_of(sandbox: Sandbox, name: str) -> Shelf:
+def shelf_of(sandbox: Sandbox, name: str) -> BackupStore:
     found = Project.read(sandbox.folder).settings
-    return Shelf.of(found, found.environment(name))
+    return BackupStore.of(found, found.environment(name))
 
 
 def write_record(
@@ -275,9 +275,9 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
     monkeypatch.setattr(retention, "RECORDS_KEPT", records)
     monkeypatch.setattr(retention, "LOGS_KEPT", 0)
     configure(filled, keep=keep)
-    shelf = shelf_of(filled, environment)
+    store = shelf_of(filled, environment)
     assert release(filled).result.outcome == "released"
-    good = {each.name for each in shelf.backups()}
+    good = {each.name for each in store.backups()}
     assert good
     filled.add_revision("r4dddddddddd", R3, broken)
     file = filled.dev if environment == "dev" else filled.prod
@@ -291,22 +291,22 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
             failed = release(filled)
             assert failed.result.outcome == outcome, failed.error
             # dev takes part in the first attempt only, where it is prod that fails.
-            named = {name for name in failed.result.backups if (shelf.folder / name).exists()}
+            named = {name for name in failed.result.backups if (store.folder / name).exists()}
             assert named == set(failed.result.backups), "the record names what is there"
             assert len(named) >= a_round
             assert query(file, "SELECT max(id) FROM parents") == [(written,)]
-            left = shelf.backups()
+            left = store.backups()
             assert good <= {each.name for each in left}
             assert len(left) <= len(good) + max(keep, a_round) + (attempt == 0)
-    for each in shelf.backups():
+    for each in store.backups():
         require_intact(each)
-    folders = [each for each in shelf.folder.parent.joinpath("releases").iterdir() if each.is_dir()]
+    folders = [each for each in store.folder.parent.joinpath("releases").iterdir() if each.is_dir()]
     # Besides the newest: the last good upgrade, and where each backup that is kept comes from.
-    assert len(folders) <= records + 1 + len(list(shelf.folder.glob("*.sqlite3")))
+    assert len(folders) <= records + 1 + len(list(store.folder.glob("*.sqlite3")))
     named_by = {
-        name for each in read_records(shelf.folder.parent / "releases") for name in each["backups"]
+        name for each in read_records(store.folder.parent / "releases") for name in each["backups"]
     }
-    assert {each.name for each in shelf.backups()} <= named_by
+    assert {each.name for each in store.backups()} <= named_by
 
 
 def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
@@ -327,7 +327,7 @@ def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
 
 def upgrade_dev(sandbox: Sandbox) -> Finished:
     project = Project.read(sandbox.folder)
-    return upgrade_environment(project, project.settings.path[0], Wish(), Lines(), ())
+    return upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
 
 
 def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(

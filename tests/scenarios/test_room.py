@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.backups.store import QUIET_SECONDS, Shelf
+from migrations_ops.backups.store import QUIET_SECONDS, BackupStore
 from migrations_ops.operations.room import Need, find_shortage, needs
-from migrations_ops.operations.state import stand
+from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.disks import small_disk
 from tests.support import R2, Sandbox, dump, query
@@ -77,7 +77,7 @@ def test_release_without_room_for_all_of_it_is_refused_with_figures(
 
 def test_release_with_just_the_room_that_is_asked_for_succeeds(tight: Sandbox, small: Path) -> None:
     project = Project.read(tight.folder)
-    survey = [stand(project, environment) for environment in project.settings.path]
+    survey = [read_state(project, environment) for environment in project.settings.path]
     wanted = sum(need.size for need in needs(project.settings, survey))
     leave_free(small, wanted + MEGABYTE)
     ran = tight.invoke("release-migration")
@@ -112,13 +112,13 @@ def test_database_that_is_still_equal_to_its_backup_needs_no_room_for_another(
 ) -> None:
     project = Project.read(filled.folder)
     prod = project.settings.default
-    shelf, database = Shelf.of(project.settings, prod), project.database(prod)
+    store, database = BackupStore.of(project.settings, prod), project.database(prod)
     time.sleep(2 * QUIET_SECONDS)
-    assert shelf.room_for(database) == database.size()
-    shelf.take(database, progress=None)
-    assert shelf.room_for(database) == 0
+    assert store.room_for(database) == database.size()
+    store.take(database, progress=None)
+    assert store.room_for(database) == 0
     query(filled.prod, "DELETE FROM children")
-    assert shelf.room_for(database) == database.size()
+    assert store.room_for(database) == database.size()
 
 
 def test_needs_on_one_file_system_are_summed_up(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from migrations_ops.backups.retention import Past, prune
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import RECORD
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
-from migrations_ops.operations.release import Wish
+from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.state import read_status
 from migrations_ops.operations.tasks import (
@@ -35,9 +35,9 @@ def project_of(sandbox: Sandbox) -> Project:
     return Project.read(sandbox.folder)
 
 
-def shelf_of(sandbox: Sandbox, name: str = "prod") -> Shelf:
+def shelf_of(sandbox: Sandbox, name: str = "prod") -> BackupStore:
     found = project_of(sandbox).settings
-    return Shelf.of(found, found.environment(name))
+    return BackupStore.of(found, found.environment(name))
 
 
 def back_up(sandbox: Sandbox, name: str = "prod") -> Finished:
@@ -51,7 +51,7 @@ def restore(sandbox: Sandbox, backup: str) -> Finished:
 
 
 def release(sandbox: Sandbox, *allow: str) -> Finished:
-    return release_all(project_of(sandbox), Wish(), Lines(), allow)
+    return release_all(project_of(sandbox), ReleaseOptions(), Lines(), allow)
 
 
 def kept(sandbox: Sandbox, name: str = "prod") -> list[str]:
@@ -152,13 +152,13 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
     good = back_up(filled).result.backups
     replace_by_dev(filled)
     project = project_of(filled)
-    shelf = shelf_of(filled)
+    store = shelf_of(filled)
     for number in range(4):
         change(filled, 5000 + number)
-        taken = shelf.take(project.database(project.settings.default), progress=None)
-    assert "dev" in shelf.backups()[-1].doubt
-    assert shelf.find("latest").name == good[0]
-    prune(shelf, Past())
+        taken = store.take(project.database(project.settings.default), progress=None)
+    assert "dev" in store.backups()[-1].doubt
+    assert store.find("latest").name == good[0]
+    prune(store, Past())
     assert len(kept(filled)) == 1 + 2
     assert {*good, taken.name} < {*kept(filled)}
     # The way on, where the copy is meant: adopt keeps what was there, and all is as ever.
@@ -166,18 +166,18 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
     change(filled, 6000)
     fresh = back_up(filled)
     assert fresh.error is None
-    assert shelf.find("latest").name == fresh.result.backups[0]
+    assert store.find("latest").name == fresh.result.backups[0]
 
 
 def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandbox) -> None:
     configure(filled, "keep = 1")
     good, before = back_up(filled).result.backups, dump(filled.prod)
     empty(filled)
-    shelf, project = shelf_of(filled), project_of(filled)
+    store, project = shelf_of(filled), project_of(filled)
     database = project.database(project.settings.default)
-    poisoned = [shelf.take(database, note="by hand", progress=None).name for _ in range(3)]
-    assert shelf.find("latest").name == good[0]
-    prune(shelf, Past())
+    poisoned = [store.take(database, note="by hand", progress=None).name for _ in range(3)]
+    assert store.find("latest").name == good[0]
+    prune(store, Past())
     assert kept(filled) == [*good, poisoned[-1]]
     assert restore(filled, "latest").error is None
     assert dump(filled.prod) == before
@@ -349,16 +349,16 @@ def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> 
 
 def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) -> None:
     configure(filled, "keep = 1")
-    shelf, project = shelf_of(filled), project_of(filled)
+    store, project = shelf_of(filled), project_of(filled)
     database = project.database(project.settings.default)
-    first, second = (shelf.take(database, note=str(n), progress=None) for n in range(2))
+    first, second = (store.take(database, note=str(n), progress=None) for n in range(2))
     content = bytearray(Path(second.file).read_bytes())
     content[-10] ^= 0xFF
     Path(second.file).write_bytes(content)
-    assert prune(shelf, Past()) == []
+    assert prune(store, Past()) == []
     assert kept(filled) == [first.name, second.name]
-    third = shelf.take(database, note="3", progress=None)
-    prune(shelf, Past())
+    third = store.take(database, note="3", progress=None)
+    prune(store, Past())
     assert kept(filled) == [third.name]
 
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..driver import IDENTITIES, MARIADB, POSTGRESQL, close_quietly, family_of, identity_of
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 from ..redaction import keep_secret
 from .asynchronous import ask_async, close_async, roll_back_async
 from .cross_database import HERE
@@ -38,13 +38,13 @@ class Connections:
 
     def __init__(
         self,
-        orders: Orders,
+        instructions: Instructions,
         refuse: Callable[..., None],
         opened: Callable[[Any, str, Callable[[], Any]], None],
         opened_apart: Callable[[], None],
         keep_in: Callable[..., None],
     ) -> None:
-        self._orders = orders
+        self._instructions = instructions
         self._refuse = refuse
         self._opened = opened
         self._opened_apart = opened_apart
@@ -90,7 +90,9 @@ class Connections:
             identity = self._identity(made, family)
             if self._is_led_away(identity):
                 close_quietly(made)
-                cargs, cparams = redirected(driver, cargs, cparams, self._orders.redirect or {})
+                cargs, cparams = redirected(
+                    driver, cargs, cparams, self._instructions.redirect or {}
+                )
                 made = plain(*cargs, **cparams)
                 identity = self._identity(made, family)
             wrong = self._wrong(identity)
@@ -144,7 +146,9 @@ class Connections:
             identity = await self._identity_async(made, family)
             if self._is_led_away(identity):
                 await close_async(made)
-                cargs, cparams = redirected(driver, cargs, cparams, self._orders.redirect or {})
+                cargs, cparams = redirected(
+                    driver, cargs, cparams, self._instructions.redirect or {}
+                )
                 made = await plain(*cargs, **cparams)
                 identity = await self._identity_async(made, family)
             wrong = self._wrong(identity)
@@ -160,19 +164,19 @@ class Connections:
 
     def _is_led_away(self, identity: str | None) -> bool:
         """Whether a connection has to lead to the scratch database in place of the real one."""
-        return self._orders.instead is not None and identity == self._orders.intended
+        return self._instructions.instead is not None and identity == self._instructions.intended
 
     def _is_destination(self, identity: str | None) -> bool:
-        return identity is not None and identity == self._orders.destination
+        return identity is not None and identity == self._instructions.destination
 
     def _wrong(self, identity: str | None) -> tuple[str, ...]:
         """What to refuse a connection with that this run must not have; empty if it may."""
-        for name, other in self._orders.others.items():
-            if identity == other and identity != self._orders.destination:
+        for name, other in self._instructions.others.items():
+            if identity == other and identity != self._instructions.destination:
                 return (f"the database of {name}",)
         if self._is_led_away(identity):
             meant = "this is the rehearsal, which has a database of its own"
-            return f"the real database, {self._orders.name}", meant
+            return f"the real database, {self._instructions.name}", meant
         return ()
 
     def _identity(self, driver: Any, family: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..driver import MARIADB, ask, raw_of
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 from ..protocol.named_databases import find_database
 from .statements import watch_statements
 
@@ -29,8 +29,8 @@ class LeadsAway(Exception):
 class Elsewhere:
     """Looks at the statements of every connection to the server, whoever has made it."""
 
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
+    def __init__(self, instructions: Instructions) -> None:
+        self._instructions = instructions
         self._known: list[Any] = []
         self._looking: list[tuple[Any, Callable[[str], None]]] = []
 
@@ -68,14 +68,14 @@ class Elsewhere:
 
     def _forbidden(self, server: str) -> dict[str, str]:
         """The databases of a server that must not be named, with what each of them is."""
-        orders, found = self._orders, dict[str, str]()
-        for environment, other in orders.others.items():
-            if other.startswith(server) and other != orders.destination:
+        instructions, found = self._instructions, dict[str, str]()
+        for environment, other in instructions.others.items():
+            if other.startswith(server) and other != instructions.destination:
                 name = other.removeprefix(server)
-                meant = f"though {orders.environment} is meant"
+                meant = f"though {instructions.environment} is meant"
                 found[name] = f"the database of {environment}, {name}, {meant}"
-        if orders.instead is not None and (orders.intended or "").startswith(server):
-            name = str(orders.intended).removeprefix(server)
+        if instructions.instead is not None and (instructions.intended or "").startswith(server):
+            name = str(instructions.intended).removeprefix(server)
             found[name] = f"the real database, {name}, though this is the rehearsal on a copy"
         return found
 

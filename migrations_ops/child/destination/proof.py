@@ -19,7 +19,7 @@ from typing import Any
 from ..driver import IDENTITIES, SQLITE, ask_driver, family_of, identity_of, is_idle, main_file
 from ..protocol.events import Events
 from ..protocol.identity import is_server
-from ..protocol.instructions import Orders, same_file
+from ..protocol.instructions import Instructions, same_file
 from ..recording.ledger import environment_of
 
 
@@ -30,21 +30,21 @@ class WrongDatabase(Exception):
 class Destination:
     """The one database that this process may open, and those that it must not."""
 
-    def __init__(self, orders: Orders, events: Events) -> None:
-        self._orders = orders
+    def __init__(self, instructions: Instructions, events: Events) -> None:
+        self._instructions = instructions
         self._events = events
         self._created: list[str] = []
 
     def install(self) -> None:
         """Watch every SQLite connection of this process from now on."""
-        if self._orders.instead is not None and not is_server(self._orders.instead):
+        if self._instructions.instead is not None and not is_server(self._instructions.instead):
             self._redirect()
         # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
         sys.addaudithook(self._audit)
 
     def _redirect(self) -> None:
         original = sqlite3.connect
-        intended, instead = self._orders.intended, self._orders.instead
+        intended, instead = self._instructions.intended, self._instructions.instead
 
         def connect(database: Any, *args: Any, **options: Any) -> Any:
             if same_file(file_of(database), intended):
@@ -69,12 +69,12 @@ class Destination:
         :raises WrongDatabase: it is; it was not opened.
         """
         file = file_of(database)
-        if file is None or same_file(file, self._orders.destination):
+        if file is None or same_file(file, self._instructions.destination):
             return
-        for name, other in self._orders.others.items():
+        for name, other in self._instructions.others.items():
             if same_file(file, other):
                 self.refuse(f"the database of {name}, {other}")
-        if self._orders.instead is not None and same_file(file, self._orders.intended):
+        if self._instructions.instead is not None and same_file(file, self._instructions.intended):
             self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
 
     def prove(self, connection: Any, schema: str | None = None) -> None:
@@ -90,7 +90,7 @@ class Destination:
 
     def _prove_file(self, connection: Any) -> None:
         file = main_file(connection)
-        if file is not None and same_file(file, self._orders.destination):
+        if file is not None and same_file(file, self._instructions.destination):
             self._require_own(connection)
             self._events.emit("opened", database=file, begun=connection.in_transaction())
             return
@@ -102,24 +102,24 @@ class Destination:
         # What is only read here must not stay behind as a transaction of nobody's.
         idle = is_idle(connection.connection.driver_connection)
         if family_of(connection.dialect) not in IDENTITIES or not is_server(
-            self._orders.destination
+            self._instructions.destination
         ):
             self.refuse(f"the {connection.dialect.name} database {address_of(connection)}")
-        if identity_of(driver, family_of(connection.dialect)) != self._orders.destination:
+        if identity_of(driver, family_of(connection.dialect)) != self._instructions.destination:
             self.refuse(f"the database {address_of(connection)}")
         self._require_own(connection, schema)
         if idle:
             driver.rollback()
-        opened = self._orders.label or address_of(connection)
-        if self._orders.instead is not None:
-            opened = str((self._orders.redirect or {}).get("database", opened))
+        opened = self._instructions.label or address_of(connection)
+        if self._instructions.instead is not None:
+            opened = str((self._instructions.redirect or {}).get("database", opened))
         self._events.emit("opened", database=opened, begun=connection.in_transaction())
 
     def _require_own(self, connection: Any, schema: str | None = None) -> None:
         """A database that was copied over another environment's is recognised by its ledger."""
-        told, wanted = environment_of(connection, schema), self._orders.environment
+        told, wanted = environment_of(connection, schema), self._instructions.environment
         if told not in (None, wanted):
-            name = "the copy" if self._orders.instead else self._orders.name
+            name = "the copy" if self._instructions.instead else self._instructions.name
             self.refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
@@ -133,7 +133,7 @@ class Destination:
 
     def refuse(self, opened: str, meant: str = "") -> None:
         """:raises WrongDatabase: always; the parent has been told."""
-        meant = meant or f"{self._orders.environment} is {self._orders.name}"
+        meant = meant or f"{self._instructions.environment} is {self._instructions.name}"
         self.refuse_as(f"env.py opened {opened}, but {meant}")
 
     def refuse_as(self, message: str) -> None:

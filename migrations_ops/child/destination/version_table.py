@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..driver import MARIADB, POSTGRESQL, ask, ask_driver, family_of, is_idle
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 
 _USUAL = "alembic_version"
 _CURRENT = {POSTGRESQL: "SELECT current_schema()", MARIADB: "SELECT DATABASE()"}
@@ -18,8 +18,8 @@ class VersionPlace:
     :param refuse: raises, with what it is told.
     """
 
-    def __init__(self, orders: Orders, refuse: Callable[[str], None]) -> None:
-        self._orders = orders
+    def __init__(self, instructions: Instructions, refuse: Callable[[str], None]) -> None:
+        self._instructions = instructions
         self._refuse = refuse
         self._seen = False
         # Where the first run of this process has kept its version.
@@ -53,15 +53,15 @@ class VersionPlace:
     def require_known(self, connection: Any, options: Mapping[str, Any]) -> None:
         """Before Alembic itself looks at it."""
         # Of several the second one is refused as such, when it is run.
-        if self._seen or self._orders.version_table is None:
+        if self._seen or self._instructions.version_table is None:
             return
         self._seen = True
         table = options.get("version_table") or _USUAL
         schema = options.get("version_table_schema")
         lines = []
-        if table != self._orders.version_table:
+        if table != self._instructions.version_table:
             lines.append(f'version_table = "{table}"')
-        wanted = self._orders.version_table_schema
+        wanted = self._instructions.version_table_schema
         if schema != wanted:
             usual = _usual_schema(connection)
             if (schema or usual) != (wanted or usual):
@@ -70,7 +70,7 @@ class VersionPlace:
                 )
         if lines:
             place = f"{schema}.{table}" if schema else table
-            name = self._orders.environment
+            name = self._instructions.environment
             self._refuse(
                 f"env.py keeps its version in {place}: set {' and '.join(lines)} for"
                 f" environments.{name}"

@@ -12,7 +12,7 @@ from .identity import is_server
 
 
 @dataclass(frozen=True)
-class Orders:
+class Instructions:
     """The destination of one step.
 
     ``intended`` is the database's file, or what its server calls it (see servers.py); ``instead``
@@ -47,7 +47,7 @@ class Orders:
     version_table_schema: str | None = None
 
     @classmethod
-    def from_line(cls, line: bytes) -> Orders:
+    def from_line(cls, line: bytes) -> Instructions:
         return cls(**json.loads(line))
 
     @property

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of, sqlstate_of
 from ..protocol.events import Events
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 from ..protocol.ledger import BEGUN, Run, environment_in
 from . import server_ledger, sqlite_ledger
 
@@ -32,8 +32,8 @@ class Ledger:
         ``alembic``, only a ledger that exists is continued.
     """
 
-    def __init__(self, orders: Orders, events: Events | None = None) -> None:
-        self._orders = orders
+    def __init__(self, instructions: Instructions, events: Events | None = None) -> None:
+        self._instructions = instructions
         self._events = events or Events()
         self._runs: list[Run] = []
         self._step: tuple[Any, str] | None = None
@@ -163,7 +163,7 @@ class Ledger:
         schema = self._context.version_table_schema
         if self._writes is None:
             self._before = place.find(connection, schema)
-            unwanted = self._orders.ledger is None or place.is_taken(connection, schema)
+            unwanted = self._instructions.ledger is None or place.is_taken(connection, schema)
             self._writes = not (self._before is None and unwanted)
         if not self._writes:
             return
@@ -175,8 +175,8 @@ class Ledger:
             self._events.emit("ledger-failed", message=str(error))
 
     def _content(self, begun: Run | None) -> list[Run]:
-        facts: Run = {"outcome": "done", **(self._orders.ledger or {})}
-        facts["environment"] = environment_in(self._before or []) or self._orders.environment
+        facts: Run = {"outcome": "done", **(self._instructions.ledger or {})}
+        facts["environment"] = environment_in(self._before or []) or self._instructions.environment
         if self._before is None and not self._identity:
             made = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
             self._identity = [made]

@@ -183,7 +183,7 @@ class MariaDBTransactions(ServerTransactions):
     def _set_patience(self, *, patient: bool) -> None:
         """Nobody queues behind who waits for a row; and the whole cannot be tried again then."""
         if patient != (self._patient is self._migrating):
-            wait_for_rows(self._migrating, self._orders, patient=patient)
+            wait_for_rows(self._migrating, self._instructions, patient=patient)
             self._patient = self._migrating if patient else None
 
     # -- what the driver tells ------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 from ..destination.cross_database import LeadsAway
 from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
 from ..protocol.events import Events
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 from ..recording.ledger import Ledger
 from .cancel import Session, cancel_all
 from .control import only_reads
@@ -30,12 +30,12 @@ class ServerTransactions:
 
     def __init__(
         self,
-        orders: Orders,
+        instructions: Instructions,
         events: Events,
         ledger: Ledger,
         written_down: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._orders = orders
+        self._instructions = instructions
         self._events = events
         self._ledger = ledger
         self._written_down = written_down
@@ -244,7 +244,7 @@ class ServerTransactions:
             return False
         known = connection.info.get(_PROTECTED)
         if known is None:
-            destination = self._orders.destination
+            destination = self._instructions.destination
             driver = connection.connection.dbapi_connection
             known = destination is None or identity_of(driver, self.family) == destination
             connection.info[_PROTECTED] = known

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..driver import MARIADB, POSTGRESQL, close_quietly, family_of, is_dealt_out, is_idle
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 from .step_lock import StepLock
 from .timeouts import set_timeouts
 
@@ -28,12 +28,12 @@ class Sessions:
     """
 
     def __init__(
-        self, orders: Orders, listener: Listener, refuse: Callable[[str, str], None]
+        self, instructions: Instructions, listener: Listener, refuse: Callable[[str, str], None]
     ) -> None:
-        self._orders = orders
+        self._instructions = instructions
         self._listener = listener
         self._refuse = refuse
-        self._lock = StepLock(orders)
+        self._lock = StepLock(instructions)
         self._known: list[Any] = []
 
     def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
@@ -41,12 +41,12 @@ class Sessions:
         if family == POSTGRESQL and is_dealt_out(driver):
             close_quietly(driver)
             self._refuse(
-                f"{self._orders.name} through a pooler such as PgBouncer",
+                f"{self._instructions.name} through a pooler such as PgBouncer",
                 "timeouts and locks would then be left to other clients' transactions: give env.py"
                 " the address of the server itself",
             )
         self._known.append(driver)
-        set_timeouts(driver, family, self._orders)
+        set_timeouts(driver, family, self._instructions)
         self._listener.opened(driver, again)
 
     def opened_apart(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..driver import ask_driver, main_file
 from ..protocol.events import Events
-from ..protocol.instructions import Orders, same_file
+from ..protocol.instructions import Instructions, same_file
 from .unshared import Alone
 
 _PROTECTED = "migrations_ops_protected"
@@ -54,12 +54,12 @@ class SQLiteTransactions:
 
     def __init__(
         self,
-        orders: Orders,
+        instructions: Instructions,
         events: Events,
         may_attach: Callable[[str], None] = lambda file: None,
         written_down: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._orders = orders
+        self._instructions = instructions
         self._events = events
         self._may_attach = may_attach
         self._written_down = written_down
@@ -73,7 +73,7 @@ class SQLiteTransactions:
         self._drivers: list[Any] = []
         self._migrating: Any = None
         # None where nobody wants to know, or where the run has been committed in parts.
-        self._alone = Alone(events) if orders.watched else None
+        self._alone = Alone(events) if instructions.watched else None
         self._in_autocommit_block = False
         self._committing = False
         self._stopped = False
@@ -159,8 +159,10 @@ class SQLiteTransactions:
             # An empty one, of Python 3.12's autocommit=False or of env.py: ours takes its place.
             ask_driver(connection, "ROLLBACK")
         ask_driver(connection, "PRAGMA foreign_keys=OFF")
-        if self._orders.lock_timeout is not None:
-            ask_driver(connection, f"PRAGMA busy_timeout={int(self._orders.lock_timeout * 1000)}")
+        if self._instructions.lock_timeout is not None:
+            ask_driver(
+                connection, f"PRAGMA busy_timeout={int(self._instructions.lock_timeout * 1000)}"
+            )
         no_transactions = connection.connection.dbapi_connection.isolation_level is None
         if self._in_autocommit_block and no_transactions:
             return
@@ -233,7 +235,9 @@ class SQLiteTransactions:
         known = connection.info.get(_PROTECTED)
         if known is None:
             file = main_file(connection)
-            known = self._orders.destination is None or same_file(file, self._orders.destination)
+            known = self._instructions.destination is None or same_file(
+                file, self._instructions.destination
+            )
             connection.info[_PROTECTED] = known
             if known:
                 self._watch(connection)
@@ -248,7 +252,7 @@ class SQLiteTransactions:
             connection.connection.dbapi_connection.run_async(
                 lambda driver: driver.set_authorizer(self._authorize)
             )
-        if self._orders.instead is not None:
+        if self._instructions.instead is not None:
             # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
             ask_driver(connection, "PRAGMA synchronous=OFF")
 

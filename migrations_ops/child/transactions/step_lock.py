@@ -10,7 +10,7 @@ from typing import Any
 
 from ..driver import MARIADB, POSTGRESQL, ask, is_idle
 from ..protocol.identity import STEP_KEY, lock_name
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 
 # How often, in seconds, it is asked for again. Never waited for inside of the server: a CREATE
 # INDEX CONCURRENTLY of the other step would wait for us.
@@ -32,14 +32,14 @@ class StepLocked(Exception):
 class StepLock:
     """Held by Alembic's own connection from before its first statement."""
 
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
+    def __init__(self, instructions: Instructions) -> None:
+        self._instructions = instructions
         # Sessions of this process: a pool may still hold the one of an earlier command.
         self._own: set[int] = set()
 
     def take(self, connection: Any, family: str) -> None:
         """:raises StepLocked: somebody else had it for the whole time of waiting."""
-        if not self._orders.step_lock or family not in (POSTGRESQL, MARIADB):
+        if not self._instructions.step_lock or family not in (POSTGRESQL, MARIADB):
             return
         driver = connection.connection.dbapi_connection
         idle = family == POSTGRESQL and is_idle(connection.connection.driver_connection)
@@ -50,15 +50,15 @@ class StepLock:
                 driver.rollback()  # the lock is the session's, and stays
 
     def _poll(self, driver: Any, family: str) -> None:
-        until = time.monotonic() + self._orders.step_wait
+        until = time.monotonic() + self._instructions.step_wait
         while True:
             holder = self._try(driver, family)
             if holder is None:
                 return
             if time.monotonic() >= until:
                 raise StepLocked(
-                    f"another step is still at work in {self._orders.name}: session {holder} of"
-                    " the server; wait until it has ended, or end that session there"
+                    f"another step is still at work in {self._instructions.name}: session {holder}"
+                    " of the server; wait until it has ended, or end that session there"
                 )
             time.sleep(POLL)
 

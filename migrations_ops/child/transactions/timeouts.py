@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..driver import POSTGRESQL, ask
-from ..protocol.instructions import Orders
+from ..protocol.instructions import Instructions
 
 # In seconds. MariaDB's 0 means: do not wait for a table's lock at all.
 LOCK = {"postgresql": 0.5, "mariadb": 0.0}
@@ -32,11 +32,13 @@ _PATIENT = re.compile(
 )
 
 
-def set_timeouts(driver: Any, family: str, orders: Orders) -> None:
+def set_timeouts(driver: Any, family: str, instructions: Instructions) -> None:
     """Set them for the life of a connection, which is outside of any transaction."""
-    lock = LOCK[family] if orders.lock_timeout is None else orders.lock_timeout
-    statement = STATEMENT if orders.statement_timeout is None else orders.statement_timeout
-    idle = IDLE if orders.idle_timeout is None else orders.idle_timeout
+    lock = LOCK[family] if instructions.lock_timeout is None else instructions.lock_timeout
+    statement = (
+        STATEMENT if instructions.statement_timeout is None else instructions.statement_timeout
+    )
+    idle = IDLE if instructions.idle_timeout is None else instructions.idle_timeout
     if family == POSTGRESQL:
         _set_postgresql(driver, lock, statement, idle)
     else:
@@ -72,9 +74,9 @@ def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
         ask(driver, f"SET SESSION max_statement_time = {statement:f}")
 
 
-def wait_for_rows(driver: Any, orders: Orders, *, patient: bool) -> None:
+def wait_for_rows(driver: Any, instructions: Instructions, *, patient: bool) -> None:
     """How long a connection to MariaDB waits for a row: as all others there do, or not at all."""
-    lock = LOCK["mariadb"] if orders.lock_timeout is None else orders.lock_timeout
+    lock = LOCK["mariadb"] if instructions.lock_timeout is None else instructions.lock_timeout
     usual = f"GREATEST(@@global.innodb_lock_wait_timeout, {_PATIENT_ROWS})"
     seconds = usual if patient else str(_rows(lock))
     ask(driver, f"SET SESSION innodb_lock_wait_timeout = {seconds}")

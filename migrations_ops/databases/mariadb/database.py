@@ -203,10 +203,10 @@ class MariaDB(ServerDatabase):
     # -- one release at a time ------------------------------------------------------------------
 
     @contextmanager
-    def hold(self, purpose: str, wait: float) -> Iterator[None]:
+    def locked(self, purpose: str, wait: float) -> Iterator[None]:
         with hold_release_lock(self.address, purpose, wait) as lock:
             self._held.lock = lock
-            self._held.taken_up = self._take_up_exchange()
+            self._held.resumed_restores = self._take_up_exchange()
             with self._swept():
                 yield
 
@@ -337,7 +337,7 @@ class MariaDB(ServerDatabase):
 
     # -- the child ----------------------------------------------------------------------------
 
-    def orders(self) -> str:
+    def identity(self) -> str:
         try:
             with self._connected() as connection, promptly(connection):
                 return identity(connection)

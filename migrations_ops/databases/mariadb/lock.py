@@ -51,7 +51,7 @@ class Lock:
             return ask(self.session, sql, self.name) == [(1,)]
         return False
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         """:raises StepFailed: the session is gone, and the lock with it."""
         if not self.is_held():
             raise StepFailed(

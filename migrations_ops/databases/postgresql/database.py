@@ -29,7 +29,7 @@ from migrations_ops.databases.postgresql.connect import (
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql.holders import find_holders
-from migrations_ops.databases.postgresql.lock import Lock, hold, is_missing
+from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
 from migrations_ops.databases.postgresql.settings import why_only_read
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
@@ -246,8 +246,8 @@ class PostgreSQL(ServerDatabase):
     # -- one release at a time ------------------------------------------------------------------
 
     @contextmanager
-    def hold(self, purpose: str, wait: float) -> Iterator[None]:
-        with hold(self.address, purpose, wait) as lock:
+    def locked(self, purpose: str, wait: float) -> Iterator[None]:
+        with locked(self.address, purpose, wait) as lock:
             self._held.lock = lock
             with self._swept():
                 yield
@@ -373,7 +373,7 @@ class PostgreSQL(ServerDatabase):
 
     # -- the child ----------------------------------------------------------------------------
 
-    def orders(self) -> str:
+    def identity(self) -> str:
         try:
             with connect(self.address) as connection, promptly(connection):
                 row = connection.execute(POSTGRESQL_IDENTITY).fetchone()

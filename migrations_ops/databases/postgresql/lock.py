@@ -90,7 +90,7 @@ class Lock:
             _take(self.inside, RELEASE_KEY, self.address, until)
             _await_orphan(self.inside, self.address, until)
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         """:raises StepFailed: a session is gone, and the lock with it."""
         for session in (self.beside, self.inside):
             if session is None:
@@ -114,7 +114,7 @@ class Lock:
 
 
 @contextmanager
-def hold(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
+def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     """Hold the lock of a database, which need not exist yet.
 
     :raises Locked: another release holds it, or a step that it left behind is still at work.

@@ -72,7 +72,7 @@ class SQLite:
         here, there = os.path.realpath(self.path), os.path.realpath(other.path)
         return os.path.normcase(here) == os.path.normcase(there)
 
-    def orders(self) -> str:
+    def identity(self) -> str:
         return str(self.path)
 
     def redirect(self) -> None:
@@ -98,17 +98,17 @@ class SQLite:
     def lock_order(self) -> str:
         return str(self._lock_file())
 
-    def hold(self, purpose: str, wait: float) -> AbstractContextManager[None]:
-        from migrations_ops.databases.file_lock import hold
+    def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
+        from migrations_ops.databases.file_lock import locked
 
-        return hold(self._lock_file(), purpose, wait)
+        return locked(self._lock_file(), purpose, wait)
 
     def _lock_file(self) -> Path:
         # Beside the real file, so that every checkout and every link to it meets the same lock.
         real = files.real(self.path)
         return real.with_name(f".{real.name}.release-lock")
 
-    def require_held(self) -> None:
+    def require_lock(self) -> None:
         """The system frees the lock of a file when its holder ends, and not before."""
 
     def find_holders(self) -> list[str]:
@@ -357,14 +357,14 @@ class SQLite:
     def put_back(self, kept: str) -> None:
         files.put_back(self.path, kept)
 
-    def taken_up(self) -> list[str]:
+    def resumed_restores(self) -> list[str]:
         return []  # SQLite itself undoes what was killed
 
     def tidy(self) -> None:
         files.tidy(self.path, lambda: self.connect(writing=True))
 
     @contextmanager
-    def attended(self) -> Iterator[None]:
+    def kept_open(self) -> Iterator[None]:
         # The last one to close a database in WAL mode moves its -wal into it: what nobody has
         # changed would look changed.
         with ExitStack() as stack:

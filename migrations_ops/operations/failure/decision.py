@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.failure.half_applied import (
     begun_and_not_ended,
-    is_served,
+    is_live,
     rolled_back,
     settle_half_applied,
     settle_served,
     stays_upgraded,
 )
 from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Place, Standing
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.steps.step import CommandRun
 
 # How often, in seconds, a server that does not answer is asked again.
@@ -26,8 +26,8 @@ _AGAIN = 0.2
 
 
 def settle(
-    work: Work,
-    standing: Standing,
+    session: Session,
+    state: DatabaseState,
     backup: Backup | None,
     reason: str,
     *,
@@ -48,52 +48,52 @@ def settle(
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: it could not be put back.
     """
-    environment, database = standing.environment, standing.database
-    silent = _await_server(work, standing)
+    environment, database = state.environment, state.database
+    silent = _await_server(session, state)
     if silent:
         nothing = database.is_transactional and not (force or upgraded)
-        raise _unanswered(standing, backup, reason, silent, nothing=nothing)
+        raise _unanswered(state, backup, reason, silent, nothing=nothing)
     if backup is None:
-        return _settle_new(standing)
-    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+        return _settle_new(state)
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     try:
-        half = begun_and_not_ended(standing, run)
+        half = begun_and_not_ended(state, run)
         if not upgraded and (half or whole or not database.is_transactional):
-            return settle_half_applied(work, standing, backup, reason, run)
-        if _was_rolled_back(standing, before, may_be_there=force or upgraded):
-            return rolled_back(standing, before)
-        if upgraded and is_served(environment, database):
-            raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
-        if is_served(environment, database):
-            return settle_served(work, standing, backup, reason, before, run)
-        kept = restore_and_prove(work, environment, backup)
+            return settle_half_applied(session, state, backup, reason, run)
+        if _was_rolled_back(state, before, may_be_there=force or upgraded):
+            return rolled_back(state, before)
+        if upgraded and is_live(environment, database):
+            raise stays_upgraded(state, backup, reason, Evidence(session.project.settings.releases))
+        if is_live(environment, database):
+            return settle_served(session, state, backup, reason, before, run)
+        kept = restore_and_prove(session, environment, backup)
     except NeedsAPerson:
         raise
     except (OpsError, OSError, KeyboardInterrupt) as error:
-        raise _not_put_back(standing, backup, reason, error) from error
+        raise _not_put_back(state, backup, reason, error) from error
     return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
 
 
-def _was_rolled_back(standing: Standing, before: Fingerprint, *, may_be_there: bool) -> bool:
+def _was_rolled_back(state: DatabaseState, before: Fingerprint, *, may_be_there: bool) -> bool:
     """Whether nothing of the upgrade is there, whatever others have changed meanwhile.
 
     :param may_be_there: whether something was committed, or was about to be.
     """
     if may_be_there:
         return False
-    if standing.database.folder is not None:
-        return structure_is(standing, before)
+    if state.database.folder is not None:
+        return structure_is(state, before)
     # The version goes with the transaction. Where it has moved, the upgrade was committed before
     # it failed, at the end of env.py for instance.
-    look = standing.database.look(standing.environment.version_table)
+    look = state.database.look(state.environment.version_table)
     return not look.trouble and look.revisions == before.revisions
 
 
 def _unanswered(
-    standing: Standing, backup: Backup | None, reason: str, silent: str, *, nothing: bool
+    state: DatabaseState, backup: Backup | None, reason: str, silent: str, *, nothing: bool
 ) -> OpsError:
     """:param nothing: whether nothing of it can have been committed."""
-    name, label = standing.environment.name, standing.database.label
+    name, label = state.environment.name, state.database.label
     what = f"{reason[:1].upper()}{reason[1:]}, and its server does not answer: {silent}."
     if nothing:
         return StepFailed(
@@ -111,34 +111,34 @@ def _unanswered(
 
 
 def _not_put_back(
-    standing: Standing, backup: Backup, reason: str, error: BaseException
+    state: DatabaseState, backup: Backup, reason: str, error: BaseException
 ) -> NeedsAPerson:
-    name, label = standing.environment.name, standing.database.label
+    name, label = state.environment.name, state.database.label
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}, and {name} ({label}) could not be put back: {error}",
         untouched=f"Its content before is safe in {backup.name}.",
-        next=f"Type: {Shelf.restore_command(name, backup.name)}",
+        next=f"Type: {BackupStore.restore_command(name, backup.name)}",
     )
 
 
-def _await_server(work: Work, standing: Standing) -> str:
+def _await_server(session: Session, state: DatabaseState) -> str:
     """Why a database still cannot be looked at after a while; empty where it can be.
 
     A server of which one process was killed starts anew by itself.
     """
-    if standing.database.folder is not None:
+    if state.database.folder is not None:
         return ""
-    until = time.monotonic() + work.project.settings.wait
+    until = time.monotonic() + session.project.settings.wait
     while True:
-        trouble = standing.database.look(standing.environment.version_table).trouble
+        trouble = state.database.look(state.environment.version_table).trouble
         if not trouble or time.monotonic() >= until:
             return trouble
         time.sleep(_AGAIN)
 
 
-def _settle_new(standing: Standing) -> str:
+def _settle_new(state: DatabaseState) -> str:
     """Take away what the failed upgrade of a new database left, if nothing is in it."""
-    environment, database = standing.environment, standing.database
+    environment, database = state.environment, state.database
     look = database.look(environment.version_table)
     if not look.exists or (not look.tables and not look.revisions and not look.trouble):
         database.remove()
@@ -154,9 +154,9 @@ def _settle_new(standing: Standing) -> str:
     )
 
 
-def structure_is(standing: Place, before: Fingerprint) -> bool:
+def structure_is(state: LocatedDatabase, before: Fingerprint) -> bool:
     """Whether revision and schema of a database are these; its rows may have changed."""
-    if not standing.database.look(standing.environment.version_table).exists:
+    if not state.database.look(state.environment.version_table).exists:
         return before == Fingerprint((), {}, {})
-    now = standing.database.fingerprint(standing.environment.version_table)
+    now = state.database.fingerprint(state.environment.version_table)
     return now.structure_equals(before)

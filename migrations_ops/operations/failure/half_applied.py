@@ -11,20 +11,20 @@ from migrations_ops.analysis.schema_diff import (
     invalid_in_words,
     others_in_words,
 )
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import NeedsAPerson
 from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Place, Standing
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.step import CommandRun
 
 
 def settle_half_applied(
-    work: Work, standing: Standing, backup: Backup, reason: str, run: CommandRun | None
+    session: Session, state: DatabaseState, backup: Backup, reason: str, run: CommandRun | None
 ) -> str:
     """Undo what can be undone without a doubt; a protected database is not put back unasked.
 
@@ -35,37 +35,37 @@ def settle_half_applied(
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: a half of a revision stands there; or it could not be put back.
     """
-    environment, database = standing.environment, standing.database
-    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-    half = begun_and_not_ended(standing, run)
+    environment, database = state.environment, state.database
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
+    half = begun_and_not_ended(state, run)
     dropped, left = database.drop_invalid_indexes() if half else ([], [])
     now = database.fingerprint(environment.version_table)
     if not half and not environment.commands and now.revisions == before.revisions:
-        return rolled_back(standing, before)
+        return rolled_back(state, before)
     others = database.indexes_of_others() if half else {}
     is_as_before = not differences(before, now, others)
-    left_no_rows = not half or _left_no_row(standing, replace(before, schema=now.schema), run)
+    left_no_rows = not half or _left_no_row(state, replace(before, schema=now.schema), run)
     if environment.commands and is_as_before:
         return _but_for_rows(environment)
     if is_as_before and left_no_rows and not left:
-        note_resolved(work, environment, database)
+        note_resolved(session, environment, database)
         gone = f"; dropped was {', '.join(dropped)}, INVALID since its CREATE failed" * bool(
             dropped
         )
         told = "; ".join(["", *others_in_words(before, now, others)])
         return f"{environment.name} is as it was{gone}{told}."
-    if not is_served(environment, database):
-        kept = restore_and_prove(work, environment, backup)
+    if not is_live(environment, database):
+        kept = restore_and_prove(session, environment, backup)
         return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
     if is_as_before and left_no_rows:
-        raise _left_invalid(standing, reason, left)
-    if not half and set(now.revisions) == set(standing.target):
-        raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
+        raise _left_invalid(state, reason, left)
+    if not half and set(now.revisions) == set(state.target):
+        raise stays_upgraded(state, backup, reason, Evidence(session.project.settings.releases))
     found = [*invalid_in_words(left), *differences(before, now, others)]
-    raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=bool(half))
+    raise _for_a_person(state, backup, reason, before, now, found, run=run, half=bool(half))
 
 
-def begun_and_not_ended(place: Place, run: CommandRun | None) -> list[str]:
+def begun_and_not_ended(place: LocatedDatabase, run: CommandRun | None) -> list[str]:
     """The revisions of which a part may be committed, and not the rest.
 
     :param run: how it ended, if somebody knows.
@@ -75,7 +75,7 @@ def begun_and_not_ended(place: Place, run: CommandRun | None) -> list[str]:
     return list(begun) or _torn(run)
 
 
-def rolled_back(place: Place, before: Fingerprint) -> str:
+def rolled_back(place: LocatedDatabase, before: Fingerprint) -> str:
     """What to say of a database of which nothing was committed: if it is not as in its backup, it
     was others who have changed it since."""
     name = place.environment.name
@@ -97,8 +97,8 @@ def _but_for_rows(environment: Environment) -> str:
 
 
 def settle_served(
-    work: Work,
-    standing: Standing,
+    session: Session,
+    state: DatabaseState,
     backup: Backup,
     reason: str,
     before: Fingerprint,
@@ -111,38 +111,38 @@ def settle_served(
     :returns: a sentence that says how the database is now, if nothing of it is there.
     :raises NeedsAPerson: it is.
     """
-    environment, database = standing.environment, standing.database
+    environment, database = state.environment, state.database
     now = database.fingerprint(environment.version_table)
     found = differences(before, now)
     if now.revisions == before.revisions:
         if not environment.commands:
             # The version goes with the transaction: it was killed right before the commit.
-            return rolled_back(standing, before)
+            return rolled_back(state, before)
         if not found:
             return _but_for_rows(environment)
-        raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=True)
-    if set(now.revisions) == set(standing.target):
-        raise stays_upgraded(standing, backup, reason, Evidence(work.project.settings.releases))
-    raise _for_a_person(standing, backup, reason, before, now, found, run=run, half=False)
+        raise _for_a_person(state, backup, reason, before, now, found, run=run, half=True)
+    if set(now.revisions) == set(state.target):
+        raise stays_upgraded(state, backup, reason, Evidence(session.project.settings.releases))
+    raise _for_a_person(state, backup, reason, before, now, found, run=run, half=False)
 
 
-def settle_unseen(work: Work, standing: Place, before: Fingerprint) -> bool:
+def settle_unseen(session: Session, state: LocatedDatabase, before: Fingerprint) -> bool:
     """After an upgrade that nobody saw the end of: whether nothing of its half is there any more.
 
     :param before: what was there when it began.
     """
-    environment, database = standing.environment, standing.database
+    environment, database = state.environment, state.database
     _, left = database.drop_invalid_indexes()
     now = database.fingerprint(environment.version_table)
     if left or differences(before, now, database.indexes_of_others()):
         return False
-    if not _has_same_rows(standing, replace(before, schema=now.schema)):
+    if not _has_same_rows(state, replace(before, schema=now.schema)):
         return False
-    note_resolved(work, environment, database)
+    note_resolved(session, environment, database)
     return True
 
 
-def _left_no_row(place: Place, before: Fingerprint, run: CommandRun | None) -> bool:
+def _left_no_row(place: LocatedDatabase, before: Fingerprint, run: CommandRun | None) -> bool:
     """Whether what has begun cannot have changed a row that is still changed."""
     if run is not None and _left_no_rows(run, place.database):
         at_work = [each for each in run.apart if each["revision"] == _failed(run)]
@@ -151,7 +151,7 @@ def _left_no_row(place: Place, before: Fingerprint, run: CommandRun | None) -> b
     return _has_same_rows(place, before)
 
 
-def _has_same_rows(place: Place, before: Fingerprint) -> bool:
+def _has_same_rows(place: LocatedDatabase, before: Fingerprint) -> bool:
     """Whether it holds the same as before, by its checksums."""
     sidecar = {"fingerprint": before.as_json()}
     return place.database.is_transactional and place.database.unchanged_since(
@@ -159,8 +159,8 @@ def _has_same_rows(place: Place, before: Fingerprint) -> bool:
     )
 
 
-def _left_invalid(standing: Standing, reason: str, left: list[str]) -> NeedsAPerson:
-    name, label = standing.environment.name, standing.database.label
+def _left_invalid(state: DatabaseState, reason: str, left: list[str]) -> NeedsAPerson:
+    name, label = state.environment.name, state.database.label
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}, and left behind in {name} ({label}):"
         f" {in_brief(invalid_in_words(left))}. It cannot be dropped now, since somebody's"
@@ -172,7 +172,7 @@ def _left_invalid(standing: Standing, reason: str, left: list[str]) -> NeedsAPer
 
 
 def _for_a_person(
-    standing: Standing,
+    state: DatabaseState,
     backup: Backup,
     reason: str,
     before: Fingerprint,
@@ -183,8 +183,8 @@ def _for_a_person(
     half: bool,
 ) -> NeedsAPerson:
     """:param found: what is not as it was, in words."""
-    name, label = standing.environment.name, standing.database.label
-    back = Shelf.restore_command(name, backup.name)
+    name, label = state.environment.name, state.database.label
+    back = BackupStore.restore_command(name, backup.name)
     if not half:
         stands = ", ".join(now.revisions) or "no revision"
         return NeedsAPerson(
@@ -194,7 +194,7 @@ def _for_a_person(
             next=f"To go on from there, type the same again; to go back: {back}",
         )
     refused = resolve = ""
-    if standing.database.look(standing.environment.version_table).begun:
+    if state.database.look(state.environment.version_table).begun:
         refused = "; upgrades are refused for now"
         resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
     stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
@@ -236,13 +236,15 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
     return all(each["sql"] in apart or is_one_that_reads(each["sql"]) for each in told)
 
 
-def is_served(environment: Environment, database: Database) -> bool:
+def is_live(environment: Environment, database: Database) -> bool:
     """Whether applications may write to it while it is released: what they wrote since the backup
     would be lost from their sight if that was put back unasked."""
     return environment.protected and database.folder is None
 
 
-def stays_upgraded(place: Place, backup: Backup, reason: str, evidence: Evidence) -> NeedsAPerson:
+def stays_upgraded(
+    place: LocatedDatabase, backup: Backup, reason: str, evidence: Evidence
+) -> NeedsAPerson:
     """What came to its end, and should not have: a person judges whether it may stay.
 
     Each release asks verify until it passes.
@@ -254,17 +256,17 @@ def stays_upgraded(place: Place, backup: Backup, reason: str, evidence: Evidence
         f"{reason[:1].upper()}{reason[1:]}; {name} stays upgraded, since applications may have"
         " written to it.",
         untouched=f"Its content before is safe in {backup.name}.",
-        next=f"To go back: {Shelf.restore_command(name, backup.name)} (what was written since then"
-        f" is kept apart); to look at it: invoke verify --env {name}",
+        next=f"To go back: {BackupStore.restore_command(name, backup.name)} (what was written"
+        f" since then is kept apart); to look at it: invoke verify --env {name}",
     )
 
 
-def note_resolved(work: Work, environment: Environment, database: Database) -> None:
+def note_resolved(session: Session, environment: Environment, database: Database) -> None:
     """Note in the ledger that nothing of what had begun is there."""
     begun = database.look(environment.version_table).begun
     if begun:
         revisions = [{"revision": each} for each in begun]
         database.note(
             environment.name,
-            {"event": "resolved", "how": "rolled back", **work.facts, "revisions": revisions},
+            {"event": "resolved", "how": "rolled back", **session.facts, "revisions": revisions},
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from migrations_ops.analysis.schema_diff import differences, in_brief
 from migrations_ops.backups import partial as partial_files
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.marks import (
     RECORD,
@@ -23,14 +23,14 @@ from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.results import Backup, Finding
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
-    is_served,
+    is_live,
     note_resolved,
     settle_unseen,
     stays_upgraded,
 )
 from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Place, locate, require_readable, stand
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import LocatedDatabase, locate, read_state, require_readable
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.system.files import read_json, write_whole
@@ -41,7 +41,7 @@ _TOUCHING = frozenset(
 )
 
 
-def recover(work: Work, environments: list[Environment]) -> bool:
+def recover(session: Session, environments: list[Environment]) -> bool:
     """Take up what was broken off in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but
@@ -52,35 +52,35 @@ def recover(work: Work, environments: list[Environment]) -> bool:
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to put back.
     """
-    require_readable_records(work.project.settings.releases)
+    require_readable_records(session.project.settings.releases)
     names = {environment.name: environment for environment in environments}
     found = False
     for environment in environments:
-        say_taken_up(work, environment)
-    for document, mine in _broken_off(work, names):
+        report_resumed_restores(session, environment)
+    for document, mine in _broken_off(session, names):
         found = True
-        _say(work, document, mine)
+        _say(session, document, mine)
         for name in mine:
-            _finish_or_undo(work, names[name], document)
-            work.project.database(names[name]).tidy()
-            shelf = Shelf.of(work.project.settings, names[name])
-            partial_files.sweep(shelf.folder, shelf.prefix)
-            _settle(work, document, name)
+            _finish_or_undo(session, names[name], document)
+            session.project.database(names[name]).tidy()
+            store = BackupStore.of(session.project.settings, names[name])
+            partial_files.sweep(store.folder, store.prefix)
+            _settle(session, document, name)
         if not mine:
-            _close(work, document)
-    sweep(work.project.settings.releases)
+            _close(session, document)
+    sweep(session.project.settings.releases)
     return found
 
 
-def overrule(work: Work, environment: Environment) -> None:
+def overrule(session: Session, environment: Environment) -> None:
     """A backup was put back: what was broken off in that environment before is settled by it."""
-    for document, mine in _broken_off(work, [environment.name]):
+    for document, mine in _broken_off(session, [environment.name]):
         if mine:
-            _say(work, document, mine)
-            _settle(work, document, environment.name)
+            _say(session, document, mine)
+            _settle(session, document, environment.name)
 
 
-def resolve_half_run(work: Work, environment: Environment, *, applied: bool) -> bool:
+def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
     """Take a person's word for it that commands, broken off, came to their end by hand, or that
     nothing of them is there, as far as it can be seen.
 
@@ -88,37 +88,39 @@ def resolve_half_run(work: Work, environment: Environment, *, applied: bool) -> 
     :raises Refused: the version, or the schema, shows that it is not so.
     """
     found = False
-    for document, _ in list(_broken_off(work, [environment.name])):
+    for document, _ in list(_broken_off(session, [environment.name])):
         if not is_half_run(document, environment.name):
             continue
         found = True
-        with work.record.step("resolve", environment.name) as step:
+        with session.record.step("resolve", environment.name) as step:
             if applied:
-                _require_at_head(work, environment)
+                _require_at_head(session, environment)
             else:
-                _require_as_before(work, environment, document)
+                _require_as_before(session, environment, document)
             step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
-        _settle(work, document, environment.name)
+        _settle(session, document, environment.name)
     return found
 
 
-def _require_at_head(work: Work, environment: Environment) -> None:
-    standing = stand(work.project, environment)
-    require_readable(standing)
-    if standing.state != "dirty":
-        stands = ", ".join(standing.look.revisions) or "no revision"
+def _require_at_head(session: Session, environment: Environment) -> None:
+    state = read_state(session.project, environment)
+    require_readable(state)
+    if state.kind != "dirty":
+        stands = ", ".join(state.look.revisions) or "no revision"
         raise Refused(
-            f"{environment.name} stands at {stands} instead of {', '.join(standing.target)}: its"
+            f"{environment.name} stands at {stands} instead of {', '.join(state.target)}: its"
             " commands did not come to their end.",
             untouched="Nothing was changed.",
             next=f"Type: invoke upgrade-{environment.name}",
         )
 
 
-def _require_as_before(work: Work, environment: Environment, document: dict[str, Any]) -> None:
-    place = locate(work.project, environment)
+def _require_as_before(
+    session: Session, environment: Environment, document: dict[str, Any]
+) -> None:
+    place = locate(session.project, environment)
     require_readable(place)
-    backup = _backup_of(work, environment, document)
+    backup = _backup_of(session, environment, document)
     if backup is None:
         raise Refused(
             f"There is no backup of {environment.name} from before its commands began, to compare"
@@ -126,44 +128,46 @@ def _require_as_before(work: Work, environment: Environment, document: dict[str,
             untouched="Nothing was changed.",
             next=_begin_anew(place),
         )
-    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     found = differences(before, place.database.fingerprint(environment.version_table))
     if found:
         raise Refused(
             f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
             untouched="Nothing was changed.",
             next="Undo that too, and try again; or put the backup back:"
-            f" {Shelf.restore_command(environment.name, backup.name)}",
+            f" {BackupStore.restore_command(environment.name, backup.name)}",
         )
 
 
-def say_taken_up(work: Work, environment: Environment) -> bool:
+def report_resumed_restores(session: Session, environment: Environment) -> bool:
     """Say what its engine finished or undid by itself when the lock was taken.
 
     :returns: whether there was anything.
     """
-    said = work.project.database(environment).taken_up()
-    work.record.add_findings(
+    said = session.project.database(environment).resumed_restores()
+    session.record.add_findings(
         [Finding("restore-taken-up", "warning", each, environment.name) for each in said]
     )
     return bool(said)
 
 
-def settle_taken_up(work: Work, environment: Environment) -> None:
+def settle_taken_up(session: Session, environment: Environment) -> None:
     """Say that; a restore on its own is settled by it: nothing of it is half done any more."""
-    if not say_taken_up(work, environment):
+    if not report_resumed_restores(session, environment):
         return
-    for document, mine in _broken_off(work, [environment.name]):
+    for document, mine in _broken_off(session, [environment.name]):
         if mine and document["task"] == "restore":
-            _say(work, document, mine)
-            _settle(work, document, environment.name)
+            _say(session, document, mine)
+            _settle(session, document, environment.name)
 
 
-def _broken_off(work: Work, names: Collection[str]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+def _broken_off(
+    session: Session, names: Collection[str]
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """What was broken off in these environments, oldest first, each with those of them that it
     touched; with none, if it had touched nothing yet that is still configured."""
-    configured = {environment.name for environment in work.project.settings.path}
-    for one in find_unfinished(work.project.settings.releases):
+    configured = {environment.name for environment in session.project.settings.path}
+    for one in find_unfinished(session.project.settings.releases):
         if one.unreadable is not None:
             continue
         touched = [name for name in _open(one.document) if name in configured]
@@ -172,8 +176,8 @@ def _broken_off(work: Work, names: Collection[str]) -> Iterator[tuple[dict[str, 
             yield one.document, mine
 
 
-def _say(work: Work, document: dict[str, Any], mine: list[str]) -> None:
-    with work.record.step("recover", ", ".join(mine) or document["environment"]) as step:
+def _say(session: Session, document: dict[str, Any], mine: list[str]) -> None:
+    with session.record.step("recover", ", ".join(mine) or document["environment"]) as step:
         where = Unfinished(document, running=False).where
         step.note = f"{document['task']} {document['id']} was broken off{where}"
 
@@ -185,23 +189,23 @@ def _open(document: dict[str, Any]) -> list[str]:
     return [name for name in touched if name not in document.get("settled", ())]
 
 
-def _finish_or_undo(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+def _finish_or_undo(session: Session, environment: Environment, document: dict[str, Any]) -> None:
     under_way = document.get("under_way") or {}
     if (under_way.get("name"), under_way.get("environment")) == ("restore", environment.name):
-        _finish_restore(work, environment, document)
+        _finish_restore(session, environment, document)
         return
-    standing = stand(work.project, environment)
-    if standing.exists:
+    state = read_state(session.project, environment)
+    if state.exists:
         # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
-        require_readable(standing)
-    arrived = set(standing.look.revisions) == set(document.get("to", ()))
-    if not arrived or standing.state != "at head" or is_half_run(document, environment.name):
-        _undo_what_was_committed(work, environment, document)
+        require_readable(state)
+    arrived = set(state.look.revisions) == set(document.get("to", ()))
+    if not arrived or state.kind != "at head" or is_half_run(document, environment.name):
+        _undo_what_was_committed(session, environment, document)
         return
-    report = verify(work, environment)
+    report = verify(session, environment)
     if report.passed:
         return
-    backup = _backup_of(work, environment, document)
+    backup = _backup_of(session, environment, document)
     if backup is None:
         raise NeedsAPerson(
             f"{environment.name} was upgraded by {document['id']}, which was broken off, and does"
@@ -209,15 +213,15 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
             untouched="It was not touched now.",
             next=f"See its backups: invoke backups --env {environment.name}",
         )
-    if environment is work.project.settings.path[0]:
+    if environment is session.project.settings.path[0]:
         return
-    if is_served(environment, standing.database):
-        _settle(work, document, environment.name)
+    if is_live(environment, state.database):
+        _settle(session, document, environment.name)
         reason = f"{document['id']} was broken off, and verify fails: {first_error(report)}"
-        evidence = Evidence(work.project.settings.releases)
-        raise stays_upgraded(standing, backup, reason, evidence)
-    kept = restore_and_prove(work, environment, backup)
-    _settle(work, document, environment.name)
+        evidence = Evidence(session.project.settings.releases)
+        raise stays_upgraded(state, backup, reason, evidence)
+    kept = restore_and_prove(session, environment, backup)
+    _settle(session, document, environment.name)
     raise StepFailed(
         f"{environment.name} was upgraded by {document['id']}, which was broken off, and did not"
         f" pass verify: {first_error(report)}.",
@@ -227,7 +231,7 @@ def _finish_or_undo(work: Work, environment: Environment, document: dict[str, An
     )
 
 
-def _finish_restore(work: Work, environment: Environment, document: dict[str, Any]) -> None:
+def _finish_restore(session: Session, environment: Environment, document: dict[str, Any]) -> None:
     """A restore that was broken off has changed everything or nothing, unless the database was
     damaged and had been moved aside: then there is nothing in its place yet.
 
@@ -235,11 +239,11 @@ def _finish_restore(work: Work, environment: Environment, document: dict[str, An
 
     :raises NeedsAPerson: there is nothing in the place of the database, nor a backup.
     """
-    shelf = Shelf.of(work.project.settings, environment)
-    database = work.project.database(environment)
+    store = BackupStore.of(session.project.settings, environment)
+    database = session.project.database(environment)
     wanted = document["under_way"].get("backup")
-    backup = next((each for each in shelf.backups() if each.name == wanted), None)
-    place = locate(work.project, environment)
+    backup = next((each for each in store.backups() if each.name == wanted), None)
+    place = locate(session.project, environment)
     look = place.look
     gone = not (look.exists and (look.tables or look.versioned))
     if look.trouble and not database.is_damaged():
@@ -257,39 +261,39 @@ def _finish_restore(work: Work, environment: Environment, document: dict[str, An
         now = None if gone else database.fingerprint(environment.version_table)
         # What was committed on its own may be rows alone, and no count tells of them.
         rows = _has_committed(document, environment.name)
-        if now is None or rows or not now.structure_equals(shelf.fingerprint(backup)):
-            restore_and_prove(work, environment, backup)
+        if now is None or rows or not now.structure_equals(store.fingerprint(backup)):
+            restore_and_prove(session, environment, backup)
 
 
 def _undo_what_was_committed(
-    work: Work, environment: Environment, document: dict[str, Any]
+    session: Session, environment: Environment, document: dict[str, Any]
 ) -> None:
     """Put back what an upgrade, broken off, had committed: nothing else rolls that back.
 
     :raises NeedsAPerson: there is no backup to put back.
     """
-    backup = _backup_of(work, environment, document)
+    backup = _backup_of(session, environment, document)
     committed = _has_committed(document, environment.name)
-    standing = locate(work.project, environment)
-    database = standing.database
+    state = locate(session.project, environment)
+    database = state.database
     if database.folder is None and backup is not None:
-        half = standing.look.begun
-        before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-        if half and not committed and structure_is(standing, before):
-            note_resolved(work, environment, database)
+        half = state.look.begun
+        before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
+        if half and not committed and structure_is(state, before):
+            note_resolved(session, environment, database)
             return
-        if half and database.is_transactional and settle_unseen(work, standing, before):
+        if half and database.is_transactional and settle_unseen(session, state, before):
             return
         if half and environment.protected:
             return  # whatever comes next is refused, and says so
         if not half and not is_half_run(document, environment.name):
             return  # each revision that was committed is whole: the next upgrade goes on
-    if backup is not None and is_served(environment, database):
+    if backup is not None and is_live(environment, database):
         if committed:
-            _leave_to_a_person(work, environment, document, backup)
+            _leave_to_a_person(session, environment, document, backup)
         return
     if committed:
-        look = work.project.database(environment).look(environment.version_table)
+        look = session.project.database(environment).look(environment.version_table)
         if not look.exists:
             return  # it was new, and somebody has removed it
         if backup is None:
@@ -298,10 +302,10 @@ def _undo_what_was_committed(
                 f"{document['id']} was broken off after it had committed a part of the upgrade of"
                 f" {environment.name}, and there is no backup from before.",
                 untouched="It was not touched now.",
-                next=_begin_anew(standing) if half_run else _go_on_as_it_is(environment),
+                next=_begin_anew(state) if half_run else _go_on_as_it_is(environment),
             )
-        if not _is_as_in(work, environment, backup):
-            restore_and_prove(work, environment, backup)
+        if not _is_as_in(session, environment, backup):
+            restore_and_prove(session, environment, backup)
 
 
 def _has_committed(document: dict[str, Any], name: str) -> bool:
@@ -309,44 +313,44 @@ def _has_committed(document: dict[str, Any], name: str) -> bool:
     return name in document.get("committed", ()) or is_half_run(document, name)
 
 
-def _is_as_in(work: Work, environment: Environment, backup: Backup) -> bool:
+def _is_as_in(session: Session, environment: Environment, backup: Backup) -> bool:
     """Whether nothing at all was written since that backup, rows included."""
-    sidecar = read_json(Shelf.of(work.project.settings, environment).sidecar(backup.name))
-    database = work.project.database(environment)
+    sidecar = read_json(BackupStore.of(session.project.settings, environment).sidecar(backup.name))
+    database = session.project.database(environment)
     return database.unchanged_since(sidecar, environment.version_table)
 
 
 def _leave_to_a_person(
-    work: Work, environment: Environment, document: dict[str, Any], backup: Backup
+    session: Session, environment: Environment, document: dict[str, Any], backup: Backup
 ) -> None:
     """Commands of the project's own were broken off: what they did to a database to which
     applications write, nobody can tell from what those did.
 
     :raises NeedsAPerson: its schema is not that of the backup any more.
     """
-    before = Shelf.of(work.project.settings, environment).fingerprint(backup)
-    now = work.project.database(environment).fingerprint(environment.version_table)
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
+    now = session.project.database(environment).fingerprint(environment.version_table)
     if now.structure_equals(before):
         return
     name = environment.name
     go_on = "to go on as it is, type the same again"
-    if stand(work.project, environment).state == "dirty":
+    if read_state(session.project, environment).kind == "dirty":
         # Nothing is pending, so that no upgrade would run the commands again.
         go_on = (
             "or bring the commands to their end by hand, and then:"
             f" invoke resolve --env {name} --applied"
         )
     else:
-        _settle(work, document, name)
+        _settle(session, document, name)
     raise NeedsAPerson(
         f"{document['id']} was broken off while the commands of {name} were at work, and {name} is"
         f" not as in its backup: {in_brief(differences(before, now))}.",
         untouched=f"Its content before is safe in {backup.name}.",
-        next=f"To go back: {Shelf.restore_command(name, backup.name)}; {go_on}.",
+        next=f"To go back: {BackupStore.restore_command(name, backup.name)}; {go_on}.",
     )
 
 
-def _begin_anew(place: Place) -> str:
+def _begin_anew(place: LocatedDatabase) -> str:
     """What to do with a database that commands began to create."""
     return (
         f"If nothing in {place.database.label} is needed, delete it and type the same again; or"
@@ -365,26 +369,28 @@ def _go_on_as_it_is(environment: Environment) -> str:
     )
 
 
-def _backup_of(work: Work, environment: Environment, document: dict[str, Any]) -> Backup | None:
+def _backup_of(
+    session: Session, environment: Environment, document: dict[str, Any]
+) -> Backup | None:
     """The first backup of that environment that the task took: the one from before the upgrade."""
     named = document.get("backups", ())
-    backups = Shelf.of(work.project.settings, environment).backups()
+    backups = BackupStore.of(session.project.settings, environment).backups()
     return next((backup for backup in backups if backup.name in named), None)
 
 
-def _settle(work: Work, document: dict[str, Any], name: str) -> None:
+def _settle(session: Session, document: dict[str, Any], name: str) -> None:
     """Note that an environment needs nothing more; the last one closes the record."""
     document["settled"] = [*document.get("settled", ()), name]
-    configured = {environment.name for environment in work.project.settings.path}
+    configured = {environment.name for environment in session.project.settings.path}
     if not configured.intersection(_open(document)):
-        _close(work, document)
+        _close(session, document)
         return
-    write_whole(work.project.settings.releases / document["id"] / RECORD, document)
+    write_whole(session.project.settings.releases / document["id"] / RECORD, document)
 
 
-def _close(work: Work, document: dict[str, Any]) -> None:
+def _close(session: Session, document: dict[str, Any]) -> None:
     """Give the record an outcome, and take away the scratch files beside it."""
-    releases = work.project.settings.releases
+    releases = session.project.settings.releases
     folder = releases / document["id"]
     for pattern in ("rehearsal*", "stamp*", "*.part"):
         for leftover in folder.glob(pattern):

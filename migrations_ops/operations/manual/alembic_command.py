@@ -12,23 +12,23 @@ from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.failure.decision import settle
 from migrations_ops.operations.failure.messages import in_revision, what_next
 from migrations_ops.operations.failure.recovery import recover
-from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Work
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import (
-    Standing,
+    DatabaseState,
     advice,
     cure_of_copy,
     locate,
+    read_state,
     require_whole,
-    stand,
     told_otherwise,
 )
 from migrations_ops.operations.upgrade import back_up, listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
-from migrations_ops.steps.step import orders_for
+from migrations_ops.steps.step import instructions_for
 
 _UNCHANGED = "No database was changed"
 # The commands of Alembic that write to the database.
@@ -44,22 +44,22 @@ def run_alembic(
     """
     printed: list[str] = []
 
-    def body(work: Work) -> None:
+    def body(session: Session) -> None:
         settings = project.settings
         if not changes_database(arguments):
-            printed.append(_print_alembic(work, environment, arguments))
+            printed.append(_print_alembic(session, environment, arguments))
             return
         project.require_steps(environment)
-        with hold_locks([project.database(environment)], "alembic", settings.wait):
-            recover(work, [environment])
-            standing = stand(project, environment)
+        with lock_databases([project.database(environment)], "alembic", settings.wait):
+            recover(session, [environment])
+            state = read_state(project, environment)
             if "stamp" not in arguments:
-                require_whole(standing)
-            backup = back_up(work, standing)
-            with work.record.step("alembic", environment.name) as step:
-                printed.append(_print_alembic(work, environment, arguments, standing, backup))
+                require_whole(state)
+            backup = back_up(session, state)
+            with session.record.step("alembic", environment.name) as step:
+                printed.append(_print_alembic(session, environment, arguments, state, backup))
                 step.note = " ".join(arguments)
-            work.record.update(outcome="released")
+            session.record.update(outcome="released")
 
     finished = run_recorded(project, "alembic", environment.name, report, body)
     return finished, "".join(printed)
@@ -71,10 +71,10 @@ def changes_database(arguments: Sequence[str]) -> bool:
 
 
 def _print_alembic(
-    work: Work,
+    session: Session,
     environment: Environment,
     arguments: list[str],
-    standing: Standing | None = None,
+    state: DatabaseState | None = None,
     backup: Backup | None = None,
 ) -> str:
     """Run it, and return what it printed.
@@ -82,17 +82,17 @@ def _print_alembic(
     :param standing: where the database stood before a command that changes it.
     :param backup: from before that, to which it is put back if it cannot be rolled back.
     """
-    output = work.scratch("stdout.txt")
-    child = work.take_step(f"{environment.name}.alembic", environment, [arguments])
+    output = session.scratch("stdout.txt")
+    child = session.take_step(f"{environment.name}.alembic", environment, [arguments])
     try:
-        facts = work.facts if changes_database(arguments) else None
-        orders = orders_for(work.project, environment, stdout=output, facts=facts)
-        run = child.run(orders, listener(work, environment))
+        facts = session.facts if changes_database(arguments) else None
+        instructions = instructions_for(session.project, environment, stdout=output, facts=facts)
+        run = child.run(instructions, listener(session, environment))
         if run.refused:
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",
                 untouched="Nothing was written.",
-                next=_next_after_refusal(work, environment),
+                next=_next_after_refusal(session, environment),
             )
         if run.misused:
             raise ConfigurationError(
@@ -102,9 +102,9 @@ def _print_alembic(
         if run.failure:
             sentence = f"alembic {' '.join(arguments)} on {environment.name} failed"
             settled = f"{_UNCHANGED}."
-            if standing is not None:
+            if state is not None:
                 child.close()
-                settled = settle(work, standing, backup, sentence, force=child.committed, run=run)
+                settled = settle(session, state, backup, sentence, force=child.committed, run=run)
             raise StepFailed(
                 f"{sentence}{in_revision(run)}: {run.failure.removesuffix('.')}.",
                 untouched=settled,
@@ -122,8 +122,8 @@ def _print_alembic(
         output.unlink(missing_ok=True)
 
 
-def _next_after_refusal(work: Work, environment: Environment) -> str:
-    there = locate(work.project, environment)
+def _next_after_refusal(session: Session, environment: Environment) -> str:
+    there = locate(session.project, environment)
     return cure_of_copy(there) if told_otherwise(there) else see_env_py(environment.name)
 
 
@@ -133,15 +133,15 @@ def write_sql(
     """The SQL of the pending upgrade, without running it."""
     printed: list[str] = []
 
-    def body(work: Work) -> None:
-        standing = stand(project, environment, to)
-        work.record.update(from_=standing.look.revisions, to=standing.target)
-        if not standing.pending:
+    def body(session: Session) -> None:
+        state = read_state(project, environment, to)
+        session.record.update(from_=state.look.revisions, to=state.target)
+        if not state.pending:
             return
-        current = ",".join(standing.look.revisions) or "base"
-        target = ",".join(standing.target)
+        current = ",".join(state.look.revisions) or "base"
+        target = ",".join(state.target)
         span = f"{current}:{target}"
-        printed.append(_print_alembic(work, environment, ["upgrade", span, "--sql"]))
+        printed.append(_print_alembic(session, environment, ["upgrade", span, "--sql"]))
 
     finished = run_recorded(project, f"upgrade-{environment.name}", environment.name, report, body)
     return finished, "".join(printed)
@@ -162,12 +162,12 @@ def create_revision(
     environment = project.settings.path[0]
     written: list[Revision] = []
 
-    def body(work: Work) -> None:
+    def body(session: Session) -> None:
         if autogenerate:
-            _require_comparable(stand(project, environment))
+            _require_comparable(read_state(project, environment))
         before = set(project.history(environment).revisions)
         arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
-        _print_alembic(work, environment, arguments)
+        _print_alembic(session, environment, arguments)
         after: History = Project(project.settings).history(environment)
         written.extend(after.revisions[name] for name in after.revisions if name not in before)
 
@@ -183,16 +183,16 @@ def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) 
     return [*arguments, "--rev-id", rev_id] if rev_id else arguments
 
 
-def _require_comparable(standing: Standing) -> None:
+def _require_comparable(state: DatabaseState) -> None:
     """:raises Refused: the models cannot be compared with this database, which is not at head."""
     # The first revision of a project is compared with a database that does not exist yet.
-    nothing_yet = standing.state in ("missing", "empty") and not standing.history.revisions
-    if standing.state != "at head" and not nothing_yet:
-        name, label = standing.environment.name, standing.database.label
+    nothing_yet = state.kind in ("missing", "empty") and not state.history.revisions
+    if state.kind != "at head" and not nothing_yet:
+        name, label = state.environment.name, state.database.label
         raise Refused(
-            f"The models are compared with {name} ({label}), which is {standing.state}.",
+            f"The models are compared with {name} ({label}), which is {state.kind}.",
             untouched="No file was written.",
-            next=f"{advice(standing)}; or add --empty to write the operations yourself.",
+            next=f"{advice(state)}; or add --empty to write the operations yourself.",
         )
 
 

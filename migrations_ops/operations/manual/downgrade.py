@@ -14,20 +14,20 @@ from migrations_ops.operations.failure.messages import (
     what_next,
 )
 from migrations_ops.operations.failure.recovery import recover
-from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Work
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import (
-    Standing,
+    DatabaseState,
+    read_state,
     require_own,
     require_readable,
     require_upgradable,
-    stand,
 )
 from migrations_ops.operations.upgrade import back_up, listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CommandRun, orders_for
+from migrations_ops.steps.step import CommandRun, instructions_for
 
 
 def downgrade_environment(
@@ -35,27 +35,27 @@ def downgrade_environment(
 ) -> Finished:
     """Back up, then take revisions back."""
 
-    def body(work: Work) -> None:
+    def body(session: Session) -> None:
         project.require_steps(environment)
-        with hold_locks([project.database(environment)], "downgrade", project.settings.wait):
-            recover(work, [environment])
-            standing = stand(project, environment)
-            require_readable(standing)
-            require_upgradable(standing, "downgraded")
-            reverting = standing.history.reverting(standing.look.revisions, to)
+        with lock_databases([project.database(environment)], "downgrade", project.settings.wait):
+            recover(session, [environment])
+            state = read_state(project, environment)
+            require_readable(state)
+            require_upgradable(state, "downgraded")
+            reverting = state.history.reverting(state.look.revisions, to)
             if not reverting:
                 return
-            wanted = _left_after(standing, [revision.revision for revision in reverting])
-            work.record.update(from_=standing.look.revisions, to=wanted)
-            change(work, standing, ["downgrade", to], wanted)
+            wanted = _left_after(state, [revision.revision for revision in reverting])
+            session.record.update(from_=state.look.revisions, to=wanted)
+            change(session, state, ["downgrade", to], wanted)
 
     return run_recorded(project, "downgrade", environment.name, report, body)
 
 
-def _left_after(standing: Standing, reverted: list[str]) -> tuple[str, ...]:
+def _left_after(state: DatabaseState, reverted: list[str]) -> tuple[str, ...]:
     """What the version table holds when these revisions are gone."""
-    history = standing.history
-    left = history.ancestors(standing.look.revisions) - set(reverted)
+    history = state.history
+    left = history.ancestors(state.look.revisions) - set(reverted)
     inner = {parent for name in left for parent in history.parents[name]}
     return tuple(sorted(left - inner))
 
@@ -65,54 +65,56 @@ def stamp_environment(
 ) -> Finished:
     """Put an existing database under migration, if it is what that revision builds."""
 
-    def body(work: Work) -> None:
+    def body(session: Session) -> None:
         project.require_steps(environment)
-        with hold_locks([project.database(environment)], "stamp", project.settings.wait):
-            recover(work, [environment])
-            standing = stand(project, environment)
-            require_readable(standing)
-            require_own(standing)
-            wanted = standing.history.resolve(to)
-            if set(wanted) == set(standing.look.revisions):
+        with lock_databases([project.database(environment)], "stamp", project.settings.wait):
+            recover(session, [environment])
+            state = read_state(project, environment)
+            require_readable(state)
+            require_own(state)
+            wanted = state.history.resolve(to)
+            if set(wanted) == set(state.look.revisions):
                 return
-            work.record.update(from_=standing.look.revisions, to=wanted)
-            _require_built_like(work, standing, to)
-            gone = standing.history.unknown(standing.look.revisions)
+            session.record.update(from_=state.look.revisions, to=wanted)
+            _require_built_like(session, state, to)
+            gone = state.history.unknown(state.look.revisions)
             # Alembic looks up each row before it takes it away, unless they all go first.
-            purge = ["--purge"] if gone or standing.overlap else []
-            change(work, standing, ["stamp", *purge, to], wanted)
-            _note_gone(work, standing)
+            purge = ["--purge"] if gone or state.overlap else []
+            change(session, state, ["stamp", *purge, to], wanted)
+            _note_gone(session, state)
 
     return run_recorded(project, "stamp", environment.name, report, body)
 
 
-def _note_gone(work: Work, standing: Standing) -> None:
+def _note_gone(session: Session, state: DatabaseState) -> None:
     """After a squash, what ran and has no script any more is what the stamp describes now."""
-    ledger, history = standing.database.ledger(), standing.history
+    ledger, history = state.database.ledger(), state.history
     gone = [name for name in ledger.ran if name not in history.revisions]
-    if not gone or not history.complete or not history.unknown(standing.look.revisions):
+    if not gone or not history.complete or not history.unknown(state.look.revisions):
         return
-    name = standing.environment.name
+    name = state.environment.name
     revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
     try:
-        standing.database.note(name, {"event": "unstamp", **work.facts, "revisions": revisions})
+        state.database.note(name, {"event": "unstamp", **session.facts, "revisions": revisions})
     except StepFailed as error:
         found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
-        work.record.add_findings([found])
+        session.record.add_findings([found])
 
 
-def _require_built_like(work: Work, standing: Standing, to: str) -> None:
+def _require_built_like(session: Session, state: DatabaseState, to: str) -> None:
     """Build a scratch database up to that revision and compare the schemas.
 
     :raises Refused: they differ, or the revisions cannot build one from nothing.
     """
-    environment = standing.environment
-    place = work.scratch(f"stamp{standing.database.suffix}")
-    built = standing.database.make_scratch(place, None)
-    with work.record.step("compare", environment.name) as step:
-        child = work.take_step(f"{environment.name}.stamp-compare", environment, [["upgrade", to]])
+    environment = state.environment
+    place = session.scratch(f"stamp{state.database.suffix}")
+    built = state.database.make_scratch(place, None)
+    with session.record.step("compare", environment.name) as step:
+        child = session.take_step(
+            f"{environment.name}.stamp-compare", environment, [["upgrade", to]]
+        )
         try:
-            run = child.run(orders_for(work.project, environment, instead=built))
+            run = child.run(instructions_for(session.project, environment, instead=built))
             if run.failure or run.refused:
                 raise Refused(
                     f"The revisions up to {to} cannot build an empty database, so that"
@@ -121,7 +123,7 @@ def _require_built_like(work: Work, standing: Standing, to: str) -> None:
                     next=_without_comparing(environment, to, run),
                 )
             wanted = built.fingerprint(environment.version_table).schema
-            has = standing.database.fingerprint(environment.version_table).schema
+            has = state.database.fingerprint(environment.version_table).schema
             differing = sorted(
                 dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))
             )
@@ -149,20 +151,22 @@ def _without_comparing(environment: Environment, to: str, run: CommandRun) -> st
     return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'
 
 
-def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str, ...]) -> None:
+def change(
+    session: Session, state: DatabaseState, command: list[str], wanted: tuple[str, ...]
+) -> None:
     """Back up, run one Alembic command, and prove where it ended."""
-    environment = standing.environment
-    backup = back_up(work, standing)
-    child = work.take_step(f"{environment.name}.{command[0]}", environment, [command])
+    environment = state.environment
+    backup = back_up(session, state)
+    child = session.take_step(f"{environment.name}.{command[0]}", environment, [command])
     run: CommandRun | None
     try:
-        with work.record.step(command[0], environment.name) as step:
+        with session.record.step(command[0], environment.name) as step:
             step.argv = child.argv
-            orders = orders_for(work.project, environment, facts=work.facts)
-            run = child.run(orders, listener(work, environment))
+            instructions = instructions_for(session.project, environment, facts=session.facts)
+            run = child.run(instructions, listener(session, environment))
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run) if run.revisions else ", ".join(wanted)
-            look = standing.database.look(environment.version_table)
+            look = state.database.look(environment.version_table)
             failure = run.refused or run.failure
             if not failure and set(look.revisions) != set(wanted):
                 stands = ", ".join(look.revisions) or "base"
@@ -174,11 +178,11 @@ def change(work: Work, standing: Standing, command: list[str], wanted: tuple[str
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
     if not failure:
-        work.record.update(outcome="released")
+        session.record.update(outcome="released")
         return
     child.close()
     reason = f"the {command[0]} of {environment.name} {how_it_failed(run, failure)}"
-    settled = settle(work, standing, backup, reason, force=child.committed, run=run)
+    settled = settle(session, state, backup, reason, force=child.committed, run=run)
     sentence = f"The {command[0]} of {environment.name}"
     if run is None:
         raise Interrupted(f"{sentence} was interrupted.", untouched=settled)

@@ -12,20 +12,20 @@ from migrations_ops.analysis.schema_diff import (
     others_in_words,
 )
 from migrations_ops.backups.quality import row_of
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Backup, Finding, Fingerprint
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
-from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.downgrade import change
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Work
-from migrations_ops.operations.state import Standing, require_own, require_readable, stand
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, read_state, require_own, require_readable
 from migrations_ops.operations.upgrade import back_up
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import orders_for
+from migrations_ops.steps.step import instructions_for
 
 
 def resolve_environment(
@@ -36,50 +36,50 @@ def resolve_environment(
     :param applied: whether the whole revision is there now; else nothing of it is.
     """
 
-    def body(work: Work) -> None:
+    def body(session: Session) -> None:
         project.require_steps(environment)
-        with hold_locks([project.database(environment)], "resolve", project.settings.wait):
-            if resolve_half_run(work, environment, applied=applied):
-                work.record.update(outcome="released")
+        with lock_databases([project.database(environment)], "resolve", project.settings.wait):
+            if resolve_half_run(session, environment, applied=applied):
+                session.record.update(outcome="released")
                 return
-            recover(work, [environment])
-            standing = stand(project, environment)
-            require_readable(standing)
-            require_own(standing)
-            if not standing.look.begun:
+            recover(session, [environment])
+            state = read_state(project, environment)
+            require_readable(state)
+            require_own(state)
+            if not state.look.begun:
                 return
             before = None
             if applied:
-                _stamp(work, standing)
+                _stamp(session, state)
             else:
-                before = _require_as_before(work, standing)
-            with work.record.step("resolve", environment.name) as step:
-                _note(work, standing, "applied" if applied else "rolled back")
-                step.note = _outcome(standing, applied=applied)
+                before = _require_as_before(session, state)
+            with session.record.step("resolve", environment.name) as step:
+                _note(session, state, "applied" if applied else "rolled back")
+                step.note = _outcome(state, applied=applied)
             if not applied:
                 # Not before: a copy in which half of a revision stands is none to go back to.
-                now = back_up(work, standing)
-                _tell_rows(work, environment, before, now)
-            work.record.update(outcome="released")
+                now = back_up(session, state)
+                _tell_rows(session, environment, before, now)
+            session.record.update(outcome="released")
 
     return run_recorded(project, "resolve", environment.name, report, body)
 
 
-def _outcome(standing: Standing, *, applied: bool) -> str:
+def _outcome(state: DatabaseState, *, applied: bool) -> str:
     """Where the database stands now, in words."""
     told = []
-    for name, direction in standing.look.begun.items():
+    for name, direction in state.look.begun.items():
         is_there = applied is (direction == "upgrade")
         told.append(f"{name} is {'whole' if is_there else 'gone'}")
     return ", ".join(told)
 
 
-def _stamp(work: Work, standing: Standing) -> None:
-    name, direction = list(standing.look.begun.items())[-1]
-    to = name if direction == "upgrade" else (standing.history.parents[name] or ("base",))[0]
-    wanted = standing.history.resolve(to, standing.look.revisions)
-    work.record.update(from_=standing.look.revisions, to=wanted)
-    change(work, standing, ["stamp", to], wanted)
+def _stamp(session: Session, state: DatabaseState) -> None:
+    name, direction = list(state.look.begun.items())[-1]
+    to = name if direction == "upgrade" else (state.history.parents[name] or ("base",))[0]
+    wanted = state.history.resolve(to, state.look.revisions)
+    session.record.update(from_=state.look.revisions, to=wanted)
+    change(session, state, ["stamp", to], wanted)
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,18 @@ class _Before:
     fingerprint: Fingerprint
 
 
-def _require_as_before(work: Work, standing: Standing) -> _Before | None:
+def _require_as_before(session: Session, state: DatabaseState) -> _Before | None:
     """Compare the database with its newest backup from before; None where there is none.
 
     :raises Refused: something of the schema is not as it was before the revision began.
     """
-    environment, database = standing.environment, standing.database
-    shelf = Shelf.of(work.project.settings, environment)
-    good = [backup for backup in shelf.backups() if row_of(backup) == "good"]
+    environment, database = state.environment, state.database
+    store = BackupStore.of(session.project.settings, environment)
+    good = [backup for backup in store.backups() if row_of(backup) == "good"]
     if not good:
         return None
-    with work.record.step("compare", environment.name) as step:
-        before = _as_it_was(work, standing, good[-1], shelf.fingerprint(good[-1]))
+    with session.record.step("compare", environment.name) as step:
+        before = _as_it_was(session, state, good[-1], store.fingerprint(good[-1]))
         _, left = database.drop_invalid_indexes()
         now = database.fingerprint(environment.version_table)
         others = database.indexes_of_others()
@@ -112,21 +112,21 @@ def _require_as_before(work: Work, standing: Standing) -> _Before | None:
                 f" {in_brief(found)}.",
                 untouched="Nothing was changed.",
                 next="Undo that too, and try again; or put the backup back:"
-                f" {Shelf.restore_command(environment.name, good[-1].name)}",
+                f" {BackupStore.restore_command(environment.name, good[-1].name)}",
             )
         step.note = "; ".join(["the schema is as it was", *others_in_words(before, now, others)])
     return _Before(good[-1].name, before)
 
 
 def _tell_rows(
-    work: Work, environment: Environment, before: _Before | None, now: Backup | None
+    session: Session, environment: Environment, before: _Before | None, now: Backup | None
 ) -> None:
     """Tables whose rows are not as they were: nobody can tell who has changed them."""
     if before is None or now is None:
         return
     undo = "if the revision that failed has changed them, undo that before the next upgrade"
     was = before.fingerprint
-    has = Shelf.of(work.project.settings, environment).fingerprint(now)
+    has = BackupStore.of(session.project.settings, environment).fingerprint(now)
     if not was.sums:
         message = f"the rows of {environment.name} were not compared: {undo}"
         found = [Finding("rows-not-compared", "warning", message, environment.name)]
@@ -141,30 +141,35 @@ def _tell_rows(
             for table in was.rows
             if has.sums.get(table) != was.sums.get(table)
         ]
-    work.record.add_findings(found)
+    session.record.add_findings(found)
 
 
-def _as_it_was(work: Work, standing: Standing, backup: Backup, taken: Fingerprint) -> Fingerprint:
+def _as_it_was(
+    session: Session, state: DatabaseState, backup: Backup, taken: Fingerprint
+) -> Fingerprint:
     """What the database was when the revision began: the backup, with the revisions between them.
 
     :raises Refused: these fail on a copy.
     """
-    if set(taken.revisions) == set(standing.look.revisions):
+    if set(taken.revisions) == set(state.look.revisions):
         return taken
-    environment = standing.environment
-    place = work.scratch(f"resolve{standing.database.suffix}")
-    scratch = standing.database.make_scratch(place, Path(backup.file))
-    commands = [["upgrade", name] for name in standing.look.revisions]
-    child = work.take_step(f"{environment.name}.resolve", environment, commands)
+    environment = state.environment
+    place = session.scratch(f"resolve{state.database.suffix}")
+    scratch = state.database.make_scratch(place, Path(backup.file))
+    commands = [["upgrade", name] for name in state.look.revisions]
+    child = session.take_step(f"{environment.name}.resolve", environment, commands)
     try:
         for _ in commands:
-            run = child.run(orders_for(work.project, environment, instead=scratch), last=False)
+            run = child.run(
+                instructions_for(session.project, environment, instead=scratch), last=False
+            )
             if run.failure or run.refused:
                 raise Refused(
                     f"The revisions since {backup.name} fail on a copy of it:"
                     f" {run.failure or run.refused}.",
                     untouched=f"{environment.name} was not touched.",
-                    next=f"Put it back: {Shelf.restore_command(environment.name, backup.name)}",
+                    next="Put it back:"
+                    f" {BackupStore.restore_command(environment.name, backup.name)}",
                 )
         return scratch.fingerprint(environment.version_table)
     finally:
@@ -172,9 +177,9 @@ def _as_it_was(work: Work, standing: Standing, backup: Backup, taken: Fingerprin
         scratch.remove()
 
 
-def _note(work: Work, standing: Standing, how: str) -> None:
-    revisions = [{"revision": each} for each in standing.look.begun]
-    standing.database.note(
-        standing.environment.name,
-        {"event": "resolved", "how": how, **work.facts, "revisions": revisions},
+def _note(session: Session, state: DatabaseState, how: str) -> None:
+    revisions = [{"revision": each} for each in state.look.begun]
+    state.database.note(
+        state.environment.name,
+        {"event": "resolved", "how": how, **session.facts, "revisions": revisions},
     )

@@ -25,7 +25,7 @@ from tests.chaos.servers.invariants import (
     wait_for_quiet,
     wrong_names,
 )
-from tests.chaos.servers.shots import BREAKING, HALVING, LASTING, SHOTS, hold, shoot
+from tests.chaos.servers.shots import BREAKING, HALVING, LASTING, SHOTS, locked, shoot
 from tests.chaos.servers.world import NAMES, SECRETS, Arena, World
 from tests.chaos.shots import Aim
 from tests.support import Ran
@@ -136,7 +136,7 @@ class _Play(Play):
     def _fire(self) -> list[tuple[int, str, str]]:
         """Run the command, or both of them; exit, output and errors of each."""
         draw, world = self._draw, self._world
-        holder = threading.Thread(target=hold, args=(world, *draw.holder))
+        holder = threading.Thread(target=locked, args=(world, *draw.holder))
         if draw.shot == "held":
             holder.start()
         releases = world.repom / "releases"

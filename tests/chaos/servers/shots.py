@@ -55,7 +55,7 @@ def shoot(process: subprocess.Popen[bytes], shot: str, pause: float, world: Worl
         shots.shoot(process, shot, pause)
 
 
-def hold(world: World, name: str, seconds: float) -> None:
+def locked(world: World, name: str, seconds: float) -> None:
     """A transaction of the application that has read a table stays open for so long."""
     with world.server.session(NAMES[name]) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")

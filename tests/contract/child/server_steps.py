@@ -172,7 +172,7 @@ class ServerProject:
         )
         return Step(child, Environment("dev", self.url, self.folder))
 
-    def orders(self, **more: Any) -> dict[str, Any]:
+    def instructions(self, **more: Any) -> dict[str, Any]:
         return {
             "environment": "dev",
             "label": "the shop",
@@ -180,10 +180,12 @@ class ServerProject:
             "statements": True,
         } | more
 
-    def run(self, *command: str, variables: dict[str, str] | None = None, **orders: Any) -> Ran:
+    def run(
+        self, *command: str, variables: dict[str, str] | None = None, **instructions: Any
+    ) -> Ran:
         """Run one Alembic command in a child; ``orders`` are those beside the usual ones."""
         step = self.start(command or ("upgrade", "head"), **(variables or {}))
-        return follow(step, self.orders(**orders))
+        return follow(step, self.instructions(**instructions))
 
     @property
     def log(self) -> str:
@@ -219,9 +221,9 @@ class ServerProject:
 class Background:
     """A step that runs in a thread, so that the test can act meanwhile."""
 
-    def __init__(self, project: ServerProject, **orders: Any) -> None:
+    def __init__(self, project: ServerProject, **instructions: Any) -> None:
         self.step = project.start(("upgrade", "head"))
-        told = project.orders(**orders)
+        told = project.instructions(**instructions)
         self._ran: list[Ran] = []
         self._thread = threading.Thread(target=lambda: self._ran.append(follow(self.step, told)))
         self._thread.start()
@@ -239,10 +241,10 @@ class Background:
         return self._ran[0]
 
 
-def follow(step: Step, orders: dict[str, Any]) -> Ran:
+def follow(step: Step, instructions: dict[str, Any]) -> Ran:
     events: list[dict[str, Any]] = []
     try:
-        run = step.run(orders, events.append)
+        run = step.run(instructions, events.append)
     finally:
         step.close()
     return Ran(run, step.committed, events)

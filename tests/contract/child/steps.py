@@ -10,7 +10,7 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CommandRun, Step, orders_for, start_step
+from migrations_ops.steps.step import CommandRun, Step, instructions_for, start_step
 from tests.support import R3, Sandbox, dump, query
 
 R4 = "r4dddddddddd"
@@ -91,10 +91,10 @@ def run_child(
     step, project = start_child(sandbox, environment, command)
     copy = None if instead is None else SQLite(instead, str(instead))
     try:
-        orders = orders_for(
+        instructions = instructions_for(
             project, project.settings.environment(environment), instead=copy, facts=facts
         )
-        return step.run(orders)
+        return step.run(instructions)
     finally:
         step.close()
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CHILD, CommandRun, Step, orders_for
+from migrations_ops.steps.step import CHILD, CommandRun, Step, instructions_for
 from migrations_ops.system import process
 from tests.contract.child.steps import (
     BIG,
@@ -48,9 +48,11 @@ class Background:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.step, project = start_child(sandbox, "dev", ["upgrade", "head"])
-        orders = orders_for(project, project.settings.environment("dev"))
+        instructions = instructions_for(project, project.settings.environment("dev"))
         self._run: list[CommandRun] = []
-        self._thread = threading.Thread(target=lambda: self._run.append(self.step.run(orders)))
+        self._thread = threading.Thread(
+            target=lambda: self._run.append(self.step.run(instructions))
+        )
         self._thread.start()
 
     def result(self) -> CommandRun:
@@ -73,11 +75,11 @@ def test_child_without_orders_leaves_without_having_opened_anything(shop: Sandbo
 
 def test_commands_run_one_by_one_as_they_are_ordered(filled: Sandbox) -> None:
     step, project = start_child(filled, "dev", ["upgrade", "head"], ["downgrade", R2], ["check"])
-    orders = orders_for(project, project.settings.environment("dev"))
+    instructions = instructions_for(project, project.settings.environment("dev"))
     try:
-        assert step.run(orders, last=False).finished
+        assert step.run(instructions, last=False).finished
         assert revision_of(filled.dev) == R3
-        down = step.run(orders, last=False)
+        down = step.run(instructions, last=False)
         assert [each.revision for each in down.revisions] == [R3]
         assert revision_of(filled.dev) == R2
     finally:
@@ -283,6 +285,6 @@ def test_child_needs_nothing_of_this_package(filled: Sandbox) -> None:
         filled.folder,
         filled.folder / "child.log",
     )
-    run = Step(child, dev).run(orders_for(project, dev))
+    run = Step(child, dev).run(instructions_for(project, dev))
     assert (run.finished, run.failure) == (True, "")
     assert revision_of(filled.dev) == R3

@@ -262,7 +262,7 @@ def test_parent_hears_of_rows_that_ddl_commits_before_it_does(project: ServerPro
     child = step._child
     import json
 
-    child.say(json.dumps(project.orders()))
+    child.say(json.dumps(project.instructions()))
     for line in child.lines():
         if json.loads(line)["event"] == "committed":
             break

@@ -704,9 +704,9 @@ def test_commands_of_one_process_do_not_wait_for_each_other(project: ServerProje
     project.add_revision(R2, R1, HALF_DONE, "    op.drop_table('half')")
     step = project.start(("upgrade", "head"), ("downgrade", R1))
     try:
-        orders = project.orders(step_lock=True, step_wait=0.2)
-        assert step.run(orders, last=False).failure == ""
-        assert step.run(orders).failure == ""
+        instructions = project.instructions(step_lock=True, step_wait=0.2)
+        assert step.run(instructions, last=False).failure == ""
+        assert step.run(instructions).failure == ""
     finally:
         step.close()
     assert project.revision() == R1

@@ -12,12 +12,12 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import Record
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.operations import session as work_module
-from migrations_ops.operations.release import Wish
-from migrations_ops.operations.session import Work
+from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.tasks import release_all, upgrade_environment
 from migrations_ops.operations.upgrade import listener
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import orders_for
+from migrations_ops.steps.step import instructions_for
 from tests.support import R3, Sandbox, query
 
 LOOK = [["current"]]
@@ -29,61 +29,61 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def work(filled: Sandbox) -> Iterator[Work]:
+def session(filled: Sandbox) -> Iterator[Session]:
     project = Project.read(filled.folder)
-    made = Work(project, Record(project.settings.releases, "test", "prod", Lines()))
+    made = Session(project, Record(project.settings.releases, "test", "prod", Lines()))
     yield made
     made.close()
 
 
-def started(work: Work) -> set[str]:
+def started(session: Session) -> set[str]:
     """The children that were started, by the logs that they write."""
-    return {log.stem for log in work.record.folder.glob("*.log")}
+    return {log.stem for log in session.record.folder.glob("*.log")}
 
 
 @pytest.mark.usefixtures("one_core")
-def test_at_most_one_child_for_each_core_waits(work: Work) -> None:
-    dev, prod = work.project.settings.path
-    work.start_ahead("first", dev, LOOK)
-    work.start_ahead("second", prod, LOOK)
-    assert started(work) == {"first"}
-    work.start_wanted()
-    assert started(work) == {"first"}
+def test_at_most_one_child_for_each_core_waits(session: Session) -> None:
+    dev, prod = session.project.settings.path
+    session.start_ahead("first", dev, LOOK)
+    session.start_ahead("second", prod, LOOK)
+    assert started(session) == {"first"}
+    session.start_wanted()
+    assert started(session) == {"first"}
 
 
 @pytest.mark.usefixtures("one_core")
-def test_next_child_starts_while_the_one_before_it_works(work: Work) -> None:
-    dev, prod = work.project.settings.path
-    work.start_ahead("first", dev, LOOK)
-    work.start_ahead("second", prod, LOOK)
-    step = work.take_step("first", dev, LOOK)
-    assert started(work) == {"first"}
+def test_next_child_starts_while_the_one_before_it_works(session: Session) -> None:
+    dev, prod = session.project.settings.path
+    session.start_ahead("first", dev, LOOK)
+    session.start_ahead("second", prod, LOOK)
+    step = session.take_step("first", dev, LOOK)
+    assert started(session) == {"first"}
     try:
-        assert step.run(orders_for(work.project, dev), listener(work)).finished
-        assert started(work) == {"first", "second"}
+        assert step.run(instructions_for(session.project, dev), listener(session)).finished
+        assert started(session) == {"first", "second"}
     finally:
         step.close()
 
 
 @pytest.mark.usefixtures("one_core")
-def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(work: Work) -> None:
-    dev, prod = work.project.settings.path
+def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(session: Session) -> None:
+    dev, prod = session.project.settings.path
     broken = replace(prod, python=Path("no-such-interpreter").absolute())
-    work.start_ahead("first", dev, LOOK)
-    work.start_ahead("second", broken, LOOK)
-    step = work.take_step("first", dev, LOOK)
+    session.start_ahead("first", dev, LOOK)
+    session.start_ahead("second", broken, LOOK)
+    step = session.take_step("first", dev, LOOK)
     try:
-        assert step.run(orders_for(work.project, dev), listener(work)).finished
+        assert step.run(instructions_for(session.project, dev), listener(session)).finished
     finally:
         step.close()
     with pytest.raises(ConfigurationError, match="no-such-interpreter"):
-        work.take_step("second", broken, LOOK)
+        session.take_step("second", broken, LOOK)
 
 
 @pytest.mark.usefixtures("one_core")
 def test_release_arrives_on_a_single_core(filled: Sandbox) -> None:
     project = Project.read(filled.folder)
-    finished = release_all(project, Wish(), Lines(), ())
+    finished = release_all(project, ReleaseOptions(), Lines(), ())
     assert finished.error is None
     for file in (filled.dev, filled.prod):
         assert query(file, "SELECT version_num FROM alembic_version") == [(R3,)]
@@ -92,7 +92,7 @@ def test_release_arrives_on_a_single_core(filled: Sandbox) -> None:
 def test_child_of_a_single_upgrade_starts_before_the_backup(filled: Sandbox) -> None:
     project = Project.read(filled.folder)
     report = FirstSteps(project.settings.releases)
-    finished = upgrade_environment(project, project.settings.path[0], Wish(), report, ())
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), report, ())
     assert finished.error is None
     assert report.logs["back up"] == {"dev.upgrade"}
 
@@ -114,6 +114,6 @@ def test_env_py_may_import_what_is_hidden_from_mako(filled: Sandbox) -> None:
     file = filled.folder / "alembic/env.py"
     file.write_text("from pygments.lexers import PythonLexer\n" + file.read_text("utf-8"), "utf-8")
     project = Project.read(filled.folder)
-    finished = upgrade_environment(project, project.settings.path[0], Wish(), Lines(), ())
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
     assert finished.error is None
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R3,)]

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.analysis.schema_facts import ColumnFact
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.results import Fingerprint
 
 
-def said(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Said:
+def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Declared:
     told = [{"sql": statement} for statement in statements]
-    return Said.by(told, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
+    return Declared.by(told, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def said(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()
     ],
 )  # fmt: skip
 def test_an_update_says_the_columns_that_it_sets(statement: str, columns: set[str]) -> None:
-    assert said(statement).updated == {("t", column) for column in columns}
+    assert declared(statement).updated == {("t", column) for column in columns}
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_an_update_says_the_columns_that_it_sets(statement: str, columns: set[st
 def test_what_overwrites_or_removes_rows_is_told(
     statement: str, table: str, replaces: bool, removes: bool
 ) -> None:
-    told = said(statement)
+    told = declared(statement)
     assert (table in told.replaced) == replaces
     assert told.removes_rows_of(table) == removes
 
 
 def test_a_rebuild_by_batch_says_nothing_of_values() -> None:
-    told = said(
+    told = declared(
         "CREATE TABLE _alembic_tmp_t (a INTEGER)",
         "INSERT INTO _alembic_tmp_t (a) SELECT CAST(t.a AS INTEGER) AS a FROM t",
         "DROP TABLE t",
@@ -79,7 +79,7 @@ def test_a_rebuild_by_batch_says_nothing_of_values() -> None:
 
 
 def test_renames_are_followed_one_after_the_other() -> None:
-    told = said(
+    told = declared(
         "ALTER TABLE a RENAME TO b", "ALTER TABLE b RENAME one TO two", "ALTER TABLE b RENAME TO c",
         "ALTER TABLE c RENAME COLUMN two TO three", "UPDATE c SET three = 1",
         before=["table A", "column A.One", "table gone"],
@@ -91,7 +91,7 @@ def test_renames_are_followed_one_after_the_other() -> None:
 
 
 def test_tables_that_change_their_names_are_compared_each_with_itself() -> None:
-    told = said(
+    told = declared(
         "ALTER TABLE a RENAME TO tmp", "ALTER TABLE b RENAME TO a", "ALTER TABLE tmp RENAME TO b",
         "DELETE FROM b",
         before=["table a", "table b"], after=["table a", "table b"],
@@ -120,7 +120,7 @@ BY_HAND = ("DROP TABLE u", "ALTER TABLE u_new RENAME TO u")
 def test_only_who_writes_a_table_anew_by_hand_says_so_of_a_renamed_one(
     statements: tuple[str, ...], rebuilt: set[str], dropped: set[str]
 ) -> None:
-    told = said("ALTER TABLE t RENAME TO u", *statements, before=["table t"], after=["table u"])
+    told = declared("ALTER TABLE t RENAME TO u", *statements, before=["table t"], after=["table u"])
     assert (told.naming.rebuilt, told.naming.dropped) == (rebuilt, dropped)
 
 
@@ -160,7 +160,7 @@ def test_operations_of_a_batch_mean_the_names_from_before_it(
     told: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
 ) -> None:
     schema = dict.fromkeys(COLUMNS, "")
-    heard = Said.by(told, schema, schema)
+    heard = Declared.by(told, schema, schema)
     assert heard.naming.columns_moved() == ({"t": moved} if moved else {})
     assert heard.columns == {("t", column) for column in dropped}
 
@@ -171,7 +171,7 @@ def test_a_trigger_is_said_by_whoever_sets_it_off() -> None:
         "trigger next": "create trigger next after update on u begin delete from v ; end",
     }
     told, other = (
-        Said.by([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
+        Declared.by([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
     )
     assert (("u", "a") in told.updated, "v" in told.emptied) == (True, True)
     assert (other.updated, other.emptied) == ({("w", "x")}, set())
@@ -179,8 +179,8 @@ def test_a_trigger_is_said_by_whoever_sets_it_off() -> None:
 
 def test_rows_whose_key_is_changed_by_name_are_not_gone() -> None:
     change = ContentChange((TableChange(Pair("t", "t"), gone=3, key=("ID",)),))
-    assert rows_gone(change, said("UPDATE t SET id = id + 1")) == {}
-    assert rows_gone(change, said("UPDATE t SET a = 1")) == {"t": 3}
+    assert rows_gone(change, declared("UPDATE t SET id = id + 1")) == {}
+    assert rows_gone(change, declared("UPDATE t SET a = 1")) == {"t": 3}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.declared import Said
+from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.statements import phrases, statements_of
 from migrations_ops.analysis.writes import writes_of
@@ -136,8 +136,8 @@ MODIFIED = {
 
 def losses(after: dict[str, str], *told: dict[str, Any]) -> set[str]:
     before = Fingerprint((), MODIFIED, {})
-    said = Said.by(told, MODIFIED, after, "mariadb")
-    found = find_losses(before, Fingerprint((), after, {}), said, "prod")
+    declared = Declared.by(told, MODIFIED, after, "mariadb")
+    found = find_losses(before, Fingerprint((), after, {}), declared, "prod")
     return {f"{each.code}:{each.where}" for each in found if each.severity == "error"}
 
 
@@ -174,5 +174,5 @@ def test_an_index_is_dropped_on_its_own_table_alone() -> None:
 
 
 def test_a_trigger_of_mariadb_writes_what_its_body_says() -> None:
-    told = Said.by([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
+    told = Declared.by([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
     assert told.updated == {("t", "a"), ("u", "b")}

@@ -37,7 +37,7 @@ def test_nothing_of_a_database_whose_name_differs_in_case_is_taken_for_its_own(
     before = engine(own).fingerprint("")
     assert sorted(before.schema) == ["column t.id", 'schema "character set"', "table t"]
     database = engine(own)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         assert database.back_up(tmp_path / "b", "", None) == before
         assert database.restore_from(tmp_path / "b", "", None).now == before
     assert engine(own).fingerprint("") == before
@@ -72,7 +72,7 @@ def test_a_name_in_capitals_is_backed_up_and_put_back_where_case_makes_no_differ
     shop = ServerDatabase(folding, "Shop")
     run(shop, *EVERYTHING)
     database = engine(shop)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "", None)
         run(shop, "DROP VIEW a_view", "DROP TABLE numbered")
         assert database.restore_from(tmp_path / "b", "", None).now == before

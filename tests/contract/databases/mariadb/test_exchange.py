@@ -48,7 +48,7 @@ def test_a_restored_database_is_as_it_was_with_every_kind_of_object(
 ) -> None:
     run(mariadb_database, *EVERYTHING)
     database = engine(mariadb_database)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, *harm)
         assert database.fingerprint("alembic_version") != before
@@ -78,7 +78,7 @@ def test_any_name_of_a_database_is_backed_up_compared_and_put_back(
     )  # fmt: skip
     database = engine(named)
     assert database.look("").tables == 2
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "", None)
         run(named, f"UPDATE `{table}` SET `{name}` = 'c' WHERE `id_{name}` = 1", "DROP TABLE n")
         pairs = [Pair(table, table)]
@@ -91,7 +91,7 @@ def test_any_name_of_a_database_is_backed_up_compared_and_put_back(
 def test_what_was_there_is_kept_beside(mariadb_database: ServerDatabase, tmp_path: Path) -> None:
     run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT id FROM t")
     database = engine(mariadb_database)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, "INSERT INTO t VALUES (7)")
         database.restore_from(tmp_path / "b", "alembic_version", None)
@@ -113,7 +113,7 @@ def test_nothing_is_dropped_that_this_role_could_not_make_again(
     database = replace(MariaDB.from_url(url), summed=True)
     with session(mariadb_database) as connection:
         before = read_schema(connection, "")
-        with database.hold("restore", 0):
+        with database.locked("restore", 0):
             database.back_up(tmp_path / "b", "alembic_version", None)
             with pytest.raises(StepFailed) as caught:
                 database.restore_from(tmp_path / "b", "alembic_version", None)
@@ -171,7 +171,7 @@ def test_what_is_made_anew_has_its_own_session(
         "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")  # fmt: skip
     before = shown()
     database = engine(mariadb_database)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, *(f"DROP {what}" for what in SHOWN),
             "ALTER DATABASE CHARACTER SET latin2")  # fmt: skip
@@ -203,7 +203,7 @@ def test_a_database_to_which_others_refer_is_not_restored_and_doctor_says_so(
     [found] = database.find_obstacles()
     assert (found.code, found.severity) == ("no-restore", "error")
     assert "other-one.a child" in found.message
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         database.back_up(tmp_path / "b", "alembic_version", None)
         with pytest.raises(StepFailed) as caught:
             database.restore_from(tmp_path / "b", "alembic_version", None)
@@ -232,7 +232,7 @@ def test_what_others_have_defined_is_found_beforehand_with_grants_that_can_be_ty
         server.execute(grant)
     assert sorted(typed) == ["no-copies", "no-copies", "no-restore"]
     assert database.find_obstacles() == []
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, "DROP VIEW v")
         assert database.restore_from(tmp_path / "b", "alembic_version", None).now == before
@@ -251,7 +251,7 @@ def test_packages_and_the_order_of_triggers_come_back(
           for name, place in (("y", ""), ("x", "PRECEDES y"), ("z", "FOLLOWS x"))),
         "SET sql_mode = ORACLE", spec.format(""), body.format(""))  # fmt: skip
     database = engine(mariadb_database)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "alembic_version", None)
         run(mariadb_database, "DROP TRIGGER z", "SET sql_mode = ORACLE", spec.format(f"{more};"),
             body.format(f"{more} AS BEGIN RETURN 2; END;"))  # fmt: skip

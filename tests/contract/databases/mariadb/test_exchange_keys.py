@@ -40,13 +40,13 @@ def kept(database: ServerDatabase) -> list[str]:
 
 def back_up(database: ServerDatabase, file: Path) -> None:
     one = engine(database)
-    with one.hold("backup", 0):
+    with one.locked("backup", 0):
         one.back_up(file, "alembic_version", None)
 
 
 def restore(database: ServerDatabase, file: Path) -> None:
     one = engine(database)
-    with one.hold("restore", 0):
+    with one.locked("restore", 0):
         one.restore_from(file, "alembic_version", None)
 
 
@@ -231,7 +231,7 @@ def test_keys_are_right_whenever_an_exchange_was_killed(
 ) -> None:
     wanted = schema_of(real, "exchange_new") if moved else schema_of(real)
     assert stop_at(real, statement, number, "kill -9") == -signal.SIGKILL
-    with MariaDB.from_url(real.url()).hold("backup", 30):
+    with MariaDB.from_url(real.url()).locked("backup", 30):
         pass
     assert schema_of(real) == wanted
     assert real.execute("SELECT id FROM kids") == [(2,) if moved else (1,)]
@@ -261,10 +261,10 @@ def test_what_was_made_by_hand_after_a_killed_restore_stays(
     assert stop_at(real, statement, 1, "kill -9") == -signal.SIGKILL
     run(real, *BY_HAND.values())
     database = MariaDB.from_url(real.url())
-    with database.hold("backup", 30):
-        [said] = database.taken_up()
+    with database.locked("backup", 30):
+        [said] = database.resumed_restores()
         assert f"has been {done} now" in said
-        assert database.taken_up() == []
+        assert database.resumed_restores() == []
     by_hand = {f"{kind.lower()} by_hand" for kind in BY_HAND}
     assert schema_of(real).keys() - wanted.keys() == by_hand
     run(real, *(f"DROP {kind} by_hand" for kind in BY_HAND))

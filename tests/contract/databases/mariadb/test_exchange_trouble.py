@@ -82,7 +82,7 @@ class Two:
         return [each for each in self.real.server.databases() if "_kept_" in each]
 
     def next_task(self) -> None:
-        with MariaDB.from_url(self.real.url()).hold("backup", 30):
+        with MariaDB.from_url(self.real.url()).locked("backup", 30):
             pass
 
     def grants(self) -> set[str]:
@@ -242,7 +242,7 @@ def test_what_cannot_be_put_back_is_written_down_and_finished_later(
             blocker.enter_context(reading(two, "t"))
 
     monkeypatch.setattr(mariadb_exchange, "clear_way", cleared)
-    with database.hold("restore", 0), pytest.raises(NeedsAPerson) as caught:
+    with database.locked("restore", 0), pytest.raises(NeedsAPerson) as caught:
         database._held.copies.exchange("exchange_new")
     [kept] = two.kept()
     assert kept in caught.value.untouched

@@ -52,7 +52,7 @@ def database(mariadb_database: ServerDatabase) -> Iterator[ServerDatabase]:
 
 
 def found_in(database: ServerDatabase, *others: ServerDatabase) -> list[Finding]:
-    identities = {each.name: MariaDB.from_url(each.url()).orders() for each in others}
+    identities = {each.name: MariaDB.from_url(each.url()).identity() for each in others}
     return MariaDB.from_url(database.url()).find_obstacles(identities)
 
 

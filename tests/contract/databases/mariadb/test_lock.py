@@ -89,7 +89,7 @@ def test_a_killed_holder_frees_the_lock_for_whoever_waits(mariadb_database: Serv
 def test_a_lock_is_free_again_when_it_was_left(mariadb_database: ServerDatabase) -> None:
     for _ in range(30):
         with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
-            lock.require_held()
+            lock.require_lock()
     assert not lock.is_held()
 
 
@@ -138,11 +138,11 @@ def test_a_lock_whose_session_was_ended_is_known_to_be_lost(
     mariadb_database: ServerDatabase,
 ) -> None:
     with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
-        lock.require_held()
+        lock.require_lock()
         kill_lock_session(mariadb_database)
         assert not lock.is_held()
         with pytest.raises(StepFailed, match="was lost"):
-            lock.require_held()
+            lock.require_lock()
 
 
 def test_a_lock_is_lost_with_its_server(

@@ -51,7 +51,7 @@ def test_a_table_of_the_databases_name_is_backed_up_and_put_back(
     books: ServerDatabase, tmp_path: Path
 ) -> None:
     database = replace(MariaDB.from_url(books.url()), summed=True)
-    with database.hold("restore", 0):
+    with database.locked("restore", 0):
         before = database.back_up(tmp_path / "b", "", None)
         run(books, "DROP VIEW recent", "DELETE FROM books")
         assert database.restore_from(tmp_path / "b", "", None).now == before
@@ -63,7 +63,7 @@ def test_nothing_in_a_copy_leads_to_the_database_of_its_tables_name(
     books: ServerDatabase, tmp_path: Path
 ) -> None:
     database = replace(MariaDB.from_url(books.url()), summed=True)
-    with database.hold("rehearse", 0):
+    with database.locked("rehearse", 0):
         database.back_up(tmp_path / "b", "", None)
         copy = database.make_scratch(tmp_path, tmp_path / "b")
         assert isinstance(copy, MariaDB)

@@ -66,7 +66,7 @@ def test_a_backup_holds_all_and_is_put_back_whatever_the_server_is_set_to(
         run(tables, "UPDATE t0 SET f = 1.23456789")
     before = engine(tables).fingerprint("")
     assert (before.rows["t3"], before.rows["v"]) == (10 * TABLES, 1)
-    with server_set_to(tables, **settings), engine(tables).hold("restore", 0):
+    with server_set_to(tables, **settings), engine(tables).locked("restore", 0):
         assert engine(tables).fingerprint("") == before
         database = engine(tables)
         assert database.back_up(tmp_path / "b", "", None) == before

@@ -32,7 +32,7 @@ def test_views_that_join_by_commas_are_backed_up(
     ]
     run(mariadb_database, *tables, *views)
     database = replace(MariaDB.from_url(mariadb_database.url()), summed=True)
-    with database.hold("backup", 0):
+    with database.locked("backup", 0):
         before = database.back_up(tmp_path / "b", "", None)
     assert database.fingerprint("") == before
     assert len([key for key in before.schema if key.startswith("view ")]) == len(VIEWS)

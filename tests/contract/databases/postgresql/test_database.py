@@ -50,7 +50,7 @@ def test_a_missing_database_is_looked_at_without_making_it(
     engine.require_usable()
     assert (engine.size(), engine.stamp_of_content()) == (0, {})
     assert engine.ledger().environment == ""
-    assert engine.orders().startswith("postgresql:missing:")
+    assert engine.identity().startswith("postgresql:missing:")
     engine.remove()
     assert "Not yet" not in postgres.databases()
     assert postgres_database.name in postgres.databases()
@@ -164,7 +164,7 @@ def test_what_the_encoding_of_the_clients_lacks_is_in_a_backup(
     file, taken = back_up(engine, tmp_path)
     with engine.opened_copy(file) as copy:
         assert copy.fingerprint(TABLE) == taken
-    with engine.hold("restore", 0):
+    with engine.locked("restore", 0):
         engine.restore_from(file, TABLE, None)
     with connect(engine.address) as connection:
         assert connection.execute("TABLE words").fetchall() == [("日本語",)]
@@ -184,7 +184,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(
     for act in (
         lambda: engine.fingerprint(TABLE),
         lambda: engine.note("prod", {"event": "x"}),
-        engine.orders,
+        engine.instructions,
         engine.prepare_place,
         lambda: back_up(engine, tmp_path, "second"),
         lambda: engine.restore_from(file, TABLE, None),
@@ -228,7 +228,7 @@ def test_a_backup_holds_what_its_fingerprint_says(
     assert taken.revisions == ("r1",)
     assert taken.rows["parents"] == 20
     assert set(taken.sums) == set(taken.rows)
-    with engine.hold("test", 0), engine.opened_copy(file) as copy:
+    with engine.locked("test", 0), engine.opened_copy(file) as copy:
         assert copy.fingerprint(TABLE) == taken
         assert copy.find_damage() == ""
         any_postgres.execute("UPDATE parents SET name = 'other' WHERE id = 7")
@@ -347,10 +347,10 @@ def test_a_backup_takes_the_place_of_what_was_there(
     file, taken = back_up(engine, tmp_path)
     before = any_postgres.server.databases()
     any_postgres.execute("DROP TABLE children CASCADE; UPDATE parents SET name = 'wrong'")
-    with engine.hold("restore", 0):
+    with engine.locked("restore", 0):
         restored = engine.restore_from(file, TABLE, None)
-        engine.require_held()
-        with pytest.raises(Locked), engine_of(any_postgres).hold("other", 0):
+        engine.require_lock()
+        with pytest.raises(Locked), engine_of(any_postgres).locked("other", 0):
             pass
     assert restored.now == taken
     assert engine.unchanged_since(sidecar(taken), TABLE)
@@ -360,7 +360,7 @@ def test_a_backup_takes_the_place_of_what_was_there(
         "SELECT DISTINCT name FROM parents"
     ) == [("wrong",)]
     # It may be done again, and from a second process of ours that knows nothing of the first.
-    with engine_of(any_postgres).hold("restore", 0):
+    with engine_of(any_postgres).locked("restore", 0):
         engine_of(any_postgres).restore_from(file, TABLE, None)
 
 
@@ -370,7 +370,7 @@ def test_a_missing_database_is_restored(
     engine = filled(postgres_database)
     file, taken = back_up(engine, tmp_path)
     postgres.drop_database(postgres_database.name)
-    with engine.hold("restore", 0):
+    with engine.locked("restore", 0):
         assert engine.restore_from(file, TABLE, None).now == taken
     assert engine.unchanged_since(sidecar(taken), TABLE)
 
@@ -382,7 +382,7 @@ def test_a_restore_that_fails_changes_nothing(
     file, taken = back_up(engine, tmp_path)
     file.write_bytes(file.read_bytes()[:-200])
     before = postgres_database.server.databases()
-    with engine.hold("restore", 0), pytest.raises(StepFailed):
+    with engine.locked("restore", 0), pytest.raises(StepFailed):
         engine.restore_from(file, TABLE, None)
     assert postgres_database.server.databases() == before
     assert engine.unchanged_since(sidecar(taken), TABLE)
@@ -402,7 +402,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
     try:
         engine = engine_of(any_postgres, scratch_url=place.url())
         file, taken = back_up(engine, tmp_path)
-        with engine.hold("restore", 0):
+        with engine.locked("restore", 0):
             with engine.opened_copy(file) as copy:
                 assert copy.fingerprint(TABLE) == taken
                 assert copy.redirect() is not None
@@ -428,12 +428,12 @@ def test_a_scratch_database_is_led_to_and_goes(
     assert engine.redirect() is None
     file, taken = back_up(engine, tmp_path)
     before = any_postgres.server.databases()
-    with engine.hold("rehearse", 0):
+    with engine.locked("rehearse", 0):
         scratch, empty = engine.make_scratch(tmp_path, file), engine.make_scratch(tmp_path, None)
         assert scratch.redirect() == {"database": scratch.address.database}
         assert scratch.fingerprint(TABLE).rows == taken.rows
         assert empty.look(TABLE).tables == 0
-        assert len({engine.orders(), scratch.orders(), empty.orders()}) == 3
+        assert len({engine.identity(), scratch.identity(), empty.identity()}) == 3
         scratch.remove()
         assert scratch.address.database not in any_postgres.server.databases()
     # What nobody removed goes with the lock.
@@ -463,12 +463,12 @@ def test_what_a_killed_process_left_is_swept_by_the_next_one(
         assert process.stdout.readline()
         left = postgres_database.server.databases() - before
         assert len(left) == 2
-        with pytest.raises(Locked), engine.hold("backup", 0):
+        with pytest.raises(Locked), engine.locked("backup", 0):
             pass
         assert postgres_database.server.databases() - before == left
         os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         process.wait()
-        with engine.hold("backup", 30):
+        with engine.locked("backup", 30):
             assert postgres_database.server.databases() == before
 
 
@@ -479,7 +479,7 @@ def test_a_place_is_made_locked_and_taken_away(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
     engine = PostgreSQL.from_url(postgres.url("Not 'yet\""))
-    with engine.hold("release", 0):
+    with engine.locked("release", 0):
         engine.prepare_place()
         assert engine.look(TABLE).exists
         lock = engine._held.lock
@@ -488,7 +488,7 @@ def test_a_place_is_made_locked_and_taken_away(
         engine.prepare_place()
         engine.remove()
         assert not engine.look(TABLE).exists
-        engine.require_held()
+        engine.require_lock()
     assert postgres_database.name in postgres.databases()
 
 
@@ -526,9 +526,9 @@ def test_nothing_that_holds_something_is_ever_removed(
 ) -> None:
     any_postgres.execute((EMPTY | HOLDS)[what])
     engine = engine_of(any_postgres)
-    with engine.hold("release", 0):
+    with engine.locked("release", 0):
         engine.remove()
-        engine.require_held()
+        engine.require_lock()
     assert (any_postgres.name in any_postgres.server.databases()) == (what in HOLDS)
 
 
@@ -555,17 +555,17 @@ def test_identities_tell_servers_and_databases_apart(
     plain = any_postgres.server.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
     assert plain == []
     url = any_postgres.server.url(any_postgres.name, user="plain", password="x")
-    assert PostgreSQL.from_url(url).orders() == engine_of(any_postgres).orders()
+    assert PostgreSQL.from_url(url).identity() == engine_of(any_postgres).identity()
     others = [PostgreSQL.from_url(postgres.url("postgres")),
               PostgreSQL.from_url(any_postgres.server.url("postgres"))]  # fmt: skip
-    assert engine_of(any_postgres).orders() not in {other.orders() for other in others}
+    assert engine_of(any_postgres).identity() not in {other.identity() for other in others}
 
 
 def test_a_pooler_is_refused_before_anything_is_begun(
     pgbouncer: PgBouncer, postgres_database: ServerDatabase
 ) -> None:
     engine = PostgreSQL.from_url(pgbouncer.url(postgres_database.name))
-    with pytest.raises(Refused, match="PgBouncer"), engine.hold("release", 0):
+    with pytest.raises(Refused, match="PgBouncer"), engine.locked("release", 0):
         pass
 
 
@@ -583,14 +583,14 @@ def test_nothing_tells_the_password(
 ) -> None:
     engine = filled(postgres_database)
     wrong = PostgreSQL.from_url(postgres.url(postgres_database.name, password="hidden-too"))
-    texts = [repr(engine), str(engine), engine.label, engine.orders(), engine.lock_order,
+    texts = [repr(engine), str(engine), engine.label, engine.identity(), engine.lock_order,
              repr(wrong.look(TABLE)), repr(wrong.find_obstacles())]  # fmt: skip
     acts: list[Callable[[], object]] = [
         lambda: wrong.fingerprint(TABLE),
         wrong.require_usable,
         lambda: wrong.back_up(tmp_path / "x", TABLE, None),
-        lambda: wrong.hold("x", 0).__enter__(),
-        wrong.orders,
+        lambda: wrong.locked("x", 0).__enter__(),
+        wrong.instructions,
     ]
     for act in acts:
         with pytest.raises((StepFailed, Refused)) as raised:

@@ -19,7 +19,7 @@ import pytest
 from migrations_ops.child.protocol.identity import STEP_KEY
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import connect, promptly
-from migrations_ops.databases.postgresql.lock import Lock, hold
+from migrations_ops.databases.postgresql.lock import Lock, locked
 from migrations_ops.model.errors import Locked, Refused, StepFailed
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
@@ -64,7 +64,7 @@ def holder(database: ServerDatabase, state: str = "idle") -> Iterator[subprocess
 @contextmanager
 def refused_as_locked(address: Address, wait: float = 0) -> Iterator[list[Locked]]:
     caught: list[Locked] = []
-    with pytest.raises(Locked) as raised, hold(address, "backup", wait):
+    with pytest.raises(Locked) as raised, locked(address, "backup", wait):
         pass
     caught.append(raised.value)
     yield caught
@@ -72,7 +72,7 @@ def refused_as_locked(address: Address, wait: float = 0) -> Iterator[list[Locked
 
 def take(address: Address, wait: float = 0) -> None:
     """Take the lock and give it up again."""
-    with hold(address, "backup", wait):
+    with locked(address, "backup", wait):
         pass
 
 
@@ -136,7 +136,7 @@ def test_databases_are_locked_one_by_one(
     small = Address.of(postgres.url(postgres.create_database("test_capital")))
     with ExitStack() as stack:
         for address in (address_of(postgres_database), other, capital, small):
-            stack.enter_context(hold(address, "release", 0))
+            stack.enter_context(locked(address, "release", 0))
 
 
 def test_an_index_is_made_concurrently_while_another_release_waits(
@@ -146,7 +146,7 @@ def test_an_index_is_made_concurrently_while_another_release_waits(
     postgres_database.execute("CREATE TABLE t AS SELECT g FROM generate_series(1, 1000) g")
     asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'backup of'"
     with ThreadPoolExecutor() as pool:
-        with hold(address, "release", 0) as lock:
+        with locked(address, "release", 0) as lock:
             # Whoever waits is in the database itself, too, where he could be waited for.
             session, lock.beside = lock.beside, None
             assert session is not None
@@ -163,7 +163,7 @@ def test_an_index_is_made_concurrently_while_another_release_waits(
 def test_whoever_waits_gets_it_when_it_is_free(postgres_database: ServerDatabase) -> None:
     address = address_of(postgres_database)
     with ThreadPoolExecutor() as pool:
-        with hold(address, "release", 0):
+        with locked(address, "release", 0):
             waiting = pool.submit(take, address, 60)
         waiting.result(60)
 
@@ -172,7 +172,7 @@ def test_two_releases_of_a_database_that_is_missing_exclude_each_other(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
     address = address_of(postgres_database).of_database("not yet")
-    with hold(address, "release", 0):
+    with locked(address, "release", 0):
         with refused_as_locked(address):
             pass
         # And still, when the first one has made it.
@@ -189,7 +189,7 @@ def test_many_releases_that_start_at_once_hold_it_one_after_the_other(
 
     def release(number: int) -> None:
         together.wait(30)
-        with hold(address, "release", 60):
+        with locked(address, "release", 60):
             inside.append(number)
             time.sleep(0.05)
             seen.append(tuple(inside))
@@ -207,13 +207,13 @@ def test_without_any_place_for_a_lock_nothing_starts(
     postgres.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
     try:
         missing = Address.of(postgres.url("not yet", user="plain", password="x"))
-        with pytest.raises(Refused, match="keep others away"), hold(missing, "release", 0):
+        with pytest.raises(Refused, match="keep others away"), locked(missing, "release", 0):
             pass
         # One that is there is locked in itself.
         there = Address.of(postgres.url(postgres_database.name, user="plain", password="x"))
-        with hold(there, "release", 0), refused_as_locked(there):
+        with locked(there, "release", 0), refused_as_locked(there):
             pass
-        with hold(there, "release", 0), refused_as_locked(address_of(postgres_database)):
+        with locked(there, "release", 0), refused_as_locked(address_of(postgres_database)):
             pass
     finally:
         postgres.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
@@ -225,7 +225,7 @@ def test_others_may_make_databases_while_it_is_held(
 ) -> None:
     if name not in postgres.databases():
         postgres.create_database(name)
-    with hold(address_of(postgres_database).of_database(name), "release", 0):
+    with locked(address_of(postgres_database).of_database(name), "release", 0):
         with refused_as_locked(address_of(postgres_database).of_database(name)):
             pass
         postgres.create_database()
@@ -240,7 +240,7 @@ def test_a_pooler_is_refused_with_the_reason(
     bouncer = started(lambda: PgBouncer(postgres, pool_mode=mode))
     try:
         address = Address.of(bouncer.url(postgres_database.name))
-        with pytest.raises(Refused) as raised, hold(address, "release", 0):
+        with pytest.raises(Refused) as raised, locked(address, "release", 0):
             pass
     finally:
         bouncer.close()
@@ -254,7 +254,7 @@ def test_a_server_that_is_not_up_yet_is_waited_for(
 ) -> None:
     address = address_of(postgres_database)
     postgres.kill()
-    with pytest.raises(Refused, match="refused") as raised, hold(address, "release", 0.3):
+    with pytest.raises(Refused, match="refused") as raised, locked(address, "release", 0.3):
         pass
     assert raised.value.untouched == "Nothing was started."
     with ThreadPoolExecutor() as pool:
@@ -270,7 +270,7 @@ def test_a_server_without_a_free_place_is_waited_for(
     postgres.execute("ALTER ROLE plain CONNECTION LIMIT 2")
     postgres.execute(f"ALTER DATABASE {postgres_database.name} CONNECTION LIMIT 0")
     address = Address.of(postgres.url(postgres_database.name, user="plain", password="x"))
-    with pytest.raises(Refused, match="too many connections") as raised, hold(address, "x", 0):
+    with pytest.raises(Refused, match="too many connections") as raised, locked(address, "x", 0):
         pass
     assert raised.value.next
 
@@ -307,12 +307,12 @@ def test_a_lock_that_was_lost_is_noticed(
     where: str, postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
     address = address_of(postgres_database)
-    with hold(address, "release", 0) as lock:
-        lock.require_held()
+    with locked(address, "release", 0) as lock:
+        lock.require_lock()
         pid = getattr(lock, where).info.backend_pid
         postgres.execute("SELECT pg_terminate_backend(%s, 5000)", pid)
         with pytest.raises(StepFailed) as raised:
-            lock.require_held()
+            lock.require_lock()
         assert raised.value.what == f"The lock on {address.label} was lost: its connection broke."
         # Whoever comes to tidy up afterwards has nothing to fall over.
         lock.let_go()
@@ -321,10 +321,10 @@ def test_a_lock_that_was_lost_is_noticed(
 def test_a_lock_is_lost_with_its_server(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
-    with hold(address_of(postgres_database), "release", 0) as lock:
+    with locked(address_of(postgres_database), "release", 0) as lock:
         postgres.kill()
         with pytest.raises(StepFailed, match="was lost"):
-            lock.require_held()
+            lock.require_lock()
         lock.let_go()
         with pytest.raises(Refused, match="refused"):
             lock.take_again(0)
@@ -337,14 +337,14 @@ def test_a_lock_behind_a_network_that_hangs_counts_as_lost(
     server = postgres_database.server
     with Proxy(server.host, server.port) as proxy:
         address = Address.of(proxy.through(postgres_database.url()))
-        with hold(address, "release", 0) as lock:
+        with locked(address, "release", 0) as lock:
             proxy.hang()
             monkeypatch.setattr(
                 "migrations_ops.databases.postgresql.lock.promptly",
                 lambda connection: promptly(connection, 0.3),
             )
             with pytest.raises(StepFailed, match="was lost"):
-                lock.require_held()
+                lock.require_lock()
 
 
 def sessions_in(postgres: PostgresServer, name: str) -> int:
@@ -357,7 +357,7 @@ def test_whoever_lets_go_of_the_database_keeps_others_away(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
     address = address_of(postgres_database)
-    with hold(address, "release", 0) as lock:
+    with locked(address, "release", 0) as lock:
         lock.let_go()
         wait_until(lambda: not sessions_in(postgres, postgres_database.name))
         with refused_as_locked(address):
@@ -366,7 +366,7 @@ def test_whoever_lets_go_of_the_database_keeps_others_away(
         postgres.create_database(postgres_database.name)
         lock.take_again(0)
         assert sessions_in(postgres, postgres_database.name) == 1
-        lock.require_held()
+        lock.require_lock()
         # A second time changes nothing.
         lock.take_again(0)
         assert sessions_in(postgres, postgres_database.name) == 1
@@ -375,7 +375,7 @@ def test_whoever_lets_go_of_the_database_keeps_others_away(
 
 def test_whoever_was_quicker_keeps_it(postgres_database: ServerDatabase) -> None:
     address = address_of(postgres_database)
-    with hold(address, "release", 0) as lock:
+    with locked(address, "release", 0) as lock:
         lock.let_go()
         # One that cannot go where the lock beside it is.
         quicker = Lock(address, "release-migration of somebody")

@@ -65,7 +65,7 @@ def test_a_database_that_is_fed_is_not_replaced_until_that_is_stopped(
     assert (found.code, found.severity, found.where) == ("subscription", "warning", "fed")
     engine.back_up(file, "alembic_version", None)
     before = server.databases()
-    with engine.hold("restore", 0), pytest.raises(Refused) as caught:
+    with engine.locked("restore", 0), pytest.raises(Refused) as caught:
         engine.restore_from(file, "alembic_version", None)
     source.execute("INSERT INTO t VALUES (2)")
     wait_for(lambda: fed.execute("SELECT * FROM t ORDER BY a") == [(1,), (2,)])
@@ -73,7 +73,7 @@ def test_a_database_that_is_fed_is_not_replaced_until_that_is_stopped(
 
     [typed] = re.findall(r"ALTER SUBSCRIPTION [^;]*", caught.value.next)
     fed.execute(typed)
-    with engine.hold("restore", 0):
+    with engine.locked("restore", 0):
         restored = engine.restore_from(file, "alembic_version", None)
     assert "with it stayed the subscriptions fed" in restored.kept
     assert fed.execute("TABLE t") == [(1,)]

@@ -71,7 +71,7 @@ def test_a_server_that_proves_who_it_is_is_believed(
     with engine.opened_copy(file) as copy:
         assert copy.fingerprint(TABLE) == taken
     database.execute("DELETE FROM t")
-    with engine.hold("restore", 0):
+    with engine.locked("restore", 0):
         engine.restore_from(file, TABLE, None)
     assert database.execute("TABLE t") == [(1,)]
 

@@ -328,7 +328,7 @@ def test_two_names_of_one_file_are_one_database(tmp_path: Path) -> None:
 def test_a_database_is_named_relative_to_its_project(tmp_path: Path, url: str, label: str) -> None:
     database = open_database(url, tmp_path)
     assert database.label == label
-    assert database.orders() == str(tmp_path / label)
+    assert database.identity() == str(tmp_path / label)
 
 
 @pytest.mark.parametrize(
