@@ -42,7 +42,7 @@ while True:
 
 
 def shelf_in(folder: Path, mode: str, megabytes: int = 0) -> tuple[BackupStore, SQLite]:
-    """The shelf of a database of two tables that always agree."""
+    """The store of a database of two tables that always agree."""
     lines = [
         'backups = "backups"',
         "keep = 100",
@@ -121,14 +121,14 @@ def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> N
 _TAKER = """
 import sys
 from pathlib import Path
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.settings import read
 found = read(Path(sys.argv[1]))
-shelf = Shelf.of(found, found.default)
+store = BackupStore.of(found, found.default)
 print("ready", flush=True)
 while True:
-    shelf.take(SQLite(found.root / "prod.db", "prod.db"), note="n", progress=None)
+    store.take(SQLite(found.root / "prod.db", "prod.db"), note="n", progress=None)
 """
 
 

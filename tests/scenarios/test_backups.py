@@ -45,14 +45,14 @@ def project(folder: Path, keep: int = 10) -> Settings:
 
 
 def shelf_of(found: Settings, name: str = "prod") -> tuple[BackupStore, SQLite]:
-    """The shelf of an environment, and its database."""
+    """The store of an environment, and its database."""
     environment = found.environment(name)
     return BackupStore.of(found, environment), SQLite(found.root / f"{name}.db", f"{name}.db")
 
 
 @pytest.fixture
 def prod(tmp_path: Path) -> tuple[BackupStore, SQLite]:
-    """A database with a shelf of its own."""
+    """A database with a store of its own."""
     store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete")
     return store, database
@@ -333,14 +333,14 @@ def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) 
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.project.settings import read
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 found = read(Path(sys.argv[1]))
 try:
-    Shelf.of(found, found.default).take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
+    BackupStore.of(found, found.default).take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
 except StepFailed as error:
     print(error)
     sys.exit(error.exit_code)
@@ -369,7 +369,7 @@ def test_a_disk_that_fills_up_leaves_no_backup_and_the_database_as_it_was(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.settings import read
 
@@ -390,8 +390,8 @@ def progress(done, total):
 if module == "os":
     setattr(os, name, dying)
 found = read(Path(sys.argv[1]))
-shelf = Shelf.of(found, found.default)
-shelf.take(SQLite(found.root / "prod.db", "prod.db"), progress=progress)
+store = BackupStore.of(found, found.default)
+store.take(SQLite(found.root / "prod.db", "prod.db"), progress=progress)
 """
 
 

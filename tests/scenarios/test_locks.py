@@ -31,9 +31,9 @@ _HOLD = """
 import sys
 from pathlib import Path
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.operations.locks import hold_locks
+from migrations_ops.operations.locks import lock_databases
 databases = [SQLite(Path(name), name) for name in sys.argv[2:]]
-with hold_locks(databases, sys.argv[1], 30):
+with lock_databases(databases, sys.argv[1], 30):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -181,7 +181,7 @@ def die(event, arguments):
     if event == "sqlite3.connect" and list((folder / "data/repom").glob("*.damaged_*")):
         os.kill(os.getpid(), signal.SIGKILL)
 from tests.support import Sandbox
-from tests.test_restore import restore
+from tests.scenarios.test_restore import restore
 sys.addaudithook(die)
 restore(Sandbox(folder), sys.argv[2])
 """

@@ -204,7 +204,7 @@ def test_a_restore_that_waits_for_a_writer_does_not_keep_it_from_its_commit(
         application.execute("DELETE FROM children")
         code = (
             "import sys; from pathlib import Path; from tests.support import Sandbox;"
-            "from tests.test_restore import restore;"
+            "from tests.scenarios.test_restore import restore;"
             "sys.exit(restore(Sandbox(Path(sys.argv[1])), sys.argv[2]).error is not None)"
         )
         waiting = filled.start_python("-c", code, str(filled.folder), name, PYTHONPATH=ROOT)

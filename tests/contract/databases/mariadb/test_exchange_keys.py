@@ -183,7 +183,7 @@ def stopped(cursor, sql, values=None):
     return execute(cursor, sql, values)
 
 database = MariaDB.from_url(url)
-with database.hold("restore", 0):
+with database.locked("restore", 0):
     pymysql.cursors.Cursor.execute = stopped
     try:
         database._held.copies.exchange("exchange_new")

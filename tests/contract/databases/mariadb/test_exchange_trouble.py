@@ -57,7 +57,7 @@ from migrations_ops.databases.mariadb import exchange
 from migrations_ops.databases.mariadb.database import MariaDB
 exchange.LOCK_WAIT = int(sys.argv[2])
 database = MariaDB.from_url(sys.argv[1])
-with database.hold("restore", 0):
+with database.locked("restore", 0):
     print("held", flush=True)
     try:
         database._held.copies.exchange("exchange_new")

@@ -184,7 +184,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(
     for act in (
         lambda: engine.fingerprint(TABLE),
         lambda: engine.note("prod", {"event": "x"}),
-        engine.instructions,
+        engine.identity,
         engine.prepare_place,
         lambda: back_up(engine, tmp_path, "second"),
         lambda: engine.restore_from(file, TABLE, None),
@@ -450,7 +450,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next_one(
         "import sys; from pathlib import Path;"
         "from migrations_ops.databases.postgresql.database import PostgreSQL;"
         "engine = PostgreSQL.from_url(sys.argv[1]);"
-        "lock = engine.hold('rehearse', 0); lock.__enter__();"
+        "lock = engine.locked('rehearse', 0); lock.__enter__();"
         "engine.make_scratch(Path(), Path(sys.argv[2])); print('made', flush=True);"
         "sys.stdin.read()"
     )
@@ -590,7 +590,7 @@ def test_nothing_tells_the_password(
         wrong.require_usable,
         lambda: wrong.back_up(tmp_path / "x", TABLE, None),
         lambda: wrong.locked("x", 0).__enter__(),
-        wrong.instructions,
+        wrong.identity,
     ]
     for act in acts:
         with pytest.raises((StepFailed, Refused)) as raised:

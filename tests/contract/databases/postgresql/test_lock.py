@@ -30,8 +30,8 @@ from tests.servers.proxy import Proxy
 HOLDER = """
 import sys
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql.lock import hold
-with hold(Address.of(sys.argv[1]), "release-migration", 0) as lock:
+from migrations_ops.databases.postgresql.lock import locked
+with locked(Address.of(sys.argv[1]), "release-migration", 0) as lock:
     print("held", flush=True)
     if sys.argv[2] == "busy":
         lock.inside.execute("SELECT pg_sleep(600)")

@@ -357,7 +357,7 @@ def test_no_dump_outlives_whoever_asked_for_it(
     told.mkdir()
     code = (
         "import sys; from pathlib import Path;"
-        "from tests.databases.postgresql.test_tools import dump;"
+        "from tests.contract.databases.postgresql.test_tools import dump;"
         "from migrations_ops.databases.address import Address;"
         "dump(Address.of(sys.argv[1]), Path(sys.argv[2]))"
     )
