@@ -340,7 +340,8 @@ from migrations_ops.project.settings import read
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 found = read(Path(sys.argv[1]))
 try:
-    BackupStore.of(found, found.default).take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
+    store = BackupStore.of(found, found.default)
+    store.take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
 except StepFailed as error:
     print(error)
     sys.exit(error.exit_code)
