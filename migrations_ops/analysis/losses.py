@@ -9,7 +9,8 @@ from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Renames
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
 from migrations_ops.databases.sql_words import shown, words
-from migrations_ops.model.results import Finding, Fingerprint, Severity
+from migrations_ops.model.findings import Finding, Severity
+from migrations_ops.model.results import Fingerprint
 from migrations_ops.model.text import bare, counted
 
 # What a rebuild, or a new definition of a column, drops in silence, as the words of a fact.

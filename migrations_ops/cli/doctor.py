@@ -14,7 +14,8 @@ from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.model.errors import OpsError, Refused
-from migrations_ops.model.results import Finding, Selector
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.state import read_selector, read_state
 from migrations_ops.project.environments import Environment

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.row_changes import ContentChange, Pair

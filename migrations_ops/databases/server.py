@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from migrations_ops.databases import Database
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 
 if TYPE_CHECKING:
     from migrations_ops.databases.sql_words import Syntax

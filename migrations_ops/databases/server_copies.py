@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.databases.address import Address
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 
 # How the names of all databases begin that this tool makes: a right may be granted on just these.
 OWN = "migrations_ops_"

@@ -13,14 +13,8 @@ from typing import Any, Protocol
 from migrations_ops.journal.marks import RECORD as RECORD
 from migrations_ops.journal.marks import Mark, read_record
 from migrations_ops.model.errors import ExitCode, OpsError
-from migrations_ops.model.results import (
-    Backup,
-    Finding,
-    Outcome,
-    ReleaseResult,
-    RevisionRun,
-    StepResult,
-)
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Backup, Outcome, ReleaseResult, RevisionRun, StepResult
 from migrations_ops.system.files import flush_folder, local_stamp, now, write_whole
 
 LOOKING = frozenset({"preflight", "verify"})

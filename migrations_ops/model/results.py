@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from migrations_ops.model.findings import Finding
+
 State = Literal[
     "at head",
     "behind",
@@ -17,7 +19,6 @@ State = Literal[
     "dirty",
     "unreachable",
 ]
-Severity = Literal["error", "warning", "note"]
 Outcome = Literal[
     "released",
     "nothing to do",
@@ -27,16 +28,6 @@ Outcome = Literal[
     "failed, needs a person",
     "interrupted",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a check found. ``code`` is what ``allow`` and ``--allow`` name."""
-
-    code: str
-    severity: Severity
-    message: str
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

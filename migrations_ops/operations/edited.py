@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrations_ops.model.codes import allow_flags
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding, allow_flags
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migrations_ops.analysis.losses import without_allowed
-from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding, allow_flags
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 

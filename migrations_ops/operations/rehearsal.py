@@ -8,16 +8,9 @@ from pathlib import Path
 from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases import Database
-from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
-from migrations_ops.model.results import (
-    Backup,
-    Finding,
-    Fingerprint,
-    Rehearsed,
-    RevisionRun,
-    Severity,
-)
+from migrations_ops.model.findings import Finding, Severity, allow_flags
+from migrations_ops.model.results import Backup, Fingerprint, Rehearsed, RevisionRun
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparing
 from migrations_ops.operations.failure.decision import settle, structure_is

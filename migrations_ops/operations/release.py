@@ -11,7 +11,8 @@ from migrations_ops.backups.store import OPEN_IT, BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.results import Finding, Rehearsed
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Rehearsed
 from migrations_ops.operations.edited import find_edited, mend_edited
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_passed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from migrations_ops.model.results import Finding, Fingerprint, Rehearsed
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Rehearsed
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.step import CommandRun
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Finding, VerifyReport
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import VerifyReport
 from migrations_ops.operations.failure.recovery import (
     overrule,
     recover,

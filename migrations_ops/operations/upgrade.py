@@ -11,9 +11,9 @@ from itertools import count
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
+from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import (
     Backup,
-    Finding,
     Fingerprint,
     Look,
     Rehearsed,

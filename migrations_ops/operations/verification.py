@@ -8,7 +8,8 @@ from dataclasses import replace
 from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.results import Finding, Severity, VerifyReport
+from migrations_ops.model.findings import Finding, Severity
+from migrations_ops.model.results import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.edited import find_edited, mend_edited
 from migrations_ops.operations.session import Session

@@ -10,7 +10,8 @@ from typing import Any
 from migrations_ops.analysis.schema_facts import lowered
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sql_words import words
-from migrations_ops.model.results import Finding, StepResult
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import StepResult
 from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.tasks import release_all, restore_environment

@@ -14,9 +14,8 @@ import pytest
 from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.journal.marks import find_unfinished, require_readable_records
 from migrations_ops.journal.record import find_unreadable_records
-from migrations_ops.model.codes import allow_flags
 from migrations_ops.model.errors import ConfigurationError, Refused
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding, allow_flags
 from migrations_ops.operations.state import read_state, require_own, require_upgradable
 from migrations_ops.project.project import Project
 from tests.support import R2, R3, Ran, Sandbox, dump, query
@@ -339,7 +338,7 @@ def test_status_of_all_shows_every_row_even_where_something_cannot_be_read(
 
 
 def test_known_codes_are_taken_as_they_are() -> None:
-    from migrations_ops.model.codes import require_known_codes
+    from migrations_ops.model.findings import require_known_codes
 
     require_known_codes(["missing-database", "lost-table", "weakened-index:a:b"])
     with pytest.raises(ConfigurationError):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
-from migrations_ops.model import codes
+from migrations_ops.model import findings
 from migrations_ops.model.kinds import KINDS
 from migrations_ops.project import settings
 from migrations_ops.project import settings_schema as settings_table
@@ -241,7 +241,9 @@ def test_each_code_of_a_finding_is_described() -> None:
     described = [code for heading in headings for code in re.findall(r"`([a-z-]+)`", heading)]
     assert len(described) == len(set(described))
     assert set(described) == codes_of_the_source()
-    assert codes_of_the_source() == codes.CODES, "what --allow takes: migrations_ops/codes.py"
+    assert codes_of_the_source() == findings.CODES, (
+        "what --allow takes: migrations_ops/model/findings.py"
+    )
 
 
 # -- the whole --------------------------------------------------------------------------------

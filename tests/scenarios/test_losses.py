@@ -14,7 +14,8 @@ import pytest
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses, without_allowed
 from migrations_ops.databases.sqlite.database import fingerprint
-from migrations_ops.model.results import Finding, Fingerprint
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 START = (

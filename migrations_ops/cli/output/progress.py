@@ -10,7 +10,8 @@ from typing import TextIO
 
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style, padded, shortened, width
-from migrations_ops.model.results import Finding, StepResult
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import StepResult
 from migrations_ops.model.text import human_size
 from migrations_ops.system.streams import discard
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.results import Backup, Finding, ReleaseResult, StatusReport, VerifyReport
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Backup, ReleaseResult, StatusReport, VerifyReport
 from migrations_ops.model.text import counted, human_size
 
 _STATE_COLOURS = {

@@ -33,7 +33,8 @@ from migrations_ops.databases.mariadb.holders import find_holders
 from migrations_ops.databases.mariadb.lock import hold_release_lock
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.row_changes import ContentChange, Pair

@@ -13,7 +13,7 @@ from migrations_ops.child.protocol.named_databases import find_database
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.schema import as_text, own_objects, read_bodies, read_views
 from migrations_ops.databases.sql_words import Word
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 
 _SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 # Names before a point that no database has.

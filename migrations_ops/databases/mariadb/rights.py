@@ -32,7 +32,7 @@ from migrations_ops.databases.mariadb.schema import find_own_names
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 
 # The oldest version on which the tests run.
 TESTED = (10, 11)

@@ -33,7 +33,8 @@ from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
 from migrations_ops.databases.postgresql.settings import why_only_read
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.row_changes import ContentChange, Pair

@@ -24,7 +24,8 @@ from migrations_ops.databases.postgresql.schema import (
     find_valid_indexes,
 )
 from migrations_ops.databases.sql_words import shown
-from migrations_ops.model.results import BuiltIndex, Finding, MadeIndexes
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import BuiltIndex, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
 # attempt waits; and after which time the next one is made.

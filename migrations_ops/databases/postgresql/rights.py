@@ -22,7 +22,7 @@ from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not
 from migrations_ops.databases.postgresql.settings import find_slots, find_subscriptions, settings
 from migrations_ops.databases.postgresql.tools import require_tools
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 
 # The oldest and the newest major version on which the tests run.
 TESTED = (15, 18)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from migrations_ops.databases import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.results import Finding, Fingerprint, Ledger, Look
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
     from migrations_ops.databases.row_changes import ContentChange, Pair

@@ -20,7 +20,8 @@ from migrations_ops.journal.marks import (
     sweep,
 )
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.results import Backup, Finding
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Backup
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
     is_live,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.failure.decision import settle
 from migrations_ops.operations.failure.messages import (

@@ -15,7 +15,8 @@ from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Backup, Finding, Fingerprint
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.downgrade import change

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 from tests.contract.databases.mariadb.support import make_role, run
 from tests.servers.databases import ServerDatabase
 

@@ -10,7 +10,7 @@ import pytest
 from migrations_ops.databases.postgresql import rights as rights
 from migrations_ops.databases.postgresql import tools
 from migrations_ops.databases.postgresql.database import PostgreSQL
-from migrations_ops.model.results import Finding
+from migrations_ops.model.findings import Finding
 from tests.contract.databases.conftest import search_clients_anew
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer

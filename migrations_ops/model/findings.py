@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.kinds import KINDS
-from migrations_ops.model.results import Finding
 from migrations_ops.model.text import bare, quoted
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found. ``code`` is what ``allow`` and ``--allow`` name."""
+
+    code: str
+    severity: Severity
+    message: str
+    where: str = ""
+
 
 _OF_KINDS = {"lost": KINDS, "weakened": KINDS, "dropped": ("table", "column")}
 CODES = frozenset(
