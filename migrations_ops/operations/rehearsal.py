@@ -21,9 +21,8 @@ from migrations_ops.operations.failure.messages import (
     what_next,
 )
 from migrations_ops.operations.schema_check import statements_of
-from migrations_ops.operations.session import Session
+from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.upgrade import listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.step import CommandRun, Step, instructions_for

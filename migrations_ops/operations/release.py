@@ -13,6 +13,7 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Rehearsed
+from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.edited import find_edited, mend_edited
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_passed
@@ -23,7 +24,7 @@ from migrations_ops.operations.rehearsal import rehearsal_commands, rehearse
 from migrations_ops.operations.room import require_room
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state, require_upgradable
-from migrations_ops.operations.upgrade import Attempt, back_up, upgrade, upgrade_commands
+from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

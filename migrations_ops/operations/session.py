@@ -15,7 +15,7 @@ from migrations_ops.model.errors import OpsError
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.commands import CommandsStep
-from migrations_ops.steps.step import Step, start_step
+from migrations_ops.steps.step import Listener, Step, start_step
 from migrations_ops.system.provenance import account, git_commit, host
 
 CORES = os.cpu_count() or 1
@@ -107,3 +107,20 @@ def open_session(
         yield session
     finally:
         session.close()
+
+
+def listener(session: Session, environment: Environment | None = None) -> Listener:
+    """Shows each revision while it runs, and starts the next child when this one is ready.
+
+    :param environment: whose real database is at work; None for a scratch copy.
+    """
+
+    def on_event(event: dict[str, object]) -> None:
+        if event["event"] == "committed" and environment is not None:
+            session.record.note_commit(environment.name)
+        if event["event"] == "ready":
+            session.start_wanted()
+        if event["event"] == "started":
+            session.record.report.progress(f"revision {event['revision']}")
+
+    return on_event

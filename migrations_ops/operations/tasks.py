@@ -7,6 +7,7 @@ from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import VerifyReport
+from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
     overrule,
     recover,
@@ -31,7 +32,6 @@ from migrations_ops.operations.room import require_room
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import locate, read_state, require_readable, require_upgradable
-from migrations_ops.operations.upgrade import back_up
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 
 from migrations_ops.backups.store import BackupStore
@@ -20,7 +19,7 @@ from migrations_ops.model.results import (
     RevisionRun,
     VerifyReport,
 )
-from migrations_ops.model.text import human_size, see_env_py
+from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.comparison import Comparing, Witness
 from migrations_ops.operations.failure.decision import settle, structure_is
 from migrations_ops.operations.failure.half_applied import is_live
@@ -32,8 +31,8 @@ from migrations_ops.operations.failure.messages import (
     what_next,
 )
 from migrations_ops.operations.schema_check import find_unlike
-from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase, read_state
+from migrations_ops.operations.session import Session, listener
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.verification import (
     first_error,
     judge,
@@ -43,39 +42,13 @@ from migrations_ops.operations.verification import (
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.retry import LOCKED, delays
-from migrations_ops.steps.step import CommandRun, Listener, Step, instructions_for
+from migrations_ops.steps.step import CommandRun, Step, instructions_for
 
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
     """What the child of an upgrade runs: the upgrade, and the check that finds drift."""
     commands = [["upgrade", target]]
     return [*commands, ["check"]] if environment.compares_models else commands
-
-
-def back_up(
-    session: Session, place: LocatedDatabase, note: str = "", doubt: str = ""
-) -> Backup | None:
-    """Take a verified backup of a database; None where there is none yet."""
-    environment, database = place.environment, place.database
-    if not place.exists:
-        return None
-    with session.record.step("back up", environment.name) as step:
-        store = BackupStore.of(session.project.settings, environment)
-
-        show = session.record.report.progress
-        backup = store.take(
-            database,
-            note=note,
-            doubt=doubt,
-            progress=partial(show, "copying"),
-            verifying=partial(show, "verifying"),
-        )
-        session.record.add_backup(backup)
-        step.outcome = "reused" if backup.reused else "verified"
-        step.note = f"{backup.name}, {human_size(backup.size)}"
-        if backup.reused:
-            step.note += ", still equal"
-        return backup
 
 
 @dataclass(frozen=True)
@@ -408,20 +381,3 @@ def failure_of(run: CommandRun, state: DatabaseState, look: Look) -> str:
         f"{ran_to_its_end(run)}, but the database stands at {stands} instead of"
         f" {', '.join(state.target)}{why if run.begun else ''}"
     )
-
-
-def listener(session: Session, environment: Environment | None = None) -> Listener:
-    """Shows each revision while it runs, and starts the next child when this one is ready.
-
-    :param environment: whose real database is at work; None for a scratch copy.
-    """
-
-    def on_event(event: dict[str, object]) -> None:
-        if event["event"] == "committed" and environment is not None:
-            session.record.note_commit(environment.name)
-        if event["event"] == "ready":
-            session.start_wanted()
-        if event["event"] == "started":
-            session.record.report.progress(f"revision {event['revision']}")
-
-    return on_event

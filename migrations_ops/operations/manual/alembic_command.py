@@ -9,12 +9,13 @@ from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.decision import settle
 from migrations_ops.operations.failure.messages import in_revision, what_next
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Session
+from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import (
     DatabaseState,
     advice,
@@ -24,7 +25,6 @@ from migrations_ops.operations.state import (
     require_whole,
     told_otherwise,
 )
-from migrations_ops.operations.upgrade import back_up, listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision

@@ -6,6 +6,7 @@ from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.decision import settle
 from migrations_ops.operations.failure.messages import (
     how_it_failed,
@@ -16,7 +17,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Session
+from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import (
     DatabaseState,
     read_state,
@@ -24,7 +25,6 @@ from migrations_ops.operations.state import (
     require_readable,
     require_upgradable,
 )
-from migrations_ops.operations.upgrade import back_up, listener
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.step import CommandRun, instructions_for
