@@ -16,7 +16,7 @@ import pytest
 
 from migrations_ops.backups import store as backups
 from migrations_ops.backups.store import BackupStore, require_intact
-from migrations_ops.databases.sqlite import copy as sqlite_copy
+from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.project.settings import read

@@ -13,8 +13,8 @@ import pytest
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
-from migrations_ops.databases.postgresql.content import count
-from migrations_ops.databases.postgresql.schema import read_schema, read_tables
+from migrations_ops.databases.postgresql.rows.comparison import count
+from migrations_ops.databases.postgresql.schema.tables import read_schema, read_tables
 from migrations_ops.model.results import Fingerprint
 from tests.servers.databases import swept
 from tests.servers.postgres import PostgresServer

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite import database as sqlite_module
+from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.tasks import back_up_environments, restore_environment
 from migrations_ops.project.project import Project

@@ -20,9 +20,9 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.dump import restore
-from migrations_ops.databases.mariadb.exchange import HalfDoneError, TakenUp, exchange, take_up
-from migrations_ops.databases.mariadb.exchange_record import UNDONE
-from migrations_ops.databases.mariadb.ours import KEPT
+from migrations_ops.databases.mariadb.swap.ownership import KEPT
+from migrations_ops.databases.mariadb.swap.record import UNDONE
+from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, TakenUp, exchange, take_up
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.system.files import local_stamp

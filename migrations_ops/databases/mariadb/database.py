@@ -29,8 +29,8 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.copies import Copies
-from migrations_ops.databases.mariadb.holders import find_holders
 from migrations_ops.databases.mariadb.lock import hold_release_lock
+from migrations_ops.databases.mariadb.sessions import find_holders
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import Finding
@@ -134,8 +134,8 @@ class MariaDB(ServerDatabase):
             raise self._failed(in_words(error, self.label), error) from error
 
     def _fingerprint(self, version_table: str, *, summed: bool) -> Fingerprint:
-        from migrations_ops.databases.mariadb.content import count, count_and_sum
-        from migrations_ops.databases.mariadb.schema import read_schema, read_tables
+        from migrations_ops.databases.mariadb.rows.comparison import count, count_and_sum
+        from migrations_ops.databases.mariadb.schema.reading import read_schema, read_tables
 
         with self._connected("fingerprint") as connection:
             begin_snapshot(connection)
@@ -155,7 +155,7 @@ class MariaDB(ServerDatabase):
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
     ) -> ContentChange:
-        from migrations_ops.databases.mariadb.content import compare
+        from migrations_ops.databases.mariadb.rows.comparison import compare
 
         try:
             earlier = self._held.copies.restored(before)
@@ -258,7 +258,7 @@ class MariaDB(ServerDatabase):
         return self._copy(self._held.copies.clone(backup))
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
-        from migrations_ops.databases.mariadb.rights import find_obstacles
+        from migrations_ops.databases.mariadb.preflight.obstacles import find_obstacles
 
         try:
             return find_obstacles(self.address, self._held.copies, others)
@@ -291,7 +291,7 @@ class MariaDB(ServerDatabase):
 
         :raises NeedsAPerson: the schema is not that of the backup.
         """
-        from migrations_ops.databases.mariadb.schema import read_schema
+        from migrations_ops.databases.mariadb.schema.reading import read_schema
 
         try:
             with self._connected("fingerprint") as connection:

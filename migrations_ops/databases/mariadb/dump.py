@@ -34,8 +34,8 @@ from migrations_ops.databases.mariadb.connect import (
     remedy,
 )
 from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
-from migrations_ops.databases.mariadb.rows import ROWS_MODE, has_long_floats, write_rows
-from migrations_ops.databases.mariadb.sums import table_sizes
+from migrations_ops.databases.mariadb.rows.insertions import ROWS_MODE, has_long_floats, write_rows
+from migrations_ops.databases.mariadb.rows.sums import table_sizes
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.system import process

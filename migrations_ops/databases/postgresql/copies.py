@@ -23,15 +23,15 @@ from migrations_ops.databases.postgresql.connect import (
     was_answered,
     watched,
 )
+from migrations_ops.databases.postgresql.dump import restore
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
-from migrations_ops.databases.postgresql.settings import (
+from migrations_ops.databases.postgresql.preflight.settings import (
     Subscription,
     copy_settings,
     find_slots,
     find_subscriptions,
     kind_of,
 )
-from migrations_ops.databases.postgresql.tools import restore
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system.files import local_stamp

@@ -28,9 +28,9 @@ from migrations_ops.databases.postgresql.connect import (
     watched,
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
-from migrations_ops.databases.postgresql.holders import find_holders
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
-from migrations_ops.databases.postgresql.settings import why_only_read
+from migrations_ops.databases.postgresql.preflight.settings import why_only_read
+from migrations_ops.databases.postgresql.sessions import find_holders
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding
@@ -158,8 +158,8 @@ class PostgreSQL(ServerDatabase):
     def _fingerprint(
         self, connection: Connection, version_table: str, *, summed: bool
     ) -> Fingerprint:
-        from migrations_ops.databases.postgresql.content import count, count_and_sum
-        from migrations_ops.databases.postgresql.schema import read_schema, read_tables
+        from migrations_ops.databases.postgresql.rows.comparison import count, count_and_sum
+        from migrations_ops.databases.postgresql.schema.tables import read_schema, read_tables
 
         look = _look(connection, version_table, self.schema)
         tables = read_tables(connection, version_table, self.schema)
@@ -173,7 +173,7 @@ class PostgreSQL(ServerDatabase):
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
     ) -> ContentChange:
-        from migrations_ops.databases.postgresql.content import compare
+        from migrations_ops.databases.postgresql.rows.comparison import compare
 
         try:
             earlier = self._held.copies.restored(before)
@@ -215,7 +215,7 @@ class PostgreSQL(ServerDatabase):
             return in_words(error, self.label)
 
     def check_integrity(self) -> list[Finding]:
-        from migrations_ops.databases.postgresql.invalid import findings
+        from migrations_ops.databases.postgresql.indexes import findings
 
         try:
             with connect(self.address) as connection:
@@ -224,7 +224,7 @@ class PostgreSQL(ServerDatabase):
             return [Finding("damaged", "error", in_words(error, self.label), self.label)]
 
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
-        from migrations_ops.databases.postgresql.invalid import drop_own, find_invalid
+        from migrations_ops.databases.postgresql.indexes import drop_own, find_invalid
 
         ledger = self.ledger()
         if ledger.invalid is not None and ledger.made is not None:
@@ -235,7 +235,7 @@ class PostgreSQL(ServerDatabase):
         return [], []
 
     def indexes_of_others(self) -> Mapping[str, bool]:
-        from migrations_ops.databases.postgresql.invalid import find_others
+        from migrations_ops.databases.postgresql.indexes import find_others
 
         ledger = self.ledger()
         if ledger.invalid is None or ledger.made is None:
@@ -256,9 +256,9 @@ class PostgreSQL(ServerDatabase):
     # -- copying ------------------------------------------------------------------------------
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
-        from migrations_ops.databases.postgresql.content import places
-        from migrations_ops.databases.postgresql.schema import as_dumped
-        from migrations_ops.databases.postgresql.tools import dump, require_tools
+        from migrations_ops.databases.postgresql.dump import dump, require_tools
+        from migrations_ops.databases.postgresql.rows.comparison import places
+        from migrations_ops.databases.postgresql.schema.tables import as_dumped
 
         try:
             with self._snapshot() as connection, ThreadPoolExecutor(1) as pool:
@@ -292,7 +292,7 @@ class PostgreSQL(ServerDatabase):
     def _places_meanwhile(
         self, file: Path, before: dict[str, str], after: dict[str, str]
     ) -> dict[str, str]:
-        from migrations_ops.databases.postgresql.content import places, places_meanwhile
+        from migrations_ops.databases.postgresql.rows.comparison import places, places_meanwhile
 
         with connect(self._held.copies.restored(file)) as connection:
             return places_meanwhile(before, places(connection), after)
@@ -301,7 +301,7 @@ class PostgreSQL(ServerDatabase):
         return self._copy(self._held.copies.clone(backup))
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
-        from migrations_ops.databases.postgresql.rights import find_obstacles
+        from migrations_ops.databases.postgresql.preflight.obstacles import find_obstacles
 
         try:
             return find_obstacles(self.address, self._held.copies)

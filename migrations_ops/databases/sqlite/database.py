@@ -100,7 +100,7 @@ class SQLite:
         return str(self._lock_file())
 
     def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
-        from migrations_ops.databases.file_lock import locked
+        from migrations_ops.databases.sqlite.lock import locked
 
         return locked(self._lock_file(), purpose, wait)
 
@@ -240,7 +240,7 @@ class SQLite:
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
     ) -> ContentChange:
-        from migrations_ops.databases.sqlite.content import compare
+        from migrations_ops.databases.sqlite.rows.comparison import compare
 
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         try:
@@ -325,7 +325,7 @@ class SQLite:
     # -- copying ------------------------------------------------------------------------------
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
-        from migrations_ops.databases.sqlite.copy import copy_out
+        from migrations_ops.databases.sqlite.dump import copy_out
 
         with self.connect() as connection:
             return copy_out(connection, into, version_table, progress)
@@ -337,7 +337,7 @@ class SQLite:
         progress: Progress | None,
         keep: Keep | None = None,
     ) -> Restored:
-        from migrations_ops.databases.sqlite.copy import copy_in
+        from migrations_ops.databases.sqlite.dump import copy_in
 
         try:
             return Restored(copy_in(self, backup, version_table, progress, keep))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from migrations_ops.databases.postgresql import tools as postgresql_tools
+from migrations_ops.databases.postgresql import dump as postgresql_tools
 from tests.servers.databases import ServerDatabase, swept
 from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer, debian_bin, wheel_bin

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.databases.mariadb.connect import ask
-from migrations_ops.databases.mariadb.content import compare
+from migrations_ops.databases.mariadb.rows.comparison import compare
 from migrations_ops.databases.row_changes import ContentChange, Pair, TableChange
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase

@@ -19,8 +19,8 @@ from migrations_ops.databases.mariadb import dump as mariadb_dump
 from migrations_ops.databases.mariadb import tools as mariadb_tools
 from migrations_ops.databases.mariadb.connect import ask, close, connect
 from migrations_ops.databases.mariadb.dump import _advice, _of_too_long, dump, restore
-from migrations_ops.databases.mariadb.schema import read_schema, read_tables
-from migrations_ops.databases.mariadb.sums import count_and_sum
+from migrations_ops.databases.mariadb.rows.sums import count_and_sum
+from migrations_ops.databases.mariadb.schema.reading import read_schema, read_tables
 from migrations_ops.databases.mariadb.tools import credentials, require_tools
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process

@@ -13,8 +13,8 @@ import pytest
 
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.databases.mariadb.exchange import exchange
-from migrations_ops.databases.mariadb.schema import read_schema
+from migrations_ops.databases.mariadb.schema.reading import read_schema
+from migrations_ops.databases.mariadb.swap.swap import exchange
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.mariadb.support import EVERYTHING, make_role, run, session

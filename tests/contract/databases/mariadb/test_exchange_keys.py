@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.databases.mariadb import copies as mariadb_copies
-from migrations_ops.databases.mariadb import exchange as mariadb_exchange
 from migrations_ops.databases.mariadb.connect import Connection
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.databases.mariadb.exchange_record import Record
-from migrations_ops.databases.mariadb.schema import read_schema
+from migrations_ops.databases.mariadb.schema.reading import read_schema
+from migrations_ops.databases.mariadb.swap import swap as mariadb_exchange
+from migrations_ops.databases.mariadb.swap.record import Record
 from migrations_ops.model.errors import NeedsAPerson
 from tests.contract.databases.mariadb.support import make_role, run, session
 from tests.servers.databases import ServerDatabase

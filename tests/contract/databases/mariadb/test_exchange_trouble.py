@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from migrations_ops.databases.mariadb import exchange as mariadb_exchange
-from migrations_ops.databases.mariadb import extras
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
-from migrations_ops.databases.mariadb.extras import Extra
-from migrations_ops.databases.mariadb.schema import read_schema
+from migrations_ops.databases.mariadb.schema.reading import read_schema
+from migrations_ops.databases.mariadb.swap import extras
+from migrations_ops.databases.mariadb.swap import swap as mariadb_exchange
+from migrations_ops.databases.mariadb.swap.extras import Extra
 from migrations_ops.model.errors import NeedsAPerson
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
@@ -53,7 +53,7 @@ CHILD = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever whoever started us ignores
-from migrations_ops.databases.mariadb import exchange
+from migrations_ops.databases.mariadb.swap import swap as exchange
 from migrations_ops.databases.mariadb.database import MariaDB
 exchange.LOCK_WAIT = int(sys.argv[2])
 database = MariaDB.from_url(sys.argv[1])

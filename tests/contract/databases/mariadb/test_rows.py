@@ -9,7 +9,7 @@ import pytest
 
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.databases.mariadb.dump import dump, restore
-from migrations_ops.databases.mariadb.rows import has_long_floats, write_rows
+from migrations_ops.databases.mariadb.rows.insertions import has_long_floats, write_rows
 from tests.contract.databases.mariadb.support import address_of, run, session
 from tests.servers.databases import ServerDatabase
 

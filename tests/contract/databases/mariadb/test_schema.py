@@ -7,7 +7,7 @@ import pytest
 
 from migrations_ops.analysis.schema_facts import Fact
 from migrations_ops.databases.mariadb.connect import connect
-from migrations_ops.databases.mariadb.schema import find_own_names, read_schema, read_tables
+from migrations_ops.databases.mariadb.schema.reading import find_own_names, read_schema, read_tables
 from tests.contract.databases.mariadb.support import EVERYTHING, make_role, run, session
 from tests.servers.databases import ServerDatabase
 

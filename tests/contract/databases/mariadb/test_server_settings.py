@@ -10,8 +10,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from migrations_ops.databases.mariadb.columns import read_columns
 from migrations_ops.databases.mariadb.database import MariaDB
+from migrations_ops.databases.mariadb.rows.columns import read_columns
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.databases.mariadb.connect import ask
-from migrations_ops.databases.mariadb.schema import read_tables
-from migrations_ops.databases.mariadb.sums import count, count_and_sum
+from migrations_ops.databases.mariadb.rows.sums import count, count_and_sum
+from migrations_ops.databases.mariadb.schema.reading import read_tables
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
 

@@ -19,8 +19,8 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql import copies as postgresql_copies
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.copies import Copies
-from migrations_ops.databases.postgresql.settings import kind_of
-from migrations_ops.databases.postgresql.tools import dump, require_tools
+from migrations_ops.databases.postgresql.dump import dump, require_tools
+from migrations_ops.databases.postgresql.preflight.settings import kind_of
 from migrations_ops.model.errors import StepFailed
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer, quoted

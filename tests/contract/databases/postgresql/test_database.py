@@ -326,7 +326,7 @@ def test_an_interrupted_backup_ends_at_once(
     """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
     engine = filled(postgres_database)
     postgres_database.execute(LARGE)
-    slow = "migrations_ops.databases.postgresql.content.count_and_sum"
+    slow = "migrations_ops.databases.postgresql.rows.comparison.count_and_sum"
     monkeypatch.setattr(slow, lambda connection, _: connection.execute("SELECT pg_sleep(600)"))
 
     def interrupt(done: int, total: int) -> None:

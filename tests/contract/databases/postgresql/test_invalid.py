@@ -7,7 +7,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from migrations_ops.databases.postgresql import invalid
+from migrations_ops.databases.postgresql import indexes as invalid
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from tests.contract.databases.postgresql.engines import TABLE, filled
 from tests.servers.databases import ServerDatabase

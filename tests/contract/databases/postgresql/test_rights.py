@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.postgresql import rights as rights
-from migrations_ops.databases.postgresql import tools
+from migrations_ops.databases.postgresql import dump as tools
 from migrations_ops.databases.postgresql.database import PostgreSQL
+from migrations_ops.databases.postgresql.preflight import obstacles as rights
 from migrations_ops.model.findings import Finding
 from tests.contract.databases.conftest import search_clients_anew
 from tests.servers.databases import ServerDatabase

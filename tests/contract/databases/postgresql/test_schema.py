@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrations_ops.databases.postgresql.schema import (
+from migrations_ops.databases.postgresql.schema.tables import (
     as_dumped,
     find_default_schema,
     find_half_detached,

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql import tools
+from migrations_ops.databases.postgresql import dump as tools
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk

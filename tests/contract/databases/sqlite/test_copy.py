@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.sqlite import copy as sqlite_copy
 from migrations_ops.databases.sqlite import database as sqlite_module
+from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.support import MODES, held, make_pair, sides, sqlite, writer
 

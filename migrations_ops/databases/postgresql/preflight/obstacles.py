@@ -16,11 +16,20 @@ from migrations_ops.databases.postgresql.connect import (
     promptly,
 )
 from migrations_ops.databases.postgresql.copies import Copies
-from migrations_ops.databases.postgresql.invalid import findings as invalid_indexes
+from migrations_ops.databases.postgresql.dump import require_tools
+from migrations_ops.databases.postgresql.indexes import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
-from migrations_ops.databases.postgresql.needs import Needs, find_needs, why_not, why_unseen
-from migrations_ops.databases.postgresql.settings import find_slots, find_subscriptions, settings
-from migrations_ops.databases.postgresql.tools import require_tools
+from migrations_ops.databases.postgresql.preflight.needs import (
+    Needs,
+    find_needs,
+    why_not,
+    why_unseen,
+)
+from migrations_ops.databases.postgresql.preflight.settings import (
+    find_slots,
+    find_subscriptions,
+    settings,
+)
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
 

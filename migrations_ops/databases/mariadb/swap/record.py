@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
-from migrations_ops.databases.mariadb.extras import Extra
-from migrations_ops.databases.mariadb.foreign_keys import Key
+from migrations_ops.databases.mariadb.swap.extras import Extra
+from migrations_ops.databases.mariadb.swap.foreign_keys import Key
 from migrations_ops.databases.server_copies import OWN
 
 # How the record is called before the tables have moved, and since.

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from migrations_ops.child.protocol.named_databases import find_database
 from migrations_ops.databases.mariadb.connect import Connection, ask
-from migrations_ops.databases.mariadb.schema import as_text, own_objects, read_bodies, read_views
+from migrations_ops.databases.mariadb.schema.reading import (
+    as_text,
+    own_objects,
+    read_bodies,
+    read_views,
+)
 from migrations_ops.databases.sql_words import Word
 from migrations_ops.model.findings import Finding
 

@@ -96,7 +96,7 @@ def read_schema(
     :param default_schema: the schema whose names go without it; None: where unqualified names go.
         Give a copy that of its source.
     """
-    from migrations_ops.databases.postgresql.objects import OBJECTS
+    from migrations_ops.databases.postgresql.schema.objects import OBJECTS
 
     with _reading(connection, default_schema) as schema:
         relations = _relations(Catalog(connection, schema), version_table, version_schema)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from migrations_ops.databases import Progress
-from migrations_ops.databases.postgresql.orphans import find_orphans, find_reused
-from migrations_ops.databases.postgresql.tables import Side, Table
-from migrations_ops.databases.postgresql.values import IS_TOLD_AGAIN, Column, compared, hash_of
+from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
+from migrations_ops.databases.postgresql.rows.tables import Side, Table
+from migrations_ops.databases.postgresql.rows.values import IS_TOLD_AGAIN, Column, compared, hash_of
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 
 T = TypeVar("T")

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from pymysql.cursors import SSCursor
 
-from migrations_ops.databases.mariadb.columns import Column, read_columns
 from migrations_ops.databases.mariadb.connect import Connection, ask, database_of, quoted
-from migrations_ops.databases.mariadb.sums import table_sizes, versioned_tables
+from migrations_ops.databases.mariadb.rows.columns import Column, read_columns
+from migrations_ops.databases.mariadb.rows.sums import table_sizes, versioned_tables
 
 # A statement is sent as one packet, of which the smallest server takes 1 MB.
 _STATEMENT = 1 << 19

@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from migrations_ops.databases.postgresql.schema import (
+from migrations_ops.databases.postgresql.rows.values import Column, quoted
+from migrations_ops.databases.postgresql.schema.tables import (
     OWN_SCHEMAS,
     Catalog,
     find_default_schema,
     not_of_extension,
 )
-from migrations_ops.databases.postgresql.values import Column, quoted
 
 # So that a value is told in the same letters wherever it is asked for, and no row is withheld.
 _SETTINGS = {

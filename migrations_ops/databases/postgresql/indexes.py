@@ -18,7 +18,7 @@ from psycopg import sql
 from migrations_ops.child.protocol.identity import STEP_KEY
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
-from migrations_ops.databases.postgresql.schema import (
+from migrations_ops.databases.postgresql.schema.tables import (
     find_half_detached,
     find_invalid_indexes,
     find_valid_indexes,

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.databases import Progress
-from migrations_ops.databases.mariadb.columns import (
+from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb.rows.columns import (
     Column,
     as_text,
     canonical,
@@ -19,8 +20,12 @@ from migrations_ops.databases.mariadb.columns import (
     kept,
     read_columns,
 )
-from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
-from migrations_ops.databases.mariadb.sums import count, count_and_sum, next_numbers, table_sizes
+from migrations_ops.databases.mariadb.rows.sums import (
+    count,
+    count_and_sum,
+    next_numbers,
+    table_sizes,
+)
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.text import counted
 

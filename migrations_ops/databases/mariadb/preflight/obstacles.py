@@ -26,9 +26,9 @@ from migrations_ops.databases.mariadb.connect import (
     server_version,
 )
 from migrations_ops.databases.mariadb.copies import Copies
-from migrations_ops.databases.mariadb.leading import find_leading
-from migrations_ops.databases.mariadb.ours import why_not_ours, why_not_seen
-from migrations_ops.databases.mariadb.schema import find_own_names
+from migrations_ops.databases.mariadb.preflight.references import find_leading
+from migrations_ops.databases.mariadb.schema.reading import find_own_names
+from migrations_ops.databases.mariadb.swap.ownership import why_not_ours, why_not_seen
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
 from migrations_ops.model.errors import Refused, StepFailed

@@ -19,7 +19,23 @@ import pymysql
 
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.mariadb.connect import LOST, Connection, ask, code_of, quoted
-from migrations_ops.databases.mariadb.exchange_record import (
+from migrations_ops.databases.mariadb.qualified import renamed
+from migrations_ops.databases.mariadb.swap.extras import (
+    clear_way,
+    collation_of,
+    drop_others,
+    make_extras,
+    read_extras,
+    set_collation,
+)
+from migrations_ops.databases.mariadb.swap.foreign_keys import (
+    drop_keys,
+    find_dangling,
+    find_outward,
+    make_keys,
+)
+from migrations_ops.databases.mariadb.swap.ownership import require_ours
+from migrations_ops.databases.mariadb.swap.record import (
     AFTER,
     BEFORE,
     Content,
@@ -31,22 +47,6 @@ from migrations_ops.databases.mariadb.exchange_record import (
     write_keys_wanted,
     write_record,
 )
-from migrations_ops.databases.mariadb.extras import (
-    clear_way,
-    collation_of,
-    drop_others,
-    make_extras,
-    read_extras,
-    set_collation,
-)
-from migrations_ops.databases.mariadb.foreign_keys import (
-    drop_keys,
-    find_dangling,
-    find_outward,
-    make_keys,
-)
-from migrations_ops.databases.mariadb.ours import require_ours
-from migrations_ops.databases.mariadb.qualified import renamed
 
 Server: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 

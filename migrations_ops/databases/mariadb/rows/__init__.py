@@ -1,0 +1,1 @@
+"""Counts, checksums and compares rows."""

@@ -1,0 +1,1 @@
+"""Reads the schema as comparable facts."""

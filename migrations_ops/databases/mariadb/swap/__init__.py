@@ -1,0 +1,1 @@
+"""Puts the tables of a restored copy in the place of the real ones."""

@@ -1,0 +1,1 @@
+"""What prevents a release, found before it starts."""
