@@ -17,7 +17,8 @@ from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Selector
 from migrations_ops.model.text import counted
-from migrations_ops.operations.state import read_selector, read_state
+from migrations_ops.operations.state import read_state
+from migrations_ops.operations.status import read_selector
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrations_ops.cli.console import Console
+from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.rehearsal import rehearsal_commands
-from migrations_ops.operations.state import read_state, require_upgradable
+from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import upgrade_commands
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

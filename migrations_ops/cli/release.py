@@ -14,7 +14,8 @@ from migrations_ops.model.results import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
 from migrations_ops.operations.release import ReleaseOptions
-from migrations_ops.operations.state import DatabaseState, read_status
+from migrations_ops.operations.state import DatabaseState
+from migrations_ops.operations.status import read_status
 from migrations_ops.operations.tasks import release_all, upgrade_environment
 
 

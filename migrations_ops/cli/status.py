@@ -12,7 +12,7 @@ from migrations_ops.databases import Database
 from migrations_ops.journal.record import find_unreadable_records, read_records
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import Look, StatusReport
-from migrations_ops.operations.state import try_status
+from migrations_ops.operations.status import try_status
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 

@@ -14,16 +14,17 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Rehearsed
 from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.edited import find_edited, mend_edited
 from migrations_ops.operations.failure.recovery import recover
-from migrations_ops.operations.gate import require_passed
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.obstacles import require_no_obstacles
-from migrations_ops.operations.presence import require_present
+from migrations_ops.operations.preflight.edited import find_edited, mend_edited
+from migrations_ops.operations.preflight.gate import require_passed
+from migrations_ops.operations.preflight.obstacles import require_no_obstacles
+from migrations_ops.operations.preflight.presence import require_present
+from migrations_ops.operations.preflight.room import require_room
+from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.rehearsal import rehearsal_commands, rehearse
-from migrations_ops.operations.room import require_room
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state, require_upgradable
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment

@@ -15,8 +15,14 @@ from migrations_ops.operations.failure.recovery import (
     settle_taken_up,
 )
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.obstacles import require_no_obstacles
-from migrations_ops.operations.presence import committed_by, require_present, require_worth_keeping
+from migrations_ops.operations.preflight.obstacles import require_no_obstacles
+from migrations_ops.operations.preflight.presence import (
+    committed_by,
+    require_present,
+    require_worth_keeping,
+)
+from migrations_ops.operations.preflight.room import require_room
+from migrations_ops.operations.preflight.state import require_readable, require_upgradable
 from migrations_ops.operations.release import (
     ReleaseOptions,
     promote,
@@ -28,10 +34,9 @@ from migrations_ops.operations.release import (
     start_children_ahead,
 )
 from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.room import require_room
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import locate, read_state, require_readable, require_upgradable
+from migrations_ops.operations.state import locate, read_state
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

@@ -11,9 +11,10 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding, Severity
 from migrations_ops.model.results import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
-from migrations_ops.operations.edited import find_edited, mend_edited
+from migrations_ops.operations.advice import advice
+from migrations_ops.operations.preflight.edited import find_edited, mend_edited
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, advice, read_state, told_otherwise
+from migrations_ops.operations.state import DatabaseState, other_identity, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.step import CommandRun, instructions_for
@@ -31,7 +32,7 @@ def verify(session: Session, environment: Environment, *, to: str | None = None)
     with session.record.step("verify", environment.name) as step:
         state = read_state(session.project, environment, to)
         drift: CommandRun | None = None
-        own = not told_otherwise(state)  # else the child would refuse
+        own = not other_identity(state)  # else the child would refuse
         if own and environment.compares_models and state.kind in ("at head", "behind"):
             commands = [["check"]]
             child = session.take_step(f"{environment.name}.verify", environment, commands)
@@ -122,7 +123,7 @@ def _find_place(state: DatabaseState) -> list[Finding]:
     name, label = state.environment.name, state.database.label
     heads = state.environment.heads
     findings = []
-    doubt = told_otherwise(state)
+    doubt = other_identity(state)
     if doubt:
         message = f"{name} ({label}) is not {name}: {doubt}"
         findings.append(Finding("other-environment", "error", message, name))

@@ -16,7 +16,8 @@ from migrations_ops.journal.marks import find_unfinished, require_readable_recor
 from migrations_ops.journal.record import find_unreadable_records
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.findings import Finding, allow_flags
-from migrations_ops.operations.state import read_state, require_own, require_upgradable
+from migrations_ops.operations.preflight.state import require_own, require_upgradable
+from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 

@@ -10,7 +10,7 @@ import pytest
 
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.model.errors import Refused
-from migrations_ops.operations.gate import require_passed
+from migrations_ops.operations.preflight.gate import require_passed
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import write_whole
 from tests.support import R2, R3, Sandbox, dump, query

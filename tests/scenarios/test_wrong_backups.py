@@ -17,7 +17,7 @@ from migrations_ops.journal.record import RECORD
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.release import ReleaseOptions
 from migrations_ops.operations.run import Finished
-from migrations_ops.operations.state import read_status
+from migrations_ops.operations.status import read_status
 from migrations_ops.operations.tasks import (
     adopt_environment,
     back_up_environments,

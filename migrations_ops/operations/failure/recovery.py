@@ -29,9 +29,10 @@ from migrations_ops.operations.failure.half_applied import (
     settle_unseen,
     stays_upgraded,
 )
+from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import LocatedDatabase, locate, read_state, require_readable
+from migrations_ops.operations.state import LocatedDatabase, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.system.files import read_json, write_whole

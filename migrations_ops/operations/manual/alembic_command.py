@@ -9,22 +9,16 @@ from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.advice import advice, cure_of_copy
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.decision import settle
 from migrations_ops.operations.failure.messages import in_revision, what_next
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.preflight.state import require_whole
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.state import (
-    DatabaseState,
-    advice,
-    cure_of_copy,
-    locate,
-    read_state,
-    require_whole,
-    told_otherwise,
-)
+from migrations_ops.operations.state import DatabaseState, locate, other_identity, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
@@ -124,7 +118,7 @@ def _print_alembic(
 
 def _next_after_refusal(session: Session, environment: Environment) -> str:
     there = locate(session.project, environment)
-    return cure_of_copy(there) if told_otherwise(there) else see_env_py(environment.name)
+    return cure_of_copy(there) if other_identity(there) else see_env_py(environment.name)
 
 
 def write_sql(

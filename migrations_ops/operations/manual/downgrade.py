@@ -16,15 +16,14 @@ from migrations_ops.operations.failure.messages import (
 )
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.state import (
-    DatabaseState,
-    read_state,
+from migrations_ops.operations.preflight.state import (
     require_own,
     require_readable,
     require_upgradable,
 )
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Session, listener
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.step import CommandRun, instructions_for

@@ -21,9 +21,10 @@ from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.downgrade import change
+from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state, require_own, require_readable
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.step import instructions_for

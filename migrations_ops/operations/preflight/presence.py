@@ -11,13 +11,9 @@ from migrations_ops.journal.marks import find_unfinished, is_half_run
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import MISSING
+from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import (
-    DatabaseState,
-    LocatedDatabase,
-    require_own,
-    require_readable,
-)
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.project.settings import Settings

@@ -1,0 +1,83 @@
+"""What to type next, where a database is not at head or not the one that is meant."""
+
+from __future__ import annotations
+
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
+
+
+def cure_of_copy(place: LocatedDatabase) -> str:
+    """What to type where a copy of another environment took the place of this one."""
+    name, back = place.environment.name, place.way_back
+    adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
+    if place.environment.protected:
+        first = f"To have {name} back: {back}" if back else "Put the right database back"
+        return f"{first}; or, {adopt}"
+    rest = f"; to have the old {name} back: {back}" if back else ""
+    return f"{adopt[0].upper()}{adopt[1:]}{rest}"
+
+
+def advice(state: DatabaseState) -> str:
+    """What to type where a database is not at head; empty where it is."""
+    name = state.environment.name
+    if other_identity(state):
+        return cure_of_copy(state)
+    if state.look.trouble:
+        return state.look.remedy
+    if state.overlap:
+        return (
+            f"If the database is what {state.overlap} builds:"
+            f" invoke stamp --env {name} --to {state.overlap}"
+        )
+    match state.kind:
+        case "ahead" | "diverged":
+            return (
+                "Fetch the scripts that belong to this database, or restore a backup:"
+                f" invoke backups --env {name}"
+            )
+        case "unversioned":
+            return _advice_without_version(state)
+        case "dirty":
+            return _advice_when_dirty(state)
+        case "missing" | "empty":
+            return _advice_without_database(state)
+        case "behind":
+            return f"Type: invoke upgrade-{name}"
+    return ""
+
+
+def _advice_without_database(place: LocatedDatabase) -> str:
+    if place.way_back:
+        return f"Bring it back: {place.way_back}"
+    return f"Type: invoke upgrade-{place.environment.name}"
+
+
+def _advice_without_version(state: DatabaseState) -> str:
+    name, ran = state.environment.name, last_ran(state)
+    revision = ran if ran in state.history.revisions else "REVISION"
+    stamp = f"If a revision describes it: invoke stamp --env {name} --to {revision}"
+    return f"{stamp}; or put a backup back: {state.way_back}" if state.way_back else stamp
+
+
+def _advice_when_dirty(state: DatabaseState) -> str:
+    name = state.environment.name
+    if not state.look.begun:
+        return (
+            f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
+            f" bring them to their end by hand, and then: invoke resolve --env {name} --applied"
+        )
+    back = state.way_back or BackupStore.restore_command(name)
+    resolve = f"invoke resolve --env {name}"
+    gone, whole = "if nothing of the revision is left", "if it is whole"
+    if "downgrade" in state.look.begun.values():
+        gone, whole = "if the revision is whole", "if nothing of it is left"
+    return (
+        f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --rolled-back"
+        f" {gone}, {resolve} --applied {whole}"
+    )
+
+
+def last_ran(state: DatabaseState) -> str:
+    """The revision that ran there last, as the ledger knows; empty without one."""
+    ran = list(state.database.ledger().ran) if state.look.environment else []
+    return ran[-1] if ran else ""

@@ -1,0 +1,94 @@
+"""Refuses a task that cannot begin from the state that a database is in."""
+
+from __future__ import annotations
+
+from migrations_ops.model.errors import Refused
+from migrations_ops.operations.advice import (
+    _advice_without_database,
+    advice,
+    cure_of_copy,
+    last_ran,
+)
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
+
+
+def require_own(place: LocatedDatabase) -> None:
+    """:raises Refused: the ledger says that this is another environment: a copy took its place."""
+    doubt = other_identity(place)
+    if doubt:
+        name = place.environment.name
+        raise Refused(
+            f"{name} ({place.database.label}) is not {name}: {doubt}.",
+            untouched=f"{name} was not touched.",
+            next=cure_of_copy(place),
+        )
+
+
+def require_upgradable(state: DatabaseState, done: str = "upgraded") -> None:
+    """:raises Refused: an upgrade, or a downgrade, cannot start from where the database stands."""
+    name, label = state.environment.name, state.database.label
+    untouched = f"{name} was not touched."
+    if state.look.trouble:
+        raise Refused(
+            f"{name} cannot be {done}: {state.look.trouble}.",
+            untouched=untouched,
+            next=state.look.remedy,
+        )
+    require_own(state)
+    state.database.require_usable()
+    if state.kind == "unversioned":
+        raise Refused(
+            f"{name} ({label}) has tables but no version: {_why_no_version(state)}.",
+            untouched=untouched,
+            next=advice(state),
+        )
+    if state.kind in ("ahead", "diverged"):
+        raise Refused(
+            f"{name} ({label}) cannot be {done}: {state.trouble}.",
+            untouched=untouched,
+            next=advice(state),
+        )
+    require_whole(state, done)
+    if state.look.leftovers:
+        raise Refused(
+            f"{name} ({label}) holds {', '.join(state.look.leftovers)}, left over from an"
+            " upgrade that broke off without protection.",
+            untouched=untouched,
+            next="Look whether its rows are needed, drop it, and type: invoke doctor",
+        )
+
+
+def require_whole(state: DatabaseState, done: str = "changed") -> None:
+    """:raises Refused: half of a revision stands there: another run would make it worse."""
+    if state.kind == "dirty":
+        name, label = state.environment.name, state.database.label
+        raise Refused(
+            f"{name} ({label}) cannot be {done}: {state.trouble}.",
+            untouched=f"{name} was not touched.",
+            next=advice(state),
+        )
+
+
+def _why_no_version(state: DatabaseState) -> str:
+    # The ledger knows better than the version table, which somebody has emptied or dropped.
+    ran = last_ran(state)
+    if ran:
+        return f"its version table is empty or gone, though its ledger knows that {ran} ran there"
+    return "no revision ever ran there"
+
+
+def require_readable(place: LocatedDatabase) -> None:
+    """:raises Refused: there is no database, or it cannot be read."""
+    name = place.environment.name
+    if not place.exists:
+        raise Refused(
+            f"{name} has no database yet: {place.database.label} does not exist.",
+            untouched="Nothing was created.",
+            next=_advice_without_database(place),
+        )
+    if place.look.trouble:
+        raise Refused(
+            f"{name} cannot be read: {place.look.trouble}.",
+            untouched="Nothing was changed.",
+            next=place.look.remedy,
+        )

@@ -1,0 +1,115 @@
+"""The rows of status-all: one for each environment."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from itertools import islice
+
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.journal.record import read_records
+from migrations_ops.model.errors import OpsError
+from migrations_ops.model.results import EnvironmentStatus, Look, Selector, StatusReport
+from migrations_ops.operations.state import locate, other_identity, read_state
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.errors import SeveralHeads
+
+# A status must not become slower with each release of the past.
+RECORDS_READ = 100
+
+
+def read_status(project: Project, environments: list[Environment]) -> StatusReport:
+    """One row for each environment; what cannot be read is said in its row."""
+    return try_status(project, environments)[0]
+
+
+def try_status(
+    project: Project, environments: list[Environment]
+) -> tuple[StatusReport, OpsError | None]:
+    """As ``read_status``, with what kept the first of them from being looked at: configuration
+    or scripts that cannot be read."""
+    releases = _last_releases(project, {environment.name for environment in environments})
+    rows: list[EnvironmentStatus] = []
+    failure: OpsError | None = None
+    for environment in environments:
+        try:
+            rows.append(_row(project, environment, releases))
+        except OpsError as error:
+            failure = failure or error
+            rows.append(_unread_row(project, environment, releases, error))
+    heads = tuple(sorted({head for row in rows for head in row.heads}))
+    return StatusReport(tuple(rows), heads, read_selector(project)), failure
+
+
+def _unread_row(
+    project: Project, environment: Environment, releases: dict[str, str], error: OpsError
+) -> EnvironmentStatus:
+    """What can be told all the same of an environment whose scripts, or URL, cannot be read."""
+    label, look = "-", Look(exists=True)
+    with suppress(OpsError):
+        place = locate(project, environment)
+        label, look = place.database.label, place.look
+    return EnvironmentStatus(
+        name=environment.name,
+        database=label,
+        state="unreachable" if look.exists else "missing",
+        current=look.revisions,
+        heads=environment.heads,
+        last_backup=_last_backup(project, environment),
+        last_release=releases.get(environment.name),
+        dirty=bool(look.leftovers or look.begun),
+        trouble=error.what.removesuffix("."),
+    )
+
+
+def _last_backup(project: Project, environment: Environment) -> str | None:
+    latest = BackupStore.of(project.settings, environment).latest_sidecar()
+    return str(latest["name"]) if latest else None
+
+
+def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
+    """The newest record of each environment in which an upgrade of it succeeded."""
+    found: dict[str, str] = {}
+    for document in islice(read_records(project.settings.releases), RECORDS_READ):
+        for step in document.get("steps", ()):
+            if step["name"] == "upgrade" and step["outcome"] == "done":
+                found.setdefault(step["environment"], str(document["id"]))
+        if wanted <= found.keys():
+            break
+    return found
+
+
+def _row(project: Project, environment: Environment, releases: dict[str, str]) -> EnvironmentStatus:
+    heads = environment.heads or project.history(environment).effective_heads
+    trouble = ""
+    try:
+        state = read_state(project, environment)
+    except SeveralHeads as several:
+        state, trouble = read_state(project, environment, "heads"), several.what
+    return EnvironmentStatus(
+        name=environment.name,
+        database=state.database.label,
+        state=state.kind,
+        current=state.look.revisions,
+        heads=heads,
+        pending=tuple(revision.revision for revision in state.pending),
+        last_backup=_last_backup(project, environment),
+        last_release=releases.get(environment.name),
+        dirty=state.kind == "dirty" or bool(state.look.leftovers or state.look.begun),
+        trouble=other_identity(state) or state.trouble or trouble,
+    )
+
+
+def read_selector(project: Project) -> Selector:
+    """What the shell's own selector would do to a command typed by hand."""
+    settings = project.settings
+    name = settings.selector
+    value = os.environ.get(name)
+    if not value:
+        effect = f"an env.py that reads it goes to {settings.default.name}"
+    elif value in (environment.name for environment in settings.path):
+        effect = f"an env.py that reads it goes to {value}; tasks of this tool ignore it"
+    else:
+        effect = "env.py takes that wherever it likes; tasks of this tool ignore it"
+    return Selector(name, value, effect)
