@@ -13,10 +13,9 @@ from migrations_ops.model.findings import require_known_codes
 from migrations_ops.model.results import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
-from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
-from migrations_ops.operations.tasks import release_all, upgrade_environment
 
 
 def show_release(

@@ -10,6 +10,7 @@ from migrations_ops.cli.console import Console, require_text, split_arguments
 from migrations_ops.cli.planning import Planned, argv_of, show_planned
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.operations.manual.adopt import adopt_environment
 from migrations_ops.operations.manual.alembic_command import (
     changes_database,
     create_revision,
@@ -19,7 +20,6 @@ from migrations_ops.operations.manual.alembic_command import (
 from migrations_ops.operations.manual.downgrade import downgrade_environment, stamp_environment
 from migrations_ops.operations.manual.resolve import resolve_environment
 from migrations_ops.operations.run import Finished
-from migrations_ops.operations.tasks import adopt_environment
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 

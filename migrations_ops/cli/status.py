@@ -57,7 +57,7 @@ def _require_at_head(report: StatusReport) -> None:
 def show_verify(here: Console, env: str | None) -> None:
     """Check one environment."""
     # Whoever asks for a status does not wait for all that a release needs.
-    from migrations_ops.operations.tasks import verify_environment
+    from migrations_ops.operations.verification import verify_environment
 
     project = here.project_as_it_is()
     settings = project.settings

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
+from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.journal.record import Report
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import human_size
+from migrations_ops.operations.failure.recovery import (
+    settle_taken_up,
+)
+from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.preflight.presence import (
+    committed_by,
+    require_worth_keeping,
+)
+from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import LocatedDatabase
+from migrations_ops.operations.state import LocatedDatabase, locate
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
 
 
 def back_up(
@@ -35,3 +52,61 @@ def back_up(
         if backup.reused:
             step.note += ", still equal"
         return backup
+
+
+def prune(session: Session, environments: Iterable[Environment]) -> None:
+    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
+    settings = session.project.settings
+    past = retention.Past.read(settings.releases)
+    # A clock that was set back must not make what was just taken look like an old one, even if
+    # no record could be written that names it.
+    taken = frozenset(session.record.result.backups)
+    past = replace(past, needed=past.needed | taken, verified=taken)
+    for environment in environments:
+        try:
+            retention.prune(BackupStore.of(settings, environment), past)
+        except StepFailed as error:
+            with session.record.step("prune", environment.name) as step:
+                step.note = "old backups stay"
+                kept = Finding("backups-kept", "warning", error.what, environment.name)
+                session.record.add_findings([kept])
+
+
+def back_up_environments(
+    project: Project, environments: list[Environment], note: str, report: Report
+) -> Finished:
+    """A verified backup of each environment, then retention.
+
+    One that has to be refused does not keep the others from theirs.
+    """
+
+    def body(session: Session) -> None:
+        refused: list[Refused] = []
+        for environment in environments:
+            # Without a look at the scripts: whoever is in trouble with them needs a backup first.
+            place = locate(project, environment)
+            try:
+                require_worth_keeping(project, place)
+            except Refused as error:
+                refused.append(error)
+                continue
+            with lock_databases([place.database], session.record.task, project.settings.wait):
+                settle_taken_up(session, environment)
+                _back_up(session, environment, note)
+        if refused:
+            raise refused[0]
+        session.record.update(outcome="released")
+
+    names = ", ".join(environment.name for environment in environments)
+    return run_recorded(project, "backup", names, report, body)
+
+
+def _back_up(session: Session, environment: Environment, note: str) -> None:
+    """What a broken-off task has left half done is kept too, but not among the good ones."""
+    doubt = committed_by(session.project, environment)
+    backup = back_up(session, locate(session.project, environment), note, doubt)
+    if backup is not None and backup.doubt:
+        message = f"{backup.name} is kept apart, and is not the latest: {backup.doubt}"
+        found = Finding("backup-in-doubt", "warning", message, environment.name)
+        session.record.add_findings([found])
+    prune(session, [environment])

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from migrations_ops.analysis.losses import without_allowed
-from migrations_ops.backups import retention
-from migrations_ops.backups.store import OPEN_IT, BackupStore
 from migrations_ops.databases import Database
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.journal.record import Report
+from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Rehearsed
-from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.backup import back_up, prune
+from migrations_ops.operations.failure.recovery import (
+    recover,
+)
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.preflight.edited import find_edited, mend_edited
+from migrations_ops.operations.preflight.edited import require_unedited
 from migrations_ops.operations.preflight.gate import require_passed
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
-from migrations_ops.operations.preflight.presence import require_present
+from migrations_ops.operations.preflight.presence import (
+    require_present,
+)
 from migrations_ops.operations.preflight.room import require_room
+from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
 from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.rehearsal import rehearsal_commands, rehearse
+from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.commands import require_rehearsable
 
 # Asked before a later environment is upgraded, where it is configured to ask.
 Ask = Callable[[DatabaseState, Rehearsed], bool]
@@ -171,71 +173,6 @@ def _edited_since(state: DatabaseState, passed: dict[str, str], needed: set[str]
     return any(passed[name] != digest(revisions[name]) for name in needed if name in revisions)
 
 
-def require_readable_scripts(state: DatabaseState) -> None:
-    """:raises Refused: a pending revision is no valid Python."""
-    for revision in state.pending:
-        if not revision.file:
-            continue
-        try:
-            compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
-            raise Refused(
-                f"Revision {revision.revision} is not valid Python: {error.args[0]}.",
-                untouched="No database was touched.",
-                next=f"Mend {revision.file}:{line}",
-            ) from None
-
-
-def require_runnable(project: Project, state: DatabaseState) -> None:
-    """:raises ConfigurationError: the steps of an environment lack a variable, or its database is
-        that of another environment too.
-    :raises Refused: there is no place for the backup.
-    """
-    environment = state.environment
-    project.require_steps(environment)
-    if not state.pending:
-        return
-    if environment is not project.settings.path[0]:
-        require_rehearsable(project, environment)
-    store = BackupStore.of(project.settings, environment)
-    obstacle = store.find_closed() if state.exists else ""
-    if obstacle:
-        raise Refused(obstacle, untouched="No database was touched.", next=OPEN_IT)
-
-
-def require_unedited(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: a revision that this environment has run was edited since, or is gone."""
-    allowed = session.allowed(state.environment)
-    found = without_allowed(find_edited(state), allowed)
-    errors = [each for each in found if each.severity == "error"]
-    if errors:
-        said = "; ".join(each.message for each in errors)
-        raise Refused(
-            f"{said[0].upper()}{said[1:]}.",
-            untouched="No database was touched.",
-            next=mend_edited(state, errors),
-        )
-
-
-def prune(session: Session, environments: Iterable[Environment]) -> None:
-    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
-    settings = session.project.settings
-    past = retention.Past.read(settings.releases)
-    # A clock that was set back must not make what was just taken look like an old one, even if
-    # no record could be written that names it.
-    taken = frozenset(session.record.result.backups)
-    past = replace(past, needed=past.needed | taken, verified=taken)
-    for environment in environments:
-        try:
-            retention.prune(BackupStore.of(settings, environment), past)
-        except StepFailed as error:
-            with session.record.step("prune", environment.name) as step:
-                step.note = "old backups stay"
-                kept = Finding("backups-kept", "warning", error.what, environment.name)
-                session.record.add_findings([kept])
-
-
 def _databases(project: Project) -> list[Database]:
     return [project.database(environment) for environment in project.settings.path]
 
@@ -245,3 +182,53 @@ def _pending_in_words(state: DatabaseState) -> str:
     if not count:
         return "nothing pending"
     return f"{count} revision{'s' * (count > 1)} pending"
+
+
+def release_all(
+    project: Project, options: ReleaseOptions, report: Report, allow: tuple[str, ...]
+) -> Finished:
+    """The whole path, once."""
+    return run_recorded(
+        project,
+        "release-migration",
+        project.settings.serving.name,
+        report,
+        lambda session: release(session, options),
+        allow=allow,
+    )
+
+
+def upgrade_environment(
+    project: Project,
+    environment: Environment,
+    options: ReleaseOptions,
+    report: Report,
+    allow: tuple[str, ...],
+) -> Finished:
+    """Back up and upgrade one environment; a later one of the path passes gate and rehearsal."""
+
+    def body(session: Session) -> None:
+        database = project.database(environment)
+        with lock_databases([database], session.record.task, project.settings.wait):
+            recover(session, [environment])
+            with session.record.step("preflight", environment.name) as step:
+                state = read_state(project, environment, options.to)
+                require_runnable(project, state)
+                require_upgradable(state)
+                require_present(session, state)
+                require_readable_scripts(state)
+                require_unedited(session, state)
+                if state.pending:
+                    require_no_obstacles(session, state)
+                require_room(project.settings, [state])
+                session.record.update(from_=state.look.revisions, to=state.target)
+                count = len(state.pending)
+                step.note = f"{count} pending" if count else "at head, nothing to do"
+            if state.pending:
+                start_children_ahead(session, options, [state])
+                promote(session, options, state)
+                prune(session, [environment])
+                session.record.update(outcome="released")
+
+    task = f"upgrade-{environment.name}"
+    return run_recorded(project, task, environment.name, report, body, allow=allow)

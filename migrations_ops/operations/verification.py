@@ -7,15 +7,18 @@ from dataclasses import replace
 
 from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.journal.evidence import Evidence
+from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding, Severity
 from migrations_ops.model.results import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.preflight.edited import find_edited, mend_edited
+from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state
 from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.step import CommandRun, instructions_for
 
@@ -193,3 +196,17 @@ def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
         wanted |= reached - history.ancestors(known)
     stamped = state.database.ledger().stamped
     return [history.revisions[name] for name in sorted(wanted - stamped)]
+
+
+def verify_environment(
+    project: Project, environment: Environment, report: Report
+) -> tuple[Finished, VerifyReport | None]:
+    """Check one environment; what it found comes back even when it failed."""
+    found: list[VerifyReport] = []
+
+    def body(session: Session) -> None:
+        found.append(verify(session, environment))
+        require_passed_verify(found[0])
+
+    finished = run_recorded(project, "verify", environment.name, report, body)
+    return finished, found[0] if found else None

@@ -22,8 +22,8 @@ from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal.record import RECORD
-from migrations_ops.operations.release import ReleaseOptions
-from migrations_ops.operations.tasks import back_up_environments, release_all
+from migrations_ops.operations.backup import back_up_environments
+from migrations_ops.operations.release import ReleaseOptions, release_all
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import read_json
 from tests.support import Sandbox, dump, query

@@ -20,9 +20,9 @@ from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import RECORD, read_records
 from migrations_ops.model.results import Fingerprint
-from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.backup import back_up_environments
+from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.run import Finished
-from migrations_ops.operations.tasks import back_up_environments, release_all, upgrade_environment
 from migrations_ops.project.project import Project
 from tests.contract.databases.support import immutable, running
 from tests.support import R3, Sandbox, query
@@ -412,7 +412,7 @@ def test_logs_without_a_record_go_when_no_task_can_be_at_work_on_them(tmp_path: 
 
 @pytest.mark.usefixtures("few")
 def test_verify_that_fails_in_a_loop_leaves_a_bounded_number_of_records(filled: Sandbox) -> None:
-    from migrations_ops.operations.tasks import verify_environment
+    from migrations_ops.operations.verification import verify_environment
 
     project = Project.read(filled.folder)
     for _ in range(5):  # dev is behind

@@ -15,16 +15,13 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import RECORD
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
-from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.backup import back_up_environments
+from migrations_ops.operations.manual.adopt import adopt_environment
+from migrations_ops.operations.release import ReleaseOptions, release_all
+from migrations_ops.operations.restore import restore_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.status import read_status
-from migrations_ops.operations.tasks import (
-    adopt_environment,
-    back_up_environments,
-    release_all,
-    restore_environment,
-    verify_environment,
-)
+from migrations_ops.operations.verification import verify_environment
 from migrations_ops.project.project import Project
 from migrations_ops.project.settings import read
 from tests.contract.databases.support import immutable

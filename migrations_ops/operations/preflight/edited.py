@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from migrations_ops.analysis.losses import without_allowed
+from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding, allow_flags
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
@@ -51,3 +54,17 @@ def mend_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
         f"Undo the edit in {files}; {allowing}; or take it back, with the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"
     )
+
+
+def require_unedited(session: Session, state: DatabaseState) -> None:
+    """:raises Refused: a revision that this environment has run was edited since, or is gone."""
+    allowed = session.allowed(state.environment)
+    found = without_allowed(find_edited(state), allowed)
+    errors = [each for each in found if each.severity == "error"]
+    if errors:
+        said = "; ".join(each.message for each in errors)
+        raise Refused(
+            f"{said[0].upper()}{said[1:]}.",
+            untouched="No database was touched.",
+            next=mend_edited(state, errors),
+        )

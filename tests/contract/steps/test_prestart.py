@@ -12,9 +12,8 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import Record
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.operations import session as work_module
-from migrations_ops.operations.release import ReleaseOptions
+from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.tasks import release_all, upgrade_environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.step import instructions_for
 from tests.support import R3, Sandbox, query

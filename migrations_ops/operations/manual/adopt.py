@@ -1,0 +1,36 @@
+"""Gives a database that was copied its new identity."""
+
+from __future__ import annotations
+
+from migrations_ops.journal.record import Report
+from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.failure.recovery import (
+    recover,
+)
+from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.preflight.state import require_readable
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import locate
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+
+
+def adopt_environment(project: Project, environment: Environment, report: Report) -> Finished:
+    """Give a database that was copied a new identity: from now on it is this environment."""
+
+    def body(session: Session) -> None:
+        with lock_databases([project.database(environment)], "adopt", project.settings.wait):
+            recover(session, [environment])
+            place = locate(project, environment)
+            require_readable(place)
+            was = place.look.environment
+            if was == environment.name:
+                return
+            back_up(session, place)
+            with session.record.step("adopt", environment.name) as step:
+                place.database.note(environment.name, adopt=True)
+                step.note = f"it was {was}" if was else "it had no ledger"
+            session.record.update(outcome="released")
+
+    return run_recorded(project, "adopt", environment.name, report, body)

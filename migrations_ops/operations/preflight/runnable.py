@@ -1,0 +1,42 @@
+"""Refuses a release whose steps could not be started, or whose scripts could not be read."""
+
+from __future__ import annotations
+
+from migrations_ops.backups.store import OPEN_IT, BackupStore
+from migrations_ops.model.errors import Refused
+from migrations_ops.operations.state import DatabaseState
+from migrations_ops.project.project import Project
+from migrations_ops.steps.commands import require_rehearsable
+
+
+def require_readable_scripts(state: DatabaseState) -> None:
+    """:raises Refused: a pending revision is no valid Python."""
+    for revision in state.pending:
+        if not revision.file:
+            continue
+        try:
+            compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            raise Refused(
+                f"Revision {revision.revision} is not valid Python: {error.args[0]}.",
+                untouched="No database was touched.",
+                next=f"Mend {revision.file}:{line}",
+            ) from None
+
+
+def require_runnable(project: Project, state: DatabaseState) -> None:
+    """:raises ConfigurationError: the steps of an environment lack a variable, or its database is
+        that of another environment too.
+    :raises Refused: there is no place for the backup.
+    """
+    environment = state.environment
+    project.require_steps(environment)
+    if not state.pending:
+        return
+    if environment is not project.settings.path[0]:
+        require_rehearsable(project, environment)
+    store = BackupStore.of(project.settings, environment)
+    obstacle = store.find_closed() if state.exists else ""
+    if obstacle:
+        raise Refused(obstacle, untouched="No database was touched.", next=OPEN_IT)
