@@ -12,7 +12,7 @@ from migrations_ops.cli.planning import UNCHANGED, Planned, show_planned
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.results import Backup
 from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.restore import restore_environment
+from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 

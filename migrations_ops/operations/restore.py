@@ -8,18 +8,10 @@ from pathlib import Path
 from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.databases import Database, Progress, Restored
-from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Backup
-from migrations_ops.operations.failure.recovery import (
-    overrule,
-    report_resumed_restores,
-)
-from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
-from migrations_ops.project.project import Project
 
 
 @dataclass(frozen=True)
@@ -115,24 +107,3 @@ def _replace_damaged(
         # The damaged file is all that there is of what the application wrote since.
         database.put_back(kept.where)
         raise
-
-
-def restore_environment(
-    project: Project, environment: Environment, name: str, report: Report
-) -> Finished:
-    """Put a backup back, after a safety backup, and prove it."""
-
-    def body(session: Session) -> None:
-        database = project.database(environment)
-        project.others(environment)
-        with lock_databases([database], "restore", project.settings.wait):
-            report_resumed_restores(session, environment)
-            backup = BackupStore.of(project.settings, environment).find(name)
-            session.record.update(
-                from_=database.look(environment.version_table).revisions, to=backup.revisions
-            )
-            restore_and_prove(session, environment, backup)
-            overrule(session, environment)
-            session.record.update(outcome="released")
-
-    return run_recorded(project, "restore", environment.name, report, body)

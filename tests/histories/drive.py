@@ -12,8 +12,8 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.sql_words import words
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import StepResult
+from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.operations.release import ReleaseOptions, release_all
-from migrations_ops.operations.restore import restore_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from tests.histories.model import Model, Table, Value, check, q

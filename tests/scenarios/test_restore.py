@@ -15,7 +15,7 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.sqlite import database as sqlite_module
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.restore import restore_environment
+from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from tests.contract.databases.support import held, make_pair, sides, writer

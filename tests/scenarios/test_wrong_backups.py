@@ -17,8 +17,8 @@ from migrations_ops.journal.record import RECORD
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.adopt import adopt_environment
+from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.operations.release import ReleaseOptions, release_all
-from migrations_ops.operations.restore import restore_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.verification import verify_environment
