@@ -18,7 +18,7 @@ from migrations_ops.analysis.statements import (
 )
 from migrations_ops.analysis.writes import TEMPORARY, Write, assigned, writes_of
 from migrations_ops.analysis.writes import statements_of as statements_of_trigger
-from migrations_ops.databases.sql_words import Syntax, Word, words
+from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
@@ -116,7 +116,7 @@ class Declared:
             case "drop_index":
                 self.names.add((self._resolver.object(name), self._attached_to(table)))
 
-    def _read_statement(self, sql: list[Word]) -> None:
+    def _read_statement(self, sql: list[Token]) -> None:
         for phrase in phrases(sql):
             self._read_phrase(phrase)
         for write in writes_of(sql):
@@ -269,9 +269,9 @@ class Declared:
                     columns = {(written, column) for column in write.columns}
                     self._note_write(write, written, columns)
 
-    def _body(self, trigger: str, schema: Mapping[str, str]) -> list[Word]:
+    def _body(self, trigger: str, schema: Mapping[str, str]) -> list[Token]:
         """The statements of a trigger: its own ones, or those of the function that it calls."""
-        told = words(trigger, "facts")
+        told = tokens(trigger, "facts")
         texts = lowered(told)
         if "execute" not in texts:
             return told
@@ -280,9 +280,9 @@ class Declared:
                 name = told[number + 1].shown()
                 if texts[number + 2 : number + 3] == ["."]:
                     name = f'"{texts[number + 1]}.{texts[number + 3]}"'
-                function = words(schema.get(f"function {name}()", ""), "facts")
+                function = tokens(schema.get(f"function {name}()", ""), "facts")
                 if function and function[-1].literal:
-                    return words(unquoted(function[-1]), "postgresql")
+                    return tokens(unquoted(function[-1]), "postgresql")
         return told
 
     # -- asking ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from migrations_ops.databases.sql_words import Word, words
+from migrations_ops.child.protocol.sql import Token, tokens
 
 # A text that is told no further than this may go on with anything.
 _TOLD = 4000
@@ -49,17 +49,17 @@ def changes_no_row(sql: str) -> bool:
     return told[0].means("VACUUM", "ANALYZE") or is_one_that_reads(sql)
 
 
-def _single(sql: str) -> list[Word]:
+def _single(sql: str) -> list[Token]:
     """The words of a single statement; none of anything else."""
     if len(sql) >= _TOLD:
         return []
-    told = words(sql, "postgresql")
+    told = tokens(sql, "postgresql")
     while told and told[-1].means(";"):
         told.pop()
     return [] if any(word.means(";") for word in told) else told
 
 
-def _is_on_index(told: list[Word]) -> bool:
+def _is_on_index(told: list[Token]) -> bool:
     if told[0].means("REINDEX"):
         return True
     if not told[0].means("CREATE", "DROP"):
@@ -68,7 +68,7 @@ def _is_on_index(told: list[Word]) -> bool:
     return len(rest) > 1 and rest[0].means("INDEX") and rest[1].means("CONCURRENTLY")
 
 
-def _calls(told: list[Word]) -> bool:
+def _calls(told: list[Token]) -> bool:
     """Whether it may call a function that is not known to read."""
     return any(
         after.means("(")
@@ -78,7 +78,7 @@ def _calls(told: list[Word]) -> bool:
     )
 
 
-def _alters_no_row(told: list[Word]) -> bool:
+def _alters_no_row(told: list[Token]) -> bool:
     """Whether it alters one thing, and that needs no row."""
     if any(word.means(",") for word in told):
         return False

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Renames
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
-from migrations_ops.databases.sql_words import shown, words
+from migrations_ops.child.protocol.sql import shown, tokens
 from migrations_ops.model.findings import Finding, Severity
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.model.text import bare, counted
@@ -81,13 +81,13 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
     if fact.kind == "privilege":
         return [right for right in was.split(", ") if right not in now.split(", ")]
     if fact.kind == "type":
-        kept = {*words(now, "facts")}
+        kept = {*tokens(now, "facts")}
         return [
             word.text
-            for word in words(declared.now(was), "facts")
+            for word in tokens(declared.now(was), "facts")
             if word.literal and word not in kept
         ]
-    told, told_now = renames.words(fact, was), lowered(words(now, "facts"))
+    told, told_now = renames.words(fact, was), lowered(tokens(now, "facts"))
     lost = _lost_traits(fact, told, told_now)
     lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, told, told_now)]
     if "KEY" in lost and declared.moves_key_of(fact):
@@ -115,7 +115,7 @@ def _is_check_of_boolean(
     """
     if fact.kind != "check" or fact.name or declared.covers(fact, facts):
         return False
-    was = [word.text.lower() for word in words(before.schema[f"check {fact.where}"], "facts")]
+    was = [word.text.lower() for word in tokens(before.schema[f"check {fact.where}"], "facts")]
     match was:
         case [column, "in", "(", "0", ",", "1", ")"]:
             return any(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from migrations_ops.analysis.schema_facts import Fact, lowered
-from migrations_ops.databases.sql_words import words
+from migrations_ops.child.protocol.sql import tokens
 
 
 class Names:
@@ -232,7 +232,7 @@ class Resolver:
 
 def _wholes_of(was: str) -> list[str]:
     """The tables that this one is a part of, as its fact tells them."""
-    told = words(was, "facts")
+    told = tokens(was, "facts")
     texts = lowered(told)
     for number in range(len(texts)):
         if texts[number : number + 2] == ["partition", "of"]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from migrations_ops.analysis.names import Naming
 from migrations_ops.analysis.schema_facts import ATTACHED, CONSTRAINTS, Fact, lowered
-from migrations_ops.databases.sql_words import Word, words
+from migrations_ops.child.protocol.sql import Token, tokens
 
 _OF_TABLES = CONSTRAINTS | {"table", "column"}
 
@@ -31,7 +31,7 @@ class Renames:
 
     def words(self, fact: Fact, was: str) -> list[str]:
         """What is told of it, by the names of after, in small letters."""
-        told = words(was, "facts")
+        told = tokens(was, "facts")
         mentioned = {fact.table, *lowered(told)}
         names = {table: self._naming.table_now(table) or table for table in mentioned}
         for table in mentioned & set(self._columns):
@@ -69,7 +69,7 @@ class Renames:
             case "check" | "exclusion" if fact.name:
                 return start + told[2:]
             case "check":
-                where = words(fact.where, "facts")[1:]
+                where = tokens(fact.where, "facts")[1:]
                 return start + tuple(_renamed(word, columns) for word in where)
             case "foreign key":
                 parent = self._naming.table_now(fact.parent) or fact.parent
@@ -79,7 +79,7 @@ class Renames:
 
 def _columns_in(kind: str, was: str) -> frozenset[str]:
     """The words among which an index, a check or a foreign key names columns, there if so."""
-    told = lowered(words(was, "facts"))
+    told = lowered(tokens(was, "facts"))
     if kind == "index":
         return frozenset(told[told.index("on") + 2 :])
     return frozenset(told[: told.index(")")] if kind == "foreign key" else told)
@@ -98,6 +98,6 @@ def _listed(told: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(columns.get(word, word) for word in told)
 
 
-def _renamed(word: Word, names: Mapping[str, str]) -> str:
+def _renamed(word: Token, names: Mapping[str, str]) -> str:
     text = word.text.lower()
     return text if word.literal else names.get(text, text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from migrations_ops.analysis.declared import Declared
+from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
-from migrations_ops.databases.sql_words import shown
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.model.text import counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from migrations_ops.databases.sql_words import Word, words
+from migrations_ops.child.protocol.sql import Token, tokens
 from migrations_ops.model.kinds import KINDS
 
 CONSTRAINTS = frozenset({"foreign key", "primary key", "check", "unique", "exclusion"})
@@ -87,7 +87,7 @@ class ColumnFact:
 
     @classmethod
     def of(cls, was: str) -> ColumnFact:
-        told = words(was, "facts")
+        told = tokens(was, "facts")
         texts = lowered(told)
         start = next(
             (
@@ -114,7 +114,7 @@ class ColumnFact:
         return "numeric"
 
 
-def _default(told: list[Word]) -> str:
+def _default(told: list[Token]) -> str:
     """The default of a column; empty for none, and for NULL, which means the same."""
     start = next((n for n, word in enumerate(told) if word.means("DEFAULT")), None)
     if start is None:
@@ -132,8 +132,8 @@ def _default(told: list[Word]) -> str:
 
 
 def _texts(fact: str) -> list[str]:
-    return lowered(words(fact, "facts"))
+    return lowered(tokens(fact, "facts"))
 
 
-def lowered(found: Iterable[Word]) -> list[str]:
+def lowered(found: Iterable[Token]) -> list[str]:
     return [word.text.lower() for word in found]

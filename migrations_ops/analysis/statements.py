@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_ops.databases.sql_words import Syntax, Word, group, split, words
+from migrations_ops.child.protocol.sql import Syntax, Token, group, split, tokens
 
 # The kinds of objects as statements call them, and as facts do.
 _KINDS = {
@@ -59,37 +59,37 @@ class Phrase:
     to: str = ""
 
 
-def statements_of(sql: str, syntax: Syntax) -> list[list[Word]]:
+def statements_of(sql: str, syntax: Syntax) -> list[list[Token]]:
     """The statements of a text, also those of a block that is run at once."""
-    told = words(sql, syntax)
+    told = tokens(sql, syntax)
     if not told:
         return []
     if syntax == "sqlite" or _has_body(told, syntax):
         return [told]
-    found: list[list[Word]] = []
+    found: list[list[Token]] = []
     for part in _split(told):
         if part[0].means("DO") and syntax == "postgresql":
             for word in part:
                 if word.literal and len(word.text) > 20:
-                    found += statements_in_block(words(unquoted(word), syntax))
+                    found += statements_in_block(tokens(unquoted(word), syntax))
         else:
             found.append(part)
     return found
 
 
-def statements_in_block(told: list[Word]) -> list[list[Word]]:
+def statements_in_block(told: list[Token]) -> list[list[Token]]:
     """The statements between BEGIN and END, each from its verb on; also those in literals."""
     found = []
     for part in _split(told):
         starts = [n for n, word in enumerate(part) if word.means(*_OPENERS)]
         inside = part[starts[-1] + 1 :] if starts else part
         if starts and part[starts[-1]].means("EXECUTE") and inside and inside[0].literal:
-            inside = words(unquoted(inside[0]), "postgresql")
+            inside = tokens(unquoted(inside[0]), "postgresql")
         found.append(inside)
     return [part for part in found if part]
 
 
-def unquoted(literal: Word) -> str:
+def unquoted(literal: Token) -> str:
     """What a literal stands for."""
     text = literal.text[literal.text.index("'") + 1 :].removesuffix("'").replace("''", "'")
     if literal.text[0] in "eE":
@@ -97,7 +97,7 @@ def unquoted(literal: Word) -> str:
     return text
 
 
-def _has_body(told: list[Word], syntax: Syntax) -> bool:
+def _has_body(told: list[Token], syntax: Syntax) -> bool:
     """Whether the marks in it do not separate statements."""
     if not told[0].means("CREATE"):
         return False
@@ -106,8 +106,8 @@ def _has_body(told: list[Word], syntax: Syntax) -> bool:
     return body and (syntax == "mariadb" or atomic)
 
 
-def _split(told: list[Word]) -> list[list[Word]]:
-    parts: list[list[Word]] = [[]]
+def _split(told: list[Token]) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
     for word in told:
         if word.means(";"):
             parts.append([])
@@ -116,7 +116,7 @@ def _split(told: list[Word]) -> list[list[Word]]:
     return [part for part in parts if part]
 
 
-def phrases(sql: list[Word]) -> Iterator[Phrase]:
+def phrases(sql: list[Token]) -> Iterator[Phrase]:
     """What one statement says."""
     if not sql:
         return
@@ -144,11 +144,11 @@ def phrases(sql: list[Word]) -> Iterator[Phrase]:
 class _Reader:
     """Goes through the words of a statement."""
 
-    def __init__(self, sql: list[Word], start: int = 1) -> None:
+    def __init__(self, sql: list[Token], start: int = 1) -> None:
         self.sql, self.at = sql, start
 
     @property
-    def rest(self) -> list[Word]:
+    def rest(self) -> list[Token]:
         return self.sql[self.at :]
 
     def sees(self, *keywords: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_ops.databases.sql_words import Word, group, split
+from migrations_ops.child.protocol.sql import Token, group, split
 
 # How Alembic's batch mode calls the copy that it makes of a table.
 TEMPORARY = "_alembic_tmp_"
@@ -30,7 +30,7 @@ class Write:
     columns: frozenset[str] = frozenset()
 
 
-def writes_of(sql: list[Word]) -> Iterator[Write]:
+def writes_of(sql: list[Token]) -> Iterator[Write]:
     """What a statement writes, also within a WITH and behind it."""
     if sql and sql[0].means("WITH"):
         for number, word in enumerate(sql):
@@ -56,7 +56,7 @@ def writes_of(sql: list[Word]) -> Iterator[Write]:
         yield Write(table, deletes, inserts, replaces, columns)
 
 
-def _tables(verb: str, rest: list[Word]) -> list[str]:
+def _tables(verb: str, rest: list[Token]) -> list[str]:
     """The table that is written; with several in one statement, as MariaDB takes them, all."""
     if verb not in ("UPDATE", "DELETE"):
         return [_name(rest)] if rest else []
@@ -76,7 +76,7 @@ def _tables(verb: str, rest: list[Word]) -> list[str]:
     return found
 
 
-def _each_source(sources: list[Word]) -> Iterator[list[Word]]:
+def _each_source(sources: list[Token]) -> Iterator[list[Token]]:
     starts = [n + 1 for n, word in enumerate(sources) if word.means("JOIN", ",")]
     for start in (0, *starts):
         part = sources[start:]
@@ -84,7 +84,7 @@ def _each_source(sources: list[Word]) -> Iterator[list[Word]]:
             yield part[: _outside(part, ("JOIN", ",", "ON", "INNER", "LEFT", "RIGHT", "CROSS"))]
 
 
-def _name(told: list[Word]) -> str:
+def _name(told: list[Token]) -> str:
     parts = [told[0].text.lower()]
     at = 1
     while at + 1 < len(told) and told[at].means("."):
@@ -93,12 +93,12 @@ def _name(told: list[Word]) -> str:
     return ".".join(parts)
 
 
-def statements_of(trigger: list[Word]) -> list[list[Word]]:
+def statements_of(trigger: list[Token]) -> list[list[Token]]:
     """The statements in a trigger's body."""
     starts = [n for n, word in enumerate(trigger) if word.means("BEGIN")]
     rows = [n for n, word in enumerate(trigger) if word.means("ROW")]
     begin = starts[0] if starts else (rows[0] if rows else 0)
-    parts: list[list[Word]] = [[]]
+    parts: list[list[Token]] = [[]]
     for word in trigger[begin + 1 :]:
         if word.means(";"):
             parts.append([])
@@ -107,7 +107,7 @@ def statements_of(trigger: list[Word]) -> list[list[Word]]:
     return [part for part in parts if part]
 
 
-def assigned(told: list[Word]) -> frozenset[str]:
+def assigned(told: list[Token]) -> frozenset[str]:
     """The columns of the row itself that a trigger sets: ``NEW.a := 1``, ``SET NEW.a = 1``."""
     found = set()
     for number, word in enumerate(told[:-3]):
@@ -123,7 +123,7 @@ def assigned(told: list[Word]) -> frozenset[str]:
 _CONDITIONS = ("IF", "AND", "OR", "NOT", "WHEN", "WHERE", "ON", "ELSIF", "(")
 
 
-def _set(verb: str, sql: list[Word]) -> frozenset[str]:
+def _set(verb: str, sql: list[Token]) -> frozenset[str]:
     found: set[str] = set()
     starts = [n + 1 for n, word in enumerate(sql) if word.means("SET") and _is_outside(sql, n)]
     if not starts:
@@ -140,14 +140,14 @@ def _set(verb: str, sql: list[Word]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_outside(sql: list[Word], place: int) -> bool:
+def _is_outside(sql: list[Token], place: int) -> bool:
     depth = 0
     for word in sql[:place]:
         depth += word.means("(") - word.means(")")
     return depth == 0
 
 
-def _outside(sql: list[Word], keywords: tuple[str, ...]) -> int:
+def _outside(sql: list[Token], keywords: tuple[str, ...]) -> int:
     """Where the first of these keywords stands outside of brackets; the length if nowhere."""
     depth = 0
     for number, word in enumerate(sql):

@@ -15,8 +15,8 @@ from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
+    from migrations_ops.child.protocol.sql import Syntax
     from migrations_ops.databases.row_changes import ContentChange, Pair
-    from migrations_ops.databases.sql_words import Syntax
 
 # What remembers which environment a database is, and what was applied to it. It is no part of the
 # project's schema: nothing that compares schemas sees it.

@@ -14,7 +14,7 @@ from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.findings import Finding
 
 if TYPE_CHECKING:
-    from migrations_ops.databases.sql_words import Syntax
+    from migrations_ops.child.protocol.sql import Syntax
 
 
 class HeldLock(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 from migrations_ops.analysis.schema_facts import lowered
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases.sql_words import words
+from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import StepResult
 from migrations_ops.operations.manual.restore import restore_environment
@@ -199,7 +199,7 @@ def _columns(rows: list[tuple[Any, ...]], names: list[str]) -> list[str]:
 
 def _says(sql: str, part: str) -> bool:
     """Whether a statement has these words, one behind the other."""
-    there, wanted = (f" {' '.join(lowered(words(text)))} " for text in (sql, part))
+    there, wanted = (f" {' '.join(lowered(tokens(text)))} " for text in (sql, part))
     return not part or wanted in there
 
 

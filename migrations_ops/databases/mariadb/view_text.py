@@ -6,16 +6,16 @@ that is kept with brackets, though it is the same view.
 
 from __future__ import annotations
 
-from migrations_ops.databases.sql_words import Word
+from migrations_ops.child.protocol.sql import Token
 
 _ENDS = ("WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "PROCEDURE",
          "WINDOW", "FETCH", "OFFSET")  # fmt: skip
-_OPEN, _CLOSE = Word("("), Word(")")
+_OPEN, _CLOSE = Token("("), Token(")")
 
 
-def with_brackets(told: list[Word]) -> list[Word]:
+def with_brackets(told: list[Token]) -> list[Token]:
     """The same with brackets around each two tables that a comma had joined."""
-    before: dict[int, list[Word]] = {}
+    before: dict[int, list[Token]] = {}
     for number, word in enumerate(told):
         if word.means("FROM"):
             joins, end = _joins(told, number + 1)
@@ -29,7 +29,7 @@ def with_brackets(told: list[Word]) -> list[Word]:
     ]
 
 
-def _joins(told: list[Word], start: int) -> tuple[list[int], int]:
+def _joins(told: list[Token], start: int) -> tuple[list[int], int]:
     """The joins outside of all brackets of a list of tables, and where the list ends."""
     depth, joins = 0, list[int]()
     for number in range(start, len(told)):

@@ -37,8 +37,8 @@ from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
+    from migrations_ops.child.protocol.sql import Syntax
     from migrations_ops.databases.row_changes import ContentChange, Pair
-    from migrations_ops.databases.sql_words import Syntax
 
 # How long, in seconds, the lock is waited for again after a restore has exchanged the database.
 _AGAIN = 10.0

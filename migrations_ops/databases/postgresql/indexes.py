@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from migrations_ops.child.protocol.identity import STEP_KEY
+from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
 from migrations_ops.databases.postgresql.schema.tables import (
@@ -23,7 +24,6 @@ from migrations_ops.databases.postgresql.schema.tables import (
     find_invalid_indexes,
     find_valid_indexes,
 )
-from migrations_ops.databases.sql_words import shown
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import BuiltIndex, MadeIndexes
 

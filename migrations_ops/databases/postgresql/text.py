@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from migrations_ops.databases.sql_words import Word, words
+from migrations_ops.child.protocol.sql import Token, tokens
 
 _CLOSERS = {"(": ")", "[": "]"}
 # After these, no blank; before those, none.
@@ -29,7 +29,7 @@ class _Group:
 
 
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE]\d+)?|\.\d+")
-_Part: TypeAlias = Word | _Group
+_Part: TypeAlias = Token | _Group
 
 
 # The types of columns are a few, again and again.
@@ -39,7 +39,7 @@ def canonical(sql: str, schema: str) -> str:
 
     :param schema: whose names are written without it.
     """
-    parts = _settled(_tree(_without(words(sql, "postgresql"), schema), ""))
+    parts = _settled(_tree(_without(tokens(sql, "postgresql"), schema), ""))
     while len(parts) == 1 and (inside := _bracketed(parts[0])):
         parts = inside
     text = ""
@@ -51,7 +51,7 @@ def canonical(sql: str, schema: str) -> str:
     return text
 
 
-def _without(told: list[Word], schema: str) -> Iterator[Word]:
+def _without(told: list[Token], schema: str) -> Iterator[Token]:
     skip = False
     for number, word in enumerate(told):
         dot = told[number + 1 : number + 2]
@@ -63,7 +63,7 @@ def _without(told: list[Word], schema: str) -> Iterator[Word]:
             yield word
 
 
-def _tree(told: Iterator[Word], closer: str) -> list[_Part]:
+def _tree(told: Iterator[Token], closer: str) -> list[_Part]:
     parts: list[_Part] = []
     for word in told:
         if word.means(closer):
@@ -89,16 +89,16 @@ def _settled(parts: list[_Part]) -> list[_Part]:
 def _with_constants(parts: list[_Part]) -> list[_Part]:
     """``(- 1)`` is ``'-1'::integer``, which gets the same brackets here."""
     match parts:
-        case [Word() as sign, *digits] if digits and sign.means("-"):
-            text = "".join(part.text if isinstance(part, Word) else "(" for part in digits)
+        case [Token() as sign, *digits] if digits and sign.means("-"):
+            text = "".join(part.text if isinstance(part, Token) else "(" for part in digits)
             if _NUMBER.fullmatch(text):
-                kind = Word("integer" if text.isdigit() else "numeric")
-                return [Word(f"'-{text}'"), Word("::"), kind]
+                kind = Token("integer" if text.isdigit() else "numeric")
+                return [Token(f"'-{text}'"), Token("::"), kind]
     found: list[_Part] = []
     for part in parts:
         found.append(part)
         match found[-3:]:
-            case [Word() as number, Word("::"), Word("integer" | "numeric")] if (
+            case [Token() as number, Token("::"), Token("integer" | "numeric")] if (
                 number.text.startswith("'-") and len(parts) > 3
             ):
                 found[-3:] = [_Group("(", found[-3:])]
@@ -118,7 +118,7 @@ def _with_casts_inside(parts: list[_Part]) -> Iterator[_Part]:
             continue
         cast = parts[position + 1 : end - 1]
         inside = [[_in_brackets(element), *cast] for element in elements]
-        yield Word("ARRAY")
+        yield Token("ARRAY")
         yield _Group("[", _joined(inside))
         position = end
 
@@ -140,7 +140,7 @@ def _end_of_array_type(parts: list[_Part], start: int) -> int:
 def _elements(part: _Part) -> list[list[_Part]] | None:
     """The elements of ``(ARRAY[...])``."""
     match _bracketed(part):
-        case [Word() as start, _Group("[", inside)] if start.means("ARRAY"):
+        case [Token() as start, _Group("[", inside)] if start.means("ARRAY"):
             elements: list[list[_Part]] = [[]]
             for each in inside:
                 if _means(each, ","):
@@ -159,7 +159,7 @@ def _in_brackets(element: list[_Part]) -> _Part:
 
 def _joined(elements: list[list[_Part]]) -> list[_Part]:
     first, *others = elements
-    return [*first, *(part for each in others for part in (Word(","), *each))]
+    return [*first, *(part for each in others for part in (Token(","), *each))]
 
 
 def _with_flat_chain(parts: list[_Part]) -> list[_Part]:
@@ -178,14 +178,14 @@ def _bracketed(part: _Part) -> list[_Part] | None:
 
 
 def _means(part: _Part, text: str) -> bool:
-    return isinstance(part, Word) and part.means(text)
+    return isinstance(part, Token) and part.means(text)
 
 
-def _flat(parts: Iterable[_Part]) -> Iterator[Word]:
+def _flat(parts: Iterable[_Part]) -> Iterator[Token]:
     for part in parts:
-        if isinstance(part, Word):
+        if isinstance(part, Token):
             yield part
         else:
-            yield Word(part.opener)
+            yield Token(part.opener)
             yield from _flat(part.inside)
-            yield Word(_CLOSERS[part.opener])
+            yield Token(_CLOSERS[part.opener])

@@ -22,8 +22,8 @@ from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
+    from migrations_ops.child.protocol.sql import Syntax
     from migrations_ops.databases.row_changes import ContentChange, Pair
-    from migrations_ops.databases.sql_words import Syntax
 
 _CHECK_URL = "Check the url of this environment in the configuration."
 _SEE_TO_RIGHTS = "See to the rights of the file and of its folder, and try again."

@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from migrations_ops.child.protocol.sql import Token, group, normal, shown, split, tokens
 from migrations_ops.databases import LEDGER
-from migrations_ops.databases.sql_words import Word, group, normal, shown, split, words
 
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
@@ -56,7 +56,7 @@ class _Table:
     ) -> None:
         self._connection, self._table, self._statements = connection, table, statements
         self._shown = shown(table)
-        self._sql = words(statements.get(("table", table), ""))
+        self._sql = tokens(statements.get(("table", table), ""))
         start = next((n for n, word in enumerate(self._sql) if word.means("(")), len(self._sql))
         body = group(self._sql, start) if start < len(self._sql) else []
         self._definitions = split(body)
@@ -156,7 +156,7 @@ class _Table:
         return ""
 
 
-def _constraints(definitions: list[list[Word]]) -> list[_Constraint]:
+def _constraints(definitions: list[list[Token]]) -> list[_Constraint]:
     """The constraints of a CREATE TABLE, with the names that no pragma tells."""
     found = []
     for part in definitions:
@@ -189,15 +189,15 @@ def _constraints(definitions: list[list[Word]]) -> list[_Constraint]:
     return found
 
 
-def _opens(part: list[Word], number: int) -> bool:
+def _opens(part: list[Token], number: int) -> bool:
     return number < len(part) and part[number].means("(")
 
 
-def _names(columns: list[Word]) -> tuple[str, ...]:
+def _names(columns: list[Token]) -> tuple[str, ...]:
     return tuple(part[0].text.lower() for part in split(columns))
 
 
-def _collation(definition: list[Word]) -> str:
+def _collation(definition: list[Token]) -> str:
     depth = 0
     for number, word in enumerate(definition[:-1]):
         depth += word.means("(") - word.means(")")
@@ -206,7 +206,7 @@ def _collation(definition: list[Word]) -> str:
     return ""
 
 
-def _generated(definition: list[Word]) -> str:
+def _generated(definition: list[Token]) -> str:
     for number, word in enumerate(definition):
         if number and word.means("AS") and _opens(definition, number + 1):
             return f"GENERATED ({normal(group(definition, number + 1))})"

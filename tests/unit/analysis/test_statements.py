@@ -10,7 +10,7 @@ from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.statements import phrases, statements_of
 from migrations_ops.analysis.writes import writes_of
-from migrations_ops.databases.sql_words import Syntax, words
+from migrations_ops.child.protocol.sql import Syntax, tokens
 from migrations_ops.model.results import Fingerprint
 
 
@@ -119,7 +119,7 @@ def test_mariadb_says(sql: str, told: list[tuple[str, ...]]) -> None:
 def test_a_write_is_told_from_another(syntax: Syntax, sql: str, told: list[Any]) -> None:
     found = [
         (each.table, "d" * each.deletes + "i" * each.inserts + "r" * each.replaces, {*each.columns})
-        for each in writes_of(words(sql, syntax))
+        for each in writes_of(tokens(sql, syntax))
     ]
     assert found == told
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from migrations_ops.child.protocol.named_databases import find_database
+from migrations_ops.child.protocol.sql import Token
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.schema.reading import (
     as_text,
@@ -17,7 +18,6 @@ from migrations_ops.databases.mariadb.schema.reading import (
     read_bodies,
     read_views,
 )
-from migrations_ops.databases.sql_words import Word
 from migrations_ops.model.findings import Finding
 
 _SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
@@ -51,7 +51,7 @@ class _Names:
     def known(self, name: str) -> str:
         return name.lower() if self.folds else name
 
-    def of_others(self, told: list[Word]) -> Callable[[str], bool]:
+    def of_others(self, told: list[Token]) -> Callable[[str], bool]:
         """Of databases that this role sees, and of such that only the definer may see."""
         alone = {
             word.text.lower()
@@ -116,7 +116,7 @@ def _of_another(key: str, database: str) -> Finding:
     return Finding("names-another", "error", message, key)
 
 
-def _find_written(told: list[Word], names: Callable[[str], bool]) -> str | None:
+def _find_written(told: list[Token], names: Callable[[str], bool]) -> str | None:
     """The first other database to which a text writes, as far as that can be read from it."""
     for part in _written(told):
         found = find_database(as_text(part), names)
@@ -125,7 +125,7 @@ def _find_written(told: list[Word], names: Callable[[str], bool]) -> str | None:
     return None
 
 
-def _written(told: list[Word]) -> Iterator[list[Word]]:
+def _written(told: list[Token]) -> Iterator[list[Token]]:
     """The parts of a text that name what it writes to, or calls: nobody knows what that does."""
     for number, word in enumerate(told):
         verb = word.text.upper()
@@ -135,14 +135,14 @@ def _written(told: list[Word]) -> Iterator[list[Word]]:
             yield told[number - 3 : number + 1]
 
 
-def _begins(told: list[Word], number: int) -> bool:
+def _begins(told: list[Token], number: int) -> bool:
     """Whether such a word begins a statement; the first of all makes the routine itself."""
     after = told[number + 1 : number + 2]
     is_function = bool(after) and after[0].means("(")
     return number > 0 and not is_function and not told[number - 1].means(*_NO_STATEMENT)
 
 
-def _end(told: list[Word], start: int, verb: str) -> int:
+def _end(told: list[Token], start: int, verb: str) -> int:
     ends = (*_WRITES[verb], ";", *(("(",) if verb in _ENDS_AT_BRACKETS else ()))
     for number in range(start + 1, len(told)):
         if told[number].means(*ends):

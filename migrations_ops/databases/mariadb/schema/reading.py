@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from migrations_ops.child.protocol.named_databases import find_database
+from migrations_ops.child.protocol.sql import Token, group, normal, shown, split, tokens
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.mariadb.connect import (
     Connection,
@@ -24,7 +25,6 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.qualified import bare
 from migrations_ops.databases.mariadb.view_text import with_brackets
-from migrations_ops.databases.sql_words import Word, group, normal, shown, split, words
 
 Facts = Iterator[tuple[str, str]]
 _TABLES = ("BASE TABLE", "SYSTEM VERSIONED")
@@ -62,16 +62,16 @@ def find_own_names(connection: Connection) -> list[str]:
     return sorted(key for key, told in _bodies(catalog) if catalog.is_named_in(told))
 
 
-def read_bodies(connection: Connection) -> list[tuple[str, list[Word]]]:
+def read_bodies(connection: Connection) -> list[tuple[str, list[Token]]]:
     """Triggers, routines and events as keys of the schema, each with its text."""
     return list(_bodies(_Catalog(connection, database_of(connection), "")))
 
 
-def read_views(connection: Connection) -> list[tuple[str, list[Word]]]:
+def read_views(connection: Connection) -> list[tuple[str, list[Token]]]:
     """Views as keys of the schema, each with its text, in which all databases are named."""
     catalog = _Catalog(connection, database_of(connection), "")
     return [
-        (f"view {shown(name)}", words(text, "mariadb")) for name, text, *_ in _view_rows(catalog)
+        (f"view {shown(name)}", tokens(text, "mariadb")) for name, text, *_ in _view_rows(catalog)
     ]
 
 
@@ -115,24 +115,24 @@ class _Catalog:
         """What the server prints, without the name of the database: a copy has another one."""
         return bare(sql, self.database)
 
-    def is_named_in(self, told: list[Word]) -> bool:
+    def is_named_in(self, told: list[Token]) -> bool:
         """Where a table or an alias has the name of the database, it is no name of that."""
         own = self.database.lower()
         return find_database(as_text(told), lambda name: name.lower() == own) is not None
 
 
-def as_text(told: Iterable[Word]) -> str:
+def as_text(told: Iterable[Token]) -> str:
     text = " ".join(quoted(word.text) if word.quoted else word.text for word in told)
     return text.replace("@ ", "@")  # a variable's name goes on after a point
 
 
-def _text(sql: str | Iterable[Word]) -> str:
+def _text(sql: str | Iterable[Token]) -> str:
     """A statement as facts have it."""
-    told = words(sql, "mariadb") if isinstance(sql, str) else sql
+    told = tokens(sql, "mariadb") if isinstance(sql, str) else sql
     return normal(map(_standard, told))
 
 
-def _standard(word: Word) -> Word:
+def _standard(word: Token) -> Token:
     """A literal as the SQL standard writes it, without backslashes."""
     if not word.literal:
         return word
@@ -141,7 +141,7 @@ def _standard(word: Word) -> Word:
         inside = re.sub(
             r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), inside, flags=re.DOTALL
         )
-    return Word("'" + inside.replace("'", "''") + "'")
+    return Token("'" + inside.replace("'", "''") + "'")
 
 
 # -- tables -------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def _standard(word: Word) -> Word:
 def _tables(catalog: _Catalog) -> Facts:
     names = [name for name, kind in sorted(catalog.relations.items()) if kind in _TABLES]
     for name, sql in catalog.show("TABLE", names, 1):
-        table = _Table(name, words(catalog.bare(sql), "mariadb"))
+        table = _Table(name, tokens(catalog.bare(sql), "mariadb"))
         if name != catalog.version_table or not table.is_of_alembic:
             yield from table.facts()
 
@@ -158,7 +158,7 @@ def _tables(catalog: _Catalog) -> Facts:
 class _Table:
     """One table, read from its CREATE TABLE."""
 
-    def __init__(self, name: str, sql: list[Word]) -> None:
+    def __init__(self, name: str, sql: list[Token]) -> None:
         self._shown = shown(name)
         start = next(number for number, word in enumerate(sql) if word.means("("))
         body = group(sql, start)
@@ -185,7 +185,7 @@ class _Table:
             elif not part[0].means("PERIOD"):
                 yield from self._index(part)
 
-    def _column(self, part: list[Word]) -> Facts:
+    def _column(self, part: list[Token]) -> Facts:
         told, check = part[1:], _position(part[1:], "CHECK")
         if check is not None:
             condition = _text(group(told, check + 1))
@@ -193,7 +193,7 @@ class _Table:
             told = told[:check] + told[check + len(group(told, check + 1)) + 3 :]
         yield f"column {self._shown}.{shown(part[0].text)}", _text(told)
 
-    def _constraint(self, name: str, part: list[Word]) -> Facts:
+    def _constraint(self, name: str, part: list[Token]) -> Facts:
         if part[0].means("CHECK"):
             yield f"check {self._shown}: {shown(name)}", _text(group(part, 1))
             return
@@ -210,13 +210,13 @@ class _Table:
         )
         yield f"foreign key {self._shown}({_listed(columns)}) to {shown(parent)}", told
 
-    def _primary_key(self, part: list[Word]) -> tuple[str, str]:
+    def _primary_key(self, part: list[Token]) -> tuple[str, str]:
         columns = group(part, 2)
         plain = len(columns) == 2 * len(split(columns)) - 1
         rest = part[2:] if not plain else part[len(columns) + 4 :]
         return f"primary key {self._shown}({_listed(columns)})", _text(rest)
 
-    def _index(self, part: list[Word]) -> Facts:
+    def _index(self, part: list[Token]) -> Facts:
         place = _position(part, "KEY", "INDEX")
         assert place is not None
         name = part[place + 1].text
@@ -236,7 +236,7 @@ class _Table:
                 yield columns[0], columns
 
 
-def _position(told: list[Word], *keywords: str) -> int | None:
+def _position(told: list[Token], *keywords: str) -> int | None:
     """Where the first of these words stands outside of all brackets."""
     depth = 0
     for number, word in enumerate(told):
@@ -246,15 +246,15 @@ def _position(told: list[Word], *keywords: str) -> int | None:
     return None
 
 
-def _names(columns: list[Word]) -> tuple[str, ...]:
+def _names(columns: list[Token]) -> tuple[str, ...]:
     return tuple(part[0].text for part in split(columns))
 
 
-def _listed(columns: list[Word]) -> str:
+def _listed(columns: list[Token]) -> str:
     return ", ".join(map(shown, _names(columns)))
 
 
-def _action(told: list[Word], event: str) -> str:
+def _action(told: list[Token], event: str) -> str:
     """What happens to the rows that refer to one: RESTRICT is not printed, and NO ACTION is it."""
     place = _position(told, event)
     if place is None or told[place + 1].means("NO"):
@@ -263,7 +263,7 @@ def _action(told: list[Word], event: str) -> str:
     return " ".join(word.text for word in taken)
 
 
-def _without_counter(options: list[Word]) -> list[Word]:
+def _without_counter(options: list[Token]) -> list[Token]:
     """The options of a table without AUTO_INCREMENT, which tells how many rows there were."""
     place = _position(options, "AUTO_INCREMENT")
     return options if place is None else options[:place] + options[place + 3 :]
@@ -275,7 +275,7 @@ def _without_counter(options: list[Word]) -> list[Word]:
 def _views(catalog: _Catalog) -> Facts:
     for name, definition, check, security in _view_rows(catalog):
         checked = "" if check == "NONE" else f" with {check.lower()} check option"
-        text = _text(with_brackets(words(catalog.bare(definition), "mariadb")))
+        text = _text(with_brackets(tokens(catalog.bare(definition), "mariadb")))
         yield f"view {shown(name)}", f"sql security {security.lower()} as {text}{checked}"
 
 
@@ -290,7 +290,7 @@ def _view_rows(catalog: _Catalog) -> list[tuple[str, ...]]:
 def _sequences(catalog: _Catalog) -> Facts:
     names = [name for name, kind in sorted(catalog.relations.items()) if kind == "SEQUENCE"]
     for name, sql in catalog.show("SEQUENCE", names, 1):
-        yield f"sequence {shown(name)}", _text(words(sql, "mariadb")[3:])
+        yield f"sequence {shown(name)}", _text(tokens(sql, "mariadb")[3:])
 
 
 def _programs(catalog: _Catalog) -> Facts:
@@ -298,14 +298,14 @@ def _programs(catalog: _Catalog) -> Facts:
         yield key, _text(told)
 
 
-def _bodies(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+def _bodies(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
     """All that holds statements, by its key; without definers."""
     yield from _triggers(catalog)
     yield from _routines(catalog)
     yield from _events(catalog)
 
 
-def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
     rows = catalog.ask(
         "TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT,"
         " ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
@@ -313,11 +313,11 @@ def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
     )
     for name, timing, event, table, statement, place in rows:
         order = "" if int(place) == 1 else f"order {place} "
-        head = words(f"{timing} {event} {order}ON {quoted(table)} FOR EACH ROW", "mariadb")
-        yield f"trigger {shown(name)}", [*head, *words(statement, "mariadb")]
+        head = tokens(f"{timing} {event} {order}ON {quoted(table)} FOR EACH ROW", "mariadb")
+        yield f"trigger {shown(name)}", [*head, *tokens(statement, "mariadb")]
 
 
-def _routines(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+def _routines(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
     kinds: dict[str, list[str]] = {}
     for name, kind in catalog.ask(
         "ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s"
@@ -328,32 +328,32 @@ def _routines(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
             # Packages are as rare as they are many things.
             named = f"{name} body" if kind == "PACKAGE BODY" else name
             key = f"{'function' if kind == 'FUNCTION' else 'procedure'} {shown(named)}"
-            yield key, _without_definer(words(sql or _HIDDEN, "mariadb"))
+            yield key, _without_definer(tokens(sql or _HIDDEN, "mariadb"))
 
 
-def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Word]]]:
+def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
     names = catalog.ask(
         "EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s"
         f" AND {exactly('EVENT_SCHEMA')}"
     )
     for name, sql in catalog.show("EVENT", sorted(name for (name,) in names), 3):
-        told = _without_definer(words(sql or _HIDDEN, "mariadb"))
+        told = _without_definer(tokens(sql or _HIDDEN, "mariadb"))
         yield f"event {shown(name)}", list(_as_on_the_primary(told))
 
 
-def _without_definer(told: list[Word]) -> list[Word]:
+def _without_definer(told: list[Token]) -> list[Token]:
     """CREATE DEFINER=`user`@`host` FUNCTION... without whoever made it."""
     if len(told) > 6 and told[1].means("DEFINER"):
         return [told[0], *told[6:]]
     return told
 
 
-def _as_on_the_primary(told: list[Word]) -> Iterator[Word]:
+def _as_on_the_primary(told: list[Token]) -> Iterator[Token]:
     """An event that is off on replicas is on where they come from; so are those of our copies."""
     for number, word in enumerate(told):
         before = told[number - 1] if number else word
         if word.means("DISABLE") and told[number + 1].means("ON"):
-            yield Word("ENABLE")
+            yield Token("ENABLE")
         elif not (
             (word.means("ON") and before.means("DISABLE"))
             or (word.means("SLAVE", "REPLICA") and told[number - 2].means("DISABLE"))

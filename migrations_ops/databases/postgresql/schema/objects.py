@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.postgresql.schema.tables import (
     OWN_SCHEMAS,
     Catalog,
     Facts,
     not_of_extension,
 )
-from migrations_ops.databases.sql_words import shown
 
 _VOLATILITIES = {"i": "IMMUTABLE", "s": "STABLE", "v": "VOLATILE"}
 _PARALLELS = {"s": "PARALLEL SAFE", "r": "PARALLEL RESTRICTED", "u": ""}

@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from migrations_ops.child.protocol.sql import Token, group, normal, shown, tokens
 from migrations_ops.databases import LEDGER
 from migrations_ops.databases.postgresql.text import canonical
-from migrations_ops.databases.sql_words import Word, group, normal, shown, words
 
 Facts = Iterator[tuple[str, str]]
 _ACTIONS = {
@@ -310,7 +310,7 @@ def _columns(catalog: Catalog) -> Facts:
 def _guarded(expression: str) -> str:
     """In brackets where a word might be taken for what follows a default."""
     ends = ("IDENTITY", "GENERATED", "COLLATE", "STORAGE", "COMPRESSION", "KEY")
-    if any(word.means(*ends) for word in words(expression, "facts")):
+    if any(word.means(*ends) for word in tokens(expression, "facts")):
         return f"({expression})"
     return expression
 
@@ -388,7 +388,7 @@ class _Constraint:
 
     def _of_index(self) -> str:
         """What the words around the list of its columns say."""
-        told = words(self.definition, "postgresql")
+        told = tokens(self.definition, "postgresql")
         start = next(number for number, word in enumerate(told) if word.means("("))
         inside = group(told, start)
         tail = normal(told[start + len(inside) + 2 :])
@@ -430,7 +430,7 @@ def _indexes(catalog: Catalog) -> Facts:
         if table not in catalog.relations:
             continue
         index = shown(catalog.name(schema, name))
-        told = words(definition, "postgresql")
+        told = tokens(definition, "postgresql")
         start = next(number for number, word in enumerate(told) if word.means("USING"))
         parts = (
             f"create {'unique ' if unique else ''}index {index}",
@@ -440,7 +440,7 @@ def _indexes(catalog: Catalog) -> Facts:
         yield f"index {index}", " ".join(filter(None, parts))
 
 
-def _sql(told: list[Word]) -> str:
+def _sql(told: list[Token]) -> str:
     return " ".join(shown(word.text) if word.quoted else word.text for word in told)
 
 

@@ -16,9 +16,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.databases import Progress
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
-from migrations_ops.databases.sql_words import words
 
 _BEFORE = "migrations_ops_before"
 # How many instructions SQLite runs before it lets Python look for Ctrl-C.
@@ -477,7 +477,7 @@ def _sequences(
     counting = {
         name.lower()
         for name, sql in connection.execute("SELECT name, sql FROM main.sqlite_master")
-        if any(word.means("AUTOINCREMENT") for word in words(sql or ""))
+        if any(word.means("AUTOINCREMENT") for word in tokens(sql or ""))
     }
     for pair in pairs:
         was = before.get(pair.before.lower(), 0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.databases.sql_words import Word, normal, shown, words
+from migrations_ops.child.protocol.sql import shown, tokens
 from migrations_ops.databases.sqlite.schema import read_schema, table_names
 
 
@@ -268,21 +268,5 @@ def test_any_name_is_read_back_as_it_is(table: str, columns: list[str]) -> None:
     for column in columns:
         assert f"column {shown(table)}.{shown(column)}" in found
         assert f"unique {shown(table)}({shown(column)})" in found
-    told = words(f"{shown(table)}.{shown(columns[0])}")
+    told = tokens(f"{shown(table)}.{shown(columns[0])}")
     assert [told[0].text, told[-1].text] == [table, columns[0]]
-
-
-@given(st.text())
-def test_any_text_is_taken_apart_without_losing_a_letter(text: str) -> None:
-    told = "".join(word.text for word in words(text))
-    assert all(character in text for character in told)
-    assert normal(normal(text)) == normal(text)
-
-
-def test_a_comment_and_a_literal_are_told_apart() -> None:
-    assert words('a \'--b\' -- c\n"d""e" /* f */ [g]') == [
-        Word("a"),
-        Word("'--b'"),
-        Word('d"e', quoted=True),
-        Word("g", quoted=True),
-    ]
