@@ -22,17 +22,14 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
+from .protocol import ProtocolError
 from .protocol.events import Events
-from .protocol.instructions import Instructions
+from .protocol.instructions import DIALECT, SCRIPTS, THEN, Instructions
 from .redaction import redacted
 
-THEN = "--then"
 INTERRUPTED = 130
 # How long, in seconds, a run may take to roll back after its parent is gone.
 GRACE = 5.0
-# Stands before the arguments, with what is to be imported ahead in the place of SQLite's dialect:
-# --dialect=postgresql+psycopg
-DIALECT = "--dialect="
 # What env.py and the guards would import one after the other once the orders are there.
 _AHEAD = (
     "alembic.config", "sqlalchemy.orm", "logging.config",
@@ -125,7 +122,10 @@ def main(arguments: list[str]) -> int:
         first = control.next_line()
         if first is None:
             return 0
-        code = _run(parser, arguments, Instructions.from_line(first), control, events)
+        code = _run(parser, arguments, Instructions.from_json(first), control, events)
+    except ProtocolError as error:
+        events.emit("failed", kind="guard", type="ProtocolError", message=str(error))
+        code = 1
     except KeyboardInterrupt:
         events.emit("failed", kind="interrupted", type="KeyboardInterrupt", message="interrupted")
         code = INTERRUPTED
@@ -271,7 +271,7 @@ def _install_guards(
 
     destination = Destination(instructions, events)
     ledger = Ledger(instructions, events)
-    tracing = Tracing(events, statements=instructions.statements)
+    tracing = Tracing(events)
 
     def written_down() -> bool:
         return control.next_line() is not None
@@ -351,7 +351,7 @@ def _run_command(
     from . import scripts
     from .transactions.sqlite import CHANGING
 
-    asked = command[-1:] == [scripts.COMMAND]
+    asked = command[-1:] == [SCRIPTS]
     # "heads" only stands in, so that Alembic's parser reads the options before it.
     command = [*command[:-1], "heads"] if asked else command
     sys.argv = ["alembic", *command]

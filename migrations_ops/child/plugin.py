@@ -98,7 +98,7 @@ def _arm(config: Any) -> None:
             announced.append(_line(connection, schema, configured))
             print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
 
-    wrap_configure(announce, transactions, Tracing(events, statements=False), ledger)
+    wrap_configure(announce, transactions, Tracing(events), ledger)
 
 
 def _find_configuration(config: Any) -> _Configured | None:

@@ -6,9 +6,6 @@ from typing import Any
 
 from .protocol.events import Events
 
-# Stands in the place of an Alembic command.
-COMMAND = "scripts"
-
 
 def tell(config: Any, events: Events) -> None:
     """Load the scripts of a configuration and tell the parent what they form."""

@@ -23,7 +23,8 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.loader import find_scripts
-from migrations_ops.steps.step import instructions_for, start_step
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import start_step
 
 # Variables that have led a hand-typed command to another database, or changed what it does.
 _TELLING = (

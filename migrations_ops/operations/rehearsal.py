@@ -25,7 +25,8 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
-from migrations_ops.steps.step import CommandRun, Step, instructions_for
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import CommandRun, Step
 
 EMPTY = Fingerprint((), {}, {})
 
@@ -156,7 +157,7 @@ class _Play:
         self._scratch = scratch
         environment = state.environment
         self._instructions = instructions_for(
-            session.project, environment, instead=scratch, facts=session.facts
+            session.project, environment, scratch=scratch, facts=session.facts
         )
         self._was = EMPTY
         self.revisions: tuple[RevisionRun, ...] = ()

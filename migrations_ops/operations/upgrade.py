@@ -41,8 +41,9 @@ from migrations_ops.operations.verification import (
 )
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.loader import digest
+from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.retry import LOCKED, delays
-from migrations_ops.steps.step import CommandRun, Step, instructions_for
+from migrations_ops.steps.step import CommandRun, Step
 
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Command, Environment
 from migrations_ops.project.settings import running_python
@@ -49,15 +50,15 @@ class CommandsStep(Step):
         return self._log
 
     def run(
-        self, instructions: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+        self, instructions: Instructions, listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
         """Run the commands to their end, or to the first that fails.
 
-        :param orders: of them, ``instead`` counts: the copy whose URL the commands are given.
+        :param instructions: of them, ``scratch`` counts: the copy whose URL the commands are given.
         """
         done = CommandRun(started=now())
         begun = time.monotonic()
-        variables = self._variables(instructions["instead"], instructions["redirect"])
+        variables = self._variables(instructions.scratch, instructions.redirect)
         database = self._project.database(self.environment)
         before = database.stamp_of_content()
         try:
@@ -77,10 +78,10 @@ class CommandsStep(Step):
     def close(self) -> None:
         """Nothing waits: each command is started when its turn comes."""
 
-    def _variables(self, instead: str | None, redirect: Mapping[str, Any] | None) -> dict[str, str]:
+    def _variables(self, scratch: str | None, redirect: Mapping[str, Any] | None) -> dict[str, str]:
         variables = self._project.variables(self.environment)
-        if instead is not None:
-            copy = url_of_copy(self._project.url(self.environment), instead, redirect)
+        if scratch is not None:
+            copy = url_of_copy(self._project.url(self.environment), scratch, redirect)
             variables = variables_of_copy(self._project, self.environment, copy)
         python = self.environment.python
         if python is not None:
@@ -150,10 +151,10 @@ def _ended(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def url_of_copy(url: str, instead: str, redirect: Mapping[str, Any] | None) -> str:
+def url_of_copy(url: str, scratch: str, redirect: Mapping[str, Any] | None) -> str:
     """The URL of a scratch copy, with driver and options of the database that it stands for.
 
-    :param instead: the path of its file, if it is one.
+    :param scratch: the path of its file, if it is one.
     :param redirect: what of the URL of a server's database is another one in the copy's.
     """
     if redirect is not None:
@@ -162,4 +163,4 @@ def url_of_copy(url: str, instead: str, redirect: Mapping[str, Any] | None) -> s
         return redirected(url, redirect)
     scheme, _, rest = url.partition(":///")
     _, question, query = rest.partition("?")
-    return f"{scheme}:///{Path(instead).absolute().as_posix()}{question}{query}"
+    return f"{scheme}:///{Path(scratch).absolute().as_posix()}{question}{query}"

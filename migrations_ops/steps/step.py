@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from migrations_ops.child.protocol.instructions import (
+    DIALECT,
+    GO_ON,
+    SCRIPTS,
+    THEN,
+    Instructions,
+)
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import RevisionRun
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import running_python
+from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.system import process
 from migrations_ops.system.files import nearest_folder, now
 
 if TYPE_CHECKING:
-    from migrations_ops.databases import Database
     from migrations_ops.project.project import Project
     from migrations_ops.revisions.history import History
 
@@ -101,17 +108,17 @@ class Step:
         return self._child.log
 
     def run(
-        self, instructions: dict[str, Any], listener: Listener | None = None, *, last: bool = True
+        self, instructions: Instructions, listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
         """Let the child run its next command, and follow it to the end.
 
-        :param orders: what the child is told (see child/orders.py); the first command's count.
+        :param instructions: those of the first command count for all of its child.
         :param last: no further command follows: wait until the process has ended.
         """
         self.latest = done = CommandRun(started=now())
         begun = time.monotonic()
         self._told = True
-        self._child.say(json.dumps(instructions))
+        self._child.say(instructions.to_json())
         timeout = self.environment.timeout
         timer = None if timeout is None else self._child.kill_after(timeout)
         try:
@@ -121,7 +128,7 @@ class Step:
                 if listener is not None:
                     listener(event)
                 if event["event"] == "committed":
-                    self._child.say("{}")  # it waits until this is written down
+                    self._child.say(GO_ON)  # it waits until this is written down
                 if done.finished and not last:
                     break
             if last or not done.finished:
@@ -234,7 +241,7 @@ def start_step(
     python = environment.python or running_python()
     argv = [str(python), str(CHILD), *_dialect(project.url(environment))]
     for number, command in enumerate(commands):
-        argv += ["--then"] if number else []
+        argv += [THEN] if number else []
         argv += [*global_options(settings.alembic, environment), *command]
     try:
         child = process.start(argv, project.variables(environment), environment.directory, log)
@@ -250,7 +257,7 @@ def start_step(
 def _dialect(url: str) -> list[str]:
     """What the child imports ahead of time, if it is not SQLite's."""
     scheme = url.partition("://")[0]
-    return [] if scheme.startswith("sqlite") else [f"--dialect={scheme}"]
+    return [] if scheme.startswith("sqlite") else [f"{DIALECT}{scheme}"]
 
 
 def global_options(ini: Path, environment: Environment) -> list[str]:
@@ -261,45 +268,6 @@ def global_options(ini: Path, environment: Environment) -> list[str]:
     for argument in environment.x:
         options += ["-x", argument]
     return options
-
-
-def instructions_for(
-    project: Project,
-    environment: Environment,
-    *,
-    instead: Database | None = None,
-    stdout: Path | None = None,
-    facts: Mapping[str, Any] | None = None,
-    watched: bool = False,
-) -> dict[str, Any]:
-    """What the child is told: where it is meant to go, and where it must not.
-
-    :param instead: a scratch copy that takes the place of the database, for a rehearsal.
-    :param stdout: a file for what the command prints, where somebody wants to read it.
-    :param facts: what each entry of this run in the ledger tells; without it, none is begun.
-    :param watched: whether the child has to tell when nobody else can have written.
-    """
-    database = project.database(environment)
-    return {
-        "environment": environment.name,
-        "label": database.label,
-        "intended": database.identity(),
-        "instead": None if instead is None else instead.identity(),
-        "redirect": None if instead is None else instead.redirect(),
-        "others": project.others(environment),
-        "ini_url": project.url(environment) if environment.ini_url else None,
-        "lock_timeout": environment.lock_timeout,
-        "statement_timeout": environment.statement_timeout,
-        "statements": True,
-        "stdout": None if stdout is None else str(stdout),
-        "ledger": facts,
-        # Of what changes a server's database, one at a time: also an orphan of a dead release.
-        "step_lock": facts is not None and instead is None and database.folder is None,
-        "step_wait": project.settings.wait,
-        "watched": watched,
-        "version_table": environment.version_table,
-        "version_table_schema": environment.version_table_schema,
-    }
 
 
 def ask_for_history(project: Project, environment: Environment) -> History:
@@ -322,7 +290,7 @@ def ask_for_history(project: Project, environment: Environment) -> History:
             )  # fmt: skip
 
     log = project.settings.releases / "scripts.log"
-    step = start_step(project, environment, [["scripts"]], log)
+    step = start_step(project, environment, [[SCRIPTS]], log)
     run = step.run(instructions_for(project, environment), listen)
     if run.failure:
         raise Refused(

@@ -164,7 +164,7 @@ class Connections:
 
     def _is_led_away(self, identity: str | None) -> bool:
         """Whether a connection has to lead to the scratch database in place of the real one."""
-        return self._instructions.instead is not None and identity == self._instructions.intended
+        return self._instructions.scratch is not None and identity == self._instructions.real
 
     def _is_destination(self, identity: str | None) -> bool:
         return identity is not None and identity == self._instructions.destination

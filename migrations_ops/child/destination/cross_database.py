@@ -74,8 +74,8 @@ class Elsewhere:
                 name = other.removeprefix(server)
                 meant = f"though {instructions.environment} is meant"
                 found[name] = f"the database of {environment}, {name}, {meant}"
-        if instructions.instead is not None and (instructions.intended or "").startswith(server):
-            name = str(instructions.intended).removeprefix(server)
+        if instructions.scratch is not None and (instructions.real or "").startswith(server):
+            name = str(instructions.real).removeprefix(server)
             found[name] = f"the real database, {name}, though this is the rehearsal on a copy"
         return found
 

@@ -24,7 +24,7 @@ from ..recording.ledger import environment_of
 
 
 class WrongDatabase(Exception):
-    """env.py went, or wanted to go, to another database than the intended one."""
+    """env.py went, or wanted to go, to another database than the one that is meant."""
 
 
 class Destination:
@@ -37,19 +37,19 @@ class Destination:
 
     def install(self) -> None:
         """Watch every SQLite connection of this process from now on."""
-        if self._instructions.instead is not None and not is_server(self._instructions.instead):
+        if self._instructions.scratch is not None and not is_server(self._instructions.scratch):
             self._redirect()
         # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
         sys.addaudithook(self._audit)
 
     def _redirect(self) -> None:
         original = sqlite3.connect
-        intended, instead = self._instructions.intended, self._instructions.instead
+        real, scratch = self._instructions.real, self._instructions.scratch
 
         def connect(database: Any, *args: Any, **options: Any) -> Any:
-            if same_file(file_of(database), intended):
+            if same_file(file_of(database), real):
                 options.pop("uri", None)
-                database = instead
+                database = scratch
             return original(database, *args, **options)
 
         sqlite3.connect = connect
@@ -74,11 +74,11 @@ class Destination:
         for name, other in self._instructions.others.items():
             if same_file(file, other):
                 self.refuse(f"the database of {name}, {other}")
-        if self._instructions.instead is not None and same_file(file, self._instructions.intended):
+        if self._instructions.scratch is not None and same_file(file, self._instructions.real):
             self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
 
     def prove(self, connection: Any, schema: str | None = None) -> None:
-        """Compare the database that env.py opened with the intended one.
+        """Compare the database that env.py opened with the one that is meant.
 
         :param schema: that of the version table, where a server has it in another than the usual.
         :raises WrongDatabase: it is another one; nothing was written to it.
@@ -111,7 +111,7 @@ class Destination:
         if idle:
             driver.rollback()
         opened = self._instructions.label or address_of(connection)
-        if self._instructions.instead is not None:
+        if self._instructions.scratch is not None:
             opened = str((self._instructions.redirect or {}).get("database", opened))
         self._events.emit("opened", database=opened, begun=connection.in_transaction())
 
@@ -119,7 +119,7 @@ class Destination:
         """A database that was copied over another environment's is recognised by its ledger."""
         told, wanted = environment_of(connection, schema), self._instructions.environment
         if told not in (None, wanted):
-            name = "the copy" if self._instructions.instead else self._instructions.name
+            name = "the copy" if self._instructions.scratch else self._instructions.name
             self.refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:

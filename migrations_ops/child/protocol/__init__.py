@@ -1,0 +1,12 @@
+"""What the parent and the child say to each other, in lines of JSON.
+
+Types, constants and pure functions only: both import this package.
+"""
+
+# Both ends come from one installation. Where it is replaced while a release is at work, a child
+# that was started before may meet a parent that speaks otherwise.
+VERSION = 1
+
+
+class ProtocolError(Exception):
+    """The other end speaks another version of the protocol."""

@@ -1,4 +1,4 @@
-"""What the parent tells the child in the first line: where to go, and where not."""
+"""What the parent sends the child: where to go, and where not."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import VERSION, ProtocolError
 from .identity import is_server
+
+# In the arguments of the child: before them all, the dialect to import ahead if it is not SQLite,
+# as in --dialect=postgresql+psycopg; between two commands of Alembic; and in the place of one,
+# for a list of the revision scripts.
+DIALECT, THEN, SCRIPTS = "--dialect=", "--then", "scripts"
+# After the first command, a line that lets the child go on.
+GO_ON = "{}"
 
 
 @dataclass(frozen=True)
 class Instructions:
-    """The destination of one step.
+    """The destination of one step, and how to work there.
 
-    ``intended`` is the database's file, or what its server calls it (see servers.py); ``instead``
-    the scratch copy that a rehearsal runs on in its place; ``others`` are those of the other
-    environments, by name. ``label`` is what a person calls the intended database, and
-    ``redirect`` has what differs in the address of a server's scratch database: host, port, user,
-    password, database. ``ledger`` is what each entry of this run in the ledger tells; without it,
-    none is begun. ``watched`` asks to be told when nobody else can have written.
+    ``real`` is the environment's database: the path of its file, or the identity that its server
+    reports (see identity.py). ``scratch`` is the copy that a rehearsal uses in its place, and
+    ``others`` are the databases of the other environments, by name. ``label`` is what a person
+    calls the real database. ``redirect`` has what differs in the address of a server's scratch
+    database: host, port, user, password, database.
+
+    ``ledger`` has the facts that each entry of this run in the ledger repeats; without it, no
+    ledger is begun. ``watched`` asks between which two moments nobody else can have written.
 
     The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
     away from a server's database, and to wait ``step_wait`` seconds for one still at work.
@@ -28,17 +38,15 @@ class Instructions:
 
     environment: str
     label: str = ""
-    intended: str | None = None
-    instead: str | None = None
+    real: str | None = None
+    scratch: str | None = None
     redirect: Mapping[str, Any] | None = None
     others: Mapping[str, str] = field(default_factory=dict)
     ini_url: str | None = None
     lock_timeout: float | None = None
     statement_timeout: float | None = None
-    idle_timeout: float | None = None
     step_lock: bool = False
     step_wait: float = 10.0
-    statements: bool = False
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
     watched: bool = False
@@ -46,19 +54,30 @@ class Instructions:
     version_table: str | None = None
     version_table_schema: str | None = None
 
+    def to_json(self) -> str:
+        return json.dumps({"version": VERSION, **vars(self)})
+
     @classmethod
-    def from_line(cls, line: bytes) -> Instructions:
-        return cls(**json.loads(line))
+    def from_json(cls, line: str | bytes) -> Instructions:
+        """:raises ProtocolError: the line is from a parent of another version."""
+        fields = json.loads(line)
+        version = fields.pop("version", None)
+        if version != VERSION:
+            raise ProtocolError(
+                f"migrations_ops was replaced while it worked: this step reads version {VERSION} of"
+                f" its instructions, and was sent version {version}"
+            )
+        return cls(**fields)
 
     @property
     def destination(self) -> str | None:
         """What a connection must have open."""
-        return self.instead or self.intended
+        return self.scratch or self.real
 
     @property
     def name(self) -> str:
-        """The intended database as a person calls it: a file by its path."""
-        return (is_server(self.intended) and self.label) or str(self.intended)
+        """The real database as a person calls it: a file by its path."""
+        return (is_server(self.real) and self.label) or str(self.real)
 
 
 def same_file(one: str | None, other: str | None) -> bool:

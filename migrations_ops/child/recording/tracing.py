@@ -35,9 +35,8 @@ _DROPS = {
 class Tracing:
     """Follows one run of revisions and tells the parent."""
 
-    def __init__(self, events: Events, *, statements: bool) -> None:
+    def __init__(self, events: Events) -> None:
         self._events = events
-        self._statements = statements
         self._count = 0
         self._begun = 0.0
         self._changed: set[tuple[str, ...]] = set()
@@ -98,7 +97,7 @@ class Tracing:
             return
         self._count += 1
         told = self._is_first_of_its_kind(sql) or self._count <= STATEMENTS_TOLD
-        if self._statements and told:
+        if told:
             self._events.emit(
                 "statement",
                 revision=self.revision,

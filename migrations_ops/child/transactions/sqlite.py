@@ -252,7 +252,7 @@ class SQLiteTransactions:
             connection.connection.dbapi_connection.run_async(
                 lambda driver: driver.set_authorizer(self._authorize)
             )
-        if self._instructions.instead is not None:
+        if self._instructions.scratch is not None:
             # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
             ask_driver(connection, "PRAGMA synchronous=OFF")
 

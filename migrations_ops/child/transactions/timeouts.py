@@ -38,19 +38,18 @@ def set_timeouts(driver: Any, family: str, instructions: Instructions) -> None:
     statement = (
         STATEMENT if instructions.statement_timeout is None else instructions.statement_timeout
     )
-    idle = IDLE if instructions.idle_timeout is None else instructions.idle_timeout
     if family == POSTGRESQL:
-        _set_postgresql(driver, lock, statement, idle)
+        _set_postgresql(driver, lock, statement)
     else:
         _set_mariadb(driver, lock, statement)
 
 
-def _set_postgresql(driver: Any, lock: float, statement: float, idle: float) -> None:
+def _set_postgresql(driver: Any, lock: float, statement: float) -> None:
     settings = {
         # Its 0 would mean: wait for ever.
         "lock_timeout": max(1, _milliseconds(lock)),
         "statement_timeout": _milliseconds(statement),
-        "idle_in_transaction_session_timeout": _milliseconds(idle),
+        "idle_in_transaction_session_timeout": _milliseconds(IDLE),
     }
     told = [f"set_config('{name}', '{value}', false)" for name, value in settings.items()]
     told.append(

@@ -22,7 +22,7 @@ from migrations_ops.operations.state import DatabaseState, locate, other_identit
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
-from migrations_ops.steps.step import instructions_for
+from migrations_ops.steps.instructions import instructions_for
 
 _UNCHANGED = "No database was changed"
 # The commands of Alembic that write to the database.

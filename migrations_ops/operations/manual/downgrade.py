@@ -26,7 +26,8 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CommandRun, instructions_for
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import CommandRun
 
 
 def downgrade_environment(
@@ -113,7 +114,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
             f"{environment.name}.stamp-compare", environment, [["upgrade", to]]
         )
         try:
-            run = child.run(instructions_for(session.project, environment, instead=built))
+            run = child.run(instructions_for(session.project, environment, scratch=built))
             if run.failure or run.refused:
                 raise Refused(
                     f"The revisions up to {to} cannot build an empty database, so that"

@@ -27,7 +27,7 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import instructions_for
+from migrations_ops.steps.instructions import instructions_for
 
 
 def resolve_environment(
@@ -163,7 +163,7 @@ def _as_it_was(
     try:
         for _ in commands:
             run = child.run(
-                instructions_for(session.project, environment, instead=scratch), last=False
+                instructions_for(session.project, environment, scratch=scratch), last=False
             )
             if run.failure or run.refused:
                 raise Refused(

@@ -1,6 +1,6 @@
 """What the tests of the child on servers share: a project over one database, and its steps.
 
-The orders are made here, by hand: these tests are about the child alone.
+The instructions are made here, by hand: these tests are about the child alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
+from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.child.protocol.ledger import NAME
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.step import CHILD, CommandRun, Step
@@ -172,18 +173,14 @@ class ServerProject:
         )
         return Step(child, Environment("dev", self.url, self.folder))
 
-    def instructions(self, **more: Any) -> dict[str, Any]:
-        return {
-            "environment": "dev",
-            "label": "the shop",
-            "intended": identity(self.database),
-            "statements": True,
-        } | more
+    def instructions(self, **more: Any) -> Instructions:
+        usual = {"environment": "dev", "label": "the shop", "real": identity(self.database)}
+        return Instructions(**usual | more)
 
     def run(
         self, *command: str, variables: dict[str, str] | None = None, **instructions: Any
     ) -> Ran:
-        """Run one Alembic command in a child; ``orders`` are those beside the usual ones."""
+        """Run one Alembic command in a child; ``instructions`` are those beside the usual ones."""
         step = self.start(command or ("upgrade", "head"), **(variables or {}))
         return follow(step, self.instructions(**instructions))
 
@@ -241,7 +238,7 @@ class Background:
         return self._ran[0]
 
 
-def follow(step: Step, instructions: dict[str, Any]) -> Ran:
+def follow(step: Step, instructions: Instructions) -> Ran:
     events: list[dict[str, Any]] = []
     try:
         run = step.run(instructions, events.append)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CommandRun, Step, instructions_for, start_step
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import CommandRun, Step, start_step
 from tests.support import R3, Sandbox, dump, query
 
 R4 = "r4dddddddddd"
@@ -84,15 +85,15 @@ def run_child(
     environment: str = "dev",
     command: Sequence[str] = ("upgrade", "head"),
     *,
-    instead: Path | None = None,
+    scratch: Path | None = None,
     facts: dict[str, str] | None = None,
 ) -> CommandRun:
     """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
     step, project = start_child(sandbox, environment, command)
-    copy = None if instead is None else SQLite(instead, str(instead))
+    copy = None if scratch is None else SQLite(scratch, str(scratch))
     try:
         instructions = instructions_for(
-            project, project.settings.environment(environment), instead=copy, facts=facts
+            project, project.settings.environment(environment), scratch=copy, facts=facts
         )
         return step.run(instructions)
     finally:

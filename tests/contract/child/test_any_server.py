@@ -64,7 +64,7 @@ def test_rehearsal_is_led_to_the_scratch_database_under_any_driver(
     scratch = beside(any_driver.database)
     any_driver.add_revision(R2, R1, HALF_DONE)
     before = any_driver.everything()
-    ran = any_driver.run(instead=identity(scratch), redirect={"database": scratch.name})
+    ran = any_driver.run(scratch=identity(scratch), redirect={"database": scratch.name})
     assert (ran.refused, ran.failure) == ("", "")
     assert ran.of("opened")[0]["database"] == scratch.name
     assert scratch.execute("SELECT id FROM half") == [(1,)]

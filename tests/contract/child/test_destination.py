@@ -216,7 +216,7 @@ def test_rehearsal_runs_on_the_copy_under_an_env_that_knows_the_real_name(
     filled: Sandbox, scratch: Path
 ) -> None:
     before = everything(filled)
-    run = run_child(filled, "prod", instead=scratch)
+    run = run_child(filled, "prod", scratch=scratch)
     assert (run.refused, run.failure, revision_of(scratch)) == ("", "", R3)
     assert everything(filled) == before
 
@@ -260,7 +260,7 @@ def test_rehearsal_keeps_every_connection_off_the_real_database(
     names = {"prod": filled.prod.as_posix(), "dev": filled.dev.as_posix()}
     filled.add_revision(R4, R3, body.format(**names))
     before = everything(filled)
-    run = run_child(filled, "prod", instead=scratch)
+    run = run_child(filled, "prod", scratch=scratch)
     assert everything(filled) == before
     if arrives:
         assert (run.refused, run.failure) == ("", "")

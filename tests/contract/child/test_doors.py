@@ -174,7 +174,7 @@ def test_no_way_leads_to_another_environment(project: ServerProject, way: Way) -
 def test_no_way_leads_a_rehearsal_to_the_real_database(project: ServerProject, way: Way) -> None:
     scratch = beside(project.database)
     project.add_revision(R2, R1, revision(way, project.database))
-    ran = project.run(instead=identity(scratch), redirect={"database": scratch.name})
+    ran = project.run(scratch=identity(scratch), redirect={"database": scratch.name})
     assert names(project.database) == ["one", "two", "three"]
     assert (ran.refused, ran.failure) == ("", "")
     assert names(scratch) == ["one", "changed", "three"]

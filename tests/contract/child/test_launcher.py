@@ -10,8 +10,10 @@ import threading
 
 import pytest
 
+from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import CHILD, CommandRun, Step, instructions_for
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import CHILD, CommandRun, Step
 from migrations_ops.system import process
 from tests.contract.child.steps import (
     BIG,
@@ -238,7 +240,7 @@ def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) ->
         'import os; os.write(1, b\'{"event": "statement", "sql": "SEL\')\nos.kill(os.getpid(), 9)'
     )
     step = _speaking(filled, code)
-    assert step.run({}).failure == "the process was killed by signal 9"
+    assert step.run(Instructions("dev")).failure == "the process was killed by signal 9"
 
 
 def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(filled: Sandbox) -> None:

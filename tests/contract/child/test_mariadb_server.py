@@ -262,7 +262,7 @@ def test_parent_hears_of_rows_that_ddl_commits_before_it_does(project: ServerPro
     child = step._child
     import json
 
-    child.say(json.dumps(project.instructions()))
+    child.say(project.instructions().to_json())
     for line in child.lines():
         if json.loads(line)["event"] == "committed":
             break
@@ -435,7 +435,7 @@ def test_rehearsal_leads_a_driver_away_that_a_revision_uses_by_itself(
         "    other.cursor().execute('DELETE FROM shops')\n    other.commit()",
     )
     before = project.everything()
-    ran = project.run(instead=identity(scratch), redirect={"database": scratch.name})
+    ran = project.run(scratch=identity(scratch), redirect={"database": scratch.name})
     assert (ran.refused, ran.failure) == ("", "")
     assert project.everything() == before
     assert not scratch.execute("SELECT id FROM shops")
@@ -487,7 +487,7 @@ def test_rehearsal_does_not_come_to_the_real_database_by_its_name(
     scratch = beside(project.database)
     before = project.everything()
     project.add_revision(R2, R1, f"    {OUT[way].format(other=project.database.name)}")
-    ran = project.run(instead=identity(scratch), redirect={"database": scratch.name})
+    ran = project.run(scratch=identity(scratch), redirect={"database": scratch.name})
     assert f"the real database, {project.database.name}, though this is the" in ran.failure
     assert project.everything() == before
 

@@ -510,7 +510,7 @@ def test_database_of_another_kind_is_refused(project: ServerProject) -> None:
     told = {"DATABASE_URL": f"sqlite:///{project.folder}/astray.db"}
     refused = project.run(variables=told).refused
     assert "astray.db, but dev is the shop" in refused
-    refused = project.run(intended=str(project.folder / "astray.db")).refused
+    refused = project.run(real=str(project.folder / "astray.db")).refused
     assert refused.startswith("env.py opened the postgresql database postgresql://postgres@")
     assert "hidden-word" not in refused
 
@@ -546,7 +546,7 @@ def test_rehearsal_keeps_every_connection_off_the_real_databases(
     )
     project.add_revision(R2, R1, body)
     ran = project.run(
-        instead=identity(scratch),
+        scratch=identity(scratch),
         redirect={"database": scratch.name},
         others={"prod": identity(prod)},
     )
@@ -562,7 +562,7 @@ def test_rehearsal_that_cannot_be_led_away_is_refused(project: ServerProject) ->
     scratch = beside(project.database)
     before = project.everything()
     project.add_revision(R2, R1, HALF_DONE)
-    ran = project.run(instead=identity(scratch), redirect={})
+    ran = project.run(scratch=identity(scratch), redirect={})
     assert ran.refused.startswith("env.py opened the real database, the shop")
     assert project.everything() == before
 
@@ -587,7 +587,7 @@ def test_rehearsal_reaches_a_scratch_database_of_another_server(
         }  # fmt: skip
         project.add_revision(R2, R1, HALF_DONE)
         before = project.everything()
-        ran = project.run(instead=identity(scratch), redirect=redirect, ledger={})
+        ran = project.run(scratch=identity(scratch), redirect=redirect, ledger={})
         assert (ran.refused, ran.failure) == ("", "")
         assert scratch.execute("SELECT id FROM half") == [(1,)]
         assert project.everything() == before

@@ -15,7 +15,7 @@ from migrations_ops.operations import session as work_module
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.project.project import Project
-from migrations_ops.steps.step import instructions_for
+from migrations_ops.steps.instructions import instructions_for
 from tests.support import R3, Sandbox, query
 
 LOOK = [["current"]]

@@ -1,0 +1,52 @@
+"""Builds the instructions of a step from the configuration of its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrations_ops.child.protocol.instructions import Instructions
+
+if TYPE_CHECKING:
+    from migrations_ops.databases import Database
+    from migrations_ops.project.environments import Environment
+    from migrations_ops.project.project import Project
+
+
+def instructions_for(
+    project: Project,
+    environment: Environment,
+    *,
+    scratch: Database | None = None,
+    stdout: Path | None = None,
+    facts: Mapping[str, Any] | None = None,
+    watched: bool = False,
+) -> Instructions:
+    """Where a step has to go, and where it must not.
+
+    :param scratch: the copy that takes the place of the database, for a rehearsal.
+    :param stdout: a file for what the command prints, where somebody wants to read it.
+    :param facts: what each entry of this run in the ledger repeats; without it, none is begun.
+    :param watched: whether the child reports between which moments nobody else can have written.
+    """
+    database = project.database(environment)
+    return Instructions(
+        environment=environment.name,
+        label=database.label,
+        real=database.identity(),
+        scratch=None if scratch is None else scratch.identity(),
+        redirect=None if scratch is None else scratch.redirect(),
+        others=project.others(environment),
+        ini_url=project.url(environment) if environment.ini_url else None,
+        lock_timeout=environment.lock_timeout,
+        statement_timeout=environment.statement_timeout,
+        stdout=None if stdout is None else str(stdout),
+        ledger=facts,
+        # Only what changes a server's database waits for others: also an orphan of a dead release.
+        step_lock=facts is not None and scratch is None and database.folder is None,
+        step_wait=project.settings.wait,
+        watched=watched,
+        version_table=environment.version_table,
+        version_table_schema=environment.version_table_schema,
+    )
