@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrations_ops.cli.console import Console
-from migrations_ops.operations.preflight.state import require_upgradable
+from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import upgrade_commands
@@ -38,7 +38,7 @@ class Planned:
 def plan_upgrade(project: Project, environment: Environment, to: str | None) -> Planned:
     """:raises OpsError: the upgrade could not begin."""
     state = read_state(project, environment, to)
-    require_upgradable(state)
+    require_changeable(state, "upgraded")
     current, wanted = state.look.revisions, state.target
     if not state.pending:
         return Planned(environment, current, wanted)

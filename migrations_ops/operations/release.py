@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from migrations_ops.databases import Database
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
@@ -15,19 +14,12 @@ from migrations_ops.operations.failure.recovery import (
     recover,
 )
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.preflight.edited import require_unedited
 from migrations_ops.operations.preflight.gate import require_passed
-from migrations_ops.operations.preflight.obstacles import require_no_obstacles
-from migrations_ops.operations.preflight.presence import (
-    require_present,
-)
-from migrations_ops.operations.preflight.room import require_room
-from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
-from migrations_ops.operations.preflight.state import require_upgradable
+from migrations_ops.operations.preflight.survey import preflight
 from migrations_ops.operations.rehearsal import rehearsal_commands, rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
@@ -50,67 +42,44 @@ class ReleaseOptions:
         return self.to or environment.target
 
 
-def release(session: Session, options: ReleaseOptions) -> None:
-    """Take every environment to the target, one after the other, in the order of the path.
+def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
+    """Take these environments to their targets, one after the other, in the order of the path.
 
     :raises OpsError: something stopped it; the record says what was done until then.
     """
     project = session.project
-    with lock_databases(_databases(project), session.record.task, project.settings.wait):
-        if not recover(session, list(project.settings.path)) and options.resume:
+    databases = [project.database(environment) for environment in environments]
+    # 1. One release at a time; what was broken off is finished or undone first.
+    with lock_databases(databases, session.record.task, project.settings.wait):
+        if not recover(session, environments) and options.resume:
             return
-        survey = preflight(session, options)
-        require_no_doubts(session, options, survey)
-        behind = [state for state in survey if state.pending]
+        # 2. Look at everything before anything is changed.
+        states = preflight(session, environments, options.to)
+        verify_what_is_unverified(session, states, options)
+        behind = [state for state in states if state.pending]
         if not behind:
             return
         start_children_ahead(session, options, behind)
-        for state in survey:
+        # 3. to 5. The first environment of the path directly, the later ones through the gate.
+        for state in states:
             if state.pending:
                 promote(session, options, state)
-            elif any(later.pending for later in survey[survey.index(state) :]):
+            elif any(later.pending for later in states[states.index(state) :]):
                 certify(session, options, state, behind)
+        # 6. Record, and retention, now that all that is new is safe.
         session.record.update(outcome="released", to=behind[-1].target)
-        prune(session, project.settings.path)
+        prune(session, environments)
 
 
-def preflight(session: Session, options: ReleaseOptions) -> list[DatabaseState]:
-    """Look at everything before anything is changed.
-
-    :raises OpsError: the scripts, or a database, are in no state to be released; or a variable
-        that a step needs is missing.
-    """
-    with session.record.step("preflight", "all") as step:
-        project = session.project
-        survey = [
-            read_state(project, environment, options.to) for environment in project.settings.path
-        ]
-        for state in survey:
-            require_runnable(project, state)
-            require_upgradable(state)
-            require_present(session, state)
-            require_readable_scripts(state)
-            require_unedited(session, state)
-            if state.pending:
-                require_no_obstacles(session, state)
-        require_room(project.settings, survey)
-        serving = survey[-1]
-        session.record.update(from_=serving.look.revisions, to=serving.target)
-        step.note = "; ".join(
-            f"{state.environment.name}: {_pending_in_words(state)}" for state in survey
-        )
-        return survey
-
-
-def require_no_doubts(
-    session: Session, options: ReleaseOptions, survey: list[DatabaseState]
+def verify_what_is_unverified(
+    session: Session, states: Iterable[DatabaseState], options: ReleaseOptions
 ) -> None:
     """Verify again what an earlier release has left upgraded, though verify did not pass there.
 
     :raises Refused: it still does not.
     """
     evidence = Evidence(session.project.settings.releases)
-    for state in survey:
+    for state in states:
         doubted = evidence.doubted(state.environment)
         if doubted and doubted == set(state.look.revisions):
             require_passed_verify(verify(session, state.environment, to=options.to))
@@ -173,29 +142,12 @@ def _edited_since(state: DatabaseState, passed: dict[str, str], needed: set[str]
     return any(passed[name] != digest(revisions[name]) for name in needed if name in revisions)
 
 
-def _databases(project: Project) -> list[Database]:
-    return [project.database(environment) for environment in project.settings.path]
-
-
-def _pending_in_words(state: DatabaseState) -> str:
-    count = len(state.pending)
-    if not count:
-        return "nothing pending"
-    return f"{count} revision{'s' * (count > 1)} pending"
-
-
 def release_all(
     project: Project, options: ReleaseOptions, report: Report, allow: tuple[str, ...]
 ) -> Finished:
     """The whole path, once."""
-    return run_recorded(
-        project,
-        "release-migration",
-        project.settings.serving.name,
-        report,
-        lambda session: release(session, options),
-        allow=allow,
-    )
+    path, last = project.settings.path, project.settings.serving.name
+    return _recorded(project, "release-migration", last, path, options, report, allow)
 
 
 def upgrade_environment(
@@ -205,30 +157,30 @@ def upgrade_environment(
     report: Report,
     allow: tuple[str, ...],
 ) -> Finished:
-    """Back up and upgrade one environment; a later one of the path passes gate and rehearsal."""
+    """One environment alone; a later one of the path still passes gate and rehearsal."""
+    name = environment.name
+    return _recorded(project, f"upgrade-{name}", name, [environment], options, report, allow)
 
-    def body(session: Session) -> None:
-        database = project.database(environment)
-        with lock_databases([database], session.record.task, project.settings.wait):
-            recover(session, [environment])
-            with session.record.step("preflight", environment.name) as step:
-                state = read_state(project, environment, options.to)
-                require_runnable(project, state)
-                require_upgradable(state)
-                require_present(session, state)
-                require_readable_scripts(state)
-                require_unedited(session, state)
-                if state.pending:
-                    require_no_obstacles(session, state)
-                require_room(project.settings, [state])
-                session.record.update(from_=state.look.revisions, to=state.target)
-                count = len(state.pending)
-                step.note = f"{count} pending" if count else "at head, nothing to do"
-            if state.pending:
-                start_children_ahead(session, options, [state])
-                promote(session, options, state)
-                prune(session, [environment])
-                session.record.update(outcome="released")
 
-    task = f"upgrade-{environment.name}"
-    return run_recorded(project, task, environment.name, report, body, allow=allow)
+def _recorded(
+    project: Project,
+    task: str,
+    about: str,
+    environments: Sequence[Environment],
+    options: ReleaseOptions,
+    report: Report,
+    allow: tuple[str, ...],
+) -> Finished:
+    """Release under a record of its own.
+
+    :param about: the environment that the record is about.
+    :param allow: the codes of findings that this run accepts.
+    """
+    return run_recorded(
+        project,
+        task,
+        about,
+        report,
+        lambda session: release(session, environments, options),
+        allow=allow,
+    )

@@ -16,7 +16,7 @@ from migrations_ops.journal.marks import find_unfinished, require_readable_recor
 from migrations_ops.journal.record import find_unreadable_records
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.findings import Finding, allow_flags
-from migrations_ops.operations.preflight.state import require_own, require_upgradable
+from migrations_ops.operations.preflight.state import require_changeable, require_own
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.support import R2, R3, Ran, Sandbox, dump, query
@@ -257,7 +257,7 @@ def test_a_downgrade_that_cannot_start_does_not_speak_of_an_upgrade(filled: Sand
     query(filled.dev, "UPDATE alembic_version SET version_num = 'fffffffffff0'")
     project = Project.read(filled.folder)
     with pytest.raises(Refused, match="cannot be downgraded: the scripts do not have"):
-        require_upgradable(read_state(project, project.settings.path[0]), "downgraded")
+        require_changeable(read_state(project, project.settings.path[0]), "downgraded")
     ran = filled.invoke("revision", "--message", "more")
     assert "invoke backups --env dev" in ran.err
     assert "upgrade-dev" not in ran.err

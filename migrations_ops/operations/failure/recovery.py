@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -43,7 +43,7 @@ _TOUCHING = frozenset(
 )
 
 
-def recover(session: Session, environments: list[Environment]) -> bool:
+def recover(session: Session, environments: Sequence[Environment]) -> bool:
     """Take up what was broken off in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but

@@ -17,9 +17,9 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.state import (
+    require_changeable,
     require_own,
     require_readable,
-    require_upgradable,
 )
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
@@ -41,7 +41,7 @@ def downgrade_environment(
             recover(session, [environment])
             state = read_state(project, environment)
             require_readable(state)
-            require_upgradable(state, "downgraded")
+            require_changeable(state, "downgraded")
             reverting = state.history.reverting(state.look.revisions, to)
             if not reverting:
                 return

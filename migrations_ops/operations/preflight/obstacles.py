@@ -1,4 +1,4 @@
-"""What a server does not allow is said before anything is begun, not after it has failed."""
+"""Refuses before anything is begun what a server does not allow, not after it has failed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ ENVIRONMENT, ANOTHER = "names-environment", "names-another"
 
 def require_no_obstacles(session: Session, state: DatabaseState) -> None:
     """:raises Refused: no backup could be taken, be verified, or be put back."""
+    if not state.pending:
+        return
     environment = state.environment
     allowed = session.allowed(environment)
     if environment.engine_untested or not environment.protected:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from migrations_ops.backups.store import OPEN_IT, BackupStore
 from migrations_ops.model.errors import Refused
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.project.project import Project
 from migrations_ops.steps.commands import require_rehearsable
 
 
-def require_readable_scripts(state: DatabaseState) -> None:
+def require_readable_scripts(session: Session, state: DatabaseState) -> None:
     """:raises Refused: a pending revision is no valid Python."""
     for revision in state.pending:
         if not revision.file:
@@ -25,12 +25,12 @@ def require_readable_scripts(state: DatabaseState) -> None:
             ) from None
 
 
-def require_runnable(project: Project, state: DatabaseState) -> None:
+def require_runnable(session: Session, state: DatabaseState) -> None:
     """:raises ConfigurationError: the steps of an environment lack a variable, or its database is
         that of another environment too.
     :raises Refused: there is no place for the backup.
     """
-    environment = state.environment
+    environment, project = state.environment, session.project
     project.require_steps(environment)
     if not state.pending:
         return

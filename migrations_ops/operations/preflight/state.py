@@ -9,6 +9,7 @@ from migrations_ops.operations.advice import (
     cure_of_copy,
     last_ran,
 )
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
 
 
@@ -24,8 +25,15 @@ def require_own(place: LocatedDatabase) -> None:
         )
 
 
-def require_upgradable(state: DatabaseState, done: str = "upgraded") -> None:
-    """:raises Refused: an upgrade, or a downgrade, cannot start from where the database stands."""
+def require_upgradable(session: Session, state: DatabaseState) -> None:
+    """:raises Refused: an upgrade cannot start from the state that the database is in."""
+    require_changeable(state, "upgraded")
+
+
+def require_changeable(state: DatabaseState, done: str) -> None:
+    """:param done: what is to be done to the database: upgraded, downgraded.
+    :raises Refused: it cannot start from the state that the database is in.
+    """
     name, label = state.environment.name, state.database.label
     untouched = f"{name} was not touched."
     if state.look.trouble:
