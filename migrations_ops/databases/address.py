@@ -47,7 +47,7 @@ class Address:
     @classmethod
     def of(cls, url: str) -> Address:
         """:raises ConfigurationError: it is no such URL, or names no database."""
-        found = _URL.fullmatch(url.strip())
+        found = _URL.fullmatch(url)
         if found is None or _is_torn(found):
             raise _unreadable(url, "cannot be read")
         options = _options(found["query"] or "")
@@ -127,7 +127,7 @@ def redirected(url: str, parts: Mapping[str, Any]) -> str:
 
     :param parts: what of ``host``, ``port``, ``user``, ``password`` and ``database`` differs.
     """
-    found = _URL.fullmatch(url.strip())
+    found = _URL.fullmatch(url)
     assert found is not None, "only the URLs of servers are redirected"
     driver = f"+{found['driver']}" if found["driver"] else ""
     user = quote(parts["user"], safe="") if "user" in parts else found["user"] or ""

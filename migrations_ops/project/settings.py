@@ -281,7 +281,7 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
     :raises ConfigurationError: the variable, key or command yields nothing.
     """
     if isinstance(source, str):
-        url = source
+        url = source.strip()
     elif isinstance(source, UrlFromVariable):
         url = os.environ.get(source.variable, "").strip()
         if not url:

@@ -46,6 +46,7 @@ def facts(url: URL) -> tuple[object, ...]:
 
 
 @given(urls())
+@example(URL.create("postgresql", database="0 "))  # a blank is part of a name
 def test_an_address_is_what_sqlalchemy_reads(url: URL) -> None:
     text = url.render_as_string(hide_password=False)
     address = Address.of(text)
