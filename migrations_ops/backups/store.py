@@ -24,7 +24,7 @@ from migrations_ops.backups.quality import (
     row_of,
     with_doubts,
 )
-from migrations_ops.databases import Database, Progress
+from migrations_ops.databases.interface import Database, Progress
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused, StepFailed
 from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.model.text import human_size
@@ -340,8 +340,11 @@ class BackupStore:
     def room_for(self, database: Database) -> int:
         """The bytes that its next backup takes: none if the newest one will be used again."""
         # A server is not asked twice: it would have to read all of its rows.
-        seen = database.folder is not None
-        return 0 if seen and self._looks_equal(database) else self._size_of_next(database)
+        return (
+            0
+            if not database.is_server and self._looks_equal(database)
+            else self._size_of_next(database)
+        )
 
     def _size_of_next(self, database: Database) -> int:
         """The bytes that another backup takes: of a server, as far as it can be foreseen.
@@ -350,7 +353,7 @@ class BackupStore:
         low ends with a backup that fails, and too high would refuse what fits.
         """
         size = database.size()
-        if database.folder is not None:
+        if not database.is_server:
             return size
         newest = self.latest_sidecar()
         return max(newest["size"] * 3 // 2, size // 10) if newest else size // 2

@@ -8,7 +8,7 @@ from typing import Any
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
-from migrations_ops.databases import Database
+from migrations_ops.databases.interface import Database
 from migrations_ops.journal.record import find_unreadable_records, read_records
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import Look, StatusReport

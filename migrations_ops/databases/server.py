@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from migrations_ops.databases import Database
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.interface import Database
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.findings import Finding
 
@@ -31,7 +31,6 @@ class Held:
 
     copies: ServerCopies
     lock: HeldLock | None = None
-    resumed_restores: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class ServerDatabase:
     is_copy: bool = False
     summed: bool = False
     _held: Held = field(kw_only=True, compare=False, repr=False)
-    folder: ClassVar[None] = None
+    is_server: ClassVar[bool] = True
     syntax: ClassVar[Syntax]
 
     @property
@@ -54,9 +53,6 @@ class ServerDatabase:
 
     def same_as(self, other: Database) -> bool:
         return isinstance(other, type(self)) and self.address.place == other.address.place
-
-    def is_damaged(self) -> bool:
-        return False  # what its files hold, the server alone can tell
 
     # -- one release at a time ------------------------------------------------------------------
 
@@ -67,10 +63,6 @@ class ServerDatabase:
     def require_lock(self) -> None:
         if self._held.lock is not None:
             self._held.lock.require_lock()
-
-    def resumed_restores(self) -> list[str]:
-        found, self._held.resumed_restores = self._held.resumed_restores, []
-        return found
 
     @contextmanager
     def _swept(self) -> Iterator[None]:
@@ -93,18 +85,6 @@ class ServerDatabase:
 
     def _copy(self, address: Address, *, summed: bool = False) -> Self:
         return replace(self, address=address, is_copy=True, summed=summed)
-
-    def set_aside(self) -> str:
-        raise AssertionError("the files of a server are its own")
-
-    def put_back(self, kept: str) -> None:
-        raise AssertionError("the files of a server are its own")
-
-    def tidy(self) -> None:
-        """Copies are swept whenever the lock is taken."""
-
-    def kept_open(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     # -- the child ----------------------------------------------------------------------------
 

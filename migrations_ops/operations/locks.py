@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from migrations_ops.databases import Database
+from migrations_ops.databases.interface import Database
 
 
 @contextmanager

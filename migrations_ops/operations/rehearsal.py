@@ -7,7 +7,7 @@ from pathlib import Path
 
 from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases import Database
+from migrations_ops.databases.interface import Database
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import Finding, Severity, allow_flags
 from migrations_ops.model.results import Backup, Fingerprint, Rehearsed, RevisionRun
@@ -88,9 +88,9 @@ def rehearse(
         with session.record.step("rehearse", environment.name) as step:
             step.argv = child.argv
             place = session.scratch(f"rehearsal{state.database.suffix}")
-            if not state.exists and state.database.folder is None:
+            if not state.exists and state.database.is_server:
                 # env.py goes to the real one first: the child leads it from there to the copy.
-                state.database.prepare_place()
+                state.database.prepare()
             scratch = state.database.make_scratch(
                 place, None if backup is None else Path(backup.file)
             )
@@ -119,14 +119,14 @@ def rehearse(
         child.close()
         if scratch is not None:
             scratch.remove()
-        if not state.exists and state.database.folder is None:
+        if not state.exists and state.database.is_server:
             state.database.remove()
 
 
 def _before(
     session: Session, environment: Environment, backup: Backup | None, scratch: Database
 ) -> Fingerprint:
-    if backup is None and scratch.folder is not None:
+    if backup is None and not scratch.is_server:
         return EMPTY
     if backup is None:
         # Even an empty database of a server may have something of its own: a character set.

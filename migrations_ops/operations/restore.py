@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.store import BackupStore, require_intact
-from migrations_ops.databases import Database, Progress, Restored
+from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Backup
 from migrations_ops.operations.session import Session
@@ -88,22 +88,24 @@ def _replace(
     except StepFailed as error:
         if safety:
             error.untouched += f" What it holds is also in {safety[0].name}."
-        if safety or not database.is_damaged():
+        if safety or not (isinstance(database, DatabaseFile) and database.is_damaged()):
             raise
-        return _replace_damaged(database, file, version_table, progress)
+        return _replace_damaged(
+            database, lambda: database.restore_from(file, version_table, progress)
+        )
     return Kept(restored.kept or safety[0].name), restored
 
 
 def _replace_damaged(
-    database: Database, file: Path, version_table: str, progress: Progress
+    damaged: DatabaseFile, restore: Callable[[], Restored]
 ) -> tuple[Kept, Restored]:
     """No safety backup of a damaged database can be taken: its files are moved aside."""
-    kept = Kept(database.set_aside(), moved=True)
+    kept = Kept(damaged.set_aside(), moved=True)
     try:
-        return kept, database.restore_from(file, version_table, progress)
+        return kept, restore()
     except NeedsAPerson:
         raise
     except BaseException:
         # The damaged file is all that there is of what the application wrote since.
-        database.put_back(kept.where)
+        damaged.put_back(kept.where)
         raise

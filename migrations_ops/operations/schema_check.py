@@ -21,7 +21,7 @@ def find_unlike(
     has = state.database.fingerprint(state.environment.version_table).schema
     wanted = rehearsed.after.schema
     differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
-    may_be_theirs = state.database.folder is None and _ran_the_same(run, rehearsed)
+    may_be_theirs = state.database.is_server and _ran_the_same(run, rehearsed)
     return [
         _theirs(key, state)
         if may_be_theirs and wanted.get(key) == before.schema.get(key)

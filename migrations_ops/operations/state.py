@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases import Database
+from migrations_ops.databases.interface import Database
 from migrations_ops.journal.marks import find_half_run
 from migrations_ops.model.results import Look, State
 from migrations_ops.project.environments import Environment

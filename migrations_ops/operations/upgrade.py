@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import (
@@ -116,7 +117,12 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     child = session.take_step(attempt.name, attempt.environment, attempt.commands)
     try:
         witness = _witness(attempt)
-        with attempt.state.database.kept_open() if witness else nullcontext():
+        database = attempt.state.database
+        with (
+            database.kept_open()
+            if witness and isinstance(database, DatabaseFile)
+            else nullcontext()
+        ):
             course = _Course(child)
             run = _upgrade(attempt, course, watched=witness is not None)
             child = course.child
@@ -135,7 +141,7 @@ def _witness(attempt: Attempt) -> Witness | None:
     """Compares the rows; None where no rehearsal has shown what is to come."""
     if attempt.backup is None or attempt.rehearsed is None:
         return None
-    if attempt.state.database.folder is None:
+    if attempt.state.database.is_server:
         return None  # on a server nobody can tell whose rows they are
     return Witness(Comparing(attempt.session, attempt.state, attempt.backup))
 
@@ -164,7 +170,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         with session.record.step("upgrade", environment.name) as step:
             step.argv = course.child.argv
             if not state.exists:
-                state.database.prepare_place()
+                state.database.prepare()
             if environment.commands:
                 session.record.note_commands(environment.name)
             run = _run(attempt, course, watched=watched)
@@ -253,7 +259,7 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         if run.sqlstate not in LOCKED:
             return run
         course.close()
-        run.holders = attempt.state.database.find_holders()
+        run.holders = attempt.state.database.find_blocking_sessions()
         if not _may_try_again(attempt, course, run):
             return run
         wait = next(waits, None)
@@ -276,7 +282,7 @@ def _may_try_again(attempt: Attempt, course: _Course, run: CommandRun) -> bool:
         return not state.database.look(attempt.environment.version_table).begun
     if course.committed:
         return _is_whole(attempt, course, run)
-    if state.database.folder is None:
+    if state.database.is_server:
         # The version goes with the transaction; whatever else has changed, others did that.
         look = state.database.look(attempt.environment.version_table)
         return not look.trouble and look.revisions == state.look.revisions
@@ -290,7 +296,7 @@ def _is_whole(attempt: Attempt, course: _Course, run: CommandRun | None) -> bool
     """Whether each revision of which something was committed has come to its end: from the first
     autocommit_block() on, a server commits at the end of each."""
     database, failed = attempt.state.database, run.failed_revision if run is not None else ""
-    if database.folder is not None or not failed or failed in course.in_part:
+    if not database.is_server or not failed or failed in course.in_part:
         return False
     look = database.look(attempt.environment.version_table)
     return not look.trouble and not look.begun and look.revisions != attempt.state.look.revisions

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.databases import Database, open_database
+from migrations_ops.databases.interface import Database
+from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
 from migrations_ops.project.environments import Environment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migrations_ops.child.protocol.instructions import Instructions
 
 if TYPE_CHECKING:
-    from migrations_ops.databases import Database
+    from migrations_ops.databases.interface import Database
     from migrations_ops.project.environments import Environment
     from migrations_ops.project.project import Project
 
@@ -44,7 +44,7 @@ def instructions_for(
         stdout=None if stdout is None else str(stdout),
         ledger=facts,
         # Only what changes a server's database waits for others: also an orphan of a dead release.
-        step_lock=facts is not None and scratch is None and database.folder is None,
+        step_lock=facts is not None and scratch is None and database.is_server,
         step_wait=project.settings.wait,
         watched=watched,
         version_table=environment.version_table,

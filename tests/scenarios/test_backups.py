@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from migrations_ops.backups import store as backups
 from migrations_ops.backups.retention import Past, prune
 from migrations_ops.backups.store import BackupStore, file_digest, require_intact
-from migrations_ops.databases import Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal.record import RECORD

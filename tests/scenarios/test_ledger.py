@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.databases import LEDGER
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.project import Project
 from tests.contract.child.steps import run_child

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_text, mariadb_view
-from migrations_ops.databases import LEDGER, Keep, Progress, Restored
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.interface import Keep, Progress, Restored
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import (
     Connection,
@@ -30,7 +31,7 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.lock import hold_release_lock
-from migrations_ops.databases.mariadb.sessions import find_holders
+from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import Finding
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 @dataclass
 class _Held(Held):
     copies: Copies
+    # What was found half done when the lock was taken, in words.
+    resumed_restores: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ class MariaDB(ServerDatabase):
                 next="Give the environment the address of the primary server.",
             )
 
-    def find_holders(self) -> list[str]:
+    def find_blocking_sessions(self) -> list[str]:
         with suppress(pymysql.MySQLError), self._connected() as connection, promptly(connection):
-            return find_holders(connection)
+            return find_blocking_sessions(connection)
         return []
 
     def size(self) -> int:
@@ -192,12 +195,6 @@ class MariaDB(ServerDatabase):
         except pymysql.MySQLError as error:
             return in_words(error, self.label)
 
-    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
-        return [], []
-
-    def indexes_of_others(self) -> Mapping[str, bool]:
-        return {}
-
     def check_integrity(self) -> list[Finding]:
         return []
 
@@ -210,6 +207,10 @@ class MariaDB(ServerDatabase):
             self._held.resumed_restores = self._take_up_exchange()
             with self._swept():
                 yield
+
+    def resumed_restores(self) -> list[str]:
+        found, self._held.resumed_restores = self._held.resumed_restores, []
+        return found
 
     def _take_up_exchange(self) -> list[str]:
         """What a restore has left that was killed: nothing else may work on half of it."""
@@ -254,7 +255,7 @@ class MariaDB(ServerDatabase):
             )
         return taken
 
-    def make_scratch(self, place: Path, backup: Path | None) -> MariaDB:
+    def make_scratch(self, file: Path, backup: Path | None) -> MariaDB:
         return self._copy(self._held.copies.clone(backup))
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
@@ -275,7 +276,7 @@ class MariaDB(ServerDatabase):
     ) -> Restored:
         copies = self._on_its_server()  # tables move from there
         if not self.look(version_table).exists:
-            self.prepare_place()
+            self.prepare()
         address = copies.restored(backup)
         now = self._copy(address, summed=True).fingerprint(version_table)
         copies.take(backup)
@@ -315,7 +316,7 @@ class MariaDB(ServerDatabase):
             next="See what changes it meanwhile, stop that, and type the same again.",
         )
 
-    def prepare_place(self) -> None:
+    def prepare(self) -> None:
         try:
             connection = connect(self.address, database=False)
             try:

@@ -17,8 +17,8 @@ from typing import IO
 
 import pymysql
 
-from migrations_ops.databases import Progress
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import (
     ALL_ROWS,
     LOST,

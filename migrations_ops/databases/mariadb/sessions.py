@@ -13,7 +13,7 @@ WHERE p.db = DATABASE() AND p.id <> CONNECTION_ID() ORDER BY t.trx_started, p.id
 """
 
 
-def find_holders(connection: Connection) -> list[str]:
+def find_blocking_sessions(connection: Connection) -> list[str]:
     """The sessions that are in a transaction, in words, the oldest first.
 
     :raises pymysql.MySQLError: the server cannot be asked, or this role may not (PROCESS).

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from migrations_ops.databases import LEDGER
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,

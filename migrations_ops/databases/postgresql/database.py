@@ -15,8 +15,8 @@ import psycopg
 from psycopg import errors, sql
 
 from migrations_ops.child.protocol.identity import POSTGRESQL_IDENTITY
-from migrations_ops.databases import Keep, Progress, Restored
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.interface import Keep, Progress, Restored
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -30,7 +30,7 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
 from migrations_ops.databases.postgresql.preflight.settings import why_only_read
-from migrations_ops.databases.postgresql.sessions import find_holders
+from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import Finding
@@ -107,9 +107,9 @@ class PostgreSQL(ServerDatabase):
                 next=cure,
             )
 
-    def find_holders(self) -> list[str]:
+    def find_blocking_sessions(self) -> list[str]:
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
-            return find_holders(connection)
+            return find_blocking_sessions(connection)
         return []
 
     def size(self) -> int:
@@ -297,7 +297,7 @@ class PostgreSQL(ServerDatabase):
         with connect(self._held.copies.restored(file)) as connection:
             return places_meanwhile(before, places(connection), after)
 
-    def make_scratch(self, place: Path, backup: Path | None) -> PostgreSQL:
+    def make_scratch(self, file: Path, backup: Path | None) -> PostgreSQL:
         return self._copy(self._held.copies.clone(backup))
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
@@ -321,7 +321,7 @@ class PostgreSQL(ServerDatabase):
         copies.require_unfed()
         look = self.look(version_table)
         if not look.exists:
-            self.prepare_place()
+            self.prepare()
         address = copies.restored(backup)
         now = self._copy(address, summed=True).fingerprint(version_table)
         copies.take(backup)
@@ -339,7 +339,7 @@ class PostgreSQL(ServerDatabase):
         more = f"; {left}" if left else ""
         return Restored(now, f"the database {kept} of the same server{more}")
 
-    def prepare_place(self) -> None:
+    def prepare(self) -> None:
         try:
             with self._beside.maintenance() as connection, suppress(errors.DuplicateDatabase):
                 create_like(connection, self.address.database)

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-from migrations_ops.databases import Progress
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.postgresql.connect import PATIENCE, parameters, watched
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process

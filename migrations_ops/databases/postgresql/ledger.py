@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg import errors, sql
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_text, postgresql_view
-from migrations_ops.databases import LEDGER
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.model.results import Ledger

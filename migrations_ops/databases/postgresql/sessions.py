@@ -24,7 +24,7 @@ GROUP BY 1, 2, 3, a.xact_start ORDER BY a.xact_start NULLS LAST, l.pid
 """
 
 
-def find_holders(connection: Connection) -> list[str]:
+def find_blocking_sessions(connection: Connection) -> list[str]:
     """The sessions that hold locks on tables, in words, the oldest transaction first.
 
     :raises psycopg.Error: the server cannot be asked.

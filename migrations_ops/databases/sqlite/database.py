@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from migrations_ops.databases import Database, Keep, Progress, Restored
+from migrations_ops.databases.interface import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import Finding
@@ -52,6 +52,7 @@ class SQLite:
     # A connection that holds the database locked: whoever wants to read has to use it.
     held: sqlite3.Connection | None = None
     is_transactional: ClassVar[bool] = True
+    is_server: ClassVar[bool] = False
 
     @classmethod
     def from_url(cls, url: str, root: Path) -> SQLite:
@@ -86,10 +87,10 @@ class SQLite:
     def opened_copy(self, file: Path) -> Iterator[SQLite]:
         yield self.open_copy(file)
 
-    def make_scratch(self, place: Path, backup: Path | None) -> SQLite:
+    def make_scratch(self, file: Path, backup: Path | None) -> SQLite:
         if backup is not None:
-            shutil.copyfile(backup, place)
-        return SQLite(place, place.name)
+            shutil.copyfile(backup, file)
+        return SQLite(file, file.name)
 
     @property
     def folder(self) -> Path:
@@ -112,7 +113,7 @@ class SQLite:
     def require_lock(self) -> None:
         """The system frees the lock of a file when its holder ends, and not before."""
 
-    def find_holders(self) -> list[str]:
+    def find_blocking_sessions(self) -> list[str]:
         return []  # the system knows who locks a file, and does not say
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
@@ -294,12 +295,6 @@ class SQLite:
         except sqlite3.Error as error:
             return _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
-    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
-        return [], []
-
-    def indexes_of_others(self) -> Mapping[str, bool]:
-        return {}
-
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()
         if damage:
@@ -358,9 +353,6 @@ class SQLite:
     def put_back(self, kept: str) -> None:
         files.put_back(self.path, kept)
 
-    def resumed_restores(self) -> list[str]:
-        return []  # SQLite itself undoes what was killed
-
     def tidy(self) -> None:
         files.tidy(self.path, lambda: self.connect(writing=True))
 
@@ -373,7 +365,7 @@ class SQLite:
                 stack.enter_context(self.connect()).execute("PRAGMA schema_version").fetchone()
             yield
 
-    def prepare_place(self) -> None:
+    def prepare(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def remove(self) -> None:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations_ops.databases import Keep, Progress
+from migrations_ops.databases.interface import Keep, Progress
 from migrations_ops.databases.sqlite import files
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Fingerprint
@@ -129,7 +129,7 @@ def copy_in(
     new = not database.path.exists()
     if new:
         files.require_no_orphan(database.path, empty=False)
-        database.prepare_place()
+        database.prepare()
         database.path.touch()
     try:
         with copy.connect() as source, database.connect(writing=True) as target:

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_sqlite, sqlite_view
-from migrations_ops.databases import LEDGER
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.model.results import Ledger
 

@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.sql import Token, group, normal, shown, split, tokens
-from migrations_ops.databases import LEDGER
 
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 

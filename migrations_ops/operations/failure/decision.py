@@ -81,7 +81,7 @@ def _was_rolled_back(state: DatabaseState, before: Fingerprint, *, may_be_there:
     """
     if may_be_there:
         return False
-    if state.database.folder is not None:
+    if not state.database.is_server:
         return structure_is(state, before)
     # The version goes with the transaction. Where it has moved, the upgrade was committed before
     # it failed, at the end of env.py for instance.
@@ -126,7 +126,7 @@ def _await_server(session: Session, state: DatabaseState) -> str:
 
     A server of which one process was killed starts anew by itself.
     """
-    if state.database.folder is not None:
+    if not state.database.is_server:
         return ""
     until = time.monotonic() + session.project.settings.wait
     while True:

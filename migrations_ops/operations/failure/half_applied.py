@@ -12,7 +12,11 @@ from migrations_ops.analysis.schema_diff import (
     others_in_words,
 )
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases import Database
+from migrations_ops.databases.interface import (
+    Database,
+    drop_invalid_indexes,
+    indexes_of_others,
+)
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import NeedsAPerson
 from migrations_ops.model.results import Backup, Fingerprint
@@ -38,11 +42,11 @@ def settle_half_applied(
     environment, database = state.environment, state.database
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     half = begun_and_not_ended(state, run)
-    dropped, left = database.drop_invalid_indexes() if half else ([], [])
+    dropped, left = drop_invalid_indexes(database) if half else ([], [])
     now = database.fingerprint(environment.version_table)
     if not half and not environment.commands and now.revisions == before.revisions:
         return rolled_back(state, before)
-    others = database.indexes_of_others() if half else {}
+    others = indexes_of_others(database) if half else {}
     is_as_before = not differences(before, now, others)
     left_no_rows = not half or _left_no_row(state, replace(before, schema=now.schema), run)
     if environment.commands and is_as_before:
@@ -132,9 +136,9 @@ def settle_unseen(session: Session, state: LocatedDatabase, before: Fingerprint)
     :param before: what was there when it began.
     """
     environment, database = state.environment, state.database
-    _, left = database.drop_invalid_indexes()
+    _, left = drop_invalid_indexes(database)
     now = database.fingerprint(environment.version_table)
-    if left or differences(before, now, database.indexes_of_others()):
+    if left or differences(before, now, indexes_of_others(database)):
         return False
     if not _has_same_rows(state, replace(before, schema=now.schema)):
         return False
@@ -239,7 +243,7 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
 def is_live(environment: Environment, database: Database) -> bool:
     """Whether applications may write to it while it is released: what they wrote since the backup
     would be lost from their sight if that was put back unasked."""
-    return environment.protected and database.folder is None
+    return environment.protected and database.is_server
 
 
 def stays_upgraded(

@@ -9,6 +9,7 @@ from typing import Any
 from migrations_ops.analysis.schema_diff import differences, in_brief
 from migrations_ops.backups import partial as partial_files
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.marks import (
     RECORD,
@@ -64,7 +65,9 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
         _say(session, document, mine)
         for name in mine:
             _finish_or_undo(session, names[name], document)
-            session.project.database(names[name]).tidy()
+            database = session.project.database(names[name])
+            if isinstance(database, DatabaseFile):
+                database.tidy()
             store = BackupStore.of(session.project.settings, names[name])
             partial_files.sweep(store.folder, store.prefix)
             _settle(session, document, name)
@@ -146,7 +149,8 @@ def report_resumed_restores(session: Session, environment: Environment) -> bool:
 
     :returns: whether there was anything.
     """
-    said = session.project.database(environment).resumed_restores()
+    database = session.project.database(environment)
+    said = database.resumed_restores() if isinstance(database, ResumesRestores) else []
     session.record.add_findings(
         [Finding("restore-taken-up", "warning", each, environment.name) for each in said]
     )
@@ -248,7 +252,7 @@ def _finish_restore(session: Session, environment: Environment, document: dict[s
     place = locate(session.project, environment)
     look = place.look
     gone = not (look.exists and (look.tables or look.versioned))
-    if look.trouble and not database.is_damaged():
+    if look.trouble and not (isinstance(database, DatabaseFile) and database.is_damaged()):
         require_readable(place)
     if backup is None:
         if gone:
@@ -278,7 +282,7 @@ def _undo_what_was_committed(
     committed = _has_committed(document, environment.name)
     state = locate(session.project, environment)
     database = state.database
-    if database.folder is None and backup is not None:
+    if database.is_server and backup is not None:
         half = state.look.begun
         before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
         if half and not committed and structure_is(state, before):

@@ -13,6 +13,7 @@ from migrations_ops.analysis.schema_diff import (
 )
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
@@ -104,9 +105,9 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
         return None
     with session.record.step("compare", environment.name) as step:
         before = _as_it_was(session, state, good[-1], store.fingerprint(good[-1]))
-        _, left = database.drop_invalid_indexes()
+        _, left = drop_invalid_indexes(database)
         now = database.fingerprint(environment.version_table)
-        others = database.indexes_of_others()
+        others = indexes_of_others(database)
         found = [*invalid_in_words(left), *differences(before, now, others)]
         if found:
             raise Refused(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.backups.store import ELSEWHERE, BackupStore
+from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.state import DatabaseState
@@ -47,10 +48,9 @@ def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]
         name, size = state.environment.name, state.database.size()
         store = BackupStore.of(settings, state.environment)
         yield Need(store.folder, store.room_for(state.database), f"the backup of {name}")
-        beside = state.database.folder
-        if beside is None:
+        if not isinstance(state.database, DatabaseFile):
             continue  # its disk is its server's
-        yield Need(beside, size // GROWTH, f"the journal of {name}")
+        yield Need(state.database.folder, size // GROWTH, f"the journal of {name}")
         if state.environment is not settings.path[0]:
             copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")
             largest = max(largest, copy, key=lambda need: need.size)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.databases import Database, open_database
+from migrations_ops.databases.interface import Database
+from migrations_ops.databases.open import open_database
 from migrations_ops.model.results import Fingerprint
 from tests.chaos.history import FIRST, ROWS
 from tests.chaos.servers.history import REVISIONS

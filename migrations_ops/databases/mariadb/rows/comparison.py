@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from migrations_ops.databases import Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
 from migrations_ops.databases.mariadb.rows.columns import (
     Column,

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pymysql
 
-from migrations_ops.databases import Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
 from migrations_ops.databases.mariadb.rows.columns import Column, as_text, read_columns
 

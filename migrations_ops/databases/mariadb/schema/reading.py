@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.named_databases import find_database
 from migrations_ops.child.protocol.sql import Token, group, normal, shown, split, tokens
-from migrations_ops.databases import LEDGER
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from migrations_ops.databases import LEDGER
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     account_of,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from migrations_ops.databases import Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.rows.tables import Side, Table
 from migrations_ops.databases.postgresql.rows.values import IS_TOLD_AGAIN, Column, compared, hash_of

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.sql import Token, group, normal, shown, tokens
-from migrations_ops.databases import LEDGER
 from migrations_ops.databases.postgresql.text import canonical
 
 Facts = Iterator[tuple[str, str]]

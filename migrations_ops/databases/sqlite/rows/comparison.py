@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.child.protocol.sql import tokens
-from migrations_ops.databases import Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 
 _BEFORE = "migrations_ops_before"

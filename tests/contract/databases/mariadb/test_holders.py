@@ -28,7 +28,7 @@ def test_who_is_in_a_transaction_is_named_the_oldest_first(
             ask(one, "SELECT * FROM parents")
             numbers.append(ask(one, "SELECT CONNECTION_ID()")[0][0])
         time.sleep(0.2)  # the server looks at its transactions ten times a second at most
-        told = database.find_holders()
+        told = database.find_blocking_sessions()
         assert [each.split(" of ")[0] for each in told] == [f"session {n}" for n in numbers]
         assert all("in a transaction for " in each for each in told)
 
@@ -39,4 +39,4 @@ def test_a_role_that_may_not_see_it_names_nobody(mariadb_database: ServerDatabas
         ask(first, "SELECT * FROM parents")
         make_role(mariadb_database, "SELECT", password="word")
         url = mariadb_database.server.url(mariadb_database.name, user="plain", password="word")
-        assert MariaDB.from_url(url).find_holders() == []
+        assert MariaDB.from_url(url).find_blocking_sessions() == []

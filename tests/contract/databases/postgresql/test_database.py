@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.databases import LEDGER, open_database
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
+from migrations_ops.databases.open import open_database
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Locked, Refused, StepFailed
@@ -185,7 +186,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(
         lambda: engine.fingerprint(TABLE),
         lambda: engine.note("prod", {"event": "x"}),
         engine.identity,
-        engine.prepare_place,
+        engine.prepare,
         lambda: back_up(engine, tmp_path, "second"),
         lambda: engine.restore_from(file, TABLE, None),
         lambda: engine.make_scratch(tmp_path, None),
@@ -198,7 +199,6 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(
     assert (engine.size(), engine.stamp_of_content()) == (0, {})
     engine.remove()
     assert engine.find_damage()
-    assert not engine.is_damaged()
     postgres.start()
     assert engine.look(TABLE).revisions == ("r1",)
 
@@ -411,7 +411,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
             assert engine.unchanged_since(sidecar(taken), TABLE)
             any_postgres.server.drop_database(any_postgres.name)
             engine._held.lock.let_go() if engine._held.lock else None
-            engine.prepare_place()
+            engine.prepare()
             assert any_postgres.name in any_postgres.server.databases()
             engine.remove()
             assert any_postgres.name not in any_postgres.server.databases()
@@ -480,12 +480,12 @@ def test_a_place_is_made_locked_and_taken_away(
 ) -> None:
     engine = PostgreSQL.from_url(postgres.url("Not 'yet\""))
     with engine.locked("release", 0):
-        engine.prepare_place()
+        engine.prepare()
         assert engine.look(TABLE).exists
         lock = engine._held.lock
         assert lock is not None
         assert lock.inside is not None
-        engine.prepare_place()
+        engine.prepare()
         engine.remove()
         assert not engine.look(TABLE).exists
         engine.require_lock()

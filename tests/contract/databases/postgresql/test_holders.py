@@ -23,7 +23,7 @@ def opened(database: ServerDatabase, name: str) -> AbstractContextManager[Connec
 
 
 def holders(database: ServerDatabase, url: str = "") -> list[str]:
-    return PostgreSQL.from_url(url or database.url()).find_holders()
+    return PostgreSQL.from_url(url or database.url()).find_blocking_sessions()
 
 
 def test_who_holds_locks_on_tables_is_named_with_them_the_oldest_first(
@@ -59,4 +59,4 @@ def test_a_role_that_sees_little_learns_who_it_is_all_the_same(
 
 
 def test_a_server_that_cannot_be_asked_names_nobody() -> None:
-    assert PostgreSQL.from_url("postgresql://me:x@127.0.0.1:1/none").find_holders() == []
+    assert PostgreSQL.from_url("postgresql://me:x@127.0.0.1:1/none").find_blocking_sessions() == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases import LEDGER
+from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases import open_database
+from migrations_ops.databases.open import open_database
 from migrations_ops.databases.sqlite import database as module
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
@@ -358,7 +358,7 @@ def test_a_damaged_database_is_moved_aside_with_all_that_belongs_to_it(tmp_path:
 
 def test_a_database_that_is_removed_leaves_nothing(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "new" / "a.db")
-    database.prepare_place()
+    database.prepare()
     make_pair(database.path, "wal")
     for ending in ("-wal", "-shm", "-journal"):
         (tmp_path / "new" / f"a.db{ending}").touch()

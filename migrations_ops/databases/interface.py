@@ -1,0 +1,283 @@
+"""What the tool asks of a database, without Alembic: small protocols, which each engine implements.
+
+``Database`` is the sum of what every engine does. What only some can do is a protocol of its own
+(``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask with ``isinstance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Fingerprint, Ledger, Look
+
+if TYPE_CHECKING:
+    from migrations_ops.child.protocol.sql import Syntax
+    from migrations_ops.databases.row_changes import ContentChange, Pair
+
+# Called with the bytes done and the total, as often as the engine likes.
+Progress = Callable[[int, int], None]
+# Called with a database, to keep its content.
+Keep = Callable[["Database"], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The state of a database after a restore.
+
+    ``kept`` names where the engine itself keeps the previous content, empty where it does not.
+    """
+
+    now: Fingerprint
+    kept: str = ""
+
+
+class Named(Protocol):
+    """Which database it is."""
+
+    @property
+    def label(self) -> str:
+        """The database in words, without any secret."""
+
+    @property
+    def is_server(self) -> bool:
+        """Whether a server keeps it, for which others may write meanwhile."""
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether changes of the schema are rolled back with the rest of a failed upgrade."""
+
+    @property
+    def syntax(self) -> Syntax:
+        """The SQL dialect of its revisions."""
+
+    def same_as(self, other: Database) -> bool:
+        """Whether both are the same database under two names."""
+
+    def identity(self) -> str:
+        """How the child recognises it: the path of its file, or what its server calls it.
+
+        :raises StepFailed: the server cannot be asked.
+        """
+
+    def redirect(self) -> dict[str, Any] | None:
+        """For a scratch database: which parts of a connection to the real one to replace."""
+
+
+class Readable(Named, Protocol):
+    """Reads its state, and changes nothing."""
+
+    def look(self, version_table: str) -> Look:
+        """Read its revision and what else is there; never raises, never creates anything."""
+
+    def fingerprint(self, version_table: str) -> Fingerprint:
+        """Read revision, schema and row counts, in one consistent read.
+
+        :raises StepFailed: it cannot be read.
+        """
+
+    def ledger(self) -> Ledger:
+        """Read its ledger; an empty one where it cannot be read."""
+
+    def size(self) -> int:
+        """Its size in bytes, 0 where there is nothing."""
+
+    def stamp_of_content(self) -> dict[str, int | str]:
+        """A cheap sign of the content: as long as it stays equal, nothing was written.
+
+        Empty where the engine has none.
+        """
+
+    def find_damage(self) -> str:
+        """What is physically wrong with it, in words; empty where nothing is."""
+
+    def check_integrity(self) -> list[Finding]:
+        """What the engine itself finds wrong."""
+
+    def compare_content(
+        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+    ) -> ContentChange:
+        """Compare the rows of these tables with an earlier copy.
+
+        :param before: the file of a backup.
+        :param orphans: whether to look also for rows that have lost their parents.
+        :raises StepFailed: one of both cannot be read.
+        """
+
+
+class Checked(Named, Protocol):
+    """Finds before a release what would prevent it."""
+
+    def require_usable(self) -> None:
+        """Raise Refused unless the database can be read and written, or does not exist yet."""
+
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
+        """Find what prevents a backup, its proof, or a restore: rights that the role lacks,
+        programs that are not here, a version of the server on which nobody has tried it.
+
+        :param others: the identities of the other environments' databases.
+        """
+
+    def find_blocking_sessions(self) -> list[str]:
+        """The sessions of others that lock its tables, in words, the oldest first; empty where
+        the engine does not tell."""
+
+    def find_stuck_copies(self) -> list[Finding]:
+        """The copies that could not be dropped when the lock was released."""
+
+
+class Lockable(Named, Protocol):
+    """Has a lock that keeps other releases away."""
+
+    @property
+    def lock_order(self) -> str:
+        """By what locks are sorted when several are taken."""
+
+    def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
+        """Lock it against every other release; the lock of a dead process is free.
+
+        :param purpose: the task, shown to those who wait.
+        :param wait: how long, in seconds, to wait for another release.
+        :raises Locked: another process has the lock; it is named, with its host and since when.
+        :raises Refused: the lock cannot be taken.
+        """
+
+    def require_lock(self) -> None:
+        """:raises StepFailed: the lock was lost, with the connection that had taken it."""
+
+
+class BackedUp(Readable, Protocol):
+    """Is backed up into a file, and restored from it."""
+
+    @property
+    def suffix(self) -> str:
+        """How the names of its backups end."""
+
+    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
+        """Whether its content is still that of the backup to which this sidecar belongs."""
+
+    def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
+        """Write a consistent copy into a new file, flushed, and return its fingerprint."""
+
+    def opened_copy(self, file: Path) -> AbstractContextManager[Database]:
+        """Open a backup file as a database, which nobody writes.
+
+        :raises StepFailed: it cannot be restored.
+        """
+
+    def restore_from(
+        self,
+        backup: Path,
+        version_table: str,
+        progress: Progress | None,
+        keep: Keep | None = None,
+    ) -> Restored:
+        """Make the content equal to the backup's, in place, while others are connected.
+
+        :param keep: is called with the database while nobody can commit, before it is replaced;
+            not where the engine itself keeps what it replaces.
+        """
+
+
+class Writable(Named, Protocol):
+    """Is made, written and removed around an upgrade."""
+
+    def prepare(self) -> None:
+        """Prepare for the upgrade that is about to create it: make the folder of a file, or an
+        empty database on a server."""
+
+    def remove(self) -> None:
+        """Remove a database that an upgrade had just created and then failed to fill."""
+
+    def note(
+        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
+    ) -> None:
+        """Add a run to the ledger, which is made where there is none.
+
+        :param adopt: give the database a new identity, as that environment's.
+        :raises StepFailed: it cannot be written.
+        """
+
+    def make_scratch(self, file: Path, backup: Path | None) -> Database:
+        """Make a database to write into and throw away, with ``remove``.
+
+        :param file: its file, if it is one.
+        :param backup: what it is filled from; None for an empty one.
+        :raises StepFailed: it cannot be made.
+        """
+
+
+class Database(BackedUp, Checked, Lockable, Writable, Protocol):
+    """All that every engine does."""
+
+
+# -- what only some engines can do ------------------------------------------------------------
+
+
+@runtime_checkable
+class DatabaseFile(Protocol):
+    """A database that is a file which this process can reach."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its file grows."""
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Keep the database open inside, so that no process that closes it is the last one."""
+
+    def tidy(self) -> None:
+        """Remove what a killed process left beside the database and nothing depends on."""
+
+    def is_damaged(self) -> bool:
+        """Whether its content is lost in part; False where it is merely locked or out of reach."""
+
+    def set_aside(self) -> str:
+        """Move the damaged file out of the way of its backup; returns where it is kept."""
+
+    def put_back(self, kept: str) -> None:
+        """Undo ``set_aside``."""
+
+
+@runtime_checkable
+class LeavesInvalidIndexes(Protocol):
+    """A database in which a failed CREATE INDEX CONCURRENTLY leaves an INVALID index."""
+
+    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+        """Drop the INVALID indexes that the ledger names as made by the revision that has begun.
+
+        No query uses them.
+
+        :returns: their names; and the names of those that cannot be dropped now.
+        """
+
+    def indexes_of_others(self) -> Mapping[str, bool]:
+        """The indexes that the revision which has begun did not make, as fingerprints name them,
+        and whether each is INVALID; none where nobody can tell who made them.
+
+        Those that were INVALID before it began are left out.
+        """
+
+
+@runtime_checkable
+class ResumesRestores(Protocol):
+    """A database of which a restore that was killed is finished or undone later."""
+
+    def resumed_restores(self) -> list[str]:
+        """What was finished or undone when the lock was taken, in words; given out once."""
+
+
+def drop_invalid_indexes(database: Database) -> tuple[list[str], list[str]]:
+    """As ``LeavesInvalidIndexes``; nothing where an engine leaves none."""
+    if isinstance(database, LeavesInvalidIndexes):
+        return database.drop_invalid_indexes()
+    return [], []
+
+
+def indexes_of_others(database: Database) -> Mapping[str, bool]:
+    """As ``LeavesInvalidIndexes``; nothing where an engine leaves none."""
+    return database.indexes_of_others() if isinstance(database, LeavesInvalidIndexes) else {}
