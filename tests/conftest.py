@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.memory import temporary_root
+from tests.servers.process import MISSING
 from tests.support import R2, Sandbox, copy_project, query
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# pytest asks for it when the first test wants a folder; whoever has set it is obeyed.
+if (root := temporary_root()) is not None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", root)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for a newcomer: which servers were missing, and what brings them."""
+    reasons = [
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple) and MISSING in report.longrepr[2]
+    ]
+    if reasons:
+        ways = " ".join(sorted(set(reasons)))
+        terminalreporter.write_line(f"{len(reasons)} tests were skipped. {ways}")
 
 
 @pytest.fixture

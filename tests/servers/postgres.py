@@ -58,7 +58,9 @@ def debian_bin(version: int) -> Path:
     """
     folder = Path(f"/usr/lib/postgresql/{version}/bin")
     if not (folder / "postgres").exists():
-        raise MissingServerError(f"apt-get install postgresql-{version} for this test.")
+        raise MissingServerError(
+            f"PostgreSQL {version} is missing here: apt-get install postgresql-{version} brings it."
+        )
     return folder
 
 

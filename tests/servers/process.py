@@ -16,7 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.memory import temporary_root
 from tests.servers import guard
+
+# What each message of it says, so that the end of a run can repeat how to get the servers.
+MISSING = " is missing here: "
 
 
 class MissingServerError(Exception):
@@ -53,7 +57,7 @@ def as_user() -> dict[str, Any]:
 
 def own_folder(name: str) -> Path:
     """A folder for a server: its path is short, for that of a socket has about 100 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=temporary_root() or "/tmp"))
     hand_over(folder)
     return folder
 
