@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from migrations_ops.revisions.history import History
-from migrations_ops.revisions.loader import ScriptPlace, read_history
+from migrations_ops.revisions.loader import ScriptLocation, read_history
 
 TEMPLATE = '''"""{message}
 
@@ -52,7 +52,7 @@ def made_by_alembic(revision: str, down: object = None, message: str = "a change
 
 
 def only(folder: Path, *, recursive: bool = False, sourceless: bool = False) -> History:
-    return read_history(ScriptPlace((folder,), recursive, sourceless))
+    return read_history(ScriptLocation((folder,), recursive, sourceless))
 
 
 def by_alembic(

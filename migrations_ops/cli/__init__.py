@@ -1,1 +1,1 @@
-"""What each task does between the command line and the functions of the library."""
+"""Command line in, text or JSON out: one file for each group of tasks; decides nothing."""

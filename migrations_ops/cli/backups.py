@@ -1,4 +1,4 @@
-"""Backups: taken, listed, restored, pruned."""
+"""The tasks backup, backups, restore and prune."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def show_backups(here: Console, env: str | None) -> None:
 def _list(
     settings: Settings, environments: list[Environment], found: list[Backup], style: Style
 ) -> str:
-    """The backups, and the files that only look like some."""
+    """The backups, and the files that only look like backups."""
     strays = [
         f"{file} does not count as a backup of {each.name}: {why}."
         for each in environments

@@ -1,4 +1,4 @@
-"""The two ends of a task: what it is given by the command line, and where its results go."""
+"""The two ends of a task: its arguments from the command line, and where its results go."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Console:
         return Project.read(self._folder)
 
     def project_as_it_is(self) -> Project:
-        """The project for a task that takes nothing up: what is unfinished is only told.
+        """The project, for a task that recovers nothing: unfinished tasks are only named.
 
         :raises ConfigurationError: the configuration cannot be read.
         """
@@ -101,7 +101,7 @@ class Console:
             sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            discard(sys.stdout)  # whoever reads has seen enough
+            discard(sys.stdout)  # the reader has seen enough
         except OSError as error:
             # What was to be done is done, and the exit code tells how that went.
             discard(sys.stdout)

@@ -1,4 +1,4 @@
-"""doctor: the guide's troubleshooting, done by a task."""
+"""The task doctor: the troubleshooting of the guide."""
 
 from __future__ import annotations
 

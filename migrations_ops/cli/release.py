@@ -1,4 +1,4 @@
-"""release-migration, and the upgrade of one environment."""
+"""The tasks release-migration and upgrade-NAME."""
 
 from __future__ import annotations
 

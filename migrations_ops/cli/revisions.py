@@ -1,4 +1,4 @@
-"""New revisions, and the tasks that move a database by hand."""
+"""The tasks revision, downgrade, stamp, adopt, resolve and alembic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tasks that only look."""
+"""The tasks that only read: status, verify, current, history, heads, db-version, releases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from migrations_ops.project.project import Project
 
 
 def show_status(here: Console, env: str | None, *, check: bool) -> None:
-    """Where one environment stands."""
+    """Show the state of one environment."""
     project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
@@ -26,7 +26,7 @@ def show_status(here: Console, env: str | None, *, check: bool) -> None:
 
 
 def show_status_all(here: Console, *, check: bool) -> None:
-    """Where all environments stand."""
+    """Show the state of all environments."""
     project = here.project_as_it_is()
     _show(here, project, list(project.settings.path), check=check)
 
@@ -105,7 +105,7 @@ def _nothing(exists: bool, name: str) -> str:
 
 
 def show_history(here: Console, env: str | None, *, only_heads: bool = False) -> None:
-    """The revisions, newest first, marked where an environment stands."""
+    """The revisions, newest first, marked with the environments that are at them."""
     project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default

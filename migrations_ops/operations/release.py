@@ -146,7 +146,7 @@ def release_all(
     project: Project, options: ReleaseOptions, report: Report, allow: tuple[str, ...]
 ) -> Finished:
     """The whole path, once."""
-    path, last = project.settings.path, project.settings.serving.name
+    path, last = project.settings.path, project.settings.last.name
     return _recorded(project, "release-migration", last, path, options, report, allow)
 
 

@@ -46,7 +46,7 @@ def run_recorded(
             error = _run(session, task, body)
     except KeyboardInterrupt:
         error = error or _interrupted_at_the_end(task)
-    for database in project.databases_at_hand():
+    for database in project.opened_databases():
         record.add_findings(database.find_stuck_copies())
     outcome = record.result.outcome if error is None else _outcome(record, error)
 

@@ -12,14 +12,14 @@ Drift = Literal["off", "warn", "strict"]
 
 @dataclass(frozen=True, slots=True)
 class UrlFromVariable:
-    """The URL stands in a variable of the caller's shell."""
+    """The URL is in a variable of the caller's shell."""
 
     variable: str
 
 
 @dataclass(frozen=True, slots=True)
 class UrlFromFile:
-    """The URL stands under a key of a TOML, JSON, INI or ``.env`` file."""
+    """The URL is under a key of a TOML, JSON, INI or ``.env`` file."""
 
     file: Path
     key: str
@@ -49,7 +49,7 @@ class Environment:
 
     ``url`` is what env.py is handed; ``inspect_url`` what this tool reads, where the two differ;
     ``scratch_url`` a database of the server on which copies are made, if not on its own.
-    ``allow`` names the findings that are meant. Paths are absolute.
+    ``allow`` names the findings that are accepted. Paths are absolute.
     """
 
     name: str

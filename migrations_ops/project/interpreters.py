@@ -1,4 +1,4 @@
-"""What another interpreter knows: where the packages lie that it would import."""
+"""Asks another interpreter where the packages are that it would import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ASK = (
     "found = spec.submodule_search_locations if spec else ()\n"
     "print('\\n' + '\\n'.join(list(found or ())[:1]))\n"
 )
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 
 def find_package(
@@ -25,17 +25,17 @@ def find_package(
 ) -> Path | None:
     """The folder of a top-level package, as that interpreter finds it, without importing it.
 
-    It is asked, since only it knows its path: editable installations, ``.pth`` files and
-    PYTHONPATH all have a say.
+    Only that interpreter knows its path: editable installations, ``.pth`` files and PYTHONPATH
+    all change it.
 
     :raises ConfigurationError: the interpreter cannot be started, or does not answer.
     """
     try:
-        asked = process.run([str(python), "-c", _ASK, top], variables, directory, timeout=_PATIENCE)
+        asked = process.run([str(python), "-c", _ASK, top], variables, directory, timeout=_TIMEOUT)
     except OSError as error:
         raise _unusable(python, error.strerror or str(error)) from None
     except subprocess.TimeoutExpired:
-        raise _unusable(python, f"it gave no answer within {_PATIENCE:.0f} seconds") from None
+        raise _unusable(python, f"it gave no answer within {_TIMEOUT:.0f} seconds") from None
     if asked.returncode:
         raise _unusable(python, f"it left with exit code {asked.returncode}")
     # The last line: what a sitecustomize prints comes before it.

@@ -1,4 +1,4 @@
-"""A project: its settings, with each environment's database and revision history at hand."""
+"""A project: its settings, and each environment's database and revision history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from migrations_ops.revisions.history import History
 
 
 class Project:
-    """What a task works with. Everything is read when it is first asked for, and once."""
+    """What a task works with; everything is read once, when it is first needed."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -70,8 +70,8 @@ class Project:
             self._databases[environment.name] = database
         return self._databases[environment.name]
 
-    def databases_at_hand(self) -> list[Database]:
-        """Those that somebody has asked for."""
+    def opened_databases(self) -> list[Database]:
+        """The databases that have been opened so far."""
         return [*self._databases.values()]
 
     def _url_to_read(self, environment: Environment) -> str:
@@ -91,7 +91,7 @@ class Project:
             return False
 
     def others(self, environment: Environment) -> dict[str, str]:
-        """Where the other environments' databases are, for the child to keep away from.
+        """The identities of the other environments' databases, which the child must not open.
 
         :raises ConfigurationError: one of them is the database of this environment.
         """
@@ -164,7 +164,7 @@ class Project:
             return ask_for_history(self, environment)
 
     def _finder(self, environment: Environment) -> Callable[[str], Path | None] | None:
-        """How packages are found where the steps have an interpreter of their own."""
+        """Finds packages where an environment has an interpreter of its own; else None."""
         python = environment.python
         if python is None:
             return None
@@ -178,7 +178,7 @@ class Project:
 
 
 def _stated_heads(environment: Environment) -> tuple[str, ...]:
-    """Where commands of its own lead a project, which may keep its scripts where only they look."""
+    """The heads that the configuration states, for commands that find their scripts themselves."""
     if not environment.commands:
         return ()
     named = environment.target not in ("head", "heads") and "@" not in environment.target

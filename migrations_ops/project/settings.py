@@ -69,15 +69,15 @@ class Settings:
         return self.file.parent
 
     @property
-    def serving(self) -> Environment:
-        """The last environment of the path: the one that the project serves from."""
+    def last(self) -> Environment:
+        """The last environment of the path: the one that users are served from."""
         return self.path[-1]
 
     @property
     def default(self) -> Environment:
         """The environment that a bare ``alembic`` reaches while the selector is unset."""
         by_name = {environment.name: environment for environment in self.path}
-        return by_name.get("prod", self.serving)
+        return by_name.get("prod", self.last)
 
     def environment(self, name: str) -> Environment:
         """The environment of that name.

@@ -1,4 +1,4 @@
-"""One table of the configuration: its keys known, the kinds of its values checked."""
+"""One table of the configuration: knows its keys, and checks the kinds of their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs that stand in a file's key, or that a command prints."""
+"""Reads a URL from a file's key, or from what a command prints."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def url_from_file(source: UrlFromFile, environment: Environment) -> str:
             next=f"Check environments.{environment.name}.url, or add the key.",
         ) from None
     except (ValueError, RecursionError, configparser.Error):
-        # The parser's own words may quote the line, and with it a password.
+        # The parser's own message may quote the line, and with it a password.
         raise ConfigurationError(
             f"{what} cannot be read: that is not a valid {_kind(source.file)} file.",
             next=f"Mend {source.file} and try again.",

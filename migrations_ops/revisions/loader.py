@@ -14,11 +14,11 @@ from typing import NamedTuple
 from migrations_ops.revisions.cache import Cache, Identity, identity
 from migrations_ops.revisions.errors import ComputedRevision, UnreadableScript
 from migrations_ops.revisions.history import History, Revision
-from migrations_ops.revisions.location import ScriptPlace, find_scripts
+from migrations_ops.revisions.location import ScriptLocation, find_scripts
 
 __all__ = [
     "ComputedRevision",
-    "ScriptPlace",
+    "ScriptLocation",
     "digest",
     "find_scripts",
     "read_history",
@@ -37,7 +37,7 @@ class _Script(NamedTuple):
     identity: Identity
 
 
-def read_history(place: ScriptPlace, cache: Path | None = None) -> History:
+def read_history(place: ScriptLocation, cache: Path | None = None) -> History:
     """The history that the scripts of a place form.
 
     :param place: where they are, see ``find_scripts``.
@@ -77,7 +77,7 @@ def digest(revision: Revision) -> str:
     return source_hash(revision.path) if revision.file else ""
 
 
-def _revisions(place: ScriptPlace, remembered: Cache) -> Iterator[Revision]:
+def _revisions(place: ScriptLocation, remembered: Cache) -> Iterator[Revision]:
     seen: set[str] = set()
     for top in place.folders:
         for folder in _folders(os.path.realpath(top), place.recursive):

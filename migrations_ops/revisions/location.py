@@ -23,7 +23,7 @@ _LOOK = 'Check "alembic" in [tool.migrations_ops].'
 
 
 @dataclass(frozen=True)
-class ScriptPlace:
+class ScriptLocation:
     """The folders with revision scripts, and how they are searched.
 
     ``recursive`` takes in folders below them; ``sourceless`` takes compiled files where the source
@@ -42,7 +42,7 @@ def find_scripts(
     *,
     directory: Path,
     find_package: FindPackage | None = None,
-) -> ScriptPlace:
+) -> ScriptLocation:
     """The place of the scripts that ``alembic -c INI -n SECTION`` would use in that directory.
 
     :param ini: the ini file, or a pyproject.toml with ``[tool.alembic]``; relative to the
@@ -77,7 +77,7 @@ class _Config:
             raise ConfigurationError(f"There is no file {file}.", next=_LOOK + hint)
         self.ini = _read_ini(directory / "alembic.ini" if is_toml else file)
 
-    def place(self) -> ScriptPlace:
+    def place(self) -> ScriptLocation:
         location = self.text("script_location")
         if location is None:
             raise self.nothing_configured()
@@ -87,7 +87,7 @@ class _Config:
                 f"The script folder {script_folder} of {self.file.name} does not exist.",
                 next=f"{_LOOK} Relative locations start from {self.directory}.",
             )
-        return ScriptPlace(
+        return ScriptLocation(
             folders=self.version_folders() or (script_folder / "versions",),
             recursive=self.flag("recursive_version_locations"),
             sourceless=self.flag("sourceless"),

@@ -1,6 +1,6 @@
 """What revisions say that they drop, read from their sources.
 
-Where the project's own commands run them, nobody listens inside. Names that are written out are
+Commands of a project run them without our child inside. Names that are written out are
 found; one that is computed is not, and what it drops counts as unsaid until it is allowed.
 """
 

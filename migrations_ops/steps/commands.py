@@ -25,7 +25,7 @@ from migrations_ops.system.files import now
 if TYPE_CHECKING:
     from migrations_ops.project.project import Project
 
-KEEPER = Path(__file__).parent.parent / "system" / "watchdog.py"
+WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
 class CommandsStep(Step):
@@ -91,15 +91,15 @@ class CommandsStep(Step):
         return variables
 
     def _run(self, command: Command, variables: dict[str, str], done: CommandRun) -> None:
-        argv = [str(running_python()), "-I", "-X", "utf8", str(KEEPER)]
-        keeper = process.start(argv, variables, self.environment.directory, self._log)
+        argv = [str(running_python()), "-I", "-X", "utf8", str(WATCHDOG)]
+        watchdog = process.start(argv, variables, self.environment.directory, self._log)
         try:
             order = {"argv": _found(command.argv, variables), "timeout": self.environment.timeout}
-            keeper.say(json.dumps(order))
-            answers = [json.loads(line) for line in keeper.lines()]
+            watchdog.say(json.dumps(order))
+            answers = [json.loads(line) for line in watchdog.lines()]
         finally:
-            keeper.stop()
-        killed: dict[str, Any] = {"exit": None, "reason": "its keeper was killed"}
+            watchdog.stop()
+        killed: dict[str, Any] = {"exit": None, "reason": "its watchdog was killed"}
         answer = answers[0] if answers else killed
         done.exit = answer["exit"]
         if "reason" in answer:

@@ -16,7 +16,7 @@ PART = ".part"
 
 
 def partial_name(name: str) -> str:
-    """What a file is called until it is complete: host and process tell whose it is."""
+    """The name of a file until it is complete; host and process say whose it is."""
     return f"{name}.{this_host()}-{os.getpid()}{PART}"
 
 
@@ -51,7 +51,7 @@ def write_whole(file: Path, document: Any) -> None:
 def read_json(file: Path) -> Any:
     """The JSON document of a file, None where there is none or it is damaged."""
     try:
-        # To open a FIFO for reading waits for its writer, unless one asks not to wait.
+        # Opening a FIFO for reading waits for a writer, unless O_NONBLOCK is set.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, encoding="utf-8") as stream:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -62,7 +62,7 @@ def read_json(file: Path) -> Any:
 
 
 def copy_rights(source: Path, file: Path) -> None:
-    """Let the same people read and write a file as another one, as far as we may decide that."""
+    """Give a file the owner and the mode of another one, as far as this user may."""
     with suppress(OSError):
         file.chmod(rights_of(source))
     if hasattr(os, "chown"):
@@ -72,7 +72,7 @@ def copy_rights(source: Path, file: Path) -> None:
 
 
 def rights_of(source: Path) -> int:
-    """Who may read and write a file or a folder; its owner in any case, and nobody executes."""
+    """The read and write bits of a file or a folder, always with its owner's."""
     return stat.S_IMODE(source.stat().st_mode) & 0o666 | 0o600
 
 
@@ -94,7 +94,7 @@ def local_stamp() -> str:
 
 
 def flush(file: Path) -> None:
-    """Have the file's content on the disk before its final name says that it is there."""
+    """Force a file's content to the disk, before it gets its final name."""
     # Windows flushes only through a handle that may write.
     descriptor = os.open(file, os.O_RDWR)
     try:
@@ -104,7 +104,7 @@ def flush(file: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have a rename on the disk; Windows has no such call, its renames are journaled."""
+    """Force a rename to the disk; Windows has no such call, its renames are journaled."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The one door through which processes start: an argv and a dictionary, no shell, no fork."""
+"""Starts every process: an argv and a dictionary of variables, without a shell or a fork."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import IO, Any
 
 TooLong = subprocess.TimeoutExpired
-# Ends a program when whoever asked for it is gone.
-KEEPER = Path(__file__).with_name("watchdog.py")
-# A child that was told to stop gets this long, in seconds, to roll back before it is killed.
+# Ends a program when the process that asked for it is gone.
+WATCHDOG = Path(__file__).with_name("watchdog.py")
+# How long, in seconds, a child may take to roll back before it is killed.
 GRACE = 10.0
-# How often, in seconds, it is asked whether a child that says nothing is still there.
+# How often, in seconds, a silent child is checked for being alive.
 LOOK_AGAIN = 0.2
 
 
 class Child:
-    """A process that is spoken to by lines: it reads ours on stdin and writes its own on stdout.
+    """A process that exchanges lines with this one over its stdin and stdout.
 
-    It is a group of its own, so that a Ctrl-C in the terminal reaches the parent alone, which
-    then stops the child in order. Stopping means closing its standard input: that works the
-    same on every platform, and also when the parent is killed.
+    It is in a process group of its own, so that a Ctrl-C in the terminal reaches the parent
+    alone, which then stops the child in good order. Stopping means closing its standard input:
+    that works the same on every platform, and also when the parent is killed.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], log: Path) -> None:
@@ -36,8 +36,8 @@ class Child:
         self.log = log
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended = False
-        # A thread reads, so that a process that the child leaves behind, and that keeps its end
-        # of the pipe open, cannot make us wait for ever.
+        # A thread reads: a process that the child leaves behind may keep its end of the pipe
+        # open, and would make this one wait for ever.
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
@@ -45,7 +45,7 @@ class Child:
         return self._process.pid
 
     def say(self, line: str) -> bool:
-        """Write one line to the child; False if it is gone already."""
+        """Write one line to the child; False if it has ended."""
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -56,7 +56,7 @@ class Child:
         return True
 
     def lines(self) -> Iterator[bytes]:
-        """What the child writes, line by line, until it closes its side or has ended."""
+        """Yield what the child writes, line by line, until it closes its stdout or has ended."""
         while not self._ended:
             gone = self._process.poll() is not None
             try:
@@ -78,30 +78,30 @@ class Child:
         self._lines.put(None)
 
     def kill_after(self, seconds: float) -> threading.Timer:
-        """Kill the child when the time is over, unless the timer is cancelled before."""
+        """Kill the child after that many seconds, unless the timer is cancelled before."""
         timer = threading.Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         return timer
 
     def stop(self, listener: Callable[[bytes], object] | None = None) -> int:
-        """Ask the child to leave, wait, and kill it if it does not; returns its exit code.
+        """Ask the child to end, wait, kill it if it does not, and return its exit code.
 
-        :param listener: is handed the lines that it had left to say.
+        :param listener: gets the lines that the child writes until then.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        patience = self.kill_after(GRACE)
+        timer = self.kill_after(GRACE)
         for line in self.lines():
             if listener is not None:
                 listener(line)
         code = self._process.wait()
-        patience.cancel()
+        timer.cancel()
         return code
 
     def dismiss(self) -> None:
-        """End a child that was never told to do anything; there is nothing to wait for."""
+        """End a child that never got an instruction; there is nothing to wait for."""
         self._process.kill()
         self.stop()
 
@@ -160,47 +160,47 @@ def run(
     )
 
 
-class Kept:
-    """A program that a keeper ends when we are gone, and of which we hear what it says."""
+class Supervised:
+    """A program that a watchdog ends when this process is gone."""
 
-    def __init__(self, keeper: subprocess.Popen[bytes]) -> None:
-        self._keeper = keeper
-        self.told_to_end = False
+    def __init__(self, watchdog: subprocess.Popen[bytes]) -> None:
+        self._watchdog = watchdog
+        self.is_ending = False
 
     def end(self) -> None:
-        """Have it ended, without waiting for that."""
-        self.told_to_end = True
-        assert self._keeper.stdin is not None
-        # The end of its input tells the keeper to end the program.
+        """Have the program ended, without waiting for its end."""
+        self.is_ending = True
+        assert self._watchdog.stdin is not None
+        # The end of its input tells the watchdog to end the program.
         with contextlib.suppress(OSError):
-            self._keeper.stdin.close()
+            self._watchdog.stdin.close()
 
     def lines(self) -> Iterator[bytes]:
-        """What it writes to standard error, until it has ended."""
-        assert self._keeper.stderr is not None
-        yield from self._keeper.stderr
+        """Yield what the program writes to standard error, until it has ended."""
+        assert self._watchdog.stderr is not None
+        yield from self._watchdog.stderr
 
     def ended(self) -> tuple[int | None, str]:
-        """Its exit code, None where nobody knows; and why it did not end by itself, if so."""
-        assert self._keeper.stdout is not None
-        line = self._keeper.stdout.readline()
-        killed: dict[str, Any] = {"exit": None, "reason": "its keeper was killed"}
+        """Return its exit code, None where it is unknown, and why it did not end by itself."""
+        assert self._watchdog.stdout is not None
+        line = self._watchdog.stdout.readline()
+        killed: dict[str, Any] = {"exit": None, "reason": "its watchdog was killed"}
         answer = json.loads(line) if line else killed
         return answer["exit"], answer.get("reason", "")
 
 
 @contextlib.contextmanager
-def kept(
+def supervised(
     argv: Sequence[str], variables: Mapping[str, str], remove: Sequence[Path] = ()
-) -> Iterator[Kept]:
-    """A program of which nothing is wanted but what it says on standard error.
+) -> Iterator[Supervised]:
+    """Run a program of which only its standard error is read.
 
-    It is ended when the context is left, if it has not ended by itself; also when we are killed.
+    It is ended when the context is left, and when this process is killed.
 
-    :param remove: files that go when it has ended.
+    :param remove: files that are removed when the program has ended.
     """
-    python = [sys.executable, "-I", "-S", "-X", "utf8", str(KEEPER)]
-    keeper = subprocess.Popen(
+    python = [sys.executable, "-I", "-S", "-X", "utf8", str(WATCHDOG)]
+    watchdog = subprocess.Popen(
         python,
         env=dict(variables),
         stdin=subprocess.PIPE,
@@ -208,34 +208,34 @@ def kept(
         stderr=subprocess.PIPE,
         **_group_of_its_own(),
     )
-    assert keeper.stdin is not None
-    order = {"argv": list(argv), "timeout": None, "remove": [str(file) for file in remove]}
+    assert watchdog.stdin is not None
+    instruction = {"argv": list(argv), "timeout": None, "remove": [str(file) for file in remove]}
     try:
         with contextlib.suppress(OSError):
-            keeper.stdin.write(json.dumps(order).encode() + b"\n")
-            keeper.stdin.flush()
-        yield Kept(keeper)
+            watchdog.stdin.write(json.dumps(instruction).encode() + b"\n")
+            watchdog.stdin.flush()
+        yield Supervised(watchdog)
     finally:
         with contextlib.suppress(OSError):
-            keeper.stdin.close()
-        keeper.stdin = None
-        patience = threading.Timer(GRACE, keeper.kill)
-        patience.start()
-        keeper.communicate()
-        patience.cancel()
+            watchdog.stdin.close()
+        watchdog.stdin = None
+        timer = threading.Timer(GRACE, watchdog.kill)
+        timer.start()
+        watchdog.communicate()
+        timer.cancel()
 
 
 @contextlib.contextmanager
 def piped(
     argv: Sequence[str], variables: Mapping[str, str], errors: IO[bytes], *, fed: bool
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program whose output is read here, or whose input is written.
+    """Run a program and read its output, or write its input.
 
     It is killed when the context is left, if it has not ended by itself. If this process is killed,
-    the pipe breaks, and the program ends with it.
+    the pipe breaks and the program ends too.
 
-    :param errors: the file for what it says on standard error.
-    :param fed: whether its input is written; else its output is read.
+    :param errors: the file for its standard error.
+    :param fed: whether its input is written; otherwise its output is read.
     :raises OSError: the program does not exist, or may not be used.
     """
     process = subprocess.Popen(

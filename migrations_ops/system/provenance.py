@@ -1,4 +1,4 @@
-"""Who applies a revision, on which machine, from which commit."""
+"""Who runs a task, on which machine, from which commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def account() -> str:
-    """Whose process this is."""
+    """The account that this process runs under."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # no variable says it and the user has no entry
@@ -25,7 +25,7 @@ def host() -> str:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit that is checked out in a folder, or above it; None where that cannot be told.
+    """The commit that is checked out in a folder, or above it; None where it is unknown.
 
     Read from git's own files (https://git-scm.com/docs/gitrepository-layout): whatever program
     is called git here, none is started.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first interrupts, the next ones wait for the undoing."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one interrupts a task, later ones are ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import FrameType
 def one_interrupt() -> Iterator[None]:
     """Inside, the first signal raises KeyboardInterrupt and later ones are ignored.
 
-    What is being undone after the first must not be broken off by an impatient second one. A
+    Undoing, after the first one, must not be interrupted by an impatient second one. A
     release that is stopped by SIGTERM, as a CI does it, or because its terminal was closed, is
     undone in the same way. What was started to be immune, as nohup does it, stays immune.
     """

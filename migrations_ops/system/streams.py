@@ -1,4 +1,4 @@
-"""Standard output and standard error, when they are closed, or end before the task does."""
+"""Standard output and standard error that are closed, or that break before the task ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _NAMES = ("stdin", "stdout", "stderr")
 
 
 def open_closed() -> None:
-    """Put nothing in the place of a standard stream that the caller has closed.
+    """Open the null device in place of a standard stream that the caller has closed.
 
-    Else the next file that is opened gets its number: a database, on which a child would print.
+    Otherwise the next file that is opened gets its number: a database, into which a child would
+    print.
     """
     for number, name in enumerate(_NAMES):
         if getattr(sys, name) is not None:
@@ -29,7 +30,7 @@ def open_closed() -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let nobody read what could not be shown: else Python fails at its end, on the rest of it."""
+    """Drop what could not be written: otherwise Python fails on it when it ends."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

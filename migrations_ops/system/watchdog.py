@@ -1,7 +1,7 @@
-"""Runs a command of a project, and ends it when whoever asked for it is gone.
+"""Runs a command, and ends it when the process that asked for it is gone.
 
 Started by its path, with the standard library alone. A foreign command knows nothing of the
-channel by which our own children notice that the parent was killed: without a keeper it would go
+channel by which our own children notice that the parent was killed: without a watchdog it would go
 on migrating a database whose lock is free again.
 
 The parent writes one line, ``{"argv": [...], "timeout": 60.0}``, and closes the channel when the
@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import Any
 
-# How long, in seconds, a command may take to end by itself when it is told to.
+# How long, in seconds, a command may take to end by itself when it is asked to.
 GRACE = 5.0
 
 

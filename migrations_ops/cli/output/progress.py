@@ -1,4 +1,4 @@
-"""Progress while a task works: a line a step, and what it is doing now on a terminal."""
+"""Progress of a task: one line for each step and, on a terminal, what it is doing now."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Lines:
         self.progress("")
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        """Show what the step is doing; on a terminal only, and not more often than one sees.
+        """Show what the step is doing; on a terminal only, and not more often than the eye can see.
 
         :param done: so many bytes of the total.
         """
@@ -82,7 +82,7 @@ class Lines:
         self._findings, self._now = [], ("", "")
 
     def finding(self, finding: Finding) -> None:
-        """Told below its step; at once where none is under way."""
+        """Show a finding below its step, or at once where none is under way."""
         if self._now == ("", ""):
             self._tell(finding)
         else:
@@ -92,14 +92,14 @@ class Lines:
         self._write(f"    {text.finding(finding, self.style)}")
 
     def say(self, line: str) -> None:
-        """A line of its own."""
+        """Write a line of its own."""
         self._write(line)
 
     def _write(self, line: str) -> None:
         self._put(f"{line}\n")
 
     def _put(self, shown: str) -> None:
-        # A terminal that was closed, a pipe that nobody reads: what is at work goes on.
+        # A closed terminal, or a pipe that nobody reads, does not stop the task.
         try:
             self._stream.write(shown)
             self._stream.flush()

@@ -186,7 +186,7 @@ def error(stopped: OpsError, style: Style) -> str:
 def history(
     revisions: Sequence[tuple[str, str, str]], marks: Mapping[str, Sequence[str]], style: Style
 ) -> str:
-    """Revisions, newest first, with the environments that stand at each.
+    """Revisions, newest first, with the environments that are at each.
 
     :param revisions: (id, parents, message) of each.
     """

@@ -241,14 +241,14 @@ def _run(
     said = _Said()
     with _credentials(address) as (variables, secrets):
         command = [*argv, "--no-password", f"--dbname={_conninfo(address)}"]
-        with process.kept(command, variables, secrets) as run, watched(address, run.end):
+        with process.supervised(command, variables, secrets) as run, watched(address, run.end):
             for line in run.lines():
                 follow(line)
                 said.hear(line)
             code, reason = run.ended()
     if code == 0 or (lenient and code == 1 and said.spared and not said.errors):
         return
-    why = "the server does not answer any more" if run.told_to_end else reason or said.why(code)
+    why = "the server does not answer any more" if run.is_ending else reason or said.why(code)
     raise StepFailed(
         f"{name} failed: {_bare(why, address)}.",
         untouched=f"{address.label} was only read."

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.revisions.history import History
-from migrations_ops.revisions.loader import ScriptPlace, read_history
+from migrations_ops.revisions.loader import ScriptLocation, read_history
 from tests.support import REPOSITORY
 
 SCRIPT = '"""a change"""\nrevision = {!r}\ndown_revision = {!r}\n'
@@ -65,7 +65,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def remembered(folder: Path, cache: Path) -> History:
-    return read_history(ScriptPlace((folder,)), cache)
+    return read_history(ScriptLocation((folder,)), cache)
 
 
 def run(code: str, *arguments: str | Path) -> str:
@@ -82,15 +82,15 @@ def run(code: str, *arguments: str | Path) -> str:
 def test_what_is_remembered_is_not_parsed_again(folder: Path, cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from migrations_ops.revisions.loader import ScriptPlace, read_history\n"
-        "print(read_history(ScriptPlace((Path(sys.argv[1]),)), Path(sys.argv[2])))\n"
+        "from migrations_ops.revisions.loader import ScriptLocation, read_history\n"
+        "print(read_history(ScriptLocation((Path(sys.argv[1]),)), Path(sys.argv[2])))\n"
         "print('migrations_ops.revisions.parser' in sys.modules)\n"
     )
     first, parsed = run(code, folder, cache).splitlines()
     second, parsed_again = run(code, folder, cache).splitlines()
     assert first == second
     assert (parsed, parsed_again) == ("True", "False")
-    assert remembered(folder, cache) == read_history(ScriptPlace((folder,)))
+    assert remembered(folder, cache) == read_history(ScriptLocation((folder,)))
 
 
 def scribble(file: Path, content: bytes) -> None:
@@ -207,10 +207,10 @@ def test_processes_that_write_at_the_same_time_leave_a_whole_cache(
 ) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from migrations_ops.revisions.loader import ScriptPlace, read_history\n"
+        "from migrations_ops.revisions.loader import ScriptLocation, read_history\n"
         "for _ in range(50):\n"
         "    Path(sys.argv[2]).unlink(missing_ok=True)\n"
-        "    read_history(ScriptPlace((Path(sys.argv[1]),)), Path(sys.argv[2]))\n"
+        "    read_history(ScriptLocation((Path(sys.argv[1]),)), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", code, str(folder), str(cache)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

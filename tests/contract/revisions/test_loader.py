@@ -14,7 +14,7 @@ import pytest
 from migrations_ops.revisions.errors import DuplicateRevision, UnreadableScript
 from migrations_ops.revisions.loader import (
     ComputedRevision,
-    ScriptPlace,
+    ScriptLocation,
     find_scripts,
     read_history,
     source_hash,
@@ -79,7 +79,7 @@ def test_a_folder_that_is_missing_is_empty(tmp_path: Path) -> None:
 
 def test_a_folder_twice_is_read_once(tmp_path: Path) -> None:
     put(tmp_path, "ae1.py", made_by_alembic("ae1"))
-    place = ScriptPlace((tmp_path, tmp_path / "." / "..." / ".." / ".", tmp_path))
+    place = ScriptLocation((tmp_path, tmp_path / "." / "..." / ".." / ".", tmp_path))
     assert list(read_history(place).revisions) == ["ae1"]
 
 
@@ -87,7 +87,7 @@ def test_one_id_in_two_files_names_both(tmp_path: Path) -> None:
     first = put(tmp_path / "one", "ae1.py", made_by_alembic("ae1"))
     second = put(tmp_path / "two", "ae1.py", made_by_alembic("ae1"))
     with pytest.raises(DuplicateRevision) as caught:
-        read_history(ScriptPlace((tmp_path / "one", tmp_path / "two")))
+        read_history(ScriptLocation((tmp_path / "one", tmp_path / "two")))
     assert caught.value.files == (str(first.resolve()), str(second.resolve()))
 
 

@@ -131,8 +131,8 @@ def test_the_default_environment_is_prod_or_the_last(
     lines = (f'[environments.{name}]\nurl = "sqlite:///{name}.db"' for name in names)
     found = configured(tmp_path, "\n".join(lines), "migrations_ops.toml")
     assert found.default.name == default
-    assert found.serving.name == names[-1]
-    assert [each.name for each in found.before(found.serving)] == names[:-1]
+    assert found.last.name == names[-1]
+    assert [each.name for each in found.before(found.last)] == names[:-1]
 
 
 @pytest.mark.parametrize("prefix", ["", "tool.migrations_ops."], ids=["short", "long"])

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from migrations_ops.model.errors import ConfigurationError, ExitCode
-from migrations_ops.revisions.loader import ScriptPlace, find_scripts, read_history
+from migrations_ops.revisions.loader import ScriptLocation, find_scripts, read_history
 
 
 def put(folder: Path, name: str, source: str) -> Path:
@@ -24,7 +24,7 @@ def put(folder: Path, name: str, source: str) -> Path:
 
 def place_by_alembic(
     monkeypatch: pytest.MonkeyPatch, ini: Path, section: str, directory: Path
-) -> ScriptPlace:
+) -> ScriptLocation:
     """The place that Alembic itself finds, started in that directory."""
     with monkeypatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -40,7 +40,7 @@ def place_by_alembic(
             ini_section=section,
         )
         scripts = ScriptDirectory.from_config(config)
-        return ScriptPlace(
+        return ScriptLocation(
             tuple(scripts._version_locations),
             scripts.recursive_version_locations,
             scripts.sourceless,
@@ -149,7 +149,7 @@ def test_the_ini_comes_before_pyproject(project: Path, monkeypatch: pytest.Monke
     for file in (ini, toml):
         theirs = place_by_alembic(monkeypatch, file, "alembic", project)
         assert find_scripts(file, directory=project) == theirs
-        assert theirs == ScriptPlace((project / "two",))
+        assert theirs == ScriptLocation((project / "two",))
 
 
 def test_sections_have_places_of_their_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
