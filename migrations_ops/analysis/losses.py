@@ -9,9 +9,19 @@ from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Renames
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
 from migrations_ops.child.protocol.sql import shown, tokens
-from migrations_ops.model.findings import Finding, Severity
+from migrations_ops.model.findings import (
+    CHANGED_COLUMN,
+    DELETED_ROWS,
+    DROPPED,
+    DROPPED_WITH_ROWS,
+    LOST,
+    LOST_CHECKS_OF_BOOLEANS,
+    LOST_ROWS,
+    WEAKENED,
+    Finding,
+)
 from migrations_ops.model.results import Fingerprint
-from migrations_ops.model.text import bare, counted
+from migrations_ops.model.text import counted
 
 # What a rebuild, or a new definition of a column, drops in silence, as the words of a fact.
 _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED",
@@ -128,12 +138,10 @@ def _is_check_of_boolean(
 
 def _retired(by_table: Counter[str], environment: str) -> list[Finding]:
     return [
-        Finding(
-            "lost-check",
-            "warning",
-            f"{table} would lose {counted(count, 'unnamed check')} of its booleans in"
-            f" {environment}, as SQLAlchemy made them before 1.4 and does not any more",
+        LOST_CHECKS_OF_BOOLEANS.found(
             table,
+            checks=counted(count, "unnamed check"),
+            environment=environment,
         )
         for table, count in by_table.items()
     ]
@@ -144,15 +152,13 @@ def _vanished(
 ) -> list[Finding]:
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
     filled = f" with its {rows} rows" if rows else ""
-    what = f"the {fact.kind} {fact.where}{filled}"
     if not declared.covers(fact, facts):
-        message = f"{what} would vanish from {environment}, and no revision says so"
-        return [Finding(_code("lost", fact), "error", message, fact.where)]
-    if fact.kind not in ("table", "column"):
-        return []
-    severity: Severity = "warning" if rows else "note"
-    message = f"{what} is dropped, as the revisions say"
-    return [Finding(_code("dropped", fact), severity, message, fact.where)]
+        return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
+    if rows:
+        return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
+    if fact.kind in ("table", "column"):
+        return [DROPPED.found(fact.where, kind=fact.kind)]
+    return []
 
 
 def _changed_column(
@@ -168,8 +174,11 @@ def _changed_column(
         changes.append("another default" if after.default else "no default any more")
     if not _is_same_type(before, after, declared) and not declared.alters(fact, "type"):
         changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
-    message = f"the column {fact.where} would have {' and '.join(changes)} in {environment}"
-    return [Finding("changed-column", "error", message, fact.where)] if changes else []
+    if not changes:
+        return []
+    return [
+        CHANGED_COLUMN.found(fact.where, changes=" and ".join(changes), environment=environment)
+    ]
 
 
 def _is_same_type(before: ColumnFact, after: ColumnFact, declared: Declared) -> bool:
@@ -209,8 +218,9 @@ def _weakened(fact: Fact, lost: list[str], stale: Mapping[str, str], environment
     for old, new in stale.items():
         fate = f"is {shown(new)} now" if new else "is dropped"
         losses.append(f"would still name {shown(old)}, which {fate},")
-    message = f"the {fact.kind} {fact.where} {' and '.join(losses)} in {environment}"
-    return Finding(_code("weakened", fact), "error", message, fact.where)
+    return WEAKENED.found(
+        fact.where, kind=fact.kind, losses=" and ".join(losses), environment=environment
+    )
 
 
 def _rows(
@@ -223,39 +233,13 @@ def _rows(
         missing = max(count - now, min(count, gone.get(table, 0)))
         if missing <= 0:
             continue
-        lost = f"{missing} of {count} rows of {shown(table)}"
+        where, lost = shown(table), f"{missing} of {count}"
         if declared.removes_rows_of(table.lower()):
-            message = f"{lost} are deleted, as the revisions say"
-            findings.append(Finding("deleted-rows", "warning", message, shown(table)))
+            findings.append(DELETED_ROWS.found(where, rows=lost))
         else:
             replaced = " though others take their place" if now > count - missing else ""
-            message = f"{lost} would vanish{replaced}, and no revision says so"
-            findings.append(Finding("lost-rows", "error", message, shown(table)))
+            findings.append(LOST_ROWS.found(where, rows=lost, replaced=replaced))
     return findings
-
-
-def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
-    """Make notes of errors that are meant: ``CODE`` allows all of a kind, ``CODE:WHERE`` one.
-
-    The name may stand in the quotes of SQL or without: few shells leave such quotes alone.
-    """
-    names = {*allowed}
-    names |= {bare(name) for name in names}
-
-    def is_meant(each: Finding) -> bool:
-        word = f"{each.code}:{each.where}"
-        return each.severity == "error" and bool(names & {each.code, word, bare(word)})
-
-    return [
-        Finding(each.code, "note", f"{each.message} (allowed)", each.where)
-        if is_meant(each)
-        else each
-        for each in findings
-    ]
-
-
-def _code(what: str, fact: Fact) -> str:
-    return f"{what}-{fact.kind.replace(' ', '-')}"
 
 
 def _rows_of(fingerprint: Fingerprint, where: str) -> int:

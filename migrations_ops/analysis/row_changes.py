@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import (
+    CHANGED_VALUES,
+    CHANGED_VALUES_DECLARED,
+    CHANGED_VALUES_KEPT,
+    CHANGED_VALUES_LOSSY,
+    NEW_ORPHANS,
+    RENUMBERED_ROWS,
+    REUSED_IDS,
+    Finding,
+)
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.model.text import counted
 
@@ -58,35 +67,28 @@ def _table(change: TableChange, declared: Declared, environment: str) -> Iterato
     for column in change.columns:
         yield _column(change.pair, column, declared, environment)
     if change.renumbered:
-        table = shown(change.pair.before)
-        message = (
-            f"the rows of {table} would get other hidden row numbers (rowid) in {environment}:"
-            " what refers to them by these would find other rows"
-        )
-        yield Finding("renumbered-rows", "warning", message, table)
+        yield RENUMBERED_ROWS.found(shown(change.pair.before), environment=environment)
 
 
 def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
+    values = counted(change.rows, "value")
     if _is_said(pair.before.lower(), change.column.lower(), declared):
         verb = "changes" if change.rows == 1 else "change"
-        message = f"{counted(change.rows, 'value')} of {where} {verb}, as the revisions say"
-        return Finding("changed-values", "note", message, where)
+        return CHANGED_VALUES_DECLARED.found(where, values=values, change=verb)
     if (pair.before.lower(), change.column.lower(), "type") in declared.altered:
         if not change.lossy:
             verb = "changes its" if change.rows == 1 else "change their"
-            message = f"{counted(change.rows, 'value')} of {where} {verb} type, and none is"
-            return Finding("changed-values", "note", f"{message} lost", where)
-        message = (
-            f"{counted(change.lossy, 'value')} of {where} would not survive the change of its type"
-            f" in {environment}: a {change.example}"
+            return CHANGED_VALUES_KEPT.found(where, values=values, change=verb)
+        return CHANGED_VALUES_LOSSY.found(
+            where,
+            values=counted(change.lossy, "value"),
+            environment=environment,
+            example=change.example,
         )
-        return Finding("changed-values", "error", message, where)
-    message = (
-        f"{counted(change.rows, 'value')} of {where} would change in {environment}, and no"
-        f" revision says so: a {change.example}"
+    return CHANGED_VALUES.found(
+        where, values=values, environment=environment, example=change.example
     )
-    return Finding("changed-values", "error", message, where)
 
 
 def _is_said(table: str, column: str, declared: Declared) -> bool:
@@ -99,11 +101,10 @@ def _is_said(table: str, column: str, declared: Declared) -> bool:
 
 def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterator[Finding]:
     for (child, parent), count in sorted(orphans.items()):
-        message = (
-            f"{counted(count, 'more row')} of {shown(child)} would refer to rows of"
-            f" {shown(parent)} that do not exist in {environment}"
+        rows = counted(count, "more row")
+        yield NEW_ORPHANS.found(
+            shown(child), rows=rows, parent=shown(parent), environment=environment
         )
-        yield Finding("new-orphans", "error", message, shown(child))
 
 
 def _sequences(
@@ -114,8 +115,4 @@ def _sequences(
     for table, (was, now) in sequences.items():
         if table.lower() in declared.recounted:
             continue
-        message = (
-            f"{shown(table)} would give out ids again in {environment}: its next one would be"
-            f" {now} instead of {was}"
-        )
-        yield Finding("reused-ids", "error", message, shown(table))
+        yield REUSED_IDS.found(shown(table), environment=environment, now=now, was=was)

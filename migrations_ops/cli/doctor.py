@@ -13,8 +13,22 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
+from migrations_ops.model.allowed import what_to_do
 from migrations_ops.model.errors import OpsError, Refused
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import (
+    ELSEWHERE,
+    ENV_PY_FAILS,
+    NO_PLUGIN,
+    SELECTOR_SET,
+    STATE,
+    STATE_AT_HEAD,
+    STATE_PENDING,
+    UNREACHABLE,
+    UNUSABLE,
+    UNUSABLE_STORE,
+    VARIABLE_SET,
+    Finding,
+)
 from migrations_ops.model.results import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.state import read_state
@@ -41,30 +55,31 @@ def examine(here: Console) -> None:
     project = here.project_as_it_is()
     selector = read_selector(project)
     versions = _versions()
-    findings = [
-        *_shell(selector),
-        *(
-            finding
-            for each in project.settings.path
-            for finding in _environment(project, each.name)
-        ),
+    names = [environment.name for environment in project.settings.path]
+    by_name = {name: _environment(project, name) for name in names}
+    findings = [*_shell(selector), *(each for found in by_name.values() for each in found)]
+    todo = [
+        what_to_do(each, name)
+        for name, found in by_name.items()
+        for each in found
+        if each.severity == "error"
     ]
-    errors = [finding for finding in findings if finding.severity == "error"]
     document = {
-        "passed": not errors,
+        "passed": not todo,
         "configuration": str(project.settings.file),
         "alembic": str(project.settings.alembic),
-        "path": [environment.name for environment in project.settings.path],
+        "path": names,
         "selector": asdict(selector),
         "python": sys.executable,
         "versions": versions,
         "findings": [asdict(finding) for finding in findings],
     }
     here.show(lambda: _as_text(_facts(project, selector, versions), findings, here.style), document)
-    if errors:
+    if todo:
         raise Refused(
-            f"doctor found {counted(len(errors), 'thing')} to mend.",
+            f"doctor found {counted(len(todo), 'thing')} to mend.",
             untouched="Nothing was changed.",
+            next=todo[0],
         )
 
 
@@ -95,17 +110,10 @@ def _versions() -> dict[str, str]:
 def _shell(selector: Selector) -> list[Finding]:
     findings = []
     if selector.shell_value:
-        message = (
-            f"{selector.name}={selector.shell_value} is set in this shell: {selector.effect}."
-            f" To clear it: unset {selector.name}, in PowerShell"
-            f" Remove-Item Env:\\{selector.name}"
+        findings.append(
+            SELECTOR_SET.found(selector.name, value=selector.shell_value, effect=selector.effect)
         )
-        findings.append(Finding("selector-set", "warning", message, selector.name))
-    for name in _TELLING:
-        if os.environ.get(name):
-            message = f"{name} is set in this shell; tasks ignore it, a bare alembic may not"
-            findings.append(Finding("variable-set", "note", message, name))
-    return findings
+    return findings + [VARIABLE_SET.found(name) for name in _TELLING if os.environ.get(name)]
 
 
 def _environment(project: Project, name: str) -> list[Finding]:
@@ -119,27 +127,27 @@ def _environment(project: Project, name: str) -> list[Finding]:
                 project.settings.alembic, environment.section, directory=environment.directory
             )
     except OpsError as error:
-        return [Finding("unusable", "error", f"{name}: {error}", name)]
+        return [UNUSABLE.found(name, reason=error)]
     findings = []
     try:
         database.require_usable()
     except OpsError as error:
-        return [Finding("unusable", "error", f"{name}: {error.what}", name)]
+        return [UNUSABLE.found(name, reason=error.what)]
     if state.kind in ("ahead", "diverged", "unversioned", "unreachable", "dirty"):
         detail = f": {state.trouble}" if state.trouble else ""
-        message = f"{name} ({database.label}) is {state.kind}{detail}"
-        findings.append(Finding("state", "error", message, name))
+        findings.append(STATE.found(name, database=database.label, state=state.kind, detail=detail))
     elif state.pending:
         pending = counted(len(state.pending), "revision")
-        message = f"{name} ({database.label}) is {state.kind}, {pending} pending"
-        findings.append(Finding("state", "note", message, name))
+        findings.append(
+            STATE_PENDING.found(name, database=database.label, state=state.kind, pending=pending)
+        )
     else:
-        findings.append(Finding("state", "note", f"{name} ({database.label}) is at head", name))
-    findings += [each for each in database.find_obstacles(others) if each.code != "unreachable"]
+        findings.append(STATE_AT_HEAD.found(name, database=database.label))
+    findings += [each for each in database.find_obstacles(others) if each.code != UNREACHABLE.code]
     if state.look.exists:
         obstacle = BackupStore.of(project.settings, environment).find_obstacle(database)
         if obstacle:
-            findings.append(Finding("unusable", "error", obstacle.removesuffix("."), name))
+            findings.append(UNUSABLE_STORE.found(name, reason=obstacle.removesuffix(".")))
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]
     return [*dict.fromkeys(findings), *_plugin(project, environment)]
 
@@ -156,15 +164,16 @@ def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
     try:
         child = start_step(project, environment, [["current"]], log)
     except OpsError as error:
-        return [Finding("unusable", "error", f"{name}: {error.what}", name)]
+        return [UNUSABLE.found(name, reason=error.what)]
     try:
         run = child.run(instructions_for(project, environment))
     finally:
         child.close()
     if run.refused:
-        return [Finding("elsewhere", "error", f"{name}: {run.refused}", name)]
+        return [ELSEWHERE.found(name, reason=run.refused)]
     if run.failure:
-        return [Finding("env-py-fails", "error", f"{name}: {run.failure}", run.where or str(log))]
+        where = run.where or str(log)
+        return [ENV_PY_FAILS.found(where, environment=name, reason=run.failure)]
     with suppress(OSError):
         log.unlink()
     return []
@@ -179,14 +188,10 @@ def _plugin(project: Project, environment: Environment) -> list[Finding]:
         variables = project.variables(environment)
         found = find_package(python, "migrations_ops", variables, environment.directory)
     except OpsError as error:
-        return [Finding("unusable", "error", f"{name}: {error.what}", name)]
+        return [UNUSABLE.found(name, reason=error.what)]
     if found is not None:
         return []
-    message = (
-        f"migrations_ops is not installed for {python}: tasks work, but a bare alembic there is"
-        " not protected"
-    )
-    return [Finding("no-plugin", "note", message, name)]
+    return [NO_PLUGIN.found(name, python=python)]
 
 
 def _as_text(facts: dict[str, str], findings: list[Finding], style: Style) -> str:

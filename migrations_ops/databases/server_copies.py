@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.databases.address import Address
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import COPY_LEFT, Finding
 
 # How the names of all databases begin that this tool makes: a right may be granted on just these.
 OWN = "migrations_ops_"
@@ -82,13 +82,7 @@ class ServerCopies(ABC):
     def find_stuck(self) -> list[Finding]:
         """The copies that could not be dropped when they were swept last."""
         return [
-            Finding(
-                "copy-left",
-                "warning",
-                f"the copy {name} of {self.real.label} could not be dropped, and takes its room"
-                f" until a later task can, or somebody does: {why}",
-                name,
-            )
+            COPY_LEFT.found(name, database=self.real.label, reason=why)
             for name, why in self.stuck.items()
         ]
 

@@ -1,14 +1,20 @@
-"""The codes of all findings: what ``--allow`` may name, each described in docs/findings.md."""
+"""The catalogue of findings: for each code its severity, its sentence, and what to do.
+
+Whatever checks something makes its findings from these entries::
+
+    ORPHANS.found(child, rows=3, parent=parent)
+
+A code and its severities are a contract: ``--allow`` names the code, and other programs read it.
+docs/findings.md describes each code under a heading of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.kinds import KINDS
-from migrations_ops.model.text import bare, quoted
 
 Severity = Literal["error", "warning", "note"]
 
@@ -22,92 +28,407 @@ class Finding:
     message: str
     where: str = ""
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Finding:
+        return cls(**document)
 
-_OF_KINDS = {"lost": KINDS, "weakened": KINDS, "dropped": ("table", "column")}
-CODES = frozenset(
-    {
-        "ahead",
-        "backup-in-doubt",
-        "backups-kept",
-        "changed-column",
-        "changed-values",
-        "copy-left",
-        "damaged",
-        "deleted-rows",
-        "dirty",
-        "diverged",
-        "downgrade-fails",
-        "downgrade-not-inverse",
-        "changed-meanwhile",
-        "drift",
-        "drift-unknown",
-        "edited-revision",
-        "elsewhere",
-        "engine-untested",
-        "env-py-fails",
-        "evidence-not-written",
-        "ledger-behind",
-        "half-detached",
-        "invalid-index",
-        "leftover-table",
-        "lost-rows",
-        "missing-revision",
-        "no-clients",
-        "no-copies",
-        "names-another",
-        "names-environment",
-        "names-itself",
-        "new-orphans",
-        "no-plugin",
-        "no-restore",
-        "not-as-rehearsed",
-        "not-at-head",
-        "orphans",
-        "other-environment",
-        "other-heads",
-        "pooler",
-        "renumbered-rows",
-        "replication-slot",
-        "restore-taken-up",
-        "reused-ids",
-        "rows-not-compared",
-        "selector-set",
-        "setting-left-out",
-        "state",
-        "subscription",
-        "unreachable",
-        "unusable",
-        "unversioned",
-        "upgrade-not-repeatable",
-        "variable-set",
-        *(f"{what}-{kind.replace(' ', '-')}" for what in _OF_KINDS for kind in _OF_KINDS[what]),
-    }
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sentence of the catalogue.
+
+    :param code: the code; a code that depends on the kind of an object has ``{kind}`` in it.
+    :param sentence: names its values in braces; ``{where}`` is the place of the finding.
+    :param todo: what to do, of an error; may name ``{where}``, ``{environment}`` and ``{allow}``,
+        the words that allow this finding alone.
+    :param kinds: what ``{kind}`` may be.
+    :param error_if: when a warning is an error instead, in words; empty for never.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    todo: str = ""
+    kinds: tuple[str, ...] = ()
+    error_if: str = ""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(self._code(kind) for kind in self.kinds or ("",))
+
+    def found(self, where: str, *, strict: bool = False, **values: object) -> Finding:
+        """The finding.
+
+        :param where: its place: what ``--allow CODE:WHERE`` names.
+        :param strict: whether what ``error_if`` tells is the case.
+        :param values: what the sentence names in braces, and ``kind`` if the code does.
+        """
+        message = self.sentence.format(where=where, **values)
+        found = Finding(self._code(str(values.get("kind", ""))), self.severity, message, where)
+        return self.stricter(found) if strict else found
+
+    def stricter(self, found: Finding) -> Finding:
+        """The same as an error, where ``error_if`` is found out later than the finding."""
+        is_stricter = found.code in self.codes and self.error_if
+        return replace(found, severity="error") if is_stricter else found
+
+    def also(self, severity: Severity, sentence: str) -> Entry:
+        """Another sentence of the same code."""
+        return replace(self, severity=severity, sentence=sentence)
+
+    def _code(self, kind: str) -> str:
+        return self.code.format(kind=kind.replace(" ", "-"))
+
+
+_MEND_REVISION = "Mend the revision; or, if that is meant, allow it: {allow}"
+_MEND = "See to that, and type the same again: invoke doctor lists all that is missing."
+_STRICT_DRIFT = 'drift = "strict"'
+
+# -- what the rehearsal finds lost ------------------------------------------------------------
+
+LOST = Entry(
+    "lost-{kind}",
+    "error",
+    "the {kind} {where}{filled} would vanish from {environment}, and no revision says so",
+    _MEND_REVISION,
+    kinds=KINDS,
 )
-# What is no finding, but a refusal that can be allowed.
-MISSING = "missing-database"
-_SHOWN = 5
+LOST_CHECKS_OF_BOOLEANS = Entry(
+    "lost-check",
+    "warning",
+    "{where} would lose {checks} of its booleans in {environment}, as SQLAlchemy made them before"
+    " 1.4 and does not any more",
+)
+WEAKENED = Entry(
+    "weakened-{kind}",
+    "error",
+    "the {kind} {where} {losses} in {environment}",
+    _MEND_REVISION,
+    kinds=KINDS,
+)
+DROPPED = Entry(
+    "dropped-{kind}",
+    "note",
+    "the {kind} {where} is dropped, as the revisions say",
+    kinds=("table", "column"),
+)
+DROPPED_WITH_ROWS = DROPPED.also(
+    "warning", "the {kind} {where}{filled} is dropped, as the revisions say"
+)
+LOST_ROWS = Entry(
+    "lost-rows",
+    "error",
+    "{rows} rows of {where} would vanish{replaced}, and no revision says so",
+    _MEND_REVISION,
+)
+DELETED_ROWS = Entry(
+    "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions say"
+)
 
+# -- what the rehearsal finds changed ---------------------------------------------------------
 
-def allow_flags(findings: Iterable[Finding]) -> str:
-    """What to type to allow these findings: ``--allow CODE:NAME``, for the first five of them."""
-    words = dict.fromkeys(bare(f"{each.code}:{each.where}") for each in findings)
-    shown = " ".join(f"--allow {quoted(word)}" for word in list(words)[:_SHOWN])
-    more = len(words) - _SHOWN
-    return f"{shown} (and {more} more, listed above)" if more > 0 else shown
+CHANGED_VALUES = Entry(
+    "changed-values",
+    "error",
+    "{values} of {where} would change in {environment}, and no revision says so: a {example}",
+    _MEND_REVISION,
+)
+CHANGED_VALUES_LOSSY = CHANGED_VALUES.also(
+    "error",
+    "{values} of {where} would not survive the change of its type in {environment}: a {example}",
+)
+CHANGED_VALUES_DECLARED = CHANGED_VALUES.also(
+    "note", "{values} of {where} {change}, as the revisions say"
+)
+CHANGED_VALUES_KEPT = CHANGED_VALUES.also(
+    "note", "{values} of {where} {change} type, and none is lost"
+)
+CHANGED_VALUES_SINCE_BACKUP = CHANGED_VALUES.also(
+    "warning",
+    "the rows of {where} are not as in {backup}: if the revision that failed has changed them,"
+    " undo that before the next upgrade",
+)
+CHANGED_COLUMN = Entry(
+    "changed-column",
+    "error",
+    "the column {where} would have {changes} in {environment}",
+    _MEND_REVISION,
+)
+REUSED_IDS = Entry(
+    "reused-ids",
+    "error",
+    "{where} would give out ids again in {environment}: its next one would be {now} instead of"
+    " {was}",
+    _MEND_REVISION,
+)
+NEW_ORPHANS = Entry(
+    "new-orphans",
+    "error",
+    "{rows} of {where} would refer to rows of {parent} that do not exist in {environment}",
+    _MEND_REVISION,
+)
+RENUMBERED_ROWS = Entry(
+    "renumbered-rows",
+    "warning",
+    "the rows of {where} would get other hidden row numbers (rowid) in {environment}: what refers"
+    " to them by these would find other rows",
+)
 
+# -- what the rehearsal finds besides ---------------------------------------------------------
 
-def require_known_codes(allow: Iterable[str]) -> None:
-    """:raises ConfigurationError: a code that nothing has would allow nothing, in silence."""
-    known = CODES | {MISSING}
-    for word in allow:
-        code = word.partition(":")[0]
-        if code not in known:
-            import difflib
+DOWNGRADE_FAILS = Entry("downgrade-fails", "warning", "the downgrade fails{revision}: {reason}")
+DOWNGRADE_NOT_INVERSE = Entry(
+    "downgrade-not-inverse",
+    "warning",
+    "going down again does not bring back the schema that {where} has now",
+)
+UPGRADE_NOT_REPEATABLE = Entry(
+    "upgrade-not-repeatable",
+    "warning",
+    "up, down and up again ends with another schema than up alone",
+)
+UPGRADE_FAILS_AGAIN = UPGRADE_NOT_REPEATABLE.also(
+    "warning", "up, down and up again fails{revision}: {reason}"
+)
 
-            near = difflib.get_close_matches(code, sorted(known), n=1, cutoff=0.5)
-            raise ConfigurationError(
-                f"--allow {word!r} names no finding: there is no code {code!r}.",
-                next=f"Did you mean {near[0]}? docs/findings.md has them all."
-                if near
-                else "docs/findings.md has all codes; a refusal prints the words to type.",
-            )
+# -- what a release finds besides -------------------------------------------------------------
+
+BACKUP_IN_DOUBT = Entry(
+    "backup-in-doubt", "warning", "{backup} is kept apart, and is not the latest: {reason}"
+)
+BACKUPS_KEPT = Entry("backups-kept", "warning", "{reason}")
+RESTORE_RESUMED = Entry("restore-taken-up", "warning", "{what}")
+
+# -- what verify finds ------------------------------------------------------------------------
+
+NOT_AT_HEAD = Entry(
+    "not-at-head",
+    "error",
+    "{where} ({database}) is {state}{detail}",
+    "Type: invoke upgrade-{environment}",
+)
+UNREACHABLE = Entry("unreachable", "error", "{reason}: {remedy}", _MEND)
+# An upgrade leads to head from other states; these have codes of their own.
+NOT_UPGRADABLE = Entry(
+    "{kind}",
+    "error",
+    "{where} ({database}) is {kind}{detail}",
+    "See what to do there: invoke status --env {environment}",
+    kinds=("ahead", "diverged", "unversioned", "dirty", "unreachable"),
+)
+OTHER_HEADS = Entry(
+    "other-heads",
+    "warning",
+    "the configuration expects the heads {expected}, the scripts have {heads}",
+)
+DRIFT = Entry(
+    "drift",
+    "warning",
+    "the models and {environment} differ: {where}",
+    'Write the missing revision, invoke revision --message "...", or mend the models.',
+    error_if=_STRICT_DRIFT,
+)
+DRIFT_OF_COPY = DRIFT.also("warning", "the models and {environment} would differ: {where}")
+MORE_DRIFT = DRIFT.also("warning", "{more} more differences")
+DRIFT_UNKNOWN = Entry(
+    "drift-unknown",
+    "warning",
+    "{reason}",
+    "Mend env.py, where the models are compared, and verify again.",
+    error_if=_STRICT_DRIFT,
+)
+DRIFT_WITHOUT_MODELS = DRIFT_UNKNOWN.also(
+    "note", "env.py sets no target_metadata, so that drift cannot be seen"
+)
+DAMAGED = Entry(
+    "damaged",
+    "error",
+    "{reason}",
+    "Put a backup back: invoke backups --env {environment} lists them.",
+)
+ORPHANS = Entry(
+    "orphans", "warning", "{rows} rows of {where} refer to rows of {parent} that do not exist"
+)
+LEFTOVER_TABLE = Entry(
+    "leftover-table",
+    "error",
+    "{where} is left over from an upgrade that broke off",
+    "It may hold the only copy of rows: look first, then drop it.",
+)
+_UNDO = "or, if the database may stay as it is, allow it: {allow}"
+EDITED_REVISION = Entry(
+    "edited-revision",
+    "error",
+    "revision {where} was edited after {environment} had run it",
+    f"Undo the edit; {_UNDO}",
+)
+MISSING_REVISION = Entry(
+    "missing-revision",
+    "error",
+    "revision {where}, which {environment} has run, is not among the scripts any more",
+    f"Fetch the script again; {_UNDO}",
+)
+LEDGER_BEHIND = Entry("ledger-behind", "warning", "{reason}")
+OTHER_ENVIRONMENT = Entry(
+    "other-environment",
+    "error",
+    "{where} ({database}) is not {where}: {reason}",
+    "Bring the right one back: invoke restore --env {environment} --backup latest",
+)
+ROWS_NOT_COMPARED = Entry(
+    "rows-not-compared",
+    "note",
+    "{where}: others may have written, so that its rows were not compared with those of its backup",
+)
+ROWS_NOT_KNOWN = ROWS_NOT_COMPARED.also(
+    "warning",
+    "the rows of {where} were not compared: if the revision that failed has changed them, undo"
+    " that before the next upgrade",
+)
+EVIDENCE_NOT_WRITTEN = Entry("evidence-not-written", "warning", "{reason}")
+NOT_AS_REHEARSED = Entry(
+    "not-as-rehearsed",
+    "error",
+    "{where} is not as it was in the rehearsal",
+    _MEND_REVISION,
+)
+CHANGED_MEANWHILE = Entry(
+    "changed-meanwhile",
+    "warning",
+    "{where} has changed while {environment} was upgraded, and no revision did that",
+)
+INVALID_INDEX = Entry(
+    "invalid-index",
+    "warning",
+    "the index {where} of {table} is INVALID: no query uses it, and another one of its name cannot"
+    " be made. {cure}; and create it again",
+    "Drop it; or, if nothing pending makes it: --allow invalid-index",
+    error_if="something is pending in a protected environment",
+)
+HALF_DETACHED = Entry(
+    "half-detached",
+    "error",
+    "the partition {where} of {parent} is half detached: ALTER TABLE {parent} DETACH PARTITION"
+    " {where} FINALIZE",
+    _MEND,
+)
+
+# -- what doctor finds, and what is seen to before a release ----------------------------------
+
+SELECTOR_SET = Entry(
+    "selector-set",
+    "warning",
+    "{where}={value} is set in this shell: {effect}. To clear it: unset {where}, in PowerShell"
+    " Remove-Item Env:\\{where}",
+)
+VARIABLE_SET = Entry(
+    "variable-set",
+    "note",
+    "{where} is set in this shell; tasks ignore it, a bare alembic may not",
+)
+UNUSABLE = Entry("unusable", "error", "{where}: {reason}", _MEND)
+UNUSABLE_STORE = UNUSABLE.also("error", "{reason}")
+ELSEWHERE = Entry(
+    "elsewhere",
+    "error",
+    "{where}: {reason}",
+    "Tell the environment how env.py learns its database: variables, x, or ini_url = true.",
+)
+ENV_PY_FAILS = Entry(
+    "env-py-fails", "error", "{environment}: {reason}", "Mend what fails there: {where}"
+)
+NO_PLUGIN = Entry(
+    "no-plugin",
+    "note",
+    "migrations_ops is not installed for {python}: tasks work, but a bare alembic there is not"
+    " protected",
+)
+STATE = Entry(
+    "state",
+    "error",
+    "{where} ({database}) is {state}{detail}",
+    "See what to do there: invoke status --env {environment}",
+)
+STATE_PENDING = STATE.also("note", "{where} ({database}) is {state}, {pending} pending")
+STATE_AT_HEAD = STATE.also("note", "{where} ({database}) is at head")
+NO_CLIENTS = Entry("no-clients", "error", "{reason}", _MEND)
+NO_COPIES = Entry(
+    "no-copies", "error", "no backup could be verified by restoring it: {reason}", _MEND
+)
+NO_COPIES_ALLOWED = NO_COPIES.also(
+    "error",
+    "{where} may not make databases on {server}, so that no backup could be verified by restoring"
+    " it. {grant}; or name a database of another server for the copies: scratch_url",
+)
+NO_WHOLE_COPY = NO_COPIES.also("error", "no backup of {database} could hold all of it: {reason}")
+NO_BACKUP = NO_COPIES.also("error", "no backup of {database} could be taken: {reason}")
+NO_RESTORE = Entry(
+    "no-restore",
+    "error",
+    "no backup could take the place of {database}: {reason}",
+    "See to that; or, if a person would put a backup back: --allow no-restore",
+)
+NAMES_ITSELF = Entry(
+    "names-itself",
+    "error",
+    "the {where} names its own database, {name}: in a copy, where a release is rehearsed, it would"
+    " still write to {database}. Create it anew without that name",
+    _MEND,
+)
+_IF_MEANT = "See to that; or, if it is meant: {allow}"
+NAMES_ENVIRONMENT = Entry(
+    "names-environment",
+    "error",
+    "the {where} names {database}, the database of {environment}: what is done here would lead"
+    " there. Create it anew without that name",
+    _IF_MEANT,
+)
+NAMES_ANOTHER = Entry(
+    "names-another",
+    "error",
+    "the {where} writes to another database, {database}: the rehearsal on a copy would write"
+    " there, too. Have the copies made on a server where that database is not: scratch_url",
+    _IF_MEANT,
+)
+SETTING_LEFT_OUT = Entry(
+    "setting-left-out",
+    "warning",
+    "a restore of {database} would leave out what somebody has set by {setting}, and say so:"
+    " {reason}",
+)
+REPLICATION_SLOT = Entry(
+    "replication-slot",
+    "warning",
+    "the logical replication slot {where} reads {database}: after a restore it would stay with the"
+    " database that was replaced, get nothing new, and keep the server's WAL until it is dropped:"
+    " SELECT pg_drop_replication_slot('{where}')",
+)
+SUBSCRIPTION = Entry(
+    "subscription",
+    "warning",
+    "the subscription {where} brings rows into {database}: no backup holds it, so that after a"
+    " restore it has to be created again{refused}",
+)
+COPY_LEFT = Entry(
+    "copy-left",
+    "warning",
+    "the copy {where} of {database} could not be dropped, and takes its room until a later task"
+    " can, or somebody does: {reason}",
+)
+POOLER = Entry(
+    "pooler",
+    "error",
+    "between this machine and {where} stands {what}, which deals out the server's sessions: two"
+    " releases could both hold the same lock. Give the environment the address of the server"
+    " itself",
+    _MEND,
+)
+ENGINE_UNTESTED = Entry(
+    "engine-untested",
+    "error",
+    "{database} is {engine}, on which nobody has tried this: see docs/engines.md",
+    "If you have tried it yourself: engine_untested = true in environments.{environment}",
+)
+
+CATALOGUE = tuple(each for each in globals().values() if isinstance(each, Entry))
+CODES = {code: entry for entry in reversed(CATALOGUE) for code in entry.codes}

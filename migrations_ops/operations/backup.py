@@ -10,7 +10,7 @@ from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import (
@@ -68,7 +68,7 @@ def prune(session: Session, environments: Iterable[Environment]) -> None:
         except StepFailed as error:
             with session.record.step("prune", environment.name) as step:
                 step.note = "old backups stay"
-                kept = Finding("backups-kept", "warning", error.what, environment.name)
+                kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
                 session.record.add_findings([kept])
 
 
@@ -106,7 +106,6 @@ def _back_up(session: Session, environment: Environment, note: str) -> None:
     doubt = committed_by(session.project, environment)
     backup = back_up(session, locate(session.project, environment), note, doubt)
     if backup is not None and backup.doubt:
-        message = f"{backup.name} is kept apart, and is not the latest: {backup.doubt}"
-        found = Finding("backup-in-doubt", "warning", message, environment.name)
+        found = BACKUP_IN_DOUBT.found(environment.name, backup=backup.name, reason=backup.doubt)
         session.record.add_findings([found])
     prune(session, [environment])

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.analysis.declared import Declared
-from migrations_ops.analysis.losses import find_losses, without_allowed
+from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
+from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Backup, Fingerprint

@@ -5,11 +5,18 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
+from migrations_ops.model.allowed import allow_flags, without_allowed
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
-from migrations_ops.model.findings import Finding, Severity, allow_flags
+from migrations_ops.model.findings import (
+    DOWNGRADE_FAILS,
+    DOWNGRADE_NOT_INVERSE,
+    DRIFT_OF_COPY,
+    UPGRADE_FAILS_AGAIN,
+    UPGRADE_NOT_REPEATABLE,
+    Finding,
+)
 from migrations_ops.model.results import Backup, Fingerprint, Rehearsed, RevisionRun
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparing
@@ -239,11 +246,9 @@ class _Play:
 
     def _drift(self, run: CommandRun) -> list[Finding]:
         environment = self._state.environment
-        severity: Severity = "error" if environment.drift == "strict" else "warning"
+        strict = environment.drift == "strict"
         return [
-            Finding(
-                "drift", severity, f"the models and {environment.name} would differ: {line}", line
-            )
+            DRIFT_OF_COPY.found(line, strict=strict, environment=environment.name)
             for line in run.differences
         ]
 
@@ -252,18 +257,16 @@ class _Play:
         name = self._state.environment.name
         down = self._act()
         if down.failure or down.refused:
-            message = f"the downgrade fails{in_revision(down)}: {down.failure or down.refused}"
-            return [Finding("downgrade-fails", "warning", message, down.where)]
+            reason = down.failure or down.refused
+            return [DOWNGRADE_FAILS.found(down.where, revision=in_revision(down), reason=reason)]
         if self._fingerprint().schema != before.schema:
-            message = f"going down again does not bring back the schema that {name} has now"
-            return [Finding("downgrade-not-inverse", "warning", message, name)]
+            return [DOWNGRADE_NOT_INVERSE.found(name)]
         up = self._act()
         if up.failure or up.refused:
-            message = f"up, down and up again fails{in_revision(up)}: {up.failure or up.refused}"
-            return [Finding("upgrade-not-repeatable", "warning", message, up.where)]
+            reason = up.failure or up.refused
+            return [UPGRADE_FAILS_AGAIN.found(up.where, revision=in_revision(up), reason=reason)]
         if self._fingerprint().schema != after.schema:
-            message = "up, down and up again ends with another schema than up alone"
-            return [Finding("upgrade-not-repeatable", "warning", message, name)]
+            return [UPGRADE_NOT_REPEATABLE.found(name)]
         self.note += "; down and up again"
         return []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import CHANGED_MEANWHILE, NOT_AS_REHEARSED, Finding
 from migrations_ops.model.results import Fingerprint, Rehearsed
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.step import CommandRun
@@ -23,9 +23,9 @@ def find_unlike(
     differing = dict.fromkeys(sorted(key for key, _ in has.items() ^ wanted.items()))
     may_be_theirs = state.database.is_server and _ran_the_same(run, rehearsed)
     return [
-        _theirs(key, state)
+        CHANGED_MEANWHILE.found(key, environment=state.environment.name)
         if may_be_theirs and wanted.get(key) == before.schema.get(key)
-        else Finding("not-as-rehearsed", "error", f"{key} is not as it was in the rehearsal", key)
+        else NOT_AS_REHEARSED.found(key)
         for key in differing
     ]
 
@@ -38,9 +38,3 @@ def statements_of(run: CommandRun) -> tuple[str, ...]:
 def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:
     """A record without a statement proves nothing: a revision may use the driver itself."""
     return bool(rehearsed.statements) and statements_of(run) == rehearsed.statements
-
-
-def _theirs(key: str, state: DatabaseState) -> Finding:
-    name = state.environment.name
-    message = f"{key} has changed while {name} was upgraded, and no revision did that"
-    return Finding("changed-meanwhile", "warning", message, key)

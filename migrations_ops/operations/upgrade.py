@@ -11,7 +11,7 @@ from itertools import count
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import LEDGER_BEHIND, ROWS_NOT_COMPARED, Finding
 from migrations_ops.model.results import (
     Backup,
     Fingerprint,
@@ -159,7 +159,7 @@ def _note_commands(attempt: Attempt, run: CommandRun) -> None:
         )
     except StepFailed as error:
         # The upgrade is done: that it was not noted must not undo it.
-        found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
+        found = LEDGER_BEHIND.found(name, reason=error.what.removesuffix("."))
         attempt.session.record.add_findings([found])
 
 
@@ -320,9 +320,7 @@ def _verify(
             orphans = bool(run.commands) or child.committed
             found = witness.find(run, orphans=orphans)
             if witness.unsure:
-                message = "others may have written, so that its rows were not compared"
-                note = f"{environment.name}: {message} with those of its backup"
-                found = [*found, Finding("rows-not-compared", "note", note, environment.name)]
+                found = [*found, ROWS_NOT_COMPARED.found(environment.name)]
         report = judge(session, now, drift, found)
         session.record.add_findings(list(report.findings))
         step.note = summary(report)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.record import Report
+from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import Finding, Severity
+from migrations_ops.model.findings import (
+    DRIFT,
+    DRIFT_UNKNOWN,
+    DRIFT_WITHOUT_MODELS,
+    EVIDENCE_NOT_WRITTEN,
+    MORE_DRIFT,
+    NOT_AT_HEAD,
+    NOT_UPGRADABLE,
+    OTHER_ENVIRONMENT,
+    OTHER_HEADS,
+    Finding,
+)
 from migrations_ops.model.results import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
@@ -81,7 +92,7 @@ def judge(
     obstacle = evidence.note_passed(environment, _certifiable(session, state))
     if not obstacle:
         return report
-    unwritten = Finding("evidence-not-written", "warning", obstacle, str(evidence.file))
+    unwritten = EVIDENCE_NOT_WRITTEN.found(str(evidence.file), reason=obstacle)
     return replace(report, findings=(*report.findings, unwritten))
 
 
@@ -90,7 +101,9 @@ def _remedy(state: DatabaseState, findings: Iterable[Finding]) -> str:
     edited = [each for each in errors if each.code in ("edited-revision", "missing-revision")]
     if advised := advice(state):
         return advised
-    return mend_edited(state, edited) if edited else "Mend that, and verify again."
+    if edited:
+        return mend_edited(state, edited)
+    return what_to_do(errors[0], state.environment.name) if errors else ""
 
 
 def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
@@ -129,29 +142,26 @@ def _find_place(state: DatabaseState) -> list[Finding]:
     findings = []
     doubt = other_identity(state)
     if doubt:
-        message = f"{name} ({label}) is not {name}: {doubt}"
-        findings.append(Finding("other-environment", "error", message, name))
+        findings.append(OTHER_ENVIRONMENT.found(name, database=label, reason=doubt))
     if state.kind != "at head":
         pending = counted(len(state.pending), "revision")
         detail = state.trouble or (f"{pending} pending" if state.pending else "")
-        message = f"{name} ({label}) is {state.kind}{': ' if detail else ''}{detail}"
-        # An upgrade leads to head from some states; the others have codes of their own.
-        upgradable = state.kind in ("behind", "empty", "missing")
-        code = "not-at-head" if upgradable else state.kind
-        findings.append(Finding(code, "error", message, name))
+        detail = f": {detail}" if detail else ""
+        if state.kind in ("behind", "empty", "missing"):
+            found = NOT_AT_HEAD.found(name, database=label, state=state.kind, detail=detail)
+        else:
+            found = NOT_UPGRADABLE.found(name, database=label, kind=state.kind, detail=detail)
+        findings.append(found)
     if heads and set(heads) != set(state.history.effective_heads):
-        message = (
-            f"the configuration expects the heads {', '.join(heads)},"
-            f" the scripts have {', '.join(state.history.effective_heads)}"
-        )
-        findings.append(Finding("other-heads", "warning", message, name))
+        has = ", ".join(state.history.effective_heads)
+        findings.append(OTHER_HEADS.found(name, expected=", ".join(heads), heads=has))
     return findings
 
 
 def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Finding]:
     if drift is None:
         return []
-    severity: Severity = "error" if environment.drift == "strict" else "warning"
+    strict = environment.drift == "strict"
     if drift.refused:
         raise Refused(
             f"Verify of {environment.name} was refused: {drift.refused}.",
@@ -160,8 +170,7 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
         )
     if drift.failure:
         if _NO_METADATA in drift.failure:
-            message = "env.py sets no target_metadata, so that drift cannot be seen"
-            return [Finding("drift-unknown", "note", message, environment.name)]
+            return [DRIFT_WITHOUT_MODELS.found(environment.name)]
         if "not up to date" in drift.failure:
             return []  # that it is not at head is a finding already
         if not drift.opened:
@@ -170,15 +179,12 @@ def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Find
                 untouched="Nothing was changed.",
                 next=f"{drift.where or 'The log says more.'}",
             )
-        return [Finding("drift-unknown", severity, drift.failure, drift.where)]
+        return [DRIFT_UNKNOWN.found(drift.where, strict=strict, reason=drift.failure)]
     shown = drift.differences[:DRIFT_SHOWN]
     more = len(drift.differences) - len(shown)
-    findings = [
-        Finding("drift", severity, f"the models and {environment.name} differ: {line}", line)
-        for line in shown
-    ]
+    findings = [DRIFT.found(line, strict=strict, environment=environment.name) for line in shown]
     if more:
-        findings.append(Finding("drift", severity, f"{more} more differences", environment.name))
+        findings.append(MORE_DRIFT.found(environment.name, strict=strict, more=more))
     return findings
 
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.losses import without_allowed
 from migrations_ops.journal.marks import find_unfinished, require_readable_records
 from migrations_ops.journal.record import find_unreadable_records
-from migrations_ops.model.errors import ConfigurationError, Refused
-from migrations_ops.model.findings import Finding, allow_flags
+from migrations_ops.model.errors import Refused
 from migrations_ops.operations.preflight.state import require_changeable, require_own
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
@@ -62,20 +60,6 @@ def test_all_that_would_be_lost_is_allowed_by_the_words_that_are_printed(filled:
     assert flags.count("--allow") == 4
     again = filled.invoke("release-migration", *flags)
     assert again.code == 0, again.err
-
-
-@pytest.mark.parametrize("name", ['"i x"', '"it\'s"', '"a b"."c d"', "loans.due", '"say ""no"""'])
-def test_a_name_is_allowed_with_and_without_the_quotes_of_sql(name: str) -> None:
-    found = [Finding("lost-index", "error", "gone", name)]
-    for word in (f"lost-index:{name}", shlex.split(allow_flags(found))[1], "lost-index"):
-        assert [each.severity for each in without_allowed(found, [word])] == ["note"]
-    assert without_allowed(found, ["lost-index:other", "lost-table"]) == found
-
-
-def test_more_than_five_findings_are_counted() -> None:
-    found = [Finding("lost-index", "error", "gone", f"i{number}") for number in range(7)]
-    assert allow_flags(found).count("--allow") == 5
-    assert "(and 2 more, listed above)" in allow_flags(found)
 
 
 def test_a_code_that_no_finding_has_is_refused_with_the_nearest(filled: Sandbox) -> None:
@@ -336,11 +320,3 @@ def test_status_of_all_shows_every_row_even_where_something_cannot_be_read(
     ran = filled.invoke("status-all", PROD_URL=f"sqlite:///{filled.prod.as_posix()}")
     assert ran.code == 1
     assert ran.out.count(R2) == 2, ran.out
-
-
-def test_known_codes_are_taken_as_they_are() -> None:
-    from migrations_ops.model.findings import require_known_codes
-
-    require_known_codes(["missing-database", "lost-table", "weakened-index:a:b"])
-    with pytest.raises(ConfigurationError):
-        require_known_codes(["lost-table", ""])

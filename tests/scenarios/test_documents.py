@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
-from migrations_ops.model import findings
-from migrations_ops.model.kinds import KINDS
 from migrations_ops.project import settings
 from migrations_ops.project import settings_schema as settings_table
 from tests.documents import (
@@ -210,40 +208,6 @@ def test_configurations_of_the_documents_are_valid(block: str, tmp_path: Path) -
     if "[tool." not in block:
         (tmp_path / "pyproject.toml").rename(tmp_path / "migrations_ops.toml")
     assert settings.read(tmp_path).path
-
-
-# -- the findings -----------------------------------------------------------------------------
-
-
-def codes_of_the_source() -> set[str]:
-    """Each code that a ``Finding(...)`` of the package can have."""
-    # Where a state is the code, it is one from which no upgrade leads to head.
-    found = {"not-at-head", "ahead", "diverged", "unversioned", "dirty", "unreachable"}
-    for module in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_bytes())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            first = node.args[0] if node.args else None
-            if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
-                # One that is copied, or computed, is told elsewhere; an f-string is not.
-                told = first is None or isinstance(first, ast.Call | ast.Attribute | ast.Name)
-                assert node.func.id != "Finding" or told, f"{module}:{node.lineno} computes it"
-            elif node.func.id == "Finding":
-                found.add(first.value)
-            elif node.func.id == "_code":
-                kinds = ("table", "column") if first.value == "dropped" else KINDS
-                found |= {f"{first.value}-{kind.replace(' ', '-')}" for kind in kinds}
-    return found
-
-
-def test_each_code_of_a_finding_is_described() -> None:
-    headings = re.findall(r"(?m)^### (.+)$", text_of("docs/findings.md"))
-    described = [code for heading in headings for code in re.findall(r"`([a-z-]+)`", heading)]
-    assert len(described) == len(set(described))
-    assert set(described) == codes_of_the_source()
-    assert codes_of_the_source() == findings.CODES, (
-        "what --allow takes: migrations_ops/model/findings.py"
-    )
 
 
 # -- the whole --------------------------------------------------------------------------------

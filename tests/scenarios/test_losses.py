@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from migrations_ops.analysis.declared import Declared
-from migrations_ops.analysis.losses import find_losses, without_allowed
+from migrations_ops.analysis.losses import find_losses
 from migrations_ops.databases.sqlite.database import fingerprint
-from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Fingerprint
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
@@ -234,16 +233,6 @@ def test_a_lost_trait_is_told_by_its_own_word(was: str, now: str, lost: str) -> 
     before, after = (Fingerprint((), {"table t": text}, {"t": 1}) for text in (was, now))
     messages = [each.message for each in find_losses(before, after, NOTHING, "prod")]
     assert messages == ([f"the table t would lose {lost} in prod"] if lost else [])
-
-
-def test_only_what_is_allowed_by_name_becomes_a_note() -> None:
-    findings = [Finding("lost-rows", "error", "m", "a"), Finding("lost-rows", "error", "m", "b")]
-    assert [each.severity for each in without_allowed(findings, ["lost-rows:a"])] == [
-        "note",
-        "error",
-    ]
-    assert [each.severity for each in without_allowed(findings, ["lost-rows"])] == ["note", "note"]
-    assert [each.severity for each in without_allowed(findings, ["lost"])] == ["error", "error"]
 
 
 # -- what is renamed ----------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def record(document: Mapping[str, Any], style: Style) -> str:
     ]
     lines.append(table(header, rows, style, lambda title, cell: cell))
     lines += [f"backup {name}" for name in document["backups"]]
-    lines += [finding(Finding(**each), style) for each in document["findings"]]
+    lines += [finding(Finding.from_json(each), style) for each in document["findings"]]
     if "error" in document:
         told = {key: value for key, value in document["error"].items() if key != "exit"}
         lines += ["", error(OpsError(**told), style)]

@@ -34,7 +34,7 @@ from migrations_ops.databases.mariadb.lock import hold_release_lock
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ class MariaDB(ServerDatabase):
         try:
             return find_obstacles(self.address, self._held.copies, others)
         except pymysql.MySQLError as error:
-            message = f"{in_words(error, self.label)}: {remedy(error)}"
-            return [Finding("unreachable", "error", message, self.label)]
+            reason = in_words(error, self.label)
+            return [UNREACHABLE.found(self.label, reason=reason, remedy=remedy(error))]
 
     def restore_from(
         self,

@@ -33,7 +33,7 @@ from migrations_ops.databases.postgresql.preflight.settings import why_only_read
 from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import DAMAGED, UNREACHABLE, Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class PostgreSQL(ServerDatabase):
             with connect(self.address) as connection:
                 return findings(connection)
         except psycopg.Error as error:
-            return [Finding("damaged", "error", in_words(error, self.label), self.label)]
+            return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
 
     def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
         from migrations_ops.databases.postgresql.indexes import drop_own, find_invalid
@@ -306,8 +306,8 @@ class PostgreSQL(ServerDatabase):
         try:
             return find_obstacles(self.address, self._held.copies)
         except psycopg.Error as error:
-            message = f"{in_words(error, self.label)}: {remedy(error)}"
-            return [Finding("unreachable", "error", message, self.label)]
+            reason = in_words(error, self.label)
+            return [UNREACHABLE.found(self.label, reason=reason, remedy=remedy(error))]
 
     def restore_from(
         self,

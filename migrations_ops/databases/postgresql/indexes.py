@@ -24,7 +24,7 @@ from migrations_ops.databases.postgresql.schema.tables import (
     find_invalid_indexes,
     find_valid_indexes,
 )
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import HALF_DETACHED, INVALID_INDEX, Finding
 from migrations_ops.model.results import BuiltIndex, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
@@ -90,26 +90,14 @@ def _half_detached(connection: Connection) -> list[Finding]:
     """The partitions whose DETACH CONCURRENTLY was broken off: nobody sees their rows, and a copy
     has them again."""
     return [
-        Finding(
-            "half-detached",
-            "error",
-            f"the partition {child} of {parent} is half detached: ALTER TABLE {parent} DETACH"
-            f" PARTITION {child} FINALIZE",
-            child,
-        )
+        HALF_DETACHED.found(child, parent=parent)
         for child, parent in find_half_detached(connection)
     ]
 
 
 def _invalid(connection: Connection) -> list[Finding]:
     return [
-        Finding(
-            "invalid-index",
-            "warning",
-            f"the index {each.name} of {each.table} is INVALID: no query uses it, and another one"
-            f" of its name cannot be made. {each.cure}; and create it again",
-            each.name,
-        )
+        INVALID_INDEX.found(each.name, table=each.table, cure=each.cure)
         for each in find_invalid(connection)
     ]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from migrations_ops.databases.interface import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import DAMAGED, LEFTOVER_TABLE, ORPHANS, Finding
 from migrations_ops.model.results import Fingerprint, Ledger, Look
 
 if TYPE_CHECKING:
@@ -298,24 +298,20 @@ class SQLite:
     def check_integrity(self) -> list[Finding]:
         damage = self.find_damage()
         if damage:
-            return [Finding("damaged", "error", damage, self.label)]
+            return [DAMAGED.found(self.label, reason=damage)]
         findings = []
         try:
             with self.connect() as connection:
                 orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
                 leftovers = _look(connection, "").leftovers
         except sqlite3.Error as error:
-            return [Finding("damaged", "error", in_words(error, self.label), self.label)]
+            return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
         counts: dict[tuple[str, str], int] = {}
         for child, _, parent, _ in orphans:
             counts[child, parent] = counts.get((child, parent), 0) + 1
         for (child, parent), count in sorted(counts.items()):
-            message = f"{count} rows of {child} refer to rows of {parent} that do not exist"
-            findings.append(Finding("orphans", "warning", message, child))
-        for table in leftovers:
-            message = f"{table} is left over from an upgrade that broke off"
-            findings.append(Finding("leftover-table", "error", message, table))
-        return findings
+            findings.append(ORPHANS.found(child, rows=count, parent=parent))
+        return findings + [LEFTOVER_TABLE.found(table) for table in leftovers]
 
     # -- copying ------------------------------------------------------------------------------
 

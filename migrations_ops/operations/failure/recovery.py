@@ -21,7 +21,7 @@ from migrations_ops.journal.marks import (
     sweep,
 )
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import RESTORE_RESUMED
 from migrations_ops.model.results import Backup
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
@@ -152,7 +152,7 @@ def report_resumed_restores(session: Session, environment: Environment) -> bool:
     database = session.project.database(environment)
     said = database.resumed_restores() if isinstance(database, ResumesRestores) else []
     session.record.add_findings(
-        [Finding("restore-taken-up", "warning", each, environment.name) for each in said]
+        [RESTORE_RESUMED.found(environment.name, what=each) for each in said]
     )
     return bool(said)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.decision import settle
@@ -97,7 +97,7 @@ def _note_gone(session: Session, state: DatabaseState) -> None:
     try:
         state.database.note(name, {"event": "unstamp", **session.facts, "revisions": revisions})
     except StepFailed as error:
-        found = Finding("ledger-behind", "warning", error.what.removesuffix("."), name)
+        found = LEDGER_BEHIND.found(name, reason=error.what.removesuffix("."))
         session.record.add_findings([found])
 
 

@@ -16,7 +16,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
 from migrations_ops.journal.record import Report
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN
 from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
@@ -127,20 +127,13 @@ def _tell_rows(
     """Tables whose rows are not as they were: nobody can tell who has changed them."""
     if before is None or now is None:
         return
-    undo = "if the revision that failed has changed them, undo that before the next upgrade"
     was = before.fingerprint
     has = BackupStore.of(session.project.settings, environment).fingerprint(now)
     if not was.sums:
-        message = f"the rows of {environment.name} were not compared: {undo}"
-        found = [Finding("rows-not-compared", "warning", message, environment.name)]
+        found = [ROWS_NOT_KNOWN.found(environment.name)]
     else:
         found = [
-            Finding(
-                "changed-values",
-                "warning",
-                f"the rows of {table} are not as in {before.backup}: {undo}",
-                table,
-            )
+            CHANGED_VALUES_SINCE_BACKUP.found(table, backup=before.backup)
             for table in was.rows
             if has.sums.get(table) != was.sums.get(table)
         ]

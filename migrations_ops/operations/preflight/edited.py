@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrations_ops.analysis.losses import without_allowed
+from migrations_ops.model.allowed import allow_flags, without_allowed
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import Finding, allow_flags
+from migrations_ops.model.findings import EDITED_REVISION, MISSING_REVISION, Finding
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
 
 
@@ -23,20 +22,10 @@ def find_edited(state: DatabaseState) -> list[Finding]:
     for name, source in state.database.ledger().ran.items():
         revision = history.revisions.get(name)
         if revision is None:
-            findings.append(_missing(name, state.environment.name))
+            findings.append(MISSING_REVISION.found(name, environment=state.environment.name))
         elif name in reached and source not in (None, digest(revision)):
-            findings.append(_edited(revision, state.environment.name))
+            findings.append(EDITED_REVISION.found(name, environment=state.environment.name))
     return findings
-
-
-def _missing(revision: str, name: str) -> Finding:
-    message = f"revision {revision}, which {name} has run, is not among the scripts any more"
-    return Finding("missing-revision", "error", message, revision)
-
-
-def _edited(revision: Revision, name: str) -> Finding:
-    message = f"revision {revision.revision} was edited after {name} had run it"
-    return Finding("edited-revision", "error", message, revision.revision)
 
 
 def mend_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:

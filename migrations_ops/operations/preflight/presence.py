@@ -9,8 +9,8 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.marks import find_unfinished, is_half_run
 from migrations_ops.journal.record import read_records
+from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import MISSING
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase

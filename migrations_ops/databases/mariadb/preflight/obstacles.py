@@ -32,7 +32,17 @@ from migrations_ops.databases.mariadb.swap.ownership import why_not_ours, why_no
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import (
+    ENGINE_UNTESTED,
+    NAMES_ITSELF,
+    NO_BACKUP,
+    NO_CLIENTS,
+    NO_COPIES,
+    NO_COPIES_ALLOWED,
+    NO_RESTORE,
+    POOLER,
+    Finding,
+)
 
 # The oldest version on which the tests run.
 TESTED = (10, 11)
@@ -63,20 +73,13 @@ def _of_programs(address: Address, copies: Copies, others: Mapping[str, str]) ->
         raise
     try:
         for name in find_own_names(connection):
-            message = (
-                f"the {name} names its own database, {address.database}: in a copy, where a release"
-                f" is rehearsed, it would still write to {address.label}. Create it anew without"
-                " that name"
-            )
-            yield Finding("names-itself", "error", message, name)
+            yield NAMES_ITSELF.found(name, name=address.database, database=address.label)
         beside = _beside(connection, others)
         yield from find_leading(connection, beside, copied=copies.is_beside)
         if why := why_not_seen(connection, address.database):
-            message = f"no backup of {address.label} could be taken: {why}"
-            yield Finding("no-copies", "error", message, address.database)
+            yield NO_BACKUP.found(address.database, database=address.label, reason=why)
         if why := why_not_ours(connection, address.database):
-            message = f"no backup could take the place of {address.label}: {why}"
-            yield Finding("no-restore", "error", message, address.database)
+            yield NO_RESTORE.found(address.database, database=address.label, reason=why)
     finally:
         close(connection)
 
@@ -97,23 +100,17 @@ def _beside(connection: Connection, others: Mapping[str, str]) -> dict[str, str]
 def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
     label, engine = address.label, find_engine(connection)
     if is_behind_a_proxy(connection):
-        message = (
-            f"between this machine and {label} stands a proxy that deals out the server's sessions:"
-            " two releases could both hold the same lock. Give the environment the address of the"
-            " server itself"
-        )
-        yield Finding("pooler", "error", message, label)
+        yield POOLER.found(label, what="a proxy")
     many = is_one_of_many(connection)
     known = engine.startswith("MariaDB") and server_version(connection) >= TESTED and not many
     if not known:
-        what = f"{engine}, a node of a Galera cluster," if many else engine
-        message = f"{label} is {what} on which nobody has tried this: see docs/engines.md"
-        yield Finding("engine-untested", "error", message, engine)
+        what = f"{engine}, a node of a Galera cluster" if many else engine
+        yield ENGINE_UNTESTED.found(engine, database=label, engine=what)
     try:
         require_tools(connection)
     except (Refused, StepFailed) as refused:
-        message = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
-        yield Finding("no-clients", "error", message, label)
+        reason = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
+        yield NO_CLIENTS.found(label, reason=reason)
 
 
 def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
@@ -124,17 +121,13 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
         cause = error.__cause__ if isinstance(error, StepFailed) else error
         if isinstance(cause, pymysql.MySQLError) and not is_denied(cause):
             where = copies.place.host or "its server"
-            message = (
-                "no backup could be verified by restoring it: a database for that cannot be made:"
+            reason = (
+                "a database for that cannot be made:"
                 f" {in_words(cause, where)}. {remedy(cause).removesuffix('.')}"
             )
-            yield Finding("no-copies", "error", message, user)
+            yield NO_COPIES.found(user, reason=reason)
             return
         pattern = OWN.replace("_", r"\_")
         grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
-        message = (
-            f"{user} may not make databases on {copies.place.host or 'its server'}, so that no"
-            f" backup could be verified by restoring it. {grant}; or name a database of another"
-            " server for the copies: scratch_url"
-        )
-        yield Finding("no-copies", "error", message, user)
+        server = copies.place.host or "its server"
+        yield NO_COPIES_ALLOWED.found(user, server=server, grant=grant)

@@ -18,7 +18,7 @@ from migrations_ops.databases.mariadb.schema.reading import (
     read_bodies,
     read_views,
 )
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import NAMES_ANOTHER, NAMES_ENVIRONMENT, Finding
 
 _SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 # Names before a point that no database has.
@@ -83,9 +83,10 @@ def find_leading(
     for key, told in [*bodies, *read_views(connection)]:
         found = find_database(as_text(told), lambda name: names.known(name) in of_environments)
         if found is not None:
-            yield _of_environment(key, found, of_environments[names.known(found)])
+            environment = of_environments[names.known(found)]
+            yield NAMES_ENVIRONMENT.found(key, database=found, environment=environment)
         elif copied and (written := _find_written(told, names.of_others(told))) is not None:
-            yield _of_another(key, written)
+            yield NAMES_ANOTHER.found(key, database=written)
 
 
 def _names(connection: Connection) -> _Names:
@@ -98,22 +99,6 @@ def _names(connection: Connection) -> _Names:
         frozenset(name.lower() if folds else name for name in there) - _SYSTEM,
         frozenset(name.lower() for name in own_objects(connection)),
     )
-
-
-def _of_environment(key: str, database: str, environment: str) -> Finding:
-    message = (
-        f"the {key} names {database}, the database of {environment}: what is done here would lead"
-        " there. Create it anew without that name"
-    )
-    return Finding("names-environment", "error", message, key)
-
-
-def _of_another(key: str, database: str) -> Finding:
-    message = (
-        f"the {key} writes to another database, {database}: the rehearsal on a copy would write"
-        " there, too. Have the copies made on a server where that database is not: scratch_url"
-    )
-    return Finding("names-another", "error", message, key)
 
 
 def _find_written(told: list[Token], names: Callable[[str], bool]) -> str | None:

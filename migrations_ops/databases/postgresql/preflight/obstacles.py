@@ -31,7 +31,18 @@ from migrations_ops.databases.postgresql.preflight.settings import (
     settings,
 )
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import (
+    ENGINE_UNTESTED,
+    NO_CLIENTS,
+    NO_COPIES,
+    NO_RESTORE,
+    NO_WHOLE_COPY,
+    POOLER,
+    REPLICATION_SLOT,
+    SETTING_LEFT_OUT,
+    SUBSCRIPTION,
+    Finding,
+)
 
 # The oldest and the newest major version on which the tests run.
 TESTED = (15, 18)
@@ -52,7 +63,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
     try:
         with connect(address, "rights") as connection, promptly(connection):
             found = [*_of_server(connection, address)]
-            if not any(each.code == "engine-untested" for each in found):
+            if not any(each.code == ENGINE_UNTESTED.code for each in found):
                 needs = find_needs(connection)
                 found += invalid_indexes(connection)
                 found += _of_rows(connection, address)
@@ -89,18 +100,10 @@ def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
     label = address.label
     engine, version = find_engine(connection), connection.info.server_version // 10000
     if engine or not TESTED[0] <= version <= TESTED[1]:
-        message = (
-            f"{label} is {engine or f'PostgreSQL {version}'}, on which nobody has tried this:"
-            " see docs/engines.md"
-        )
-        yield Finding("engine-untested", "error", message, engine or f"PostgreSQL {version}")
+        engine = engine or f"PostgreSQL {version}"
+        yield ENGINE_UNTESTED.found(engine, database=label, engine=engine)
     elif is_behind_a_pooler(connection):
-        message = (
-            f"between this machine and {label} stands a pooler such as PgBouncer, which deals out"
-            " the server's sessions: two releases could both hold the same lock. Give the"
-            " environment the address of the server itself"
-        )
-        yield Finding("pooler", "error", message, label)
+        yield POOLER.found(label, what="a pooler such as PgBouncer")
     yield from _of_clients(connection, address)
 
 
@@ -108,8 +111,8 @@ def _of_clients(connection: Connection, address: Address) -> Iterator[Finding]:
     try:
         require_tools(connection.info.server_version // 10000)
     except Refused as refused:
-        message = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
-        yield Finding("no-clients", "error", message, address.label)
+        reason = f"{refused.what[:1].lower()}{refused.what[1:-1]}. {refused.next[:-1]}"
+        yield NO_CLIENTS.found(address.label, reason=reason)
 
 
 def _of_copies(
@@ -125,8 +128,7 @@ def _of_copies(
     else:
         why = why_not(connection, needs, _WITHOUT_SCRATCH if is_real else _WITH_SCRATCH)
     if why:
-        message = f"no backup could be verified by restoring it: {why}"
-        yield Finding("no-copies", "error", message, user)
+        yield NO_COPIES.found(user, reason=why)
 
 
 def _of_restore(
@@ -155,8 +157,7 @@ def _of_restore(
         if copies.place is not copies.real:
             why = why_not(connection, needs, _BY_HAND)
     if why:
-        message = f"no backup could take the place of {address.label}: {why}"
-        yield Finding("no-restore", "error", message, address.database)
+        yield NO_RESTORE.found(address.database, database=address.label, reason=why)
 
 
 def _has_neighbour(address: Address) -> bool:
@@ -169,8 +170,7 @@ def _has_neighbour(address: Address) -> bool:
 def _of_rows(connection: Connection, address: Address) -> Iterator[Finding]:
     why = why_unseen(connection)
     if why:
-        message = f"no backup of {address.label} could hold all of it: {why}"
-        yield Finding("no-copies", "error", message, address.database)
+        yield NO_WHOLE_COPY.found(address.database, database=address.label, reason=why)
 
 
 def _of_settings(connection: Connection, address: Address) -> Iterator[Finding]:
@@ -182,32 +182,21 @@ def _of_settings(connection: Connection, address: Address) -> Iterator[Finding]:
             with connection.transaction(force_rollback=True):
                 connection.execute(setting.statement)
         except psycopg.Error as error:
-            message = (
-                f"a restore of {address.label} would leave out what somebody has set by"
-                f" {setting.shown}, and say so: {in_words(error, 'its server')}"
+            reason = in_words(error, "its server")
+            yield SETTING_LEFT_OUT.found(
+                name, database=address.label, setting=setting.shown, reason=reason
             )
-            yield Finding("setting-left-out", "warning", message, name)
 
 
 def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:
     for slot in find_slots(connection, address.database):
-        message = (
-            f"the logical replication slot {slot} reads {address.label}: after a restore it would"
-            " stay with the database that was replaced, get nothing new, and keep the server's"
-            f" WAL until it is dropped: SELECT pg_drop_replication_slot('{slot}')"
-        )
-        yield Finding("replication-slot", "warning", message, slot)
+        yield REPLICATION_SLOT.found(slot, database=address.label)
 
 
 def _of_subscriptions(connection: Connection, address: Address) -> Iterator[Finding]:
     for each in find_subscriptions(connection, address.database):
-        message = (
-            f"the subscription {each.name} brings rows into {address.label}: no backup holds it, so"
-            " that after a restore it has to be created again"
-        )
-        if each.enabled:
-            message += f"; a restore is refused until it is disabled: {each.disable}"
-        yield Finding("subscription", "warning", message, each.name)
+        refused = f"; a restore is refused until it is disabled: {each.disable}" * each.enabled
+        yield SUBSCRIPTION.found(each.name, database=address.label, refused=refused)
 
 
 def _may_make(connection: Connection) -> bool:

@@ -1,0 +1,69 @@
+"""Findings that are meant: ``CODE`` allows all of a code, ``CODE:WHERE`` one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.findings import CODES, Finding
+from migrations_ops.model.text import bare, quoted
+
+# A refusal that can be allowed, and is no finding.
+MISSING = "missing-database"
+_SHOWN = 5
+
+
+def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
+    """Make notes of errors that are meant.
+
+    The place may be typed in the quotes of SQL or without: few shells leave such quotes alone.
+    """
+    words = {*allowed}
+    words |= {bare(word) for word in words}
+
+    def is_meant(each: Finding) -> bool:
+        word = f"{each.code}:{each.where}"
+        return each.severity == "error" and bool(words & {each.code, word, bare(word)})
+
+    return [
+        replace(each, severity="note", message=f"{each.message} (allowed)")
+        if is_meant(each)
+        else each
+        for each in findings
+    ]
+
+
+def allow_flags(findings: Iterable[Finding]) -> str:
+    """What to type to allow these findings: ``--allow CODE:WHERE``, for the first five of them."""
+    words = dict.fromkeys(bare(f"{each.code}:{each.where}") for each in findings)
+    shown = " ".join(f"--allow {quoted(word)}" for word in list(words)[:_SHOWN])
+    more = len(words) - _SHOWN
+    return f"{shown} (and {more} more, listed above)" if more > 0 else shown
+
+
+def what_to_do(finding: Finding, environment: str) -> str:
+    """What the catalogue advises about an error.
+
+    :param environment: the name of the environment that it is about.
+    """
+    return CODES[finding.code].todo.format(
+        where=finding.where, environment=environment, allow=allow_flags([finding])
+    )
+
+
+def require_known_codes(allow: Iterable[str]) -> None:
+    """:raises ConfigurationError: a code that no finding has would allow nothing, in silence."""
+    known = {*CODES, MISSING}
+    for word in allow:
+        code = word.partition(":")[0]
+        if code not in known:
+            import difflib
+
+            near = difflib.get_close_matches(code, sorted(known), n=1, cutoff=0.5)
+            raise ConfigurationError(
+                f"--allow {word!r} names no finding: there is no code {code!r}.",
+                next=f"Did you mean {near[0]}? docs/findings.md has them all."
+                if near
+                else "docs/findings.md has all codes; a refusal prints the words to type.",
+            )
