@@ -15,13 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from migrations_ops.backups.naming import is_regular
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import BackupStore, is_intact
-from migrations_ops.journal.marks import find_unfinished, is_open
-from migrations_ops.journal.record import RECORD, read_records
+from migrations_ops.journal.record import RECORD, TaskRecord, read_record, read_records
+from migrations_ops.journal.unfinished import find_lost
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import counted
@@ -58,60 +57,43 @@ class Past:
 
     @classmethod
     def read(cls, releases: Path) -> Past:
-        documents = list(read_records(releases))
-        outcomes: dict[str, set[str]] = {}
-        for document in documents:
+        records = list(read_records(releases))
+        outcomes: dict[str, set[str | None]] = {}
+        for record in records:
             # The backups of a task that takes nothing else are good, whatever stopped it later.
-            good = document.get("task") == "backup"
-            for name in _backups(document):
-                outcome = "released" if good else str(document.get("outcome"))
+            outcome = "released" if record.task == "backup" else record.outcome
+            for name in record.backups:
                 outcomes.setdefault(name, set()).add(outcome)
         return cls(
-            frozenset(name for document in _open(documents) for name in _wanted(document)),
+            frozenset(name for record in _open(records) for name in _wanted(record)),
             frozenset(name for name, seen in outcomes.items() if seen <= CAME_TO_NOTHING),
-            unclear=any(one.unreadable for one in find_unfinished(releases)),
+            unclear=bool(find_lost(releases)),
         )
 
 
-def _backups(document: dict[str, Any]) -> list[str]:
-    names = document.get("backups")
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _wanted(document: dict[str, Any]) -> list[str]:
+def _wanted(record: TaskRecord) -> list[str]:
     """What a broken-off task has taken, and what it was putting back."""
-    under_way = document.get("under_way")
-    name = under_way.get("backup") if isinstance(under_way, dict) else None
-    return [*_backups(document), *([name] if isinstance(name, str) else [])]
+    under_way = record.under_way
+    return [*record.backups, *([under_way.backup] if under_way and under_way.backup else [])]
 
 
-def _steps(document: dict[str, Any]) -> list[dict[str, Any]]:
-    steps = document.get("steps")
-    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-
-
-def _open(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
     """The records, newest first, whose backups may be needed yet: those of which something
     is open, and those that left a database to a person and nothing has changed it since."""
     mended: set[str] = set()
-    for document in documents:
-        outcome = document.get("outcome")
-        if outcome == "released":
-            mended |= {
-                str(step.get("environment"))
-                for step in _steps(document)
-                if step.get("name") in _CHANGING
-            }
-        elif is_open(document) or (
-            outcome == "failed, needs a person" and not _in_trouble(document) <= mended
+    for record in records:
+        if record.outcome == "released":
+            mended |= {step.environment for step in record.steps if step.name in _CHANGING}
+        elif record.is_open or (
+            record.outcome == "failed, needs a person" and not _in_trouble(record) <= mended
         ):
-            yield document
+            yield record
 
 
-def _in_trouble(document: dict[str, Any]) -> set[str]:
+def _in_trouble(record: TaskRecord) -> set[str]:
     """The environments that a task left to a person."""
-    named = {str(step.get("environment")) for step in _steps(document)}
-    bad = {str(step.get("environment")) for step in _steps(document) if step["outcome"] in _BAD}
+    named = {step.environment for step in record.steps}
+    bad = {step.environment for step in record.steps if step.outcome in _BAD}
     return bad or named or {""}
 
 
@@ -207,7 +189,8 @@ def prune_records(releases: Path, backups: Path) -> None:
     """Remove the oldest records with their logs; what cannot be removed stays.
 
     The newest stay, and each that is unfinished, that left a database to a person, that holds
-    the last good upgrade of an environment, or that tells where a kept backup comes from.
+    the last good upgrade of an environment, that tells where a kept backup comes from, or that
+    cannot be read: nobody can tell whether something still needs it.
 
     :param backups: their folder.
     """
@@ -225,30 +208,34 @@ def prune_records(releases: Path, backups: Path) -> None:
     if old:
         names = {file.name for file in backups.glob("*")}
         kept = _telling(list(read_records(releases)), names)
-        old = [folder for folder in old if folder.name not in kept]
+        old = [
+            folder
+            for folder in old
+            if folder.name not in kept and isinstance(read_record(folder), TaskRecord)
+        ]
     for folder in [*old, *(folder for folder in logs if not _is_young(folder))]:
         with suppress(OSError):
             _remove(folder)
 
 
-def _telling(documents: list[dict[str, Any]], backups: set[str]) -> set[str]:
+def _telling(records: list[TaskRecord], backups: set[str]) -> set[str]:
     """The records, of these newest first, that something still refers to."""
-    kept = {str(document.get("id")) for document in _open(documents)}
+    kept = {record.id for record in _open(records)}
     upgraded: set[str] = set()
     untold = set(backups)
     # For each backup its newest good record, so that it stays in its row; else its newest one.
     for good in (True, False):
-        for document in documents:
-            told = untold.intersection(_backups(document))
-            if told and (document.get("outcome") not in CAME_TO_NOTHING) is good:
-                kept.add(str(document.get("id")))
+        for record in records:
+            told = untold.intersection(record.backups)
+            if told and (record.outcome not in CAME_TO_NOTHING) is good:
+                kept.add(record.id)
                 untold -= told
-    for document in documents:
-        for step in _steps(document):
-            done = step.get("name") == "upgrade" and step.get("outcome") == "done"
-            if done and step.get("environment") not in upgraded:
-                upgraded.add(str(step.get("environment")))
-                kept.add(str(document.get("id")))
+    for record in records:
+        for step in record.steps:
+            done = step.name == "upgrade" and step.outcome == "done"
+            if done and step.environment not in upgraded:
+                upgraded.add(step.environment)
+                kept.add(record.id)
     return kept
 
 

@@ -12,7 +12,7 @@ from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style
-from migrations_ops.journal.marks import find_unfinished
+from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project

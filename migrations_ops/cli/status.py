@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.databases.interface import Database
-from migrations_ops.journal.record import find_unreadable_records, read_records
+from migrations_ops.journal.record import (
+    TaskRecord,
+    Unreadable,
+    read_records,
+    record_document,
+    walk_records,
+)
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import Look, StatusReport
 from migrations_ops.operations.status import try_status
@@ -156,19 +161,25 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
     if last < 1:
         raise ConfigurationError("--last is at least 1.", next="Type: invoke releases --last 10")
     project = here.project_as_it_is()
-    records = read_records(project.settings.releases)
     if one is not None:
-        found = next((each for each in records if each["id"] == one), None)
+        records = read_records(project.settings.releases)
+        found = next((each for each in records if each.id == one), None)
         if found is None:
             raise ConfigurationError(f"There is no release {one!r}.", next="Type: invoke releases")
-        here.show(lambda: text.record(found, here.style), found)
+        here.show(lambda: text.record(found, here.style), record_document(found))
         return
-    shown = list(islice(records, last))[::-1]
-    for file in find_unreadable_records(project.settings.releases):
-        style = here.report.style
-        sign = style.paint(style.sign("⚠"), "yellow")
-        here.report.say(f"{sign} The record {file} cannot be read.")
-    here.show(lambda: text.records(shown, here.style), {"releases": shown})
+    shown: list[TaskRecord] = []
+    for each in walk_records(project.settings.releases):
+        if isinstance(each, Unreadable):
+            style = here.report.style
+            sign = style.paint(style.sign("⚠"), "yellow")
+            here.report.say(f"{sign} The record {each.file} {each.why}.")
+        elif len(shown) < last:
+            shown.insert(0, each)
+    here.show(
+        lambda: text.records(shown, here.style),
+        {"releases": [record_document(each) for each in shown]},
+    )
 
 
 def _chosen(project: Project, env: str | None) -> list[Environment]:

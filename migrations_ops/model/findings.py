@@ -10,9 +10,8 @@ docs/findings.md describes each code under a heading of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from migrations_ops.model.kinds import KINDS
 
@@ -27,10 +26,6 @@ class Finding:
     severity: Severity
     message: str
     where: str = ""
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Finding:
-        return cls(**document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 
 State = Literal[
@@ -220,18 +221,32 @@ class StatusReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """What stopped a task: its exit code, and the three parts of its message."""
+
+    exit: int
+    what: str
+    untouched: str
+    next: str
+
+    @classmethod
+    def of(cls, error: OpsError) -> ErrorReport:
+        return cls(int(error.exit_code), error.what, error.untouched, error.next)
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseResult:
-    """What a release did, or what stopped it."""
+    """What a release did, or what stopped it; without an outcome it has not ended."""
 
     id: str
-    outcome: Outcome
+    outcome: Outcome | None
     environment: str
     from_: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
     steps: tuple[StepResult, ...] = ()
     backups: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    error: Mapping[str, Any] | None = None
+    error: ErrorReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
 from migrations_ops.model.results import Backup

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.results import Rehearsed
 from migrations_ops.operations.backup import back_up, prune

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from migrations_ops.backups.retention import CAME_TO_NOTHING, Past, prune, prune_records
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.record import Record, Report
+from migrations_ops.journal.recorder import Recorder, Report
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.results import Outcome, ReleaseResult
 from migrations_ops.operations.locks import lock_databases
@@ -39,7 +39,7 @@ def run_recorded(
     :param environment: the environment that the task is about, for the record.
     :param allow: finding codes that this run accepts.
     """
-    record = Record(project.settings.releases, task, environment, report)
+    record = Recorder(project.settings.releases, task, environment, report)
     error: OpsError | None = None
     try:
         with open_session(project, record, allow) as session:
@@ -97,12 +97,12 @@ def _interrupted_at_the_end(task: str) -> Interrupted:
     )
 
 
-def _during(record: Record) -> str:
+def _during(record: Recorder) -> str:
     steps = record.result.steps
     return f" during {steps[-1].name} of {steps[-1].environment}" if steps else ""
 
 
-def _outcome(record: Record, error: OpsError) -> Outcome:
+def _outcome(record: Recorder, error: OpsError) -> Outcome:
     match error.exit_code:
         case ExitCode.FAILED:
             restored = any(step.outcome == "proved equal" for step in record.result.steps)
@@ -114,7 +114,7 @@ def _outcome(record: Record, error: OpsError) -> Outcome:
     return "refused"
 
 
-def _own_failure(record: Record, task: str, failed: Exception) -> OpsError:
+def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
     """An error of this tool itself: the traceback goes to a file, for a bug report."""
     file = record.folder / "traceback.txt"
     with suppress(OSError):

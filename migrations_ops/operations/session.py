@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.journal.record import Record
+from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import OpsError
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -26,7 +26,7 @@ class Session:
     """One task at work. ``allow`` names the findings that this one run accepts."""
 
     project: Project
-    record: Record
+    record: Recorder
     allow: tuple[str, ...] = ()
     _ahead: dict[str, tuple[list[list[str]], Step]] = field(default_factory=dict)
     _wanted: dict[str, tuple[Environment, list[list[str]]]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    project: Project, record: Record, allow: tuple[str, ...] = ()
+    project: Project, record: Recorder, allow: tuple[str, ...] = ()
 ) -> Iterator[Session]:
     """A task's work; whatever happens, no child stays behind."""
     session = Session(project, record, allow)

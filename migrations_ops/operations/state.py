@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
-from migrations_ops.journal.marks import find_half_run
+from migrations_ops.journal.unfinished import find_half_run
 from migrations_ops.model.results import Look, State
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -130,8 +130,8 @@ def _half_run(project: Project, environment: Environment) -> tuple[State, str]:
     task = find_half_run(project.settings.releases, environment.name)
     if task is None:
         return "at head", ""
-    by = f"{task['task']} {task['id']}"
-    return "dirty", f"its commands were broken off with {by}, and did not come to their end"
+    reason = f"its commands were broken off with {task.title}, and did not come to their end"
+    return "dirty", reason
 
 
 def half_applied(history: History, look: Look) -> list[str]:

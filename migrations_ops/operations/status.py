@@ -71,10 +71,10 @@ def _last_backup(project: Project, environment: Environment) -> str | None:
 def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
     """The newest record of each environment in which an upgrade of it succeeded."""
     found: dict[str, str] = {}
-    for document in islice(read_records(project.settings.releases), RECORDS_READ):
-        for step in document.get("steps", ()):
-            if step["name"] == "upgrade" and step["outcome"] == "done":
-                found.setdefault(step["environment"], str(document["id"]))
+    for record in islice(read_records(project.settings.releases), RECORDS_READ):
+        for step in record.steps:
+            if step.name == "upgrade" and step.outcome == "done":
+                found.setdefault(step.environment, record.id)
         if wanted <= found.keys():
             break
     return found

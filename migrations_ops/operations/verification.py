@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -11,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.journal.marks import find_unfinished, require_readable_records
-from migrations_ops.journal.record import find_unreadable_records
+from migrations_ops.journal.record import RECORD, UnderWay, Unreadable, walk_records, write_record
+from migrations_ops.journal.unfinished import find_lost, require_readable_records
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.preflight.state import require_changeable, require_own
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
+from tests.records import task_record
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"
@@ -139,26 +139,17 @@ def test_a_wrong_copy_over_dev_is_adopted_first_of_all(filled: Sandbox) -> None:
 
 def broken_off(sandbox: Sandbox, text: str | None = None) -> Path:
     """A record whose task is dead; as if it had committed a part of an upgrade of dev."""
-    releases = sandbox.folder / "data/repom/releases"
+    releases, name = sandbox.folder / "data/repom/releases", "20260101_000000"
     (releases / ".unfinished").mkdir(parents=True)
-    (releases / ".unfinished/20260101_000000").touch()
-    document = {
-        "id": "20260101_000000",
-        "task": "upgrade-dev",
-        "environment": "dev",
-        "from": [R2],
-        "to": [R3],
-        "outcome": None,
-        "steps": [],
-        "backups": [],
-        "findings": [],
-        "committed": ["dev"],
-        "under_way": {"name": "upgrade", "environment": "dev", "started": ""},
-    }
-    file = releases / "20260101_000000/release.json"
-    file.parent.mkdir()
-    file.write_text(json.dumps(document) if text is None else text)
-    return file
+    (releases / ".unfinished" / name).touch()
+    step = UnderWay("upgrade", "dev", "")
+    record = task_record(
+        name, None, task="upgrade-dev", from_=(R2,), to=(R3,), committed=("dev",), under_way=step
+    )
+    write_record(releases, record)
+    if text is not None:
+        (releases / name / RECORD).write_text(text)
+    return releases / name / RECORD
 
 
 def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> None:
@@ -178,9 +169,9 @@ def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> Non
 def test_a_record_that_cannot_be_read_stops_what_would_go_on(filled: Sandbox, text: str) -> None:
     file = broken_off(filled, text)
     releases = file.parent.parent
-    [one] = find_unfinished(releases)
-    assert one.unreadable == file
-    assert find_unreadable_records(releases) == [file]
+    lost = Unreadable(file, "cannot be read")
+    assert find_lost(releases) == [lost]
+    assert list(walk_records(releases)) == [lost]
     with pytest.raises(Refused) as refused:
         require_readable_records(releases)
     mark = Path(refused.value.next.partition("delete ")[2].partition(" and try")[0])

@@ -21,11 +21,12 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.journal.record import RECORD
+from migrations_ops.journal.record import RECORD, record_document
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import read_json
+from tests.records import task_record
 from tests.support import Sandbox, dump, query
 
 OLD = "2020-01-01T00:00:00.000Z"
@@ -299,10 +300,7 @@ def test_record_is_closed_in_its_own_folder_whatever_it_calls_itself(kept: Sandb
         (other / name).write_text("mine")
     folder = releases / "20260101_000001"
     folder.mkdir(parents=True)
-    document = {
-        "id": "../../../other", "task": "verify", "environment": "prod", "from": [], "to": [],
-        "outcome": None, "backups": ["../victim"], "steps": [], "under_way": None,
-    }  # fmt: skip
+    document = record_document(task_record("../../../other", None, ["../victim"]))
     (folder / RECORD).write_text(json.dumps(document))
     (releases / ".unfinished").mkdir(exist_ok=True)
     mark = releases / ".unfinished" / folder.name

@@ -25,11 +25,12 @@ from migrations_ops.backups.store import BackupStore, file_digest, require_intac
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.journal.record import RECORD
+from migrations_ops.journal.record import write_record
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.results import Fingerprint, Outcome
 from migrations_ops.project.settings import Settings, read
 from tests.contract.databases.support import MODES, held, immutable, make_pair, sides, writer
+from tests.records import task_record
 from tests.support import R2, Sandbox, dump, query
 
 QUIET = 2 * backups.QUIET_SECONDS
@@ -521,14 +522,9 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
     store, database = shelf_of(found)
     make_pair(database.path, "delete")
     names = taken(store, database, 5)
-    for number, outcome in enumerate([None, "failed, needs a person", "released", "released"]):
-        folder = found.releases / str(number)
-        folder.mkdir(parents=True)
-        document = {
-            "id": str(number), "task": "t", "environment": "prod", "from": [], "to": [],
-            "outcome": outcome, "backups": [names[number]], "steps": [],
-        }  # fmt: skip
-        (folder / RECORD).write_text(json.dumps(document))
+    outcomes: list[Outcome | None] = [None, "failed, needs a person", "released", "released"]
+    for number, outcome in enumerate(outcomes):
+        write_record(found.releases, task_record(str(number), outcome, [names[number]]))
     removed = prune(store, Past.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
     assert [each.name for each in store.backups()] == [names[0], names[1], names[4]]

@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.journal.record import Record
+from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model import results
 from migrations_ops.model.errors import ExitCode
 from migrations_ops.model.findings import Severity
@@ -276,7 +276,7 @@ def test_a_locked_database_is_one_document_too(filled: Sandbox) -> None:
 
 
 def test_a_record_under_way_fits_and_has_no_outcome(tmp_path: Path) -> None:
-    record = Record(tmp_path, "release-migration", "prod", Lines(io.StringIO()))
+    record = Recorder(tmp_path, "release-migration", "prod", Lines(io.StringIO()))
     with record.step("back up", "dev"):
         document = read_json(record.folder / "release.json")
     validate(document, "release")

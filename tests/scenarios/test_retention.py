@@ -9,6 +9,7 @@ import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,13 +19,14 @@ from migrations_ops.backups import retention
 from migrations_ops.backups.retention import Past, prune, prune_records, surplus
 from migrations_ops.backups.store import BackupStore, require_intact
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.journal.record import RECORD, read_records
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
+from migrations_ops.model.results import Fingerprint, Outcome
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from tests.contract.databases.support import immutable, running
+from tests.records import task_record
 from tests.support import R3, Sandbox, query
 
 DAY = timedelta(days=1)
@@ -99,21 +101,23 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
-def test_fruitless_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: str) -> None:
+def test_fruitless_attempts_are_counted_in_a_row_of_their_own(
+    tmp_path: Path, newer: Outcome
+) -> None:
     store, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
     releases = tmp_path / "releases"
-    write_record(releases, "20260101_000001", "released", names[:3])
+    write(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
-        write_record(releases, f"20260101_00000{number}", newer, [names[number]])
+        write(releases, f"20260101_00000{number}", newer, [names[number]])
     past = Past.read(releases)
     assert gone(store, past, fruitless_only=True) == [3, 4]
     assert gone(store, past) == [0, 1, 3, 4]
 
 
 def test_backup_that_a_good_release_used_is_not_a_fruitless_one(tmp_path: Path) -> None:
-    write_record(tmp_path, "20260101_000001", "refused", ["a", "b"])
-    write_record(tmp_path, "20260101_000002", "released", ["b"])
-    write_record(tmp_path, "20260101_000003", "refused", ["b"])
+    write(tmp_path, "20260101_000001", "refused", ["a", "b"])
+    write(tmp_path, "20260101_000002", "released", ["b"])
+    write(tmp_path, "20260101_000003", "refused", ["b"])
     assert Past.read(tmp_path).fruitless == {"a"}
 
 
@@ -121,19 +125,17 @@ def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
     tmp_path: Path,
 ) -> None:
     trouble = [("back up", "prod", "verified"), ("upgrade", "prod", "failed")]
-    write_record(tmp_path, "20260101_000001", "failed, needs a person", ["a"], trouble)
-    write_record(tmp_path, "20260101_000002", "released", [], [("upgrade", "dev", "done")])
-    write_record(tmp_path, "20260101_000003", "released", ["b"], [("back up", "prod", "verified")])
+    write(tmp_path, "20260101_000001", "failed, needs a person", ["a"], trouble)
+    write(tmp_path, "20260101_000002", "released", [], [("upgrade", "dev", "done")])
+    write(tmp_path, "20260101_000003", "released", ["b"], [("back up", "prod", "verified")])
     assert Past.read(tmp_path).needed == {"a"}
-    write_record(tmp_path, "20260101_000004", "released", [], [("restore", "prod", "proved equal")])
+    write(tmp_path, "20260101_000004", "released", [], [("restore", "prod", "proved equal")])
     assert Past.read(tmp_path).needed == frozenset()
 
 
 def test_backup_that_is_being_put_back_is_needed(tmp_path: Path) -> None:
-    folder = write_record(tmp_path, "20260101_000001", None, ["safety"])
-    document = json.loads((folder / RECORD).read_text())
-    document["under_way"] = {"name": "restore", "environment": "prod", "backup": "a"}
-    (folder / RECORD).write_text(json.dumps(document))
+    step = UnderWay("restore", "prod", "", backup="a")
+    write(tmp_path, "20260101_000001", None, ["safety"], under_way=step)
     assert Past.read(tmp_path).needed == {"a", "safety"}
 
 
@@ -233,25 +235,17 @@ def shelf_of(sandbox: Sandbox, name: str) -> BackupStore:
     return BackupStore.of(found, found.environment(name))
 
 
-def write_record(
+def write(
     releases: Path,
     name: str,
-    outcome: str | None,
+    outcome: Outcome | None,
     backups: list[str],
     steps: list[tuple[str, str, str]] | None = None,
+    **more: Any,
 ) -> Path:
-    folder = releases / name
-    folder.mkdir(parents=True)
-    told = [
-        dict(zip(("name", "environment", "outcome"), step, strict=True)) for step in steps or ()
-    ]
-    document = {
-        "id": name, "task": "t", "environment": "prod", "from": [], "to": [],
-        "outcome": outcome, "backups": backups, "steps": told,
-    }  # fmt: skip
-    (folder / RECORD).write_text(json.dumps(document))
-    (folder / "prod.upgrade.log").write_text("said")
-    return folder
+    write_record(releases, task_record(name, outcome, backups, steps, **more))
+    (releases / name / "prod.upgrade.log").write_text("printed")
+    return releases / name
 
 
 @pytest.mark.parametrize(
@@ -304,7 +298,7 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
     # Besides the newest: the last good upgrade, and where each backup that is kept comes from.
     assert len(folders) <= records + 1 + len(list(store.folder.glob("*.sqlite3")))
     named_by = {
-        name for each in read_records(store.folder.parent / "releases") for name in each["backups"]
+        name for each in read_records(store.folder.parent / "releases") for name in each.backups
     }
     assert {each.name for each in store.backups()} <= named_by
 
@@ -357,9 +351,11 @@ def left_in(releases: Path) -> list[int]:
     return sorted(int(each.name[9:]) for each in releases.iterdir() if each.is_dir())
 
 
-def record(releases: Path, number: int, outcome: str | None, *backups: str, **more: str) -> Path:
+def record(
+    releases: Path, number: int, outcome: Outcome | None, *backups: str, **more: str
+) -> Path:
     steps = [("upgrade", environment, result) for environment, result in more.items()]
-    return write_record(releases, f"20260101_{number:06}", outcome, [*backups], steps)
+    return write(releases, f"20260101_{number:06}", outcome, [*backups], steps)
 
 
 @pytest.mark.usefixtures("few")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from migrations_ops.backups.retention import Past, prune
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
-from migrations_ops.journal.record import RECORD
+from migrations_ops.journal.record import RECORD, write_record
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.adopt import adopt_environment
@@ -25,6 +24,7 @@ from migrations_ops.operations.verification import verify_environment
 from migrations_ops.project.project import Project
 from migrations_ops.project.settings import read
 from tests.contract.databases.support import immutable
+from tests.records import task_record
 from tests.support import Sandbox, dump, query
 
 
@@ -90,18 +90,13 @@ def replace_by_dev(sandbox: Sandbox) -> None:
 def break_off(sandbox: Sandbox, backups: tuple[str, ...]) -> Path:
     """What a task leaves that was killed after it had committed a part of an upgrade of prod."""
     releases = project_of(sandbox).settings.releases
-    folder = releases / "20260101_000000"
-    folder.mkdir(parents=True)
-    document = {
-        "id": folder.name, "task": "release-migration", "environment": "prod", "from": [],
-        "to": [], "outcome": None, "backups": list(backups), "committed": ["prod"],
-        "steps": [{"name": "upgrade", "environment": "prod", "outcome": "failed"}],
-    }  # fmt: skip
-    (folder / RECORD).write_text(json.dumps(document))
-    mark = Mark(releases, folder.name)
+    name, steps = "20260101_000000", [("upgrade", "prod", "failed")]
+    record = task_record(name, None, [*backups], steps, committed=("prod",))
+    write_record(releases, record)
+    mark = Mark(releases, name)
     mark.put_up()
     mark.take_away(finished=False)
-    return folder
+    return releases / name
 
 
 # -- the wrong database -----------------------------------------------------------------------

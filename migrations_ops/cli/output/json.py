@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.results import Backup, StatusReport, VerifyReport
+from migrations_ops.model.results import Backup, ErrorReport, StatusReport, VerifyReport
 
 
 def text_of(document: Any) -> str:
@@ -26,14 +26,7 @@ def status(report: StatusReport) -> dict[str, Any]:
 
 def error(stopped: OpsError) -> dict[str, Any]:
     """The document of a task that could not even begin."""
-    return {
-        "error": {
-            "exit": int(stopped.exit_code),
-            "what": stopped.what,
-            "untouched": stopped.untouched,
-            "next": stopped.next,
-        }
-    }
+    return {"error": asdict(ErrorReport.of(stopped))}
 
 
 def verified(report: VerifyReport) -> dict[str, Any]:

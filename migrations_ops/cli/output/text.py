@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from migrations_ops.cli.output.style import Style, padded, width
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import Backup, ReleaseResult, StatusReport, VerifyReport
+from migrations_ops.model.results import (
+    Backup,
+    ErrorReport,
+    ReleaseResult,
+    StatusReport,
+    VerifyReport,
+)
 from migrations_ops.model.text import counted, human_size
 
 _STATE_COLOURS = {
@@ -127,55 +133,54 @@ def released(result: ReleaseResult, style: Style) -> str:
     return f"{result.outcome} (record {result.id})"
 
 
-def records(documents: Sequence[Mapping[str, Any]], style: Style) -> str:
+def records(found: Sequence[TaskRecord], style: Style) -> str:
     """Past releases, newest last, as ``releases --show`` takes their IDs."""
-    if not documents:
+    if not found:
         return "There are no releases yet."
     header = ("release", "task", "environment", "from", "to", "outcome")
     rows = [
         (
-            str(each["id"]),
-            str(each["task"]),
-            str(each["environment"]),
-            ", ".join(each["from"]) or "-",
-            ", ".join(each["to"]) or "-",
-            str(each["outcome"] or "unfinished"),
+            each.id,
+            each.task,
+            each.environment,
+            ", ".join(each.from_) or "-",
+            ", ".join(each.to) or "-",
+            each.outcome or "unfinished",
         )
-        for each in documents
+        for each in found
     ]
     return table(header, rows, style, lambda title, cell: cell)
 
 
-def record(document: Mapping[str, Any], style: Style) -> str:
+def record(found: TaskRecord, style: Style) -> str:
     """One release whole: each step, what was found, and what stopped it."""
     lines = [
-        f"{document['task']} of {document['environment']}: {document['outcome'] or 'unfinished'}",
-        f"from {', '.join(document['from']) or '-'} to {', '.join(document['to']) or '-'}",
+        f"{found.task} of {found.environment}: {found.outcome or 'unfinished'}",
+        f"from {', '.join(found.from_) or '-'} to {', '.join(found.to) or '-'}",
         "",
     ]
     header = ("step", "environment", "started", "seconds", "exit", "outcome", "revisions")
     rows = [
         (
-            str(step["name"]),
-            str(step["environment"]),
-            str(step["started"]),
-            f"{step['seconds']:.2f}",
-            str(step["exit"]),
-            str(step["outcome"]),
-            str(len(step["revisions"]) or "-"),
+            step.name,
+            step.environment,
+            step.started,
+            f"{step.seconds:.2f}",
+            str(step.exit),
+            step.outcome,
+            str(len(step.revisions) or "-"),
         )
-        for step in document["steps"]
+        for step in found.steps
     ]
     lines.append(table(header, rows, style, lambda title, cell: cell))
-    lines += [f"backup {name}" for name in document["backups"]]
-    lines += [finding(Finding.from_json(each), style) for each in document["findings"]]
-    if "error" in document:
-        told = {key: value for key, value in document["error"].items() if key != "exit"}
-        lines += ["", error(OpsError(**told), style)]
+    lines += [f"backup {name}" for name in found.backups]
+    lines += [finding(each, style) for each in found.findings]
+    if found.error is not None:
+        lines += ["", error(found.error, style)]
     return "\n".join(lines)
 
 
-def error(stopped: OpsError, style: Style) -> str:
+def error(stopped: OpsError | ErrorReport, style: Style) -> str:
     """What happened, what is untouched, what to type next."""
     sign = style.paint(style.sign("✗"), "red", "bold")
     lines = [f"{sign} {style.paint(stopped.what, 'bold')}"]

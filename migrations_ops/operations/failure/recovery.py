@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
 from migrations_ops.analysis.schema_diff import differences, in_brief
 from migrations_ops.backups import partial as partial_files
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.marks import (
-    RECORD,
-    Unfinished,
-    find_unfinished,
-    forget,
-    is_half_run,
-    require_readable_records,
-    sweep,
-)
+from migrations_ops.journal.marks import remove_mark
+from migrations_ops.journal.record import TaskRecord, write_record
+from migrations_ops.journal.unfinished import find_broken_off, require_readable_records, sweep
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import RESTORE_RESUMED
 from migrations_ops.model.results import Backup
@@ -36,7 +30,7 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
-from migrations_ops.system.files import read_json, write_whole
+from migrations_ops.system.files import read_json
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
 _TOUCHING = frozenset(
@@ -60,29 +54,29 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     found = False
     for environment in environments:
         report_resumed_restores(session, environment)
-    for document, mine in _broken_off(session, names):
+    for record, mine in _broken_off(session, names):
         found = True
-        _say(session, document, mine)
+        _say(session, record, mine)
         for name in mine:
-            _finish_or_undo(session, names[name], document)
+            _finish_or_undo(session, names[name], record)
             database = session.project.database(names[name])
             if isinstance(database, DatabaseFile):
                 database.tidy()
             store = BackupStore.of(session.project.settings, names[name])
             partial_files.sweep(store.folder, store.prefix)
-            _settle(session, document, name)
+            record = _settle(session, record, name)
         if not mine:
-            _close(session, document)
+            _close(session, record)
     sweep(session.project.settings.releases)
     return found
 
 
 def overrule(session: Session, environment: Environment) -> None:
     """A backup was put back: what was broken off in that environment before is settled by it."""
-    for document, mine in _broken_off(session, [environment.name]):
+    for record, mine in _broken_off(session, [environment.name]):
         if mine:
-            _say(session, document, mine)
-            _settle(session, document, environment.name)
+            _say(session, record, mine)
+            _settle(session, record, environment.name)
 
 
 def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
@@ -93,17 +87,17 @@ def resolve_half_run(session: Session, environment: Environment, *, applied: boo
     :raises Refused: the version, or the schema, shows that it is not so.
     """
     found = False
-    for document, _ in list(_broken_off(session, [environment.name])):
-        if not is_half_run(document, environment.name):
+    for record, _ in list(_broken_off(session, [environment.name])):
+        if not record.is_half_run(environment.name):
             continue
         found = True
         with session.record.step("resolve", environment.name) as step:
             if applied:
                 _require_at_head(session, environment)
             else:
-                _require_as_before(session, environment, document)
+                _require_as_before(session, environment, record)
             step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
-        _settle(session, document, environment.name)
+        _settle(session, record, environment.name)
     return found
 
 
@@ -120,12 +114,10 @@ def _require_at_head(session: Session, environment: Environment) -> None:
         )
 
 
-def _require_as_before(
-    session: Session, environment: Environment, document: dict[str, Any]
-) -> None:
+def _require_as_before(session: Session, environment: Environment, record: TaskRecord) -> None:
     place = locate(session.project, environment)
     require_readable(place)
-    backup = _backup_of(session, environment, document)
+    backup = _backup_of(session, environment, record)
     if backup is None:
         raise Refused(
             f"There is no backup of {environment.name} from before its commands began, to compare"
@@ -161,60 +153,55 @@ def settle_taken_up(session: Session, environment: Environment) -> None:
     """Say that; a restore on its own is settled by it: nothing of it is half done any more."""
     if not report_resumed_restores(session, environment):
         return
-    for document, mine in _broken_off(session, [environment.name]):
-        if mine and document["task"] == "restore":
-            _say(session, document, mine)
-            _settle(session, document, environment.name)
+    for record, mine in _broken_off(session, [environment.name]):
+        if mine and record.task == "restore":
+            _say(session, record, mine)
+            _settle(session, record, environment.name)
 
 
-def _broken_off(
-    session: Session, names: Collection[str]
-) -> Iterator[tuple[dict[str, Any], list[str]]]:
+def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[TaskRecord, list[str]]]:
     """What was broken off in these environments, oldest first, each with those of them that it
     touched; with none, if it had touched nothing yet that is still configured."""
     configured = {environment.name for environment in session.project.settings.path}
-    for one in find_unfinished(session.project.settings.releases):
-        if one.unreadable is not None:
-            continue
-        touched = [name for name in _open(one.document) if name in configured]
+    for record in find_broken_off(session.project.settings.releases):
+        touched = [name for name in _open(record) if name in configured]
         mine = [name for name in touched if name in names]
-        if not one.running and (mine or not touched):
-            yield one.document, mine
+        if mine or not touched:
+            yield record, mine
 
 
-def _say(session: Session, document: dict[str, Any], mine: list[str]) -> None:
-    with session.record.step("recover", ", ".join(mine) or document["environment"]) as step:
-        where = Unfinished(document, running=False).where
-        step.note = f"{document['task']} {document['id']} was broken off{where}"
+def _say(session: Session, record: TaskRecord, mine: list[str]) -> None:
+    with session.record.step("recover", ", ".join(mine) or record.environment) as step:
+        step.note = f"{record.title} was broken off{record.where}"
 
 
-def _open(document: dict[str, Any]) -> list[str]:
+def _open(record: TaskRecord) -> list[str]:
     """The environments that a task had begun with, and that nobody has settled since."""
-    steps = [*document.get("steps", ()), document.get("under_way") or {}]
-    touched = dict.fromkeys(step["environment"] for step in steps if step.get("name") in _TOUCHING)
-    return [name for name in touched if name not in document.get("settled", ())]
+    steps = [*record.steps, *([record.under_way] if record.under_way else ())]
+    touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
+    return [name for name in touched if name not in record.settled]
 
 
-def _finish_or_undo(session: Session, environment: Environment, document: dict[str, Any]) -> None:
-    under_way = document.get("under_way") or {}
-    if (under_way.get("name"), under_way.get("environment")) == ("restore", environment.name):
-        _finish_restore(session, environment, document)
+def _finish_or_undo(session: Session, environment: Environment, record: TaskRecord) -> None:
+    step = record.under_way
+    if step is not None and (step.name, step.environment) == ("restore", environment.name):
+        _finish_restore(session, environment, record)
         return
     state = read_state(session.project, environment)
     if state.exists:
         # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
         require_readable(state)
-    arrived = set(state.look.revisions) == set(document.get("to", ()))
-    if not arrived or state.kind != "at head" or is_half_run(document, environment.name):
-        _undo_what_was_committed(session, environment, document)
+    arrived = set(state.look.revisions) == set(record.to)
+    if not arrived or state.kind != "at head" or record.is_half_run(environment.name):
+        _undo_what_was_committed(session, environment, record)
         return
     report = verify(session, environment)
     if report.passed:
         return
-    backup = _backup_of(session, environment, document)
+    backup = _backup_of(session, environment, record)
     if backup is None:
         raise NeedsAPerson(
-            f"{environment.name} was upgraded by {document['id']}, which was broken off, and does"
+            f"{environment.name} was upgraded by {record.id}, which was broken off, and does"
             f" not pass verify: {first_error(report)}.",
             untouched="It was not touched now.",
             next=f"See its backups: invoke backups --env {environment.name}",
@@ -222,14 +209,14 @@ def _finish_or_undo(session: Session, environment: Environment, document: dict[s
     if environment is session.project.settings.path[0]:
         return
     if is_live(environment, state.database):
-        _settle(session, document, environment.name)
-        reason = f"{document['id']} was broken off, and verify fails: {first_error(report)}"
+        _settle(session, record, environment.name)
+        reason = f"{record.id} was broken off, and verify fails: {first_error(report)}"
         evidence = Evidence(session.project.settings.releases)
         raise stays_upgraded(state, backup, reason, evidence)
     kept = restore_and_prove(session, environment, backup)
-    _settle(session, document, environment.name)
+    _settle(session, record, environment.name)
     raise StepFailed(
-        f"{environment.name} was upgraded by {document['id']}, which was broken off, and did not"
+        f"{environment.name} was upgraded by {record.id}, which was broken off, and did not"
         f" pass verify: {first_error(report)}.",
         untouched=f"{environment.name} was restored from {backup.name} and proved equal to it;"
         f" {kept}.",
@@ -237,7 +224,7 @@ def _finish_or_undo(session: Session, environment: Environment, document: dict[s
     )
 
 
-def _finish_restore(session: Session, environment: Environment, document: dict[str, Any]) -> None:
+def _finish_restore(session: Session, environment: Environment, record: TaskRecord) -> None:
     """A restore that was broken off has changed everything or nothing, unless the database was
     damaged and had been moved aside: then there is nothing in its place yet.
 
@@ -247,7 +234,7 @@ def _finish_restore(session: Session, environment: Environment, document: dict[s
     """
     store = BackupStore.of(session.project.settings, environment)
     database = session.project.database(environment)
-    wanted = document["under_way"].get("backup")
+    wanted = record.under_way.backup if record.under_way else None
     backup = next((each for each in store.backups() if each.name == wanted), None)
     place = locate(session.project, environment)
     look = place.look
@@ -257,29 +244,29 @@ def _finish_restore(session: Session, environment: Environment, document: dict[s
     if backup is None:
         if gone:
             raise NeedsAPerson(
-                f"The restore of {environment.name} by {document['id']} was broken off, and"
+                f"The restore of {environment.name} by {record.id} was broken off, and"
                 f" {wanted or 'its backup'} is not there any more.",
                 untouched="What the database held before lies beside it.",
                 next=f"See its backups: invoke backups --env {environment.name}",
             )
         return
-    if gone or document["task"] != "restore":
+    if gone or record.task != "restore":
         now = None if gone else database.fingerprint(environment.version_table)
         # What was committed on its own may be rows alone, and no count tells of them.
-        rows = _has_committed(document, environment.name)
+        rows = record.has_committed(environment.name)
         if now is None or rows or not now.structure_equals(store.fingerprint(backup)):
             restore_and_prove(session, environment, backup)
 
 
 def _undo_what_was_committed(
-    session: Session, environment: Environment, document: dict[str, Any]
+    session: Session, environment: Environment, record: TaskRecord
 ) -> None:
     """Put back what an upgrade, broken off, had committed: nothing else rolls that back.
 
     :raises NeedsAPerson: there is no backup to put back.
     """
-    backup = _backup_of(session, environment, document)
-    committed = _has_committed(document, environment.name)
+    backup = _backup_of(session, environment, record)
+    committed = record.has_committed(environment.name)
     state = locate(session.project, environment)
     database = state.database
     if database.is_server and backup is not None:
@@ -292,31 +279,26 @@ def _undo_what_was_committed(
             return
         if half and environment.protected:
             return  # whatever comes next is refused, and says so
-        if not half and not is_half_run(document, environment.name):
+        if not half and not record.is_half_run(environment.name):
             return  # each revision that was committed is whole: the next upgrade goes on
     if backup is not None and is_live(environment, database):
         if committed:
-            _leave_to_a_person(session, environment, document, backup)
+            _leave_to_a_person(session, environment, record, backup)
         return
     if committed:
         look = session.project.database(environment).look(environment.version_table)
         if not look.exists:
             return  # it was new, and somebody has removed it
         if backup is None:
-            half_run = is_half_run(document, environment.name)
+            half_run = record.is_half_run(environment.name)
             raise NeedsAPerson(
-                f"{document['id']} was broken off after it had committed a part of the upgrade of"
+                f"{record.id} was broken off after it had committed a part of the upgrade of"
                 f" {environment.name}, and there is no backup from before.",
                 untouched="It was not touched now.",
                 next=_begin_anew(state) if half_run else _go_on_as_it_is(environment),
             )
         if not _is_as_in(session, environment, backup):
             restore_and_prove(session, environment, backup)
-
-
-def _has_committed(document: dict[str, Any], name: str) -> bool:
-    """Whether a part of an upgrade may be there: commands commit as they like."""
-    return name in document.get("committed", ()) or is_half_run(document, name)
 
 
 def _is_as_in(session: Session, environment: Environment, backup: Backup) -> bool:
@@ -327,7 +309,7 @@ def _is_as_in(session: Session, environment: Environment, backup: Backup) -> boo
 
 
 def _leave_to_a_person(
-    session: Session, environment: Environment, document: dict[str, Any], backup: Backup
+    session: Session, environment: Environment, record: TaskRecord, backup: Backup
 ) -> None:
     """Commands of the project's own were broken off: what they did to a database to which
     applications write, nobody can tell from what those did.
@@ -347,9 +329,9 @@ def _leave_to_a_person(
             f" invoke resolve --env {name} --applied"
         )
     else:
-        _settle(session, document, name)
+        _settle(session, record, name)
     raise NeedsAPerson(
-        f"{document['id']} was broken off while the commands of {name} were at work, and {name} is"
+        f"{record.id} was broken off while the commands of {name} were at work, and {name} is"
         f" not as in its backup: {in_brief(differences(before, now))}.",
         untouched=f"Its content before is safe in {backup.name}.",
         next=f"To go back: {BackupStore.restore_command(name, backup.name)}; {go_on}.",
@@ -375,33 +357,30 @@ def _go_on_as_it_is(environment: Environment) -> str:
     )
 
 
-def _backup_of(
-    session: Session, environment: Environment, document: dict[str, Any]
-) -> Backup | None:
+def _backup_of(session: Session, environment: Environment, record: TaskRecord) -> Backup | None:
     """The first backup of that environment that the task took: the one from before the upgrade."""
-    named = document.get("backups", ())
     backups = BackupStore.of(session.project.settings, environment).backups()
-    return next((backup for backup in backups if backup.name in named), None)
+    return next((backup for backup in backups if backup.name in record.backups), None)
 
 
-def _settle(session: Session, document: dict[str, Any], name: str) -> None:
+def _settle(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Note that an environment needs nothing more; the last one closes the record."""
-    document["settled"] = [*document.get("settled", ()), name]
+    settled = replace(record, settled=(*record.settled, name))
     configured = {environment.name for environment in session.project.settings.path}
-    if not configured.intersection(_open(document)):
-        _close(session, document)
-        return
-    write_whole(session.project.settings.releases / document["id"] / RECORD, document)
+    if configured.intersection(_open(settled)):
+        write_record(session.project.settings.releases, settled)
+    else:
+        _close(session, settled)
+    return settled
 
 
-def _close(session: Session, document: dict[str, Any]) -> None:
+def _close(session: Session, record: TaskRecord) -> None:
     """Give the record an outcome, and take away the scratch files beside it."""
     releases = session.project.settings.releases
-    folder = releases / document["id"]
     for pattern in ("rehearsal*", "stamp*", "*.part"):
-        for leftover in folder.glob(pattern):
+        for leftover in (releases / record.id).glob(pattern):
             with suppress(OSError):
                 leftover.unlink()
-    outcome = document["outcome"] or "interrupted"
-    write_whole(folder / RECORD, document | {"outcome": outcome, "under_way": None})
-    forget(releases, document["id"])
+    outcome = record.outcome or "interrupted"
+    write_record(releases, replace(record, outcome=outcome, under_way=None))
+    remove_mark(releases, record.id)

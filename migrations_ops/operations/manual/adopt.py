@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
     recover,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Backup
 from migrations_ops.model.text import see_env_py

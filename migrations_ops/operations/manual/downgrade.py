@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.model.text import see_env_py

@@ -14,7 +14,7 @@ from migrations_ops.analysis.schema_diff import (
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN
 from migrations_ops.model.results import Backup, Fingerprint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.record import Report
+from migrations_ops.journal.recorder import Report
 from migrations_ops.operations.failure.recovery import (
     overrule,
     report_resumed_restores,

@@ -7,8 +7,8 @@ from pathlib import Path
 from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import FILE, Evidence
-from migrations_ops.journal.marks import find_unfinished, is_half_run
 from migrations_ops.journal.record import read_records
+from migrations_ops.journal.unfinished import find_broken_off
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.preflight.state import require_own, require_readable
@@ -68,15 +68,14 @@ def _told_of(releases: Path, environment: Environment, *, by_backups: bool) -> s
 
     :param by_backups: whether it is enough that a backup was taken.
     """
-    for document in read_records(releases):
-        steps = document.get("steps")
-        for step in steps if isinstance(steps, list) else ():
-            if isinstance(step, dict) and step.get("environment") == environment.name:
-                kind, outcome = step.get("name"), step.get("outcome")
+    for record in read_records(releases):
+        for step in record.steps:
+            if step.environment == environment.name:
+                kind, outcome = step.name, step.outcome
                 there = by_backups and kind == "back up" and outcome in ("verified", "reused")
-                changed = kind in ("upgrade", "restore") and document.get("outcome") == "released"
+                changed = kind in ("upgrade", "restore") and record.outcome == "released"
                 if there or changed:
-                    return f"{document.get('task')} {document.get('id')} has found or filled it"
+                    return f"{record.title} has found or filled it"
     if Evidence(releases).passed(environment):
         return f"{FILE} tells of revisions that it has passed"
     return ""
@@ -105,10 +104,7 @@ def require_worth_keeping(project: Project, place: LocatedDatabase) -> None:
 
 def committed_by(project: Project, environment: Environment) -> str:
     """Which task was broken off after it had committed a part there, in words; else empty."""
-    for one in find_unfinished(project.settings.releases):
-        document, name = one.document, environment.name
-        open_ = name not in document.get("settled", ())
-        committed = open_ and name in document.get("committed", ())
-        if not one.running and (committed or is_half_run(document, name)):
-            return f"{document['task']} {document['id']} was broken off and had committed a part"
+    for record in find_broken_off(project.settings.releases):
+        if environment.name not in record.settled and record.has_committed(environment.name):
+            return f"{record.title} was broken off and had committed a part"
     return ""

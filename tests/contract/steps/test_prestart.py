@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.journal.record import Record
+from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.operations import session as work_module
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
@@ -29,7 +29,7 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def session(filled: Sandbox) -> Iterator[Session]:
     project = Project.read(filled.folder)
-    made = Session(project, Record(project.settings.releases, "test", "prod", Lines()))
+    made = Session(project, Recorder(project.settings.releases, "test", "prod", Lines()))
     yield made
     made.close()
 

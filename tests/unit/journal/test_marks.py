@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.journal.marks import find_unfinished, sweep
-from migrations_ops.journal.record import Record
+from migrations_ops.journal.recorder import Recorder
+from migrations_ops.journal.unfinished import find_unfinished, sweep
 
 
 def test_a_task_that_only_looks_leaves_neither_record_nor_mark(tmp_path: Path) -> None:
-    record = Record(tmp_path, "verify", "dev", Lines())
+    record = Recorder(tmp_path, "verify", "dev", Lines())
     with record.step("verify", "dev"):
         assert list(tmp_path.iterdir()) == []
     record.finish("nothing to do")
@@ -22,7 +22,7 @@ def test_a_task_that_only_looks_leaves_neither_record_nor_mark(tmp_path: Path) -
 
 def test_a_record_that_cannot_be_finished_keeps_its_mark(tmp_path: Path) -> None:
     """A full disk at the very end: the record has no outcome, and somebody has to take it up."""
-    record = Record(tmp_path, "restore", "dev", Lines())
+    record = Recorder(tmp_path, "restore", "dev", Lines())
     with record.step("restore", "dev"):
         pass
     file = record.folder / "release.json"

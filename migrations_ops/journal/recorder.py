@@ -1,0 +1,189 @@
+"""Keeps the record of the task at work, written ahead of each step, and shows its progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from migrations_ops.journal.marks import Mark
+from migrations_ops.journal.record import TaskRecord, UnderWay, write_record
+from migrations_ops.model.errors import ExitCode, OpsError
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.results import Backup, ErrorReport, Outcome, RevisionRun, StepResult
+from migrations_ops.system.files import flush_folder, local_stamp, now
+
+# The steps that change nothing. A task of these alone leaves no record unless it fails: one that
+# looks each hour would fill a folder.
+LOOKING = frozenset({"preflight", "verify"})
+
+
+class Report(Protocol):
+    """Whoever shows progress while a task works."""
+
+    def begin(self, step: str, environment: str) -> None:
+        """A step begins."""
+
+    def progress(self, text: str, done: int = 0, total: int = 0) -> None:
+        """What the step is doing now."""
+
+    def end(self, result: StepResult, note: str) -> None:
+        """The step has ended."""
+
+    def finding(self, finding: Finding) -> None:
+        """Something was found."""
+
+
+@dataclass
+class StepNotes:
+    """What a step notes while it works, for its result."""
+
+    argv: tuple[str, ...] = ()
+    exit: int = 0
+    outcome: str = "done"
+    note: str = ""
+    revisions: tuple[RevisionRun, ...] = ()
+
+    def add_run(self, exit: int | None, revisions: Iterable[RevisionRun]) -> None:
+        """Note how an Alembic command ended, and which revisions it ran."""
+        self.exit = exit or 0
+        self.revisions = (*self.revisions, *revisions)
+
+
+class Recorder:
+    """Writes down what a task does. The record on disk is never behind: each step is written ahead.
+
+    ``result`` is what the task did so far; on disk it has no outcome until the task has ended.
+    """
+
+    def __init__(self, releases: Path, task: str, environment: str, report: Report) -> None:
+        self.task, self.report = task, report
+        self.result = TaskRecord(
+            id=_free_id(releases),
+            outcome="nothing to do",
+            environment=environment,
+            task=task,
+            process=os.getpid(),
+        )
+        self.folder = releases / self.result.id
+        self._finished = False
+        self._kept = False
+        self._mark = Mark(releases, self.result.id)
+        self._on_disk = False
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the result."""
+        self.result = replace(self.result, **changes)
+
+    def add_backup(self, backup: Backup) -> None:
+        self.update(backups=(*self.result.backups, backup.name))
+
+    def add_findings(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            self.report.finding(finding)
+        self.update(findings=(*self.result.findings, *findings))
+
+    def log(self, name: str) -> Path:
+        """The file for what a child prints."""
+        return self.folder / f"{name}.log"
+
+    @contextmanager
+    def step(self, name: str, environment: str, backup: str | None = None) -> Iterator[StepNotes]:
+        """One step: written ahead as under way, then with its result, whatever that is.
+
+        :param backup: what a restore puts back: whoever finishes it after a kill needs to know.
+        """
+        notes = StepNotes()
+        self._kept = self._kept or name not in LOOKING
+        begun, started = time.monotonic(), now()
+        self.report.begin(name, environment)
+        self.update(under_way=UnderWay(name, environment, started, backup))
+        self._write(ahead=True)
+        try:
+            yield notes
+        except OpsError as error:
+            notes.exit = notes.exit or error.exit_code
+            notes.outcome = "refused" if error.exit_code == ExitCode.REFUSED else "failed"
+            raise
+        except KeyboardInterrupt:
+            notes.exit, notes.outcome = ExitCode.INTERRUPTED, "interrupted"
+            raise
+        except BaseException:
+            notes.exit, notes.outcome = ExitCode.NEEDS_A_PERSON, "failed"
+            raise
+        finally:
+            seconds = round(time.monotonic() - begun, 3)
+            result = StepResult(
+                name, environment, notes.argv, started, seconds, notes.exit, notes.outcome,
+                notes.revisions,
+            )  # fmt: skip
+            self.update(steps=(*self.result.steps, result), under_way=None)
+            self._write()
+            self.report.end(result, notes.note)
+
+    def finish(self, outcome: Outcome | None, error: OpsError | None = None) -> TaskRecord:
+        """Write the outcome; a record without one is an unfinished release."""
+        self.update(outcome=outcome, error=None if error is None else ErrorReport.of(error))
+        self._finished = True
+        self._kept = self._kept or error is not None
+        finished = self._write(ahead=True)
+        self._mark.take_away(finished=finished and not self.result.is_open)
+        return self.result
+
+    def note_commit(self, environment: str) -> None:
+        """Write down, before it happens, that part of an upgrade is committed on its own.
+
+        Should everything be killed after that, the next task knows that there is something to
+        put back, though the revision has not moved.
+        """
+        if environment not in self.result.committed:
+            self.update(committed=(*self.result.committed, environment))
+            self._write(ahead=True)
+
+    def note_commands(self, environment: str) -> None:
+        """Write down that the project's own commands begin there: they commit as they like, and
+        the revision may have moved long before the last of them has ended."""
+        if environment not in self.result.commands:
+            self.update(commands=(*self.result.commands, environment))
+            self._write(ahead=True)
+
+    def end_commands(self, environment: str) -> None:
+        """They came to their end, or nothing of them is left, or it is left to the next upgrade."""
+        self.update(commands=tuple(each for each in self.result.commands if each != environment))
+
+    def _write(self, *, ahead: bool = False) -> bool:
+        """Write the record; whether it could be written.
+
+        :param ahead: the next thing happens only when this is on the disk, with its name. What
+            only tells of the past needs no such wait.
+        """
+        if not self._kept:
+            return True
+        record = self.result if self._finished else replace(self.result, outcome=None)
+        try:
+            if not self._finished:
+                self._mark.put_up()
+            write_record(self.folder.parent, record)
+            if ahead:
+                flush_folder(self.folder)
+            if not self._on_disk:
+                flush_folder(self.folder.parent)
+                self._on_disk = True
+        except OSError as error:
+            # The database counts, not the report: a full disk must not fail a release.
+            self.report.progress(f"the record could not be written: {error.strerror}")
+            return False
+        return True
+
+
+def _free_id(releases: Path) -> str:
+    base = local_stamp()
+    candidate, number = base, 1
+    while (releases / candidate).exists():
+        number += 1
+        candidate = f"{base}_{number}"
+    return candidate

@@ -1,0 +1,96 @@
+"""Finds the tasks that are at work or were broken off, by their marks and their records."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.journal.marks import is_old, is_running, mark_of, marked, remove_mark
+from migrations_ops.journal.record import TaskRecord, Unreadable, read_record
+from migrations_ops.model.errors import Refused
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A task of which something is open; ``running`` if whoever writes its record is alive."""
+
+    record: TaskRecord | Unreadable
+    running: bool = False
+
+    def __str__(self) -> str:
+        """What there is to say of it, as a sentence."""
+        record = self.record
+        if isinstance(record, Unreadable):
+            return f"Task {record.id} was broken off, and its record {record.file} {record.why}."
+        if self.running:
+            return f"{record.title} is running{record.where}."
+        return (
+            f"{record.title} was broken off{record.where}:"
+            " invoke release-migration finishes or undoes it."
+        )
+
+
+def find_unfinished(releases: Path) -> list[Unfinished]:
+    """The tasks that are at work or were broken off, oldest first."""
+    found = []
+    for name in marked(releases):
+        # In this order: one that is running now may have finished before its record is read.
+        running = is_running(releases, name)
+        record = read_record(releases / name)
+        if _is_open(record, running=running):
+            found.append(Unfinished(record, running))
+    return found
+
+
+def _is_open(record: TaskRecord | Unreadable, *, running: bool) -> bool:
+    """Whether something of a task is open; as far as can be told, where its record is unreadable:
+    one that has none yet had not begun with anything."""
+    if isinstance(record, TaskRecord):
+        return record.is_open
+    return not running and os.path.lexists(record.file)
+
+
+def find_broken_off(releases: Path) -> list[TaskRecord]:
+    """What is known of the tasks that were broken off, oldest first."""
+    return [
+        one.record
+        for one in find_unfinished(releases)
+        if isinstance(one.record, TaskRecord) and not one.running
+    ]
+
+
+def find_lost(releases: Path) -> list[Unreadable]:
+    """The records of tasks that were broken off, and of which nobody can tell what they did."""
+    return [one.record for one in find_unfinished(releases) if isinstance(one.record, Unreadable)]
+
+
+def find_half_run(releases: Path, environment: str) -> TaskRecord | None:
+    """The task whose commands began in that environment and were broken off; None where nothing
+    like that is left."""
+    found = find_broken_off(releases)
+    return next((each for each in found if each.is_half_run(environment)), None)
+
+
+def require_readable_records(releases: Path) -> None:
+    """:raises Refused: of a task that was broken off nobody can tell any more what it did."""
+    for record in find_lost(releases):
+        raise Refused(
+            f"{Unfinished(record)} What it left in a database cannot be told, nor undone.",
+            untouched="No database was touched.",
+            next="Bring the record back; or look at each database by: invoke verify --env NAME;"
+            f" and if all are well, delete {mark_of(releases, record.id)} and try again.",
+        )
+
+
+def sweep(releases: Path) -> None:
+    """Take away what marks nothing: of tasks killed before their first line, or after the last."""
+    for name in marked(releases):
+        if is_running(releases, name):
+            continue
+        record = read_record(releases / name)
+        # One without a record may be a moment old: its owner writes the record next.
+        if not _is_open(record, running=False) and (
+            isinstance(record, TaskRecord) or is_old(releases, name)
+        ):
+            remove_mark(releases, name)

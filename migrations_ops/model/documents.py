@@ -1,0 +1,81 @@
+"""Reads JSON documents into dataclasses, and writes them back.
+
+What is kept on disk may have been cut short or written over, and then it holds anything: whatever
+does not fit its dataclass is a ValueError, and never another error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+# Greater numbers are no size and no duration of anything; many a reader cannot take them either.
+_LIMIT = 2**63
+
+
+class FromNewer(ValueError):
+    """A document in a form that only a newer migrations_ops knows."""
+
+
+def require_version(document: Any, version: int) -> None:
+    """:raises ValueError: the document is not of that version.
+    :raises FromNewer: it is of a later one.
+    """
+    found = document.get("version") if isinstance(document, dict) else None
+    if type(found) is not int or found < version:
+        raise ValueError(f"it has no version {version}")
+    if found > version:
+        raise FromNewer(f"it has version {found}")
+
+
+def to_document(value: Any) -> dict[str, Any]:
+    """A dataclass as a JSON document. A field ``from_`` is called ``from`` there."""
+    return {name.rstrip("_"): content for name, content in asdict(value).items()}
+
+
+def from_document(kind: type[T], document: Any) -> T:
+    """Read a dataclass; keys that it does not have are passed over.
+
+    :raises ValueError: the document does not fit.
+    """
+    if not isinstance(document, dict):
+        raise ValueError(f"{kind.__name__} is no object")
+    values, hints = {}, _hints(kind)  # type: ignore[arg-type]
+    for field in fields(kind):  # type: ignore[arg-type]
+        key = field.name.rstrip("_")
+        if key in document:
+            values[field.name] = _value(hints[field.name], document[key])
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{kind.__name__} has no {key}")
+    return kind(**values)
+
+
+_hints = cache(get_type_hints)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    kind, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return from_document(hint, value)  # type: ignore[arg-type]
+    if kind is Literal and value in arguments:
+        return value
+    if kind is tuple and isinstance(value, list):
+        return tuple(_value(arguments[0], each) for each in value)
+    if kind is Mapping and isinstance(value, dict):
+        return {key: _value(arguments[1], each) for key, each in value.items()}
+    if kind in (Union, UnionType):
+        for each in arguments:
+            with suppress(ValueError):
+                return _value(each, value)
+    # A bool is an int to isinstance, and infinite numbers are neither sizes nor JSON.
+    if hint in (int, float) and type(value) in (int, hint) and abs(value) < _LIMIT:
+        return value
+    if type(value) is hint and hint in (str, bool, type(None)):
+        return value
+    raise ValueError(f"{hint} is not what it holds")
