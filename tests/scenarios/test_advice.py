@@ -19,6 +19,9 @@ from migrations_ops.project.project import Project
 from tests.records import task_record
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
+# Each advice is typed as it is printed: several tasks a case.
+pytestmark = pytest.mark.slow
+
 VERSION = "SELECT version_num FROM alembic_version"
 
 

@@ -23,6 +23,9 @@ from migrations_ops.project.settings import read
 from migrations_ops.system.files import this_host
 from tests.contract.databases.support import MODES, held, make_pair, running, sides, writer
 
+# Writers without a pause need their time.
+pytestmark = pytest.mark.slow
+
 # Two tables that change in one transaction, flushed to the disk as applications have it: then a
 # database with a rollback journal is locked nearly all of the time.
 _FLUSHING_WRITER = """

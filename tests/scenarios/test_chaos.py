@@ -14,6 +14,9 @@ from tests.chaos.servers.world import make_arena
 from tests.chaos.world import make_templates
 from tests.servers.fixtures import started
 
+# Chance needs many rounds.
+pytestmark = pytest.mark.slow
+
 ROUNDS = (
     (17, "release", "everything"),
     (23, "fails in prod", "none"),

@@ -12,7 +12,11 @@ import pytest
 from tests.scenarios.test_commands import TASKS, VERSION, Project, wait_for
 from tests.support import dump, query
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals of POSIX")
+# Whole releases that are killed; test_commands.py has the commands themselves.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="sends signals of POSIX"),
+]
 
 # Two commands, of which the first moves the version. Neither can run again upon its own half.
 TOOL = """

@@ -41,7 +41,15 @@ def text_of(name: str) -> str:
 # -- the examples -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+@pytest.mark.parametrize(
+    "scene",
+    [
+        # What the README shows is tried each time, the other documents before a change lands.
+        pytest.param(each, marks=() if each.name.startswith("README") else pytest.mark.slow)
+        for each in SCENES
+    ],
+    ids=lambda scene: scene.name,
+)
 def test_examples_print_what_the_document_shows(scene: Scene, tmp_path: Path) -> None:
     different = play(scene, tmp_path)
     told = "\n\n".join(str(each) for each in different)

@@ -114,6 +114,7 @@ program.run()
 """
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_instant_leaves_a_record_that_is_closed(filled: Sandbox) -> None:
     chance = random.Random(0)
     before, known = dump(filled.prod), 0

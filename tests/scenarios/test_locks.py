@@ -250,6 +250,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_the_application_writes_on_while_a_release_waits_copies_and_rehearses(
     filled: Sandbox, mode: str

@@ -18,6 +18,9 @@ import pytest
 
 from tests.support import REPOSITORY
 
+# Each revision of the project up and down.
+pytestmark = pytest.mark.slow
+
 REVISIONS = (
     "374877b9cd32",
     "778af1fde598",

@@ -10,11 +10,15 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 
 from migrations_ops.operations.run import Finished
 from tests.histories.drive import Played
 from tests.histories.story import Story, stories
+
+# Chance needs many rounds.
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("MIGRATIONS_OPS_EXAMPLES", "0"))
 # How the release ends whose last step fails in that place.

@@ -96,6 +96,7 @@ def test_what_a_killed_upgrade_had_committed_is_put_back(filled: Sandbox) -> Non
     assert "restore" in again.err
 
 
+@pytest.mark.slow
 def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sandbox) -> None:
     kill_after_a_commit(filled)
     first = filled.invoke("upgrade-dev")
@@ -111,6 +112,7 @@ def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sand
     assert filled.invoke("status-all").err == ""
 
 
+@pytest.mark.slow
 def test_a_restore_by_hand_settles_what_was_broken_off(filled: Sandbox) -> None:
     """The next release must not put back the backup of the one that was killed."""
     kill_after_a_commit(filled)
@@ -127,6 +129,7 @@ def test_a_restore_by_hand_settles_what_was_broken_off(filled: Sandbox) -> None:
 LOOKS = ("status", "verify", "backups", "releases", "doctor")
 
 
+@pytest.mark.slow
 def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox) -> None:
     revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
     revision.with_name("sleep").write_text("1")
@@ -153,6 +156,7 @@ def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox
     assert filled.invoke("status-all").err == ""
 
 
+@pytest.mark.slow
 def test_resume_does_nothing_unless_something_was_broken_off(filled: Sandbox) -> None:
     idle = filled.invoke("release-migration", "--resume")
     assert (idle.code, idle.out) == (0, "Nothing to do: nothing was broken off.\n")
@@ -239,6 +243,7 @@ def wait_for_records(sandbox: Sandbox) -> list[Path]:
     raise AssertionError("no record was written")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
 @pytest.mark.parametrize(
     "task",

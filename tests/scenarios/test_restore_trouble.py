@@ -18,6 +18,9 @@ from tests.contract.databases.support import immutable
 from tests.scenarios.test_restore import back_up, restore
 from tests.support import Sandbox, dump, query
 
+# Writers and locks need their time.
+pytestmark = pytest.mark.slow
+
 ROOT = os.pathsep.join(path for path in sys.path if path)
 
 

@@ -29,6 +29,9 @@ from tests.contract.databases.support import immutable, running
 from tests.records import task_record
 from tests.support import R3, Sandbox, query
 
+# Releases in a loop.
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 

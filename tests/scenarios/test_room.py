@@ -17,6 +17,9 @@ from migrations_ops.project.project import Project
 from tests.disks import small_disk
 from tests.support import R2, Sandbox, dump, query
 
+# Whole releases on disks of several sizes.
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1_000_000
 
 

@@ -128,6 +128,7 @@ CONFIGURATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_a_configuration_that_is_not_understood_stops_every_task(
     filled: Sandbox, text: str, words: list[str]
@@ -139,6 +140,7 @@ def test_a_configuration_that_is_not_understood_stops_every_task(
     assert not (filled.folder / "data/repom/backups").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "variables", "words"),
     [
@@ -178,6 +180,7 @@ def test_two_environments_with_one_database_are_refused(filled: Sandbox) -> None
         assert "back up" not in ran.err
 
 
+@pytest.mark.slow
 def test_a_project_without_alembic_ini_can_still_be_backed_up(filled: Sandbox) -> None:
     (filled.folder / "alembic.ini").unlink()
     for task in (RELEASE, STATUS, "upgrade-dev", VERIFY, "history --json"):
@@ -220,6 +223,7 @@ SCRIPTS: dict[str, tuple[Callable[[Sandbox], None], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "words"), SCRIPTS.values(), ids=SCRIPTS)
 def test_scripts_that_make_no_history_are_refused_and_do_not_keep_from_a_backup(
     filled: Sandbox, prepare: Callable[[Sandbox], None], words: list[str]
@@ -232,6 +236,7 @@ def test_scripts_that_make_no_history_are_refused_and_do_not_keep_from_a_backup(
     assert saved.code == 0, saved.err
 
 
+@pytest.mark.slow
 def test_a_status_of_two_heads_tells_them_and_where_the_databases_stand(filled: Sandbox) -> None:
     _two_heads(filled)
     ran = filled.invoke("status-all", "--json")
@@ -320,6 +325,7 @@ def test_a_database_whose_tail_is_missing_is_refused_and_not_backed_up(filled: S
     assert list((filled.folder / "data/repom/backups").glob("*.sqlite3")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["missing", "empty"])
 def test_a_database_that_is_missing_or_empty_is_made_by_the_release(
     filled: Sandbox, state: str
@@ -338,6 +344,7 @@ def test_a_database_that_is_missing_or_empty_is_made_by_the_release(
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_a_failed_release_leaves_a_missing_database_missing(filled: Sandbox) -> None:
     filled.prod.unlink()
     # It passes on dev and in the rehearsal, and fails where the real file is.
@@ -352,6 +359,7 @@ def test_a_failed_release_leaves_a_missing_database_missing(filled: Sandbox) -> 
     assert not filled.prod.exists()
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for_and_then_left_alone(filled: Sandbox) -> None:
     tasks = (RELEASE, VERIFY, "backup", STATUS)
     with held(filled.prod, "BEGIN EXCLUSIVE"), ThreadPoolExecutor(len(tasks)) as pool:
@@ -370,6 +378,7 @@ def test_a_locked_database_is_waited_for_and_then_left_alone(filled: Sandbox) ->
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
+@pytest.mark.slow
 def test_a_read_only_database_is_refused_and_can_be_backed_up(filled: Sandbox) -> None:
     with immutable(filled.prod):
         for task in (RELEASE, "release-migration"):
@@ -391,6 +400,7 @@ def swell(file: Path) -> None:
         live.execute("INSERT INTO ballast VALUES (zeroblob(?))", (2 * MEGABYTE,))
 
 
+@pytest.mark.slow
 @posix
 def test_a_disk_that_fills_up_during_the_backup_leaves_no_backup(filled: Sandbox) -> None:
     swell(filled.prod)
@@ -419,6 +429,7 @@ def test_a_disk_that_fills_up_during_the_upgrade_leaves_the_database_as_it_was(
     assert filled.invoke("upgrade-dev").code == 0
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_backup_is_told_before_dev_is_touched(
     filled: Sandbox,
 ) -> None:
@@ -429,6 +440,7 @@ def test_a_disk_without_room_for_the_backup_is_told_before_dev_is_touched(
         suffer(filled, "backup", 3, "needs 2.0 MB")
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_records_does_not_fail_an_upgrade(filled: Sandbox) -> None:
     releases = filled.folder / "data/repom/releases"
     with small_disk(releases, "4k"):
@@ -440,6 +452,7 @@ def test_a_full_disk_under_the_records_does_not_fail_an_upgrade(filled: Sandbox)
         assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_records_that_cannot_be_kept_do_not_fail_an_upgrade(filled: Sandbox) -> None:
     """As on a full disk, wherever the tests run: the folder for records is a file."""
     (filled.folder / "data/repom/releases").write_text("mine")
@@ -451,6 +464,7 @@ def test_records_that_cannot_be_kept_do_not_fail_an_upgrade(filled: Sandbox) -> 
     assert filled.invoke("status-all").code == 0
 
 
+@pytest.mark.slow
 def test_a_folder_for_backups_that_is_a_file_is_told_before_anything_is_touched(
     filled: Sandbox,
 ) -> None:
@@ -489,6 +503,7 @@ def test_bare_alembic_on_a_protected_environment_is_left_alone_too(filled: Sandb
     assert dump(filled.prod) == before
 
 
+@pytest.mark.slow
 def test_a_backup_that_does_not_exist_is_a_mistyped_name(filled: Sandbox) -> None:
     suffer(filled, "restore --env prod --backup latest --yes --json", 1, "prod has no backup in")
     assert filled.invoke("backup").code == 0
@@ -525,6 +540,7 @@ def test_what_is_left_out_or_mistyped_is_told(filled: Sandbox, task: str, words:
 # -- another release --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_second_release_is_told_who_is_at_work(filled: Sandbox) -> None:
     filled.add_revision(
         "r4",

@@ -28,6 +28,9 @@ from tests.servers.proxy import Proxy
 from tests.servers.shops import ServerShop, fresh_shop
 from tests.support import REPOSITORY
 
+# What the tests stand on; it seldom changes.
+pytestmark = pytest.mark.slow
+
 Either = PostgresServer | MariaServer
 KINDS = ("postgres", "mariadb")
 FAILURES = (psycopg.OperationalError, pymysql.OperationalError)

@@ -174,6 +174,7 @@ KILLS = [
 ]
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(("stage", "killed", "dev", "prod"), KILLS)
 def test_killed_release_leaves_whole_databases_and_the_next_one_works(

@@ -21,6 +21,7 @@ def shell(sandbox: Sandbox, line: str, **variables: str) -> Ran:
     return sandbox.run("sh", "-c", call, cwd=None, **variables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["status-all", "history", "status-all --json", "verify"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
 def test_a_closed_stream_is_no_failure(filled: Sandbox, task: str, closed: str) -> None:

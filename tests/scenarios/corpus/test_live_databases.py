@@ -16,6 +16,9 @@ from tests.scenarios.corpus.support import RealProject, pragma
 from tests.scenarios.corpus.test_real_histories import HISTORIES, VERSION, History
 from tests.support import REPOSITORY, clean_environment, query
 
+# Real projects, in virtual environments of their own.
+pytestmark = pytest.mark.slow
+
 WRITER = REPOSITORY / "tests/chaos/writer.py"
 KILLS = 3
 # The same package under another configuration shows nothing more here.

@@ -17,6 +17,9 @@ from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer, debian_bin
 from tests.support import Ran, Sandbox
 
+# Real projects, in virtual environments of their own.
+pytestmark = pytest.mark.slow
+
 VERSION = "SELECT version_num FROM alembic_version"
 # The rows, and where the project's history cannot make them the tables, of an old SQLite file.
 OPTUNA_OLD = """\

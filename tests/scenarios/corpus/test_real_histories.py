@@ -19,6 +19,9 @@ from tests.scenarios.corpus.support import (
 )
 from tests.support import dump, query
 
+# Real projects, in virtual environments of their own.
+pytestmark = pytest.mark.slow
+
 VERSION = "SELECT version_num FROM alembic_version"
 MAILMAN_FILES = ("data/dev/data/mailman.db", "data/prod/data/mailman.db")
 

@@ -6,10 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.scenarios.on_servers.support import NEXT, wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 from tests.support import R3
+
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

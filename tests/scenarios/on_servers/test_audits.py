@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.scenarios.on_servers.support import copies
 from tests.servers.shops import ServerShop
+
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
 
 MAKE = """
 CREATE TABLE log (id serial PRIMARY KEY, what text);

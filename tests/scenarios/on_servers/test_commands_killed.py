@@ -13,7 +13,11 @@ from tests.scenarios.on_servers.support import HEAD, content, wait_for
 from tests.scenarios.on_servers.test_failures import version
 from tests.servers.shops import ServerShop
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals of POSIX")
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="sends signals of POSIX"),
+]
 
 TOOL = """
 import os, sys, time

@@ -17,6 +17,9 @@ from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 from tests.support import R2, R3
 
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
+
 INDEX = """\
     with op.get_context().autocommit_block():
         op.create_index("ix_more", "children", ["parent_id"], postgresql_concurrently=True)"""

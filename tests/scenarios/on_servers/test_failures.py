@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.scenarios.on_servers.support import (
     copies,
     is_postgres,
     require_no_secret,
+    sleeping,
     wait_for,
 )
 from tests.scenarios.on_servers.test_release import COLUMN, is_asleep
@@ -46,9 +48,13 @@ INDEX = """\
             op.execute("SELECT 1 / 0")"""
 
 
+def here_of(database: ServerDatabase) -> str:
+    """The question which database a session is in."""
+    return "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
+
+
 def only_in_production(database: ServerDatabase) -> str:
-    here = "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
-    return REAL_ALONE.format(here=here)
+    return REAL_ALONE.format(here=here_of(database))
 
 
 def version(database: ServerDatabase) -> str:
@@ -66,6 +72,7 @@ def test_failed_upgrade_leaves_postgres_prod_as_it_was(postgres_filled: ServerSh
     require_no_secret(shop, ran)
 
 
+@pytest.mark.slow
 def test_batch_that_fails_tells_what_failed_first(postgres_filled: ServerShop) -> None:
     batch = (
         '    with op.batch_alter_table("parents", recreate="always") as batch:\n'
@@ -96,6 +103,7 @@ def test_half_applied_revision_makes_mariadb_prod_dirty(mariadb_filled: ServerSh
     require_no_secret(shop, ran, again)
 
 
+@pytest.mark.slow
 def test_dirty_database_is_clean_after_a_restore(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     before = content(shop.prod_database)
@@ -111,6 +119,7 @@ def test_dirty_database_is_clean_after_a_restore(mariadb_filled: ServerShop) -> 
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_repair_by_hand_is_taken_back_only_when_nothing_is_left(
     mariadb_filled: ServerShop,
 ) -> None:
@@ -130,6 +139,7 @@ def test_repair_by_hand_is_taken_back_only_when_nothing_is_left(
     assert rows[1]["state"] == "behind"
 
 
+@pytest.mark.slow
 def test_copy_of_what_is_half_applied_is_none_to_go_back_to(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     before = content(shop.prod_database)
@@ -151,6 +161,7 @@ def test_copy_of_what_is_half_applied_is_none_to_go_back_to(mariadb_filled: Serv
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_database_that_was_resolved_is_restored_clean(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
@@ -165,6 +176,7 @@ def test_database_that_was_resolved_is_restored_clean(mariadb_filled: ServerShop
     assert (rows[1]["state"], rows[1]["dirty"]) == ("behind", False)
 
 
+@pytest.mark.slow
 def test_any_alembic_command_is_refused_while_half_a_revision_stands(
     mariadb_filled: ServerShop,
 ) -> None:
@@ -184,6 +196,7 @@ def test_any_alembic_command_is_refused_while_half_a_revision_stands(
     assert content(shop.prod_database) == before
 
 
+@pytest.mark.slow
 def test_rows_that_differ_after_a_repair_are_named(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     assert shop.invoke("release-migration").code == 0
@@ -196,6 +209,7 @@ def test_rows_that_differ_after_a_repair_are_named(mariadb_filled: ServerShop) -
     assert re.search(r"the rows of parents are not as in db_\S+: if the rev", done.err), done.err
 
 
+@pytest.mark.slow
 def test_revision_that_was_finished_by_hand_is_taken_for_applied(
     mariadb_filled: ServerShop,
 ) -> None:
@@ -208,6 +222,7 @@ def test_revision_that_was_finished_by_hand_is_taken_for_applied(
     assert shop.invoke("status-all", "--check").code == 0
 
 
+@pytest.mark.slow
 def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
     mariadb_filled: ServerShop,
 ) -> None:
@@ -222,6 +237,7 @@ def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
     assert again.code == 0, again.err
 
 
+@pytest.mark.slow
 def test_invalid_index_is_dropped_when_nothing_else_is_left(postgres_filled: ServerShop) -> None:
     shop = postgres_filled
     assert shop.invoke("release-migration").code == 0
@@ -247,6 +263,7 @@ def test_invalid_index_is_dropped_when_nothing_else_is_left(postgres_filled: Ser
     require_no_secret(shop, ran)
 
 
+@pytest.mark.slow
 def test_column_committed_before_a_failing_index_is_named(postgres_filled: ServerShop) -> None:
     shop = postgres_filled
     shop.add_revision(NEXT, R3, f"{COLUMN}\n{INDEX}")
@@ -260,6 +277,7 @@ def test_column_committed_before_a_failing_index_is_named(postgres_filled: Serve
     assert version(shop.prod_database) == R2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("served", [True, False], ids=["served", "not protected"])
 def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
     filled: ServerShop, served: bool
@@ -268,7 +286,7 @@ def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
         text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
         (filled.folder / "pyproject.toml").write_text(f"{text}protected = false\n", "utf-8")
     assert filled.invoke("release-migration").code == 0
-    here = "SELECT current_database()" if is_postgres(filled.prod_database) else "SELECT DATABASE()"
+    here = here_of(filled.prod_database)
     # The real production ends with another column than its copy did in the rehearsal.
     filled.add_revision(
         NEXT,
@@ -292,6 +310,7 @@ def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
         assert content(filled.prod_database) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["child", "server"])
 def test_what_is_killed_in_the_middle_leaves_postgres_as_it_was(
     postgres_filled: ServerShop, victim: str
@@ -313,47 +332,63 @@ def test_what_is_killed_in_the_middle_leaves_postgres_as_it_was(
     assert content(shop.dev_database) == before
 
 
+def asleep_in_production(shop: ServerShop) -> Path:
+    """Add a revision that sleeps in the real production alone, until this file is removed."""
+    mark, prod = shop.write("asleep", ""), shop.prod_database
+    shop.add_revision(
+        NEXT,
+        R3,
+        f"{COLUMN}\n    from pathlib import Path\n"
+        f"    here = op.get_bind().scalar(sa.text({here_of(prod)!r}))\n"
+        f"    if here == {prod.name!r} and Path({str(mark)!r}).exists():\n"
+        f"    {sleeping(120, prod)}",
+    )
+    return mark
+
+
+def killed_under_production(shop: ServerShop) -> tuple[int, str]:
+    """Kill the server while the upgrade of production sleeps; returns how the release ended."""
+    prod = shop.prod_database
+    running = shop.start("release-migration")
+    # Not a query like "%sleep%": the last look at them, whose session ends, is one of those too.
+    asleep = (
+        "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+        f" AND state = 'active' AND datname = '{prod.name}'"
+        if is_postgres(prod)
+        else "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
+        f" AND db = '{prod.name}'"
+    )
+    wait_for(lambda: prod.server.execute(asleep), 90)
+    prod.server.kill()
+    _, told = running.communicate(timeout=90)
+    prod.server.start()
+    assert "does not answer" in told
+    assert "invoke restore" not in told
+    return running.returncode, told
+
+
+@pytest.mark.slow
 def test_server_that_dies_under_prod_is_said_so_and_no_restore_is_advised(
     postgres_filled: ServerShop,
 ) -> None:
     shop = postgres_filled
-    shop.add_revision(NEXT, R3, f'{COLUMN}\n    op.execute("SELECT pg_sleep(2)")')
-    prod = shop.prod_database
-    before = content(prod)
-    running = shop.start("release-migration")
-    asleep = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%'"
-        f" AND datname = '{prod.name}' AND pid <> pg_backend_pid()"
-    )
-    wait_for(lambda: prod.execute(asleep) != [(0,)], 60)
-    prod.server.kill()
-    _, told = running.communicate(timeout=90)
-    prod.server.start()
-    assert running.returncode == 3, told
-    assert "does not answer" in told
-    assert "invoke restore" not in told
-    assert content(prod) == before
+    mark, before = asleep_in_production(shop), content(shop.prod_database)
+    code, told = killed_under_production(shop)
+    assert code == 3, told
+    assert content(shop.prod_database) == before
+    mark.unlink()
     again = shop.invoke("release-migration")
     assert again.code == 0, again.err
 
 
+@pytest.mark.slow
 def test_mariadb_that_dies_under_prod_tells_afterwards_that_half_stands_there(
     mariadb_filled: ServerShop,
 ) -> None:
-    shop, prod = mariadb_filled, mariadb_filled.prod_database
-    shop.add_revision(NEXT, R3, f'{COLUMN}\n    op.execute("SELECT SLEEP(2)")')
-    running = shop.start("release-migration")
-    asleep = (
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
-        f" AND db = '{prod.name}'"
-    )
-    wait_for(lambda: prod.execute(asleep) != [(0,)], 60)
-    prod.server.kill()
-    _, told = running.communicate(timeout=90)
-    prod.server.start()
-    assert running.returncode == 4, told
-    assert "does not answer" in told
-    assert "invoke restore" not in told
+    shop = mariadb_filled
+    asleep_in_production(shop)
+    code, told = killed_under_production(shop)
+    assert code == 4, told
     rows = shop.invoke("status-all", "--json").json["environments"]
     assert rows[1]["state"] == "dirty"
     again = shop.invoke("release-migration")
@@ -413,6 +448,7 @@ def blocked(database: ServerDatabase, seconds: float) -> Iterator[list[float]]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_application_never_waits_longer_than_the_lock_timeout(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, COLUMN)
     assert filled.invoke("release-migration", "--to", R3).code == 0
@@ -436,6 +472,7 @@ program.run()
 """
 
 
+@pytest.mark.slow
 def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
     postgres_filled: ServerShop,
 ) -> None:
@@ -455,6 +492,7 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
     assert "Mend it" not in told
 
 
+@pytest.mark.slow
 def test_network_that_hangs_is_said_so(filled: ServerShop) -> None:
     server = filled.prod_database.server
     with Proxy(server.host, server.port) as proxy:
@@ -484,6 +522,7 @@ def test_wrong_password_is_said_without_it(filled: ServerShop) -> None:
     assert "wrong-word" not in ran.err + ran.out
 
 
+@pytest.mark.slow
 def test_server_that_is_not_up_yet_is_waited_for(filled: ServerShop) -> None:
     server = filled.prod_database.server
     pyproject = filled.folder / "pyproject.toml"
@@ -498,6 +537,7 @@ def test_server_that_is_not_up_yet_is_waited_for(filled: ServerShop) -> None:
     assert running.returncode == 0, told
 
 
+@pytest.mark.slow
 def test_backup_folder_that_cannot_be_made_fails_before_anything_is_changed(
     filled: ServerShop,
 ) -> None:
@@ -511,6 +551,7 @@ def test_backup_folder_that_cannot_be_made_fails_before_anything_is_changed(
     assert content(filled.dev_database) == before
 
 
+@pytest.mark.slow
 def test_full_disk_under_the_backups_fails_before_anything_is_changed(filled: ServerShop) -> None:
     """More than was foreseen: what no packing makes smaller came after the last backup."""
     assert filled.invoke("backup", "--env", "dev").code == 0

@@ -16,6 +16,9 @@ from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 from tests.support import R3
 
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
+
 # Unique on the copy; in the real production each row has the same value.
 FAILS_IN_PROD = """\
     import os

@@ -8,6 +8,9 @@ from tests.scenarios.on_servers.support import NEXT, content, copies
 from tests.servers.shops import ServerShop
 from tests.support import R3
 
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
+
 # Done in the real production alone, which no rehearsal can know.
 REAL_ALONE = """\
     import os

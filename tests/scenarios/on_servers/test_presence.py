@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.scenarios.on_servers.support import NEXT
 from tests.servers.shops import ServerShop
 from tests.support import R3
+
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
 
 VERSION = "SELECT version_num FROM alembic_version"
 NOT_ON_PROD = '    import os\n    assert os.environ["EXEC_ENV"] != "prod"'

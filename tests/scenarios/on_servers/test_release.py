@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.on_servers.support import (
     HEAD,
     NEXT,
@@ -34,18 +36,21 @@ def test_release_takes_both_environments_to_head(filled: ServerShop) -> None:
     require_no_secret(filled, ran, status)
 
 
+@pytest.mark.slow
 def test_release_of_what_is_at_head_does_nothing(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
     again = filled.invoke("release-migration", "--json")
     assert (again.code, again.json["outcome"]) == (0, "nothing to do")
 
 
+@pytest.mark.slow
 def test_empty_databases_are_released_from_the_first_revision_on(empty: ServerShop) -> None:
     ran = empty.invoke("release-migration")
     assert ran.code == 0, ran.err
     assert empty.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_databases_that_do_not_exist_are_made(empty: ServerShop) -> None:
     for database in (empty.dev_database, empty.prod_database):
         database.server.drop_database(database.name)
@@ -53,6 +58,7 @@ def test_databases_that_do_not_exist_are_made(empty: ServerShop) -> None:
     assert empty.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_backup_that_is_still_equal_is_used_again(filled: ServerShop) -> None:
     chain = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "--json")
     assert chain.code == 0, chain.err
@@ -78,6 +84,7 @@ def test_what_fails_on_the_rows_of_production_alone_is_found_on_the_copy(
     assert copies(filled) == set()
 
 
+@pytest.mark.slow
 def test_table_that_vanishes_unsaid_stops_the_release(filled: ServerShop) -> None:
     filled.prod_database.execute("CREATE TABLE treasure (id INTEGER PRIMARY KEY)")
     filled.add_revision(
@@ -92,6 +99,7 @@ def test_table_that_vanishes_unsaid_stops_the_release(filled: ServerShop) -> Non
     assert "treasure" in ran.err
 
 
+@pytest.mark.slow
 def test_another_character_set_may_make_texts_longer(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     for database in (shop.dev_database, shop.prod_database):
@@ -116,6 +124,7 @@ def test_failing_revision_leaves_dev_as_it_was(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
 
 
+@pytest.mark.slow
 def test_rows_that_vanish_unsaid_stop_the_release_before_production(filled: ServerShop) -> None:
     # The number of each row, told by nobody: the text of the statement names the table alone.
     filled.add_revision(
@@ -159,6 +168,7 @@ def test_nothing_in_the_shell_decides(filled: ServerShop) -> None:
     assert filled.dev_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_copy_of_production_in_the_place_of_dev_is_recognised(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
     server = filled.prod_database.server
@@ -188,6 +198,7 @@ def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
     assert first.returncode == 130, told
 
 
+@pytest.mark.slow
 def test_interrupted_upgrade_leaves_dev_as_it_was(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, f"{COLUMN}\n{sleeping(60, filled.dev_database)}")
     before = content(filled.dev_database)
@@ -213,6 +224,7 @@ def test_killed_release_is_taken_up_by_the_next_one(filled: ServerShop) -> None:
     assert copies(filled) == set()
 
 
+@pytest.mark.slow
 def test_downgrade_stamp_and_sql_work_as_on_a_file(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
     down = filled.invoke("downgrade", "--env", "dev", "--to", "-1")
@@ -265,6 +277,7 @@ def record_or_nothing(shop: ServerShop) -> str:
         return ""
 
 
+@pytest.mark.slow
 def test_no_password_stands_in_the_list_of_processes(filled: ServerShop) -> None:
     seen, programs = set[str](), set[str]()
     running = filled.start("release-migration")

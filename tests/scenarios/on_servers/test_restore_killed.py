@@ -10,6 +10,9 @@ from tests.scenarios.on_servers.support import record_of, wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
+
 OBJECTS = {
     "triggers": "trigger_schema", "views": "table_schema", "routines": "routine_schema",
     "events": "event_schema",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.on_servers.support import content, copies
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
 from tests.servers.shops import ServerShop
 from tests.support import R3
+
+# Several whole releases a case; the contract of the engines has the parts of each.
+pytestmark = pytest.mark.slow
 
 WORD = "word-of-release"
 

@@ -80,6 +80,7 @@ def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(filled: Serv
     assert version(filled.prod_database) == R3
 
 
+@pytest.mark.slow
 def test_what_others_changed_meanwhile_is_told_when_the_upgrade_succeeds(
     filled: ServerShop,
 ) -> None:
@@ -114,6 +115,7 @@ def fail_after_the_commit(shop: ServerShop, run: list[str]) -> Ran:
     return shop.invoke(*run)
 
 
+@pytest.mark.slow
 def test_upgrade_that_fails_after_its_commit_stays_in_production(filled: ServerShop) -> None:
     ran = fail_after_the_commit(
         filled, ["alembic", "--env", "prod", "--args", f"upgrade {NEXT}", "--yes"]
@@ -129,6 +131,7 @@ def test_upgrade_that_fails_after_its_commit_stays_in_production(filled: ServerS
     assert "verify" not in filled.invoke("release-migration").err
 
 
+@pytest.mark.slow
 def test_downgrade_of_which_a_part_is_whole_stays_where_it_came_to(
     postgres_filled: ServerShop,
 ) -> None:
@@ -166,6 +169,7 @@ SWALLOWED = """\
     op.add_column("parents", sa.Column("more", sa.Integer))"""
 
 
+@pytest.mark.slow
 def test_revision_that_catches_the_error_of_a_block_goes_on_after_it(
     postgres_filled: ServerShop,
 ) -> None:
@@ -178,6 +182,7 @@ def test_revision_that_catches_the_error_of_a_block_goes_on_after_it(
     assert version(shop.dev_database) == NEXT
 
 
+@pytest.mark.slow
 def test_production_that_verify_rejects_is_verified_until_it_passes(filled: ServerShop) -> None:
     here = "SELECT current_database()" if is_postgres(filled.prod_database) else "SELECT DATABASE()"
     text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
@@ -215,6 +220,7 @@ BESIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", BESIDE)
 def test_row_that_a_connection_of_its_own_has_kept_is_not_taken_for_as_it_was(
     postgres_filled: ServerShop, way: str

@@ -65,6 +65,7 @@ def test_the_ledger_of_a_database_whose_name_differs_in_case_is_not_read(
     assert engine(other).ledger().environment == "dev"
 
 
+@pytest.mark.slow
 def test_a_name_in_capitals_is_backed_up_and_put_back_where_case_makes_no_difference(
     folding: MariaServer, tmp_path: Path
 ) -> None:

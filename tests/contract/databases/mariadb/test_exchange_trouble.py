@@ -226,6 +226,7 @@ def test_a_trigger_that_somebody_makes_meanwhile_is_not_dropped(two: Two) -> Non
     require_old(two)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_put_back_is_written_down_and_finished_later(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -446,6 +446,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_in_the_exchange_leaves_one_whole_database(
     postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
@@ -491,6 +492,7 @@ def test_whoever_is_killed_in_the_exchange_leaves_one_whole_database(
     assert killed, "nobody was killed before he was done"
 
 
+@pytest.mark.slow
 def test_sessions_that_may_not_be_ended_keep_all_as_it_was(
     postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:

@@ -605,6 +605,7 @@ def test_nothing_tells_the_password(
     assert not [text for text in texts if "hidden" in text]
 
 
+@pytest.mark.slow
 def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
     postgres: PostgresServer,
     postgres_database: ServerDatabase,

@@ -120,6 +120,7 @@ def test_a_url_that_forbids_what_the_server_wants_is_told_so(database: ServerDat
     assert PASSWORD not in f"{caught.value} {look.trouble}"
 
 
+@pytest.mark.slow
 def test_a_whole_release_goes_over_tls(
     server: PostgresServer, folder: Path, tmp_path: Path
 ) -> None:
