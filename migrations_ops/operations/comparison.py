@@ -17,7 +17,7 @@ from migrations_ops.model.findings import Finding
 from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.revisions.source import Sayings
+from migrations_ops.revisions.source import read_upgrades
 from migrations_ops.steps.step import CommandRun
 
 
@@ -63,8 +63,8 @@ class Comparing:
 
     def _told(self, run: CommandRun) -> list[dict[str, Any]]:
         if run.commands:
-            # Nobody listened inside of the project's own commands.
-            return Sayings.of(self.state.pending).told
+            # The project's own commands run without our child inside.
+            return read_upgrades(self.state.pending)
         return run.told
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 from migrations_ops.backups.store import BackupStore
@@ -31,7 +30,7 @@ from migrations_ops.operations.schema_check import statements_of
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
-from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.source import has_downgrade
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import CommandRun, Step
 
@@ -62,21 +61,6 @@ def can_go_down(state: DatabaseState) -> bool:
         and len(state.target) == 1
         and all(has_downgrade(revision) for revision in state.pending)
     )
-
-
-def has_downgrade(revision: Revision) -> bool:
-    """Whether the script has a downgrade that does something.
-
-    One that only passes or raises is no downgrade; neither is a missing one.
-    """
-    for node in ast.parse(revision.path.read_bytes()).body:
-        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
-            return not all(
-                isinstance(statement, ast.Pass | ast.Raise)
-                or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-                for statement in node.body
-            )
-    return False
 
 
 def rehearse(

@@ -1,14 +1,10 @@
-"""What revisions say that they drop, read from their sources.
-
-Commands of a project run them without our child inside. Names that are written out are
-found; one that is computed is not, and what it drops counts as unsaid until it is allowed.
-"""
+"""Reads from the sources of revisions what their functions do, without running them."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from migrations_ops.revisions.history import Revision
@@ -24,31 +20,74 @@ _OPERATIONS = {
 }
 
 
-@dataclass
-class Sayings(ast.NodeVisitor):
-    """The operations and statements of upgrades, in the form in which the child tells them."""
+def read_upgrades(revisions: Iterable[Revision]) -> list[dict[str, Any]]:
+    """The operations and statements of these upgrades, in the form in which the child reports them.
 
-    told: list[dict[str, Any]] = field(default_factory=list)
-    _batches: dict[str, tuple[str, int]] = field(default_factory=dict)
-    _count: int = 0
+    This is for commands of a project, which run revisions without our child inside. Names that are
+    written out are found. One that is computed is not, and what it drops counts as undeclared until
+    it is allowed.
+    """
+    reader = _UpgradeReader()
+    for revision in revisions:
+        for function in _functions(revision.path, "upgrade") if revision.file else ():
+            reader.visit(function)
+    return reader.events
 
-    @property
-    def operations(self) -> list[dict[str, Any]]:
-        return [each for each in self.told if "sql" not in each]
 
-    @property
-    def statements(self) -> list[dict[str, Any]]:
-        return [each for each in self.told if "sql" in each]
+def has_downgrade(revision: Revision) -> bool:
+    """Whether the script has a downgrade that does something.
 
-    @classmethod
-    def of(cls, revisions: Iterable[Revision]) -> Sayings:
-        """What these revisions say, as far as their sources are there to be read."""
-        said = cls()
-        for revision in revisions:
-            for node in ast.parse(revision.path.read_bytes()).body if revision.file else ():
-                if isinstance(node, ast.FunctionDef) and node.name == "upgrade":
-                    said.visit(node)
-        return said
+    One that only passes or raises is no downgrade; neither is a missing one.
+    """
+    return any(
+        not isinstance(statement, ast.Pass | ast.Raise)
+        and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for function in _functions(revision.path, "downgrade")
+        for statement in function.body
+    )
+
+
+def find_syntax_error(revision: Revision) -> tuple[str, int] | None:
+    """Why Python would not import the script, and at which line; None where it would.
+
+    The compiler finds more than the parser, such as a ``return`` outside of a function.
+    """
+    try:
+        compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        return str(error.args[0]), getattr(error, "lineno", None) or 1
+    return None
+
+
+def list_operations(file: Path) -> list[str]:
+    """What the upgrade of a script does, a line each: ``add_column loans due``."""
+    lines = []
+    for function in _functions(file, "upgrade"):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                if isinstance(owner, ast.Name) and owner.id in ("op", "batch_op"):
+                    texts = (
+                        part.value
+                        for part in node.args
+                        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                    )
+                    lines.append((node.lineno, " ".join([node.func.attr, *texts])))
+    return [line for _, line in sorted(lines)]
+
+
+def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            yield node
+
+
+class _UpgradeReader(ast.NodeVisitor):
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        # The table and the number of each batch, by the name of its variable.
+        self._batches: dict[str, tuple[str, int]] = {}
+        self._count = 0
 
     def visit_With(self, node: ast.With) -> None:
         for item in node.items:
@@ -76,7 +115,7 @@ class Sayings(ast.NodeVisitor):
         for part in ast.walk(node):
             text = _text(part)
             if text:
-                self.told.append({"sql": text})
+                self.events.append({"sql": text})
 
     def _note_operation(self, node: ast.Call, function: ast.Attribute) -> None:
         parameters, kind = _OPERATIONS[function.attr], function.attr
@@ -91,7 +130,7 @@ class Sayings(ast.NodeVisitor):
                 return
             kind = "rename_column"
         names = ("column_name", "index_name", "constraint_name")
-        self.told.append(
+        self.events.append(
             {
                 "kind": kind,
                 "batch": batch,
@@ -106,7 +145,7 @@ class Sayings(ast.NodeVisitor):
         """What of a column is changed by name."""
         given = {keyword.arg for keyword in node.keywords}
         words = {"type_": "type", "nullable": "nullable", "server_default": "default"}
-        self.told.append(
+        self.events.append(
             {
                 "kind": "alter_column",
                 "batch": batch,

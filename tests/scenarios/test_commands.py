@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.revisions.history import Revision
-from migrations_ops.revisions.source import Sayings
 from migrations_ops.revisions.stated_history import StatedHistory
 from migrations_ops.steps.commands import url_of_copy
 from tests.support import Sandbox, dump, query
@@ -326,48 +324,3 @@ def test_stated_heads_tell_whether_a_database_is_at_head_and_no_more() -> None:
     assert history.pending(["b", "a"], "heads") == ()
     assert history.unknown(["old"]) == ()
     assert history.lead_to(["old"], ["a", "b"])
-
-
-def test_sources_tell_what_revisions_drop(tmp_path: Path) -> None:
-    script = tmp_path / "one.py"
-    script.write_text(
-        """
-from alembic import op
-import sqlalchemy as sa
-
-NAME = "computed"
-
-def upgrade():
-    op.drop_table("old")
-    op.drop_column("users", column_name="age")
-    op.drop_index(op.f("ix_users_age"), table_name="users")
-    op.execute("DELETE FROM logs")
-    op.get_bind().execute(sa.text("DROP TABLE more"))
-    op.drop_table(NAME)
-    with op.batch_alter_table("posts", schema=None) as batch_op:
-        batch_op.drop_constraint("fk_posts", type_="foreignkey")
-        batch_op.drop_column("title")
-        batch_op.alter_column("body", new_column_name="text")
-        batch_op.alter_column("kind", nullable=False)
-
-def downgrade():
-    op.drop_table("kept")
-""",
-        encoding="utf-8",
-    )
-    said = Sayings.of([Revision("one", (), (), (), str(script), "")])
-    assert [(each["kind"], each["table"], each["name"]) for each in said.operations] == [
-        ("drop_table", "old", ""),
-        ("drop_column", "users", "age"),
-        ("drop_index", "users", "ix_users_age"),
-        ("drop_table", "", ""),
-        ("drop_constraint", "posts", "fk_posts"),
-        ("drop_column", "posts", "title"),
-        ("alter_column", "posts", "body"),
-        ("rename_column", "posts", "body"),
-        ("alter_column", "posts", "kind"),
-    ]
-    assert [said.operations[number].get("to") for number in (5, 7)] == [None, "text"]
-    assert [said.operations[number]["changes"] for number in (6, 8)] == [[], ["nullable"]]
-    assert [each["sql"] for each in said.statements] == ["DELETE FROM logs", "DROP TABLE more"]
-    assert said.operations[4]["type"] == "foreignkey"

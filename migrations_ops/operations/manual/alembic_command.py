@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
@@ -22,6 +21,7 @@ from migrations_ops.operations.state import DatabaseState, locate, other_identit
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
+from migrations_ops.revisions.source import list_operations
 from migrations_ops.steps.instructions import instructions_for
 
 _UNCHANGED = "No database was changed"
@@ -167,7 +167,7 @@ def create_revision(
 
     finished = run_recorded(project, "revision", environment.name, report, body)
     new = written[0] if written else None
-    return finished, new, operations_of(new.path) if new else []
+    return finished, new, list_operations(new.path) if new else []
 
 
 def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) -> list[str]:
@@ -188,24 +188,3 @@ def _require_comparable(state: DatabaseState) -> None:
             untouched="No file was written.",
             next=f"{advice(state)}; or add --empty to write the operations yourself.",
         )
-
-
-def operations_of(file: Path) -> list[str]:
-    """What the upgrade of a revision file does, a line each: ``add_column loans due``."""
-    import ast
-
-    lines = []
-    for function in ast.parse(file.read_bytes()).body:
-        if not isinstance(function, ast.FunctionDef) or function.name != "upgrade":
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                owner = node.func.value
-                if isinstance(owner, ast.Name) and owner.id in ("op", "batch_op"):
-                    texts = [
-                        str(part.value)
-                        for part in node.args
-                        if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                    ]
-                    lines.append((node.lineno, " ".join([node.func.attr, *texts])))
-    return [line for _, line in sorted(lines)]

@@ -6,23 +6,20 @@ from migrations_ops.backups.store import OPEN_IT, BackupStore
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.revisions.source import find_syntax_error
 from migrations_ops.steps.commands import require_rehearsable
 
 
 def require_readable_scripts(session: Session, state: DatabaseState) -> None:
     """:raises Refused: a pending revision is no valid Python."""
     for revision in state.pending:
-        if not revision.file:
-            continue
-        try:
-            compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 1
+        if revision.file and (found := find_syntax_error(revision)):
+            reason, line = found
             raise Refused(
-                f"Revision {revision.revision} is not valid Python: {error.args[0]}.",
+                f"Revision {revision.revision} is not valid Python: {reason}.",
                 untouched="No database was touched.",
                 next=f"Mend {revision.file}:{line}",
-            ) from None
+            )
 
 
 def require_runnable(session: Session, state: DatabaseState) -> None:
