@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrations_ops.analysis.names import Names, Naming, Resolver
+from migrations_ops.analysis.renames import Names, Naming
+from migrations_ops.analysis.resolver import Resolver
 from migrations_ops.analysis.schema_facts import ATTACHED, CONSTRAINTS, Fact, lowered
-from migrations_ops.analysis.statements import (
-    Phrase,
-    phrases,
+from migrations_ops.analysis.statements.blocks import (
     statements_in_block,
+    statements_in_trigger,
     statements_of,
     unquoted,
 )
-from migrations_ops.analysis.writes import TEMPORARY, Write, assigned, writes_of
-from migrations_ops.analysis.writes import statements_of as statements_of_trigger
+from migrations_ops.analysis.statements.rows import TEMPORARY, Write, assigned, writes_of
+from migrations_ops.analysis.statements.schema import Phrase, phrases
 from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
@@ -263,7 +263,7 @@ class Declared:
                 if not self.writes(table):
                     continue
                 self.updated |= {(table, column) for column in assigned(body)}
-                inside = statements_in_block(body) + statements_of_trigger(body)
+                inside = statements_in_block(body) + statements_in_trigger(body)
                 for write in (each for sql in inside for each in writes_of(sql)):
                     written = self._resolver.table(write.table)
                     columns = {(written, column) for column in write.columns}

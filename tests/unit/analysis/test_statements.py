@@ -8,8 +8,9 @@ import pytest
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
-from migrations_ops.analysis.statements import phrases, statements_of
-from migrations_ops.analysis.writes import writes_of
+from migrations_ops.analysis.statements.blocks import statements_of
+from migrations_ops.analysis.statements.rows import writes_of
+from migrations_ops.analysis.statements.schema import phrases
 from migrations_ops.child.protocol.sql import Syntax, tokens
 from migrations_ops.model.results import Fingerprint
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_ops.child.protocol.sql import Syntax, Token, group, split, tokens
+from migrations_ops.analysis.statements.blocks import unquoted
+from migrations_ops.child.protocol.sql import Token, group, split
 
 # The kinds of objects as statements call them, and as facts do.
 _KINDS = {
@@ -36,9 +36,6 @@ _KINDS = {
     ("SERVER",): "object",
 }
 _FILLERS = ("IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "TEMPORARY", "TEMP", "ONLINE", "IGNORE")
-_BODIES = ("FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "PACKAGE")
-# What stands before a statement within a block.
-_OPENERS = ("BEGIN", "THEN", "ELSE", "LOOP", "DECLARE", "EXECUTE")
 
 
 @dataclass(frozen=True)
@@ -57,63 +54,6 @@ class Phrase:
     kind: str = ""
     table: str = ""
     to: str = ""
-
-
-def statements_of(sql: str, syntax: Syntax) -> list[list[Token]]:
-    """The statements of a text, also those of a block that is run at once."""
-    told = tokens(sql, syntax)
-    if not told:
-        return []
-    if syntax == "sqlite" or _has_body(told, syntax):
-        return [told]
-    found: list[list[Token]] = []
-    for part in _split(told):
-        if part[0].means("DO") and syntax == "postgresql":
-            for word in part:
-                if word.literal and len(word.text) > 20:
-                    found += statements_in_block(tokens(unquoted(word), syntax))
-        else:
-            found.append(part)
-    return found
-
-
-def statements_in_block(told: list[Token]) -> list[list[Token]]:
-    """The statements between BEGIN and END, each from its verb on; also those in literals."""
-    found = []
-    for part in _split(told):
-        starts = [n for n, word in enumerate(part) if word.means(*_OPENERS)]
-        inside = part[starts[-1] + 1 :] if starts else part
-        if starts and part[starts[-1]].means("EXECUTE") and inside and inside[0].literal:
-            inside = tokens(unquoted(inside[0]), "postgresql")
-        found.append(inside)
-    return [part for part in found if part]
-
-
-def unquoted(literal: Token) -> str:
-    """What a literal stands for."""
-    text = literal.text[literal.text.index("'") + 1 :].removesuffix("'").replace("''", "'")
-    if literal.text[0] in "eE":
-        return re.sub(r"\\(.)", r"\1", text)
-    return text
-
-
-def _has_body(told: list[Token], syntax: Syntax) -> bool:
-    """Whether the marks in it do not separate statements."""
-    if not told[0].means("CREATE"):
-        return False
-    body = any(word.means(*_BODIES) for word in told[:12])
-    atomic = any(word.means("ATOMIC") for word in told)
-    return body and (syntax == "mariadb" or atomic)
-
-
-def _split(told: list[Token]) -> list[list[Token]]:
-    parts: list[list[Token]] = [[]]
-    for word in told:
-        if word.means(";"):
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    return [part for part in parts if part]
 
 
 def phrases(sql: list[Token]) -> Iterator[Phrase]:

@@ -93,20 +93,6 @@ def _name(told: list[Token]) -> str:
     return ".".join(parts)
 
 
-def statements_of(trigger: list[Token]) -> list[list[Token]]:
-    """The statements in a trigger's body."""
-    starts = [n for n, word in enumerate(trigger) if word.means("BEGIN")]
-    rows = [n for n, word in enumerate(trigger) if word.means("ROW")]
-    begin = starts[0] if starts else (rows[0] if rows else 0)
-    parts: list[list[Token]] = [[]]
-    for word in trigger[begin + 1 :]:
-        if word.means(";"):
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    return [part for part in parts if part]
-
-
 def assigned(told: list[Token]) -> frozenset[str]:
     """The columns of the row itself that a trigger sets: ``NEW.a := 1``, ``SET NEW.a = 1``."""
     found = set()
