@@ -11,16 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-_TOKEN = (
-    r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?(?:\*/|\Z)|/\*M?!\d*|\*/"
-    r"|@+(?:`(?:[^`]|``)*`|'[^']*'|\"[^\"]*\"|[\w.$]*)"
-    r"|(?P<text>'(?:{inside}|'')*'?)|`(?P<back>(?:[^`]|``)*)`?|\"(?P<double>(?:{double}|\"\")*)\"?"
-    r"|(?P<word>[\w$]+)|(?P<mark>[^\s])"
-)
-_PLAIN = re.compile(_TOKEN.format(inside="[^']", double='[^"]'), re.DOTALL)
-_ESCAPING = re.compile(_TOKEN.format(inside=r"[^'\\]|\\.", double=r"[^\"\\]|\\."), re.DOTALL)
+from .sql import Syntax, Token, located
+
 # What comes after these, perhaps after a few other words, is a table or a program.
 _BEFORE = frozenset(
     {
@@ -54,21 +47,6 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _BLANKS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-@dataclass(frozen=True)
-class _Token:
-    """A word, a quoted name, a literal or a mark."""
-
-    kind: str
-    text: str
-
-    @property
-    def is_name(self) -> bool:
-        return self.kind in ("word", "back", "double")
-
-    def means(self, *words: str) -> bool:
-        return self.kind in ("word", "mark") and self.text.upper() in words
-
-
 def find_database(
     sql: str, names: Callable[[str], bool], *, backslashes: bool = True
 ) -> str | None:
@@ -86,7 +64,12 @@ def find_database(
     return None
 
 
-def _without_head(tokens: list[_Token]) -> list[_Token]:
+def names_in(sql: str) -> set[str]:
+    """All that may be the name of something in a text."""
+    return {token.text for each in _statements(sql) for token in each if token.is_name}
+
+
+def _without_head(tokens: list[Token]) -> list[Token]:
     """A statement without what may stand before any: settings, or the beginning of a block."""
     words = [token.text.upper() for token in tokens]
     if words[:2] == ["SET", "STATEMENT"] and "FOR" in words:
@@ -94,40 +77,31 @@ def _without_head(tokens: list[_Token]) -> list[_Token]:
     return tokens[3:] if words[:3] == ["BEGIN", "NOT", "ATOMIC"] else []
 
 
-def _executed(tokens: list[_Token], *, backslashes: bool) -> Iterator[str]:
+def _executed(tokens: list[Token], *, backslashes: bool) -> Iterator[str]:
     """The texts that a statement executes, each by itself and all of them put together."""
     first = next((n for n, token in enumerate(tokens) if token.means(*_DYNAMIC)), len(tokens))
     texts = [
-        _inside(token, backslashes=backslashes)
+        _value(token, backslashes=backslashes)
         for token in tokens[first:]
-        if token.kind in ("text", "double")
+        if token.literal or token.quote == '"'
     ]
     yield from texts
     if len(texts) > 1:
         yield "".join(texts)
 
 
-def _inside(token: _Token, *, backslashes: bool) -> str:
-    """What a literal says. Between double quotes there is one, too, unless sql_mode says other."""
-    quote, text = ("'", token.text[1:-1]) if token.kind == "text" else ('"', token.text)
-    text = text.replace(quote * 2, quote)
-    return (
-        _ESCAPED.sub(lambda found: _BLANKS.get(found[1], found[1]), text) if backslashes else text
-    )
+def _value(token: Token, *, backslashes: bool) -> str:
+    """The value of a literal; text in double quotes is one as well, unless sql_mode says other."""
+    text = token.text[1:-1].replace("''", "'") if token.literal else token.text
+    if not backslashes:
+        return text
+    return _ESCAPED.sub(lambda found: _BLANKS.get(found[1], found[1]), text)
 
 
-def names_in(sql: str) -> set[str]:
-    """All that may be the name of something in a text."""
-    return {token.text for each in _statements(sql) for token in each if token.is_name}
-
-
-def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[_Token]]:
-    tokens: list[_Token] = []
-    for found in (_ESCAPING if backslashes else _PLAIN).finditer(sql):
-        kind = found.lastgroup
-        if kind is None:
-            continue
-        token = _Token(kind, found[kind].replace("``", "`") if kind == "back" else found[kind])
+def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[Token]]:
+    syntax: Syntax = "mariadb" if backslashes else "no_backslash_escapes"
+    tokens: list[Token] = []
+    for token in _without_variables(sql, syntax):
         if token.means(";"):
             if tokens:
                 yield tokens
@@ -138,18 +112,30 @@ def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[_Token]]
         yield tokens
 
 
-def _find(tokens: list[_Token], names: Callable[[str], bool]) -> str | None:
+def _without_variables(sql: str, syntax: Syntax) -> Iterator[Token]:
+    """What follows ``@`` is a variable or the host of a user, with all points and words in it."""
+    end, begins = -1, False
+    for start, stop, token in located(sql, syntax):
+        if token.means("@"):
+            end, begins = stop, True
+        elif start == end and (token.is_word or token.means(".")):
+            end, begins = stop, False
+        elif start != end or not begins or not (token.quoted or token.literal):
+            yield token
+
+
+def _find(tokens: list[Token], names: Callable[[str], bool]) -> str | None:
     if not tokens:
         return None
-    explained = {token.text for token in _alone(tokens)}
-    for token, is_place in _qualified(tokens):
-        if names(token.text) and (is_place or token.text not in explained):
+    explained = {token.text for token in _unqualified(tokens)}
+    for token, of_table in _qualified(tokens):
+        if names(token.text) and (of_table or token.text not in explained):
             return token.text
     named = _named_as_databases(tokens)
     return next((each for each in named if names(each)), None)
 
 
-def _named_as_databases(tokens: list[_Token]) -> Iterator[str]:
+def _named_as_databases(tokens: list[Token]) -> Iterator[str]:
     """What stands after USE, and after DATABASE in CREATE, ALTER and DROP, also in a block."""
     if tokens[0].means("USE") and len(tokens) > 1:
         yield tokens[1].text
@@ -160,7 +146,7 @@ def _named_as_databases(tokens: list[_Token]) -> Iterator[str]:
             yield from (each.text for each in rest[:1] if each.is_name)
 
 
-def _alone(tokens: list[_Token]) -> Iterator[_Token]:
+def _unqualified(tokens: list[Token]) -> Iterator[Token]:
     """Names that have no point behind them: tables, aliases, columns."""
     for number, token in enumerate(tokens):
         after = tokens[number + 1 : number + 2]
@@ -168,7 +154,7 @@ def _alone(tokens: list[_Token]) -> Iterator[_Token]:
             yield token
 
 
-def _qualified(tokens: list[_Token]) -> Iterator[tuple[_Token, bool]]:
+def _qualified(tokens: list[Token]) -> Iterator[tuple[Token, bool]]:
     """The first of names with points between them, and whether a table must stand there."""
     places = _Places(tokens)
     number = 0
@@ -176,7 +162,7 @@ def _qualified(tokens: list[_Token]) -> Iterator[tuple[_Token, bool]]:
         token, end = tokens[number], _end_of_name(tokens, number)
         if end > number:
             definite = places.expected or end - number > 2
-            yield token, definite or tokens[end + 1 : end + 2] == [_Token("mark", "(")]
+            yield token, definite or tokens[end + 1 : end + 2] == [Token("(")]
             places.pass_name()
             number = end + 1
         else:
@@ -184,7 +170,7 @@ def _qualified(tokens: list[_Token]) -> Iterator[tuple[_Token, bool]]:
             number += 1
 
 
-def _end_of_name(tokens: list[_Token], number: int) -> int:
+def _end_of_name(tokens: list[Token], number: int) -> int:
     """The place of the last part of a name that begins here; the same place if it has one part."""
     if not tokens[number].is_name:
         return number
@@ -199,7 +185,7 @@ def _end_of_name(tokens: list[_Token], number: int) -> int:
 class _Places:
     """Follows a statement, and knows where a table has to come next."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self.expected = False
         # Of each open bracket, whether it is one of _OF_VALUES and whether a list goes on in it.
         self._open: list[tuple[bool, bool]] = []
@@ -213,7 +199,7 @@ class _Places:
     def pass_name(self) -> None:
         self.expected = False
 
-    def pass_by(self, token: _Token, before: _Token | None) -> None:
+    def pass_by(self, token: Token, before: Token | None) -> None:
         if token.means("("):
             of_values = before is not None and before.means(*_OF_VALUES)
             # FROM (a, b): what is expected before the bracket is so behind it.
@@ -234,13 +220,13 @@ class _Places:
         elif not token.means(*_BETWEEN) and not _renames(token, before):
             self.expected = False
 
-    def _is_place(self, token: _Token, before: _Token | None) -> bool:
+    def _is_place(self, token: Token, before: Token | None) -> bool:
         if token.means("FROM", "FOR"):
             return not (self._open and self._open[-1][0])
         # ON DUPLICATE KEY UPDATE comes before a column.
         return not (token.means("UPDATE") and before is not None and before.means("KEY"))
 
 
-def _renames(token: _Token, before: _Token | None) -> bool:
+def _renames(token: Token, before: Token | None) -> bool:
     """Whether this is the AS of RENAME AS, which comes before a table."""
     return token.means("AS") and before is not None and before.means("RENAME")

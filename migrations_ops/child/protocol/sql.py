@@ -71,10 +71,14 @@ _RULES: dict[Syntax, _Rules] = {
 
 
 class Token(NamedTuple):
-    """A word, a mark or a literal of a statement; ``quoted`` is a name that stood in quotes."""
+    """A word, a mark or a literal of a statement; or a name that stood in these quotes."""
 
     text: str
-    quoted: bool = False
+    quote: str = ""
+
+    @property
+    def quoted(self) -> bool:
+        return self.quote != ""
 
     @property
     def literal(self) -> bool:
@@ -109,44 +113,41 @@ def tokens(sql: str, syntax: Syntax = "sqlite") -> list[Token]:
 
 def located(sql: str, syntax: Syntax) -> Iterator[tuple[int, int, Token]]:
     """Each token with where it begins and ends in the text."""
-    match = _pattern(syntax).match
     position, in_executed = 0, False
     while position < len(sql):
-        found = match(sql, position)
-        assert found is not None  # a mark is any character
-        start, position = position, found.end()
-        text = found.group()
-        match found.lastgroup:
-            case "gap":
-                continue
-            case "nested":
-                position = _end_of_comment(sql, start)
-                continue
-            case "executed":
+        for found in _pattern(syntax).finditer(sql, position):
+            kind = found.lastgroup
+            if kind is None:
+                yield found.start(), found.end(), Token(found.group())
+            elif kind == "quoted" or kind == "dollars":
+                yield *found.span(), _unquoted(found)
+            elif kind == "executed":
                 in_executed = True
-                continue
-            case "executed_end" if in_executed:
+            elif kind == "executed_end" and in_executed:
                 in_executed = False
-                continue
-            case "executed_end":
-                position = start + 1
-                text = text[0]
-        yield start, position, _token(text, found)
+            elif kind != "gap":
+                # The pattern cannot tell how far it goes, and is tried anew behind its end.
+                break
+        else:
+            return
+        if kind == "executed_end":
+            position = found.start() + 1
+            yield found.start(), position, Token("*")
+        else:
+            position = _end_of_comment(sql, found.start())
 
 
-def _token(text: str, found: re.Match[str]) -> Token:
-    match found.lastgroup:
-        case "name":
-            opener = text[0]
-            if opener == "[":
-                return Token(text[1:].removesuffix("]"), quoted=True)
-            inside = text[1:].removesuffix(opener)
-            return Token(inside.replace(opener * 2, opener), quoted=True)
-        case "dollars":
-            mark = f"${found['tag']}$"
-            inside = text.removeprefix(mark).removesuffix(mark).replace("'", "''")
-            return Token(f"'{inside}'")
-    return Token(text)
+def _unquoted(found: re.Match[str]) -> Token:
+    text = found.group()
+    opener = text[0]
+    if opener == "[":
+        return Token(text[1:].removesuffix("]"), opener)
+    if opener == "$":
+        mark = f"${found['tag']}$"
+        inside = text.removeprefix(mark).removesuffix(mark).replace("'", "''")
+        return Token(f"'{inside}'")
+    inside = text[1:].removesuffix(opener)
+    return Token(inside.replace(opener * 2, opener), opener)
 
 
 @cache
@@ -166,7 +167,7 @@ def _pattern(syntax: Syntax) -> re.Pattern[str]:
         groups.append("[eE]" + _between("'", backslashes=True))
     groups.append(_between("'", backslashes="'" in rules.backslashes))
     names = [_between(each, backslashes=each in rules.backslashes) for each in rules.names]
-    groups.append(f"(?P<name>{'|'.join(names)})")
+    groups.append(f"(?P<quoted>{'|'.join(names)})")
     if rules.dollar_literals:
         groups.append(f"(?P<dollars>{_DOLLARS})")
     return re.compile("|".join([*groups, _WORD, _MARK]), re.DOTALL)

@@ -1,23 +1,14 @@
-"""Which statements end a transaction: read from their text, quotes and comments left out."""
+"""What a statement does to the transaction, and to rows, as far as its first words tell."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
-_POSTGRESQL = re.compile(
-    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\b[eE]'(?:[^'\\]|\\.|'')*'?|'(?:[^']|'')*'?|\"(?:[^\"]|\"\")*\"?"
-    r"|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)|(?P<word>\w+)|(?P<mark>[;(,])",
-    re.DOTALL,
-)
-# A comment with an exclamation mark is executed, and -- begins one only before a blank.
-_MARIADB = re.compile(
-    r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?(?:\*/|\Z)|/\*M?!\d*|'(?:[^'\\]|\\.|'')*'?"
-    r"|\"(?:[^\"\\]|\\.|\"\")*\"?|`(?:[^`]|``)*`?|(?P<word>\w+)|(?P<mark>[;(,])",
-    re.DOTALL,
-)
-_PATTERNS = {"postgresql": _POSTGRESQL, "mariadb": _MARIADB}
+from ..protocol.sql import Syntax, located
+
 _ENDING = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT"})
 # What MariaDB commits before it does it, however it ends; see also TEMPORARY.
 # https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
@@ -26,29 +17,22 @@ _COMMITTING = frozenset(
         "ALTER", "ANALYZE", "BACKUP", "BEGIN", "CACHE", "CHANGE", "CHECK", "COMMIT", "CREATE",
         "DROP", "FLUSH", "GRANT", "INSTALL", "LOCK", "OPTIMIZE", "RENAME", "REPAIR", "RESET",
         "REVOKE", "SHUTDOWN", "START", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK", "XA",
-        # What a procedure does, nobody can tell from outside; a program may stand alone, too.
+        # What a procedure does, nobody can tell from outside; a block needs no procedure.
         "CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE",
     }
 )  # fmt: skip
 # The server counts how often it is asked for these, as Com_alter_table and so on.
 _COUNTED = frozenset({"ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "COMMIT"})
-_ENDS_ALONE = frozenset({"BEGIN", "START", "COMMIT", "SET"})
+_ONLY_ENDING = frozenset({"BEGIN", "START", "COMMIT", "SET"})
 _COMMITTING_TWO = frozenset({("SET", "PASSWORD"), ("SET", "DEFAULT"), ("LOAD", "INDEX")})
 _UNKNOWN = frozenset({"CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE"})
 _WITH_BODY = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH", "DO"})
 # These read, and write nothing unless they call a function that does.
 _READING = frozenset({"SELECT", "VALUES", "SET"})
-_READING_ALONE = _READING | {
-    "SHOW",
-    "TABLE",
-    "EXPLAIN",
-    "DESCRIBE",
-    "DESC",
-    "USE",
-    "BEGIN",
-    "COMMIT",
-}
+_WRITING_NOTHING = _READING | frozenset(
+    {"SHOW", "TABLE", "EXPLAIN", "DESCRIBE", "DESC", "USE", "BEGIN", "COMMIT"}
+)
 # Enough of each statement to know it by.
 _KNOWN_BY = 8
 # Looked for first: a statement may carry megabytes of values.
@@ -56,24 +40,28 @@ _MAY_END = re.compile(r"COMMIT|END|ROLLBACK|ABORT|PREPARE", re.IGNORECASE)
 _MAY_SET = re.compile(r"CONSTRAINTS", re.IGNORECASE)
 
 
-def statements(sql: str, family: str) -> Iterator[list[str]]:
+# Each statement is asked about several times in a row.
+@lru_cache(maxsize=2)
+def statements(sql: str, syntax: Syntax) -> list[list[str]]:
     """The first words of each statement in a text, in capitals."""
+    found: list[list[str]] = []
     words: list[str] = []
     in_body, single = False, ";" not in sql
-    for found in _PATTERNS[family].finditer(sql):
-        if found["mark"] == ";":
+    for _, _, token in located(sql, syntax):
+        if token.is_word:
+            words.append(token.text.upper())
+            if single and len(words) == _KNOWN_BY:
+                break
+        elif token.text == ";" and not token.quoted:
             in_body = in_body or _begins_body(words)
             if words and not in_body:
-                yield words[:_KNOWN_BY]
+                found.append(words[:_KNOWN_BY])
             elif words[:1] == ["END"]:
                 in_body = False
             words = []
-        elif found["word"]:
-            words.append(found["word"].upper())
-            if single and len(words) == _KNOWN_BY:
-                break
     if words and not in_body:
-        yield words[:_KNOWN_BY]
+        found.append(words[:_KNOWN_BY])
+    return found
 
 
 def _begins_body(words: list[str]) -> bool:
@@ -83,11 +71,11 @@ def _begins_body(words: list[str]) -> bool:
     return ("BEGIN", "ATOMIC") in pairwise(words)
 
 
-def ends_transaction(sql: str, family: str) -> str | None:
+def ends_transaction(sql: str, syntax: Syntax) -> str | None:
     """The first words of a statement that ends the transaction; None where there is none."""
     if not _MAY_END.search(sql):
         return None
-    for words in statements(sql, family):
+    for words in statements(sql, syntax):
         if words[0] in _ENDING and not {"TO", "SAVEPOINT"} & set(words[1:4]):
             return " ".join(words[:2]) if words[1:2] == ["PREPARED"] else words[0]
         if words[:2] == ["PREPARE", "TRANSACTION"]:
@@ -102,9 +90,9 @@ def sets_constraints(sql: str) -> bool:
     return any(words[:2] == ["SET", "CONSTRAINTS"] for words in statements(sql, "postgresql"))
 
 
-def only_reads(sql: str, family: str) -> bool:
+def only_reads(sql: str, syntax: Syntax) -> bool:
     """Whether no statement writes, as far as its first word tells: a function of it may."""
-    return all(words[0] in _READING_ALONE for words in statements(sql, family))
+    return all(words[0] in _WRITING_NOTHING for words in statements(sql, syntax))
 
 
 def commits_by_itself(sql: str) -> bool:
@@ -120,7 +108,7 @@ def counted_commits(sql: str) -> int:
 def only_ends(sql: str) -> bool:
     """Whether MariaDB has nothing to commit because of these but what came before them."""
     return all(
-        words[0] in _ENDS_ALONE and tuple(words[:2]) not in _COMMITTING_TWO
+        words[0] in _ONLY_ENDING and tuple(words[:2]) not in _COMMITTING_TWO
         for words in _of_mariadb(sql)
     )
 

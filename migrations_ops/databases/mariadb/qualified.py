@@ -9,89 +9,96 @@ table.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-NAME = rb"`(?:[^`]|``)*`"
-LITERAL = rb"'(?:[^'\\]|\\.|'')*'"
-_TOKEN = re.compile(
-    LITERAL
-    + rb"|(?P<name>(?P<first>" + NAME + rb")(?P<more>(?:\." + NAME + rb")*)(?P<called>\(?))"
-    + rb"|(?P<word>[\w$]+)|(?P<mark>[^\s])",
-    re.DOTALL,
-)  # fmt: skip
+from migrations_ops.child.protocol.sql import Token, located
+from migrations_ops.databases.mariadb.connect import quoted
+
 # What comes after these is a table; JOIN is the last word of all joins but one.
-_BEFORE_TABLES = frozenset([b"from", b"join", b"straight_join", b"references"])
+_BEFORE_TABLES = frozenset(["from", "join", "straight_join", "references"])
 # In their brackets, FROM stands before a value; SUBSTRING is printed without it.
-_OF_VALUES = frozenset([b"trim", b"extract"])
-_OF_SEQUENCES = frozenset([b"nextval", b"lastval", b"setval"])
+_OF_VALUES = frozenset(["trim", "extract"])
+_OF_SEQUENCES = frozenset(["nextval", "lastval", "setval"])
+
+_Located = tuple[int, int, Token]
 
 
 def renamed(statement: str, source: str, target: str) -> str:
     """A statement that names another database wherever it named ``source``."""
-    return replaced(statement.encode(), source, quoted_bytes(target) + b".").decode()
+    return _replaced(statement, source, f"{quoted(target)}.")
 
 
 def bare(statement: str, database: str) -> str:
     """A statement that names no database where it named this one."""
-    return replaced(statement.encode(), database, b"").decode()
+    return _replaced(statement, database, "")
 
 
-def replaced(statement: bytes, source: str, instead: bytes) -> bytes:
-    """:param instead: what takes the place of the name and the point behind it."""
-    own = quoted_bytes(source)
-    if own not in statement:
+def _replaced(statement: str, source: str, prefix: str) -> str:
+    """:param prefix: what takes the place of the name and the point behind it."""
+    if quoted(source) not in statement:
         return statement
     parts, done = [], 0
-    for start, end in _databases(statement):
-        if statement[start:end] == own:
-            parts += [statement[done:start], instead]
+    for start, end, token in _databases(statement):
+        if token.text == source:
+            parts += [statement[done:start], prefix]
             done = end + 1
-    return b"".join([*parts, statement[done:]])
+    return "".join([*parts, statement[done:]])
 
 
-def quoted_bytes(name: str) -> bytes:
-    return b"`" + name.replace("`", "``").encode() + b"`"
+def _databases(statement: str) -> Iterator[_Located]:
+    """Each name of a database."""
+    tokens = list(located(statement, "mariadb"))
+    position, number = _Position(), 0
+    while number < len(tokens):
+        _, _, token = tokens[number]
+        last = _end_of_name(tokens, number)
+        called = _follows(tokens, last + 1, "(")
+        if last > number and (last > number + 2 or called or position.is_of_table):
+            yield tokens[number]
+        position.pass_by(token)
+        number = last + 1
 
 
-def _databases(statement: bytes) -> Iterator[tuple[int, int]]:
-    """Where each name of a database begins and ends."""
-    place = _Place()
-    for found in _TOKEN.finditer(statement):
-        if found["name"] is None:
-            place.pass_by(found["word"] or found["mark"] or b"''")
-            continue
-        third = found["more"].count(b"`.`") > 0
-        if found["more"] and (third or found["called"] or place.is_of_table):
-            yield found.span("first")
-        place.pass_by(found["first"])
-        if found["called"]:
-            place.pass_by(b"(")
+def _end_of_name(tokens: list[_Located], number: int) -> int:
+    """Where the last part of a name is that begins here; the same number if it has one part."""
+    while tokens[number][2].quote == "`" and _follows(tokens, number + 1, "."):
+        if not (number + 2 < len(tokens) and tokens[number + 2][2].quote == "`"):
+            break
+        number += 2
+    return number
+
+
+def _follows(tokens: list[_Located], number: int, mark: str) -> bool:
+    """Whether a mark stands there, without a blank before it."""
+    if number >= len(tokens):
+        return False
+    start, _, token = tokens[number]
+    return token.means(mark) and start == tokens[number - 1][1]
 
 
 @dataclass
-class _Place:
+class _Position:
     """What stands before the next name: the last word, and what opened each bracket around it."""
 
     is_of_table: bool = False
-    _last: bytes = b""
-    _open: list[bytes] = field(default_factory=list)
+    _last: str = ""
+    _open: list[str] = field(default_factory=list)
 
-    def pass_by(self, token: bytes) -> None:
-        word = token.lower()
-        if word == b"(":
+    def pass_by(self, token: Token) -> None:
+        word = "`" if token.quoted else token.text.lower()
+        if word == "(":
             self._open.append(self._last)
             # FROM ((a JOIN b): what is expected before the brackets is so behind them.
             self.is_of_table |= self._last in _OF_SEQUENCES
         else:
-            if word == b")" and self._open:
+            if word == ")" and self._open:
                 self._open.pop()
             self.is_of_table = word in _BEFORE_TABLES and self._is_before_table(word)
         self._last = word
 
-    def _is_before_table(self, word: bytes) -> bool:
-        if word == b"from":
+    def _is_before_table(self, word: str) -> bool:
+        if word == "from":
             return not (self._open and self._open[-1] in _OF_VALUES)
         # SELECT STRAIGHT_JOIN comes before columns.
-        return word != b"straight_join" or self._last[-1:] in (b"`", b")")
+        return word != "straight_join" or self._last in ("`", ")")

@@ -12,22 +12,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from migrations_ops.databases.mariadb.qualified import LITERAL, NAME, quoted_bytes, replaced
+from migrations_ops.databases.mariadb.connect import quoted
+from migrations_ops.databases.mariadb.qualified import renamed
 
 TRAILER = b"-- Dump completed"
+_NAME = rb"`(?:[^`]|``)*`"
+_LITERAL = rb"'(?:[^'\\]|\\.|'')*'"
 # Where the name of the database stands, within so many bytes.
 _HEAD = 4096
 _DATABASE = re.compile(rb"^-- Host: .*?    Database: (.+)$", re.MULTILINE)
-_DEFINER = re.compile(rb"DEFINER=(" + NAME + rb"(?:@" + NAME + rb")?) ?")
+_DEFINER = re.compile(rb"DEFINER=(" + _NAME + rb"(?:@" + _NAME + rb")?) ?")
 # Where a definer stands, and not a text that looks like one.
 _VIEW = re.compile(rb"/\*!50013 DEFINER=")
 _PROGRAM = re.compile(rb"/\*!50003 CREATE\*/ |/\*!50106 CREATE\*/ |CREATE DEFINER=")
 _EVENT = re.compile(
-    rb"(/\*!50106 EVENT " + NAME + rb" ON SCHEDULE (?:" + LITERAL + rb"|[^`'])*?"
+    rb"(/\*!50106 EVENT " + _NAME + rb" ON SCHEDULE (?:" + _LITERAL + rb"|[^`'])*?"
     rb"ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b"
 )
 # Around programs that were made when the database had another default than it has now.
-_ALTER = re.compile(rb"ALTER DATABASE (" + NAME + rb") (?=CHARACTER SET )")
+_ALTER = re.compile(rb"ALTER DATABASE (" + _NAME + rb") (?=CHARACTER SET )")
 # A client command of newer dumps, which older clients do not know, and batch mode does not need.
 _SANDBOX = re.compile(rb"\A/\*M?!999999\\- [^\n]*\n")
 _DATA = (b"INSERT INTO ", b"(")
@@ -74,7 +77,7 @@ class Rewriting:
 
     def _changed(self, block: bytes) -> bytes:
         plain = not self._in_programs and b"DELIMITER ;;" not in block and b"DEFINER=" not in block
-        if plain and not (self._is_renamed and quoted_bytes(self.source) in block):
+        if plain and not (self._is_renamed and _quoted(self.source) in block):
             return block
         return b"".join(map(self._line, BytesIO(block)))
 
@@ -92,15 +95,18 @@ class Rewriting:
         if _VIEW.match(line):
             return self._without_definer(line)
         if self._is_renamed and not line.startswith(b"--"):
-            return replaced(self._of_target(line), self.source, quoted_bytes(self.target) + b".")
+            # The bytes of a dump need not be text.
+            text = self._of_target(line).decode(errors="surrogateescape")
+            renamed_text = renamed(text, self.source, self.target)
+            return renamed_text.encode(errors="surrogateescape")
         return line
 
     def _of_target(self, line: bytes) -> bytes:
         """The database that was copied must not be altered by what fills another one."""
         found = _ALTER.match(line)
-        if found is None or found[1] != quoted_bytes(self.source):
+        if found is None or found[1] != _quoted(self.source):
             return line
-        return b"ALTER DATABASE " + quoted_bytes(self.target) + line[found.end(1) :]
+        return b"ALTER DATABASE " + _quoted(self.target) + line[found.end(1) :]
 
     def _program(self, line: bytes) -> bytes:
         if not self.events:
@@ -113,6 +119,10 @@ class Rewriting:
             return line
         self.replaced.add(found[1].decode(errors="replace"))
         return line[: found.start()] + line[found.end() :]
+
+
+def _quoted(name: str) -> bytes:
+    return quoted(name).encode()
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ def test_no_quoted_text_is_more_than_one_token(syntax: Syntax, text: str) -> Non
     literal = "'" + text.replace("'", "''") + "'"
     assert tokens(f"{literal};", syntax) == [Token(literal), Token(";")]
     name = '"' + text.replace('"', '""') + '"'
-    assert tokens(f"{name};", syntax) == [Token(text, quoted=True), Token(";")]
+    assert tokens(f"{name};", syntax) == [Token(text, '"'), Token(";")]
 
 
 @given(text=st.text())
