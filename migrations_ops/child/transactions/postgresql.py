@@ -113,8 +113,8 @@ class PostgreSQLTransactions(ServerTransactions):
         driver = connection.connection.dbapi_connection
         if self._written.has_rows(driver):
             self._tell_wrote()
-        self._indexes.commits(driver)
-        self._ledger.note_begun(**self._indexes.told())
+        self._indexes.before_commit(driver)
+        self._ledger.note_begun(**self._indexes.facts())
         self._ledger.apart = True
         self._tell_committed()
         self._let_go(driver)
@@ -123,8 +123,8 @@ class PostgreSQLTransactions(ServerTransactions):
     def _before_statement(self, connection: Any, sql: str) -> None:
         driver = connection.connection.dbapi_connection
         if self._in_autocommit_block:
-            if self._indexes.meets(driver, sql):
-                self._ledger.note_begun(**self._indexes.told())
+            if self._indexes.before_statement(driver, sql):
+                self._ledger.note_begun(**self._indexes.facts())
             self._patience.prepare(driver, sql)
             self._events.emit("apart", revision=self.revision, sql=sql.strip()[:SQL_TOLD])
             return
