@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from .protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
 
-SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+MARIADB: Final = "mariadb"
 IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}
 # libpq's word for a connection that waits outside of any transaction.
 _IDLE = 0

@@ -10,10 +10,11 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from ..destination.statements import watch_commits, watch_statements
 from ..driver import MARIADB, ask, autocommits, raw_of, sqlstate_of
+from ..protocol.sql import Syntax
 from .control import (
     commits_by_itself,
     counted_commits,
@@ -41,7 +42,7 @@ _TRIED_FOR, _LONGEST = 60.0, 1.0
 class MariaDBTransactions(ServerTransactions):
     """Notes the beginning and the end of each revision, and whether a part of it is committed."""
 
-    family = MARIADB
+    family: ClassVar[Syntax] = MARIADB
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

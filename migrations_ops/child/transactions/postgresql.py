@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from ..destination.statements import watch_commits
 from ..driver import POSTGRESQL, ask, autocommits
+from ..protocol.sql import Syntax
 from ..recording.tracing import SQL_TOLD
 from .control import ends_transaction, sets_constraints
 from .indexes import OwnIndexes
@@ -38,7 +39,7 @@ _NOW = "SELECT pg_current_xact_id_if_assigned()::text"
 class PostgreSQLTransactions(ServerTransactions):
     """Keeps the run's transaction whole, and says so where a revision commits in between."""
 
-    family = POSTGRESQL
+    family: ClassVar[Syntax] = POSTGRESQL
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from ..destination.cross_database import LeadsAway
 from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
 from ..protocol.events import Events
 from ..protocol.instructions import Instructions
+from ..protocol.sql import Syntax
 from ..recording.ledger import Ledger
 from .cancel import Session, cancel_all
 from .control import only_reads
@@ -26,7 +27,7 @@ class ServerTransactions:
         on its own; False if nobody is there any more.
     """
 
-    family = ""
+    family: ClassVar[Syntax]
 
     def __init__(
         self,
