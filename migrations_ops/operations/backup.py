@@ -17,10 +17,7 @@ from migrations_ops.operations.failure.recovery import (
     settle_taken_up,
 )
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.preflight.presence import (
-    committed_by,
-    require_worth_keeping,
-)
+from migrations_ops.operations.preflight.missing import committed_by, require_worth_keeping
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate

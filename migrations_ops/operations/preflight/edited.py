@@ -51,9 +51,9 @@ def require_unedited(session: Session, state: DatabaseState) -> None:
     found = without_allowed(find_edited(state), allowed)
     errors = [each for each in found if each.severity == "error"]
     if errors:
-        said = "; ".join(each.message for each in errors)
+        message = "; ".join(each.message for each in errors)
         raise Refused(
-            f"{said[0].upper()}{said[1:]}.",
+            f"{message[0].upper()}{message[1:]}.",
             untouched="No database was touched.",
             next=mend_edited(state, errors),
         )

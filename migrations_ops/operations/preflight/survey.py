@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from migrations_ops.model.text import counted
+from migrations_ops.operations.preflight.disk_space import require_disk_space
 from migrations_ops.operations.preflight.edited import require_unedited
+from migrations_ops.operations.preflight.missing import require_present
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
-from migrations_ops.operations.preflight.presence import require_present
-from migrations_ops.operations.preflight.room import require_room
 from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
 from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.session import Session
@@ -42,7 +42,7 @@ def preflight(
         for state in states:
             for check in _CHECKS:
                 check(session, state)
-        require_room(session.project.settings, states)
+        require_disk_space(session.project.settings, states)
         session.record.update(from_=states[-1].look.revisions, to=states[-1].target)
         step.note = "; ".join(f"{each.environment.name}: {_pending(each)}" for each in states)
         return states

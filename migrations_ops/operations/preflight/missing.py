@@ -1,4 +1,4 @@
-"""A database that was there and is gone: neither made anew in silence, nor backed up as nothing."""
+"""A database that was there and is gone is neither made anew in silence nor backed up as nothing."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def require_present(session: Session, state: DatabaseState) -> None:
         return
     if MISSING in session.allowed(environment):
         return
-    told, way = _sign_of_life(session.project.settings, state)
-    if told:
+    trace, way = _find_trace(session.project.settings, state)
+    if trace:
         name = environment.name
         raise Refused(
-            f"{name} ({state.database.label}) is {state.kind}, and {told}.",
+            f"{name} ({state.database.label}) is {state.kind}, and {trace}.",
             untouched="No database was touched.",
             next=f"{way}; or, if it is meant to be made anew: --allow {MISSING}",
         )
 
 
-def _sign_of_life(settings: Settings, state: DatabaseState) -> tuple[str, str]:
-    """What tells that a database was there once, and the way to bring it back; else empty."""
+def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
+    """What shows that a database was there once, and the way to bring it back; else empty."""
     environment, label = state.environment, state.database.label
     store = BackupStore.of(settings, environment)
     sidecars = store.sidecars()
@@ -59,12 +59,12 @@ def _sign_of_life(settings: Settings, state: DatabaseState) -> tuple[str, str]:
             f"If it is the right one, copy {store.folder / file} to {label} and type:"
             f" invoke verify --env {environment.name}",
         )
-    told = _told_of(settings.releases, environment, by_backups=not never_held)
-    return told, f"If it was moved or deleted, bring {label} back and try again"
+    trace = _find_in_journal(settings.releases, environment, by_backups=not never_held)
+    return trace, f"If it was moved or deleted, bring {label} back and try again"
 
 
-def _told_of(releases: Path, environment: Environment, *, by_backups: bool) -> str:
-    """Which record or evidence tells that an environment had a database; else empty.
+def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bool) -> str:
+    """Which record or evidence shows that an environment had a database; else empty.
 
     :param by_backups: whether it is enough that a backup was taken.
     """

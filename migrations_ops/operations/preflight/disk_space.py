@@ -1,4 +1,4 @@
-"""Room on the disk: what upgrades are about to need, summed up for each file system."""
+"""Disk space: what upgrades are about to need, summed up for each file system."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Need:
     purpose: str
 
 
-def require_room(settings: Settings, survey: Sequence[DatabaseState]) -> None:
+def require_disk_space(settings: Settings, survey: Sequence[DatabaseState]) -> None:
     """Make sure before anything is changed that all of it will fit.
 
     :raises Refused: a file system has not the room that upgrading these environments takes.

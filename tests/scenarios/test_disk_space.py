@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.backups.store import QUIET_SECONDS, BackupStore
-from migrations_ops.operations.preflight.room import Need, find_shortage, needs
+from migrations_ops.operations.preflight.disk_space import Need, find_shortage, needs
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.disks import small_disk
