@@ -1,4 +1,4 @@
-"""A database that was there and is gone is neither made anew in silence nor backed up as nothing."""
+"""A database that was there and is gone is neither made anew nor backed up as nothing."""
 
 from __future__ import annotations
 
