@@ -71,7 +71,7 @@ def _arm(config: Any) -> None:
     configured = _find_configuration(config)
     if configured is None:
         return
-    from .protocol.events import Events
+    from .channel import Events
     from .recording.hooks import AllTransactions, wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol.events import Events
+from .channel import Events
+from .protocol.events import ScriptFound
 
 
-def tell(config: Any, events: Events) -> None:
-    """Load the scripts of a configuration and tell the parent what they form."""
+def report_scripts(config: Any, events: Events) -> None:
+    """Load the scripts of a configuration and report each of them."""
     from alembic.script import ScriptDirectory
 
-    directory = ScriptDirectory.from_config(config)
-    revisions = [
-        {
-            "revision": script.revision,
-            "down": _tuple(script.down_revision),
-            "depends_on": _tuple(script.dependencies),
-            # As written in the file: Script.branch_labels also holds the inherited ones.
-            "labels": _tuple(getattr(script.module, "branch_labels", None)),
-            "file": str(script.path),
-            "message": script.doc,
-        }
-        for script in directory.walk_revisions("base", "heads")
-    ]
-    events.emit("scripts", revisions=revisions)
+    for script in ScriptDirectory.from_config(config).walk_revisions("base", "heads"):
+        events.emit(
+            ScriptFound(
+                revision=script.revision,
+                down=_tuple(script.down_revision),
+                depends_on=_tuple(script.dependencies),
+                # As written in the file: Script.branch_labels also holds the inherited ones.
+                labels=_tuple(getattr(script.module, "branch_labels", None)),
+                file=str(script.path),
+                doc=script.doc,
+            )
+        )
 
 
-def _tuple(value: Any) -> list[str]:
+def _tuple(value: Any) -> tuple[str, ...]:
     if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -18,7 +18,7 @@ from migrations_ops.model.results import Backup, Fingerprint
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.source import read_upgrades
-from migrations_ops.steps.step import CommandRun
+from migrations_ops.steps.command_run import CommandRun
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Comparing:
         if run.commands:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
-        return run.told
+        return [each._asdict() for each in run.trace]
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Witness:
         comparing, state = self.comparing, self.comparing.state
         environment, database = state.environment, state.database
         store = BackupStore.of(comparing.session.project.settings, environment)
-        since, until = run.alone[0] if len(run.alone) == 1 else (None, None)
+        since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
         self.unsure = since is None or since != store.source(comparing.backup)
         if self.unsure and not orphans:
             return []

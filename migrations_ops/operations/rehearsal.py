@@ -31,8 +31,9 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.source import has_downgrade
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CommandRun, Step
+from migrations_ops.steps.step import Step
 
 EMPTY = Fingerprint((), {}, {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations_ops.model.findings import CHANGED_MEANWHILE, NOT_AS_REHEARSED, Finding
 from migrations_ops.model.results import Fingerprint, Rehearsed
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.steps.step import CommandRun
+from migrations_ops.steps.command_run import CommandRun
 
 
 def find_unlike(
@@ -32,7 +32,7 @@ def find_unlike(
 
 def statements_of(run: CommandRun) -> tuple[str, ...]:
     """What it sent to the database, in that order."""
-    return tuple(str(each["sql"]) for each in run.statements)
+    return tuple(each.sql for each in run.statements)
 
 
 def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.child.protocol.events import Event, PartCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import OpsError
 from migrations_ops.project.environments import Environment
@@ -115,12 +116,13 @@ def listener(session: Session, environment: Environment | None = None) -> Listen
     :param environment: whose real database is at work; None for a scratch copy.
     """
 
-    def on_event(event: dict[str, object]) -> None:
-        if event["event"] == "committed" and environment is not None:
-            session.record.note_commit(environment.name)
-        if event["event"] == "ready":
-            session.start_wanted()
-        if event["event"] == "started":
-            session.record.report.progress(f"revision {event['revision']}")
+    def on_event(event: Event) -> None:
+        match event:
+            case PartCommitted() if environment is not None:
+                session.record.note_commit(environment.name)
+            case Ready():
+                session.start_wanted()
+            case RevisionStarted(revision):
+                session.record.report.progress(f"revision {revision}")
 
     return on_event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from migrations_ops.backups.store import BackupStore
@@ -42,9 +42,10 @@ from migrations_ops.operations.verification import (
 )
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.loader import digest
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.retry import LOCKED, delays
-from migrations_ops.steps.step import CommandRun, Step
+from migrations_ops.steps.step import Step
 
 
 def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
@@ -191,7 +192,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     reason = f"the upgrade of {environment.name} {how_it_failed(run, failure)}"
     ended = run or course.child.latest
     if run is None and ended is not None:
-        ended.failed_revision = ended.at_work
+        ended = replace(ended, failed_revision=ended.at_work)
     with _ending_commands(attempt):
         settled = settle(
             session,
@@ -242,7 +243,8 @@ def _end_commands(attempt: Attempt) -> None:
 def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     """Let the child upgrade; where a table was locked and nothing has changed, try again."""
     session, environment = attempt.session, attempt.environment
-    waits, revisions = delays(), list[RevisionRun]()
+    waits = delays()
+    revisions: tuple[RevisionRun, ...] = ()
     for number in count(1):
         attempt.state.database.require_lock()
         instructions = instructions_for(
@@ -254,12 +256,11 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         except BaseException:
             course.close()  # it may not be the one that our caller knows
             raise
-        run.revisions[:0] = revisions
-        run.attempts = number
+        run = replace(run, revisions=(*revisions, *run.revisions), attempts=number)
         if run.sqlstate not in LOCKED:
             return run
         course.close()
-        run.holders = attempt.state.database.find_blocking_sessions()
+        run = replace(run, holders=tuple(attempt.state.database.find_blocking_sessions()))
         if not _may_try_again(attempt, course, run):
             return run
         wait = next(waits, None)
@@ -267,7 +268,7 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
             return run
         # Of one transaction for the whole run nothing is left.
         is_kept = course.committed or not attempt.state.database.is_transactional
-        revisions = run.revisions if is_kept else []
+        revisions = run.revisions if is_kept else ()
         whom = run.holders[0] if run.holders else "others"
         session.record.report.progress(f"locked by {whom}; trying again in {wait:.1f} s")
         time.sleep(wait)
@@ -384,5 +385,5 @@ def failure_of(run: CommandRun, state: DatabaseState, look: Look) -> str:
     why = "; it began a transaction before context.configure() and did not commit it"
     return (
         f"{ran_to_its_end(run)}, but the database stands at {stands} instead of"
-        f" {', '.join(state.target)}{why if run.begun else ''}"
+        f" {', '.join(state.target)}{why if run.in_transaction else ''}"
     )

@@ -31,8 +31,8 @@ from migrations_ops.operations.state import DatabaseState, other_identity, read_
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CommandRun
 
 DRIFT_SHOWN = 10
 _NO_METADATA = "MetaData"

@@ -2,7 +2,7 @@
 
 Our child is not inside such a step, so that nothing makes it one transaction and nothing proves
 where it goes. In exchange, the database is compared with its backup, which is the way back; the
-rehearsal hands the command the URL of the copy, and sees to it that the real database stood still.
+rehearsal gives the command the URL of the copy, and checks that the real database did not change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Command, Environment
 from migrations_ops.project.settings import running_python
-from migrations_ops.steps.step import CommandRun, Listener, Step
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.step import Listener, Step
 from migrations_ops.system import process
 from migrations_ops.system.files import now
 
@@ -29,16 +30,15 @@ WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
 class CommandsStep(Step):
-    """Stands where an Alembic step would: ``run`` runs all of the commands, in their order."""
+    """Takes the place of an Alembic step: ``run`` runs all of the commands, in their order."""
 
     def __init__(self, project: Project, environment: Environment, log: Path) -> None:
         self._project = project
         self.environment = environment
         self._log = log
-        self.committed = False
+        self._changed = False
         # Of its revisions, nothing is heard while it runs.
         self.in_part: set[str] = set()
-        self.latest: CommandRun | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -49,6 +49,17 @@ class CommandsStep(Step):
     def log(self) -> Path:
         return self._log
 
+    @property
+    def committed(self) -> bool:
+        """Whether the database has changed: what a command wrote before it failed was committed by
+        rules of its own."""
+        return self._changed
+
+    @property
+    def latest(self) -> CommandRun | None:
+        """Nothing is reported by the project's own commands."""
+        return None
+
     def run(
         self, instructions: Instructions, listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
@@ -56,24 +67,28 @@ class CommandsStep(Step):
 
         :param instructions: of them, ``scratch`` counts: the copy whose URL the commands are given.
         """
-        done = CommandRun(started=now())
-        begun = time.monotonic()
+        started, begun = now(), time.monotonic()
         variables = self._variables(instructions.scratch, instructions.redirect)
         database = self._project.database(self.environment)
         before = database.stamp_of_content()
+        code, failure, ran = None, "", 0
         try:
             for command in self.environment.commands:
-                done.commands += 1
-                self._run(command, variables, done)
-                if done.failure:
-                    done.where = str(self._log)
-                    return done
-            done.finished = True
+                ran += 1
+                code, failure = self._run(command, variables)
+                if failure:
+                    break
         finally:
-            done.seconds = round(time.monotonic() - begun, 3)
-            # What it wrote before it failed was committed by rules of its own.
-            self.committed = database.stamp_of_content() != before
-        return done
+            self._changed = database.stamp_of_content() != before
+        return CommandRun(
+            started=started,
+            seconds=round(time.monotonic() - begun, 3),
+            finished=not failure,
+            failure=failure,
+            where=str(self._log) if failure else "",
+            exit=code,
+            commands=ran,
+        )
 
     def close(self) -> None:
         """Nothing waits: each command is started when its turn comes."""
@@ -90,7 +105,8 @@ class CommandsStep(Step):
             variables["PATH"] = os.pathsep.join(places)
         return variables
 
-    def _run(self, command: Command, variables: dict[str, str], done: CommandRun) -> None:
+    def _run(self, command: Command, variables: dict[str, str]) -> tuple[int | None, str]:
+        """Run one command; returns its exit code, and why it failed, if it did."""
         argv = [str(running_python()), "-I", "-X", "utf8", str(WATCHDOG)]
         watchdog = process.start(argv, variables, self.environment.directory, self._log)
         try:
@@ -101,14 +117,12 @@ class CommandsStep(Step):
             watchdog.stop()
         killed: dict[str, Any] = {"exit": None, "reason": "its watchdog was killed"}
         answer = answers[0] if answers else killed
-        done.exit = answer["exit"]
+        code = answer["exit"]
         if "reason" in answer:
-            done.failure = f"{command.argv[0]}: {answer['reason']}"
-        elif done.exit not in command.success:
-            done.failure = f"{command.argv[0]} {_ended(done.exit)}"
-        else:
-            # A code that means success is told as such.
-            done.exit = 0
+            return code, f"{command.argv[0]}: {answer['reason']}"
+        if code not in command.success:
+            return code, f"{command.argv[0]} {_ended(code)}"
+        return 0, ""  # a code that means success is recorded as such
 
 
 def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:

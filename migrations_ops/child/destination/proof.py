@@ -16,8 +16,9 @@ import sys
 import urllib.parse
 from typing import Any
 
+from ..channel import Events
 from ..driver import IDENTITIES, SQLITE, ask_driver, family_of, identity_of, is_idle, main_file
-from ..protocol.events import Events
+from ..protocol.events import Failed, Opened
 from ..protocol.identity import is_server
 from ..protocol.instructions import Instructions, same_file
 from ..recording.ledger import environment_of
@@ -92,7 +93,7 @@ class Destination:
         file = main_file(connection)
         if file is not None and same_file(file, self._instructions.destination):
             self._require_own(connection)
-            self._events.emit("opened", database=file, begun=connection.in_transaction())
+            self._events.emit(Opened(connection.in_transaction()))
             return
         self._remove_what_was_created(connection, file)
         self.refuse("a database in memory" if file is None else f"the database {file}")
@@ -110,10 +111,7 @@ class Destination:
         self._require_own(connection, schema)
         if idle:
             driver.rollback()
-        opened = self._instructions.label or address_of(connection)
-        if self._instructions.scratch is not None:
-            opened = str((self._instructions.redirect or {}).get("database", opened))
-        self._events.emit("opened", database=opened, begun=connection.in_transaction())
+        self._events.emit(Opened(connection.in_transaction()))
 
     def _require_own(self, connection: Any, schema: str | None = None) -> None:
         """A database that was copied over another environment's is recognised by its ledger."""
@@ -139,7 +137,7 @@ class Destination:
     def refuse_as(self, message: str) -> None:
         """:raises WrongDatabase: always; the parent has been told."""
         # Said here, since an env.py may swallow the exception.
-        self._events.emit("failed", kind="refused", type="WrongDatabase", message=message)
+        self._events.emit(Failed("refused", "WrongDatabase", message))
         raise WrongDatabase(message)
 
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from ..channel import Events
 from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of, sqlstate_of
-from ..protocol.events import Events
+from ..failures import sentence
+from ..protocol.events import LedgerFailed
 from ..protocol.instructions import Instructions
 from ..protocol.ledger import BEGUN, Run, environment_in
 from . import server_ledger, sqlite_ledger
@@ -172,7 +174,7 @@ class Ledger:
         except Exception as error:
             if family == SQLITE or (begun is not None and sqlstate_of(error) == _LOCKED):
                 raise
-            self._events.emit("ledger-failed", message=str(error))
+            self._events.emit(LedgerFailed(sentence(error)))
 
     def _content(self, begun: Run | None) -> list[Run]:
         facts: Run = {"outcome": "done", **(self._instructions.ledger or {})}

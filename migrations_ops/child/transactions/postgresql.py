@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from ..destination.statements import watch_commits
 from ..driver import POSTGRESQL, ask, autocommits
+from ..protocol.events import Autocommitted
 from ..protocol.sql import Syntax
-from ..recording.tracing import SQL_TOLD
+from ..recording.tracing import SQL_SENT
 from .control import ends_transaction, sets_constraints
 from .indexes import OwnIndexes
 from .row_counts import Written
@@ -127,7 +128,7 @@ class PostgreSQLTransactions(ServerTransactions):
             if self._indexes.before_statement(driver, sql):
                 self._ledger.note_begun(**self._indexes.facts())
             self._patience.prepare(driver, sql)
-            self._events.emit("apart", revision=self.revision, sql=sql.strip()[:SQL_TOLD])
+            self._events.emit(Autocommitted(str(self.revision), sql.strip()[:SQL_SENT]))
             return
         ending = ends_transaction(sql, POSTGRESQL)
         if ending is not None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
+from ..channel import Events
 from ..destination.cross_database import LeadsAway
 from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
-from ..protocol.events import Events
+from ..protocol.events import PartCommitted, RowsWritten
 from ..protocol.instructions import Instructions
 from ..protocol.sql import Syntax
 from ..recording.ledger import Ledger
@@ -263,14 +264,14 @@ class ServerTransactions:
 
     def _tell_wrote(self) -> None:
         """Tell that the revision may have changed rows in what is about to be committed."""
-        self._events.emit("wrote", revision=self.revision)
+        self._events.emit(RowsWritten(str(self.revision)))
 
     def _tell_committed(self) -> None:
         """Tell once for each revision, and wait until it is noted."""
         if self._told == self.revision:
             return
         self._told = self.revision
-        self._events.emit("committed", revision=self.revision)
+        self._events.emit(PartCommitted(str(self.revision)))
         if not self._written_down():
             raise KeyboardInterrupt
 

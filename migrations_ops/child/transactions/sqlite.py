@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ..channel import Events
 from ..driver import ask_driver, main_file
-from ..protocol.events import Events
+from ..protocol.events import PartCommitted
 from ..protocol.instructions import Instructions, same_file
 from .unshared import Alone
 
@@ -189,7 +190,7 @@ class SQLiteTransactions:
         if self.revision is not None and driver is self._migrating:
             if not self._in_autocommit_block:
                 raise self._torn("was to be committed before it had come to its end")
-            self._events.emit("committed", revision=self.revision)
+            self._events.emit(PartCommitted(self.revision))
             if not self._written_down():
                 raise KeyboardInterrupt
         if _BASELINE in connection.info:

@@ -10,8 +10,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from ..channel import Events
 from ..driver import ask_driver
-from ..protocol.events import Events
+from ..protocol.events import Unshared
 
 # A file system's clock ticks every few milliseconds, here in seconds: a write within the same tick
 # as ours would leave the same time stamp.
@@ -40,7 +41,7 @@ class Alone:
         until = stamp_of(self._file)
         time.sleep(TICK)
         if ask_driver(connection, "PRAGMA data_version") == version:
-            self._events.emit("alone", since=self._since, until=until)
+            self._events.emit(Unshared(self._since, until))
 
 
 def stamp_of(file: str) -> Stamp:

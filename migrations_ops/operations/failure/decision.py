@@ -19,7 +19,7 @@ from migrations_ops.operations.failure.half_applied import (
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
-from migrations_ops.steps.step import CommandRun
+from migrations_ops.steps.command_run import CommandRun
 
 # How often, in seconds, a server that does not answer is asked again.
 _AGAIN = 0.2

@@ -24,7 +24,7 @@ from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.project.environments import Environment
-from migrations_ops.steps.step import CommandRun
+from migrations_ops.steps.command_run import CommandRun
 
 
 def settle_half_applied(
@@ -149,8 +149,8 @@ def settle_unseen(session: Session, state: LocatedDatabase, before: Fingerprint)
 def _left_no_row(place: LocatedDatabase, before: Fingerprint, run: CommandRun | None) -> bool:
     """Whether what has begun cannot have changed a row that is still changed."""
     if run is not None and _left_no_rows(run, place.database):
-        at_work = [each for each in run.apart if each["revision"] == _failed(run)]
-        if all(changes_no_row(each["sql"]) for each in at_work):
+        at_work = [each for each in run.autocommitted if each.revision == _failed(run)]
+        if all(changes_no_row(each.sql) for each in at_work):
             return True
     return _has_same_rows(place, before)
 
@@ -229,15 +229,15 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
     """
     if run is None:
         return False
-    told = [each for each in run.statements if each["revision"] == _failed(run)]
+    ran = {each.sql for each in run.statements if each.revision == _failed(run)}
     if not database.is_transactional:
         # The child waits for us before anything is committed.
-        return bool(told) and not _torn(run)
+        return bool(ran) and not _torn(run)
     # What commits by itself is looked at more strictly; of the rest the server tells.
-    apart = {each["sql"] for each in run.apart if each["revision"] == _failed(run)}
-    if not (told or apart) or _failed(run) in run.wrote:
+    by_themselves = {each.sql for each in run.autocommitted if each.revision == _failed(run)}
+    if not (ran or by_themselves) or _failed(run) in run.wrote:
         return False
-    return all(each["sql"] in apart or is_one_that_reads(each["sql"]) for each in told)
+    return all(is_one_that_reads(sql) for sql in ran - by_themselves)
 
 
 def is_live(environment: Environment, database: Database) -> bool:

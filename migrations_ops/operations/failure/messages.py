@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migrations_ops.model.text import counted
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.retry import LOCKED
-from migrations_ops.steps.step import CommandRun
 
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")

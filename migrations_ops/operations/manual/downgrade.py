@@ -26,8 +26,8 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CommandRun
 
 
 def downgrade_environment(

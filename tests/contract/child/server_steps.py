@@ -13,21 +13,24 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from migrations_ops.child.protocol.events import Event
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.child.protocol.ledger import NAME
 from migrations_ops.project.environments import Environment
-from migrations_ops.steps.step import CHILD, CommandRun, Step
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.step import CHILD, Step
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
 from tests.contract.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer
 
+_Event = TypeVar("_Event", bound=tuple[Any, ...])
 R1, R2, R3 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc"
 # The drivers of each server, and how to import what SQLAlchemy needs for it.
 POSTGRESQL_DRIVERS = {
@@ -105,7 +108,7 @@ class Ran:
 
     run: CommandRun
     committed: bool
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def failure(self) -> str:
@@ -115,8 +118,8 @@ class Ran:
     def refused(self) -> str:
         return self.run.refused
 
-    def of(self, event: str) -> list[dict[str, Any]]:
-        return [each for each in self.events if each["event"] == event]
+    def of(self, kind: type[_Event]) -> list[_Event]:
+        return [each for each in self.events if isinstance(each, kind)]
 
 
 def installed(driver: str) -> str:
@@ -239,7 +242,7 @@ class Background:
 
 
 def follow(step: Step, instructions: Instructions) -> Ran:
-    events: list[dict[str, Any]] = []
+    events: list[Event] = []
     try:
         run = step.run(instructions, events.append)
     finally:

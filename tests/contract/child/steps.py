@@ -10,8 +10,9 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.project import Project
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CommandRun, Step, start_step
+from migrations_ops.steps.step import Step, start_step
 from tests.support import R3, Sandbox, dump, query
 
 R4 = "r4dddddddddd"

@@ -70,21 +70,21 @@ def test_rows_that_are_committed_before_the_end_are_told_however_written(
     project.add_revision(R2, R1, f"{WRITING[way]}\n{BLOCK}")
     ran = project.run(ledger={})
     assert ran.failure == ""
-    assert ran.run.wrote == [R2]
+    assert ran.run.wrote == (R2,)
 
 
 @pytest.mark.parametrize("way", HARMLESS)
 def test_what_writes_no_row_is_not_told_to_have_written(project: ServerProject, way: str) -> None:
     project.add_revision(R2, R1, f"{HARMLESS[way]}\n{BLOCK}")
     ran = project.run(ledger={})
-    assert (ran.failure, ran.run.wrote) == ("", [])
+    assert (ran.failure, ran.run.wrote) == ("", ())
 
 
 def test_rows_between_two_blocks_are_told(project: ServerProject) -> None:
     more = BLOCK.replace("late", "later")
     project.add_revision(R2, R1, f'{BLOCK}\n    op.execute("SELECT add_mark()")\n{more}')
     ran = project.run(ledger={})
-    assert (ran.failure, ran.run.wrote) == ("", [R2])
+    assert (ran.failure, ran.run.wrote) == ("", (R2,))
 
 
 # Under pg8000 no statement with CONCURRENTLY runs in an autocommit_block(): it is in a transaction.

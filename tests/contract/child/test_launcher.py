@@ -10,10 +10,12 @@ import threading
 
 import pytest
 
+from migrations_ops.child.protocol.events import Failed, PartCommitted, Ready, StatementRan, encode
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.project.project import Project
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CHILD, CommandRun, Step
+from migrations_ops.steps.step import CHILD, Step
 from migrations_ops.system import process
 from tests.contract.child.steps import (
     BIG,
@@ -68,7 +70,7 @@ class Background:
 def test_child_without_orders_leaves_without_having_opened_anything(shop: Sandbox) -> None:
     write_env(shop, "Path('acted').touch()" + USUAL)
     step, _ = start_child(shop, "dev", ["upgrade", "head"])
-    assert next(step._events).startswith(b'{"event": "ready"')
+    assert next(step._lines) == encode(Ready())
     assert step._child.stop() == 0
     assert not (shop.folder / "acted").exists()
     assert not shop.dev.exists()
@@ -236,21 +238,19 @@ def _speaking(filled: Sandbox, code: str) -> Step:
 
 
 def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) -> None:
-    code = (
-        'import os; os.write(1, b\'{"event": "statement", "sql": "SEL\')\nos.kill(os.getpid(), 9)'
-    )
+    line = encode(StatementRan("r4", "SELECT 1"))[:-5]
+    code = f"import os; os.write(1, {line!r}); os.kill(os.getpid(), 9)"
     step = _speaking(filled, code)
     assert step.run(Instructions("dev")).failure == "the process was killed by signal 9"
 
 
 def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(filled: Sandbox) -> None:
     """Also what it says last counts: that a part of the run is committed already."""
-    code = (
-        'import sys; line = \'{"event": "ready"}\\n\' * 20000; sys.stdout.write(line);'
-        'sys.stdout.write(\'{"event": "committed"}\\n\'); sys.stdout.flush(); sys.stdin.read()'
-    )
+    code = f"import sys; sys.stdout.buffer.write({encode(Ready())!r} * 20000);"
+    code += f"sys.stdout.buffer.write({encode(PartCommitted('r4'))!r}); sys.stdout.flush();"
+    code += "sys.stdin.read()"
     step = _speaking(filled, code)
-    step._told = True
+    step._started = "now"
     step.close()
     assert step.committed
 
@@ -262,8 +262,7 @@ def test_env_cannot_speak_on_the_channel_nor_read_from_it(filled: Sandbox) -> No
         "import subprocess\n"
         "assert sys.stdin.read() == ''\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)'])\n"
-        'print(\'{"event": "failed", "kind": "refused", "message": "forged"}\', flush=True)\n'
-        + USUAL,
+        f"print({encode(Failed('refused', 'Wrong', 'forged')).decode()!r}, flush=True)\n" + USUAL,
     )
     run = run_child(filled)
     assert (run.finished, run.refused, run.failure, run.exit) == (True, "", "", 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from migrations_ops.child.protocol.events import Failed, Opened, PartCommitted, decode
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, lock_name
 from tests.contract.child.server_steps import (
     FAILS,
@@ -77,9 +78,8 @@ def test_upgrade_arrives_with_timeouts_and_ledger_under_any_driver(
     assert any_driver.log.startswith("[0.0, 1.0, 7.5]\n")
     # Nobody queues behind who waits for a row, and the whole cannot be tried again any more.
     assert "later [0.0, 50.0, 7.5]" in any_driver.log
-    [opened] = ran.of("opened")
-    assert (opened["database"], opened["begun"]) == ("the shop", False)
-    assert [event["revision"] for event in ran.of("committed")] == [R2, R3]
+    assert ran.of(Opened) == [Opened(in_transaction=False)]
+    assert ran.run.torn == (R2, R3)
     down = any_driver.run("downgrade", R2, ledger={})
     assert (down.failure, any_driver.revision()) == ("", R2)
     told = [(run["event"], run.get("release")) for run in any_driver.ledger()]
@@ -96,8 +96,7 @@ def test_rows_of_a_revision_that_fails_are_as_they_were_under_any_driver(
     any_driver.add_revision(R2, R1, ROWS + FAILS)
     ran = any_driver.run(ledger={})
     assert ran.failure.startswith("ProgrammingError: Table '")
-    [failed] = ran.of("failed")
-    assert (failed["sqlstate"], failed["revision"]) == ("1146", R2)
+    assert (ran.run.sqlstate, ran.run.failed_revision) == ("1146", R2)
     assert not ran.committed
     assert any_driver.everything() == before
     assert not has_ledger(any_driver)
@@ -110,7 +109,7 @@ def test_half_applied_revision_is_told_and_stands_in_the_ledger_under_any_driver
     any_driver.add_revision(R3, R2, HALF_DONE + FAILS)
     ran = any_driver.run(ledger={"release": "x"})
     assert ran.committed
-    assert [event["revision"] for event in ran.of("committed")] == [R2, R3]
+    assert ran.run.torn == (R2, R3)
     assert any_driver.revision() == R2
     _, done, begun = any_driver.ledger()
     assert (done["event"], [each["revision"] for each in done["revisions"]]) == ("upgrade", [R2])
@@ -204,8 +203,8 @@ def test_rows_are_told_before_a_commit_of_any_kind(project: ServerProject, commi
     ran = project.run(ledger={})
     assert "nowhere" in ran.failure
     assert project.database.execute("SELECT DISTINCT name FROM shops") == [("changed",)]
-    order = [event["event"] for event in ran.events]
-    assert order.index("committed") < order.index("failed")
+    order = [type(event) for event in ran.events]
+    assert order.index(PartCommitted) < order.index(Failed)
     assert project.ledger()[-1]["event"] == "begun"
 
 
@@ -227,7 +226,7 @@ def test_row_in_use_at_the_beginning_is_left_to_another_attempt(project: ServerP
     with session_of(project, autocommit=False) as application:
         application.cursor().execute("UPDATE shops SET name = 'theirs' WHERE id = 2")
         ran = project.run(ledger={})
-    assert (ran.of("failed")[0]["sqlstate"], ran.committed) == ("1205", False)
+    assert (ran.run.sqlstate, ran.committed) == ("1205", False)
     assert not has_ledger(project)
 
 
@@ -260,11 +259,9 @@ def test_parent_hears_of_rows_that_ddl_commits_before_it_does(project: ServerPro
     project.add_revision(R2, R1, ROWS + COLUMN)
     step = project.start(("upgrade", "head"))
     child = step._child
-    import json
-
     child.say(project.instructions().to_json())
     for line in child.lines():
-        if json.loads(line)["event"] == "committed":
+        if isinstance(decode(line), PartCommitted):
             break
     child.stop()
     assert project.everything() == before
@@ -276,7 +273,7 @@ def test_locked_table_fails_with_its_code_and_may_be_tried_again(project: Server
     with session_of(project, autocommit=False) as application:
         application.cursor().execute("SELECT * FROM shops")
         ran = project.run(ledger={})
-        assert ran.of("failed")[0]["sqlstate"] == "1205"
+        assert ran.run.sqlstate == "1205"
         assert not ran.committed
         assert not has_ledger(project)
         assert project.everything() == before
@@ -366,7 +363,7 @@ with create_engine(url).connect() as connection:
     )
     before = project.everything()
     project.add_revision(R2, R1, ROWS + FAILS)
-    assert project.run().run.revisions == []
+    assert project.run().run.revisions == ()
     assert project.everything() == before
 
 
@@ -522,13 +519,13 @@ def test_user_who_may_make_no_view_upgrades_without_a_ledger(project: ServerProj
     project.add_revision(R2, R1, COLUMN)
     ran = project.run(variables=plain_user(project, rights), ledger={})
     assert (ran.failure, project.revision()) == ("", R2)
-    assert "CREATE VIEW command denied" in ran.of("ledger-failed")[0]["message"]
+    assert "CREATE VIEW command denied" in ran.run.ledger_failure
 
 
 def test_owner_of_the_database_alone_has_a_ledger(project: ServerProject) -> None:
     project.add_revision(R2, R1, COLUMN)
     ran = project.run(variables=plain_user(project, "ALL"), ledger={})
-    assert (ran.failure, ran.of("ledger-failed")) == ("", [])
+    assert (ran.failure, ran.run.ledger_failure) == ("", "")
     assert project.ledger()[-1]["event"] == "upgrade"
 
 

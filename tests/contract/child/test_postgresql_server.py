@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from migrations_ops.child.protocol.events import Failed, Opened
 from migrations_ops.child.protocol.identity import POSTGRESQL_IDENTITY, STEP_KEY
 from tests.contract.child.server_steps import (
     FAILING,
@@ -65,8 +66,7 @@ def test_upgrade_arrives_with_timeouts_and_ledger_under_any_driver(
     assert (ran.failure, ran.run.finished, ran.committed) == ("", True, False)
     assert any_driver.revision() == R2
     assert "['500ms', '7500ms', '1min', '500ms', 'migrations_ops']" in any_driver.log
-    [opened] = ran.of("opened")
-    assert (opened["database"], opened["begun"]) == ("the shop", False)
+    assert ran.of(Opened) == [Opened(in_transaction=False)]
     identity_entry, entry = any_driver.ledger()
     assert identity_entry["event"] == "identity"
     assert (entry["event"], entry["release"], entry["environment"]) == ("upgrade", "x", "dev")
@@ -79,8 +79,7 @@ def test_revision_that_fails_leaves_nothing_under_any_driver(any_driver: ServerP
     any_driver.add_revision(R3, R2, "    op.execute('SELECT 1 / (id - 2) FROM shops')")
     ran = any_driver.run(ledger={})
     assert ran.failure.partition(": ")[2] == "division by zero"
-    [failed] = ran.of("failed")
-    assert (failed["sqlstate"], failed["revision"]) == ("22012", R3)
+    assert (ran.run.sqlstate, ran.run.failed_revision) == ("22012", R3)
     assert not ran.committed
     assert any_driver.everything() == before
     assert "migrations_ops_ledger" not in str(
@@ -259,7 +258,7 @@ def test_revision_may_go_on_as_another_role(
         + "    op.execute('SET CONSTRAINTS ALL IMMEDIATE')",
     )
     ran = project.run(ledger={})
-    assert (ran.failure, ran.run.finished, ran.of("ledger-failed")) == ("", True, [])
+    assert (ran.failure, ran.run.finished, ran.run.ledger_failure) == ("", True, "")
     assert project.revision() == R3
     owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'x'"
     assert project.database.execute(owner) == [("owner_of_app",)]
@@ -433,7 +432,7 @@ def test_autocommit_block_is_told_before_and_the_ledger_says_that_it_is_done(
     project.add_revision(R2, R1, BLOCK)
     ran = project.run(ledger={})
     assert (ran.failure, ran.committed) == ("", True)
-    assert len(ran.of("committed")) == 1
+    assert len(ran.run.torn) == 1
     assert [run["event"] for run in project.ledger()] == ["identity", "upgrade"]
 
 
@@ -445,7 +444,7 @@ def test_ledger_says_which_revision_an_autocommit_block_left_half_applied(
     project.database.execute("INSERT INTO shops VALUES (4, 'four'), (5, 'five')")
     ran = project.run(ledger={"release": "x"})
     assert ran.committed
-    assert ran.of("failed")[0]["sqlstate"] == "23505"
+    assert ran.run.sqlstate == "23505"
     _, done, begun = project.ledger()
     assert (done["event"], [each["revision"] for each in done["revisions"]]) == ("upgrade", [R2])
     assert (begun["event"], begun["outcome"], begun["release"]) == ("begun", "begun", "x")
@@ -489,7 +488,7 @@ def test_lock_that_is_held_fails_with_its_code_and_changes_nothing(project: Serv
     with server.session(project.database.name, autocommit=False) as application:
         application.execute("SELECT * FROM shops")
         ran = project.run(lock_timeout=0.1)
-    assert ran.of("failed")[0]["sqlstate"] == "55P03"
+    assert ran.run.sqlstate == "55P03"
     assert not ran.committed
     assert project.everything() == before
 
@@ -627,8 +626,7 @@ def test_role_that_may_make_no_view_upgrades_without_a_ledger(project: ServerPro
     project.add_revision(R2, R1, "    op.execute(\"UPDATE shops SET name = 'seen'\")")
     ran = project.run(variables={"DATABASE_URL": url}, ledger={})
     assert (ran.failure, project.revision()) == ("", R2)
-    [told] = ran.of("ledger-failed")
-    assert "permission denied" in told["message"]
+    assert ran.run.ledger_failure == "permission denied for schema public"
 
 
 def test_ledger_keeps_every_character(project: ServerProject) -> None:
@@ -691,7 +689,7 @@ def test_step_that_waits_in_vain_says_who_is_at_work(project: ServerProject, loc
     project.add_revision(R2, R1, HALF_DONE)
     ran = project.run(step_lock=True, step_wait=0.2)
     assert f"session {locked.info.backend_pid} (orphan at 127.0.0.1/32)" in ran.failure
-    assert ran.of("failed")[0]["kind"] == "guard"
+    assert ran.of(Failed)[0].kind == "guard"
     assert project.revision() == R1
 
 

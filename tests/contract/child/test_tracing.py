@@ -10,7 +10,7 @@ def test_each_revision_is_told_with_its_statements(shop: Sandbox) -> None:
     run = run_child(shop)
     assert [each.revision for each in run.revisions] == [R1, R2, R3]
     assert all(each.statements >= 1 and each.seconds >= 0 for each in run.revisions)
-    by_revision = {each["revision"]: each["sql"] for each in run.statements[::-1]}
+    by_revision = {each.revision: each.sql for each in run.statements[::-1]}
     assert by_revision[R1].startswith("CREATE TABLE parents")
     assert by_revision[R2].startswith("CREATE TABLE children")
     assert by_revision[R3] == "UPDATE parents SET name = 'nobody' WHERE name IS NULL"
@@ -19,7 +19,7 @@ def test_each_revision_is_told_with_its_statements(shop: Sandbox) -> None:
 def test_downgrade_is_told_as_well(filled: Sandbox) -> None:
     down = run_child(filled, command=["downgrade", "base"])
     assert [each.revision for each in down.revisions] == [R2, R1]
-    assert [each["kind"] for each in down.operations] == ["drop_table", "drop_table"]
+    assert [each.kind for each in down.operations] == ["drop_table", "drop_table"]
 
 
 def test_values_of_rows_are_not_told(filled: Sandbox) -> None:
@@ -34,9 +34,8 @@ def test_values_of_rows_are_not_told(filled: Sandbox) -> None:
     )
     run = run_child(filled)
     assert run.failure == ""
-    told = [each for each in run.statements if each["revision"] == R4]
-    assert [each["rows"] for each in told[:2]] == [1, 1]
-    assert "UPDATE parents SET name = " in told[1]["sql"]
+    told = [each for each in run.statements if each.revision == R4]
+    assert "UPDATE parents SET name = " in told[1].sql
     assert "secret" not in str(run)
 
 
@@ -62,7 +61,7 @@ def test_row_by_row_migration_is_counted_not_told(filled: Sandbox) -> None:
         '        op.execute(f"UPDATE parents SET note = {number} WHERE id = 1")',
     )
     run = run_child(filled)
-    told = [each for each in run.statements if each["revision"] == R4]
+    told = [each for each in run.statements if each.revision == R4]
     assert len(told) == 500
     assert run.revisions[-1].statements > 1200
 
@@ -73,7 +72,7 @@ def test_statement_without_end_is_told_in_part(filled: Sandbox) -> None:
     )
     run = run_child(filled)
     assert run.failure == ""
-    assert max(len(each["sql"]) for each in run.statements) == 4000
+    assert max(len(each.sql) for each in run.statements) == 4000
 
 
 def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> None:
@@ -94,8 +93,7 @@ def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> No
     )
     run = run_child(filled)
     assert run.failure == ""
-    operations = [each for each in run.operations if each["revision"] == R4]
-    assert [(each["kind"], each["table"], each["name"]) for each in operations] == [
+    assert [(each.kind, each.table, each.name) for each in run.operations[1:]] == [
         ("drop_index", "parents", "by_note"),
         ("drop_column", "parents", "note"),
         ("drop_table", "children", None),
@@ -104,8 +102,8 @@ def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> No
         ("alter_column", "parents", "name"),
         ("rename_column", "parents", "name"),
     ]
-    assert operations[-2]["changes"] == ["default"]
-    assert operations[-1]["to"] == "label"
+    assert run.operations[-2].changes == ("default",)
+    assert run.operations[-1].to == "label"
 
 
 def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> None:
@@ -122,7 +120,7 @@ def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> Non
     )
     run = run_child(filled)
     assert run.failure == ""
-    late = [each["sql"] for each in run.statements if each["revision"] == R4][500:]
+    late = [each.sql for each in run.statements if each.revision == R4][500:]
     assert late == [
         "UPDATE parents SET note=NULL, name='0' WHERE id = 1",
         "INSERT INTO children VALUES (50, 1)",
@@ -133,11 +131,11 @@ def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> Non
 
 def test_differences_from_the_models_are_told(filled: Sandbox) -> None:
     run_child(filled)
-    assert run_child(filled, command=["check"]).differences == []
+    assert run_child(filled, command=["check"]).differences == ()
     filled.add_revision(R4, R3, HALF_DONE)
     run_child(filled)
     check = run_child(filled, command=["check"])
-    assert (check.differences, check.failure) == (["remove_table half"], "")
+    assert (check.differences, check.failure) == (("remove_table half",), "")
 
 
 def test_failed_revision_is_named_with_its_line(filled: Sandbox) -> None:

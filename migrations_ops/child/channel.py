@@ -1,0 +1,115 @@
+"""The two pipes between child and parent: the lines that allow commands, and the events."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+from .protocol.events import Event, Failed, LedgerFailed, encode
+from .redaction import redacted
+
+INTERRUPTED = 130
+# How long, in seconds, a run may take to roll back after its parent is gone.
+GRACE = 5.0
+
+
+class Events:
+    """The writing end of the channel to the parent; without a channel it swallows everything."""
+
+    def __init__(self, channel: IO[bytes] | None = None) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+
+    def emit(self, event: Event) -> None:
+        if self._channel is None:
+            return
+        if isinstance(event, Failed | LedgerFailed):
+            event = event._replace(message=redacted(event.message))
+        line = encode(event)
+        with self._lock:
+            try:
+                self._channel.write(line)
+                self._channel.flush()
+            except OSError:
+                # The parent is gone. The end of standard input tells that, too, and is acted on.
+                self._channel = None
+
+
+class Control:
+    """The reading end of the channel: one line allows one command, the end means stop."""
+
+    def __init__(self, channel: IO[bytes]) -> None:
+        self._channel = channel
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._gone = False
+        self.on_stop: Callable[[], None] | None = None
+        self.working = False
+        self._stopping, self._stopped = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_line(self) -> bytes | None:
+        """The next line from the parent; None when there will be no more."""
+        self.working = False
+        line = self._lines.get()
+        # In this order, and the other way round in the thread that reads: whoever comes second
+        # notices the first, so that no command is begun, or goes on, for a parent that is gone.
+        self.working = line is not None
+        return None if self._gone else line
+
+    def may_go_on(self) -> bool:
+        """Wait for the parent's next line; False if it is gone."""
+        return self.next_line() is not None
+
+    def await_stop(self) -> None:
+        """Wait for the thread that cancels what the server does.
+
+        Leaving while it is within a driver takes the driver's memory away from under it: the
+        process would end by a signal.
+        """
+        if self._stopping.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has been heard
+            self._stopped.wait(GRACE)
+
+    def _read(self) -> None:
+        for line in self._channel:
+            self._lines.put(line)
+        self._gone = True
+        self._lines.put(None)
+        if self.working:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        if self.on_stop is not None:
+            self.on_stop()
+        self._stopped.set()
+        if hasattr(signal, "pthread_kill"):
+            # Other than interrupt_main(), a real signal also ends a sleep or a wait.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
+        time.sleep(GRACE)
+        os._exit(INTERRUPTED)  # SQLite rolls back what is left when it is next opened
+
+
+def take_channels() -> tuple[Control, Events]:
+    """Keep the pipes to the parent for ourselves; what env.py prints goes to the log.
+
+    Five of 21 real projects print to standard output while they migrate, and one that asks a
+    question must get an end of file in the place of our next line.
+    """
+    control = os.fdopen(os.dup(0), "rb")
+    channel = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return Control(control), Events(channel)

@@ -1,0 +1,85 @@
+"""What an exception that ended a command means to the parent: a sentence, and a line of code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from .driver import sqlstate_of, words_of
+from .protocol.events import Failed
+
+# PostgreSQL's code for a transaction in which something has failed before.
+_ABORTED = "25P02"
+# What a failing statement is raised in, and what nobody has to mend.
+_DRIVERS = (
+    "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
+    "mysql.connector", "greenlet",
+)  # fmt: skip
+
+
+def failed(error: Exception, reason: str, revision: str | None) -> Failed:
+    """The event of an exception.
+
+    :param reason: what the guards say of it; empty where it is none of theirs.
+    """
+    error = error if reason else _first(error)
+    return Failed(
+        kind="guard" if reason else "error",
+        type=type(error).__name__,
+        message=reason or sentence(error),
+        revision=revision,
+        where=_where(error),
+        sqlstate=sqlstate_of(error),
+    )
+
+
+def _first(error: Exception) -> Exception:
+    """What went wrong first, where this error only says that something did.
+
+    Whoever tidied up after it, as Alembic does after a batch, failed at the broken transaction.
+    """
+    first = error
+    while sqlstate_of(first) == _ABORTED or type(first).__name__ == "PendingRollbackError":
+        cause = first.__cause__ or first.__context__
+        while isinstance(cause, Exception) and sqlstate_of(cause) == _ABORTED:
+            cause = cause.__context__
+        if not isinstance(cause, Exception):
+            return error
+        first = cause
+    return first
+
+
+def sentence(error: BaseException) -> str:
+    """The first line of a message; SQLAlchemy adds the statement with its values below it."""
+    lines = words_of(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _where(error: BaseException) -> str | None:
+    """The last place of the traceback that is the project's: not Python's, Alembic's or ours."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    import sqlalchemy
+
+    import alembic
+
+    drivers = [sys.modules[name].__file__ for name in _DRIVERS if name in sys.modules]
+    libraries = [
+        os.path.dirname(os.path.abspath(file))
+        for file in (__file__, alembic.__file__, sqlalchemy.__file__, *filter(None, drivers))
+    ]
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", *libraries))
+        and not _is_python(frame.filename)
+        and not frame.filename.endswith(".pyx")  # asyncmy's, by a relative path
+    ]
+    return places[-1] if places else None
+
+
+def _is_python(file: str) -> bool:
+    """Whether a file is of Python's own library; what is installed beside it is not."""
+    own = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+    return file.startswith(own) and "-packages" + os.sep not in file[len(own) :]

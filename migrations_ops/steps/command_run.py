@@ -1,0 +1,131 @@
+"""What one command of a step did: put together from the events that the child reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from migrations_ops.child.protocol.events import (
+    Autocommitted,
+    DriftFound,
+    Event,
+    Failed,
+    Finished,
+    LedgerFailed,
+    Opened,
+    OperationAsked,
+    PartCommitted,
+    RevisionDone,
+    RevisionStarted,
+    RowsWritten,
+    StatementRan,
+    Unshared,
+)
+from migrations_ops.model.results import RevisionRun
+
+_Event = TypeVar("_Event", bound=tuple[Any, ...])
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """How a command went, and how it ended.
+
+    ``at_work`` is the revision that has begun and not come to its end, also where nobody could
+    say that it failed. Of those in ``torn`` a part was, or was about to be, committed before their
+    end; those in ``wrote`` have changed rows, or may have, in what was committed then.
+    ``autocommitted`` are reported before they run: the last one may have done its work, though
+    nobody heard of its end. ``trace`` has operations and statements in the order in which they
+    happened.
+
+    ``sqlstate`` is the server's own code of the error, ``attempts`` how often it was tried since a
+    lock was in the way, ``holders`` who had locks there when it failed, in words. ``commands`` are
+    how many of the project's own commands ran in the place of Alembic's.
+    """
+
+    started: str
+    seconds: float = 0.0
+    finished: bool = False
+    refused: str = ""
+    failure: str = ""
+    where: str = ""
+    failed_revision: str = ""
+    misused: bool = False
+    exit: int | None = None
+    at_work: str = ""
+    torn: tuple[str, ...] = ()
+    wrote: tuple[str, ...] = ()
+    autocommitted: tuple[Autocommitted, ...] = ()
+    unshared: tuple[Unshared, ...] = ()
+    ledger_failure: str = ""
+    sqlstate: str = ""
+    attempts: int = 1
+    holders: tuple[str, ...] = ()
+    revisions: tuple[RevisionRun, ...] = ()
+    trace: tuple[OperationAsked | StatementRan, ...] = ()
+    differences: tuple[str, ...] = ()
+    opened: bool = False
+    in_transaction: bool = False
+    commands: int = 0
+
+    @property
+    def operations(self) -> tuple[OperationAsked, ...]:
+        return _all(self.trace, OperationAsked)
+
+    @property
+    def statements(self) -> tuple[StatementRan, ...]:
+        return _all(self.trace, StatementRan)
+
+
+def run_of(events: Sequence[Event], started: str) -> CommandRun:
+    """What these events of one command say, in the order in which they came."""
+    opened = _all(events, Opened)
+    return _with_failure(
+        CommandRun(
+            started=started,
+            finished=bool(_all(events, Finished)),
+            at_work=_at_work(events),
+            torn=tuple(each.revision for each in _all(events, PartCommitted)),
+            wrote=tuple(each.revision for each in _all(events, RowsWritten)),
+            autocommitted=_all(events, Autocommitted),
+            unshared=_all(events, Unshared),
+            ledger_failure="".join(each.message for each in _all(events, LedgerFailed)[-1:]),
+            revisions=tuple(RevisionRun(*each) for each in _all(events, RevisionDone)),
+            trace=tuple(each for each in events if isinstance(each, OperationAsked | StatementRan)),
+            differences=sum((each.differences for each in _all(events, DriftFound)), ()),
+            opened=bool(opened),
+            in_transaction=any(each.in_transaction for each in opened[-1:]),
+        ),
+        _all(events, Failed),
+    )
+
+
+def _at_work(events: Iterable[Event]) -> str:
+    revision = ""
+    for event in events:
+        if isinstance(event, RevisionStarted):
+            revision = event.revision
+        elif isinstance(event, RevisionDone):
+            revision = ""
+    return revision
+
+
+def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
+    """A refusal counts for more than what failed after it, since an env.py may swallow it."""
+    for failed in failures:
+        if failed.kind == "refused":
+            run = replace(run, refused=failed.message)
+        elif not run.refused:
+            run = replace(
+                run,
+                failure=failed.sentence.removesuffix("."),  # it goes into a sentence
+                misused=failed.kind == "usage",
+                where=failed.where or "",
+                failed_revision=failed.revision or "",
+                sqlstate=failed.sqlstate or "",
+            )
+    return run
+
+
+def _all(events: Iterable[Event], kind: type[_Event]) -> tuple[_Event, ...]:
+    return tuple(each for each in events if isinstance(each, kind))
