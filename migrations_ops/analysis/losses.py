@@ -1,4 +1,4 @@
-"""What an upgrade made disappear, and whether the revisions said so."""
+"""What an upgrade made disappear, and whether its revisions declared that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.model.text import counted
 
-# What a rebuild, or a new definition of a column, drops in silence, as the words of a fact.
+# What a rebuild, or a new definition of a column, drops without an error: words of a fact.
 _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED",
            "AUTOINCREMENT", "STRICT", "WITHOUT ROWID", "ON CONFLICT", "COLLATE", "DESC", "KEY",
            "UNIQUE", "WHERE", "MATCH FULL", "NULLS NOT DISTINCT", "ROW SECURITY",
@@ -31,8 +31,8 @@ _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED
 _COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE")
 # What weakens an object that it was not before.
 _FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
-# Where a server keeps these, only a statement that names them gives them another text.
-_ANEW = ("view", "materialized view", "function", "procedure", "event", "rule")
+# On a server, only a statement that names these gives them another text.
+_REDEFINED = ("view", "materialized view", "function", "procedure", "event", "rule")
 
 
 def find_losses(
@@ -42,25 +42,25 @@ def find_losses(
     environment: str,
     missed: Mapping[str, int] | None = None,
 ) -> list[Finding]:
-    """Compare a database before and after an upgrade; what vanished unsaid is an error.
+    """Compare a database before and after an upgrade; what vanished undeclared is an error.
 
     :param environment: whose copy was upgraded, for the messages.
-    :param missed: how many rows of each table are found no more, where rows were compared one by
+    :param missed: how many rows of each table are gone, where rows were compared one by
         one: others may have taken their place in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
     renames = Renames(declared.naming, after.schema)
-    there = {key: renames.key(key, fact) for key, fact in facts.items()}
-    gone = {key for key in facts if there[key] is None}
+    keys_now = {key: renames.key(key, fact) for key, fact in facts.items()}
+    gone = {key for key in facts if keys_now[key] is None}
     gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
-    findings, retired = [], Counter[str]()
+    findings, boolean_checks = [], Counter[str]()
     for key, fact in facts.items():
-        key_now = there[key]
+        key_now = keys_now[key]
         if key_now is None:
-            if _goes_along(fact, gone, gone_tables):
+            if _goes_with_another(fact, gone, gone_tables):
                 continue
             if _is_check_of_boolean(fact, before, declared, facts.values()):
-                retired[fact.where.partition(":")[0]] += 1
+                boolean_checks[fact.where.partition(":")[0]] += 1
                 continue
             findings += _vanished(fact, before, declared, environment, facts.values())
             continue
@@ -70,23 +70,27 @@ def find_losses(
         stale = renames.stale(fact, was, now)
         if (
             (lost or stale)
-            and not declared.covers(fact, facts.values())
-            and not declared.touches(fact)
+            and not declared.drops(fact, facts.values())
+            and not declared.changes(fact)
         ):
             findings.append(_weakened(fact, lost, stale, environment))
-    return findings + _retired(retired, environment) + _rows(before, after, declared, missed or {})
+    return (
+        findings
+        + _lost_checks(boolean_checks, environment)
+        + _rows(before, after, declared, missed or {})
+    )
 
 
-def _goes_along(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
-    """Whether it vanishes with something else, which says it."""
+def _goes_with_another(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
+    """Whether it vanishes with something else, which is found instead."""
     if fact.kind == "privilege":
         return fact.owner in gone or fact.table in gone_tables
     return fact.table in gone_tables and fact.kind not in ("table", "index", "trigger")
 
 
 def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) -> list[str]:
-    """The properties that it has no more, or has now to its disadvantage; without what is said."""
-    if was == now or (declared.syntax != "sqlite" and fact.kind in _ANEW):
+    """The properties that it has lost, or has now to its disadvantage, undeclared."""
+    if was == now or (declared.syntax != "sqlite" and fact.kind in _REDEFINED):
         return []
     if fact.kind == "privilege":
         return [right for right in was.split(", ") if right not in now.split(", ")]
@@ -94,22 +98,22 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
         kept = {*tokens(now, "facts")}
         return [
             word.text
-            for word in tokens(declared.now(was), "facts")
+            for word in tokens(declared.with_new_names(was), "facts")
             if word.literal and word not in kept
         ]
-    told, told_now = renames.words(fact, was), lowered(tokens(now, "facts"))
-    lost = _lost_traits(fact, told, told_now)
-    lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, told, told_now)]
-    if "KEY" in lost and declared.moves_key_of(fact):
+    words, words_now = renames.words(fact, was), lowered(tokens(now, "facts"))
+    lost = _lost_traits(fact, words, words_now)
+    lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, words, words_now)]
+    if "KEY" in lost and declared.drops_primary_key(fact.table):
         lost.remove("KEY")
-    for what, traits in _SAID_TRAITS.items():
+    for what, traits in _DECLARED_TRAITS.items():
         if declared.alters(fact, what) and (what == "nullable" or declared.syntax != "sqlite"):
             lost = [trait for trait in lost if trait not in traits]
     return lost
 
 
-# What of a column's traits goes by which word of alter_column.
-_SAID_TRAITS = {
+# Which traits of a column go by which property of alter_column.
+_DECLARED_TRAITS = {
     "nullable": ("NOT NULL",),
     "default": ("IDENTITY", "GENERATED", "AUTO_INCREMENT", "ON UPDATE"),
 }
@@ -123,7 +127,7 @@ def _is_check_of_boolean(
     Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
     and not to the table, and which nobody ever wrote.
     """
-    if fact.kind != "check" or fact.name or declared.covers(fact, facts):
+    if fact.kind != "check" or fact.name or declared.drops(fact, facts):
         return False
     was = [word.text.lower() for word in tokens(before.schema[f"check {fact.where}"], "facts")]
     match was:
@@ -136,7 +140,7 @@ def _is_check_of_boolean(
     return False
 
 
-def _retired(by_table: Counter[str], environment: str) -> list[Finding]:
+def _lost_checks(by_table: Counter[str], environment: str) -> list[Finding]:
     return [
         LOST_CHECKS_OF_BOOLEANS.found(
             table,
@@ -152,7 +156,7 @@ def _vanished(
 ) -> list[Finding]:
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
     filled = f" with its {rows} rows" if rows else ""
-    if not declared.covers(fact, facts):
+    if not declared.drops(fact, facts):
         return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
     if rows:
         return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
@@ -164,10 +168,10 @@ def _vanished(
 def _changed_column(
     fact: Fact, was: str, now: str, declared: Declared, environment: str
 ) -> list[Finding]:
-    """A default that is lost or another one, a type that SQLite takes for another: unsaid."""
-    if fact.kind != "column" or declared.covers(fact, ()):
+    """Another default, or a type that SQLite treats in another way, undeclared."""
+    if fact.kind != "column" or declared.drops(fact, ()):
         return []
-    before, after, changes = ColumnFact.of(declared.now(was)), ColumnFact.of(now), []
+    before, after, changes = ColumnFact.of(declared.with_new_names(was)), ColumnFact.of(now), []
     if not _is_same_default(before, after, declared.alters(fact, "type")) and not declared.alters(
         fact, "default"
     ):
@@ -199,7 +203,7 @@ def _without_casts(default: str) -> str:
 
 
 def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
-    """Properties that a rebuild loses in silence: they are changes, not disappearances."""
+    """Properties that a rebuild loses without an error."""
     return _gained((*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ())), now, was)
 
 
@@ -227,9 +231,9 @@ def _rows(
     before: Fingerprint, after: Fingerprint, declared: Declared, gone: Mapping[str, int]
 ) -> list[Finding]:
     findings = []
-    there = {table.lower(): count for table, count in after.rows.items()}
+    tables_after = {table.lower(): count for table, count in after.rows.items()}
     for table, count in before.rows.items():
-        now = there.get(declared.naming.table_now(table.lower()), count)
+        now = tables_after.get(declared.naming.table_after(table.lower()), count)
         missing = max(count - now, min(count, gone.get(table, 0)))
         if missing <= 0:
             continue

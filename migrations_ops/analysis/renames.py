@@ -1,4 +1,4 @@
-"""What the fact of a schema has become where tables and columns were renamed."""
+"""Follows tables, columns and the facts about them through renames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_TABLES = CONSTRAINTS | {"table", "column"}
 
 
 class Names:
-    """Which of the first names stands behind a name; what came later stands for itself."""
+    """Maps current names to first ones; the first name of what was added later is its own."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._now = {name: name for name in known}
@@ -26,19 +26,19 @@ class Names:
         return first in self._now
 
     def current(self) -> set[str]:
-        """All that have a name now, the names that they have."""
+        """The current names."""
         return set(self._first)
 
     def first(self, name: str) -> str:
-        """The first name; empty for something new under a name that had become free."""
+        """The first name; empty for something new that took a name which had become free."""
         return self._first.get(name, "" if name in self._now else name)
 
     def now(self, first: str) -> str:
-        """The name that it has; empty for what was dropped."""
+        """The current name; empty for what was dropped."""
         return self._now.get(first, first)
 
-    def place(self, first: str) -> str:
-        """The name that it has, or where something new may have taken its place; or empty."""
+    def successor(self, first: str) -> str:
+        """The current name; of what was dropped, the first one if something new may have it."""
         return self.now(first) or ("" if first in self._first else first)
 
     def drop(self, first: str) -> None:
@@ -48,24 +48,24 @@ class Names:
         if self._first.get(old) == first:
             del self._first[old]
 
-    def move(self, first: str, to: str) -> None:
-        """Give it another name, or the name back under which it had been dropped."""
+    def rename(self, first: str, to: str) -> None:
+        """Give it another name, or bring back what had been dropped."""
         if self.knows(first):
             self.drop(first)
             self._now[first], self._first[to] = to, first
 
-    def moved(self) -> dict[str, str]:
-        """The places of those that are not at their own any more, by the first name."""
-        places = {first: self.place(first) for first in self._now}
-        return {first: place for first, place in places.items() if place != first}
+    def renamed(self) -> dict[str, str]:
+        """The successors of the first names that have another one."""
+        names = {first: self.successor(first) for first in self._now}
+        return {first: name for first, name in names.items() if name != first}
 
 
 class Naming:
-    """The tables and columns of a database, followed through what revisions say of them.
+    """The names of the tables and columns of a database, followed through an upgrade.
 
-    All that is asked and told is in small letters. ``dropped`` are tables; ``rebuilt`` those that
-    were replaced by hand: by one that was renamed, as SQLite's own documentation advises for a
-    change that ALTER TABLE cannot make, or after they were renamed themselves.
+    All names are in small letters. ``dropped`` are tables; ``rebuilt`` those that were replaced by
+    hand: by one that was renamed, as SQLite's own documentation advises for a change that ALTER
+    TABLE cannot make, or after they were renamed themselves.
     """
 
     def __init__(self, schema: Mapping[str, str]) -> None:
@@ -75,31 +75,31 @@ class Naming:
             columns[fact.table] += fact.columns
         self._tables = Names(columns)
         self._columns = {table: Names(names) for table, names in columns.items()}
-        # What was dropped last under a name, and whether that had been rebuilt before.
-        self._fallen: dict[str, tuple[str, bool]] = {}
+        # The table that was dropped last under a name, and whether it had been rebuilt before.
+        self._last_dropped: dict[str, tuple[str, bool]] = {}
         self.dropped: set[str] = set()
         self.rebuilt: set[str] = set()
 
     def table(self, name: str) -> str:
-        """The table of the beginning that has this name now; empty for a new one."""
+        """The first name of the table that has this name now; empty for a new table."""
         return self._tables.first(name)
 
     def current(self) -> set[str]:
-        """The names of the tables of the beginning, as they are now."""
+        """The names that the tables from before the upgrade have now."""
         return self._tables.current()
 
     def columns(self, table: str) -> Names:
         """The columns of a table, by its first name."""
         return self._columns.setdefault(table, Names())
 
-    def columns_moved(self) -> dict[str, dict[str, str]]:
-        """Where the columns of each table are now, that are not where they were."""
-        moved = {table: names.moved() for table, names in self._columns.items()}
+    def renamed_columns(self) -> dict[str, dict[str, str]]:
+        """The new names of the columns of each table that have one."""
+        moved = {table: names.renamed() for table, names in self._columns.items()}
         return {table: columns for table, columns in moved.items() if columns}
 
-    def table_now(self, first: str) -> str:
-        """Its name, or that of the one that took its place; empty if it was dropped for good."""
-        return self._tables.place(first)
+    def table_after(self, first: str) -> str:
+        """Its name, or that of the table that replaced it; empty if it was dropped for good."""
+        return self._tables.successor(first)
 
     def rename_table(self, old: str, new: str) -> None:
         first = self._tables.first(old)
@@ -107,76 +107,76 @@ class Naming:
             return
         if self._tables.knows(first):
             other = self._tables.first(new)
-            if other in self.rebuilt:  # it was taken for replaced; now its place is taken
-                self._fall(other, new)
-            self._tables.move(first, new)
-        elif new in self._fallen:
-            first, _ = self._rise(new)
+            if other in self.rebuilt:  # it seemed to be replaced; now its name is taken
+                self._mark_dropped(other, new)
+            self._tables.rename(first, new)
+        elif new in self._last_dropped:
+            first, _ = self._bring_back(new)
             self.rebuilt.add(first)
 
     def drop_table(self, name: str) -> None:
         first = self._tables.first(name)
         if not first:
             return
-        self._fall(first, name)
-        if name != first and self._tables.place(first):
-            # It was renamed to make room for another one; where none came, settle() knows.
-            self._tables.move(first, first)
+        self._mark_dropped(first, name)
+        if name != first and self._tables.successor(first):
+            # It was renamed to make room for another one; where none came, finish() finds out.
+            self._tables.rename(first, first)
             self.dropped.discard(first)
             self.rebuilt.add(first)
 
-    def replaced_by_batch(self, name: str) -> None:
-        """Alembic's batch mode dropped a table and put a copy there: that was nobody's wish."""
-        if name in self._fallen:
-            first, was_rebuilt = self._rise(name)
+    def rebuilt_by_batch(self, name: str) -> None:
+        """Alembic's batch mode dropped a table and put a copy there: nobody asked for a drop."""
+        if name in self._last_dropped:
+            first, was_rebuilt = self._bring_back(name)
             if not was_rebuilt:
                 self.rebuilt.discard(first)
 
-    def settle(self, after: Mapping[str, str]) -> None:
-        """The end: what was taken for replaced and is not there was dropped."""
+    def finish(self, after: Mapping[str, str]) -> None:
+        """At the end, what seemed to be replaced and is not there was dropped."""
         there = {Fact.of(key, "").table for key in after if key.startswith("table ")}
         for table in [each for each in self.rebuilt if self._tables.now(each) not in there]:
-            self._fall(table, self._tables.now(table))
+            self._mark_dropped(table, self._tables.now(table))
 
-    def _fall(self, first: str, name: str) -> None:
+    def _mark_dropped(self, first: str, name: str) -> None:
         self._tables.drop(first)
-        self._fallen[name] = first, first in self.rebuilt
+        self._last_dropped[name] = first, first in self.rebuilt
         self.dropped.add(first)
         self.rebuilt.discard(first)
 
-    def _rise(self, name: str) -> tuple[str, bool]:
-        first, was_rebuilt = self._fallen.pop(name)
-        self._tables.move(first, name)
+    def _bring_back(self, name: str) -> tuple[str, bool]:
+        first, was_rebuilt = self._last_dropped.pop(name)
+        self._tables.rename(first, name)
         self.dropped.discard(first)
         return first, was_rebuilt
 
 
 class Renames:
-    """Follows the facts of a schema to the one that came out of it."""
+    """Finds the facts of a schema in the one that it became."""
 
     def __init__(self, naming: Naming, after: Mapping[str, str]) -> None:
         self._naming, self._after = naming, after
-        self._columns = naming.columns_moved()
-        self._by_words: dict[tuple[str, ...], str] = {}
+        self._columns = naming.renamed_columns()
+        self._by_identity: dict[tuple[str, ...], str] = {}
 
     def key(self, key: str, fact: Fact) -> str | None:
-        """Under which key the same is there after; None if it is not."""
-        told = fact.told()
-        expected = self._expected(fact, told)
-        if expected == told:
+        """The key that the same object has afterwards; None if it is gone."""
+        identity = fact.identity()
+        expected = self._expected(fact, identity)
+        if expected == identity:
             return key if key in self._after else None
-        if not self._by_words:
-            self._by_words = {Fact.of(each, "").told(): each for each in self._after}
-        return self._by_words.get(expected)
+        if not self._by_identity:
+            self._by_identity = {Fact.of(each, "").identity(): each for each in self._after}
+        return self._by_identity.get(expected)
 
     def words(self, fact: Fact, was: str) -> list[str]:
-        """What is told of it, by the names of after, in small letters."""
-        told = tokens(was, "facts")
-        mentioned = {fact.table, *lowered(told)}
-        names = {table: self._naming.table_now(table) or table for table in mentioned}
+        """The words of a fact with the names from afterwards, in small letters."""
+        identity = tokens(was, "facts")
+        mentioned = {fact.table, *lowered(identity)}
+        names = {table: self._naming.table_after(table) or table for table in mentioned}
         for table in mentioned & set(self._columns):
             names |= self._columns[table]
-        return [_renamed(word, names) for word in told]
+        return [_renamed(word, names) for word in identity]
 
     def stale(self, fact: Fact, was: str, now: str) -> dict[str, str]:
         """Columns that it still names as they were called before, with their new names.
@@ -191,42 +191,42 @@ class Renames:
         expected = {moved.get(name, name) for name in named}
         return {name: moved[name] for name in sorted(named & still & set(moved) - expected)}
 
-    def _expected(self, fact: Fact, told: tuple[str, ...]) -> tuple[str, ...]:
-        """What it has to be told from the others by; without names for what was displaced."""
+    def _expected(self, fact: Fact, identity: tuple[str, ...]) -> tuple[str, ...]:
+        """The identity that it has afterwards; without names for what was replaced."""
         columns = self._columns.get(fact.table, {})
-        table = self._naming.table_now(fact.table) or fact.table
+        table = self._naming.table_after(fact.table) or fact.table
         if fact.kind in ("index", "sequence"):
-            told = (fact.kind, _moved(told[1], fact.table, table), *told[2:])
+            identity = (fact.kind, _with_new_schema(identity[1], fact.table, table), *identity[2:])
         if fact.kind in ATTACHED:
             names = {fact.table: table} | (columns if fact.kind == "privilege" else {})
-            return (*told[:2], *_listed(told[2:], names))
+            return (*identity[:2], *_listed(identity[2:], names))
         if fact.kind not in _OF_TABLES:
-            return told
-        start: tuple[str, ...] = (fact.kind, self._naming.table_now(fact.table))
+            return identity
+        start: tuple[str, ...] = (fact.kind, self._naming.table_after(fact.table))
         match fact.kind:
             case "table":
                 return start
             case "check" | "exclusion" if fact.name:
-                return start + told[2:]
+                return start + identity[2:]
             case "check":
                 where = tokens(fact.where, "facts")[1:]
                 return start + tuple(_renamed(word, columns) for word in where)
             case "foreign key":
-                parent = self._naming.table_now(fact.parent) or fact.parent
-                return (*start, *_listed(told[2:-2], columns), "to", parent)
-        return start + _listed(told[2:], columns)
+                parent = self._naming.table_after(fact.parent) or fact.parent
+                return (*start, *_listed(identity[2:-2], columns), "to", parent)
+        return start + _listed(identity[2:], columns)
 
 
 def _columns_in(kind: str, was: str) -> frozenset[str]:
-    """The words among which an index, a check or a foreign key names columns, there if so."""
-    told = lowered(tokens(was, "facts"))
+    """The words among which an index, a check or a foreign key names columns."""
+    identity = lowered(tokens(was, "facts"))
     if kind == "index":
-        return frozenset(told[told.index("on") + 2 :])
-    return frozenset(told[: told.index(")")] if kind == "foreign key" else told)
+        return frozenset(identity[identity.index("on") + 2 :])
+    return frozenset(identity[: identity.index(")")] if kind == "foreign key" else identity)
 
 
-def _moved(name: str, before: str, after: str) -> str:
-    """The name of what goes along when its table moves to another schema."""
+def _with_new_schema(name: str, before: str, after: str) -> str:
+    """The name of what moves to another schema with its table."""
     old, new = (table.rpartition(".")[0] for table in (before, after))
     if old == new or name.rpartition(".")[0] != old:
         return name
@@ -234,8 +234,8 @@ def _moved(name: str, before: str, after: str) -> str:
     return f"{new}.{rest}" if new else rest
 
 
-def _listed(told: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(columns.get(word, word) for word in told)
+def _listed(identity: Iterable[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(columns.get(word, word) for word in identity)
 
 
 def _renamed(word: Token, names: Mapping[str, str]) -> str:

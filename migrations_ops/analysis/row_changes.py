@@ -1,4 +1,4 @@
-"""Which changes of a database's content the revisions did not ask for."""
+"""Which changes of a database's content its revisions did not declare."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from migrations_ops.model.text import counted
 
 def surviving(before: Fingerprint, after: Fingerprint, declared: Declared) -> list[Pair]:
     """The tables that are there before and after, under the names that they have."""
-    there = {name.lower(): name for name in after.rows}
-    columns = declared.naming.columns_moved()
+    tables_after = {name.lower(): name for name in after.rows}
+    columns = declared.naming.renamed_columns()
     pairs = []
     for table in before.rows:
-        name = declared.naming.table_now(table.lower())
-        if name in there:
-            pairs.append(Pair(table, there[name], columns.get(table.lower(), {})))
+        name = declared.naming.table_after(table.lower())
+        if name in tables_after:
+            pairs.append(Pair(table, tables_after[name], columns.get(table.lower(), {})))
     return pairs
 
 
 def rows_gone(change: ContentChange, declared: Declared) -> dict[str, int]:
-    """How many rows of each table are found no more, unless their keys are changed by name."""
+    """How many rows of each table are gone, unless revisions change their keys by name."""
     return {
         each.pair.before: each.gone
         for each in change.tables
@@ -43,7 +43,7 @@ def rows_gone(change: ContentChange, declared: Declared) -> dict[str, int]:
 
 
 def _are_rewritten(change: TableChange, declared: Declared) -> bool:
-    """Whether the revisions change what the rows of a table are told apart by."""
+    """Whether the revisions change the key by which the rows of a table are compared."""
     keys = {key.lower() for key in change.key}
     return any(
         table == change.pair.before.lower() and (not keys or column in keys)
@@ -52,7 +52,7 @@ def _are_rewritten(change: TableChange, declared: Declared) -> bool:
 
 
 def find_changes(change: ContentChange, declared: Declared, environment: str) -> list[Finding]:
-    """What of the surviving content is not as it was; what no revision says is an error.
+    """What of the surviving content has changed; what no revision declares is an error.
 
     :param environment: whose database, or the copy of which, was upgraded; for the messages.
     """
@@ -73,7 +73,7 @@ def _table(change: TableChange, declared: Declared, environment: str) -> Iterato
 def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
     values = counted(change.rows, "value")
-    if _is_said(pair.before.lower(), change.column.lower(), declared):
+    if declared.changes_values_of(pair.before.lower(), change.column.lower()):
         verb = "changes" if change.rows == 1 else "change"
         return CHANGED_VALUES_DECLARED.found(where, values=values, change=verb)
     if (pair.before.lower(), change.column.lower(), "type") in declared.altered:
@@ -91,14 +91,6 @@ def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: s
     )
 
 
-def _is_said(table: str, column: str, declared: Declared) -> bool:
-    """Whether revisions write to that column, or write the table anew by hand."""
-    if declared.writes_anew(table) or (table, column) in declared.updated:
-        return True
-    # Dropped, and added anew under the same name.
-    return (table, column) in declared.columns
-
-
 def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterator[Finding]:
     for (child, parent), count in sorted(orphans.items()):
         rows = counted(count, "more row")
@@ -110,7 +102,7 @@ def _orphans(orphans: Mapping[tuple[str, str], int], environment: str) -> Iterat
 def _sequences(
     sequences: Mapping[str, tuple[int, int]], declared: Declared, environment: str
 ) -> Iterator[Finding]:
-    if declared.writes("sqlite_sequence"):
+    if declared.writes_to("sqlite_sequence"):
         return
     for table, (was, now) in sequences.items():
         if table.lower() in declared.recounted:

@@ -9,9 +9,9 @@ from migrations_ops.child.protocol.sql import Token, tokens
 from migrations_ops.model.kinds import KINDS
 
 CONSTRAINTS = frozenset({"foreign key", "primary key", "check", "unique", "exclusion"})
-# What belongs to a table, and goes when another one is put in its place.
+# What belongs to a table, and is lost when another one replaces it.
 ATTACHED = frozenset({"index", "trigger", "policy", "rule", "statistics", "privilege"})
-# What follows the type in the fact of a column, and then its default.
+# The words that follow the type in the fact of a column, or its default.
 _AFTER_DEFAULT = frozenset({"auto_increment", "check", "collate", "comment", "compression",
                             "generated", "identity", "invisible", "key", "on",
                             "storage"})  # fmt: skip
@@ -38,71 +38,71 @@ class Fact:
     def of(cls, key: str, was: str) -> Fact:
         kind = next(kind for kind in KINDS if key.startswith(f"{kind} "))
         where = key[len(kind) + 1 :]
-        found, told = _texts(where), _texts(was)
+        found, words = _texts(where), _texts(was)
         match kind:
             case "table":
                 return cls(kind, where, table=found[0])
             case "column":
                 return cls(kind, where, found[0], found[-1], frozenset(found[-1:]))
             case "index" | "trigger" | "policy" | "rule" | "statistics":
-                table, rest = _place(kind, found, told)
+                table, rest = _table_of(kind, found, words)
                 return cls(kind, where, table, found[0], frozenset(rest))
             case "check" | "exclusion":
                 named = found[-1] if len(found) == 3 else ""
-                return cls(kind, where, found[0], named, frozenset(told))
-            case "sequence" if told[-5:-3] == ["owned", "by"]:
-                return cls(kind, where, told[-3], found[0], frozenset(told[-1:]))
+                return cls(kind, where, found[0], named, frozenset(words))
+            case "sequence" if words[-5:-3] == ["owned", "by"]:
+                return cls(kind, where, words[-3], found[0], frozenset(words[-1:]))
             case "privilege":
                 owner, _, role = where.rpartition(" to ")
                 table = found[-3] if found[0] not in ("column", "default") else found[1]
                 return cls(kind, where, table, _texts(role)[0], owner=owner)
             case "foreign key" | "primary key" | "unique":
-                name = told[-1] if "constraint" in told[:-1] else ""
+                name = words[-1] if "constraint" in words[:-1] else ""
                 close = found.index(")")
                 parent = found[-1] if kind == "foreign key" else ""
                 return cls(kind, where, found[0], name, frozenset(found[2:close]), parent)
         return cls(kind, where, name=found[0])
 
-    def told(self) -> tuple[str, ...]:
-        """What tells it from all others, whatever its names are written like."""
+    def identity(self) -> tuple[str, ...]:
+        """Tells it from all others, however its names are written."""
         return (self.kind, *_texts(self.where))
 
 
-def _place(kind: str, found: list[str], told: list[str]) -> tuple[str, list[str]]:
-    """The table on which something stands, and the words behind it: its columns are among them."""
+def _table_of(kind: str, found: list[str], words: list[str]) -> tuple[str, list[str]]:
+    """The table that something is on, and the words behind it, which have its columns."""
     if kind == "statistics":
-        return told[-1] if told else "", told
-    place = told.index("on") + 1 if "on" in told else len(told)
+        return words[-1] if words else "", words
+    position = words.index("on") + 1 if "on" in words else len(words)
     if len(found) == 3 and found[1] == "on":
-        return found[2], told[place + 1 :]
-    return told[place] if place < len(told) else "", told[place + 1 :]
+        return found[2], words[position + 1 :]
+    return words[position] if position < len(words) else "", words[position + 1 :]
 
 
 @dataclass(frozen=True)
 class ColumnFact:
-    """What the fact of a column says of its type and its default."""
+    """The type and the default of a column, from its fact."""
 
     type: str
     default: str
 
     @classmethod
     def of(cls, was: str) -> ColumnFact:
-        told = tokens(was, "facts")
-        texts = lowered(told)
+        words = tokens(was, "facts")
+        texts = lowered(words)
         start = next(
             (
                 number
                 for number, word in enumerate(texts)
                 if (word in _AFTER_TYPE or texts[number : number + 2] == ["character", "set"])
-                and not told[number].quoted
+                and not words[number].quoted
             ),
             len(texts),
         )
-        return cls(" ".join(texts[:start]), _default(told[start:]))
+        return cls(" ".join(texts[:start]), _default(words[start:]))
 
     @property
     def affinity(self) -> str:
-        """How SQLite takes the type: https://www.sqlite.org/datatype3.html, section 3.1."""
+        """How SQLite treats the type: https://www.sqlite.org/datatype3.html, section 3.1."""
         if "int" in self.type:
             return "integer"
         if any(part in self.type for part in ("char", "clob", "text")):
@@ -114,13 +114,13 @@ class ColumnFact:
         return "numeric"
 
 
-def _default(told: list[Token]) -> str:
+def _default(words: list[Token]) -> str:
     """The default of a column; empty for none, and for NULL, which means the same."""
-    start = next((n for n, word in enumerate(told) if word.means("DEFAULT")), None)
+    start = next((n for n, word in enumerate(words) if word.means("DEFAULT")), None)
     if start is None:
         return ""
     depth, parts = 0, []
-    for word in told[start + 1 :]:
+    for word in words[start + 1 :]:
         if not depth and not word.quoted and word.text.lower() in _AFTER_DEFAULT:
             break
         depth += word.means("(") - word.means(")")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
@@ -48,7 +48,7 @@ class Comparing:
         """
         name = self.state.environment.name
         syntax = self.state.database.syntax
-        declared = Declared.by(self._told(run), before.schema, after.schema, syntax)
+        declared = read_declared(self._events(run), before.schema, after.schema, syntax)
         report = self.session.record.report
 
         def progress(done: int, total: int) -> None:
@@ -61,7 +61,7 @@ class Comparing:
             return changes
         return find_losses(before, after, declared, name, rows_gone(change, declared)) + changes
 
-    def _told(self, run: CommandRun) -> list[dict[str, Any]]:
+    def _events(self, run: CommandRun) -> list[dict[str, Any]]:
         if run.commands:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.databases.sqlite.database import fingerprint
 from migrations_ops.model.results import Fingerprint
 from tests.support import R2, R3, Ran, Sandbox, dump, query
@@ -33,7 +33,7 @@ START = (
     'INSERT INTO "odd one" VALUES (1)',
 )
 OPERATION: dict[str, Any] = {"table": None, "name": None, "type": None}
-NOTHING = Declared.by([], {}, {})
+NOTHING = read_declared([], {}, {})
 
 
 def found(
@@ -54,7 +54,7 @@ def found(
         after = fingerprint(connection, "alembic_version")
     heard = [OPERATION | dict(operation) for operation in operations]
     heard += [{"sql": statement} for statement in statements] if told else []
-    said = Declared.by(heard, before.schema, after.schema)
+    said = read_declared(heard, before.schema, after.schema)
     return {
         f"{finding.code}:{finding.where}": finding.severity
         for finding in find_losses(before, after, said, "prod")
@@ -322,7 +322,7 @@ def test_a_condition_that_still_has_the_old_name_is_found(
             if index:
                 connection.execute(index)
             schemas.append(fingerprint(connection, "alembic_version"))
-    said = Declared.by([told], schemas[0].schema, schemas[1].schema)
+    said = read_declared([told], schemas[0].schema, schemas[1].schema)
     [found] = find_losses(schemas[0], schemas[1], said, "prod")
     assert found.message == f"the {expected} would still name note, which is new now, in prod"
     assert (found.code.startswith("weakened-"), found.severity) == (True, "error")
@@ -381,7 +381,7 @@ def test_renames_are_followed_through_chains_and_swaps(
         for statement in statements:
             connection.execute(statement)
         after = fingerprint(connection, "alembic_version")
-    said = Declared.by([{"sql": each} for each in statements], before.schema, after.schema)
+    said = read_declared([{"sql": each} for each in statements], before.schema, after.schema)
     findings = find_losses(before, after, said, "prod")
     assert {f"{each.code}:{each.where}": each.severity for each in findings} == expected
 

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.databases.postgresql.rows.comparison import count
 from migrations_ops.databases.postgresql.schema.tables import read_schema, read_tables
 from migrations_ops.model.results import Fingerprint
@@ -82,7 +82,7 @@ def found(postgres: PostgresServer) -> Iterator[Found]:
                     reached[statements] = fingerprint(connection)
             after = reached[statements]
             heard = [*operations, *([{"sql": statements}] if told else [])]
-            said = Declared.by(heard, before.schema, after.schema, "postgresql")
+            said = read_declared(heard, before.schema, after.schema, "postgresql")
             return {
                 f"{each.code}:{each.where}": each.severity
                 for each in find_losses(before, after, said, "prod")
@@ -289,8 +289,8 @@ def test_what_a_trigger_writes_is_said_by_who_sets_it_off(found: Found) -> None:
         'function "audit.touch"()': "() RETURNS trigger LANGUAGE plpgsql BODY ' BEGIN"
         " IF NEW.a = 1 THEN NEW.note := now(); END IF; DELETE FROM logs; RETURN NEW; END '",
     }  # fmt: skip
-    said = Declared.by([{"sql": "UPDATE children SET x = 1"}], schema, schema, "postgresql")
+    said = read_declared([{"sql": "UPDATE children SET x = 1"}], schema, schema, "postgresql")
     assert said.updated == {("children", "x"), ("children", "note")}
     assert said.emptied == {"logs"}
-    said = Declared.by([{"sql": "UPDATE others SET x = 1"}], schema, schema, "postgresql")
+    said = read_declared([{"sql": "UPDATE others SET x = 1"}], schema, schema, "postgresql")
     assert said.updated == {("others", "x")}

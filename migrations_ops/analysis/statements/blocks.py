@@ -7,19 +7,19 @@ import re
 from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 _BODIES = ("FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "PACKAGE")
-# What stands before a statement within a block.
+# What a statement within a block comes behind.
 _OPENERS = ("BEGIN", "THEN", "ELSE", "LOOP", "DECLARE", "EXECUTE")
 
 
 def statements_of(sql: str, syntax: Syntax) -> list[list[Token]]:
-    """The statements of a text, also those of a block that is run at once."""
-    told = tokens(sql, syntax)
-    if not told:
+    """The statements of a text, and those of a DO block in it."""
+    words = tokens(sql, syntax)
+    if not words:
         return []
-    if syntax == "sqlite" or _has_body(told, syntax):
-        return [told]
+    if syntax == "sqlite" or _has_body(words, syntax):
+        return [words]
     found: list[list[Token]] = []
-    for part in _split(told):
+    for part in _split(words):
         if part[0].means("DO") and syntax == "postgresql":
             for word in part:
                 if word.literal and len(word.text) > 20:
@@ -29,10 +29,10 @@ def statements_of(sql: str, syntax: Syntax) -> list[list[Token]]:
     return found
 
 
-def statements_in_block(told: list[Token]) -> list[list[Token]]:
+def statements_in_block(words: list[Token]) -> list[list[Token]]:
     """The statements between BEGIN and END, each from its verb on; also those in literals."""
     found = []
-    for part in _split(told):
+    for part in _split(words):
         starts = [n for n, word in enumerate(part) if word.means(*_OPENERS)]
         inside = part[starts[-1] + 1 :] if starts else part
         if starts and part[starts[-1]].means("EXECUTE") and inside and inside[0].literal:
@@ -42,7 +42,7 @@ def statements_in_block(told: list[Token]) -> list[list[Token]]:
 
 
 def statements_in_trigger(trigger: list[Token]) -> list[list[Token]]:
-    """The statements in a trigger's body."""
+    """The statements in the body of a trigger."""
     starts = [n for n, word in enumerate(trigger) if word.means("BEGIN")]
     rows = [n for n, word in enumerate(trigger) if word.means("ROW")]
     begin = starts[0] if starts else (rows[0] if rows else 0)
@@ -50,25 +50,25 @@ def statements_in_trigger(trigger: list[Token]) -> list[list[Token]]:
 
 
 def unquoted(literal: Token) -> str:
-    """What a literal stands for."""
+    """The text that a literal stands for."""
     text = literal.text[literal.text.index("'") + 1 :].removesuffix("'").replace("''", "'")
     if literal.text[0] in "eE":
         return re.sub(r"\\(.)", r"\1", text)
     return text
 
 
-def _has_body(told: list[Token], syntax: Syntax) -> bool:
-    """Whether the marks in it do not separate statements."""
-    if not told[0].means("CREATE"):
+def _has_body(words: list[Token], syntax: Syntax) -> bool:
+    """Whether it has a body, in which semicolons do not separate statements."""
+    if not words[0].means("CREATE"):
         return False
-    body = any(word.means(*_BODIES) for word in told[:12])
-    atomic = any(word.means("ATOMIC") for word in told)
+    body = any(word.means(*_BODIES) for word in words[:12])
+    atomic = any(word.means("ATOMIC") for word in words)
     return body and (syntax == "mariadb" or atomic)
 
 
-def _split(told: list[Token]) -> list[list[Token]]:
+def _split(words: list[Token]) -> list[list[Token]]:
     parts: list[list[Token]] = [[]]
-    for word in told:
+    for word in words:
         if word.means(";"):
             parts.append([])
         else:

@@ -1,4 +1,4 @@
-"""What a statement writes: the table, the columns, and whether rows may be lost by it."""
+"""What a statement does to rows: in which table and columns, and whether rows may be lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrations_ops.child.protocol.sql import Token, group, split
 
-# How Alembic's batch mode calls the copy that it makes of a table.
+# The prefix of the copy that Alembic's batch mode makes of a table.
 TEMPORARY = "_alembic_tmp_"
 _WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE", "MERGE", "COPY")
 _CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT", "WHEN")
@@ -19,8 +19,8 @@ _ENDS_OF_SOURCES = ("SET", "WHERE", "ORDER", "LIMIT", "RETURNING")
 class Write:
     """What a statement does to one table; names are in small letters.
 
-    ``columns`` are those that an UPDATE sets, also one ON CONFLICT; ``replaces`` tells that an
-    INSERT may overwrite rows.
+    ``columns`` are those that an UPDATE sets, also ON CONFLICT; ``replaces`` means that an INSERT
+    may overwrite rows.
     """
 
     table: str
@@ -48,7 +48,7 @@ def writes_of(sql: list[Token]) -> Iterator[Write]:
         rest = rest[1:]
     tables = _tables(verb, rest)
     if not tables or tables[0].startswith(TEMPORARY):
-        return  # batch mode copies a table: that is no wish to change it
+        return  # batch mode copies the table: nobody asked to change it
     inserts = verb in ("INSERT", "REPLACE", "MERGE", "COPY")
     deletes = verb == "DELETE" or (verb == "MERGE" and any(word.means("DELETE") for word in rest))
     columns = frozenset[str]() if verb in ("DELETE", "COPY") else _set(verb, rest)
@@ -84,25 +84,25 @@ def _each_source(sources: list[Token]) -> Iterator[list[Token]]:
             yield part[: _outside(part, ("JOIN", ",", "ON", "INNER", "LEFT", "RIGHT", "CROSS"))]
 
 
-def _name(told: list[Token]) -> str:
-    parts = [told[0].text.lower()]
+def _name(words: list[Token]) -> str:
+    parts = [words[0].text.lower()]
     at = 1
-    while at + 1 < len(told) and told[at].means("."):
-        parts.append(told[at + 1].text.lower())
+    while at + 1 < len(words) and words[at].means("."):
+        parts.append(words[at + 1].text.lower())
         at += 2
     return ".".join(parts)
 
 
-def assigned(told: list[Token]) -> frozenset[str]:
+def assigned_columns(words: list[Token]) -> frozenset[str]:
     """The columns of the row itself that a trigger sets: ``NEW.a := 1``, ``SET NEW.a = 1``."""
     found = set()
-    for number, word in enumerate(told[:-3]):
-        if word.means("NEW") and told[number + 1].means("."):
-            follows = told[number + 3]
-            before = told[number - 1] if number else word
+    for number, word in enumerate(words[:-3]):
+        if word.means("NEW") and words[number + 1].means("."):
+            follows = words[number + 3]
+            before = words[number - 1] if number else word
             # In a condition, it is compared.
             if follows.means(":") or (follows.means("=") and not before.means(*_CONDITIONS)):
-                found.add(told[number + 2].text.lower())
+                found.add(words[number + 2].text.lower())
     return frozenset(found)
 
 
@@ -126,15 +126,15 @@ def _set(verb: str, sql: list[Token]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_outside(sql: list[Token], place: int) -> bool:
+def _is_outside(sql: list[Token], position: int) -> bool:
     depth = 0
-    for word in sql[:place]:
+    for word in sql[:position]:
         depth += word.means("(") - word.means(")")
     return depth == 0
 
 
 def _outside(sql: list[Token], keywords: tuple[str, ...]) -> int:
-    """Where the first of these keywords stands outside of brackets; the length if nowhere."""
+    """The index of the first of these keywords outside of brackets; the length if there is none."""
     depth = 0
     for number, word in enumerate(sql):
         depth += word.means("(") - word.means(")")

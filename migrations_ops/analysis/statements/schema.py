@@ -1,4 +1,4 @@
-"""What a statement says that it does to a schema, in phrases: of any engine, names unresolved."""
+"""What a statement does to a schema: of any engine, names unresolved."""
 
 from __future__ import annotations
 
@@ -39,29 +39,34 @@ _FILLERS = ("IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "TEMPORARY", "TEMP", 
 
 
 @dataclass(frozen=True)
-class Phrase:
-    """One thing that is said; all names are in small letters, with their schemas if those are told.
+class SchemaAction:
+    """One thing that a statement does to a schema.
 
-    ``does`` is one of: drop, rename, move (to another schema), drop column, rename column,
-    alter column (``to`` is what of it), convert (all texts of a table), drop constraint (``kind``
-    may be empty), truncate (``to`` is "restart" where it is said), revoke (``to`` is the role),
-    touch (anything else that changes an object), detach, path (the schema that unqualified names
-    now mean), count (a sequence is set anew; ``name`` is any literal), disown (all of a role).
+    All names are in small letters, with their schemas if the statement has them. ``verb`` is one
+    of these:
+
+    - drop, rename, move (to another schema); change (anything else that leaves the object there)
+    - drop column, rename column, alter column (``to`` is the property, or "all")
+    - drop constraint (``kind`` may be empty); convert (all texts of a table)
+    - truncate (``to`` is "restart" where its sequence starts again); detach (a partition)
+    - revoke (``to`` is the role); drop owned (``name`` is the role)
+    - search path (``name`` is the schema that unqualified names now mean)
+    - set sequence (``name`` is any literal of the statement)
     """
 
-    does: str
+    verb: str
     name: str
     kind: str = ""
     table: str = ""
     to: str = ""
 
 
-def phrases(sql: list[Token]) -> Iterator[Phrase]:
-    """What one statement says."""
-    if not sql:
+def schema_actions(statement: list[Token]) -> Iterator[SchemaAction]:
+    """What one statement does."""
+    if not statement:
         return
-    reader = _Reader(sql)
-    verb = sql[0].text.upper()
+    reader = _Reader(statement)
+    verb = statement[0].text.upper()
     match verb:
         case "DROP":
             yield from _drop(reader)
@@ -76,24 +81,28 @@ def phrases(sql: list[Token]) -> Iterator[Phrase]:
         case "REVOKE":
             yield from _revoke(reader)
         case "SET":
-            yield from _path(reader)
-        case "SELECT" if any(word.means("SETVAL") for word in sql):
-            yield from (Phrase("count", unquoted(word).lower()) for word in sql if word.literal)
+            yield from _search_path(reader)
+        case "SELECT" if any(word.means("SETVAL") for word in statement):
+            yield from (
+                SchemaAction("set sequence", unquoted(word).lower())
+                for word in statement
+                if word.literal
+            )
 
 
 class _Reader:
     """Goes through the words of a statement."""
 
-    def __init__(self, sql: list[Token], start: int = 1) -> None:
-        self.sql, self.at = sql, start
+    def __init__(self, statement: list[Token], start: int = 1) -> None:
+        self.statement, self.at = statement, start
 
     @property
     def rest(self) -> list[Token]:
-        return self.sql[self.at :]
+        return self.statement[self.at :]
 
     def sees(self, *keywords: str) -> bool:
         """Whether these words come next, one after the other."""
-        coming = self.sql[self.at : self.at + len(keywords)]
+        coming = self.statement[self.at : self.at + len(keywords)]
         return len(coming) == len(keywords) and all(
             word.means(keyword) for word, keyword in zip(coming, keywords, strict=True)
         )
@@ -105,11 +114,11 @@ class _Reader:
         return False
 
     def skip(self, *keywords: str) -> None:
-        """Leave out any of these words, where another one follows that can be the name."""
+        """Skip any of these words, where another one follows that can be the name."""
         while (
-            self.at + 1 < len(self.sql)
-            and self.sql[self.at].means(*keywords)
-            and not self.sql[self.at + 1].means(".", ";", ",")
+            self.at + 1 < len(self.statement)
+            and self.statement[self.at].means(*keywords)
+            and not self.statement[self.at + 1].means(".", ";", ",")
         ):
             self.at += 1
 
@@ -122,8 +131,8 @@ class _Reader:
     def name(self) -> str:
         """A name with its schema, in one word."""
         parts: list[str] = []
-        while self.at < len(self.sql):
-            word = self.sql[self.at]
+        while self.at < len(self.statement):
+            word = self.statement[self.at]
             self.at += 1
             parts.append(word.text.lower())
             if not self.sees("."):
@@ -132,11 +141,11 @@ class _Reader:
         return ".".join(parts)
 
     def names(self) -> list[str]:
-        """A list of names; what stands in brackets behind them does not count."""
+        """A list of names, without what stands in brackets behind them."""
         found = [self.name()]
         while True:
             if self.sees("("):
-                self.at += len(group(self.sql, self.at)) + 2
+                self.at += len(group(self.statement, self.at)) + 2
             self.take("*")
             if not self.take(","):
                 return found
@@ -144,11 +153,11 @@ class _Reader:
             found.append(self.name())
 
 
-def _drop(reader: _Reader) -> Iterator[Phrase]:
+def _drop(reader: _Reader) -> Iterator[SchemaAction]:
     if reader.sees("OWNED") or reader.sees("ROLE") or reader.sees("USER"):
         reader.take("OWNED", "BY") or reader.take("ROLE") or reader.take("USER")
         reader.skip(*_FILLERS)
-        yield from (Phrase("disown", name) for name in reader.names())
+        yield from (SchemaAction("drop owned", name) for name in reader.names())
         return
     reader.skip("TEMPORARY")
     kind = reader.kind()
@@ -157,21 +166,21 @@ def _drop(reader: _Reader) -> Iterator[Phrase]:
     reader.skip(*_FILLERS)
     names = reader.names()
     table = reader.name() if reader.take("ON") else ""
-    yield from (Phrase("drop", name, kind, table) for name in names)
+    yield from (SchemaAction("drop", name, kind, table) for name in names)
 
 
-def _create(reader: _Reader) -> Iterator[Phrase]:
-    """What takes the place of something of the same name says so."""
+def _create(reader: _Reader) -> Iterator[SchemaAction]:
+    """CREATE OR REPLACE changes an object of the same name."""
     if reader.take("OR", "REPLACE"):
-        for number in range(reader.at, min(len(reader.sql), reader.at + 8)):
+        for number in range(reader.at, min(len(reader.statement), reader.at + 8)):
             reader.at = number
             if kind := reader.kind():
                 reader.skip(*_FILLERS)
-                yield Phrase("touch", reader.name(), kind)
+                yield SchemaAction("change", reader.name(), kind)
                 return
 
 
-def _rename(reader: _Reader) -> Iterator[Phrase]:
+def _rename(reader: _Reader) -> Iterator[SchemaAction]:
     """RENAME TABLE a TO b, c TO d: MariaDB's."""
     if reader.take("TABLE") or reader.take("TABLES"):
         reader.skip("IF", "EXISTS")
@@ -179,46 +188,48 @@ def _rename(reader: _Reader) -> Iterator[Phrase]:
             each = _Reader(part, 0)
             name = each.name()
             if each.take("TO"):
-                yield Phrase("rename", name, "table", to=each.name())
+                yield SchemaAction("rename", name, "table", to=each.name())
 
 
-def _truncate(reader: _Reader) -> Iterator[Phrase]:
+def _truncate(reader: _Reader) -> Iterator[SchemaAction]:
     reader.skip("TABLE", "ONLY")
     names = reader.names()
     to = "restart" if reader.sees("RESTART") else ""
-    yield from (Phrase("truncate", name, to=to) for name in names)
+    yield from (SchemaAction("truncate", name, to=to) for name in names)
 
 
-def _revoke(reader: _Reader) -> Iterator[Phrase]:
-    ends = [n for n, word in enumerate(reader.sql) if word.means("FROM")]
-    starts = [n for n, word in enumerate(reader.sql) if word.means("ON")]
+def _revoke(reader: _Reader) -> Iterator[SchemaAction]:
+    ends = [n for n, word in enumerate(reader.statement) if word.means("FROM")]
+    starts = [n for n, word in enumerate(reader.statement) if word.means("ON")]
     if not ends:
         return
-    named = _Reader(reader.sql[: ends[-1]], starts[0] + 1 if starts else ends[-1])
+    named = _Reader(reader.statement[: ends[-1]], starts[0] + 1 if starts else ends[-1])
     named.skip("ALL", "TABLES", "SEQUENCES", "FUNCTIONS", "IN", "SCHEMA")
     named.kind()
     names = named.names() if named.rest else [""]
-    roles = _Reader(reader.sql, ends[-1] + 1)
+    roles = _Reader(reader.statement, ends[-1] + 1)
     roles.skip("GROUP")
     taken = roles.names()
-    yield from (Phrase("revoke", name, to=role) for name in names for role in taken)
+    yield from (SchemaAction("revoke", name, to=role) for name in names for role in taken)
 
 
-def _path(reader: _Reader) -> Iterator[Phrase]:
+def _search_path(reader: _Reader) -> Iterator[SchemaAction]:
     reader.skip("SESSION", "LOCAL")
     if reader.take("SEARCH_PATH") and (reader.take("TO") or reader.take("=")):
-        first = reader.sql[reader.at : reader.at + 1]
+        first = reader.statement[reader.at : reader.at + 1]
         for word in first:
-            yield Phrase("path", unquoted(word).lower() if word.literal else word.text.lower())
+            yield SchemaAction(
+                "search path", unquoted(word).lower() if word.literal else word.text.lower()
+            )
 
 
-def _alter(reader: _Reader) -> Iterator[Phrase]:
+def _alter(reader: _Reader) -> Iterator[SchemaAction]:
     if reader.take("DEFAULT", "PRIVILEGES"):
         yield from (
-            Phrase("revoke", "default", to=phrase.to)
-            for start, word in enumerate(reader.sql)
+            SchemaAction("revoke", "default", to=action.to)
+            for start, word in enumerate(reader.statement)
             if word.means("REVOKE")
-            for phrase in _revoke(_Reader(reader.sql[start:]))
+            for action in _revoke(_Reader(reader.statement[start:]))
         )
         return
     reader.skip(*_FILLERS)
@@ -228,7 +239,7 @@ def _alter(reader: _Reader) -> Iterator[Phrase]:
     reader.skip(*_FILLERS)
     name = reader.name()
     if reader.sees("("):  # the arguments of a function
-        reader.at += len(group(reader.sql, reader.at)) + 2
+        reader.at += len(group(reader.statement, reader.at)) + 2
     table = reader.name() if kind in ("trigger", "policy", "rule") and reader.take("ON") else ""
     reader.take("*")
     if kind == "table":
@@ -236,19 +247,19 @@ def _alter(reader: _Reader) -> Iterator[Phrase]:
             yield from _table_action(name, _Reader(action, 0))
         return
     if reader.take("RENAME", "TO"):
-        yield Phrase("rename", name, kind, table, reader.name())
+        yield SchemaAction("rename", name, kind, table, reader.name())
     elif reader.take("SET", "SCHEMA"):
-        yield Phrase("move", name, kind, to=reader.name())
+        yield SchemaAction("move", name, kind, to=reader.name())
     elif reader.take("RENAME", "VALUE") and len(reader.rest) > 2:
-        yield Phrase("rename", reader.rest[0].text, "value", to=reader.rest[2].text)
+        yield SchemaAction("rename", reader.rest[0].text, "value", to=reader.rest[2].text)
     else:
         if kind == "sequence" and any(word.means("RESTART") for word in reader.rest):
-            yield Phrase("count", name)
-        yield Phrase("touch", name, kind, table)
+            yield SchemaAction("set sequence", name)
+        yield SchemaAction("change", name, kind, table)
 
 
-def _table_action(table: str, reader: _Reader) -> Iterator[Phrase]:
-    verb = reader.sql[0].text.upper()
+def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:
+    verb = reader.statement[0].text.upper()
     reader.at = 1
     match verb:
         case "RENAME":
@@ -258,45 +269,45 @@ def _table_action(table: str, reader: _Reader) -> Iterator[Phrase]:
         case "ALTER":
             yield from _column_alter(table, reader)
         case "MODIFY" | "CHANGE":
-            yield from _column_anew(table, verb, reader)
+            yield from _column_rewrite(table, verb, reader)
         case "CONVERT":  # to another character set, for which a text may need a longer type
-            yield Phrase("convert", table)
+            yield SchemaAction("convert", table)
         case "SET" if reader.take("SCHEMA"):
-            yield Phrase("move", table, "table", to=reader.name())
+            yield SchemaAction("move", table, "table", to=reader.name())
         case "DETACH" if reader.take("PARTITION"):
-            yield Phrase("detach", reader.name(), table=table)
+            yield SchemaAction("detach", reader.name(), table=table)
         case "ATTACH" if reader.take("PARTITION"):
-            yield Phrase("touch", reader.name(), "table")
+            yield SchemaAction("change", reader.name(), "table")
         case "ENABLE" | "DISABLE" if reader.take("TRIGGER") or reader.take("RULE"):
-            yield Phrase("touch", reader.name(), "trigger", table)
+            yield SchemaAction("change", reader.name(), "trigger", table)
         case "ENABLE" if reader.take("ALWAYS") or reader.take("REPLICA"):
             reader.at += 1
-            yield Phrase("touch", reader.name(), "trigger", table)
+            yield SchemaAction("change", reader.name(), "trigger", table)
         case "TRUNCATE" | "EXCHANGE" | "REORGANIZE" | "COALESCE":  # of partitions
-            yield Phrase("truncate", table)
+            yield SchemaAction("truncate", table)
         case "ADD" | "VALIDATE" | "CLUSTER" | "OWNER":
             return
         case _:
-            yield Phrase("touch", table, "table")
+            yield SchemaAction("change", table, "table")
 
 
-def _table_rename(table: str, reader: _Reader) -> Iterator[Phrase]:
+def _table_rename(table: str, reader: _Reader) -> Iterator[SchemaAction]:
     if reader.take("CONSTRAINT"):
-        yield Phrase("drop constraint", reader.name(), table=table)
+        yield SchemaAction("drop constraint", reader.name(), table=table)
     elif reader.take("INDEX") or reader.take("KEY"):
-        yield Phrase("drop", reader.name(), "index", table)
+        yield SchemaAction("drop", reader.name(), "index", table)
     elif reader.take("TO") or reader.take("AS"):
-        yield Phrase("rename", table, "table", to=reader.name())
+        yield SchemaAction("rename", table, "table", to=reader.name())
     else:
         reader.skip("COLUMN", "IF", "EXISTS")
         column = reader.name()
         if reader.take("TO"):
-            yield Phrase("rename column", column, table=table, to=reader.name())
+            yield SchemaAction("rename column", column, table=table, to=reader.name())
         else:
-            yield Phrase("rename", table, "table", to=column)
+            yield SchemaAction("rename", table, "table", to=column)
 
 
-def _table_drop(table: str, reader: _Reader) -> Iterator[Phrase]:
+def _table_drop(table: str, reader: _Reader) -> Iterator[SchemaAction]:
     for keywords, kind in (
         (("CONSTRAINT",), ""),
         (("FOREIGN", "KEY"), "foreign key"),
@@ -304,51 +315,51 @@ def _table_drop(table: str, reader: _Reader) -> Iterator[Phrase]:
     ):
         if reader.take(*keywords):
             reader.skip("IF", "EXISTS")
-            yield Phrase("drop constraint", reader.name(), kind, table)
+            yield SchemaAction("drop constraint", reader.name(), kind, table)
             return
     if reader.take("PRIMARY", "KEY"):
-        yield Phrase("drop constraint", "", "primary key", table)
+        yield SchemaAction("drop constraint", "", "primary key", table)
     elif (reader.sees("INDEX") or reader.sees("KEY")) and len(reader.rest) > 1:
         reader.at += 1
         reader.skip("IF", "EXISTS")
-        yield Phrase("drop", reader.name(), "index", table)
+        yield SchemaAction("drop", reader.name(), "index", table)
     elif reader.take("PARTITION"):
-        yield Phrase("truncate", table)
+        yield SchemaAction("truncate", table)
     elif not (reader.sees("SYSTEM", "VERSIONING") or reader.sees("PERIOD")):
         reader.skip("COLUMN", "IF", "EXISTS")
-        yield Phrase("drop column", reader.name(), table=table)
+        yield SchemaAction("drop column", reader.name(), table=table)
 
 
-def _column_alter(table: str, reader: _Reader) -> Iterator[Phrase]:
+def _column_alter(table: str, reader: _Reader) -> Iterator[SchemaAction]:
     if reader.take("CONSTRAINT"):
-        yield Phrase("touch", reader.name(), "constraint", table)
+        yield SchemaAction("change", reader.name(), "constraint", table)
         return
     if reader.take("INDEX") or reader.take("KEY"):
-        yield Phrase("touch", reader.name(), "index", table)
+        yield SchemaAction("change", reader.name(), "index", table)
         return
     reader.skip("COLUMN", "IF", "EXISTS")
     column = reader.name()
-    told = {word.text.upper() for word in reader.rest[:4] if not word.quoted}
-    whats = {
+    words = {word.text.upper() for word in reader.rest[:4] if not word.quoted}
+    properties = {
         "type": {"TYPE", "COLLATE"},
         "nullable": {"NULL"},
         "default": {"DEFAULT", "IDENTITY", "GENERATED", "EXPRESSION"},
         "storage": {"STORAGE", "COMPRESSION", "STATISTICS"},
     }
-    for what, keywords in whats.items():
-        if told & keywords and (what == "type" or "TYPE" not in told):
-            yield Phrase("alter column", column, table=table, to=what)
-    if "RESTART" in told:
-        yield Phrase("count", table)
+    for what, keywords in properties.items():
+        if words & keywords and (what == "type" or "TYPE" not in words):
+            yield SchemaAction("alter column", column, table=table, to=what)
+    if "RESTART" in words:
+        yield SchemaAction("set sequence", table)
 
 
-def _column_anew(table: str, verb: str, reader: _Reader) -> Iterator[Phrase]:
+def _column_rewrite(table: str, verb: str, reader: _Reader) -> Iterator[SchemaAction]:
     """MODIFY and CHANGE write all of a column anew."""
     reader.skip("COLUMN", "IF", "EXISTS")
     column = reader.name()
     if verb == "CHANGE":
         to = reader.name()
         if to != column:
-            yield Phrase("rename column", column, table=table, to=to)
+            yield SchemaAction("rename column", column, table=table, to=to)
             column = to
-    yield Phrase("alter column", column, table=table, to="all")
+    yield SchemaAction("alter column", column, table=table, to="all")

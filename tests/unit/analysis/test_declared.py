@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.analysis.declared import Declared
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.analysis.schema_facts import ColumnFact
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
@@ -16,7 +17,7 @@ from migrations_ops.model.results import Fingerprint
 
 def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Declared:
     told = [{"sql": statement} for statement in statements]
-    return Declared.by(told, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
+    return read_declared(told, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_rebuild_by_batch_says_nothing_of_values() -> None:
         before=["table t", "column t.a"],
         after=["table t", "column t.a"],
     )
-    assert not told.writes("t")
+    assert not told.writes_to("t")
     change = TableChange(Pair("t", "t"), columns=(ColumnChange("a", 2, 1, "x became y"),))
     findings = find_changes(ContentChange((change,)), told, "prod")
     assert [(each.code, each.severity, each.where) for each in findings] == [
@@ -160,8 +161,8 @@ def test_operations_of_a_batch_mean_the_names_from_before_it(
     told: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
 ) -> None:
     schema = dict.fromkeys(COLUMNS, "")
-    heard = Declared.by(told, schema, schema)
-    assert heard.naming.columns_moved() == ({"t": moved} if moved else {})
+    heard = read_declared(told, schema, schema)
+    assert heard.naming.renamed_columns() == ({"t": moved} if moved else {})
     assert heard.columns == {("t", column) for column in dropped}
 
 
@@ -171,7 +172,7 @@ def test_a_trigger_is_said_by_whoever_sets_it_off() -> None:
         "trigger next": "create trigger next after update on u begin delete from v ; end",
     }
     told, other = (
-        Declared.by([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
+        read_declared([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
     )
     assert (("u", "a") in told.updated, "v" in told.emptied) == (True, True)
     assert (other.updated, other.emptied) == ({("w", "x")}, set())

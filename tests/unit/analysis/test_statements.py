@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.statements.blocks import statements_of
 from migrations_ops.analysis.statements.rows import writes_of
-from migrations_ops.analysis.statements.schema import phrases
+from migrations_ops.analysis.statements.schema import schema_actions
 from migrations_ops.child.protocol.sql import Syntax, tokens
 from migrations_ops.model.results import Fingerprint
 
 
 def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
-    """Each phrase as its words."""
-    found = [phrase for each in statements_of(sql, syntax) for phrase in phrases(each)]
+    """Each action as its words."""
+    found = [action for each in statements_of(sql, syntax) for action in schema_actions(each)]
     return [
-        tuple(word for word in (each.does, each.name, each.kind, each.table, each.to) if word)
+        tuple(word for word in (each.verb, each.name, each.kind, each.table, each.to) if word)
         for each in found
     ]
 
@@ -41,7 +41,7 @@ def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
          [("alter column", "b", "a", "nullable"), ("alter column", "b", "a", "default"),
           ("alter column", "b", "a", "default")]),
         ("ALTER TABLE a RENAME CONSTRAINT x TO y", [("drop constraint", "x", "a")]),
-        ("ALTER TABLE a DISABLE TRIGGER t", [("touch", "t", "trigger", "a")]),
+        ("ALTER TABLE a DISABLE TRIGGER t", [("change", "t", "trigger", "a")]),
         ("ALTER TABLE a ADD CONSTRAINT drop_it CHECK (b > 0), VALIDATE CONSTRAINT c", []),
         ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", [("rename", "'a'", "value", "'b'")]),
         ("ALTER FUNCTION f(int, int) RENAME TO g", [("rename", "f", "function", "g")]),
@@ -53,14 +53,14 @@ def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
         ("ALTER DEFAULT PRIVILEGES IN SCHEMA a REVOKE ALL ON TABLES FROM app",
          [("revoke", "default", "app")]),
         ("CREATE OR REPLACE VIEW a.v AS SELECT 'DROP TABLE x; DROP TABLE y'",
-         [("touch", "a.v", "view")]),
+         [("change", "a.v", "view")]),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $x$ DROP TABLE t; $x$", []),
         ("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql"
-         " BEGIN ATOMIC SELECT 1; DELETE FROM t; END", [("touch", "f", "function")]),
+         " BEGIN ATOMIC SELECT 1; DELETE FROM t; END", [("change", "f", "function")]),
         ("DO $$ DECLARE x int; BEGIN IF true THEN DROP TYPE a; ELSE NULL; END IF;"
          " EXECUTE 'ALTER TABLE t DROP c'; END $$",
          [("drop", "a", "type"), ("drop column", "c", "t")]),
-        ("SET LOCAL search_path TO audit, public", [("path", "audit")]),
+        ("SET LOCAL search_path TO audit, public", [("search path", "audit")]),
         ("/* a /* b */ c */ DROP TABLE d -- ; DROP TABLE e", [("drop", "d", "table")]),
         ("INSERT INTO t VALUES ('x; DROP TABLE y', E'it\\'s; DROP TABLE z')", []),
     ],
@@ -137,7 +137,7 @@ MODIFIED = {
 
 def losses(after: dict[str, str], *told: dict[str, Any]) -> set[str]:
     before = Fingerprint((), MODIFIED, {})
-    declared = Declared.by(told, MODIFIED, after, "mariadb")
+    declared = read_declared(told, MODIFIED, after, "mariadb")
     found = find_losses(before, Fingerprint((), after, {}), declared, "prod")
     return {f"{each.code}:{each.where}" for each in found if each.severity == "error"}
 
@@ -175,5 +175,5 @@ def test_an_index_is_dropped_on_its_own_table_alone() -> None:
 
 
 def test_a_trigger_of_mariadb_writes_what_its_body_says() -> None:
-    told = Declared.by([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
+    told = read_declared([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
     assert told.updated == {("t", "a"), ("u", "b")}

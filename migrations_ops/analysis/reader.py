@@ -1,0 +1,272 @@
+"""Reads what revisions declared from the operations and statements that the child reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from migrations_ops.analysis.declared import Declared
+from migrations_ops.analysis.renames import Names, Naming
+from migrations_ops.analysis.resolver import Hierarchy, Resolver
+from migrations_ops.analysis.schema_facts import Fact, lowered
+from migrations_ops.analysis.statements.blocks import (
+    statements_in_block,
+    statements_in_trigger,
+    statements_of,
+    unquoted,
+)
+from migrations_ops.analysis.statements.rows import TEMPORARY, Write, assigned_columns, writes_of
+from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
+from migrations_ops.child.protocol.sql import Syntax, Token, tokens
+
+# How Alembic calls the kinds of constraints, besides our own names.
+_ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
+_ALL_OF_A_COLUMN = ("type", "nullable", "default")
+
+
+def read_declared(
+    events: Iterable[Mapping[str, Any]],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    syntax: Syntax = "sqlite",
+) -> Declared:
+    """What follows from operations and statements.
+
+    :param events: the operations and statements, in the order in which they ran.
+    :param before: the schema from which they started.
+    :param after: the schema to which they led.
+    :param syntax: whose SQL the statements are.
+    """
+    reader = _Reader(before, after, syntax)
+    for event in events:
+        if "sql" in event:
+            for statement in statements_of(event["sql"], syntax):
+                reader.read_statement(statement)
+        else:
+            reader.read_operation(event)
+    reader.declared.naming.finish(after)
+    reader.note_triggers(before)
+    return reader.declared
+
+
+class _Reader:
+    def __init__(self, before: Mapping[str, str], after: Mapping[str, str], syntax: Syntax) -> None:
+        self._naming, self._hierarchy = Naming(before), Hierarchy(before)
+        self._resolver = Resolver.of(self._naming, before, after)
+        self.declared = Declared(self._naming, self._hierarchy, syntax)
+        # The number of the batch that is being read, and the names from before it.
+        self._batch: tuple[int, Names] = (0, Names())
+        # What operations have declared already, whose statements are yet to come.
+        self._announced: list[tuple[str, ...]] = []
+
+    def read_operation(self, operation: Mapping[str, Any]) -> None:
+        table, name, to = ((operation.get(key) or "").lower() for key in ("table", "name", "to"))
+        batch = operation.get("batch") or 0
+        if operation.get("schema"):
+            table = f"{operation['schema'].lower()}.{table}"
+        table = self._resolver.table(table) if table else ""
+        match operation["kind"]:
+            case "drop_table" if table:
+                self._drop_table(table)
+            case "rename_table" if table and to:
+                self._rename_table(table, to)
+            case "drop_column":
+                self._drop_column(table, name, batch)
+            case "rename_column" if to:
+                self._rename_column(table, name, to, batch)
+                self._announced.append((table, to, "all"))
+            case "alter_column":
+                first, column = self._column(table, name, batch)
+                self._alter(first, column, operation["changes"])
+                # A statement that writes the whole column anew alters no more than this.
+                self._announced.append((table, name, "all"))
+            case "drop_constraint":
+                kind = operation.get("type") or ""
+                first = self._naming.table(table)
+                self.declared.constraints.add((first, name, _ALEMBIC_KINDS.get(kind, kind)))
+            case "drop_index":
+                self.declared.names.add((self._resolver.object(name), self._first(table)))
+
+    def read_statement(self, statement: list[Token]) -> None:
+        for action in schema_actions(statement):
+            self._read_action(action)
+        for write in writes_of(statement):
+            table = self._resolver.table(write.table)
+            columns = {self._column(table, column) for column in write.columns}
+            self._note_write(write, self._naming.table(table), columns)
+
+    def _read_action(self, action: SchemaAction) -> None:
+        table = self._resolver.table(action.table) if action.table else ""
+        match action:
+            case SchemaAction("drop", name, "table"):
+                self._drop_table(self._resolver.table(name))
+            case SchemaAction("drop" | "rename", name, "schema", _, to):
+                self._drop_schema(name, to)
+            case SchemaAction("rename" | "move", name, "table", _, to) if self._resolver.knows(
+                name
+            ):
+                old = self._resolver.table(name)
+                self._rename_table(old, self._resolver.new_name(old, to, action.verb))
+            case SchemaAction("rename", name, "value", _, to):
+                self.declared.renamed[name] = to
+            case SchemaAction("drop" | "rename" | "move", name):
+                self.declared.names.add((self._resolver.object(name), self._first(table)))
+                if action.verb == "rename":
+                    to = action.to.rpartition(".")[2]
+                    self.declared.renamed[name.rpartition(".")[2]] = to
+            case SchemaAction("convert", name):
+                self.declared.converted.add(self._naming.table(self._resolver.table(name)))
+                self.declared.changed.add((self._resolver.object(name), ""))
+            case SchemaAction("drop constraint", name):
+                self.declared.constraints.add((self._naming.table(table), name, action.kind))
+            case SchemaAction("truncate" | "detach"):
+                self._empty(table or self._resolver.table(action.name), action)
+            case SchemaAction("revoke", name):
+                self.declared.revoked.add((name, action.to))
+            case SchemaAction("drop owned", role):
+                self.declared.revoked.add(("", role))
+            case SchemaAction("search path", name):
+                self._resolver.search_path = name
+            case SchemaAction("set sequence", name):
+                self.declared.recounted |= self._resolver.tables_with_sequence(name)
+            case SchemaAction("change", name):
+                self.declared.changed.add((self._resolver.object(name), self._first(table)))
+            case _:
+                self._read_column_action(table, action)
+
+    def _read_column_action(self, table: str, action: SchemaAction) -> None:
+        name = action.name
+        match action.verb, action.to:
+            case "drop column", _:
+                self._drop_column(table, name)
+            case "rename column", to:
+                self._rename_column(table, name, to)
+            case "alter column", "all":
+                if not self._is_announced((table, name, "all")):
+                    self._alter(*self._column(table, name), _ALL_OF_A_COLUMN)
+            case "alter column", what:
+                self._alter(*self._column(table, name), [what])
+
+    def _first(self, table: str) -> str:
+        return self._naming.table(table) if table else ""
+
+    def _drop_table(self, table: str) -> None:
+        for partition in self._hierarchy.below(self._naming.table(table)):
+            self._naming.drop_table(self._naming.table_after(partition))
+        self._naming.drop_table(table)
+
+    def _drop_schema(self, name: str, to: str) -> None:
+        """All of a schema is dropped with it, or gets its new name.
+
+        :param to: the new name; empty where the schema is dropped.
+        """
+        self.declared.schemas.add(name)
+        for table in self._resolver.tables_in(name):
+            if to:
+                self._naming.rename_table(table, f"{to}.{table.partition('.')[2]}")
+            else:
+                self._naming.drop_table(table)
+
+    def _rename_table(self, old: str, new: str) -> None:
+        if old.startswith(TEMPORARY):
+            self._naming.rebuilt_by_batch(new)
+            self._announced = [each for each in self._announced if each[0] != new]
+        else:
+            self._naming.rename_table(old, new)
+
+    def _rename_column(self, table: str, name: str, to: str, batch: int = 0) -> None:
+        if self._is_announced((table, name, to), batch):
+            return
+        first, column = self._column(table, name, batch)
+        if first and column:
+            for each in (first, *self._hierarchy.below(first)):
+                self._naming.columns(each).rename(column, to)
+
+    def _drop_column(self, table: str, name: str, batch: int = 0) -> None:
+        if self._is_announced((table, name), batch):
+            return
+        first, column = self._column(table, name, batch)
+        if first and column:
+            for each in (first, *self._hierarchy.below(first)):
+                self._naming.columns(each).drop(column)
+                self.declared.columns.add((each, column))
+
+    def _alter(self, first: str, column: str, properties: Iterable[str]) -> None:
+        for each in (first, *self._hierarchy.below(first)):
+            self.declared.altered |= {(each, column, what) for what in properties}
+
+    def _is_announced(self, what: tuple[str, ...], batch: int = 0) -> bool:
+        """Whether an operation has already declared what a statement does now.
+
+        By then the names have changed: a batch may have given this one to another column.
+        """
+        if batch:
+            self._announced.append(what)
+        elif what in self._announced:
+            self._announced.remove(what)
+            return True
+        return False
+
+    def _column(self, table: str, name: str, batch: int = 0) -> tuple[str, str]:
+        """The first names of a column and its table; empty for what is new.
+
+        All operations of a batch use the names that there were when it began.
+        """
+        first = self._naming.table(table)
+        names = self._naming.columns(first)
+        if batch and batch != self._batch[0]:
+            self._batch = (batch, names.copy())
+        return first, (self._batch[1] if batch else names).first(name)
+
+    def _empty(self, table: str, action: SchemaAction) -> None:
+        first = self._naming.table(table)
+        self.declared.emptied |= {first, *self._hierarchy.above(first)}
+        if action.to == "restart":
+            self.declared.recounted.add(first)
+
+    def _note_write(self, write: Write, table: str, columns: set[tuple[str, str]]) -> None:
+        # What is written to a partition is written to the whole table, and the other way round.
+        tables = {table, *self._hierarchy.above(table), *self._hierarchy.below(table)}
+        self.declared.updated |= {(each, column) for each in tables for _, column in columns}
+        for happens, noted in (
+            (write.replaces, self.declared.replaced),
+            (write.deletes, self.declared.emptied),
+            (write.inserts, self.declared.inserted),
+        ):
+            if happens:
+                noted |= tables
+
+    def note_triggers(self, schema: Mapping[str, str]) -> None:
+        """What triggers do on their own, of tables that were written to, is declared too."""
+        triggers = [
+            (Fact.of(key, was).table, _body(was, schema))
+            for key, was in schema.items()
+            if key.startswith("trigger ")
+        ]
+        for _ in triggers:  # each may fire another one
+            for table, body in triggers:
+                if not self.declared.writes_to(table):
+                    continue
+                self.declared.updated |= {(table, column) for column in assigned_columns(body)}
+                inside = statements_in_block(body) + statements_in_trigger(body)
+                for write in (each for statement in inside for each in writes_of(statement)):
+                    written = self._resolver.table(write.table)
+                    columns = {(written, column) for column in write.columns}
+                    self._note_write(write, written, columns)
+
+
+def _body(trigger: str, schema: Mapping[str, str]) -> list[Token]:
+    """The statements of a trigger: its own ones, or those of the function that it calls."""
+    words = tokens(trigger, "facts")
+    texts = lowered(words)
+    if "execute" not in texts:
+        return words
+    for number, word in enumerate(texts[:-1]):
+        if word == "function":
+            name = words[number + 1].shown()
+            if texts[number + 2 : number + 3] == ["."]:
+                name = f'"{texts[number + 1]}.{texts[number + 3]}"'
+            function = tokens(schema.get(f"function {name}()", ""), "facts")
+            if function and function[-1].literal:
+                return tokens(unquoted(function[-1]), "postgresql")
+    return words
