@@ -10,11 +10,11 @@ from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import upgrade_commands
+from migrations_ops.project.child import CHILD, global_options
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.project.settings import running_python
 from migrations_ops.revisions.history import Revision
-from migrations_ops.steps.step import CHILD, global_options
 
 UNCHANGED = "Nothing was changed."
 

@@ -159,7 +159,7 @@ class Project:
             )
             return read_history(place, self.settings.releases / ".scripts.json")
         except ComputedRevision:
-            from migrations_ops.steps.step import ask_for_history
+            from migrations_ops.project.child import ask_for_history
 
             return ask_for_history(self, environment)
 

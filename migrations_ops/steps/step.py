@@ -9,36 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations_ops.child.protocol import ProtocolError
-from migrations_ops.child.protocol.events import (
-    Event,
-    Failed,
-    Finished,
-    PartCommitted,
-    ScriptFound,
-    decode,
-)
-from migrations_ops.child.protocol.instructions import (
-    DIALECT,
-    GO_ON,
-    SCRIPTS,
-    THEN,
-    Instructions,
-)
-from migrations_ops.model.errors import ConfigurationError, Refused
+from migrations_ops.child.protocol.events import Event, Failed, Finished, PartCommitted, decode
+from migrations_ops.child.protocol.instructions import GO_ON, Instructions
+from migrations_ops.project.child import start_child
 from migrations_ops.project.environments import Environment
-from migrations_ops.project.settings import running_python
 from migrations_ops.steps.command_run import CommandRun, run_of
-from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.system import process
 from migrations_ops.system.files import nearest_folder, now
 
 if TYPE_CHECKING:
     from migrations_ops.project.project import Project
-    from migrations_ops.revisions.history import History
 
 _TOO_LITTLE = 100_000
-CHILD = Path(__file__).parent.parent / "child"
 Listener = Callable[[Event], None]
 
 
@@ -133,10 +115,7 @@ class Step:
 
     def _read(self, line: bytes) -> Event | None:
         """The event of a line; None for one that was cut short, by a kill or an interrupt here."""
-        try:
-            event = decode(line)
-        except ProtocolError as error:
-            return Failed("guard", "ProtocolError", str(error))
+        event = decode(line)
         if isinstance(event, PartCommitted):
             self.in_part.add(event.revision)
         return event
@@ -167,59 +146,4 @@ def start_step(
 
     :raises ConfigurationError: the interpreter cannot be started.
     """
-    settings = project.settings
-    python = environment.python or running_python()
-    argv = [str(python), str(CHILD), *_dialect(project.url(environment))]
-    for number, command in enumerate(commands):
-        argv += [THEN] if number else []
-        argv += [*global_options(settings.alembic, environment), *command]
-    try:
-        child = process.start(argv, project.variables(environment), environment.directory, log)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The interpreter {python} cannot be started in {environment.directory}:"
-            f" {error.strerror}.",
-            next=f"Check python and directory of environments.{environment.name}.",
-        ) from None
-    return Step(child, environment)
-
-
-def _dialect(url: str) -> list[str]:
-    """What the child imports ahead of time, if it is not SQLite's."""
-    scheme = url.partition("://")[0]
-    return [] if scheme.startswith("sqlite") else [f"{DIALECT}{scheme}"]
-
-
-def global_options(ini: Path, environment: Environment) -> list[str]:
-    """What stands before the command: the ini, its section, and env.py's own arguments."""
-    options = ["-c", str(ini)]
-    if environment.section != "alembic":
-        options += ["-n", environment.section]
-    for argument in environment.x:
-        options += ["-x", argument]
-    return options
-
-
-def ask_for_history(project: Project, environment: Environment) -> History:
-    """The revisions as Alembic itself knows them, for scripts that must be executed to be read.
-
-    :raises OpsError: Alembic cannot load them.
-    """
-    from migrations_ops.revisions.history import History, Revision
-
-    found: list[Revision] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, ScriptFound):
-            found.append(Revision(*event))
-
-    log = project.settings.releases / "scripts.log"
-    step = start_step(project, environment, [[SCRIPTS]], log)
-    run = step.run(instructions_for(project, environment), listen)
-    if run.failure:
-        raise Refused(
-            f"Alembic cannot load the revision scripts: {run.failure}.",
-            untouched="No database was touched.",
-            next=f"Mend {run.where}" if run.where else f"The log says more: {log}",
-        )
-    return History.of(found)
+    return Step(start_child(project, environment, commands, log), environment)

@@ -11,8 +11,6 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, get_args
 
-from . import ProtocolError
-
 Stamp = dict[str, int]
 
 
@@ -179,7 +177,7 @@ def encode(event: Event) -> bytes:
 def decode(line: bytes) -> Event | None:
     """The event of a line; None for a line that a kill has cut short.
 
-    :raises ProtocolError: this version knows no such event, or other fields of it.
+    One that this version does not know, or whose fields it does not know, is a failure.
     """
     try:
         fields = json.loads(line)
@@ -189,10 +187,12 @@ def decode(line: bytes) -> Event | None:
     try:
         return EVENTS[name](**{key: _value(each) for key, each in fields.items()})
     except (KeyError, TypeError):
-        raise ProtocolError(
+        return Failed(
+            "guard",
+            "ProtocolError",
             "migrations_ops was replaced while it worked: a step reported"
-            f" {name}({', '.join(fields)}), which this version does not know"
-        ) from None
+            f" {name}({', '.join(fields)}), which this version does not know",
+        )
 
 
 def _value(value: Any) -> Any:

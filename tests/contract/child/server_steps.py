@@ -21,9 +21,10 @@ from migrations_ops.child.protocol.events import Event
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.child.protocol.ledger import NAME
+from migrations_ops.project.child import CHILD
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
-from migrations_ops.steps.step import CHILD, Step
+from migrations_ops.steps.step import Step
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
 from tests.contract.child.steps import wait_for

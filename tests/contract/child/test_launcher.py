@@ -12,10 +12,11 @@ import pytest
 
 from migrations_ops.child.protocol.events import Failed, PartCommitted, Ready, StatementRan, encode
 from migrations_ops.child.protocol.instructions import Instructions
+from migrations_ops.project.child import CHILD
 from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import CHILD, Step
+from migrations_ops.steps.step import Step
 from migrations_ops.system import process
 from tests.contract.child.steps import (
     BIG,
