@@ -84,7 +84,7 @@ def test_reader_gets_in_between_the_commits_of_a_writer_that_never_pauses(tmp_pa
     with running(_FLUSHING_WRITER, str(database.path)), database.connect() as connection:
         for _ in range(20):
             connection.execute("BEGIN")
-            sqlite_copy._pin(connection)
+            sqlite_copy.pin(connection)
             connection.execute("ROLLBACK")
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (5000,)
 

@@ -13,7 +13,7 @@ import pytest
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
-from migrations_ops.databases.sqlite.database import fingerprint
+from migrations_ops.databases.sqlite.look import read_fingerprint
 from migrations_ops.model.results import Fingerprint
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
@@ -48,10 +48,10 @@ def found(
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for statement in START:
             connection.execute(statement)
-        before = fingerprint(connection, "alembic_version")
+        before = read_fingerprint(connection, "alembic_version")
         for statement in statements:
             connection.execute(statement)
-        after = fingerprint(connection, "alembic_version")
+        after = read_fingerprint(connection, "alembic_version")
     heard = [OPERATION | dict(operation) for operation in operations]
     heard += [{"sql": statement} for statement in statements] if told else []
     said = read_declared(heard, before.schema, after.schema)
@@ -321,7 +321,7 @@ def test_a_condition_that_still_has_the_old_name_is_found(
             connection.execute(f"CREATE TABLE notes ({table.replace('note TEXT', f'{name} TEXT')})")
             if index:
                 connection.execute(index)
-            schemas.append(fingerprint(connection, "alembic_version"))
+            schemas.append(read_fingerprint(connection, "alembic_version"))
     said = read_declared([told], schemas[0].schema, schemas[1].schema)
     [found] = find_losses(schemas[0], schemas[1], said, "prod")
     assert found.message == f"the {expected} would still name note, which is new now, in prod"
@@ -377,10 +377,10 @@ def test_renames_are_followed_through_chains_and_swaps(
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for statement in (*START, *LINKED):
             connection.execute(statement)
-        before = fingerprint(connection, "alembic_version")
+        before = read_fingerprint(connection, "alembic_version")
         for statement in statements:
             connection.execute(statement)
-        after = fingerprint(connection, "alembic_version")
+        after = read_fingerprint(connection, "alembic_version")
     said = read_declared([{"sql": each} for each in statements], before.schema, after.schema)
     findings = find_losses(before, after, said, "prod")
     assert {f"{each.code}:{each.where}": each.severity for each in findings} == expected
@@ -557,10 +557,10 @@ def test_only_the_checks_that_sqlalchemy_once_gave_booleans_may_go_unsaid() -> N
     checks = "CHECK (on_sale IN (0, 1)), CHECK (sold IN (0, 1)), CHECK (size IN (0, 1))"
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE goods ({columns}, {checks})")
-        before = fingerprint(connection, "alembic_version")
+        before = read_fingerprint(connection, "alembic_version")
         connection.execute("DROP TABLE goods")
         connection.execute(f"CREATE TABLE goods ({columns})")
-        after = fingerprint(connection, "alembic_version")
+        after = read_fingerprint(connection, "alembic_version")
     findings = find_losses(before, after, NOTHING, "prod")
     assert [(each.code, each.severity, each.where) for each in findings] == [
         ("lost-check", "error", "goods: size in(0,1)"),

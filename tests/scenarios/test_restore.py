@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.databases.sqlite import database as sqlite_module
+from migrations_ops.databases.sqlite import connect as sqlite_connect
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.restore import restore_environment
@@ -24,7 +24,7 @@ from tests.support import R2, Sandbox, dump, query
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(sqlite_connect, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.4)
 
 

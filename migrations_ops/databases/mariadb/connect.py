@@ -26,7 +26,7 @@ from migrations_ops.model.errors import ConfigurationError
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
 
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
-PATIENCE = 5.0
+ANSWER_SECONDS = 5.0
 # How long, in seconds, a question waits for somebody who changes a table: for a day, by default.
 _LOCK_WAIT = 5
 # The most rows that sql_select_limit lets through: all of them.
@@ -91,7 +91,7 @@ def connect(
     purpose: str = "",
     *,
     database: bool = True,
-    timeout: float = PATIENCE,
+    timeout: float = ANSWER_SECONDS,
 ) -> Connection:
     """A connection in autocommit mode.
 
@@ -193,7 +193,7 @@ def _socket(connection: Connection) -> socket.socket | None:
 
 
 @contextmanager
-def promptly(connection: Connection, seconds: float = PATIENCE) -> Iterator[None]:
+def promptly(connection: Connection, seconds: float = ANSWER_SECONDS) -> Iterator[None]:
     """Questions asked inside are answered within that time, or their connection is cut.
 
     A network that hangs keeps the connection open: the system does not notice.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
-    PATIENCE,
+    ANSWER_SECONDS,
     Connection,
     checks_host,
     is_mariadb,
@@ -83,7 +83,7 @@ def _tools(dump: str, client: str, path: str) -> Tools | None:
         return None
     with suppress(OSError, process.TooLong):
         argv = [found[0], "--no-defaults", "--version"]
-        run = process.run(argv, base_variables(), Path(found[0]).parent, timeout=PATIENCE)
+        run = process.run(argv, base_variables(), Path(found[0]).parent, timeout=ANSWER_SECONDS)
         said = run.stdout.decode(errors="replace")
         # "Ver 10.19 Distrib 10.11.19-MariaDB", "from 11.4.2-MariaDB, client 10.19", "Ver 8.0.36"
         versions = _VERSION.findall(said)

@@ -15,7 +15,7 @@ from psycopg import errors
 from migrations_ops.databases.address import Address
 
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
-PATIENCE = 10
+ANSWER_SECONDS = 10
 # What a URL may hand to libpq; the rest are words of some driver.
 _LIBPQ = frozenset(
     {
@@ -83,7 +83,7 @@ def connect(address: Address, purpose: str = "") -> Connection:
     _hide_variables()
     connection = psycopg.connect(
         autocommit=True,
-        connect_timeout=PATIENCE,
+        connect_timeout=ANSWER_SECONDS,
         application_name=name.encode("ascii", "replace").decode()[:63],
         keepalives_idle=10,
         keepalives_interval=5,
@@ -126,7 +126,7 @@ def _hide_variables() -> None:
 
 
 @contextmanager
-def promptly(connection: Connection, seconds: float = PATIENCE) -> Iterator[None]:
+def promptly(connection: Connection, seconds: float = ANSWER_SECONDS) -> Iterator[None]:
     """Questions asked inside are answered within that time, or their connection is cut.
 
     A network that hangs keeps the connection open: neither the system nor libpq notices.
@@ -158,7 +158,7 @@ def watched(address: Address, give_up: Callable[[], object]) -> Iterator[None]:
 
 def _watch(address: Address, give_up: Callable[[], object], done: threading.Event) -> None:
     silent = 0
-    while not done.wait(PATIENCE):
+    while not done.wait(ANSWER_SECONDS):
         try:
             connect(address, "watch").close()
             silent = 0

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Progress
-from migrations_ops.databases.postgresql.connect import PATIENCE, parameters, watched
+from migrations_ops.databases.postgresql.connect import ANSWER_SECONDS, parameters, watched
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
@@ -97,7 +97,7 @@ def _version(folder: Path) -> int | None:
             continue
         with suppress(OSError, process.TooLong, ValueError):
             argv = [str(folder / name), "--version"]
-            said = process.run(argv, base_variables(), folder, timeout=PATIENCE).stdout
+            said = process.run(argv, base_variables(), folder, timeout=ANSWER_SECONDS).stdout
             return int(re.findall(rb"\d+", said)[0])
     return None
 
@@ -188,7 +188,7 @@ def _compression(tools: Tools) -> str:
     # Nothing is asked of a server: a build without zstd says so before.
     argv = [tools.program("pg_dump"), "--compress=zstd:1", "--dbname=host=/nonexistent"]
     with tempfile.TemporaryFile() as said, suppress(OSError, process.TooLong):
-        process.run(argv, base_variables(), tools.folder, output=said, timeout=PATIENCE)
+        process.run(argv, base_variables(), tools.folder, output=said, timeout=ANSWER_SECONDS)
         said.seek(0)
         if b"does not support" not in said.read():
             return "--compress=zstd:1"
@@ -276,7 +276,7 @@ def _credentials(address: Address) -> Iterator[tuple[dict[str, str], list[Path]]
     :raises StepFailed: the password cannot be told in that way.
     """
     kept = {name: value for name, value in base_variables().items() if not name.startswith("LC_")}
-    variables = kept | {"LC_ALL": "C", "PGCONNECT_TIMEOUT": str(PATIENCE)}
+    variables = kept | {"LC_ALL": "C", "PGCONNECT_TIMEOUT": str(ANSWER_SECONDS)}
     # What a database sets for applications holds for its copies, too, which are to be filled.
     variables["PGOPTIONS"] = (
         "-c synchronous_commit=off -c statement_timeout=0 -c default_transaction_read_only=off"

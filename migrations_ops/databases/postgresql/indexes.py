@@ -29,7 +29,7 @@ from migrations_ops.model.results import BuiltIndex, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
 # attempt waits; and after which time the next one is made.
-PATIENCE = 10.0
+DROP_SECONDS = 10.0
 _ATTEMPT = 3.0
 _AGAIN = 0.2
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")
@@ -139,7 +139,7 @@ def drop_own(
     """
     dropped: list[str] = []
     left: dict[int, Invalid] = {}
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + DROP_SECONDS
     while True:
         is_at_work = True
         with suppress(psycopg.Error), connect(address, "clean up") as connection:

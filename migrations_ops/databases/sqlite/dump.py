@@ -14,18 +14,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from migrations_ops.databases.interface import Keep, Progress
+from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import files
+from migrations_ops.databases.sqlite.connect import connect, snapshot, tidy
+from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
+from migrations_ops.databases.sqlite.look import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.system.files import flush
 
-if TYPE_CHECKING:
-    from migrations_ops.databases.sqlite.database import SQLite
+# Called with the connection that has the database locked; None where anybody can read it.
+KeepLocked = Callable[[sqlite3.Connection | None], object]
 
 PAGES_A_STEP = 4096
 # A copy that makes no headway for so many seconds is given up: Connection.backup itself waits
@@ -57,21 +58,19 @@ class _Headway:
             self._progress((total - remaining) * self.page_size, total * self.page_size)
 
 
-def copy_out(
+def back_up(
     source: sqlite3.Connection, into: Path, version_table: str, progress: Progress | None
 ) -> Fingerprint:
     """Copy a live database into a new file, flushed to disk.
 
     :returns: the fingerprint of the very moment that was copied.
     """
-    from migrations_ops.databases.sqlite.database import fingerprint, snapshot
-
     descriptor = os.open(into, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with snapshot(source):
-            _pin(source)
+            pin(source)
             headway = _Headway(progress, _page_size(source))
-            taken = fingerprint(source, version_table)
+            taken = read_fingerprint(source, version_table)
             with closing(sqlite3.connect(into, isolation_level=None)) as target:
                 # The partial file is worth nothing until it is complete, and is flushed then.
                 target.execute("PRAGMA synchronous=OFF")
@@ -83,7 +82,7 @@ def copy_out(
     return taken
 
 
-def _pin(source: sqlite3.Connection) -> None:
+def pin(source: sqlite3.Connection) -> None:
     """Take the read lock of a transaction that has begun.
 
     With a rollback journal, a writer without a pause leaves gaps of less than a millisecond for
@@ -92,7 +91,7 @@ def _pin(source: sqlite3.Connection) -> None:
     :raises sqlite3.OperationalError: the database stays locked.
     """
     deadline = time.monotonic() + STALLED_AFTER
-    [patience] = source.execute("PRAGMA busy_timeout").fetchone()
+    [timeout] = source.execute("PRAGMA busy_timeout").fetchone()
     source.execute("PRAGMA busy_timeout=0")
     try:
         while True:
@@ -100,20 +99,20 @@ def _pin(source: sqlite3.Connection) -> None:
                 source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
                 return
             except sqlite3.OperationalError as error:
-                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > deadline:
+                if code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
             time.sleep(0.001)
     finally:
-        source.execute(f"PRAGMA busy_timeout={int(patience)}")
+        source.execute(f"PRAGMA busy_timeout={int(timeout)}")
 
 
-def copy_in(
-    database: SQLite,
+def restore(
+    path: Path,
+    label: str,
     backup: Path,
     version_table: str,
     progress: Progress | None,
-    keep: Keep | None = None,
+    keep: KeepLocked | None,
 ) -> Fingerprint:
     """Write a backup into the live database, through SQLite, as one transaction.
 
@@ -121,40 +120,43 @@ def copy_in(
     leaves the old content. Never by replacing the file: a -wal or -journal of another lineage
     beside it, or an open handle on the old one, would corrupt it or undo the restore.
 
-    :param keep: is called with the database while nobody else can commit, right before the
-        content goes: what it reads is what is replaced, to the last row.
+    :param keep: is called while nobody else can commit, right before the content goes: what it
+        reads is what is replaced, to the last row.
     :returns: the fingerprint of what is there then.
     """
-    copy, headway = database.open_copy(backup), _Headway(progress)
-    new = not database.path.exists()
+    new = not path.exists()
     if new:
-        files.require_no_orphan(database.path, empty=False)
-        database.prepare()
-        database.path.touch()
+        files.require_no_orphan(path, empty=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     try:
-        with copy.connect() as source, database.connect(writing=True) as target:
-            headway.page_size = _page_size(source)
-            if keep is None:
-                source.backup(target, pages=-1, progress=headway, sleep=0.05)
-            elif _mode(target) != "wal":
-                _replace_alone(source, target, headway, lambda: keep(_held(database, target)))
-            elif _page_size(source) == _page_size(target):
-                _replace_beside_readers(source, target, headway, lambda: keep(database))
-            else:
-                with _out_of_wal(database, source, target):
-                    _replace_alone(source, target, headway, lambda: keep(_held(database, target)))
-            now = _read_back(_held(database, target), version_table)
+        with connect(backup, immutable=True) as source, connect(path, writing=True) as target:
+            _replace(source, target, label, _Headway(progress, _page_size(source)), keep)
+            now = _read_back(target, version_table)
     except BaseException:
         if new:
-            database.remove()
+            files.remove(path)
         raise
-    database.tidy()
-    return now or _read_anew(database, version_table)
+    tidy(path)
+    return now or _read_anew(path, label, version_table)
 
 
-def _held(database: SQLite, connection: sqlite3.Connection) -> SQLite:
-    """The database as read through the connection that holds it locked."""
-    return replace(database, held=connection)
+def _replace(
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    label: str,
+    headway: _Headway,
+    keep: KeepLocked | None,
+) -> None:
+    if keep is None:
+        source.backup(target, pages=-1, progress=headway, sleep=0.05)
+    elif _mode(target) != "wal":
+        _replace_exclusively(source, target, headway, lambda: keep(target))
+    elif _page_size(source) == _page_size(target):
+        _replace_beside_readers(source, target, headway, lambda: keep(None))
+    else:
+        with _out_of_wal(source, target, label):
+            _replace_exclusively(source, target, headway, lambda: keep(target))
 
 
 def _mode(connection: sqlite3.Connection) -> str:
@@ -165,26 +167,26 @@ def _page_size(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
-def _read_back(held: SQLite, version_table: str) -> Fingerprint | None:
+def _read_back(target: sqlite3.Connection, version_table: str) -> Fingerprint | None:
     """What is there now, before anybody else can write; None if this connection cannot tell.
 
     Once a connection has read a database, it does not follow it into another text encoding.
     """
     try:
-        return held.fingerprint(version_table)
+        with snapshot(target):
+            return read_fingerprint(target, version_table)
     except sqlite3.Error:
         return None
 
 
-def _read_anew(database: SQLite, version_table: str) -> Fingerprint:
+def _read_anew(path: Path, label: str, version_table: str) -> Fingerprint:
     """:raises NeedsAPerson: the content was replaced, and cannot be read."""
     try:
-        return database.fingerprint(version_table)
+        with connect(path) as connection, snapshot(connection):
+            return read_fingerprint(connection, version_table)
     except (sqlite3.Error, OSError) as error:
-        from migrations_ops.databases.sqlite.database import in_words, remedy
-
         raise NeedsAPerson(
-            f"The backup was put back, but {in_words(error, database.label)}.",
+            f"The backup was put back, but {in_words(error, label)}.",
             untouched="The backup itself is as it was.",
             next=remedy(error),
         ) from error
@@ -192,27 +194,29 @@ def _read_anew(database: SQLite, version_table: str) -> Fingerprint:
 
 @contextmanager
 def _out_of_wal(
-    database: SQLite, source: sqlite3.Connection, target: sqlite3.Connection
+    source: sqlite3.Connection, target: sqlite3.Connection, label: str
 ) -> Iterator[None]:
-    """Pages change their size in another journal mode only, and that only while one is alone.
+    """Inside, the journal mode is another one, since in WAL mode pages keep their size.
+
+    It can be changed only by the only connection.
 
     :raises StepFailed: somebody else has the database open.
     """
     try:
-        alone = target.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+        is_only_one = target.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
     except sqlite3.OperationalError:
-        alone = False
-    if not alone:
+        is_only_one = False
+    if not is_only_one:
         raise StepFailed(
-            f"The pages of the backup have {_page_size(source)} bytes, those of {database.label}"
+            f"The pages of the backup have {_page_size(source)} bytes, those of {label}"
             f" {_page_size(target)}: they can be exchanged only while nobody else has it open.",
-            untouched=f"{database.label} is as it was.",
+            untouched=f"{label} is as it was.",
             next="Stop the application and try again.",
         )
     try:
         yield
     finally:
-        # It comes back as it was: somebody may be there again, and then it stays in this mode.
+        # Back to what it was; where somebody has opened it meanwhile, it stays in this mode.
         with suppress(sqlite3.Error):
             target.execute("PRAGMA locking_mode=NORMAL").fetchone()
             target.execute("PRAGMA journal_mode=WAL").fetchone()
@@ -236,7 +240,7 @@ def _replace_beside_readers(
     source.backup(target, pages=1, progress=after_step, sleep=0.05)
 
 
-def _replace_alone(
+def _replace_exclusively(
     source: sqlite3.Connection,
     target: sqlite3.Connection,
     headway: _Headway,

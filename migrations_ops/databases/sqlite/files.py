@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops.system.files import copy_rights, flush_folder, local_stamp
@@ -39,6 +37,22 @@ def size_of(path: Path, ending: str) -> int:
     with suppress(OSError):
         return beside(real(path), ending).stat().st_size
     return 0
+
+
+def stamp_of_content(path: Path) -> dict[str, int | str]:
+    """A sign that changes with each write: sizes, times and numbers of the files."""
+    stamp: dict[str, int | str] = {}
+    for ending in ("", "-wal"):
+        with suppress(OSError):
+            found = os.stat(beside(real(path), ending))
+            if not ending or found.st_size:
+                stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
+                stamp[f"file{ending}"] = found.st_ino
+            if not ending:
+                # Nobody can set this one back, as cp -p and touch do with the other. That of the
+                # -wal changes whenever root opens it: SQLite then sees to its owner.
+                stamp["changed status"] = found.st_ctime_ns
+    return stamp
 
 
 def require_no_orphan(path: Path, *, empty: bool) -> None:
@@ -85,7 +99,7 @@ def set_aside(path: Path) -> str:
 
 
 def put_back(path: Path, kept: str) -> None:
-    """Undo :func:`set_aside`: what came into the place meanwhile is worth nothing."""
+    """Undo :func:`set_aside`; what has been written under the name meanwhile is worth nothing."""
     path = real(path)
     remove(path)
     _move(Path(kept), path)
@@ -103,31 +117,3 @@ def remove(path: Path) -> None:
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
             os.unlink(beside(real(path), ending))
-
-
-def tidy(path: Path, connect: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
-    """Take away the journal that a killed writer left, once it has nothing to roll back.
-
-    Opening the database has rolled back what there was. What then is left of the journal lies
-    there until the next writer takes it for its own; nothing depends on it.
-    """
-    journal = beside(real(path), "-journal")
-    if not journal.exists():
-        return
-    with suppress(sqlite3.Error, OSError), connect() as connection:
-        connection.execute("PRAGMA schema_version").fetchone()
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            # Away from DELETE and back: SQLite deletes the journal itself, under its own lock.
-            connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
-            connection.execute("PRAGMA journal_mode=DELETE").fetchone()
-            return
-        # In WAL mode nobody writes a journal; who leaves that mode needs to be alone.
-        connection.execute("BEGIN IMMEDIATE")
-        if not _is_hot(journal):
-            journal.unlink()
-        connection.execute("ROLLBACK")
-
-
-def _is_hot(journal: Path) -> bool:
-    with journal.open("rb") as stream:
-        return any(stream.read(1))

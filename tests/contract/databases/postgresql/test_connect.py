@@ -184,7 +184,7 @@ def test_an_answer_in_time_is_not_cut(postgres_database: ServerDatabase) -> None
 def test_a_server_that_hangs_before_it_lets_us_in_is_given_up(
     postgres_database: ServerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrations_ops.databases.postgresql.connect.PATIENCE", 2)
+    monkeypatch.setattr("migrations_ops.databases.postgresql.connect.ANSWER_SECONDS", 2)
     with Proxy(postgres_database.server.host, postgres_database.server.port) as proxy:
         proxy.hang()
         address = Address.of(proxy.through(postgres_database.url()))

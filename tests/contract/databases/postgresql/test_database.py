@@ -613,7 +613,7 @@ def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     postgres_database.execute(LARGE)
-    monkeypatch.setattr("migrations_ops.databases.postgresql.connect.PATIENCE", 1)
+    monkeypatch.setattr("migrations_ops.databases.postgresql.connect.ANSWER_SECONDS", 1)
     with Proxy(postgres.host, postgres.port) as proxy:
         far = PostgreSQL.from_url(proxy.through(postgres_database.url()))
         hang = threading.Timer(0.5, proxy.hang)

@@ -44,7 +44,7 @@ def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
     any_postgres.execute("INSERT INTO children VALUES (99, 1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
         any_postgres.execute('CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON children (parent_id)')
-    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
+    monkeypatch.setattr(invalid, "DROP_SECONDS", 0.5)
     with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as blocker:
         blocker.execute("INSERT INTO children VALUES (100, 1)")
         assert engine.drop_invalid_indexes() == ([], ['"Odd ix"'])
@@ -90,7 +90,7 @@ def test_index_that_somebody_else_has_left_or_builds_is_never_dropped(
         with pytest.raises(psycopg.errors.UniqueViolation):
             any_postgres.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} (parent_id)")
     any_postgres.execute("CREATE INDEX of_another ON children (parent_id)")
-    monkeypatch.setattr(invalid, "PATIENCE", 0.5)
+    monkeypatch.setattr(invalid, "DROP_SECONDS", 0.5)
     with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as builder:
         # What whoever builds an index beside others holds for as long as he does.
         builder.execute("LOCK TABLE children IN SHARE UPDATE EXCLUSIVE MODE")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.sqlite import database as sqlite_module
+from migrations_ops.databases.sqlite import connect as sqlite_connect
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.support import MODES, held, make_pair, sides, sqlite, writer
@@ -29,7 +29,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(sqlite_connect, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.4)
 
 
@@ -56,8 +56,9 @@ def test_a_copy_under_a_writer_without_pause_is_one_moment(tmp_path: Path, mode:
             left, right = sides(copy)
             assert left == right
             assert before[0] <= left <= after[0]
-            assert database.open_copy(copy).fingerprint(VERSION) == taken
-            assert database.open_copy(copy).find_damage() == ""
+            with database.opened_copy(copy) as opened:
+                assert opened.fingerprint(VERSION) == taken
+                assert opened.find_damage() == ""
     assert len(seen) > 100, "the copy was made in one step: nothing was shown"
     assert after > before, "nothing was written meanwhile"
 
@@ -67,8 +68,9 @@ def test_a_copy_is_private_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     copy = tmp_path / "copies" / "x.part"
     copy.parent.mkdir()
     database.back_up(copy, VERSION, None)
-    database.open_copy(copy).fingerprint(VERSION)
-    database.open_copy(copy).find_damage()
+    with database.opened_copy(copy) as opened:
+        opened.fingerprint(VERSION)
+        opened.find_damage()
     assert [each.name for each in copy.parent.iterdir()] == ["x.part"]
     if os.name != "nt":
         assert copy.stat().st_mode & 0o777 == 0o600

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.databases.open import open_database
-from migrations_ops.databases.sqlite import database as module
+from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Look
@@ -33,7 +33,7 @@ VERSION = "alembic_version"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock is waited for, but not for seconds."""
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.2)
 
 
 def names(folder: Path) -> set[str]:

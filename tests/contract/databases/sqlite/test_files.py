@@ -153,7 +153,7 @@ def test_a_hot_journal_is_rolled_back_before_it_goes(tmp_path: Path) -> None:
 def test_the_journal_of_a_living_writer_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrations_ops.databases.sqlite.database.PATIENCE", 0.1)
+    monkeypatch.setattr("migrations_ops.databases.sqlite.connect.WAIT_SECONDS", 0.1)
     database = make_pair(tmp_path / "a.db", "delete")
     with held(database.path, "BEGIN IMMEDIATE", "INSERT INTO log VALUES ('x') RETURNING 1"):
         journal = tmp_path / "a.db-journal"

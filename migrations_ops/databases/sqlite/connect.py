@@ -1,0 +1,104 @@
+"""Connections to a SQLite file, which never create it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from migrations_ops.databases.sqlite import files
+
+# How long, in seconds, a read waits for a writer that has the database locked exclusively.
+WAIT_SECONDS = 5.0
+
+
+@contextmanager
+def connect(
+    path: Path, *, writing: bool = False, immutable: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """A connection that never creates the file; one that only reads cannot write by mistake.
+
+    It is opened read-write all the same, since a read-only connection can neither roll back a hot
+    journal nor tidy up the -wal that it makes; SQLite itself falls back to reading where the file
+    may not be written.
+
+    :param immutable: nobody writes the file: opened so, SQLite leaves no -wal or -shm beside it.
+    """
+    if not immutable:
+        exists(path)
+    mode = "mode=ro&immutable=1" if immutable else "mode=rw"
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    with closing(
+        sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
+    ) as connection:
+        if not writing:
+            connection.execute("PRAGMA query_only=ON")
+        yield connection
+
+
+def exists(path: Path) -> bool:
+    """Whether the file is there.
+
+    :raises OSError: something else than a file has its name, or nobody may look; or opening it
+        would destroy the last that is left of it.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        files.require_no_orphan(path, empty=False)
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        kind = "is a directory" if stat.S_ISDIR(found.st_mode) else "is no ordinary file"
+        raise IsADirectoryError(errno.EISDIR, f"{kind}, not a database")
+    if not found.st_size:
+        files.require_no_orphan(path, empty=True)
+    return True
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read inside comes from one moment, whatever others write meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def tidy(path: Path) -> None:
+    """Remove the journal that a killed writer left, once it has nothing to roll back.
+
+    Opening the database has rolled back what there was. What then is left of the journal stays
+    until the next writer takes it for its own; nothing depends on it.
+    """
+    journal = files.beside(files.real(path), "-journal")
+    if not journal.exists():
+        return
+    with suppress(sqlite3.Error, OSError), connect(path, writing=True) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # Away from DELETE and back: SQLite deletes the journal itself, under its own lock.
+            connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
+            connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+            return
+        # In WAL mode nobody writes a journal; to leave that mode, one has to be the only one.
+        connection.execute("BEGIN IMMEDIATE")
+        if not _is_hot(journal):
+            journal.unlink()
+        connection.execute("ROLLBACK")
+
+
+def _is_hot(journal: Path) -> bool:
+    with journal.open("rb") as stream:
+        return any(stream.read(1))
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

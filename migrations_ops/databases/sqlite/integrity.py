@@ -1,0 +1,36 @@
+"""What SQLite itself finds wrong with a database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from migrations_ops.databases.sqlite.look import find_leftovers
+from migrations_ops.databases.sqlite.schema import table_names
+from migrations_ops.model.findings import LEFTOVER_TABLE, ORPHANS, Finding
+
+
+def check(connection: sqlite3.Connection, most: int) -> str:
+    """What SQLite finds damaged, a line each; "ok" where nothing is.
+
+    quick_check takes a twentieth of the time of integrity_check, which only adds that indexes
+    agree with their tables. But that of SQLite 3.40 sees a "NULL value" in each row of a sound
+    table WITHOUT ROWID whose key has another order than its columns: then the long one decides.
+    """
+    found = [str(row[0]) for row in connection.execute(f"PRAGMA quick_check({most})")]
+    if found and all(line.startswith("NULL value in ") for line in found):
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({most})")]
+    return "\n".join(found)
+
+
+def find_inconsistencies(connection: sqlite3.Connection) -> list[Finding]:
+    """Rows without their parents, and tables that an upgrade has left."""
+    orphans = connection.execute("PRAGMA foreign_key_check")
+    counts = Counter((child, parent) for child, _, parent, _ in orphans)
+    return [
+        *(
+            ORPHANS.found(child, rows=count, parent=parent)
+            for (child, parent), count in sorted(counts.items())
+        ),
+        *(LEFTOVER_TABLE.found(table) for table in find_leftovers(table_names(connection))),
+    ]

@@ -1,0 +1,68 @@
+"""The state of a SQLite database, as one connection sees it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from migrations_ops.databases.sqlite.connect import quoted
+from migrations_ops.databases.sqlite.errors import RESTORE
+from migrations_ops.model.results import Fingerprint, Look
+
+
+def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
+    """Its revision, its environment and what else is there."""
+    from migrations_ops.databases.sqlite.ledger import read_ledger
+    from migrations_ops.databases.sqlite.schema import table_names
+
+    names = table_names(connection)
+    versioned = version_table in names
+    if versioned and not _is_of_alembic(connection, version_table):
+        trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
+        return Look(exists=True, trouble=trouble, remedy=RESTORE, tables=len(names))
+    return Look(
+        exists=True,
+        versioned=versioned,
+        revisions=_revisions(connection, version_table) if versioned else (),
+        tables=len(names) - versioned,
+        leftovers=tuple(find_leftovers(names)),
+        environment=read_ledger(connection).environment,
+    )
+
+
+def find_leftovers(tables: list[str]) -> list[str]:
+    """The tables that a batch operation of Alembic has left that broke off."""
+    return [name for name in tables if name.startswith("_alembic_tmp_")]
+
+
+def read_fingerprint(connection: sqlite3.Connection, version_table: str) -> Fingerprint:
+    """The fingerprint of what the connection sees; call it inside a snapshot."""
+    from migrations_ops.databases.sqlite.schema import read_schema, table_names
+
+    names = table_names(connection)
+    versioned = version_table in names and _is_of_alembic(connection, version_table)
+    # One of that name which Alembic did not make is kept and compared like any other table.
+    tables = [name for name in names if name != version_table or not versioned]
+    return Fingerprint(
+        revisions=_revisions(connection, version_table) if versioned else (),
+        schema=read_schema(connection, tables),
+        rows={name: count for name in tables if (count := _rows(connection, name)) is not None},
+    )
+
+
+def _is_of_alembic(connection: sqlite3.Connection, version_table: str) -> bool:
+    columns = connection.execute("SELECT name FROM pragma_table_info(?)", (version_table,))
+    return any(name.lower() == "version_num" for (name,) in columns)
+
+
+def _revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
+    rows = connection.execute(f"SELECT version_num FROM {quoted(version_table)}")
+    return tuple(sorted(str(row[0]) for row in rows))
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> int | None:
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "no such module" in str(error):
+            return None  # a virtual table: its rows are in ordinary tables, and counted there
+        raise
