@@ -200,7 +200,7 @@ NOT_AT_HEAD = Entry(
     "not-at-head",
     "error",
     "{where} ({database}) is {state}{detail}",
-    "Type: invoke upgrade-{environment}",
+    "Bring it to head: invoke release-migration",
 )
 UNREACHABLE = Entry("unreachable", "error", "{reason}: {remedy}", _MEND)
 # An upgrade leads to head from other states; these have codes of their own.

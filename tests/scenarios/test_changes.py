@@ -32,7 +32,7 @@ def past(sql: str) -> str:
 # What the database holds, what a revision does, and the finding that there has to be; with the
 # words that its message has. All of them run in one release, since each release costs seconds.
 LOST: dict[str, tuple[str, str, str]] = {
-    # -- what a rebuild loses of the schema (tests/scenarios/test_losses.py has more)
+    # -- what a rebuild loses of the schema (tests/unit/analysis/test_losses.py has more)
     "weakened-foreign-key:on_update(p) to parents": (
         "CREATE TABLE on_update (a TEXT, p INTEGER REFERENCES parents (id) ON UPDATE CASCADE)",
         batch("on_update"), "CASCADE",
