@@ -13,6 +13,7 @@ from typing import Any
 from migrations_ops.child.protocol.events import Event, PartCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.commands import CommandsStep
@@ -44,6 +45,12 @@ class Session:
             "host": host(),
             "release_id": self.record.result.id,
         }
+
+    def warn_of_ledger(self, environment: Environment, failure: str) -> None:
+        """Report why a ledger could not be written, if so: what is done stays done all the same."""
+        if failure:
+            reason = f"the ledger of {environment.name} could not be written: {failure}"
+            self.record.add_findings([LEDGER_BEHIND.found(environment.name, reason=reason)])
 
     def start_ahead(self, name: str, environment: Environment, commands: list[list[str]]) -> None:
         """Let a child import Alembic while other work goes on, now or as soon as a core is free.

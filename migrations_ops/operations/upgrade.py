@@ -187,6 +187,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
     if run is not None and not failure:
+        session.warn_of_ledger(environment, run.ledger_failure)
         return run
     course.close()
     reason = f"the upgrade of {environment.name} {how_it_failed(run, failure)}"

@@ -110,6 +110,7 @@ def _print_alembic(
                 untouched=f"{_UNCHANGED}.",
                 next='For a revision that mends it: invoke revision --message "..."',
             )
+        session.warn_of_ledger(environment, run.ledger_failure)
         return output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
     finally:
         child.close()

@@ -177,7 +177,8 @@ def change(
     except KeyboardInterrupt:
         # Also right after its end: whoever presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
-    if not failure:
+    if run is not None and not failure:
+        session.warn_of_ledger(environment, run.ledger_failure)
         session.record.update(outcome="released")
         return
     child.close()

@@ -36,6 +36,26 @@ def test_release_takes_both_environments_to_head(filled: ServerShop) -> None:
     require_no_secret(filled, ran, status)
 
 
+def test_release_that_cannot_write_the_ledger_says_so_and_arrives(
+    postgres_filled: ServerShop,
+) -> None:
+    """Somebody reads the view in a transaction that stays open."""
+    database = postgres_filled.prod_database
+    database.execute("CREATE VIEW migrations_ops_ledger AS SELECT '[]'::text AS ledger")
+    with database.server.session(database.name) as session:
+        session.execute("BEGIN")
+        session.execute("SELECT ledger FROM migrations_ops_ledger")
+        ran = postgres_filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    found = [each for each in ran.json["findings"] if each["code"] == "ledger-behind"]
+    message = "the ledger of prod could not be written: canceling statement due to lock timeout"
+    assert found == [
+        {"code": "ledger-behind", "severity": "warning", "message": message, "where": "prod"}
+    ]
+    assert message in ran.err
+    assert database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
+
+
 @pytest.mark.slow
 def test_release_of_what_is_at_head_does_nothing(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
