@@ -17,5 +17,6 @@ def task_record(
 ) -> TaskRecord:
     """The record of a task; of each of its steps the name, the environment and the outcome."""
     found = tuple(StepResult(step, where, (), "", 0, 0, how) for step, where, how in steps or ())
-    about: dict[str, Any] = {"task": "t", "process": 1, "environment": "prod", **more}
+    about: dict[str, Any] = {"task": "t", "process": 1, "environment": "prod"}
+    about |= {"from_": (), "to": (), "findings": (), **more}
     return TaskRecord(id=name, outcome=outcome, backups=tuple(backups or ()), steps=found, **about)

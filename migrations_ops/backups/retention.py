@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from migrations_ops.backups.integrity import is_intact
 from migrations_ops.backups.naming import is_regular
 from migrations_ops.backups.quality import row_of
-from migrations_ops.backups.store import BackupStore, is_intact
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import RECORD, TaskRecord, read_record, read_records
 from migrations_ops.journal.unfinished import find_lost
 from migrations_ops.model.errors import StepFailed

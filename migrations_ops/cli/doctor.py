@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
+from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import text
@@ -145,7 +146,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         findings.append(STATE_AT_HEAD.found(name, database=database.label))
     findings += [each for each in database.find_obstacles(others) if each.code != UNREACHABLE.code]
     if state.look.exists:
-        obstacle = BackupStore.of(project.settings, environment).find_obstacle(database)
+        obstacle = find_obstacle(BackupStore.of(project.settings, environment), database)
         if obstacle:
             findings.append(UNUSABLE_STORE.found(name, reason=obstacle.removesuffix(".")))
         findings += [*database.check_integrity(), *_ask_env_py(project, environment)]

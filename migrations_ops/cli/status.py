@@ -10,11 +10,11 @@ from migrations_ops.cli.output import text
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.record import (
     TaskRecord,
-    Unreadable,
     read_records,
     record_document,
     walk_records,
 )
+from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.results import Look, StatusReport
 from migrations_ops.operations.status import try_status

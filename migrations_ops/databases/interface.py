@@ -158,8 +158,14 @@ class BackedUp(Readable, Protocol):
     def suffix(self) -> str:
         """How the names of its backups end."""
 
-    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
-        """Whether its content is still that of the backup to which this sidecar belongs."""
+    def unchanged_since(
+        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
+    ) -> bool:
+        """Whether its content is still what a backup was taken of.
+
+        :param taken: the fingerprint of that backup.
+        :param source: the stamp of the content that it was taken of, if that was at rest.
+        """
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         """Write a consistent copy into a new file, flushed, and return its fingerprint."""

@@ -7,14 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.model.documents import FromNewer, from_document, require_version, to_document
+from migrations_ops.model.documents import Unreadable, read_versioned, to_document, to_versioned
 from migrations_ops.model.results import ReleaseResult
 from migrations_ops.system.files import read_json, write_whole
 
 RECORD = "release.json"
-VERSION = 1
 _RESULT = tuple(field.name.rstrip("_") for field in fields(ReleaseResult))
-_ALWAYS = {*_RESULT} - {"error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +69,14 @@ class TaskRecord(ReleaseResult):
         return environment in self.committed or self.is_half_run(environment)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A record of which nobody can tell what the task did, and why that is so."""
-
-    file: Path
-    why: str
-
-    @property
-    def id(self) -> str:
-        return self.file.parent.name
-
-
 def read_record(folder: Path) -> TaskRecord | Unreadable:
     """What a task did. Its folder says which task it was: the record is written, and what lies
     beside it is removed, by that name."""
     file = folder / RECORD
     document = read_json(file)
-    try:
-        require_version(document, VERSION)
-        if _ALWAYS - document.keys():
-            raise ValueError("it was cut short")
-        return from_document(TaskRecord, document | {"id": folder.name})
-    except FromNewer:
-        return Unreadable(file, "was written by a newer migrations_ops")
-    except ValueError:
-        return Unreadable(file, "cannot be read")
+    if isinstance(document, dict):
+        document["id"] = folder.name
+    return read_versioned(TaskRecord, file, document)
 
 
 def write_record(releases: Path, record: TaskRecord) -> None:
@@ -118,20 +98,19 @@ def walk_records(releases: Path) -> Iterator[TaskRecord | Unreadable]:
 
 
 def record_document(record: TaskRecord) -> dict[str, Any]:
-    """The document of release.json and of ``releases --show``."""
-    kept = to_document(record)
-    document = {"version": VERSION, "task": record.task, "process": record.process}
-    document |= result_document(record)
-    if record.outcome is None:
-        document["under_way"] = step = kept["under_way"]
-        if step and step["backup"] is None:
-            del step["backup"]
-    return document | {
-        name: kept[name] for name in ("committed", "commands", "settled") if kept[name]
-    }
+    """The document of release.json and of ``releases --show``: what is not so has no key."""
+    document = to_versioned(record)
+    if record.outcome is not None:
+        del document["under_way"]
+    elif record.under_way and record.under_way.backup is None:
+        del document["under_way"]["backup"]
+    for name in ("error", "committed", "commands", "settled"):
+        if not document[name]:
+            del document[name]
+    return document
 
 
 def result_document(result: ReleaseResult) -> dict[str, Any]:
     """The document of ``release-migration --json``: what a task did, without how it is kept."""
     document = to_document(result)
-    return {name: document[name] for name in _RESULT if name in _ALWAYS or document[name]}
+    return {name: document[name] for name in _RESULT if name != "error" or document[name]}

@@ -66,6 +66,11 @@ class Recorder:
             id=_free_id(releases),
             outcome="nothing to do",
             environment=environment,
+            from_=(),
+            to=(),
+            steps=(),
+            backups=(),
+            findings=(),
             task=task,
             process=os.getpid(),
         )

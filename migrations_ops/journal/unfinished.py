@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.journal.marks import is_old, is_running, mark_of, marked, remove_mark
-from migrations_ops.journal.record import TaskRecord, Unreadable, read_record
+from migrations_ops.journal.record import TaskRecord, read_record
+from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import Refused
 
 
@@ -22,7 +23,8 @@ class Unfinished:
         """What there is to say of it, as a sentence."""
         record = self.record
         if isinstance(record, Unreadable):
-            return f"Task {record.id} was broken off, and its record {record.file} {record.why}."
+            name = record.file.parent.name
+            return f"Task {name} was broken off, and its record {record.file} {record.why}."
         if self.running:
             return f"{record.title} is running{record.where}."
         return (
@@ -75,11 +77,12 @@ def find_half_run(releases: Path, environment: str) -> TaskRecord | None:
 def require_readable_records(releases: Path) -> None:
     """:raises Refused: of a task that was broken off nobody can tell any more what it did."""
     for record in find_lost(releases):
+        mark = mark_of(releases, record.file.parent.name)
         raise Refused(
             f"{Unfinished(record)} What it left in a database cannot be told, nor undone.",
             untouched="No database was touched.",
             next="Bring the record back; or look at each database by: invoke verify --env NAME;"
-            f" and if all are well, delete {mark_of(releases, record.id)} and try again.",
+            f" and if all are well, delete {mark} and try again.",
         )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -19,19 +20,36 @@ T = TypeVar("T")
 _LIMIT = 2**63
 
 
-class FromNewer(ValueError):
-    """A document in a form that only a newer migrations_ops knows."""
+# The only version of each form so far. A later one is left alone: it may mean anything.
+VERSION = 1
 
 
-def require_version(document: Any, version: int) -> None:
-    """:raises ValueError: the document is not of that version.
-    :raises FromNewer: it is of a later one.
-    """
-    found = document.get("version") if isinstance(document, dict) else None
-    if type(found) is not int or found < version:
-        raise ValueError(f"it has no version {version}")
-    if found > version:
-        raise FromNewer(f"it has version {found}")
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file of which nobody can tell what it holds; ``newer`` if a later release could."""
+
+    file: Path
+    newer: bool = False
+
+    @property
+    def why(self) -> str:
+        return "was written by a newer migrations_ops" if self.newer else "cannot be read"
+
+
+def read_versioned(kind: type[T], file: Path, document: Any) -> T | Unreadable:
+    """Read what a file holds that :func:`to_versioned` has made."""
+    version = document.get("version") if isinstance(document, dict) else None
+    if type(version) is int and version > VERSION:
+        return Unreadable(file, newer=True)
+    if type(version) is int and version == VERSION:
+        with suppress(ValueError):
+            return from_document(kind, document)
+    return Unreadable(file)
+
+
+def to_versioned(value: Any) -> dict[str, Any]:
+    """A dataclass as a document that tells in which form it is."""
+    return {"version": VERSION, **to_document(value)}
 
 
 def to_document(value: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
@@ -58,24 +58,6 @@ class Fingerprint:
     def structure_equals(self, other: Fingerprint) -> bool:
         """Whether revision and schema agree, whatever rows live writers have added."""
         return self.revisions == other.revisions and self.schema == other.schema
-
-    def as_json(self) -> dict[str, Any]:
-        summed = {"sums": dict(self.sums)} if self.sums else {}
-        return {
-            "revisions": list(self.revisions),
-            "schema": dict(self.schema),
-            "rows": dict(self.rows),
-            **summed,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Fingerprint:
-        return cls(
-            tuple(document["revisions"]),
-            document["schema"],
-            document["rows"],
-            document.get("sums", {}),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +223,11 @@ class ReleaseResult:
     id: str
     outcome: Outcome | None
     environment: str
-    from_: tuple[str, ...] = ()
-    to: tuple[str, ...] = ()
-    steps: tuple[StepResult, ...] = ()
-    backups: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    from_: tuple[str, ...]
+    to: tuple[str, ...]
+    steps: tuple[StepResult, ...]
+    backups: tuple[str, ...]
+    findings: tuple[Finding, ...]
     error: ErrorReport | None = None
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
@@ -36,7 +37,8 @@ def back_up(
         store = BackupStore.of(session.project.settings, environment)
 
         show = session.record.report.progress
-        backup = store.take(
+        backup = take_backup(
+            store,
             database,
             note=note,
             doubt=doubt,

@@ -89,7 +89,7 @@ class Witness:
         environment, database = state.environment, state.database
         store = BackupStore.of(comparing.session.project.settings, environment)
         since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
-        self.unsure = since is None or since != store.source(comparing.backup)
+        self.unsure = since is None or since != store.describe(comparing.backup).source
         if self.unsure and not orphans:
             return []
         before = store.fingerprint(comparing.backup)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from migrations_ops.backups.integrity import require_intact
 from migrations_ops.backups.quality import BEFORE_RESTORE
-from migrations_ops.backups.store import BackupStore, require_intact
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.results import Backup
@@ -80,7 +82,7 @@ def _replace(
 
     def keep(held: Database) -> None:
         note = f"{BEFORE_RESTORE}{backup.name}"
-        safety.append(store.take(held, note=note, progress=None))
+        safety.append(take_backup(store, held, note=note))
         session.record.add_backup(safety[0])
 
     try:

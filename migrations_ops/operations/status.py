@@ -65,7 +65,7 @@ def _unread_row(
 
 def _last_backup(project: Project, environment: Environment) -> str | None:
     latest = BackupStore.of(project.settings, environment).latest_sidecar()
-    return str(latest["name"]) if latest else None
+    return latest.name if latest else None
 
 
 def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from migrations_ops.backups.store import file_digest
+from migrations_ops.backups.integrity import file_digest
 from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.model.documents import from_document
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.system.files import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
@@ -129,7 +130,9 @@ def _torn_backups(world: World) -> Iterator[str]:
             yield f"{backup.name} is not what its sidecar says"
         else:
             copy = SQLite(backup, backup.name, immutable=True)
-            if copy.fingerprint(VERSION_TABLE) != Fingerprint.from_json(sidecar["fingerprint"]):
+            if copy.fingerprint(VERSION_TABLE) != from_document(
+                Fingerprint, sidecar["fingerprint"]
+            ):
                 yield f"{backup.name} has not the fingerprint of its sidecar"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.journal.record import RECORD, UnderWay, Unreadable, walk_records, write_record
+from migrations_ops.journal.record import RECORD, UnderWay, walk_records, write_record
 from migrations_ops.journal.unfinished import find_lost, require_readable_records
+from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.preflight.state import require_changeable, require_own
 from migrations_ops.operations.state import read_state
@@ -172,7 +173,7 @@ def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> Non
 def test_a_record_that_cannot_be_read_stops_what_would_go_on(filled: Sandbox, text: str) -> None:
     file = broken_off(filled, text)
     releases = file.parent.parent
-    lost = Unreadable(file, "cannot be read")
+    lost = Unreadable(file)
     assert find_lost(releases) == [lost]
     assert list(walk_records(releases)) == [lost]
     with pytest.raises(Refused) as refused:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.backups import store as backups
-from migrations_ops.backups.store import BackupStore, require_intact
+from migrations_ops.backups import taking as backups
+from migrations_ops.backups.integrity import require_intact
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
@@ -66,7 +68,7 @@ def test_twenty_backups_in_a_row_beside_writers_without_a_pause(tmp_path: Path, 
             stack.enter_context(running(_FLUSHING_WRITER, str(database.path)))
         last = -1
         for _ in range(20):
-            backup = store.take(database, progress=None)
+            backup = take_backup(store, database, progress=None)
             left, right = sides(Path(backup.file))
             assert left == right
             assert left >= last, "a backup holds what the one before it held"
@@ -96,7 +98,7 @@ def test_whoever_holds_the_database_is_waited_for_and_then_said_in_one_sentence(
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.3)
     before = time.monotonic()
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed) as caught:
-        store.take(database, progress=None)
+        take_backup(store, database, progress=None)
     assert time.monotonic() - before >= 0.3
     assert caught.value.what == (
         "The backup of prod failed: another process holds the database locked."
@@ -117,7 +119,7 @@ def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> N
         "live.execute('COMMIT')\n",
         str(database.path),
     ):
-        backup = store.take(database, progress=None)
+        backup = take_backup(store, database, progress=None)
     require_intact(backup)
 
 
@@ -125,13 +127,14 @@ _TAKER = """
 import sys
 from pathlib import Path
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.settings import read
 found = read(Path(sys.argv[1]))
 store = BackupStore.of(found, found.default)
 print("ready", flush=True)
 while True:
-    store.take(SQLite(found.root / "prod.db", "prod.db"), note="n", progress=None)
+    take_backup(store, SQLite(found.root / "prod.db", "prod.db"), note="n", progress=None)
 """
 
 
@@ -153,7 +156,7 @@ def test_backups_killed_at_random_are_good_ones_or_not_there(tmp_path: Path, mod
             partial += len(list(store.folder.glob("*.sqlite3.*.part")))
             known = {each.name for each in store.backups()}
             assert {each.name for each in store.folder.glob("*.sqlite3")} == known
-        last = store.take(database, note="last", progress=None)
+        last = take_backup(store, database, note="last", progress=None)
     assert last.name == store.backups()[-1].name
     for backup in store.backups():
         require_intact(backup)
@@ -173,9 +176,9 @@ def test_partial_file_of_a_living_process_is_not_swept_away(tmp_path: Path) -> N
         neighbour = store.folder / f"db_b_20260101_000000.sqlite3.{this_host()}-1.part"
         for each in (living, elsewhere, neighbour):
             each.touch()
-        store.take(database, note="1", progress=None)
+        take_backup(store, database, note="1", progress=None)
         assert living.exists()
-    store.take(database, note="2", progress=None)
+    take_backup(store, database, note="2", progress=None)
     assert [each.exists() for each in (living, elsewhere, neighbour)] == [
         os.name == "nt", True, True,
     ]  # fmt: skip
@@ -198,7 +201,7 @@ def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
 
     monkeypatch.setattr(backups, "_require_equal", pressed)
     with pytest.raises(KeyboardInterrupt):
-        store.take(database, progress=None, verifying=slow)
+        take_backup(store, database, progress=None, verifying=slow)
     assert len(seen) < 10, "the rest of the file is not read"
     assert not list(store.folder.iterdir())
 
@@ -210,7 +213,8 @@ def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
         live.execute("VACUUM")
     copied: list[tuple[int, int]] = []
     read_back: list[tuple[int, int]] = []
-    backup = store.take(
+    backup = take_backup(
+        store,
         database,
         progress=lambda *told: copied.append(told),
         verifying=lambda *told: read_back.append(told),

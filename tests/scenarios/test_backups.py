@@ -19,9 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.backups import store as backups
+from migrations_ops.backups import taking as backups
+from migrations_ops.backups.integrity import file_digest, require_intact
 from migrations_ops.backups.retention import Past, prune
-from migrations_ops.backups.store import BackupStore, file_digest, require_intact
+from migrations_ops.backups.space import find_obstacle
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
@@ -80,7 +83,7 @@ def test_backups_are_named_as_in_the_guide(tmp_path: Path) -> None:
     ):
         store, database = shelf_of(found, name)
         make_pair(database.path, "delete")
-        backup = store.take(database, progress=None)
+        backup = take_backup(store, database, progress=None)
         assert re.fullmatch(pattern, backup.name)
         assert [each.name for each in store.backups()] == [backup.name]
     assert len(files(found.backups)) == 6
@@ -94,7 +97,7 @@ def test_two_backups_within_a_second_get_names_of_their_own(
     (store.folder).mkdir()
     # What was killed within this very second holds a name too.
     (store.folder / "db_20261122_160500_2.sqlite3.part").touch()
-    taken = [store.take(database, note=str(number), progress=None) for number in range(3)]
+    taken = [take_backup(store, database, note=str(number), progress=None) for number in range(3)]
     assert [each.name for each in taken] == [
         "db_20261122_160500.sqlite3",
         "db_20261122_160500_3.sqlite3",
@@ -108,7 +111,7 @@ def test_a_sidecar_describes_the_file_beside_it(prod: tuple[BackupStore, SQLite]
     with closing(sqlite3.connect(database.path)) as live, live:
         live.execute("CREATE TABLE alembic_version (version_num TEXT)")
         live.execute("INSERT INTO alembic_version VALUES ('abc')")
-    backup = store.take(database, note="before the move", progress=None)
+    backup = take_backup(store, database, note="before the move", progress=None)
     file = store.folder / backup.name
     document = json.loads(store.sidecar(backup.name).read_text(encoding="utf-8"))
     assert (document["name"], document["environment"]) == (backup.name, "prod")
@@ -126,7 +129,7 @@ def test_a_backup_is_readable_by_its_owner_alone(prod: tuple[BackupStore, SQLite
     store, database = prod
     old = os.umask(0)
     try:
-        store.take(database, progress=None)
+        take_backup(store, database, progress=None)
     finally:
         os.umask(old)
     assert {each.stat().st_mode & 0o777 for each in store.folder.iterdir()} == {0o600}
@@ -153,7 +156,7 @@ def test_a_backup_under_a_writer_without_pause_is_consistent(tmp_path: Path, mod
     with writer(database.path):
         for _ in range(3):
             before = sides(database.path)
-            backup = store.take(database, progress=None)
+            backup = take_backup(store, database, progress=None)
             after = sides(database.path)
             left, right = sides(Path(backup.file))
             assert left == right
@@ -170,8 +173,8 @@ def test_a_database_that_was_not_written_is_not_copied_twice(tmp_path: Path, mod
     store, database = shelf_of(project(tmp_path))
     make_pair(database.path, mode)
     time.sleep(QUIET)
-    first = store.take(database, progress=None)
-    again = store.take(database, progress=None)
+    first = take_backup(store, database, progress=None)
+    again = take_backup(store, database, progress=None)
     assert again == replace(first, reused=True)
     assert len(store.backups()) == 1
 
@@ -179,8 +182,8 @@ def test_a_database_that_was_not_written_is_not_copied_twice(tmp_path: Path, mod
 def test_a_backup_with_a_note_is_always_a_new_one(prod: tuple[BackupStore, SQLite]) -> None:
     store, database = prod
     time.sleep(QUIET)
-    store.take(database, progress=None)
-    assert not store.take(database, note="mine", progress=None).reused
+    take_backup(store, database, progress=None)
+    assert not take_backup(store, database, note="mine", progress=None).reused
 
 
 def test_what_was_written_a_moment_before_the_copy_is_not_trusted_to_be_still(
@@ -189,9 +192,9 @@ def test_what_was_written_a_moment_before_the_copy_is_not_trusted_to_be_still(
     """A second write within one tick of the clock would leave the time as it is."""
     store, database = prod
     write(database, 1)
-    store.take(database, progress=None)
-    assert store.sidecars()[-1]["source"] is None
-    assert not store.take(database, progress=None).reused
+    take_backup(store, database, progress=None)
+    assert store.sidecars()[-1].source is None
+    assert not take_backup(store, database, progress=None).reused
 
 
 def test_a_backup_that_was_damaged_meanwhile_is_not_used_again(
@@ -199,11 +202,11 @@ def test_a_backup_that_was_damaged_meanwhile_is_not_used_again(
 ) -> None:
     store, database = prod
     time.sleep(QUIET)
-    first = store.take(database, progress=None)
+    first = take_backup(store, database, progress=None)
     content = bytearray(Path(first.file).read_bytes())
     content[-1] ^= 1
     Path(first.file).write_bytes(content)
-    assert not store.take(database, progress=None).reused
+    assert not take_backup(store, database, progress=None).reused
 
 
 def _write_in_wal(database: SQLite) -> None:
@@ -261,10 +264,10 @@ def test_whatever_happens_the_backup_that_is_used_is_equal_to_the_database(
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     store, database = shelf_of(project(folder, keep=50))
     make_pair(database.path, "delete")
-    store.take(database, progress=None)
+    take_backup(store, database, progress=None)
     for step in steps:
         step(database)
-        backup = store.take(database, progress=None)
+        backup = take_backup(store, database, progress=None)
         assert sides(Path(backup.file)) == sides(database.path)
 
 
@@ -298,7 +301,7 @@ def test_a_copy_that_is_not_equal_to_its_source_never_gets_a_name(
 ) -> None:
     store, database = prod
     with pytest.raises(StepFailed, match="could not be verified"):
-        store.take(kind(database.path, database.label), progress=None)
+        take_backup(store, kind(database.path, database.label), progress=None)
     assert files(store.folder) == []
 
 
@@ -308,16 +311,16 @@ def test_a_backup_of_a_locked_database_fails_and_leaves_nothing(
     store, database = prod
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.2)
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed, match="locked"):
-        store.take(database, progress=None)
+        take_backup(store, database, progress=None)
     assert files(store.folder) == []
 
 
 def test_a_folder_that_is_a_file_is_said(prod: tuple[BackupStore, SQLite]) -> None:
     store, database = prod
     store.folder.write_text("mine")
-    assert "is a file" in store.find_obstacle(database)
+    assert "is a file" in find_obstacle(store, database)
     with pytest.raises(StepFailed, match="is a file") as caught:
-        store.take(database, progress=None)
+        take_backup(store, database, progress=None)
     assert caught.value.next
     assert store.folder.read_text() == "mine"
 
@@ -328,13 +331,14 @@ def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) 
     store, database = shelf_of(project(tmp_path))
     make_pair(database.path, "delete")
     full = replace(store, folder=Path("/proc/self"))
-    assert re.search(r"0 bytes are free|may not be written", full.find_obstacle(database))
+    assert re.search(r"0 bytes are free|may not be written", find_obstacle(full, database))
 
 
 _LIMITED = """
 import resource, sys
 from pathlib import Path
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.project.settings import read
@@ -342,7 +346,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 found = read(Path(sys.argv[1]))
 try:
     store = BackupStore.of(found, found.default)
-    store.take(SQLite(found.root / "prod.db", "prod.db"), progress=None)
+    take_backup(store, SQLite(found.root / "prod.db", "prod.db"), progress=None)
 except StepFailed as error:
     print(error)
     sys.exit(error.exit_code)
@@ -372,6 +376,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.settings import read
 
@@ -393,7 +398,7 @@ if module == "os":
     setattr(os, name, dying)
 found = read(Path(sys.argv[1]))
 store = BackupStore.of(found, found.default)
-store.take(SQLite(found.root / "prod.db", "prod.db"), progress=progress)
+take_backup(store, SQLite(found.root / "prod.db", "prod.db"), progress=progress)
 """
 
 
@@ -425,7 +430,7 @@ def test_a_backup_that_is_killed_is_whole_or_not_there(
     assert finals == {each.name for each in complete}
     for backup in complete:
         require_intact(backup)
-    again = store.take(database, note="again", progress=None)
+    again = take_backup(store, database, note="again", progress=None)
     require_intact(again)
     assert store.backups()[-1].name == again.name
 
@@ -444,7 +449,7 @@ def test_what_a_killed_backup_left_is_swept_away_when_it_is_old(
         (store.folder / name).touch()
         if name != young:
             os.utime(store.folder / name, (hours_ago, hours_ago))
-    taken = store.take(database, progress=None)
+    taken = take_backup(store, database, progress=None)
     kept = {young, other, *foreign, taken.name, store.sidecar(taken.name).name}
     assert set(files(store.folder)) == kept
 
@@ -457,7 +462,7 @@ def test_a_sidecar_that_makes_no_sense_is_passed_over(
     prod: tuple[BackupStore, SQLite], text: str
 ) -> None:
     store, database = prod
-    good = store.take(database, progress=None)
+    good = take_backup(store, database, progress=None)
     (store.folder / "db_20200101_000000.json").write_text(text)
     (store.folder / "db_20200101_000000.sqlite3").touch()
     assert [each.name for each in store.backups()] == [good.name]
@@ -470,7 +475,7 @@ def test_a_backup_is_found_by_its_name_or_its_file_or_as_the_latest(
     store, database = prod
     with pytest.raises(Refused, match="has no backup"):
         store.find("latest")
-    first, second = (store.take(database, note=note, progress=None) for note in ("1", "2"))
+    first, second = (take_backup(store, database, note=note, progress=None) for note in ("1", "2"))
     assert store.find(first.name) == first
     assert store.find(first.file) == first
     assert store.find("latest") == second
@@ -480,7 +485,7 @@ def test_a_backup_is_found_by_its_name_or_its_file_or_as_the_latest(
 
 def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[BackupStore, SQLite]) -> None:
     store, database = prod
-    backup = store.take(database, progress=None)
+    backup = take_backup(store, database, progress=None)
     require_intact(backup)
     Path(backup.file).write_bytes(Path(backup.file).read_bytes() + b"\0")
     with pytest.raises(Refused, match="is damaged"):
@@ -491,7 +496,7 @@ def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[BackupStore, SQLit
 
 
 def taken(store: BackupStore, database: SQLite, count: int) -> list[str]:
-    return [store.take(database, note=str(n), progress=None).name for n in range(count)]
+    return [take_backup(store, database, note=str(n), progress=None).name for n in range(count)]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (5, 4)])

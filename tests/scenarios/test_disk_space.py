@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.backups.store import QUIET_SECONDS, BackupStore
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import QUIET_SECONDS, room_for, take_backup
 from migrations_ops.operations.preflight.disk_space import Need, find_shortage, needs
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
@@ -117,11 +118,11 @@ def test_database_that_is_still_equal_to_its_backup_needs_no_room_for_another(
     prod = project.settings.default
     store, database = BackupStore.of(project.settings, prod), project.database(prod)
     time.sleep(2 * QUIET_SECONDS)
-    assert store.room_for(database) == database.size()
-    store.take(database, progress=None)
-    assert store.room_for(database) == 0
+    assert room_for(store, database) == database.size()
+    take_backup(store, database, progress=None)
+    assert room_for(store, database) == 0
     query(filled.prod, "DELETE FROM children")
-    assert store.room_for(database) == database.size()
+    assert room_for(store, database) == database.size()
 
 
 def test_needs_on_one_file_system_are_summed_up(tmp_path: Path) -> None:

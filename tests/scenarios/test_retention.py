@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.backups import retention
+from migrations_ops.backups.integrity import require_intact
 from migrations_ops.backups.retention import Past, prune, prune_records, surplus
-from migrations_ops.backups.store import BackupStore, require_intact
+from migrations_ops.backups.sidecar import Sidecar, write_sidecar
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
 from migrations_ops.model.results import Fingerprint, Outcome
@@ -49,15 +51,15 @@ def shelf_with(
     for number, age in enumerate(ages):
         name = f"db_20260101_{number:06}.sqlite3"
         (store.folder / name).write_text("x" if number == torn else "xy")
-        document = {
-            "name": name,
-            "environment": "prod",
-            "taken": (datetime.now(UTC) - age * DAY).isoformat(),
-            "size": 2,
-            "sha256": hashlib.sha256(b"xy").hexdigest(),
-            "fingerprint": Fingerprint((), {}, {}).as_json(),
-        }
-        store.sidecar(name).write_text(json.dumps(document))
+        sidecar = Sidecar(
+            name=name,
+            environment="prod",
+            taken=(datetime.now(UTC) - age * DAY).isoformat(),
+            size=2,
+            sha256=hashlib.sha256(b"xy").hexdigest(),
+            fingerprint=Fingerprint((), {}, {}),
+        )
+        write_sidecar(store.sidecar(name), sidecar)
         names.append(name)
     return store, names
 

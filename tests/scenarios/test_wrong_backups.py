@@ -10,6 +10,7 @@ import pytest
 
 from migrations_ops.backups.retention import Past, prune
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import RECORD, write_record
@@ -147,7 +148,7 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
     store = shelf_of(filled)
     for number in range(4):
         change(filled, 5000 + number)
-        taken = store.take(project.database(project.settings.default), progress=None)
+        taken = take_backup(store, project.database(project.settings.default), progress=None)
     assert "dev" in store.backups()[-1].doubt
     assert store.find("latest").name == good[0]
     prune(store, Past())
@@ -167,7 +168,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
     empty(filled)
     store, project = shelf_of(filled), project_of(filled)
     database = project.database(project.settings.default)
-    poisoned = [store.take(database, note="by hand", progress=None).name for _ in range(3)]
+    poisoned = [take_backup(store, database, note="by hand", progress=None).name for _ in range(3)]
     assert store.find("latest").name == good[0]
     prune(store, Past())
     assert kept(filled) == [*good, poisoned[-1]]
@@ -343,13 +344,13 @@ def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) ->
     configure(filled, "keep = 1")
     store, project = shelf_of(filled), project_of(filled)
     database = project.database(project.settings.default)
-    first, second = (store.take(database, note=str(n), progress=None) for n in range(2))
+    first, second = (take_backup(store, database, note=str(n), progress=None) for n in range(2))
     content = bytearray(Path(second.file).read_bytes())
     content[-10] ^= 0xFF
     Path(second.file).write_bytes(content)
     assert prune(store, Past()) == []
     assert kept(filled) == [first.name, second.name]
-    third = store.take(database, note="3", progress=None)
+    third = take_backup(store, database, note="3", progress=None)
     prune(store, Past())
     assert kept(filled) == [third.name]
 

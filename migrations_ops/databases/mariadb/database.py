@@ -122,8 +122,9 @@ class MariaDB(ServerDatabase):
     def stamp_of_content(self) -> dict[str, int | str]:
         return {}  # nothing that is cheap tells it
 
-    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
-        taken = Fingerprint.from_json(sidecar["fingerprint"])
+    def unchanged_since(
+        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
+    ) -> bool:
         if not taken.sums and taken.rows:
             return False
         with suppress(pymysql.MySQLError):

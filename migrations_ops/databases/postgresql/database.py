@@ -124,8 +124,9 @@ class PostgreSQL(ServerDatabase):
             return {"snapshot": str(row[0])} if row else {}
         return {}
 
-    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
-        taken = Fingerprint.from_json(sidecar["fingerprint"])
+    def unchanged_since(
+        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
+    ) -> bool:
         if not taken.sums and taken.rows:
             return False
         try:

@@ -215,9 +215,10 @@ class SQLite:
 
     # -- copying ------------------------------------------------------------------------------
 
-    def unchanged_since(self, sidecar: Mapping[str, Any], version_table: str) -> bool:
+    def unchanged_since(
+        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
+    ) -> bool:
         # As far as sizes and times tell: one that had only just been written has no such sign.
-        source = sidecar.get("source")
         return source is not None and self.stamp_of_content() == source
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:

@@ -157,9 +157,8 @@ def _left_no_row(place: LocatedDatabase, before: Fingerprint, run: CommandRun | 
 
 def _has_same_rows(place: LocatedDatabase, before: Fingerprint) -> bool:
     """Whether it holds the same as before, by its checksums."""
-    sidecar = {"fingerprint": before.as_json()}
     return place.database.is_transactional and place.database.unchanged_since(
-        sidecar, place.environment.version_table
+        before, None, place.environment.version_table
     )
 
 

@@ -30,7 +30,6 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
-from migrations_ops.system.files import read_json
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
 _TOUCHING = frozenset(
@@ -303,9 +302,10 @@ def _undo_what_was_committed(
 
 def _is_as_in(session: Session, environment: Environment, backup: Backup) -> bool:
     """Whether nothing at all was written since that backup, rows included."""
-    sidecar = read_json(BackupStore.of(session.project.settings, environment).sidecar(backup.name))
+    sidecar = BackupStore.of(session.project.settings, environment).describe(backup)
     database = session.project.database(environment)
-    return database.unchanged_since(sidecar, environment.version_table)
+    table = environment.version_table
+    return database.unchanged_since(sidecar.fingerprint, sidecar.source, table)
 
 
 def _leave_to_a_person(

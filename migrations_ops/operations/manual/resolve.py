@@ -11,7 +11,7 @@ from migrations_ops.analysis.schema_diff import (
     invalid_in_words,
     others_in_words,
 )
-from migrations_ops.backups.quality import row_of
+from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
 from migrations_ops.journal.recorder import Report
@@ -100,7 +100,7 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
     """
     environment, database = state.environment, state.database
     store = BackupStore.of(session.project.settings, environment)
-    good = [backup for backup in store.backups() if row_of(backup) == "good"]
+    good = list(filter(is_good, store.backups()))
     if not good:
         return None
     with session.record.step("compare", environment.name) as step:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups.store import ELSEWHERE, BackupStore
+from migrations_ops.backups.space import ELSEWHERE
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import room_for
 from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import human_size
@@ -47,7 +49,7 @@ def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]
     for state in pending:
         name, size = state.environment.name, state.database.size()
         store = BackupStore.of(settings, state.environment)
-        yield Need(store.folder, store.room_for(state.database), f"the backup of {name}")
+        yield Need(store.folder, room_for(store, state.database), f"the backup of {name}")
         if not isinstance(state.database, DatabaseFile):
             continue  # its disk is its server's
         yield Need(state.database.folder, size // GROWTH, f"the journal of {name}")

@@ -49,7 +49,7 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
     never_held = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
     way = "" if never_held else store.way_back()
     if way:
-        newest = (store.latest_sidecar() or sidecars[-1])["name"]
+        newest = (store.latest_sidecar() or sidecars[-1]).name
         return f"there are backups of it: the newest is {newest}", f"Bring it back: {way}"
     strays = store.strays()
     if strays:
@@ -96,7 +96,7 @@ def require_worth_keeping(project: Project, place: LocatedDatabase) -> None:
     if newest is not None and not is_empty(newest):
         raise Refused(
             f"{place.environment.name} ({place.database.label}) is empty, and there are backups of"
-            f" it that are not: the newest is {newest['name']}.",
+            f" it that are not: the newest is {newest.name}.",
             untouched="No backup was taken.",
             next=f"Bring it back: {store.way_back()}",
         )

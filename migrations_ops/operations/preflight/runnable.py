@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from migrations_ops.backups.store import OPEN_IT, BackupStore
+from migrations_ops.backups.space import OPEN_IT, find_closed
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
@@ -34,6 +35,6 @@ def require_runnable(session: Session, state: DatabaseState) -> None:
     if environment is not project.settings.path[0]:
         require_rehearsable(project, environment)
     store = BackupStore.of(project.settings, environment)
-    obstacle = store.find_closed() if state.exists else ""
+    obstacle = find_closed(store) if state.exists else ""
     if obstacle:
         raise Refused(obstacle, untouched="No database was touched.", next=OPEN_IT)

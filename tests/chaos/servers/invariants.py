@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from migrations_ops.backups.store import file_digest
+from migrations_ops.backups.integrity import file_digest
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.model.results import Fingerprint
 from migrations_ops.system.files import read_json

@@ -6,12 +6,14 @@ import os
 import signal
 from pathlib import Path
 
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.unfinished import find_unfinished
 from tests.contract.databases.support import running
 
 _WORK = """
 import sys
 from pathlib import Path
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.cli.output.progress import Lines
 record = Recorder(Path(sys.argv[1]), "upgrade-prod", "prod", Lines())
@@ -27,6 +29,7 @@ sys.stdin.readline()
 def test_a_task_at_work_is_running_and_a_killed_one_was_broken_off(tmp_path: Path) -> None:
     with running(_WORK, str(tmp_path)) as process:
         [one] = find_unfinished(tmp_path)
+        assert isinstance(one.record, TaskRecord)
         name = one.record.id
         assert str(one) == f"upgrade-prod {name} is running during upgrade of prod."
         process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,6 @@ from migrations_ops.databases.open import open_database
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Locked, Refused, StepFailed
-from migrations_ops.model.results import Fingerprint
 from tests.contract.child.steps import wait_for
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase
@@ -34,10 +32,6 @@ CREATE TABLE large AS
 SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
 INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
 """
-
-
-def sidecar(taken: Fingerprint) -> dict[str, Any]:
-    return {"fingerprint": taken.as_json()}
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -195,7 +189,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(
         with pytest.raises(StepFailed, match="reached") as raised:
             act()
         assert "hidden" not in str(raised.value)
-    assert not engine.unchanged_since(sidecar(taken), TABLE)
+    assert not engine.unchanged_since(taken, None, TABLE)
     assert (engine.size(), engine.stamp_of_content()) == (0, {})
     engine.remove()
     assert engine.find_damage()
@@ -271,9 +265,9 @@ def test_what_was_not_written_is_known_as_unchanged(
 ) -> None:
     engine = filled(any_postgres)
     _, taken = back_up(engine, tmp_path)
-    assert engine.unchanged_since(sidecar(taken), TABLE)
+    assert engine.unchanged_since(taken, None, TABLE)
     any_postgres.execute("VACUUM FULL parents")
-    assert engine.unchanged_since(sidecar(taken), TABLE)
+    assert engine.unchanged_since(taken, None, TABLE)
     for change, undo in (
         ("UPDATE parents SET name = 'x' WHERE id = 3",
          "UPDATE parents SET name = 'parent 3' WHERE id = 3"),
@@ -282,9 +276,9 @@ def test_what_was_not_written_is_known_as_unchanged(
          "UPDATE alembic_version SET version_num = 'r1'"),
     ):  # fmt: skip
         any_postgres.execute(change)
-        assert not engine.unchanged_since(sidecar(taken), TABLE)
+        assert not engine.unchanged_since(taken, None, TABLE)
         any_postgres.execute(undo)
-        assert engine.unchanged_since(sidecar(taken), TABLE)
+        assert engine.unchanged_since(taken, None, TABLE)
 
 
 def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> None:
@@ -359,7 +353,7 @@ def test_a_backup_takes_the_place_of_what_was_there(
         with pytest.raises(Locked), engine_of(any_postgres).locked("other", 0):
             pass
     assert restored.now == taken
-    assert engine.unchanged_since(sidecar(taken), TABLE)
+    assert engine.unchanged_since(taken, None, TABLE)
     [kept] = any_postgres.server.databases() - before
     assert restored.kept == f"the database {kept} of the same server"
     assert ServerDatabase(any_postgres.server, kept).execute(
@@ -378,7 +372,7 @@ def test_a_missing_database_is_restored(
     postgres.drop_database(postgres_database.name)
     with engine.locked("restore", 0):
         assert engine.restore_from(file, TABLE, None).now == taken
-    assert engine.unchanged_since(sidecar(taken), TABLE)
+    assert engine.unchanged_since(taken, None, TABLE)
 
 
 def test_a_restore_that_fails_changes_nothing(
@@ -391,7 +385,7 @@ def test_a_restore_that_fails_changes_nothing(
     with engine.locked("restore", 0), pytest.raises(StepFailed):
         engine.restore_from(file, TABLE, None)
     assert postgres_database.server.databases() == before
-    assert engine.unchanged_since(sidecar(taken), TABLE)
+    assert engine.unchanged_since(taken, None, TABLE)
 
 
 def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
@@ -414,7 +408,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
                 assert copy.redirect() is not None
             any_postgres.execute("UPDATE parents SET name = 'wrong'")
             assert engine.restore_from(file, TABLE, None).now == taken
-            assert engine.unchanged_since(sidecar(taken), TABLE)
+            assert engine.unchanged_since(taken, None, TABLE)
             any_postgres.server.drop_database(any_postgres.name)
             engine._held.lock.let_go() if engine._held.lock else None
             engine.prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -14,6 +15,7 @@ import pytest
 from migrations_ops.databases.open import open_database
 from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.model.documents import from_document, to_document
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Look
 from tests.contract.databases.support import (
@@ -260,7 +262,7 @@ def test_a_virtual_table_whose_module_is_missing_does_not_stop_a_fingerprint(
 
 def test_a_fingerprint_survives_being_written_down(tmp_path: Path) -> None:
     found = versioned(tmp_path / "a.db", "abc").fingerprint(VERSION)
-    assert type(found).from_json(found.as_json()) == found
+    assert from_document(type(found), json.loads(json.dumps(to_document(found)))) == found
 
 
 # -- integrity --------------------------------------------------------------------------------

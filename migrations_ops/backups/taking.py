@@ -1,0 +1,240 @@
+"""Takes a backup: copies a database, compares the copy with it, and gives it its name."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+from migrations_ops import __version__
+from migrations_ops.backups.integrity import file_digest
+from migrations_ops.backups.partial import sweep
+from migrations_ops.backups.sidecar import Sidecar, write_sidecar
+from migrations_ops.backups.space import (
+    ELSEWHERE,
+    OPEN_IT,
+    find_closed,
+    find_obstacle,
+    size_of_next,
+)
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import Database, Progress
+from migrations_ops.model.errors import OpsError, StepFailed
+from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.system.files import flush_folder, local_stamp, now, partial_name
+
+# A file system's clock may tick every few milliseconds only: content that was written within
+# this many seconds before the copy could change again without changing the time stamp.
+QUIET_SECONDS = 0.1
+
+
+def take_backup(
+    store: BackupStore,
+    database: Database,
+    *,
+    note: str = "",
+    doubt: str = "",
+    progress: Progress | None = None,
+    verifying: Progress | None = None,
+) -> Backup:
+    """Take a verified backup, or use the newest one if the database is still equal to it.
+
+    :param doubt: what speaks against going back to it without a second look.
+    :param progress: is told of the bytes that are copied.
+    :param verifying: is told of those that are read back.
+    :raises StepFailed: the copy could not be made or is not equal to its source; no file
+        is left under a final name.
+    """
+    still_equal = None if note or doubt else _still_equal(store, database, verifying)
+    if still_equal is not None:
+        return store.backup_of(still_equal, reused=True)
+    _prepare(store, database)
+    name = _free_name(store, database)
+    file = store.file(name)
+    partial = file.with_name(partial_name(name))
+    try:
+        sidecar = _copy(store, database, partial, name, progress, verifying)
+        sidecar = replace(sidecar, note=note, doubt=doubt or sidecar.doubt)
+        # The sidecar first: a copy is never there under its final name without its description.
+        write_sidecar(store.sidecar(name), sidecar)
+        os.replace(partial, file)
+        flush_folder(store.folder)
+        return store.backup_of(sidecar)
+    except OpsError:
+        raise
+    except Exception as error:  # the engines raise what their drivers raise
+        locked = "locked" in str(error)
+        raise StepFailed(
+            f"The backup of {store.environment.name} failed: {_in_words(error, store.folder)}.",
+            untouched=f"{database.label} was not changed.",
+            next="Let the other process finish, or stop it, and try again."
+            if locked
+            else "Mend that, then try again.",
+        ) from error
+    finally:
+        leftovers = [*store.folder.glob(f"{partial.name}*")]
+        if not os.path.lexists(file):
+            leftovers.append(store.sidecar(name))
+        for leftover in leftovers:
+            with suppress(OSError):
+                leftover.unlink()
+
+
+def _copy(
+    store: BackupStore,
+    database: Database,
+    partial: Path,
+    name: str,
+    progress: Progress | None,
+    verifying: Progress | None,
+) -> Sidecar:
+    """Copy a database into a file, verify the copy, and describe it."""
+    stamp, began = database.stamp_of_content(), time.time()
+    version_table = store.environment.version_table
+    taken = database.back_up(partial, version_table, progress)
+    with database.opened_copy(partial) as copy:
+        digest = verified_digest(copy, partial, taken, version_table, verifying)
+        doubt = _find_doubt(store, copy)
+    return Sidecar(
+        name=name,
+        environment=store.environment.name,
+        taken=now(),
+        size=partial.stat().st_size,
+        sha256=digest,
+        fingerprint=taken,
+        doubt=doubt,
+        database=database.label,
+        source=stamp if _was_quiet(stamp, began) else None,
+        tools={"migrations_ops": __version__},
+    )
+
+
+def _find_doubt(store: BackupStore, copy: Database) -> str:
+    """What the ledger in a copy says against it, in words; else empty."""
+    look = copy.look(store.environment.version_table)
+    if look.environment not in ("", store.environment.name):
+        return f"its ledger says that it is {look.environment}"
+    return f"half of {', '.join(look.begun)} is applied in it" if look.begun else ""
+
+
+def _prepare(store: BackupStore, database: Database) -> None:
+    obstacle = find_obstacle(store, database)
+    if obstacle:
+        raise StepFailed(
+            obstacle,
+            untouched=f"{database.label} was not changed.",
+            next=OPEN_IT if find_closed(store) else ELSEWHERE,
+        )
+    try:
+        store.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StepFailed(
+            f"The folder for backups, {store.folder}, cannot be made: {error.strerror}.",
+            untouched=f"{database.label} was not changed.",
+            next=OPEN_IT,
+        ) from None
+    sweep(store.folder, store.prefix)
+
+
+def room_for(store: BackupStore, database: Database) -> int:
+    """The bytes that its next backup takes: none if the newest one will be used again."""
+    # A server is not asked twice: it would have to read all of its rows.
+    seen = not database.is_server and _looks_equal(store, database)
+    return 0 if seen else size_of_next(store, database)
+
+
+def _free_name(store: BackupStore, database: Database) -> str:
+    """The guide's name; two backups within a second get a number."""
+    base = f"{store.prefix}_{local_stamp()}"
+    name, number = f"{base}{database.suffix}", 1
+    # A partial file may be of one that was killed within this second.
+    while os.path.lexists(store.sidecar(name)) or any(store.folder.glob(f"{name}*")):
+        number += 1
+        name = f"{base}_{number}{database.suffix}"
+    return name
+
+
+def _still_equal(
+    store: BackupStore, database: Database, verifying: Progress | None
+) -> Sidecar | None:
+    newest = _looks_equal(store, database)
+    if newest is None:
+        return None
+    digest = file_digest(store.file(newest.name), verifying)
+    return newest if digest == newest.sha256 else None
+
+
+def _looks_equal(store: BackupStore, database: Database) -> Sidecar | None:
+    """The newest sidecar, if nothing has been written since.
+
+    One that is not good is never used again: it would be counted among the others.
+    """
+    newest = store.latest_sidecar()
+    if newest is None or store.file(newest.name).stat().st_size != newest.size:
+        return None
+    table = store.environment.version_table
+    same = database.unchanged_since(newest.fingerprint, newest.source, table)
+    return newest if same else None
+
+
+def verified_digest(
+    copy: Database,
+    file: Path,
+    taken: Fingerprint,
+    version_table: str,
+    progress: Progress | None = None,
+) -> str:
+    """Open the copy, compare it with what was copied, and hash it meanwhile.
+
+    :raises StepFailed: the copy is damaged or not equal to its source. A check of integrity
+        alone calls an empty copy sound.
+    """
+    stopped = Event()
+
+    def hashed(done: int, total: int) -> None:
+        if stopped.is_set():
+            raise InterruptedError
+        if progress is not None:
+            progress(done, total)
+
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(file_digest, file, hashed)
+        try:
+            _require_equal(copy, taken, version_table)
+        except BaseException:
+            stopped.set()  # nobody waits for the rest of a large file
+            raise
+        return digest.result()
+
+
+def _require_equal(copy: Database, taken: Fingerprint, version_table: str) -> None:
+    damage = copy.find_damage()
+    if damage or copy.fingerprint(version_table) != taken:
+        reason = damage or "it is not equal to its source"
+        raise StepFailed(
+            f"The backup could not be verified: {reason}.",
+            untouched="The database was not changed, and the copy was discarded.",
+            next="See whether the database itself is damaged: invoke doctor",
+        )
+
+
+def _was_quiet(stamp: dict[str, int | str], began: float) -> bool:
+    changes = [value for key, value in stamp.items() if key.startswith("changed")]
+    newest = max((int(value) for value in changes), default=0)
+    return bool(stamp) and began - newest / 1e9 > QUIET_SECONDS
+
+
+def _in_words(error: Exception, folder: Path) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror} ({folder})"
+    if "full" in str(error):
+        return f"the disk is full ({folder})"
+    if "locked" in str(error):
+        return "another process holds the database locked"
+    if "disk I/O error" in str(error):
+        return f"the disk gave an error while the copy was written ({folder})"
+    return f"{error}"
