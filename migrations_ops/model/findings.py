@@ -194,6 +194,13 @@ BACKUP_IN_DOUBT = Entry(
 BACKUPS_KEPT = Entry("backups-kept", "warning", "{reason}")
 RESTORE_RESUMED = Entry("restore-taken-up", "warning", "{what}")
 
+COPY_LEFT = Entry(
+    "copy-left",
+    "warning",
+    "the copy {where} of {database} could not be dropped, and takes its room until a later task"
+    " can, or somebody does: {reason}",
+)
+
 # -- what verify finds ------------------------------------------------------------------------
 
 NOT_AT_HEAD = Entry(
@@ -308,7 +315,7 @@ HALF_DETACHED = Entry(
     _MEND,
 )
 
-# -- what doctor finds, and what is seen to before a release ----------------------------------
+# -- what doctor finds ------------------------------------------------------------------------
 
 SELECTOR_SET = Entry(
     "selector-set",
@@ -346,6 +353,8 @@ STATE = Entry(
 )
 STATE_PENDING = STATE.also("note", "{where} ({database}) is {state}, {pending} pending")
 STATE_AT_HEAD = STATE.also("note", "{where} ({database}) is at head")
+# -- what is found before a release -----------------------------------------------------------
+
 NO_CLIENTS = Entry("no-clients", "error", "{reason}", _MEND)
 NO_COPIES = Entry(
     "no-copies", "error", "no backup could be verified by restoring it: {reason}", _MEND
@@ -403,12 +412,6 @@ SUBSCRIPTION = Entry(
     "warning",
     "the subscription {where} brings rows into {database}: no backup holds it, so that after a"
     " restore it has to be created again{refused}",
-)
-COPY_LEFT = Entry(
-    "copy-left",
-    "warning",
-    "the copy {where} of {database} could not be dropped, and takes its room until a later task"
-    " can, or somebody does: {reason}",
 )
 POOLER = Entry(
     "pooler",
