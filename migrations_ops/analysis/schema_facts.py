@@ -1,4 +1,4 @@
-"""One entry of a fingerprint's schema, taken apart."""
+"""Parses the entries of a fingerprint's schema."""
 
 from __future__ import annotations
 

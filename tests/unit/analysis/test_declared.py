@@ -1,4 +1,4 @@
-"""What the words of a revision mean: which tables and columns they write to."""
+"""What revisions declare: which tables and columns they drop, rename and write to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from migrations_ops.model.results import Fingerprint
 
 
 def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Declared:
-    told = [{"sql": statement} for statement in statements]
-    return read_declared(told, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
+    events = [{"sql": statement} for statement in statements]
+    return read_declared(events, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] 
         ("CREATE TRIGGER x AFTER INSERT ON y BEGIN UPDATE t SET a = 1; END", set()),
     ],
 )  # fmt: skip
-def test_an_update_says_the_columns_that_it_sets(statement: str, columns: set[str]) -> None:
+def test_an_update_declares_the_columns_that_it_sets(statement: str, columns: set[str]) -> None:
     assert declared(statement).updated == {("t", column) for column in columns}
 
 
@@ -54,16 +54,16 @@ def test_an_update_says_the_columns_that_it_sets(statement: str, columns: set[st
          False),
     ],
 )  # fmt: skip
-def test_what_overwrites_or_removes_rows_is_told(
+def test_a_statement_that_overwrites_or_removes_rows_is_noticed(
     statement: str, table: str, replaces: bool, removes: bool
 ) -> None:
-    told = declared(statement)
-    assert (table in told.replaced) == replaces
-    assert told.removes_rows_of(table) == removes
+    found = declared(statement)
+    assert (table in found.replaced) == replaces
+    assert found.removes_rows_of(table) == removes
 
 
 def test_a_rebuild_by_batch_says_nothing_of_values() -> None:
-    told = declared(
+    found = declared(
         "CREATE TABLE _alembic_tmp_t (a INTEGER)",
         "INSERT INTO _alembic_tmp_t (a) SELECT CAST(t.a AS INTEGER) AS a FROM t",
         "DROP TABLE t",
@@ -71,35 +71,35 @@ def test_a_rebuild_by_batch_says_nothing_of_values() -> None:
         before=["table t", "column t.a"],
         after=["table t", "column t.a"],
     )
-    assert not told.writes_to("t")
+    assert not found.writes_to("t")
     change = TableChange(Pair("t", "t"), columns=(ColumnChange("a", 2, 1, "x became y"),))
-    findings = find_changes(ContentChange((change,)), told, "prod")
+    findings = find_changes(ContentChange((change,)), found, "prod")
     assert [(each.code, each.severity, each.where) for each in findings] == [
         ("changed-values", "error", "t.a")
     ]
 
 
 def test_renames_are_followed_one_after_the_other() -> None:
-    told = declared(
+    found = declared(
         "ALTER TABLE a RENAME TO b", "ALTER TABLE b RENAME one TO two", "ALTER TABLE b RENAME TO c",
         "ALTER TABLE c RENAME COLUMN two TO three", "UPDATE c SET three = 1",
         before=["table A", "column A.One", "table gone"],
         after=["table C", "column C.Three"],
     )  # fmt: skip
     before, after = Fingerprint((), {}, {"A": 1, "gone": 1}), Fingerprint((), {}, {"C": 1})
-    assert surviving(before, after, told) == [Pair("A", "C", {"one": "three"})]
-    assert told.updated == {("a", "one")}
+    assert surviving(before, after, found) == [Pair("A", "C", {"one": "three"})]
+    assert found.updated == {("a", "one")}
 
 
 def test_tables_that_change_their_names_are_compared_each_with_itself() -> None:
-    told = declared(
+    found = declared(
         "ALTER TABLE a RENAME TO tmp", "ALTER TABLE b RENAME TO a", "ALTER TABLE tmp RENAME TO b",
         "DELETE FROM b",
         before=["table a", "table b"], after=["table a", "table b"],
     )  # fmt: skip
     there = Fingerprint((), {}, {"a": 1, "b": 1})
-    assert surviving(there, there, told) == [Pair("a", "b"), Pair("b", "a")]
-    assert (told.removes_rows_of("a"), told.removes_rows_of("b")) == (True, False)
+    assert surviving(there, there, found) == [Pair("a", "b"), Pair("b", "a")]
+    assert (found.removes_rows_of("a"), found.removes_rows_of("b")) == (True, False)
 
 
 BATCH = ("DROP TABLE u", "ALTER TABLE _alembic_tmp_u RENAME TO u")
@@ -118,11 +118,13 @@ BY_HAND = ("DROP TABLE u", "ALTER TABLE u_new RENAME TO u")
     ],
     ids=["batch", "by hand", "then by hand", "by hand before", "then dropped", "dropped after all"],
 )
-def test_only_who_writes_a_table_anew_by_hand_says_so_of_a_renamed_one(
+def test_only_a_rebuild_by_hand_rebuilds_a_renamed_table(
     statements: tuple[str, ...], rebuilt: set[str], dropped: set[str]
 ) -> None:
-    told = declared("ALTER TABLE t RENAME TO u", *statements, before=["table t"], after=["table u"])
-    assert (told.naming.rebuilt, told.naming.dropped) == (rebuilt, dropped)
+    found = declared(
+        "ALTER TABLE t RENAME TO u", *statements, before=["table t"], after=["table u"]
+    )
+    assert (found.naming.rebuilt, found.naming.dropped) == (rebuilt, dropped)
 
 
 COLUMNS = ["table t", "column t.a", "column t.b", "column t.c"]
@@ -130,25 +132,25 @@ COLUMNS = ["table t", "column t.a", "column t.b", "column t.c"]
 
 def in_batch(*operations: str) -> list[dict[str, Any]]:
     """Operations of one batch: ``a b`` renames a column, ``a`` drops it."""
-    told = []
+    events = []
     for operation in operations:
         name, _, to = operation.partition(" ")
         kind = "rename_column" if to else "drop_column"
-        told.append({"kind": kind, "table": "t", "name": name, "to": to, "batch": 7})
-    return told
+        events.append({"kind": kind, "table": "t", "name": name, "to": to, "batch": 7})
+    return events
 
 
 @pytest.mark.parametrize(
-    ("told", "moved", "dropped"),
+    ("events", "moved", "dropped"),
     [
         (in_batch("a b", "b a"), {"a": "b", "b": "a"}, set()),
         (in_batch("a", "b a"), {"a": "", "b": "a"}, {"a"}),
         (in_batch("b a", "a"), {"a": "", "b": "a"}, {"a"}),
-        # Without a rebuild, each statement is heard once more when it is done.
+        # Without a rebuild, each statement is reported once more when it has run.
         ([*in_batch("a x", "b a", "c"), {"sql": "ALTER TABLE t RENAME a TO x"},
           {"sql": "ALTER TABLE t RENAME b TO a"}, {"sql": "ALTER TABLE t DROP c"}],
          {"a": "x", "b": "a"}, {"c"}),
-        # After a rebuild, what a statement says is another thing.
+        # After a rebuild, the names in a statement mean something else.
         ([*in_batch("a b", "b x"), {"sql": "ALTER TABLE _alembic_tmp_t RENAME TO t"},
           {"sql": "ALTER TABLE t RENAME b TO a"}, {"sql": "ALTER TABLE t RENAME x TO b"}],
          {}, set()),
@@ -158,23 +160,23 @@ def in_batch(*operations: str) -> list[dict[str, Any]]:
          "written anew"],
 )  # fmt: skip
 def test_operations_of_a_batch_mean_the_names_from_before_it(
-    told: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
+    events: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
 ) -> None:
     schema = dict.fromkeys(COLUMNS, "")
-    heard = read_declared(told, schema, schema)
-    assert heard.naming.renamed_columns() == ({"t": moved} if moved else {})
-    assert heard.columns == {("t", column) for column in dropped}
+    found = read_declared(events, schema, schema)
+    assert found.naming.renamed_columns() == ({"t": moved} if moved else {})
+    assert found.columns == {("t", column) for column in dropped}
 
 
-def test_a_trigger_is_said_by_whoever_sets_it_off() -> None:
+def test_what_fires_a_trigger_declares_what_it_does() -> None:
     schema = {
         "trigger tr": "create trigger tr after update on t begin update u set a = 1 ; end",
         "trigger next": "create trigger next after update on u begin delete from v ; end",
     }
-    told, other = (
+    found, other = (
         read_declared([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
     )
-    assert (("u", "a") in told.updated, "v" in told.emptied) == (True, True)
+    assert (("u", "a") in found.updated, "v" in found.emptied) == (True, True)
     assert (other.updated, other.emptied) == ({("w", "x")}, set())
 
 
@@ -195,7 +197,7 @@ def test_rows_whose_key_is_changed_by_name_are_not_gone() -> None:
         ("text DEFAULT NULL", "text", "", "text"),
     ],
 )
-def test_the_fact_of_a_column_is_taken_apart(
+def test_type_and_default_of_a_column_are_read_from_its_fact(
     fact: str, type_: str, default: str, affinity: str
 ) -> None:
     found = ColumnFact.of(fact)

@@ -35,12 +35,12 @@ NOTHING = read_declared([], {}, {})
 
 def found(
     *statements: str,
-    told: bool = True,
+    reported: bool = True,
     operations: tuple[Mapping[str, Any], ...] = (),
 ) -> dict[str, str]:
     """The findings after these statements, as ``code:where`` with their severity.
 
-    :param told: whether the statements are what the revision said, or happened behind its back.
+    :param reported: whether the child reported the statements, or something else ran them.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for statement in START:
@@ -49,12 +49,12 @@ def found(
         for statement in statements:
             connection.execute(statement)
         after = read_fingerprint(connection, "alembic_version")
-    heard = [OPERATION | dict(operation) for operation in operations]
-    heard += [{"sql": statement} for statement in statements] if told else []
-    said = read_declared(heard, before.schema, after.schema)
+    events = [OPERATION | dict(operation) for operation in operations]
+    events += [{"sql": statement} for statement in statements] if reported else []
+    declared = read_declared(events, before.schema, after.schema)
     return {
         f"{finding.code}:{finding.where}": finding.severity
-        for finding in find_losses(before, after, said, "prod")
+        for finding in find_losses(before, after, declared, "prod")
     }
 
 
@@ -78,7 +78,7 @@ BATCH = (
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        # That the table vanishes says what becomes of its columns and keys.
+        # Columns and keys vanish with their table.
         (["DROP TABLE children"], {"lost-table:children"}),
         (['DROP TABLE "odd one"'], {'lost-table:"odd one"'}),
         (["DROP INDEX ix_note"], {"lost-index:ix_note"}),
@@ -101,9 +101,9 @@ BATCH = (
     ids=["table", "odd table", "index", "trigger", "view", "column", "rows", "odd rows", "rebuild",
          "weaker", "stronger"],
 )  # fmt: skip
-def test_what_vanishes_unsaid_is_an_error(statements: list[str], expected: set[str]) -> None:
-    """The statements are hidden: something else did it, or a child did not tell."""
-    findings = found(*statements, told=False)
+def test_what_vanishes_undeclared_is_an_error(statements: list[str], expected: set[str]) -> None:
+    """The statements are not reported: something else ran them."""
+    findings = found(*statements, reported=False)
     assert {key for key, severity in findings.items() if severity == "error"} == expected
 
 
@@ -126,7 +126,9 @@ def test_what_vanishes_unsaid_is_an_error(statements: list[str], expected: set[s
     ids=["table", "schema and quotes", "comment and brackets", "index", "trigger", "view",
          "column", "rename column", "rename table", "rows"],
 )  # fmt: skip
-def test_what_a_statement_says_is_no_error(statements: list[str], expected: dict[str, str]) -> None:
+def test_what_a_statement_declares_is_no_error(
+    statements: list[str], expected: dict[str, str]
+) -> None:
     assert found(*statements) == expected
 
 
@@ -146,11 +148,13 @@ def test_what_a_statement_says_is_no_error(statements: list[str], expected: dict
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
-def test_what_an_operation_says_is_no_error(operation: Mapping[str, Any], statement: str) -> None:
-    assert "error" not in found(statement, told=False, operations=(operation,)).values()
+def test_what_an_operation_declares_is_no_error(
+    operation: Mapping[str, Any], statement: str
+) -> None:
+    assert "error" not in found(statement, reported=False, operations=(operation,)).values()
 
 
-def test_a_batch_rebuild_does_not_say_that_it_drops_its_table() -> None:
+def test_a_batch_rebuild_does_not_declare_that_it_drops_its_table() -> None:
     errors = {key for key, severity in found(*BATCH).items() if severity == "error"}
     assert errors == {
         "lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
@@ -167,7 +171,7 @@ def test_a_batch_rebuild_does_not_say_that_it_drops_its_table() -> None:
         ("named", None, {"lost-check:parents: named"}),
         # What has no name is dropped under the one that a naming convention makes for it.
         ("ck_parents_id", "check", {"lost-check:parents: id > 0"}),
-        # The name belongs to another kind of constraint: nothing is said about the checks.
+        # The name belongs to another kind of constraint: the checks are not declared.
         ("uq_code", "check", set()),
     ],
 )
@@ -175,11 +179,11 @@ def test_a_dropped_constraint_covers_just_that_one(
     name: str, kind: str | None, covered: set[str]
 ) -> None:
     operation = {"kind": "drop_constraint", "table": "parents", "name": name, "type": kind}
-    unsaid, said = found(*BATCH), found(*BATCH, operations=(operation,))
-    assert set(unsaid) - set(said) == covered
+    without, declared = found(*BATCH), found(*BATCH, operations=(operation,))
+    assert set(without) - set(declared) == covered
 
 
-def test_a_table_written_anew_by_hand_says_its_columns_but_not_what_hangs_on_it() -> None:
+def test_a_rebuild_by_hand_declares_columns_but_not_indexes_and_triggers() -> None:
     """Who writes a whole CREATE TABLE leaves out a column on purpose, and forgets the trigger."""
     findings = found(*REBUILD)
     assert {key for key, severity in findings.items() if severity == "error"} == {
@@ -189,20 +193,22 @@ def test_a_table_written_anew_by_hand_says_its_columns_but_not_what_hangs_on_it(
     }
 
 
-def test_a_table_written_anew_by_hand_keeps_its_rows() -> None:
+def test_a_rebuild_by_hand_keeps_its_rows() -> None:
     fewer = [REBUILD[0], f"{REBUILD[1]} WHERE id = 1", *REBUILD[2:]]
     assert found(*fewer)["lost-rows:parents"] == "error"
 
 
 def test_a_dropped_column_covers_what_needs_it_and_nothing_else() -> None:
     columns = ({"kind": "drop_column", "table": "parents", "name": "note"},)
-    findings = found("DROP INDEX ix_note", "DROP INDEX ix_lower", told=False, operations=columns)
+    findings = found(
+        "DROP INDEX ix_note", "DROP INDEX ix_lower", reported=False, operations=columns
+    )
     assert findings == {"lost-index:ix_lower": "error"}
 
 
 def test_a_dropped_column_of_another_table_covers_nothing() -> None:
     columns = ({"kind": "drop_column", "table": "children", "name": "note"},)
-    findings = found("DROP INDEX ix_note", told=False, operations=columns)
+    findings = found("DROP INDEX ix_note", reported=False, operations=columns)
     assert findings == {"lost-index:ix_note": "error"}
 
 
@@ -210,7 +216,7 @@ def test_a_trigger_that_mentions_a_dropped_table_is_missed_all_the_same() -> Non
     findings = found("DROP TABLE children", "DROP TRIGGER tr")
     assert "lost-trigger:tr" not in findings
     operation = {"kind": "drop_table", "table": "children"}
-    assert found("DROP TRIGGER tr", told=False, operations=(operation,)) == {
+    assert found("DROP TRIGGER tr", reported=False, operations=(operation,)) == {
         "lost-trigger:tr": "error"
     }
 
@@ -226,7 +232,7 @@ def test_a_trigger_that_mentions_a_dropped_table_is_missed_all_the_same() -> Non
         ("text DEFAULT 'DESC'", "text", ""),
     ],
 )  # fmt: skip
-def test_a_lost_trait_is_told_by_its_own_word(was: str, now: str, lost: str) -> None:
+def test_a_lost_trait_is_named_by_its_own_word(was: str, now: str, lost: str) -> None:
     before, after = (Fingerprint((), {"table t": text}, {"t": 1}) for text in (was, now))
     messages = [each.message for each in find_losses(before, after, NOTHING, "prod")]
     assert messages == ([f"the table t would lose {lost} in prod"] if lost else [])
@@ -236,11 +242,11 @@ def test_a_lost_trait_is_told_by_its_own_word(was: str, now: str, lost: str) -> 
 
 
 def renamed_by_batch(old: str, new: str, columns: str) -> tuple[Mapping[str, Any], list[str]]:
-    """What is heard of a column of parents that a batch renames, and what the batch does."""
-    told = {"kind": "rename_column", "table": "parents", "name": old, "to": new, "batch": 1}
+    """The operation of a column of parents that a batch renames, and what the batch does."""
+    operation = {"kind": "rename_column", "table": "parents", "name": old, "to": new, "batch": 1}
     kept = ["id", "name", "note", "code"]
     now = [new if name == old else name for name in kept]
-    return told, [
+    return operation, [
         f"CREATE TABLE _alembic_tmp_parents ({columns})",
         f"INSERT INTO _alembic_tmp_parents ({', '.join(now)}) SELECT {', '.join(kept)}"
         " FROM parents",
@@ -285,16 +291,16 @@ CHECKS = "CHECK (id > 0), CONSTRAINT named CHECK (name <> '')"
     ],
     ids=["index", "lost index", "unique", "lost unique", "check", "lost check", "collation"],
 )  # fmt: skip
-def test_what_hangs_on_a_renamed_column_is_looked_for_under_its_new_name(
+def test_what_depends_on_a_renamed_column_is_found_under_its_new_name(
     old: str, columns: str, index: str, expected: dict[str, str]
 ) -> None:
-    """A batch builds the table from what SQLAlchemy could read: renaming says no loss."""
+    """A batch builds the table from what SQLAlchemy could read: a rename declares no loss."""
     new = columns.replace(f"({old}", "(new").replace(f"{old} TEXT", "new TEXT")
     new = new.replace("id INTEGER", "new INTEGER") if old == "id" else new
-    told, statements = renamed_by_batch(old, "new", new)
+    operation, statements = renamed_by_batch(old, "new", new)
     rest = [each.replace("(name)", "(new)").replace("SELECT name", "SELECT new")
             for each in REST] if old == "name" else list(REST)  # fmt: skip
-    assert found(*statements, *filter(None, [index]), *rest, operations=(told,)) == expected
+    assert found(*statements, *filter(None, [index]), *rest, operations=(operation,)) == expected
 
 
 @pytest.mark.parametrize(
@@ -310,8 +316,8 @@ def test_what_hangs_on_a_renamed_column_is_looked_for_under_its_new_name(
 def test_a_condition_that_still_has_the_old_name_is_found(
     table: str, index: str, expected: str
 ) -> None:
-    """SQLite takes a name in quotes that no column has for a text, and says nothing."""
-    told = {"kind": "rename_column", "table": "notes", "name": "note", "to": "new", "batch": 1}
+    """SQLite takes a name in quotes that no column has for a text, without an error."""
+    operation = {"kind": "rename_column", "table": "notes", "name": "note", "to": "new", "batch": 1}
     schemas = []
     for name in ("note", "new"):
         with closing(sqlite3.connect(":memory:")) as connection:
@@ -319,8 +325,8 @@ def test_a_condition_that_still_has_the_old_name_is_found(
             if index:
                 connection.execute(index)
             schemas.append(read_fingerprint(connection, "alembic_version"))
-    said = read_declared([told], schemas[0].schema, schemas[1].schema)
-    [found] = find_losses(schemas[0], schemas[1], said, "prod")
+    declared = read_declared([operation], schemas[0].schema, schemas[1].schema)
+    [found] = find_losses(schemas[0], schemas[1], declared, "prod")
     assert found.message == f"the {expected} would still name note, which is new now, in prod"
     assert (found.code.startswith("weakened-"), found.severity) == (True, "error")
 
@@ -378,12 +384,12 @@ def test_renames_are_followed_through_chains_and_swaps(
         for statement in statements:
             connection.execute(statement)
         after = read_fingerprint(connection, "alembic_version")
-    said = read_declared([{"sql": each} for each in statements], before.schema, after.schema)
-    findings = find_losses(before, after, said, "prod")
+    declared = read_declared([{"sql": each} for each in statements], before.schema, after.schema)
+    findings = find_losses(before, after, declared, "prod")
     assert {f"{each.code}:{each.where}": each.severity for each in findings} == expected
 
 
-def test_only_the_checks_that_sqlalchemy_once_gave_booleans_may_go_unsaid() -> None:
+def test_only_the_checks_that_sqlalchemy_once_gave_booleans_may_go_undeclared() -> None:
     """A rebuild leaves all unnamed checks out; those of booleans nobody wrote."""
     columns = "id INTEGER PRIMARY KEY, on_sale BOOLEAN, sold BOOLEAN, size INTEGER"
     checks = "CHECK (on_sale IN (0, 1)), CHECK (sold IN (0, 1)), CHECK (size IN (0, 1))"

@@ -1,4 +1,4 @@
-"""What statements say, in the SQL of each engine."""
+"""What statements do, in the SQL of each engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migrations_ops.child.protocol.sql import Syntax, tokens
 from migrations_ops.model.results import Fingerprint
 
 
-def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
+def actions_of(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
     """Each action as its words."""
     found = [action for each in statements_of(sql, syntax) for action in schema_actions(each)]
     return [
@@ -25,7 +25,7 @@ def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "expected"),
     [
         ('DROP TABLE IF EXISTS audit.a, "B c" CASCADE; DROP VIEW v',
          [("drop", "audit.a", "table"), ("drop", "b c", "table"), ("drop", "v", "view")]),
@@ -65,12 +65,12 @@ def said_by(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
         ("INSERT INTO t VALUES ('x; DROP TABLE y', E'it\\'s; DROP TABLE z')", []),
     ],
 )  # fmt: skip
-def test_postgresql_says(sql: str, told: list[tuple[str, ...]]) -> None:
-    assert said_by("postgresql", sql) == told
+def test_actions_in_the_sql_of_postgresql(sql: str, expected: list[tuple[str, ...]]) -> None:
+    assert actions_of("postgresql", sql) == expected
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "expected"),
     [
         ("ALTER TABLE `t` MODIFY `a` int, CHANGE b c int NOT NULL, CHANGE COLUMN d d text",
          [("alter column", "a", "t", "all"), ("rename column", "b", "t", "c"),
@@ -93,12 +93,12 @@ def test_postgresql_says(sql: str, told: list[tuple[str, ...]]) -> None:
         ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", [("convert", "t")]),
     ],
 )  # fmt: skip
-def test_mariadb_says(sql: str, told: list[tuple[str, ...]]) -> None:
-    assert said_by("mariadb", sql) == told
+def test_actions_in_the_sql_of_mariadb(sql: str, expected: list[tuple[str, ...]]) -> None:
+    assert actions_of("mariadb", sql) == expected
 
 
 @pytest.mark.parametrize(
-    ("syntax", "sql", "told"),
+    ("syntax", "sql", "expected"),
     [
         ("postgresql", "UPDATE ONLY audit.t AS x SET a = 1, (b, c) = (1, 2) FROM u WHERE z = 1",
          [("audit.t", "", {"a", "b", "c"})]),
@@ -117,12 +117,12 @@ def test_mariadb_says(sql: str, told: list[tuple[str, ...]]) -> None:
         ("mariadb", "INSERT INTO t SET a = 1", [("t", "i", set())]),
     ],
 )  # fmt: skip
-def test_a_write_is_told_from_another(syntax: Syntax, sql: str, told: list[Any]) -> None:
+def test_writes_are_recognised(syntax: Syntax, sql: str, expected: list[Any]) -> None:
     found = [
         (each.table, "d" * each.deletes + "i" * each.inserts + "r" * each.replaces, {*each.columns})
         for each in writes_of(tokens(sql, syntax))
     ]
-    assert found == told
+    assert found == expected
 
 
 MODIFIED = {
@@ -135,17 +135,17 @@ MODIFIED = {
 }
 
 
-def losses(after: dict[str, str], *told: dict[str, Any]) -> set[str]:
+def losses(after: dict[str, str], *events: dict[str, Any]) -> set[str]:
     before = Fingerprint((), MODIFIED, {})
-    declared = read_declared(told, MODIFIED, after, "mariadb")
+    declared = read_declared(events, MODIFIED, after, "mariadb")
     found = find_losses(before, Fingerprint((), after, {}), declared, "prod")
     return {f"{each.code}:{each.where}" for each in found if each.severity == "error"}
 
 
-def test_what_modify_leaves_out_is_found_though_the_type_is_said() -> None:
-    """Alembic writes MODIFY for alter_column: it keeps only what it is told of the column."""
+def test_what_modify_leaves_out_is_lost_though_the_type_is_declared() -> None:
+    """Alembic writes MODIFY for alter_column: it keeps only what it is given of the column."""
     after = MODIFIED | {"column t.a": "bigint(20) default null", "column t.id": "bigint(20)"}
-    told = [
+    events = [
         part
         for name in ("a", "id")
         for part in (
@@ -153,7 +153,7 @@ def test_what_modify_leaves_out_is_found_though_the_type_is_said() -> None:
             {"sql": f"ALTER TABLE t MODIFY {name} BIGINT NULL"},
         )
     ]
-    assert losses(after, *told) == {
+    assert losses(after, *events) == {
         "changed-column:t.a", "weakened-column:t.a", "weakened-column:t.id",
     }  # fmt: skip
     renamed = MODIFIED | {"column t.b": "int(11) default null"}
@@ -163,8 +163,8 @@ def test_what_modify_leaves_out_is_found_though_the_type_is_said() -> None:
     assert losses(renamed, rename, {"sql": "ALTER TABLE t CHANGE a b INTEGER NULL"}) == {
         "changed-column:t.a", "weakened-column:t.a",
     }  # fmt: skip
-    # Who writes the statement himself says all of it.
-    assert losses(after, *(part for part in told if "sql" in part)) == set()
+    # Whoever writes the statement by hand declares all of it.
+    assert losses(after, *(part for part in events if "sql" in part)) == set()
 
 
 def test_an_index_is_dropped_on_its_own_table_alone() -> None:
@@ -174,6 +174,6 @@ def test_an_index_is_dropped_on_its_own_table_alone() -> None:
     assert losses(after, operation, {"sql": "DROP INDEX ix ON t"}) == set()
 
 
-def test_a_trigger_of_mariadb_writes_what_its_body_says() -> None:
-    told = read_declared([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
-    assert told.updated == {("t", "a"), ("u", "b")}
+def test_a_trigger_of_mariadb_writes_what_its_body_writes() -> None:
+    declared = read_declared([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
+    assert declared.updated == {("t", "a"), ("u", "b")}
