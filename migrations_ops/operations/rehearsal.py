@@ -74,7 +74,7 @@ def rehearse(
     """
     environment = state.environment
     commands = rehearsal_commands(state, target)
-    child = session.take_step(f"{environment.name}.rehearse", environment, commands)
+    child = session.prestart.take(f"{environment.name}.rehearse", environment, commands)
     scratch: Database | None = None
     try:
         with session.record.step("rehearse", environment.name) as step:
@@ -187,7 +187,7 @@ class _Play:
             self._child.close()
             environment = self._state.environment
             name = f"{environment.name}.rehearse"
-            self._child = self._session.take_step(name, environment, self._left)
+            self._child = self._session.prestart.take(name, environment, self._left)
         self._left.pop(0)
         # Nobody waits here for its end: the copy is looked at while the child leaves.
         run = self._child.run(self._instructions, listener(self._session), last=False)

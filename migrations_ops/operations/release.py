@@ -94,12 +94,12 @@ def start_children_ahead(
         environment, target = state.environment, options.target(state.environment)
         if environment is first:
             commands = upgrade_commands(environment, target)
-            session.start_ahead(f"{environment.name}.upgrade", environment, commands)
+            session.prestart.request(f"{environment.name}.upgrade", environment, commands)
         else:
             commands = rehearsal_commands(state, target)
-            session.start_ahead(f"{environment.name}.rehearse", environment, commands)
+            session.prestart.request(f"{environment.name}.rehearse", environment, commands)
             commands = upgrade_commands(environment, target)
-            session.start_ahead(f"{environment.name}.upgrade", environment, commands)
+            session.prestart.request(f"{environment.name}.upgrade", environment, commands)
 
 
 def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> None:

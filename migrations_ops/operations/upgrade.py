@@ -115,7 +115,7 @@ def upgrade(attempt: Attempt) -> VerifyReport:
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
     session = attempt.session
-    child = session.take_step(attempt.name, attempt.environment, attempt.commands)
+    child = session.prestart.take(attempt.name, attempt.environment, attempt.commands)
     try:
         witness = _witness(attempt)
         database = attempt.state.database
@@ -273,7 +273,7 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         whom = run.holders[0] if run.holders else "others"
         session.record.report.progress(f"locked by {whom}; trying again in {wait:.1f} s")
         time.sleep(wait)
-        course.child = session.take_step(attempt.name, environment, attempt.commands)
+        course.child = session.prestart.take(attempt.name, environment, attempt.commands)
     raise AssertionError("the attempts are counted without end")
 
 

@@ -50,7 +50,7 @@ def verify(session: Session, environment: Environment, *, to: str | None = None)
         own = not other_identity(state)  # else the child would refuse
         if own and environment.compares_models and state.kind in ("at head", "behind"):
             commands = [["check"]]
-            child = session.take_step(f"{environment.name}.verify", environment, commands)
+            child = session.prestart.take(f"{environment.name}.verify", environment, commands)
             step.argv = child.argv
             drift = child.run(instructions_for(session.project, environment))
             step.exit = drift.exit or 0

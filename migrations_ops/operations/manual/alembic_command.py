@@ -77,7 +77,7 @@ def _print_alembic(
     :param backup: from before that, to which it is put back if it cannot be rolled back.
     """
     output = session.scratch("stdout.txt")
-    child = session.take_step(f"{environment.name}.alembic", environment, [arguments])
+    child = session.prestart.take(f"{environment.name}.alembic", environment, [arguments])
     try:
         facts = session.facts if changes_database(arguments) else None
         instructions = instructions_for(session.project, environment, stdout=output, facts=facts)

@@ -110,7 +110,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
     place = session.scratch(f"stamp{state.database.suffix}")
     built = state.database.make_scratch(place, None)
     with session.record.step("compare", environment.name) as step:
-        child = session.take_step(
+        child = session.prestart.take(
             f"{environment.name}.stamp-compare", environment, [["upgrade", to]]
         )
         try:
@@ -157,7 +157,7 @@ def change(
     """Back up, run one Alembic command, and prove where it ended."""
     environment = state.environment
     backup = back_up(session, state)
-    child = session.take_step(f"{environment.name}.{command[0]}", environment, [command])
+    child = session.prestart.take(f"{environment.name}.{command[0]}", environment, [command])
     run: CommandRun | None
     try:
         with session.record.step(command[0], environment.name) as step:

@@ -153,7 +153,7 @@ def _as_it_was(
     place = session.scratch(f"resolve{state.database.suffix}")
     scratch = state.database.make_scratch(place, Path(backup.file))
     commands = [["upgrade", name] for name in state.look.revisions]
-    child = session.take_step(f"{environment.name}.resolve", environment, commands)
+    child = session.prestart.take(f"{environment.name}.resolve", environment, commands)
     try:
         for _ in commands:
             run = child.run(

@@ -11,10 +11,10 @@ import pytest
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.operations import session as work_module
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.project.project import Project
+from migrations_ops.steps import prestart
 from migrations_ops.steps.instructions import instructions_for
 from tests.support import R3, Sandbox, query
 
@@ -23,7 +23,7 @@ LOOK = [["current"]]
 
 @pytest.fixture
 def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_module, "CORES", 1)
+    monkeypatch.setattr(prestart, "CORES", 1)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def session(filled: Sandbox) -> Iterator[Session]:
     project = Project.read(filled.folder)
     made = Session(project, Recorder(project.settings.releases, "test", "prod", Lines()))
     yield made
-    made.close()
+    made.prestart.close()
 
 
 def started(session: Session) -> set[str]:
@@ -42,19 +42,19 @@ def started(session: Session) -> set[str]:
 @pytest.mark.usefixtures("one_core")
 def test_at_most_one_child_for_each_core_waits(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.start_ahead("first", dev, LOOK)
-    session.start_ahead("second", prod, LOOK)
+    session.prestart.request("first", dev, LOOK)
+    session.prestart.request("second", prod, LOOK)
     assert started(session) == {"first"}
-    session.start_wanted()
+    session.prestart.start_next()
     assert started(session) == {"first"}
 
 
 @pytest.mark.usefixtures("one_core")
 def test_next_child_starts_while_the_one_before_it_works(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.start_ahead("first", dev, LOOK)
-    session.start_ahead("second", prod, LOOK)
-    step = session.take_step("first", dev, LOOK)
+    session.prestart.request("first", dev, LOOK)
+    session.prestart.request("second", prod, LOOK)
+    step = session.prestart.take("first", dev, LOOK)
     assert started(session) == {"first"}
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
@@ -67,15 +67,15 @@ def test_next_child_starts_while_the_one_before_it_works(session: Session) -> No
 def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(session: Session) -> None:
     dev, prod = session.project.settings.path
     broken = replace(prod, python=Path("no-such-interpreter").absolute())
-    session.start_ahead("first", dev, LOOK)
-    session.start_ahead("second", broken, LOOK)
-    step = session.take_step("first", dev, LOOK)
+    session.prestart.request("first", dev, LOOK)
+    session.prestart.request("second", broken, LOOK)
+    step = session.prestart.take("first", dev, LOOK)
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
     finally:
         step.close()
     with pytest.raises(ConfigurationError, match="no-such-interpreter"):
-        session.take_step("second", broken, LOOK)
+        session.prestart.take("second", broken, LOOK)
 
 
 @pytest.mark.usefixtures("one_core")
