@@ -10,6 +10,7 @@ from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import upgrade_commands
+from migrations_ops.operations.verification import CHECK
 from migrations_ops.project.child import CHILD, global_options
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -54,9 +55,10 @@ def plan_upgrade(project: Project, environment: Environment, to: str | None) -> 
         if later:
             rehearsal = rehearsal_commands(state, target)
             steps.append(("rehearse", argv_of(project, environment, rehearsal)))
-        upgrading = upgrade_commands(environment, target)
+        upgrading = upgrade_commands(target)
         steps.append(("upgrade", argv_of(project, environment, upgrading)))
-    steps.append(("verify", ()))
+    comparing = argv_of(project, environment, [CHECK]) if environment.compares_models else ()
+    steps.append(("verify", comparing))
     return Planned(environment, current, wanted, state.pending, tuple(steps))
 
 

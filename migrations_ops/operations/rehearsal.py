@@ -29,6 +29,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.schema_check import statements_of
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.operations.verification import CHECK
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.source import has_downgrade
 from migrations_ops.steps.command_run import CommandRun
@@ -48,7 +49,7 @@ def rehearsal_commands(state: DatabaseState, target: str) -> list[list[str]]:
     at_head = set(state.target) == set(state.history.effective_heads)
     # Before head, Alembic does not compare.
     if state.environment.compares_models and at_head:
-        commands.append(["check"])
+        commands.append(CHECK)
     if can_go_down(state):
         commands += [["downgrade", state.look.revisions[0]], ["upgrade", target]]
     return commands
@@ -174,7 +175,7 @@ class _Play:
                 f" {', '.join(after.revisions) or 'no revision'}"
             )
         findings = self._lost(up, before, after)
-        if self._left and self._left[0] == ["check"]:
+        if self._left and self._left[0] == CHECK:
             findings += self._drift(self._act())
         if self._left:
             findings += self._down_and_up(before, after)

@@ -21,7 +21,7 @@ from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
-from migrations_ops.operations.verification import require_passed_verify, verify
+from migrations_ops.operations.verification import CHECK, require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -92,14 +92,12 @@ def start_children_ahead(
     first = session.project.settings.path[0]
     for state in behind:
         environment, target = state.environment, options.target(state.environment)
-        if environment is first:
-            commands = upgrade_commands(environment, target)
-            session.prestart.request(f"{environment.name}.upgrade", environment, commands)
-        else:
-            commands = rehearsal_commands(state, target)
-            session.prestart.request(f"{environment.name}.rehearse", environment, commands)
-            commands = upgrade_commands(environment, target)
-            session.prestart.request(f"{environment.name}.upgrade", environment, commands)
+        name, request = environment.name, session.prestart.request
+        if environment is not first:
+            request(f"{name}.rehearse", environment, rehearsal_commands(state, target))
+        request(f"{name}.upgrade", environment, upgrade_commands(target))
+        if environment.compares_models:
+            request(f"{name}.verify", environment, [CHECK])
 
 
 def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> None:

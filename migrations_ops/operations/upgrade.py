@@ -10,7 +10,14 @@ from itertools import count
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile
-from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, Refused, StepFailed
+from migrations_ops.model.errors import (
+    ExitCode,
+    Interrupted,
+    NeedsAPerson,
+    OpsError,
+    Refused,
+    StepFailed,
+)
 from migrations_ops.model.findings import LEDGER_BEHIND, ROWS_NOT_COMPARED, Finding
 from migrations_ops.model.results import (
     Backup,
@@ -35,6 +42,7 @@ from migrations_ops.operations.schema_check import find_unlike
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.verification import (
+    compared_models,
     first_error,
     judge,
     require_passed_verify,
@@ -48,10 +56,9 @@ from migrations_ops.steps.retry import LOCKED, delays
 from migrations_ops.steps.step import Step
 
 
-def upgrade_commands(environment: Environment, target: str) -> list[list[str]]:
-    """What the child of an upgrade runs: the upgrade, and the check that finds drift."""
-    commands = [["upgrade", target]]
-    return [*commands, ["check"]] if environment.compares_models else commands
+def upgrade_commands(target: str) -> list[list[str]]:
+    """What the child of an upgrade runs."""
+    return [["upgrade", target]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Attempt:
 
     @property
     def commands(self) -> list[list[str]]:
-        return upgrade_commands(self.environment, self.target)
+        return upgrade_commands(self.target)
 
     @property
     def end(self) -> str:
@@ -127,13 +134,17 @@ def upgrade(attempt: Attempt) -> VerifyReport:
             course = _Course(child)
             run = _upgrade(attempt, course, watched=witness is not None)
             child = course.child
+            course.close()
             if run.commands:
                 _note_commands(attempt, run)
             try:
-                return _verify(attempt, child, run, witness)
+                report = _verify(attempt, run, witness, in_parts=course.committed)
             except KeyboardInterrupt:
-                child.close()
-                raise _unverified(attempt) from None
+                raise _interrupted(attempt) from None
+            except OpsError as error:
+                raise _verify_broke_off(attempt, error) from error
+            _require_verified(attempt, report)
+            return report
     finally:
         child.close()
 
@@ -251,9 +262,8 @@ def _run(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
         instructions = instructions_for(
             session.project, environment, facts=session.facts, watched=watched
         )
-        last = len(attempt.commands) == 1
         try:
-            run = course.child.run(instructions, listener(session, environment), last=last)
+            run = course.child.run(instructions, listener(session, environment))
         except BaseException:
             course.close()  # it may not be the one that our caller knows
             raise
@@ -305,47 +315,73 @@ def _is_whole(attempt: Attempt, course: _Course, run: CommandRun | None) -> bool
 
 
 def _verify(
-    attempt: Attempt, child: Step, run: CommandRun, witness: Witness | None
+    attempt: Attempt, run: CommandRun, witness: Witness | None, *, in_parts: bool
 ) -> VerifyReport:
+    """Verify what the upgrade has led to.
+
+    :param in_parts: whether it was committed in parts.
+    """
     session, environment = attempt.session, attempt.environment
     with session.record.step("verify", environment.name) as step:
-        drift = None
-        if len(attempt.commands) > 1:
-            # The same child: it has imported the models already.
-            step.argv = child.argv
-            # It may leave while the database is looked at: its last word was said.
-            drift = child.run(instructions_for(session.project, environment), last=False)
-        now = read_state(session.project, environment, attempt.end)
-        found = _find_unlike(attempt, now, run)
-        if witness is not None and not found:
-            # The child looks after the parents of rows, where it is inside and all is at once.
-            orphans = bool(run.commands) or child.committed
-            found = witness.find(run, orphans=orphans)
-            if witness.unsure:
-                found = [*found, ROWS_NOT_COMPARED.found(environment.name)]
-        report = judge(session, now, drift, found)
+        with compared_models(session, environment, step) as drift:
+            now = read_state(session.project, environment, attempt.end)
+            found = _find_unlike(attempt, now, run)
+            if witness is not None and not found:
+                # The child looks after the parents of rows, where it is inside and all is at once.
+                found = witness.find(run, orphans=bool(run.commands) or in_parts)
+                if witness.unsure:
+                    found = [*found, ROWS_NOT_COMPARED.found(environment.name)]
+            report = judge(session, now, drift, found)
         session.record.add_findings(list(report.findings))
         step.note = summary(report)
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
+    return report
+
+
+def _undo_unverified(attempt: Attempt, reason: str, *, stays: str) -> str:
+    """What was not seen to pass does not stay, except in the first environment, which the next
+    release verifies before anything else.
+
+    :param stays: why it stays there, where it does.
+    """
+    name = attempt.environment.name
+    if attempt.environment is attempt.session.project.settings.path[0]:
+        return f"{name} stays upgraded{stays}; nothing after it was touched."
+    return settle(attempt.session, attempt.state, attempt.backup, reason, force=True, upgraded=True)
+
+
+def _require_verified(attempt: Attempt, report: VerifyReport) -> None:
+    """:raises Refused: verify failed in the first environment of the path.
+    :raises StepFailed: it failed in a later one, which was put back.
+    """
     if report.passed:
-        return report
-    if environment is session.project.settings.path[0]:
-        backup = attempt.backup
-        back = f"restore --env {environment.name} --backup {backup.name}" if backup else ""
+        return
+    name, backup = attempt.environment.name, attempt.backup
+    error = first_error(report)
+    settled = _undo_unverified(attempt, f"verify of {name} failed: {error}", stays=", for a look")
+    if attempt.environment is attempt.session.project.settings.path[0]:
+        back = f"restore --env {name} --backup {backup.name}" if backup else ""
         require_passed_verify(
             report,
-            untouched=f"{environment.name} stays upgraded, for a look; nothing after it was"
-            " touched.",
+            untouched=settled,
             next=f"To mend the revision, go back first: invoke {back}" if back else "",
         )
-    reason = f"verify of {environment.name} failed: {first_error(report)}"
-    settled = settle(session, attempt.state, attempt.backup, reason, force=True, upgraded=True)
     raise StepFailed(
-        f"{environment.name} was upgraded, but verify failed: {first_error(report)}.",
+        f"{name} was upgraded, but verify failed: {error}.",
         untouched=settled,
         next="Mend what verify names, and release again.",
     )
+
+
+def _verify_broke_off(attempt: Attempt, error: OpsError) -> OpsError:
+    """Verify could not come to its end: its process was killed, for instance."""
+    name = attempt.environment.name
+    reason = f"verify of {name} could not come to its end"
+    settled = _undo_unverified(attempt, reason, stays=", for a look")
+    first = attempt.environment is attempt.session.project.settings.path[0]
+    what = f"{name} was upgraded, but could not be verified: {error.what}"
+    return (Refused if first else StepFailed)(what, untouched=settled, next=error.next)
 
 
 def _find_unlike(attempt: Attempt, now: DatabaseState, run: CommandRun) -> list[Finding]:
@@ -358,17 +394,10 @@ def _find_unlike(attempt: Attempt, now: DatabaseState, run: CommandRun) -> list[
     return find_unlike(now, run, before, attempt.rehearsed)
 
 
-def _unverified(attempt: Attempt) -> Interrupted:
-    """Ctrl-C during verify: what was not seen to pass does not stay, except in the first
-    environment, which the next release verifies before anything else."""
+def _interrupted(attempt: Attempt) -> Interrupted:
+    """Ctrl-C during verify."""
     name = attempt.environment.name
-    if attempt.environment is attempt.session.project.settings.path[0]:
-        settled = f"{name} stays upgraded; nothing after it was touched."
-    else:
-        reason = f"verify of {name} was interrupted"
-        settled = settle(
-            attempt.session, attempt.state, attempt.backup, reason, force=True, upgraded=True
-        )
+    settled = _undo_unverified(attempt, f"verify of {name} was interrupted", stays="")
     return Interrupted(f"Verify of {name} was interrupted.", untouched=settled)
 
 

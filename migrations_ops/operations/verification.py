@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Report, StepNotes
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import (
@@ -26,7 +27,7 @@ from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.preflight.edited import find_edited, mend_edited
 from migrations_ops.operations.run import Finished, run_recorded
-from migrations_ops.operations.session import Session
+from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -34,6 +35,7 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 
+CHECK = ["check"]
 DRIFT_SHOWN = 10
 _NO_METADATA = "MetaData"
 
@@ -46,19 +48,39 @@ def verify(session: Session, environment: Environment, *, to: str | None = None)
     """
     with session.record.step("verify", environment.name) as step:
         state = read_state(session.project, environment, to)
-        drift: CommandRun | None = None
         own = not other_identity(state)  # else the child would refuse
-        if own and environment.compares_models and state.kind in ("at head", "behind"):
-            commands = [["check"]]
-            child = session.prestart.take(f"{environment.name}.verify", environment, commands)
-            step.argv = child.argv
-            drift = child.run(instructions_for(session.project, environment))
-            step.exit = drift.exit or 0
-        report = judge(session, state, drift)
+        asked = own and state.kind in ("at head", "behind")
+        with compared_models(session, environment, step) if asked else nullcontext() as drift:
+            report = judge(session, state, drift)
         session.record.add_findings(list(report.findings))
         step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
         return report
+
+
+@contextmanager
+def compared_models(
+    session: Session, environment: Environment, step: StepNotes
+) -> Iterator[CommandRun | None]:
+    """Compare the models with the database by ``alembic check``, in a process of its own.
+
+    What an env.py or a revision has set, imported or registered during the upgrade is not there.
+    While the child leaves, the context goes on: nobody waits for its end.
+
+    :returns: how the check ended, None where the models are not to be compared.
+    """
+    if not environment.compares_models:
+        yield None
+        return
+    child = session.prestart.take(f"{environment.name}.verify", environment, [CHECK])
+    try:
+        step.argv = child.argv
+        instructions = instructions_for(session.project, environment)
+        drift = child.run(instructions, listener(session), last=False)
+        step.exit = drift.exit or 0
+        yield drift
+    finally:
+        child.close()
 
 
 def judge(

@@ -87,12 +87,18 @@ def test_release_arrives_on_a_single_core(filled: Sandbox) -> None:
         assert query(file, "SELECT version_num FROM alembic_version") == [(R3,)]
 
 
-def test_child_of_a_single_upgrade_starts_before_the_backup(filled: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("cores", "started"), [(1, {"dev.upgrade"}), (2, {"dev.upgrade", "dev.verify"})]
+)
+def test_children_of_a_single_upgrade_start_before_the_backup(
+    filled: Sandbox, monkeypatch: pytest.MonkeyPatch, cores: int, started: set[str]
+) -> None:
+    monkeypatch.setattr(prestart, "CORES", cores)
     project = Project.read(filled.folder)
     report = FirstSteps(project.settings.releases)
     finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), report, ())
     assert finished.error is None
-    assert report.logs["back up"] == {"dev.upgrade"}
+    assert report.logs["back up"] == started
 
 
 class FirstSteps(Lines):

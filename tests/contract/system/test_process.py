@@ -170,6 +170,9 @@ KILLS = [
     ("prod", "child", R4, R2),
     ("prod", "parent", R4, R2),
     ("prod", "both", R4, R2),
+    # Upgraded by then, but not seen to pass: dev stays for a look, prod is put back.
+    ("check.dev", "child", R4, R2),
+    ("check.prod", "child", R4, R2),
     ("check.prod", "parent", R4, R4),
 ]
 
@@ -192,7 +195,7 @@ def test_killed_release_leaves_whole_databases_and_the_next_one_works(
     # The child notices by itself that its parent is gone.
     wait_for(lambda: not is_alive(child))
     if killed == "child":
-        assert ran.code == (1 if stage == "rehearsal" else 3), ran.err
+        assert ran.code == (1 if stage in ("rehearsal", "check.dev") else 3), ran.err
         assert "killed by signal 9" in ran.json["error"]["what"]
         assert "Traceback" not in ran.err
     for file, stands in ((pausing.dev, dev), (pausing.prod, prod)):

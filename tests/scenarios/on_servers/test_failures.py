@@ -406,7 +406,7 @@ def kill_child(parent: int) -> None:
                 command = line.read().split(b"\0")
         except OSError:
             continue
-        if int(fields[1]) == parent and b"check" in command and b"downgrade" not in command:
+        if int(fields[1]) == parent and b"upgrade" in command and b"downgrade" not in command:
             os.kill(pid, signal.SIGKILL)
 
 
