@@ -1,4 +1,4 @@
-"""The task doctor: the troubleshooting of the guide."""
+"""The task doctor: checks everything that a release depends on, as the guide describes it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from migrations_ops.model.findings import (
     ELSEWHERE,
     ENV_PY_FAILS,
     NO_PLUGIN,
+    NOT_UPGRADABLE,
     SELECTOR_SET,
     STATE,
     STATE_AT_HEAD,
@@ -41,15 +42,15 @@ from migrations_ops.revisions.loader import find_scripts
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
 
-# Variables that have led a hand-typed command to another database, or changed what it does.
-_TELLING = (
+# Variables that lead a command typed by hand to another database, or change what it does.
+_MISLEADING = (
     "ALEMBIC_CONFIG", "DATABASE_URL", "SQLALCHEMY_URL", "PGHOST", "PGSERVICE", "PGOPTIONS",
     "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV",
 )  # fmt: skip
 
 
 def examine(here: Console) -> None:
-    """Look at everything that a release rests on.
+    """Check everything that a release depends on.
 
     :raises Refused: something is wrong; each finding is shown before.
     """
@@ -114,7 +115,7 @@ def _shell(selector: Selector) -> list[Finding]:
         findings.append(
             SELECTOR_SET.found(selector.name, value=selector.shell_value, effect=selector.effect)
         )
-    return findings + [VARIABLE_SET.found(name) for name in _TELLING if os.environ.get(name)]
+    return findings + [VARIABLE_SET.found(name) for name in _MISLEADING if os.environ.get(name)]
 
 
 def _environment(project: Project, name: str) -> list[Finding]:
@@ -134,7 +135,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
         database.require_usable()
     except OpsError as error:
         return [UNUSABLE.found(name, reason=error.what)]
-    if state.kind in ("ahead", "diverged", "unversioned", "unreachable", "dirty"):
+    if state.kind in NOT_UPGRADABLE.kinds:
         detail = f": {state.trouble}" if state.trouble else ""
         findings.append(STATE.found(name, database=database.label, state=state.kind, detail=detail))
     elif state.pending:
@@ -154,7 +155,7 @@ def _environment(project: Project, name: str) -> list[Finding]:
 
 
 def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
-    """Let env.py open the database, and see whether that is the one that is meant.
+    """Let env.py open the database, and check that it is the configured one.
 
     Nothing is asked where there is no database yet: opening it would create one.
     """
@@ -181,7 +182,7 @@ def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
 
 
 def _plugin(project: Project, environment: Environment) -> list[Finding]:
-    """Whether a bare alembic of the environment's own interpreter has our plugin."""
+    """Finds an interpreter of the environment's own that lacks our plugin."""
     python, name = environment.python, environment.name
     if python is None:
         return []

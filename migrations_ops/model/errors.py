@@ -1,4 +1,4 @@
-"""What a refusal or a failure says, and the exit code that it ends with."""
+"""The errors of all tasks: what a refusal or failure prints, and its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 
 
 class OpsError(Exception):
-    """One sentence that says what happened, what is untouched, and what to type next.
+    """What happened, what is untouched, and what to type next: a sentence each.
 
     :param what: what happened, as a sentence.
     :param untouched: what this did not change, as a sentence; may be empty.
@@ -45,7 +45,7 @@ class OpsError(Exception):
 
 
 class ConfigurationError(OpsError):
-    """The configuration or the command line asks for something that cannot be; nothing started."""
+    """The configuration or the command line asks for what cannot be; nothing was started."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class ConfigurationError(OpsError):
 
 
 class Refused(OpsError):
-    """A check failed or a gate is closed; the database behind it was not touched."""
+    """A check failed or a gate is closed; the database was not touched."""
 
 
 class StepFailed(OpsError):
@@ -75,14 +75,14 @@ class NeedsAPerson(OpsError):
 
 
 class Locked(OpsError):
-    """Another release, upgrade or restore holds the database."""
+    """Another task has locked the database."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.LOCKED)
 
 
 class Interrupted(OpsError):
-    """Somebody pressed Ctrl-C; what was under way was undone."""
+    """Somebody pressed Ctrl-C; what had begun was undone."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.INTERRUPTED)

@@ -1,4 +1,4 @@
-"""The kinds of objects that a schema holds, as fingerprints and finding codes name them."""
+"""The kinds of objects in a schema, as fingerprints and the codes of findings name them."""
 
 KINDS = ("foreign key", "primary key", "materialized view", "table", "column", "index", "trigger",
          "view", "check", "unique", "exclusion", "sequence", "function", "procedure", "event",

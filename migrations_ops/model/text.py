@@ -1,4 +1,4 @@
-"""Numbers and values as people read, and type, them."""
+"""Formats numbers and values as people read and type them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SQL_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def human_size(size: int) -> str:
-    """A number of bytes in the unit in which it is read most easily (1 KB is 1000 bytes)."""
+    """A number of bytes with the unit that is easiest to read (1 KB is 1000 bytes)."""
     amount = float(size)
     for unit in ("bytes", "KB", "MB"):
         if amount < 1000:
@@ -25,8 +25,8 @@ def counted(count: int, noun: str) -> str:
 def quoted(argument: str) -> str:
     """An argument as it is typed in bash, PowerShell and cmd alike, as far as they agree.
 
-    Within double quotes each shell expands signs of its own; single quotes are none for cmd; and
-    a single quote within single quotes is written in another way by each: then as POSIX has it.
+    Within double quotes, each shell expands some characters; cmd knows no single quotes; and each
+    shell escapes a single quote within single quotes in another way: then it is quoted for POSIX.
     """
     plain = argument.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
     if plain.isalnum() and plain.isascii():
@@ -46,7 +46,7 @@ def bare(name: str) -> str:
 
 
 def see_env_py(environment: str) -> str:
-    """What to do when env.py went to another database than the one that is meant."""
+    """What to do when env.py opened another database than the configured one."""
     return (
         "See how env.py learns its database: variables, x or ini_url = true in"
         f" environments.{environment}; invoke doctor tells more."

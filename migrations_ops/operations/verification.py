@@ -25,7 +25,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.results import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
-from migrations_ops.operations.preflight.edited import find_edited, mend_edited
+from migrations_ops.operations.preflight.edited import EDITED, find_edited, mend_edited
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state
@@ -120,7 +120,7 @@ def judge(
 
 def _remedy(state: DatabaseState, findings: Iterable[Finding]) -> str:
     errors = [finding for finding in findings if finding.severity == "error"]
-    edited = [each for each in errors if each.code in ("edited-revision", "missing-revision")]
+    edited = [each for each in errors if each.code in EDITED]
     if advised := advice(state):
         return advised
     if edited:

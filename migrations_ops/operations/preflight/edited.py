@@ -11,6 +11,8 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.loader import digest
 
+EDITED = (EDITED_REVISION.code, MISSING_REVISION.code)
+
 
 def find_edited(state: DatabaseState) -> list[Finding]:
     """Revisions of a database whose sources are not those that it ran, or are gone."""
@@ -30,9 +32,9 @@ def find_edited(state: DatabaseState) -> list[Finding]:
 
 def mend_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
     """What to do about revisions that were edited or are gone; what destroys data comes last."""
-    found = [each for each in findings if each.code in ("edited-revision", "missing-revision")]
+    found = [each for each in findings if each.code in EDITED]
     allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
-    edited = [each.where for each in found if each.code == "edited-revision"]
+    edited = [each.where for each in found if each.code == EDITED_REVISION.code]
     if not edited:
         return f"Fetch the script again; {allowing}"
     name, history = state.environment.name, state.history
