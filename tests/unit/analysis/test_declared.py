@@ -10,7 +10,7 @@ import pytest
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
-from migrations_ops.analysis.schema_facts import ColumnFact
+from migrations_ops.analysis.schema_facts import ColumnFact, Fact
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.results import Fingerprint
 
@@ -154,10 +154,13 @@ def in_batch(*operations: str) -> list[dict[str, Any]]:
         ([*in_batch("a b", "b x"), {"sql": "ALTER TABLE _alembic_tmp_t RENAME TO t"},
           {"sql": "ALTER TABLE t RENAME b TO a"}, {"sql": "ALTER TABLE t RENAME x TO b"}],
          {}, set()),
+        ([*in_batch("a x"), {"sql": "ALTER TABLE _alembic_tmp_t RENAME TO t"},
+          {"sql": "ALTER TABLE t RENAME x TO a"}, {"sql": "ALTER TABLE t RENAME a TO x"}],
+         {"a": "x"}, set()),
         ([{"sql": "ALTER TABLE t DROP a"}, {"sql": "ALTER TABLE t RENAME new TO a"}], {}, {"a"}),
     ],
     ids=["swap", "drop and take its name", "take its name and drop", "no rebuild", "rebuild",
-         "written anew"],
+         "and back", "written anew"],
 )  # fmt: skip
 def test_operations_of_a_batch_mean_the_names_from_before_it(
     events: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
@@ -202,3 +205,63 @@ def test_type_and_default_of_a_column_are_read_from_its_fact(
 ) -> None:
     found = ColumnFact.of(fact)
     assert (found.type, found.default, found.affinity) == (type_, default, affinity)
+
+
+PARTS = {
+    "table whole": "partition by range(at)",
+    "table part": "partition of whole for values from ('a') to ('b')",
+    "table sub": "partition of part for values from ('a') to ('b')",
+    "table other": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("statement", "removed"),
+    [
+        ("TRUNCATE part", {"whole", "part"}),
+        ("DELETE FROM part", {"whole", "part", "sub"}),
+        ("DELETE FROM whole", {"whole", "part", "sub"}),
+        ("ALTER TABLE whole DETACH PARTITION part", {"whole"}),
+        ("DROP TABLE sub", {"whole", "part", "sub"}),
+        ("DROP TABLE part", {"whole", "part", "sub"}),
+        ("INSERT INTO part VALUES (1)", set()),
+    ],
+)
+def test_rows_of_a_partition_are_rows_of_the_whole_table(statement: str, removed: set[str]) -> None:
+    found = read_declared([{"sql": statement}], PARTS, PARTS, "postgresql")
+    assert {
+        table for table in ("whole", "part", "sub", "other") if found.removes_rows_of(table)
+    } == (removed)
+
+
+SCHEMA = {
+    "table t": "",
+    'table "audit.a"': "",
+    'index "audit.ix"': 'on "audit.a" ( b )',
+    "trigger tr on t": "create trigger tr after update on t",
+    'trigger tr on "audit.a"': 'create trigger tr after update on "audit.a"',
+    'view "audit.w"': "select 1",
+    "view v": "select 1",
+}
+OF_AUDIT = {'table "audit.a"', 'index "audit.ix"', 'trigger tr on "audit.a"'}
+
+
+@pytest.mark.parametrize(
+    ("statement", "dropped", "changed"),
+    [
+        ("DROP SCHEMA audit CASCADE", OF_AUDIT | {'view "audit.w"'}, set()),
+        ("DROP TABLE audit.a", OF_AUDIT, set()),
+        ("DROP INDEX audit.ix", {'index "audit.ix"'}, set()),
+        ("DROP TRIGGER tr ON t", {"trigger tr on t"}, set()),
+        ("ALTER TABLE t DISABLE TRIGGER tr", set(), {"trigger tr on t"}),
+        ("CREATE OR REPLACE VIEW v AS SELECT 2", set(), {"view v"}),
+        ("ALTER TABLE t SET UNLOGGED", set(), {"table t"}),
+    ],
+)  # fmt: skip
+def test_a_statement_declares_what_it_drops_and_changes(
+    statement: str, dropped: set[str], changed: set[str]
+) -> None:
+    found = read_declared([{"sql": statement}], SCHEMA, SCHEMA, "postgresql")
+    facts = {key: Fact.of(key, was) for key, was in SCHEMA.items()}
+    assert {key for key, fact in facts.items() if found.drops(fact, facts.values())} == dropped
+    assert {key for key, fact in facts.items() if found.changes(fact)} == changed
