@@ -37,7 +37,7 @@ class Events:
                 self._channel.write(line)
                 self._channel.flush()
             except OSError:
-                # The parent is gone. The end of standard input tells that, too, and is acted on.
+                # The parent is gone: Control notices that by the end of standard input.
                 self._channel = None
 
 
@@ -75,7 +75,7 @@ class Control:
         process would end by a signal.
         """
         if self._stopping.is_set():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has been heard
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has done its work
             self._stopped.wait(GRACE)
 
     def _read(self) -> None:

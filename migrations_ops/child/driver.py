@@ -1,4 +1,4 @@
-"""What is asked of the driver itself, below SQLAlchemy."""
+"""Speaks to the driver itself, below SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 MARIADB: Final = "mariadb"
 IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}
-# libpq's word for a connection that waits outside of any transaction.
+# libpq's status of a connection that waits outside of any transaction.
 _IDLE = 0
-# Their connections take the class of a cursor.
+# The drivers whose connections take the class of a cursor.
 _WITH_CURSORS = frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"})
 _CLASS = re.compile(r"^<class '[^']*'>: ")
 
 
 def family_of(dialect: Any) -> str:
-    """Which of the engines a dialect of SQLAlchemy speaks to; its own name if none of them."""
+    """The engine that a dialect of SQLAlchemy is for; else the dialect's own name."""
     names = {each.__name__ for each in type(dialect).__mro__}
     if "PGDialect" in names:
         return POSTGRESQL
@@ -125,7 +125,7 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     for each in _causes(error):
         first = each.args[0] if each.args else None
         module = type(each).__module__.lower()
-        # MariaDB's SQLSTATE says less than its number: HY000 for nearly everything.
+        # MariaDB's SQLSTATE is less exact than its number: HY000 for nearly everything.
         if isinstance(first, int) and ("mysql" in module or "asyncmy" in module):
             return str(first)
         code = getattr(each, "sqlstate", None) or getattr(each, "pgcode", None)
@@ -137,7 +137,7 @@ def sqlstate_of(error: BaseException | None) -> str | None:
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    """An error and those that stand behind it, the driver's own first of each."""
+    """An error and its causes, the driver's own first of each."""
     found: list[BaseException] = []
     while error is not None and error not in found:
         original = getattr(error, "orig", None)
@@ -148,8 +148,8 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def words_of(error: BaseException) -> str:
-    """What an error says, without what some drivers put around it."""
+def message_of(error: BaseException) -> str:
+    """The message of an error, without what some drivers put around it."""
     original = getattr(error, "orig", None) or error
     first, *rest = original.args or ("",)
     if isinstance(first, dict) and "M" in first:  # pg8000
@@ -160,16 +160,16 @@ def words_of(error: BaseException) -> str:
     return _CLASS.sub("", str(original))
 
 
-def is_dealt_out(driver: Any) -> bool:
-    """Whether a pooler such as PgBouncer stands before PostgreSQL: it invents a process number."""
+def is_pooled(driver: Any) -> bool:
+    """Whether a pooler such as PgBouncer is before PostgreSQL: it invents a process number."""
     raw = getattr(driver, "_connection", driver)
     if hasattr(raw, "get_server_pid"):  # asyncpg
-        told = raw.get_server_pid()
+        process = raw.get_server_pid()
     else:
-        told = getattr(getattr(raw, "info", None), "backend_pid", None)
-    if told is None:
+        process = getattr(getattr(raw, "info", None), "backend_pid", None)
+    if process is None:
         return False
-    return bool(ask(driver, "SELECT pg_backend_pid()") != [(told,)])
+    return bool(ask(driver, "SELECT pg_backend_pid()") != [(process,)])
 
 
 def close_quietly(driver: Any) -> None:

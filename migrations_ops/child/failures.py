@@ -6,12 +6,12 @@ import os
 import sys
 import traceback
 
-from .driver import sqlstate_of, words_of
+from .driver import message_of, sqlstate_of
 from .protocol.events import Failed
 
 # PostgreSQL's code for a transaction in which something has failed before.
 _ABORTED = "25P02"
-# What a failing statement is raised in, and what nobody has to mend.
+# Where a failing statement raises its error: nothing there is the project's to mend.
 _DRIVERS = (
     "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
     "mysql.connector", "greenlet",
@@ -21,7 +21,7 @@ _DRIVERS = (
 def failed(error: Exception, reason: str, revision: str | None) -> Failed:
     """The event of an exception.
 
-    :param reason: what the guards say of it; empty where it is none of theirs.
+    :param reason: the explanation of the guard that raised it; empty where none did.
     """
     error = error if reason else _first(error)
     return Failed(
@@ -35,9 +35,9 @@ def failed(error: Exception, reason: str, revision: str | None) -> Failed:
 
 
 def _first(error: Exception) -> Exception:
-    """What went wrong first, where this error only says that something did.
+    """The error that came first, where this one only reports a broken transaction.
 
-    Whoever tidied up after it, as Alembic does after a batch, failed at the broken transaction.
+    Code that tidies up after an error, as Alembic does after a batch, fails at that transaction.
     """
     first = error
     while sqlstate_of(first) == _ABORTED or type(first).__name__ == "PendingRollbackError":
@@ -52,12 +52,12 @@ def _first(error: Exception) -> Exception:
 
 def sentence(error: BaseException) -> str:
     """The first line of a message; SQLAlchemy adds the statement with its values below it."""
-    lines = words_of(error).strip().splitlines()
+    lines = message_of(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def _where(error: BaseException) -> str | None:
-    """The last place of the traceback that is the project's: not Python's, Alembic's or ours."""
+    """The last line of the traceback in the project's code: not in Python's, Alembic's or ours."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     import sqlalchemy

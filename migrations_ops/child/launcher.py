@@ -95,7 +95,7 @@ def _import_ahead(dialect: str) -> None:
 
 
 def _import_dialect(dialect: str) -> None:
-    """What SQLAlchemy imports for a dialect, and for its driver; if it cannot, env.py will tell."""
+    """Import what SQLAlchemy needs for a dialect and its driver; env.py reports what is missing."""
     name, _, driver = dialect.partition("+")
     if name == "sqlite":
         importlib.import_module("sqlalchemy.dialects.sqlite")

@@ -1,9 +1,9 @@
 """The plugin that Alembic loads: protection for a bare ``alembic`` in a configured project.
 
 Without ``[tool.migrations_ops]`` in reach it does nothing at all. With it, a bare ``alembic
-upgrade head`` is as transactional as a step of a release, and says on standard error which
-environment it is about to touch. An application that calls Alembic from its own code is left
-alone: its engines go on living after the upgrade.
+upgrade head`` is as transactional as a step of a release, and prints on standard error which
+environment it is about to touch. It ignores an application that calls Alembic from its own code,
+whose engines go on living after the upgrade.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from .protocol.instructions import Instructions, same_file
 
 # Family, host, port and database.
-_Place = tuple[str, str, int, str]
+_Address = tuple[str, str, int, str]
 _PORTS = {"postgresql": 5432, "mariadb": 3306}
 _FAMILIES = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
@@ -30,16 +30,16 @@ _MARK = b"tool.migrations_ops"
 
 @dataclass(frozen=True)
 class _Configured:
-    """What a configuration says here: the selector, and the SQLite file of each environment, or
-    the place of its database on a server.
+    """What a configuration names: the selector, and the database of each environment.
 
-    ``trouble`` is why it could not be read.
+    ``databases`` are files of SQLite, ``servers`` are addresses; ``trouble`` is why it could not be
+    read.
     """
 
     selector: str
     databases: dict[str, str]
     trouble: str = ""
-    servers: dict[str, _Place] = field(default_factory=dict)
+    servers: dict[str, _Address] = field(default_factory=dict)
 
     @property
     def knows_some(self) -> bool:
@@ -47,9 +47,9 @@ class _Configured:
 
 
 def setup(plugin: Any) -> None:
-    """Called by Alembic while it is still being imported, so that only what waits is done here."""
+    """Alembic calls this while it is still being imported: all else is done later."""
     if "migrations_ops_child" in sys.modules:
-        return  # a step of ours: the launcher guards it, and better
+        return  # a step of ours, which the launcher guards better
     from alembic.util.langhelpers import ModuleClsProxy
 
     original = ModuleClsProxy._install_proxy
@@ -102,7 +102,7 @@ def _arm(config: Any) -> None:
 
 
 def _find_configuration(config: Any) -> _Configured | None:
-    """What the nearest configuration above the ini, or above the working directory, says."""
+    """The nearest configuration above the ini, or above the working directory."""
     for file in _candidates(config.config_file_name):
         try:
             text = file.read_bytes()
@@ -145,8 +145,8 @@ def _read(file: Path, text: bytes) -> _Configured | None:
         if isinstance(url, str) and url.startswith("sqlite") and ":///" in url:
             path = unquote(url.partition(":///")[2].partition("?")[0])
             databases[name] = os.path.join(file.parent, os.path.expanduser(path))
-        elif isinstance(url, str) and (place := _place_of_url(url)) is not None:
-            servers[name] = place
+        elif isinstance(url, str) and (address := _address_of_url(url)) is not None:
+            servers[name] = address
     return _Configured(str(table.get("selector", "EXEC_ENV")), databases, servers=servers)
 
 
@@ -155,18 +155,18 @@ def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _place_of_url(text: str) -> _Place | None:
+def _address_of_url(text: str) -> _Address | None:
     family = _FAMILIES.get(text.partition(":")[0].partition("+")[0])
     if family is None:
         return None
     try:
         parts = urlsplit(text)
-        return _place(family, parts.hostname, parts.port, unquote(parts.path[1:]))
+        return _address(family, parts.hostname, parts.port, unquote(parts.path[1:]))
     except ValueError:  # a bracket in a password
         return None
 
 
-def _place(family: str, host: str | None, port: int | None, database: str | None) -> _Place:
+def _address(family: str, host: str | None, port: int | None, database: str | None) -> _Address:
     host = (host or "").lower()
     return family, "" if host in _LOCAL else host, port or _PORTS[family], database or ""
 
@@ -179,14 +179,14 @@ def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
 
     family = family_of(connection.dialect)
     if family == SQLITE:
-        name, place = _of_file(connection, configured)
+        name, reached = _of_file(connection, configured)
     else:
-        name, place = _of_server(connection, family, configured)
+        name, reached = _of_server(connection, family, configured)
     if name is None:
         unnamed = ", which no environment of the configuration names"
-        place += unnamed if configured.knows_some else ""
-        return f"{configured.trouble}this reaches {place}; {why}"
-    return f"this reaches {name} ({place}){_doubt(connection, schema, name)}; {why}"
+        reached += unnamed if configured.knows_some else ""
+        return f"{configured.trouble}this reaches {reached}; {why}"
+    return f"this reaches {name} ({reached}){_warning(connection, schema, name)}; {why}"
 
 
 def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]:
@@ -203,13 +203,13 @@ def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[s
     url = connection.engine.url
     reached = None
     if family in _PORTS:
-        reached = _place(family, url.host, url.port, url.database)
-    names = (name for name, place in configured.servers.items() if place == reached)
+        reached = _address(family, url.host, url.port, url.database)
+    names = (name for name, address in configured.servers.items() if address == reached)
     return next(names, None), address_of(connection)
 
 
-def _doubt(connection: Any, schema: str | None, name: str) -> str:
-    """What the ledger tells that nobody would think."""
+def _warning(connection: Any, schema: str | None, name: str) -> str:
+    """What the ledger has that nobody would expect: another environment, a half of a revision."""
     from .driver import is_idle
     from .protocol.ledger import environment_in, revisions_begun
     from .recording.ledger import ledger_of
@@ -218,11 +218,11 @@ def _doubt(connection: Any, schema: str | None, name: str) -> str:
     runs = ledger_of(connection, schema)
     if idle:
         connection.connection.dbapi_connection.rollback()
-    told, begun = environment_in(runs), revisions_begun(runs)
-    doubt = f", whose ledger says that it is {told}" if told not in ("", name) else ""
+    owner, begun = environment_in(runs), revisions_begun(runs)
+    warning = f", whose ledger says that it is {owner}" if owner not in ("", name) else ""
     if begun:
-        doubt += f", where a half of {', '.join(begun)} is applied"
-    return doubt
+        warning += f", where a half of {', '.join(begun)} is applied"
+    return warning
 
 
 def _short(file: str | None) -> str:

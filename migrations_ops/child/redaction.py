@@ -1,4 +1,4 @@
-"""Passwords are taken out of whatever is said or logged: some drivers repeat what they were given.
+"""Takes passwords out of messages and logs, since some drivers repeat what they were given.
 
 psycopg shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
 """
@@ -16,14 +16,14 @@ _IN_WORDS = re.compile(
     r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
 )
 _KEYS = ("password", "passwd")
-# A shorter one stands in too many words by chance.
+# A shorter one is part of too many words by chance.
 _SHORTEST = 4
 
 _secrets: set[str] = set()
 
 
 def keep_secret(parts: Mapping[str, Any]) -> None:
-    """From now on the password among these parts of an address is hidden wherever it appears.
+    """Hide the password among these parts of an address from now on, wherever it appears.
 
     One that is also the name of the user or the database cannot be: it would hide those.
     """
@@ -35,7 +35,7 @@ def keep_secret(parts: Mapping[str, Any]) -> None:
 
 
 def keep_secrets_of_urls(texts: Iterable[str]) -> None:
-    """Hide the passwords of these URLs from now on, also as they are without their %XX."""
+    """Hide the passwords of these URLs from now on, also with their %XX decoded."""
     for text in texts:
         found = _URL.search(text)
         if found is not None:

@@ -1,4 +1,4 @@
-"""The process in which Alembic runs for an environment, and what it alone can tell of scripts."""
+"""Starts the process in which Alembic runs, and asks it for scripts that must be executed."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ _Event = TypeVar("_Event", bound=tuple[Any, ...])
 class CommandRun:
     """How a command went, and how it ended.
 
-    ``at_work`` is the revision that has begun and not come to its end, also where nobody could
-    say that it failed. Of those in ``torn`` a part was, or was about to be, committed before their
+    ``at_work`` is the revision that has begun and not come to its end, also where no failure was
+    reported. Of those in ``torn`` a part was, or was about to be, committed before their
     end; those in ``wrote`` have changed rows, or may have, in what was committed then.
     ``autocommitted`` are reported before they run: the last one may have done its work, though
-    nobody heard of its end. ``trace`` has operations and statements in the order in which they
+    its end was not reported. ``trace`` has operations and statements in the order in which they
     happened.
 
     ``sqlstate`` is the server's own code of the error, ``attempts`` how often it was tried since a
@@ -78,7 +78,7 @@ class CommandRun:
 
 
 def run_of(events: Sequence[Event], started: str) -> CommandRun:
-    """What these events of one command say, in the order in which they came."""
+    """What happened, by the events of one command in the order in which they came."""
     opened = _all(events, Opened)
     return _with_failure(
         CommandRun(

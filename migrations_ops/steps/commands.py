@@ -37,7 +37,7 @@ class CommandsStep(Step):
         self.environment = environment
         self._log = log
         self._changed = False
-        # Of its revisions, nothing is heard while it runs.
+        # Its revisions report nothing while it runs.
         self.in_part: set[str] = set()
 
     @property
@@ -149,7 +149,7 @@ def require_rehearsable(project: Project, environment: Environment) -> None:
 
 
 def variables_of_copy(project: Project, environment: Environment, copied: str) -> dict[str, str]:
-    """The variables of a step, with the URL of a copy wherever the database's own stands."""
+    """The variables of a step, with the URL of a copy in the place of the database's own."""
     url = project.url(environment)
     variables = project.variables(environment)
     for name in (*environment.variables, *environment.passed):
@@ -166,7 +166,7 @@ def _ended(code: int | None) -> str:
 
 
 def url_of_copy(url: str, scratch: str, redirect: Mapping[str, Any] | None) -> str:
-    """The URL of a scratch copy, with driver and options of the database that it stands for.
+    """The URL of a scratch copy, with driver and options of the real database.
 
     :param scratch: the path of its file, if it is one.
     :param redirect: what of the URL of a server's database is another one in the copy's.

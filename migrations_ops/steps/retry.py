@@ -1,7 +1,7 @@
-"""How often a step is tried again that found a table locked, and after which time.
+"""How often a step that found a table locked is tried again, and after which time.
 
 A short lock timeout keeps the application's queue short: while an ALTER waits, all that comes after
-it waits as well. What is lost by that is won back by trying again.
+it waits as well. Trying again makes up for it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-# Lock not available, deadlock, serialisation; lock wait timeout and deadlock of MariaDB.
+# PostgreSQL's lock not available, deadlock and serialisation failure; MariaDB's lock wait timeout
+# and deadlock.
 LOCKED = frozenset({"55P03", "40P01", "40001", "1205", "1213"})
 ATTEMPTS = 12
 # Seconds: the first wait, and the longest one.

@@ -32,7 +32,7 @@ class Step:
         self.environment = environment
         self._lines = child.lines()
         # The events of the command that ran last, or is running; and when that began.
-        self._heard: list[Event] = []
+        self._events: list[Event] = []
         self._started = ""
         # The revisions of which a part was committed before their end: that the rest was rolled
         # back does not mean that nothing has changed.
@@ -54,7 +54,7 @@ class Step:
     @property
     def latest(self) -> CommandRun | None:
         """What is known of the command that ran last, or is running."""
-        return run_of(self._heard, self._started) if self._started else None
+        return run_of(self._events, self._started) if self._started else None
 
     def run(
         self, instructions: Instructions, listener: Listener | None = None, *, last: bool = True
@@ -64,7 +64,7 @@ class Step:
         :param instructions: those of the first command count for all commands of a child.
         :param last: no further command follows: wait until the process has ended.
         """
-        self._heard, self._started = [], now()
+        self._events, self._started = [], now()
         begun = time.monotonic()
         self._child.say(instructions.to_json())
         timeout, code = self.environment.timeout, None
@@ -77,7 +77,7 @@ class Step:
             if timer is not None:
                 timer.cancel()
         seconds = round(time.monotonic() - begun, 3)
-        done = replace(run_of(self._heard, self._started), seconds=seconds, exit=code)
+        done = replace(run_of(self._events, self._started), seconds=seconds, exit=code)
         if done.finished or done.failure or done.refused:
             return done
         failure = _ended_silently(code, timeout, seconds) + _full_disk(self.log.parent)
@@ -86,18 +86,18 @@ class Step:
     def close(self) -> None:
         """Let the child go: in order if it has worked, at once if it was never instructed."""
         if self._started:
-            self._child.stop(self._hear_out)
+            self._child.stop(self._keep_last)
         else:
             self._child.dismiss()
 
     def _follow(self, listener: Listener | None, *, last: bool) -> bool:
-        """Hear the events of a command; returns whether it has finished."""
+        """Follow the events of a command; returns whether it has finished."""
         finished = False
         for line in self._lines:
             event = self._read(line)
             if event is None:
                 continue
-            self._heard.append(event)
+            self._events.append(event)
             if listener is not None:
                 listener(event)
             if isinstance(event, PartCommitted):
@@ -107,11 +107,11 @@ class Step:
                 break
         return finished
 
-    def _hear_out(self, line: bytes) -> None:
-        """Hear what the child still reports when it has to stop, or has failed."""
+    def _keep_last(self, line: bytes) -> None:
+        """Keep what the child still reports when it has to stop, or has failed."""
         event = self._read(line)
         if event is not None and not isinstance(event, Failed):
-            self._heard.append(event)
+            self._events.append(event)
 
     def _read(self, line: bytes) -> Event | None:
         """The event of a line; None for one that was cut short, by a kill or an interrupt here."""
@@ -130,7 +130,7 @@ def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> 
 
 
 def _full_disk(folder: Path) -> str:
-    """Python ends with 120 if it cannot write what it has to say; nothing else tells why."""
+    """Python ends with 120 if it cannot write what it has to say; nothing else shows why."""
     import shutil
 
     with suppress(OSError):

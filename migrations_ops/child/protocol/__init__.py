@@ -1,4 +1,4 @@
-"""What the parent and the child say to each other, in lines of JSON.
+"""What the parent and the child write to each other, in lines of JSON.
 
 Types, constants and pure functions only: both import this package.
 """

@@ -1,4 +1,4 @@
-"""What parent and child must say alike to a server: who it is, and which locks are ours.
+"""What parent and child must ask a server alike: its identity, and which locks are ours.
 
 Constants and pure functions only: the parent imports this module, too.
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 NAME = "migrations_ops_ledger"
 # The event of a revision that has begun and not come to its end, where a part of it may be
-# committed: whoever finds it last knows that the database holds a half.
+# committed: as the last entry, it means that the database has a half of it.
 BEGUN = "begun"
 
 _HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
@@ -34,7 +34,7 @@ def from_text(text: str) -> list[Run] | None:
 
 
 def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:
-    """The statement that writes a ledger; SQLite keeps it word for word."""
+    """The statement that writes a ledger; SQLite keeps its text unchanged."""
     return f"{_HEAD}{to_text(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
 
 
@@ -47,8 +47,8 @@ def from_sqlite(sql: str) -> list[Run] | None:
 
 def environment_in(runs: Iterable[Run]) -> str:
     """The environment of the last identity; empty where there is none."""
-    told = [run.get("environment") for run in runs if run.get("event") == "identity"]
-    return str(told[-1] or "") if told else ""
+    named = [run.get("environment") for run in runs if run.get("event") == "identity"]
+    return str(named[-1] or "") if named else ""
 
 
 def revisions_begun(runs: Iterable[Run]) -> list[str]:
@@ -73,7 +73,7 @@ def mariadb_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
     """The statement that writes a ledger.
 
     As hexadecimal digits: whether a backslash escapes depends on the mode of the session, also
-    of the one that some day loads a dump. Whoever reads the view sees the plain JSON.
+    of the one that some day loads a dump. A query of the view returns the plain JSON.
     """
     digits = to_text(runs).encode().hex()
     name = "`" + schema.replace("`", "``") + f"`.{NAME}"

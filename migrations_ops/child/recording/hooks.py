@@ -13,7 +13,7 @@ _FOLLOWED = "migrations_ops_followed"
 
 
 class Transactions(Protocol):
-    """What keeps the run on one kind of database whole."""
+    """The guard that keeps a run on one kind of database whole."""
 
     changes: bool
 
@@ -25,7 +25,7 @@ class Transactions(Protocol):
 
     def begins(self, revision: str, context: Any) -> None: ...
 
-    def version_applied(self, **told: Any) -> None: ...
+    def version_applied(self, **applied: Any) -> None: ...
 
     def ends(self, context: Any) -> None: ...
 
@@ -37,7 +37,7 @@ class Transactions(Protocol):
 
 
 class AllTransactions:
-    """Those of every kind of database that the run may meet."""
+    """The guards of every kind of database that the run may meet."""
 
     def __init__(self, each: Sequence[Transactions]) -> None:
         self._each = each
@@ -68,9 +68,9 @@ class AllTransactions:
         for one in self._each:
             one.meets(family)
 
-    def version_applied(self, **told: Any) -> None:
+    def version_applied(self, **applied: Any) -> None:
         for one in self._each:
-            one.version_applied(**told)
+            one.version_applied(**applied)
 
     def reason(self, error: BaseException) -> str:
         return next(filter(None, (one.reason(error) for one in self._each)), "")
@@ -85,14 +85,17 @@ def wrap_configure(
     transactions: AllTransactions,
     tracing: Tracing,
     ledger: Ledger,
-    place: Callable[[Any, Mapping[str, Any]], None] | None = None,
+    require_version: Callable[[Any, Mapping[str, Any]], None] | None = None,
 ) -> None:
-    """From now on ``context.configure`` makes a run transactional where the database can do that,
-    and has the revisions traced and noted in the ledger.
+    """Put the guards around ``context.configure``, from now on.
 
-    :param prove: is given the connection first, and the schema of the version table if that is
+    It makes a run transactional where the database can do that, and has the revisions traced and
+    noted in the ledger.
+
+    :param prove: called first, with the connection and the schema of the version table if that is
         not the usual one; raises if it is not the connection that is meant.
-    :param place: is given the connection and all options then; raises if the version is elsewhere.
+    :param require_version: called then, with the connection and all options; raises if the version
+        is in another table.
     """
     from alembic.runtime.environment import EnvironmentContext
 
@@ -101,8 +104,8 @@ def wrap_configure(
     def configure(context: Any, connection: Any = None, *more: Any, **options: Any) -> None:
         if connection is not None:
             prove(connection, options.get("version_table_schema"))
-            if place is not None:
-                place(connection, options)
+            if require_version is not None:
+                require_version(connection, options)
             if transactions.changes:
                 options |= _whole(connection, options, transactions)
         _follow_steps(context, transactions, tracing, ledger)
@@ -122,9 +125,9 @@ def _whole(
         # as it was before the first.
         return {"transactional_ddl": True, "transaction_per_migration": False}
     if family == MARIADB:
-        told = options.get("on_version_apply") or ()
-        told = told if isinstance(told, Iterable) else (told,)
-        return {"on_version_apply": (*told, transactions.version_applied)}
+        callbacks = options.get("on_version_apply") or ()
+        callbacks = callbacks if isinstance(callbacks, Iterable) else (callbacks,)
+        return {"on_version_apply": (*callbacks, transactions.version_applied)}
     return {}
 
 

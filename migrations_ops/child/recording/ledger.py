@@ -1,9 +1,9 @@
-"""The ledger: what a database remembers of itself, that is which environment it is, and what was
-applied to it, by whom, from which sources.
+"""The ledger: which environment a database is, and what was applied to it, by whom, from which
+sources.
 
 It is a view that carries its content in its own text, as JSON. So no Alembic sees it, with or
 without our plugin: autogenerate compares tables. It is written on Alembic's own connection,
-inside the transaction of the run: what is rolled back was never applied, and never stands there.
+inside the transaction of the run: what is rolled back was never applied, and is never in it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ..protocol.instructions import Instructions
 from ..protocol.ledger import BEGUN, Run, environment_in
 from . import server_ledger, sqlite_ledger
 
-# MariaDB's word for a lock that was waited for in vain.
+# MariaDB's code for a lock that was waited for in vain.
 _LOCKED = "1205"
 
 
 class Ledger:
     """Notes what a command applies.
 
-    :param orders: ``ledger`` has what every entry of this run tells. Without it, as for a bare
-        ``alembic``, only a ledger that exists is continued.
+    :param instructions: ``ledger`` has the facts that every entry of this run repeats. Without
+        it, as for a bare ``alembic``, only a ledger that exists is continued.
     """
 
     def __init__(self, instructions: Instructions, events: Events | None = None) -> None:
@@ -40,7 +40,7 @@ class Ledger:
         self._runs: list[Run] = []
         self._step: tuple[Any, str] | None = None
         self._context: Any = None
-        # What stood there before this run; None where there was no ledger.
+        # The content before this run; None where there was no ledger.
         self._before: list[Run] | None = None
         self._identity: list[Run] = []
         self._writes: bool | None = None
@@ -48,8 +48,8 @@ class Ledger:
         self._role: str | None = None
         # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
         # and what then commits each revision that is done, with its entry.
-        self.apart = False
-        self.keep: Callable[[Any], None] = lambda context: None
+        self.committed_in_part = False
+        self.commit: Callable[[Any], None] = lambda context: None
 
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
         """Alembic's list of steps; when the last one is done, and not committed, all are noted.
@@ -69,9 +69,9 @@ class Ledger:
                 self._note(step.info, started, round(time.perf_counter() - clock, 4))
                 if self._family == MARIADB:
                     self._write()
-                elif self.apart:
+                elif self.committed_in_part:
                     self._write()
-                    self.keep(context)
+                    self.commit(context)
             if self._family in (SQLITE, POSTGRESQL):
                 self._write()
 
@@ -80,7 +80,7 @@ class Ledger:
     def _begin_run(self, context: Any) -> None:
         self._context, self._runs, self._step = context, [], None
         self._before, self._identity, self._writes = None, [], None
-        self.apart, self._role = False, None
+        self.committed_in_part, self._role = False, None
 
     @property
     def _family(self) -> str | None:
@@ -98,13 +98,13 @@ class Ledger:
 
         The entry is replaced as soon as the revision is done, or by the next of these.
 
-        :param more: what else a later process has to know of it.
+        :param more: further facts that a later process needs.
         """
         if self._step is not None and not self._step[0].is_stamp:
             self._write(self._begun(*self._step) | more)
 
-    def take_back(self) -> None:
-        """Take away that a revision has begun, of which nothing is left."""
+    def withdraw(self) -> None:
+        """Remove the entry of a revision that has begun, and of which nothing is left."""
         if not self._writes or self._family != MARIADB:
             return
         if self._before is None and not self._runs:
@@ -145,32 +145,32 @@ class Ledger:
             )
 
     def _write(self, begun: Run | None = None) -> None:
-        """Write the ledger anew: what stood there, what this run did, and what it has begun."""
+        """Write the ledger anew: its old content, what this run did, and what it has begun."""
         family, context = self._family, self._context
-        if family not in _PLACES or not (self._runs or begun or self._writes):
+        if family not in _LEDGERS or not (self._runs or begun or self._writes):
             return
-        place, connection = _PLACES[family], context.connection
+        ledger, connection = _LEDGERS[family], context.connection
         role = self._current_role()
         if role == self._role:
-            self._replace(place, begun)
+            self._replace(ledger, begun)
             return
         server_ledger.POSTGRESQL.set_role(connection, str(self._role))
         try:
-            self._replace(place, begun)
+            self._replace(ledger, begun)
         finally:
             server_ledger.POSTGRESQL.set_role(connection, role)
 
-    def _replace(self, place: Any, begun: Run | None) -> None:
+    def _replace(self, ledger: Any, begun: Run | None) -> None:
         family, connection = self._family, self._context.connection
         schema = self._context.version_table_schema
         if self._writes is None:
-            self._before = place.find(connection, schema)
-            unwanted = self._instructions.ledger is None or place.is_taken(connection, schema)
+            self._before = ledger.find(connection, schema)
+            unwanted = self._instructions.ledger is None or ledger.is_taken(connection, schema)
             self._writes = not (self._before is None and unwanted)
         if not self._writes:
             return
         try:
-            place.write(connection, schema, self._content(begun))
+            ledger.write(connection, schema, self._content(begun))
         except Exception as error:
             if family == SQLITE or (begun is not None and sqlstate_of(error) == _LOCKED):
                 raise
@@ -186,7 +186,7 @@ class Ledger:
         return [*(self._before or []), *(facts | run for run in noted)]
 
 
-_PLACES: dict[str | None, Any] = {
+_LEDGERS: dict[str | None, Any] = {
     SQLITE: sqlite_ledger,
     POSTGRESQL: server_ledger.POSTGRESQL,
     MARIADB: server_ledger.MARIADB,
@@ -195,12 +195,12 @@ _PLACES: dict[str | None, Any] = {
 
 def ledger_of(connection: Any, schema: str | None = None) -> list[Run]:
     """The content of a database's ledger; nothing where there is none."""
-    place = _PLACES.get(family_of(connection.dialect))
-    return (place.find(connection, schema) if place else None) or []
+    found = _LEDGERS.get(family_of(connection.dialect))
+    return (found.find(connection, schema) if found else None) or []
 
 
 def environment_of(connection: Any, schema: str | None = None) -> str | None:
-    """Which environment the ledger of a database says that it is; None without one.
+    """The environment that the ledger of a database names; None without one.
 
     :param schema: the one of the version table, where a server has it in another than the usual.
     """

@@ -11,11 +11,11 @@ from ..driver import ask_driver, autocommits
 from ..protocol.ledger import NAME, Run, from_text, mariadb_view, postgresql_view
 
 # How long, in seconds, MariaDB may wait for somebody who reads the ledger.
-_PATIENCE = 10
+_LOCK_WAIT = 10
 
 
 class PostgreSQLLedger:
-    """Nothing here makes the transaction fail that it is in."""
+    """Nothing here makes the surrounding transaction fail."""
 
     def find(self, connection: Any, schema: str | None) -> list[Run] | None:
         """The content of the ledger; None where there is none, or something else of its name."""
@@ -32,7 +32,7 @@ class PostgreSQLLedger:
         return _read(connection, f"{_name(where)}.{NAME}") if rows else None
 
     def is_taken(self, connection: Any, schema: str | None) -> bool:
-        """Whether something that is no ledger has its name, or there is no place for one."""
+        """Whether something that is no ledger has its name, or there is no schema for one."""
         where = self._schema(connection, schema)
         if where is None:
             return True
@@ -61,11 +61,11 @@ class PostgreSQLLedger:
             ask_driver(connection, f"RELEASE SAVEPOINT {NAME}")
 
     def role(self, connection: Any) -> str:
-        """The one as which statements are executed now; ``none`` for that of the session."""
+        """The role that executes statements now; ``none`` for that of the session."""
         return str(ask_driver(connection, "SELECT current_setting('role')")[0][0])
 
     def set_role(self, connection: Any, role: str) -> None:
-        """Within the transaction that is open: afterwards, what the session has set holds again."""
+        """Set the role until the open transaction ends; then, that of the session counts again."""
         ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else _name(role)}")
 
     def _schema(self, connection: Any, schema: str | None) -> str | None:
@@ -87,7 +87,7 @@ class MariaDBLedger:
             " ON BINARY v.table_schema = BINARY c.table_schema AND v.table_name = c.table_name"
             f" WHERE {_is_in(where, 'c.')} AND c.table_name = '{NAME}'",
         )
-        return _read(connection, _place(where)) if rows == [("ledger",)] else None
+        return _read(connection, _qualified(where)) if rows == [("ledger",)] else None
 
     def is_taken(self, connection: Any, schema: str | None) -> bool:
         """Whether something that is no ledger has its name."""
@@ -106,13 +106,13 @@ class MariaDBLedger:
         self._execute(connection, mariadb_view(self._schema(connection, schema), runs))
 
     def remove(self, connection: Any, schema: str | None) -> None:
-        """Take the ledger away that was made before nothing happened."""
-        place = _place(self._schema(connection, schema))
-        self._execute(connection, f"DROP VIEW IF EXISTS {place}")
+        """Remove a ledger that was made for a revision of which nothing is left."""
+        name = _qualified(self._schema(connection, schema))
+        self._execute(connection, f"DROP VIEW IF EXISTS {name}")
 
     def _execute(self, connection: Any, sql: str) -> None:
         before = int(ask_driver(connection, "SELECT @@lock_wait_timeout")[0][0])
-        ask_driver(connection, f"SET SESSION lock_wait_timeout = {max(before, _PATIENCE)}")
+        ask_driver(connection, f"SET SESSION lock_wait_timeout = {max(before, _LOCK_WAIT)}")
         try:
             ask_driver(connection, sql)
         finally:
@@ -125,8 +125,8 @@ class MariaDBLedger:
 POSTGRESQL, MARIADB = PostgreSQLLedger(), MariaDBLedger()
 
 
-def _read(connection: Any, place: str) -> list[Run] | None:
-    rows = ask_driver(connection, f"SELECT ledger FROM {place}")
+def _read(connection: Any, name: str) -> list[Run] | None:
+    rows = ask_driver(connection, f"SELECT ledger FROM {name}")
     return from_text(_decoded(rows[0][0])) if len(rows) == 1 else None
 
 
@@ -138,7 +138,7 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _place(schema: str) -> str:
+def _qualified(schema: str) -> str:
     return "`" + schema.replace("`", "``") + f"`.{NAME}"
 
 
@@ -146,9 +146,9 @@ def _text(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def _is_in(schema: str, place: str = "") -> str:
+def _is_in(schema: str, prefix: str = "") -> str:
     """A condition: else the ledger of ``shop`` would be found when ``Shop`` is meant."""
-    column, name = f"{place}table_schema", _digits(schema)
+    column, name = f"{prefix}table_schema", _digits(schema)
     return f"{column} = {name} AND (@@lower_case_table_names OR BINARY {column} = BINARY {name})"
 
 

@@ -295,7 +295,7 @@ class MariaDBTransactions(ServerTransactions):
                 self._tell_committed()
             if self._told != self.revision:
                 driver.rollback()
-                self._ledger.take_back()
+                self._ledger.withdraw()
 
     def _count(self) -> int:
         rows = ask(self._migrating, _COUNTS)

@@ -50,7 +50,7 @@ class PostgreSQLTransactions(ServerTransactions):
         self._patience = Patience()
         self._written = Written()
         self._indexes = OwnIndexes()
-        self._ledger.keep = self._keep
+        self._ledger.commit = self._keep
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         super().opened(driver, again)
@@ -117,7 +117,7 @@ class PostgreSQLTransactions(ServerTransactions):
             self._tell_wrote()
         self._indexes.before_commit(driver)
         self._ledger.note_begun(**self._indexes.facts())
-        self._ledger.apart = True
+        self._ledger.committed_in_part = True
         self._tell_committed()
         self._let_go(driver)
         self._transaction = None

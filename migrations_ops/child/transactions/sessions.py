@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..driver import MARIADB, POSTGRESQL, close_quietly, family_of, is_dealt_out, is_idle
+from ..driver import MARIADB, POSTGRESQL, close_quietly, family_of, is_idle, is_pooled
 from ..protocol.instructions import Instructions
 from .step_lock import StepLock
 from .timeouts import set_timeouts
@@ -38,7 +38,7 @@ class Sessions:
 
     def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
         """A new one was made; another one like it is made by ``again``."""
-        if family == POSTGRESQL and is_dealt_out(driver):
+        if family == POSTGRESQL and is_pooled(driver):
             close_quietly(driver)
             self._refuse(
                 f"{self._instructions.name} through a pooler such as PgBouncer",

@@ -224,9 +224,9 @@ class Background:
 
     def __init__(self, project: ServerProject, **instructions: Any) -> None:
         self.step = project.start(("upgrade", "head"))
-        told = project.instructions(**instructions)
+        given = project.instructions(**instructions)
         self._ran: list[Ran] = []
-        self._thread = threading.Thread(target=lambda: self._ran.append(follow(self.step, told)))
+        self._thread = threading.Thread(target=lambda: self._ran.append(follow(self.step, given)))
         self._thread.start()
 
     @property

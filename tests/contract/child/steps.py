@@ -1,4 +1,4 @@
-"""What these tests share: env.py written to order, and a child started as a release starts it."""
+"""What these tests share: an env.py of one's own, and a child started as a release starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The child as a process: it acts on orders alone, and ends with whoever gave them."""
+"""The child as a process: it acts on instructions alone, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Background:
         return self._run[0]
 
 
-# -- orders -----------------------------------------------------------------------------------
+# -- instructions -----------------------------------------------------------------------------
 
 
-def test_child_without_orders_leaves_without_having_opened_anything(shop: Sandbox) -> None:
+def test_child_without_instructions_leaves_without_having_opened_anything(shop: Sandbox) -> None:
     write_env(shop, "Path('acted').touch()" + USUAL)
     step, _ = start_child(shop, "dev", ["upgrade", "head"])
     assert next(step._lines) == encode(Ready())
@@ -103,7 +103,7 @@ def test_failure_in_one_command_does_not_hold_up_the_next_child(filled: Sandbox)
 # -- the end of the parent --------------------------------------------------------------------
 
 
-def test_child_that_is_told_to_stop_rolls_back_and_wakes_up_for_it(pausing: Sandbox) -> None:
+def test_child_that_is_stopped_rolls_back_and_wakes_up_for_it(pausing: Sandbox) -> None:
     before = everything(pausing)
     work = Background(pausing)
     pid = wait_for_pause(pausing, "dev")
@@ -232,7 +232,7 @@ def test_child_that_takes_too_long_is_killed(pausing: Sandbox) -> None:
 
 
 def _speaking(filled: Sandbox, code: str) -> Step:
-    """A process that stands in for a child, to say what a real one can only say by bad luck."""
+    """A process in the place of a child, which reports what a real one does only by bad luck."""
     argv = [sys.executable, "-c", code]
     child = process.start(argv, dict(os.environ), filled.folder, filled.folder / "child.log")
     return Step(child, Project.read(filled.folder).settings.environment("dev"))
@@ -246,7 +246,7 @@ def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) ->
 
 
 def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(filled: Sandbox) -> None:
-    """Also what it says last counts: that a part of the run is committed already."""
+    """Its last report counts as well: that a part of the run is committed already."""
     code = f"import sys; sys.stdout.buffer.write({encode(Ready())!r} * 20000);"
     code += f"sys.stdout.buffer.write({encode(PartCommitted('r4'))!r}); sys.stdout.flush();"
     code += "sys.stdin.read()"

@@ -1,4 +1,4 @@
-"""What the parent hears of a run: enough for a plan and a record, and no row of anybody."""
+"""What is reported of a run: enough for a plan and a record, and no row of anybody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.contract.child.steps import HALF_DONE, R4, run_child
 from tests.support import R1, R2, R3, Sandbox
 
 
-def test_each_revision_is_told_with_its_statements(shop: Sandbox) -> None:
+def test_each_revision_is_reported_with_its_statements(shop: Sandbox) -> None:
     run = run_child(shop)
     assert [each.revision for each in run.revisions] == [R1, R2, R3]
     assert all(each.statements >= 1 and each.seconds >= 0 for each in run.revisions)
@@ -16,13 +16,13 @@ def test_each_revision_is_told_with_its_statements(shop: Sandbox) -> None:
     assert by_revision[R3] == "UPDATE parents SET name = 'nobody' WHERE name IS NULL"
 
 
-def test_downgrade_is_told_as_well(filled: Sandbox) -> None:
+def test_downgrade_is_reported_as_well(filled: Sandbox) -> None:
     down = run_child(filled, command=["downgrade", "base"])
     assert [each.revision for each in down.revisions] == [R2, R1]
     assert [each.kind for each in down.operations] == ["drop_table", "drop_table"]
 
 
-def test_values_of_rows_are_not_told(filled: Sandbox) -> None:
+def test_values_of_rows_are_not_reported(filled: Sandbox) -> None:
     filled.add_revision(
         R4,
         R3,
@@ -34,12 +34,12 @@ def test_values_of_rows_are_not_told(filled: Sandbox) -> None:
     )
     run = run_child(filled)
     assert run.failure == ""
-    told = [each for each in run.statements if each.revision == R4]
-    assert "UPDATE parents SET name = " in told[1].sql
+    sent = [each for each in run.statements if each.revision == R4]
+    assert "UPDATE parents SET name = " in sent[1].sql
     assert "secret" not in str(run)
 
 
-def test_values_of_rows_are_not_told_when_their_statement_fails(filled: Sandbox) -> None:
+def test_values_of_rows_are_not_reported_when_their_statement_fails(filled: Sandbox) -> None:
     filled.add_revision(
         R4,
         R3,
@@ -53,7 +53,7 @@ def test_values_of_rows_are_not_told_when_their_statement_fails(filled: Sandbox)
     assert "secret" not in str(run)
 
 
-def test_row_by_row_migration_is_counted_not_told(filled: Sandbox) -> None:
+def test_row_by_row_migration_is_counted_not_reported(filled: Sandbox) -> None:
     filled.add_revision(
         R4,
         R3,
@@ -61,12 +61,12 @@ def test_row_by_row_migration_is_counted_not_told(filled: Sandbox) -> None:
         '        op.execute(f"UPDATE parents SET note = {number} WHERE id = 1")',
     )
     run = run_child(filled)
-    told = [each for each in run.statements if each.revision == R4]
-    assert len(told) == 500
+    sent = [each for each in run.statements if each.revision == R4]
+    assert len(sent) == 500
     assert run.revisions[-1].statements > 1200
 
 
-def test_statement_without_end_is_told_in_part(filled: Sandbox) -> None:
+def test_statement_without_end_is_reported_in_part(filled: Sandbox) -> None:
     filled.add_revision(
         R4, R3, '    op.execute("UPDATE parents SET note = \'" + "x" * 100000 + "\'")'
     )
@@ -75,7 +75,7 @@ def test_statement_without_end_is_told_in_part(filled: Sandbox) -> None:
     assert max(len(each.sql) for each in run.statements) == 4000
 
 
-def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> None:
+def test_what_a_revision_drops_on_purpose_is_reported_by_name(filled: Sandbox) -> None:
     filled.add_revision(
         R4,
         R3,
@@ -106,7 +106,7 @@ def test_what_a_revision_drops_on_purpose_is_told_by_name(filled: Sandbox) -> No
     assert run.operations[-1].to == "label"
 
 
-def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> None:
+def test_past_the_limit_each_kind_of_change_is_reported_once(filled: Sandbox) -> None:
     filled.add_revision(
         R4,
         R3,
@@ -129,7 +129,7 @@ def test_past_the_limit_each_kind_of_change_is_told_once(filled: Sandbox) -> Non
     ]
 
 
-def test_differences_from_the_models_are_told(filled: Sandbox) -> None:
+def test_differences_from_the_models_are_reported(filled: Sandbox) -> None:
     run_child(filled)
     assert run_child(filled, command=["check"]).differences == ()
     filled.add_revision(R4, R3, HALF_DONE)
