@@ -8,7 +8,6 @@ backups.
 from __future__ import annotations
 
 import re
-import stat
 from pathlib import Path
 
 # How the names of the engines' backups end.
@@ -39,11 +38,3 @@ def path_of(folder: Path, prefix: str, name: str) -> Path:
 def sidecar_of(file: Path) -> Path:
     """Where the description of a backup lies."""
     return file.with_suffix(".json")
-
-
-def is_regular(file: Path) -> bool:
-    """Whether it is a file itself: no link to one, no folder, nothing that blocks its reader."""
-    try:
-        return stat.S_ISREG(file.lstat().st_mode)
-    except OSError:
-        return False

@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.backups.naming import is_regular, stem_pattern
-from migrations_ops.system.files import PART, this_host
+from migrations_ops.backups.naming import stem_pattern
+from migrations_ops.system.files import PART, is_regular, this_host
 
 # Nothing takes so long without being written: what is older is of a process that is gone.
 _OLD_SECONDS = 3600

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrations_ops.backups.naming import is_regular
 from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.model.results import Fingerprint
-from migrations_ops.system.files import read_json, write_whole
+from migrations_ops.system.files import is_regular, read_json, write_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from migrations_ops.backups.naming import (
     is_backup_name,
-    is_regular,
     path_of,
     sidecar_of,
     stem_pattern,
 )
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
 from migrations_ops.model.documents import Unreadable
-from migrations_ops.system.files import PART
+from migrations_ops.system.files import PART, is_regular
 
 
 def read_backup(file: Path, prefix: str, environment: str) -> Sidecar | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from migrations_ops.backups.retention import Past, prune, surplus
+from migrations_ops.backups.retention import prune, surplus
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console, require_text
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.planning import UNCHANGED, Planned, show_planned
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.results import Backup
 from migrations_ops.operations.backup import back_up_environments

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
@@ -15,7 +16,19 @@ from migrations_ops.system.files import nearest_folder, read_json, write_whole
 
 FILE = "evidence.json"
 
-_PASSED, _DOUBTED = "passed", "doubted"
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What is noted of an environment: the hash of each revision that passed there, and the
+    revisions at which its database was left, if verify has not passed since."""
+
+    passed: Mapping[str, str] = field(default_factory=dict)
+    unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    environments: Mapping[str, Noted] = field(default_factory=dict)
 
 
 class Evidence:
@@ -26,10 +39,11 @@ class Evidence:
 
     def passed(self, environment: Environment) -> dict[str, str]:
         """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
-        found: Any = self._read()
-        for key in (environment.name, _PASSED):
-            found = found.get(key, {}) if isinstance(found, dict) else {}
-        return dict(found) if isinstance(found, dict) else {}
+        return dict(self._noted(environment).passed)
+
+    def unverified(self, environment: Environment) -> frozenset[str]:
+        """The revisions at which a database was left, and verify has not passed since."""
+        return frozenset(self._noted(environment).unverified)
 
     def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> str:
         """Verify found nothing wrong with a database that these sources made.
@@ -38,31 +52,20 @@ class Evidence:
             an upgrade that is done: the gate stays closed for lack of evidence, and verify opens
             it later.
         """
-        noted = {revision.revision: digest(revision) for revision in revisions}
-        if not noted and not self.doubted(environment):
+        new = {revision.revision: digest(revision) for revision in revisions}
+        if not new and not self.unverified(environment):
             return ""
-        entry = {_PASSED: self.passed(environment) | noted}
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, self._read() | {environment.name: entry})
+            self._note(environment, Noted(self.passed(environment) | new))
         except OSError as error:
             later = f"later environments do not take what passed {environment.name} now"
             return f"{self.file} cannot be written ({error.strerror}): {later}"
         return ""
 
-    def doubt(self, environment: Environment, revisions: Iterable[str]) -> None:
+    def note_unverified(self, environment: Environment, revisions: Iterable[str]) -> None:
         """Note that a database stays at these revisions, though verify has not passed there."""
-        entry = {_PASSED: self.passed(environment), _DOUBTED: sorted(revisions)}
         with suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, self._read() | {environment.name: entry})
-
-    def doubted(self, environment: Environment) -> frozenset[str]:
-        """The revisions at which a database was left, and verify has not passed since."""
-        found: Any = self._read()
-        for key in (environment.name, _DOUBTED):
-            found = found.get(key, ()) if isinstance(found, dict) else ()
-        return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
+            self._note(environment, Noted(self.passed(environment), tuple(sorted(revisions))))
 
     def find_obstacle(self) -> str:
         """Why nothing can be written down, as far as a look tells; else empty."""
@@ -71,8 +74,26 @@ class Evidence:
             return f"{self.file} is a directory"
         if not folder.is_dir():
             return f"{folder} is no directory"
+        content = self._read()
+        if isinstance(content, Unreadable) and content.newer:
+            return f"{self.file} {content.why}"
         return "" if os.access(folder, os.W_OK) else f"{folder} may not be written"
 
-    def _read(self) -> dict[str, Any]:
-        document = read_json(self.file)
-        return document if isinstance(document, dict) else {}
+    def _read(self) -> _Content | Unreadable:
+        return read_versioned(_Content, self.file, read_json(self.file))
+
+    def _noted(self, environment: Environment) -> Noted:
+        content = self._read()
+        known = {} if isinstance(content, Unreadable) else content.environments
+        return known.get(environment.name, Noted())
+
+    def _note(self, environment: Environment, noted: Noted) -> None:
+        """:raises OSError: it cannot be written, or would replace what a later release wrote."""
+        content = self._read()
+        if isinstance(content, Unreadable):
+            if content.newer:
+                raise OSError(None, f"it {content.why}")
+            content = _Content()
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        new = _Content({**content.environments, environment.name: noted})
+        write_whole(self.file, to_versioned(new))

@@ -9,6 +9,7 @@ from functools import partial
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
@@ -56,7 +57,7 @@ def back_up(
 def prune(session: Session, environments: Iterable[Environment]) -> None:
     """Retention, when everything new is safe. Where it fails, that undoes nothing."""
     settings = session.project.settings
-    past = retention.Past.read(settings.releases)
+    past = Past.read(settings.releases)
     # A clock that was set back must not make what was just taken look like an old one, even if
     # no record could be written that names it.
     taken = frozenset(session.record.result.backups)

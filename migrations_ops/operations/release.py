@@ -80,8 +80,8 @@ def verify_what_is_unverified(
     """
     evidence = Evidence(session.project.settings.releases)
     for state in states:
-        doubted = evidence.doubted(state.environment)
-        if doubted and doubted == set(state.look.revisions):
+        unverified = evidence.unverified(state.environment)
+        if unverified and unverified == set(state.look.revisions):
             require_passed_verify(verify(session, state.environment, to=options.to))
 
 

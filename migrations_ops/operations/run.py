@@ -7,9 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from migrations_ops.backups.retention import CAME_TO_NOTHING, Past, prune, prune_records
+from migrations_ops.backups.retention import prune
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.journal.past import CAME_TO_NOTHING, Past
 from migrations_ops.journal.recorder import Recorder, Report
+from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.results import Outcome, ReleaseResult
 from migrations_ops.operations.locks import lock_databases
@@ -129,7 +131,7 @@ def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
 
 
 def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
-    """Cut the row of fruitless attempts, so that a release may fail as often as it likes.
+    """Cut the row of failed attempts, so that a release may fail as often as it likes.
 
     What belongs to good releases is left alone, and so is everything if another task is at work
     by now: that one will see to it.
@@ -148,4 +150,4 @@ def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
             past = Past.read(settings.releases)
             taken = frozenset(result.backups)
             kept = replace(past, needed=past.needed | taken, verified=taken)
-            prune(BackupStore.of(settings, environment), kept, fruitless_only=True)
+            prune(BackupStore.of(settings, environment), kept, failed_only=True)

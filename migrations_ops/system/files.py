@@ -61,6 +61,14 @@ def read_json(file: Path) -> Any:
     return None
 
 
+def is_regular(file: Path) -> bool:
+    """Whether it is a file itself: no link to one, no folder, nothing that blocks its reader."""
+    try:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def copy_rights(source: Path, file: Path) -> None:
     """Give a file the owner and the mode of another one, as far as this user may."""
     with suppress(OSError):

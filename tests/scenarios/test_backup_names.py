@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.backups import retention
 from migrations_ops.backups.naming import SUFFIXES, is_backup_name, path_of, sidecar_of
-from migrations_ops.backups.retention import prune_records
+from migrations_ops.backups.retention import surplus
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.journal import retention
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, record_document
+from migrations_ops.journal.retention import prune_records
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all
 from migrations_ops.project.project import Project
@@ -262,7 +264,7 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     shutil.copy(kept.prod, backup)
     sidecar = write_sidecar(kept, backup.name)
     store = shelf_of(kept)
-    [chosen] = retention.surplus(store, retention.Past())
+    [chosen] = surplus(store, Past())
     backup.unlink()
     backup.symlink_to(kept.prod)
     with pytest.raises(OSError, match="not a backup any more"):

@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 
 from migrations_ops.backups import taking as backups
 from migrations_ops.backups.integrity import file_digest, require_intact
-from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.retention import prune
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import write_record
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.results import Fingerprint, Outcome

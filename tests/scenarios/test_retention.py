@@ -15,13 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.backups import retention
 from migrations_ops.backups.integrity import require_intact
-from migrations_ops.backups.retention import Past, prune, prune_records, surplus
+from migrations_ops.backups.retention import prune, surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal import retention
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
+from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.results import Fingerprint, Outcome
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
@@ -106,24 +108,22 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
-def test_fruitless_attempts_are_counted_in_a_row_of_their_own(
-    tmp_path: Path, newer: Outcome
-) -> None:
+def test_failed_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: Outcome) -> None:
     store, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
     releases = tmp_path / "releases"
     write(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
         write(releases, f"20260101_00000{number}", newer, [names[number]])
     past = Past.read(releases)
-    assert gone(store, past, fruitless_only=True) == [3, 4]
+    assert gone(store, past, failed_only=True) == [3, 4]
     assert gone(store, past) == [0, 1, 3, 4]
 
 
-def test_backup_that_a_good_release_used_is_not_a_fruitless_one(tmp_path: Path) -> None:
+def test_backup_that_a_good_release_used_is_not_one_of_a_failed_attempt(tmp_path: Path) -> None:
     write(tmp_path, "20260101_000001", "refused", ["a", "b"])
     write(tmp_path, "20260101_000002", "released", ["b"])
     write(tmp_path, "20260101_000003", "refused", ["b"])
-    assert Past.read(tmp_path).fruitless == {"a"}
+    assert Past.read(tmp_path).failed == {"a"}
 
 
 def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
@@ -151,14 +151,14 @@ def test_backup_that_is_being_put_back_is_needed(tmp_path: Path) -> None:
     ),
     keep=st.integers(1, 4),
     keep_days=st.integers(0, 40),
-    fruitless_only=st.booleans(),
+    failed_only=st.booleans(),
 )
 def test_no_history_makes_retention_remove_what_must_stay(
     tmp_path_factory: pytest.TempPathFactory,
     kinds: list[tuple[bool, bool, bool, int]],
     keep: int,
     keep_days: int,
-    fruitless_only: bool,
+    failed_only: bool,
 ) -> None:
     kinds.sort(key=lambda kind: -kind[3])
     folder = tmp_path_factory.mktemp("shelf")
@@ -171,17 +171,17 @@ def test_no_history_makes_retention_remove_what_must_stay(
         frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[1]),
     )
     sound = [name for name, kind in zip(names, kinds, strict=True) if not kind[2]]
-    good = [name for name in sound if name not in past.fruitless]
-    removed = {each.name for each in prune(store, past, fruitless_only=fruitless_only)}
+    good = [name for name in sound if name not in past.failed]
+    removed = {each.name for each in prune(store, past, failed_only=failed_only)}
     left = {each.name for each in store.backups()}
     assert left == set(names) - removed
     assert not removed & past.needed
     assert set(sound[-1:]) <= left
     assert set(good[-keep:]) <= left
     for name, kind in zip(names, kinds, strict=True):
-        if name in removed and name not in past.fruitless:
+        if name in removed and name not in past.failed:
             assert kind[3] >= keep_days
-            assert not fruitless_only
+            assert not failed_only
     shutil.rmtree(folder)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.backups.retention import Past, prune
+from migrations_ops.backups.retention import prune
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
+from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, write_record
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.backup import back_up_environments
@@ -137,7 +138,7 @@ def test_refusal_of_one_environment_keeps_no_other_from_its_backup(filled: Sandb
     assert ran.code == 1
     assert "invoke restore --env prod --backup latest --yes" in ran.err
     [taken] = kept(filled, "dev")
-    assert taken not in Past.read(project_of(filled).settings.releases).fruitless
+    assert taken not in Past.read(project_of(filled).settings.releases).failed
 
 
 def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandbox) -> None:

@@ -254,7 +254,7 @@ def stays_upgraded(
     """
     name = place.environment.name
     look = place.database.look(place.environment.version_table)
-    evidence.doubt(place.environment, look.revisions)
+    evidence.note_unverified(place.environment, look.revisions)
     return NeedsAPerson(
         f"{reason[:1].upper()}{reason[1:]}; {name} stays upgraded, since applications may have"
         " written to it.",

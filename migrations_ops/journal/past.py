@@ -1,0 +1,76 @@
+"""What the records tell of backups: which are needed, and which only failed attempts have taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrations_ops.journal.record import TaskRecord, read_records
+from migrations_ops.journal.unfinished import find_lost
+
+# The outcomes of attempts that came to nothing.
+CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
+_CHANGING = frozenset({"upgrade", "downgrade", "stamp", "restore"})
+_BAD = frozenset({"failed", "refused", "interrupted"})
+
+
+@dataclass(frozen=True)
+class Past:
+    """The names of backups that the records tell something of.
+
+    ``needed`` are those that an unfinished release may need, or one that left a database to a
+    person; ``failed`` those that only attempts which came to nothing have taken; ``verified``
+    those that the task at work has read to their end. ``unclear`` means that the record of a
+    broken-off task cannot be read: any backup may be the one that it needs.
+    """
+
+    needed: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    verified: frozenset[str] = frozenset()
+    unclear: bool = False
+
+    @classmethod
+    def read(cls, releases: Path) -> Past:
+        return cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))
+
+    @classmethod
+    def of(cls, records: Sequence[TaskRecord], *, unclear: bool = False) -> Past:
+        """What these records tell, newest first."""
+        outcomes: dict[str, set[str | None]] = {}
+        for record in records:
+            # The backups of a task that takes nothing else are good, whatever stopped it later.
+            outcome = "released" if record.task == "backup" else record.outcome
+            for name in record.backups:
+                outcomes.setdefault(name, set()).add(outcome)
+        return cls(
+            frozenset(name for record in find_open(records) for name in _wanted(record)),
+            frozenset(name for name, seen in outcomes.items() if seen <= CAME_TO_NOTHING),
+            unclear=unclear,
+        )
+
+
+def _wanted(record: TaskRecord) -> list[str]:
+    """What a broken-off task has taken, and what it was putting back."""
+    back = record.under_way.backup if record.under_way else None
+    return [*record.backups, *([back] if back else [])]
+
+
+def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
+    """The records, newest first, whose backups may be needed yet: those of which something
+    is open, and those that left a database to a person and nothing has changed it since."""
+    mended: set[str] = set()
+    for record in records:
+        if record.outcome == "released":
+            mended |= {step.environment for step in record.steps if step.name in _CHANGING}
+        if record.is_open or (
+            record.outcome == "failed, needs a person" and not _in_trouble(record) <= mended
+        ):
+            yield record
+
+
+def _in_trouble(record: TaskRecord) -> set[str]:
+    """The environments that a task left to a person."""
+    named = {step.environment for step in record.steps}
+    bad = {step.environment for step in record.steps if step.outcome in _BAD}
+    return bad or named or {""}

@@ -1,0 +1,101 @@
+"""Which records stay, by their count; the oldest go, unless something still refers to them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from migrations_ops.journal.past import CAME_TO_NOTHING, find_open
+from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
+from migrations_ops.system.files import is_regular
+
+# Records are small; this many tell of some months, and are still read within a blink.
+RECORDS_KEPT = 200
+# Folders that hold logs alone: what only looks, as verify does each hour, leaves no record.
+LOGS_KEPT = 20
+# A folder so young may belong to a task that has not written its record yet.
+_YOUNG_SECONDS = 3600
+
+_ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
+# What a task writes into its folder. One that holds anything else is somebody's, and stays.
+_OWN_FILES = ("*.log", "traceback.txt", "report.html", "rehearsal*", "stamp*", "*.part", RECORD)
+
+
+def prune_records(releases: Path, backups: Path) -> None:
+    """Remove the oldest records with their logs; what cannot be removed stays.
+
+    :param backups: their folder.
+    """
+    try:
+        folders = sorted(
+            (each for each in releases.iterdir() if _ID.fullmatch(each.name)), reverse=True
+        )
+    except OSError:
+        return
+    if len(folders) <= min(RECORDS_KEPT, LOGS_KEPT):
+        return
+    recorded = [folder for folder in folders if (folder / RECORD).exists()]
+    logs = [folder for folder in folders if folder not in set(recorded)][LOGS_KEPT:]
+    old = recorded[RECORDS_KEPT:]
+    if old:
+        read = [each for each in walk_records(releases) if isinstance(each, TaskRecord)]
+        gone = choose_old_records(read, {file.name for file in backups.glob("*")}, RECORDS_KEPT)
+        old = [folder for folder in old if folder.name in gone]
+    for folder in [*old, *(folder for folder in logs if not _is_young(folder))]:
+        with suppress(OSError):
+            _remove(folder)
+
+
+def choose_old_records(records: Sequence[TaskRecord], backups: set[str], keep: int) -> set[str]:
+    """Which of these records, newest first, go: those beyond ``keep`` that nothing refers to.
+
+    One that cannot be read is not among them, and stays: nobody can tell what still needs it.
+
+    :param backups: the names of those that are there.
+    """
+    return {record.id for record in records[keep:]} - _referred_to(records, backups)
+
+
+def _referred_to(records: Sequence[TaskRecord], backups: set[str]) -> set[str]:
+    """The records that are unfinished, that left a database to a person, that hold the last good
+    upgrade of an environment, or that tell where a kept backup comes from."""
+    kept = {record.id for record in find_open(records)}
+    # For each backup its newest good record, so that it stays in its row; else its newest one.
+    missing = set(backups)
+    for good in (True, False):
+        for record in records:
+            named = missing.intersection(record.backups)
+            if named and (record.outcome not in CAME_TO_NOTHING) is good:
+                kept.add(record.id)
+                missing -= named
+    upgraded: set[str] = set()
+    for record in records:
+        ended = [step for step in record.steps if (step.name, step.outcome) == ("upgrade", "done")]
+        new = {step.environment for step in ended} - upgraded
+        if new:
+            kept.add(record.id)
+            upgraded |= new
+    return kept
+
+
+def _is_young(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime < _YOUNG_SECONDS
+    except OSError:
+        return True
+
+
+def _remove(folder: Path) -> None:
+    """The record goes last: after a kill in between it is still found, and removed next time."""
+    if folder.is_symlink():
+        return
+    files = (file for pattern in _OWN_FILES for file in folder.glob(pattern))
+    own = [file for file in files if is_regular(file)]
+    if set(folder.iterdir()) - set(own):
+        return
+    for file in dict.fromkeys(own):
+        file.unlink()
+    folder.rmdir()

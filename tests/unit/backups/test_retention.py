@@ -1,0 +1,87 @@
+"""What retention removes is decided by rows of backups: the newest sound one of each stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migrations_ops.backups.quality import BEFORE_RESTORE
+from migrations_ops.backups.retention import Policy, choose_surplus, rows_of
+from migrations_ops.journal.past import Past
+from migrations_ops.model.results import Backup
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def backup(name: str, age: float = 0, *, note: str = "", doubt: str = "") -> Backup:
+    taken = (NOW - timedelta(days=age)).isoformat()
+    return Backup(name, f"/b/{name}", "prod", taken, (), 1, "", note=note, doubt=doubt)
+
+
+def names(count: int) -> list[str]:
+    return [f"b{number}" for number in range(count)]
+
+
+subsets = st.sets(st.sampled_from(names(8)))
+policies = st.builds(Policy, st.integers(1, 3), st.integers(0, 40), st.booleans())
+
+
+@given(
+    ages=st.lists(st.integers(0, 60), max_size=8),
+    policy=policies,
+    sound=subsets,
+    needed=subsets,
+    failed=subsets,
+)
+def test_nothing_goes_that_is_the_newest_or_needed_or_not_replaced(
+    ages: list[int], policy: Policy, sound: set[str], needed: set[str], failed: set[str]
+) -> None:
+    row = [backup(f"b{number}", age) for number, age in enumerate(sorted(ages, reverse=True))]
+    past = Past(frozenset(needed), frozenset(failed))
+    gone = choose_surplus(row, past, policy, sound, NOW)
+    assert not gone & needed
+    in_order = [each.name for each in row]
+    newest = [name for name in in_order if name in sound][-policy.keep :]
+    assert not gone & set(newest)
+    for number, each in enumerate(row):
+        if each.name in gone:
+            assert len(sound & set(in_order[number + 1 :])) >= policy.keep
+            assert each.name in failed or not policy.failed_only
+            old = NOW - datetime.fromisoformat(each.taken) > timedelta(days=policy.keep_days)
+            assert each.name in failed or old
+
+
+@given(ages=st.lists(st.integers(0, 60), max_size=8), policy=policies, sound=subsets)
+def test_nothing_goes_while_it_is_unclear_what_is_needed(
+    ages: list[int], policy: Policy, sound: set[str]
+) -> None:
+    row = [backup(f"b{number}", age) for number, age in enumerate(ages)]
+    failed = frozenset(each.name for each in row)
+    assert choose_surplus(row, Past(failed=failed, unclear=True), policy, sound, NOW) == set()
+
+
+def test_what_is_beyond_the_count_goes_oldest_first() -> None:
+    row = [backup(name, 10) for name in names(4)]
+    assert choose_surplus(row, Past(), Policy(2), names(4), NOW) == {"b0", "b1"}
+    assert choose_surplus(row, Past(), Policy(2, keep_days=10), names(4), NOW) == set()
+    assert choose_surplus(row, Past(), Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
+
+
+@pytest.mark.parametrize("taken", ["", "yesterday", "2026-01-01T00:00:00"])
+def test_a_date_that_nobody_understands_makes_no_backup_old(taken: str) -> None:
+    row = [replace(backup("b0"), taken=taken), backup("b1")]
+    assert choose_surplus(row, Past(), Policy(1, keep_days=1), ["b1"], NOW) == set()
+    assert choose_surplus(row, Past(), Policy(1), ["b1"], NOW) == {"b0"}
+
+
+def test_rows_are_counted_separately() -> None:
+    good, failed = backup("b0"), backup("b1")
+    replaced = backup("b2", note=f"{BEFORE_RESTORE}b0")
+    doubtful, of_both = backup("b3", doubt="x"), backup("b4", doubt="x")
+    past = Past(failed=frozenset({"b1", "b4"}))
+    rows = rows_of([good, failed, replaced, doubtful, of_both], past)
+    assert rows == [[good], [failed], [replaced], [doubtful, of_both]]
