@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migrations_ops.journal.record import TaskRecord
-from migrations_ops.model.results import Outcome, StepResult
+from migrations_ops.model.outcome import Outcome, StepResult
 
 
 def task_record(

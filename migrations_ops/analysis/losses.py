@@ -20,7 +20,7 @@ from migrations_ops.model.findings import (
     WEAKENED,
     Finding,
 )
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.text import counted
 
 # What a rebuild, or a new definition of a column, drops without an error: words of a fact.

@@ -17,7 +17,7 @@ from migrations_ops.model.findings import (
     REUSED_IDS,
     Finding,
 )
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.text import counted
 
 

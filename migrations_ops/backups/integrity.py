@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from migrations_ops.databases.interface import Progress
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Backup
 
 BLOCK = 256 * 1024
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from migrations_ops.backups.sidecar import Sidecar
-from migrations_ops.model.results import Backup
+from migrations_ops.model.backup import Backup
 
 # What the note of a copy begins with that a restore has taken of what it replaced.
 BEFORE_RESTORE = "before the restore of "

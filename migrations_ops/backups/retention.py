@@ -17,8 +17,8 @@ from migrations_ops.backups.integrity import is_intact
 from migrations_ops.backups.quality import row_of
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.past import Past
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
-from migrations_ops.model.results import Backup
 from migrations_ops.model.text import counted
 
 

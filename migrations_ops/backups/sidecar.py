@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import is_regular, read_json, write_whole
 
 

@@ -23,8 +23,9 @@ from migrations_ops.backups.space import (
 )
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, Progress
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
-from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import flush_folder, local_stamp, now, partial_name
 
 # A file system's clock may tick every few milliseconds only: content that was written within

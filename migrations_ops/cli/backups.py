@@ -11,7 +11,7 @@ from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.planning import UNCHANGED, Planned, show_planned
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import result_document
-from migrations_ops.model.results import Backup
+from migrations_ops.model.backup import Backup
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.project.environments import Environment

@@ -31,7 +31,7 @@ from migrations_ops.model.findings import (
     VARIABLE_SET,
     Finding,
 )
-from migrations_ops.model.results import Selector
+from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.status import read_selector

@@ -10,7 +10,7 @@ from migrations_ops.cli.planning import plan_upgrade, show_planned
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Rehearsed
+from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment

@@ -14,7 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import Fingerprint, Ledger, Look
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.status import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax

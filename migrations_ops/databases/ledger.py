@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrations_ops.child.protocol.ledger import Run
-from migrations_ops.model.results import BuiltIndex, Ledger, MadeIndexes
+from migrations_ops.model.ledger import BuiltIndex, Ledger, MadeIndexes
 from migrations_ops.system.files import now
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.documents import Unreadable, read_versioned, to_document, to_versioned
-from migrations_ops.model.results import ReleaseResult
+from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.system.files import read_json, write_whole
 
 RECORD = "release.json"

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import TaskRecord, UnderWay, write_record
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import Backup, ErrorReport, Outcome, RevisionRun, StepResult
+from migrations_ops.model.outcome import ErrorReport, Outcome, RevisionRun, StepResult
 from migrations_ops.system.files import flush_folder, local_stamp, now
 
 # The steps that change nothing. A task of these alone leaves no record unless it fails: one that

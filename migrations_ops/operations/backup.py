@@ -11,9 +11,9 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
-from migrations_ops.model.results import Backup
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import (
     settle_taken_up,

@@ -12,9 +12,10 @@ from migrations_ops.analysis.row_changes import find_changes, rows_gone, survivi
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.model.allowed import without_allowed
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.source import read_upgrades

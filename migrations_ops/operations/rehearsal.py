@@ -7,6 +7,7 @@ from pathlib import Path
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.model.allowed import allow_flags, without_allowed
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import (
     DOWNGRADE_FAILS,
@@ -16,7 +17,8 @@ from migrations_ops.model.findings import (
     UPGRADE_NOT_REPEATABLE,
     Finding,
 )
-from migrations_ops.model.results import Backup, Fingerprint, Rehearsed, RevisionRun
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparing
 from migrations_ops.operations.failure.decision import settle, structure_is

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.results import Rehearsed
+from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.operations.backup import back_up, prune
 from migrations_ops.operations.failure.recovery import (
     recover,

@@ -10,8 +10,8 @@ from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
-from migrations_ops.model.results import Backup
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 

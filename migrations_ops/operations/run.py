@@ -13,7 +13,7 @@ from migrations_ops.journal.past import CAME_TO_NOTHING, Past
 from migrations_ops.journal.recorder import Recorder, Report
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
-from migrations_ops.model.results import Outcome, ReleaseResult
+from migrations_ops.model.outcome import Outcome, ReleaseResult
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from migrations_ops.model.findings import CHANGED_MEANWHILE, NOT_AS_REHEARSED, Finding
-from migrations_ops.model.results import Fingerprint, Rehearsed
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.command_run import CommandRun
 

@@ -10,6 +10,7 @@ from itertools import count
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
     ExitCode,
     Interrupted,
@@ -19,14 +20,9 @@ from migrations_ops.model.errors import (
     StepFailed,
 )
 from migrations_ops.model.findings import LEDGER_BEHIND, ROWS_NOT_COMPARED, Finding
-from migrations_ops.model.results import (
-    Backup,
-    Fingerprint,
-    Look,
-    Rehearsed,
-    RevisionRun,
-    VerifyReport,
-)
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Rehearsed, RevisionRun, VerifyReport
+from migrations_ops.model.status import Look
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.comparison import Comparing, Witness
 from migrations_ops.operations.failure.decision import settle, structure_is

@@ -22,7 +22,7 @@ from migrations_ops.model.findings import (
     OTHER_HEADS,
     Finding,
 )
-from migrations_ops.model.results import VerifyReport
+from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.preflight.edited import EDITED, find_edited, mend_edited

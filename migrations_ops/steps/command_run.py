@@ -22,7 +22,7 @@ from migrations_ops.child.protocol.events import (
     StatementRan,
     Unshared,
 )
-from migrations_ops.model.results import RevisionRun
+from migrations_ops.model.outcome import RevisionRun
 
 _Event = TypeVar("_Event", bound=tuple[Any, ...])
 

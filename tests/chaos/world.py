@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from tests.chaos.history import FIRST, LAST, REVISIONS, ROWS
 from tests.support import Sandbox, clean_environment, copy_project, query
 

@@ -11,7 +11,7 @@ from migrations_ops.analysis.schema_facts import lowered
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import StepResult
+from migrations_ops.model.outcome import StepResult
 from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.operations.release import ReleaseOptions, release_all
 from migrations_ops.operations.run import Finished

@@ -31,7 +31,8 @@ from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import write_record
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.results import Fingerprint, Outcome
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Outcome
 from migrations_ops.project.settings import Settings, read
 from tests.contract.databases.support import MODES, held, immutable, make_pair, sides, writer
 from tests.records import task_record

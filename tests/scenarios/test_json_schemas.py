@@ -16,9 +16,10 @@ from referencing.jsonschema import DRAFT202012
 
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.recorder import Recorder
-from migrations_ops.model import results
 from migrations_ops.model.errors import ExitCode
 from migrations_ops.model.findings import Severity
+from migrations_ops.model.outcome import Outcome
+from migrations_ops.model.status import State
 from migrations_ops.system.files import read_json
 from tests.documents import flags_of_tasks
 from tests.support import R1, R2, R3, REPOSITORY, Sandbox, query
@@ -114,10 +115,10 @@ def test_schema_is_valid_and_lets_no_unknown_key_through(name: str) -> None:
 
 def test_enumerations_of_the_schemas_are_those_of_the_program() -> None:
     shared = SCHEMAS["common"]["$defs"]
-    assert shared["state"]["enum"] == list(get_args(results.State))
+    assert shared["state"]["enum"] == list(get_args(State))
     assert shared["severity"]["enum"] == list(get_args(Severity))
     outcomes = SCHEMAS["release"]["properties"]["outcome"]["enum"]
-    assert outcomes == [*get_args(results.Outcome), None]
+    assert outcomes == [*get_args(Outcome), None]
     codes = shared["error"]["properties"]["exit"]["enum"]
     assert codes == [int(code) for code in ExitCode if code is not ExitCode.DONE]
 

@@ -24,7 +24,8 @@ from migrations_ops.journal import retention
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
 from migrations_ops.journal.retention import prune_records
-from migrations_ops.model.results import Fingerprint, Outcome
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Outcome
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.run import Finished

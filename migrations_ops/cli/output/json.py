@@ -6,8 +6,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.results import Backup, ErrorReport, StatusReport, VerifyReport
+from migrations_ops.model.outcome import ErrorReport, VerifyReport
+from migrations_ops.model.status import StatusReport
 
 
 def text_of(document: Any) -> str:

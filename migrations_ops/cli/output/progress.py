@@ -11,7 +11,7 @@ from typing import TextIO
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style, padded, shortened, width
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import StepResult
+from migrations_ops.model.outcome import StepResult
 from migrations_ops.model.text import human_size
 from migrations_ops.system.streams import discard
 

@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import (
-    Backup,
-    ErrorReport,
-    ReleaseResult,
-    StatusReport,
-    VerifyReport,
-)
+from migrations_ops.model.outcome import ErrorReport, ReleaseResult, VerifyReport
+from migrations_ops.model.status import StatusReport
 from migrations_ops.model.text import counted, human_size
 
 _STATE_COLOURS = {

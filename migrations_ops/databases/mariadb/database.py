@@ -35,7 +35,9 @@ from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
-from migrations_ops.model.results import Fingerprint, Ledger, Look
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.status import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax

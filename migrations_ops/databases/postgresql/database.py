@@ -34,7 +34,9 @@ from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, UNREACHABLE, Finding
-from migrations_ops.model.results import Fingerprint, Ledger, Look
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.status import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax

@@ -25,7 +25,7 @@ from migrations_ops.databases.postgresql.schema.tables import (
     find_valid_indexes,
 )
 from migrations_ops.model.findings import HALF_DETACHED, INVALID_INDEX, Finding
-from migrations_ops.model.results import BuiltIndex, MadeIndexes
+from migrations_ops.model.ledger import BuiltIndex, MadeIndexes
 
 # How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
 # attempt waits; and after which time the next one is made.

@@ -12,7 +12,7 @@ from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_text, postgresql_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.postgresql.connect import Connection
-from migrations_ops.model.results import Ledger
+from migrations_ops.model.ledger import Ledger
 
 
 def read_ledger(connection: Connection, schema: str | None) -> Ledger:

@@ -19,7 +19,9 @@ from migrations_ops.databases.sqlite.connect import connect, exists, snapshot, t
 from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
-from migrations_ops.model.results import Fingerprint, Ledger, Look
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.status import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax

@@ -22,7 +22,7 @@ from migrations_ops.databases.sqlite.connect import connect, snapshot, tidy
 from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
 from migrations_ops.databases.sqlite.look import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import flush
 
 # Called with the connection that has the database locked; None where anybody can read it.

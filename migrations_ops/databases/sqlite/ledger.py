@@ -13,7 +13,7 @@ from typing import Any
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_sqlite, sqlite_view
 from migrations_ops.databases.ledger import extended, ledger_of
-from migrations_ops.model.results import Ledger
+from migrations_ops.model.ledger import Ledger
 
 
 def read_ledger(connection: sqlite3.Connection) -> Ledger:

@@ -6,8 +6,9 @@ import time
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
-from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.failure.half_applied import (
     begun_and_not_ended,
     is_live,

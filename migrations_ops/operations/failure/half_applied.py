@@ -18,8 +18,9 @@ from migrations_ops.databases.interface import (
     indexes_of_others,
 )
 from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson
-from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase

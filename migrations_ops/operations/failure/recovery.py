@@ -14,9 +14,9 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.unfinished import find_broken_off, require_readable_records, sweep
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import RESTORE_RESUMED
-from migrations_ops.model.results import Backup
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
     is_live,

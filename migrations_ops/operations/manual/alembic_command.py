@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.results import Backup
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.advice import advice, cure_of_copy
 from migrations_ops.operations.backup import back_up

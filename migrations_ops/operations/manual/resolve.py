@@ -15,9 +15,10 @@ from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN
-from migrations_ops.model.results import Backup, Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases

@@ -18,7 +18,7 @@ from typing import Any
 
 from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from tests.chaos.history import FIRST, ROWS
 from tests.chaos.servers.history import REVISIONS
 from tests.servers.databases import ServerDatabase

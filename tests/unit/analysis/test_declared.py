@@ -12,7 +12,7 @@ from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 
 
 def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Declared:

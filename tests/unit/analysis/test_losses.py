@@ -12,7 +12,7 @@ import pytest
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.databases.sqlite.look import read_fingerprint
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 
 START = (
     "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, note TEXT,"

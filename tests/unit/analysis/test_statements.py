@@ -12,7 +12,7 @@ from migrations_ops.analysis.statements.blocks import statements_of
 from migrations_ops.analysis.statements.rows import writes_of
 from migrations_ops.analysis.statements.schema import schema_actions
 from migrations_ops.child.protocol.sql import Syntax, tokens
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 
 
 def actions_of(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.retention import Policy, choose_surplus, rows_of
 from migrations_ops.journal.past import Past
-from migrations_ops.model.results import Backup
+from migrations_ops.model.backup import Backup
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

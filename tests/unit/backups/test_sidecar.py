@@ -15,7 +15,7 @@ from migrations_ops.backups.quality import EMPTY, is_empty, is_good, row_of, wit
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.documents import Unreadable, to_versioned
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from tests.unit.mutations import JSON, mutated
 
 STEM = "db_20260101_000000"

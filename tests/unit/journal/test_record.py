@@ -24,7 +24,7 @@ from migrations_ops.journal.record import (
 from migrations_ops.journal.unfinished import find_lost, find_unfinished, sweep
 from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.results import ErrorReport, RevisionRun, StepResult
+from migrations_ops.model.outcome import ErrorReport, RevisionRun, StepResult
 from tests.records import task_record
 from tests.unit.mutations import JSON, mutated
 

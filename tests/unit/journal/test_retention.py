@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from migrations_ops.journal.past import CAME_TO_NOTHING, Past, find_open
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.retention import choose_old_records
-from migrations_ops.model.results import Outcome
+from migrations_ops.model.outcome import Outcome
 from tests.records import task_record
 
 names = st.sampled_from(["a", "b", "c"])

@@ -23,7 +23,7 @@ from migrations_ops.child.protocol.events import (
     StatementRan,
     Unshared,
 )
-from migrations_ops.model.results import RevisionRun
+from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.steps.command_run import CommandRun, run_of
 
 BEGUN = [Ready(), Opened(in_transaction=False), RevisionStarted("one")]

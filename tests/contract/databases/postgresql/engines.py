@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.databases.postgresql.database import PostgreSQL
-from migrations_ops.model.results import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint
 from tests.servers.databases import ServerDatabase
 
 TABLE = "alembic_version"

@@ -1,0 +1,21 @@
+"""A verified copy of a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A verified copy of one database, and what its sidecar says of it."""
+
+    name: str
+    file: str
+    environment: str
+    taken: str
+    revisions: tuple[str, ...]
+    size: int
+    sha256: str
+    note: str = ""
+    reused: bool = False
+    doubt: str = ""

@@ -1,0 +1,54 @@
+"""What a database remembers of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIndex:
+    """An index that a revision makes, noted before it did.
+
+    ``table`` is the oid of its table; ``name`` is empty where the server chooses one; ``again``
+    tells a REINDEX, which gives its own names to what it leaves.
+    """
+
+    table: int
+    name: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeIndexes:
+    """The indexes that revisions have made which have begun, and not come to their end.
+
+    ``unseen`` tells that there may be more.
+    """
+
+    built: tuple[BuiltIndex, ...] = ()
+    unseen: bool = False
+
+    def joined(self, other: MadeIndexes) -> MadeIndexes:
+        return MadeIndexes(self.built + other.built, self.unseen or other.unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a database remembers: which environment it is, and what was applied to it.
+
+    ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
+    ``stamped`` are those that stand in the version table and never ran; ``begun`` maps those that
+    have begun where nothing is rolled back, and have not come to their end, to their direction:
+    ``upgrade`` or ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
+    the first of them began; None where nobody has noted them. ``made`` are the indexes that are
+    theirs.
+    """
+
+    environment: str = ""
+    identity: str = ""
+    ran: Mapping[str, str | None] = field(default_factory=dict)
+    stamped: frozenset[str] = frozenset()
+    begun: Mapping[str, str] = field(default_factory=dict)
+    invalid: frozenset[int] | None = None
+    made: MadeIndexes | None = None

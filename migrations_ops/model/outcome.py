@@ -1,0 +1,102 @@
+"""What a task did, step by step, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from migrations_ops.model.errors import OpsError
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.fingerprint import Fingerprint
+
+Outcome = Literal[
+    "released",
+    "nothing to do",
+    "refused",
+    "failed, unchanged",
+    "failed, restored",
+    "failed, needs a person",
+    "interrupted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What the rehearsal showed: the schema that the real upgrade has to end with, what was found,
+    and the statements of the upgrade."""
+
+    after: Fingerprint
+    findings: tuple[Finding, ...]
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRun:
+    """One revision that a step ran."""
+
+    revision: str
+    seconds: float
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step of a release or task, finished."""
+
+    name: str
+    environment: str
+    argv: tuple[str, ...]
+    started: str
+    seconds: float
+    exit: int
+    outcome: str
+    revisions: tuple[RevisionRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """What stopped a task: its exit code, and the three parts of its message."""
+
+    exit: int
+    what: str
+    untouched: str
+    next: str
+
+    @classmethod
+    def of(cls, error: OpsError) -> ErrorReport:
+        return cls(int(error.exit_code), error.what, error.untouched, error.next)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseResult:
+    """What a release did, or what stopped it; without an outcome it has not ended."""
+
+    id: str
+    outcome: Outcome | None
+    environment: str
+    from_: tuple[str, ...]
+    to: tuple[str, ...]
+    steps: tuple[StepResult, ...]
+    backups: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    error: ErrorReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What verify found; it passed unless a finding is an error.
+
+    ``compared`` tells whether the models were compared with the database: not where drift is
+    off, nor before head, where Alembic does not compare. ``remedy`` is what to type next.
+    """
+
+    environment: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    findings: tuple[Finding, ...] = field(default_factory=tuple)
+    compared: bool = False
+    remedy: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)
