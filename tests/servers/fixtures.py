@@ -114,3 +114,39 @@ def mariadb_filled(
     """`shop` on MariaDB, both databases at the second of its three revisions, with rows."""
     with swept(mariadb):
         yield filled_copy(_mariadb_filled, tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def _postgres_at_head(
+    _postgres_filled: ServerShop, tmp_path_factory: pytest.TempPathFactory
+) -> ServerShop:
+    model = filled_copy(_postgres_filled, tmp_path_factory.mktemp("head-postgres") / "shop")
+    model.upgrade("head")
+    return model
+
+
+@pytest.fixture
+def postgres_at_head(
+    _postgres_at_head: ServerShop, postgres: PostgresServer, tmp_path: Path
+) -> Iterator[ServerShop]:
+    """`shop` on PostgreSQL, both databases at the last of its revisions, with rows."""
+    with swept(postgres):
+        yield filled_copy(_postgres_at_head, tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def _mariadb_at_head(
+    _mariadb_filled: ServerShop, tmp_path_factory: pytest.TempPathFactory
+) -> ServerShop:
+    model = filled_copy(_mariadb_filled, tmp_path_factory.mktemp("head-mariadb") / "shop")
+    model.upgrade("head")
+    return model
+
+
+@pytest.fixture
+def mariadb_at_head(
+    _mariadb_at_head: ServerShop, mariadb: MariaServer, tmp_path: Path
+) -> Iterator[ServerShop]:
+    """`shop` on MariaDB, both databases at the last of its revisions, with rows."""
+    with swept(mariadb):
+        yield filled_copy(_mariadb_at_head, tmp_path / "shop")

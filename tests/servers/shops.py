@@ -63,11 +63,16 @@ class ServerShop(Sandbox):
         ]
         self.configure(f"[tool.migrations_ops]\nwait = 1\n{more}" + "".join(tables))
 
+    def upgrade(self, revision: str) -> None:
+        """Bring both databases to a revision, by Alembic alone."""
+        for name in ("dev", "prod"):
+            ran = self.alembic("upgrade", revision, EXEC_ENV=name)
+            assert ran.code == 0, ran.err
+
     def fill(self) -> None:
         """Bring both databases to the second of the three revisions, with 20 rows a table."""
-        for name, database in (("dev", self.dev_database), ("prod", self.prod_database)):
-            ran = self.alembic("upgrade", R2, EXEC_ENV=name)
-            assert ran.code == 0, ran.err
+        self.upgrade(R2)
+        for database in (self.dev_database, self.prod_database):
             parents = ", ".join(f"({number}, 'parent {number}')" for number in range(1, 21))
             children = ", ".join(f"({number}, {number})" for number in range(1, 21))
             database.execute(f"INSERT INTO parents VALUES {parents}")

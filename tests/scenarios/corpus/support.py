@@ -112,7 +112,8 @@ def interpreter(name: str) -> Path:
                 if sys.version_info >= (3, 14):
                     pytest.skip("the pins of the real projects are for Python 3.11 to 3.13")
                 _build([sys.executable, "-m", "venv", str(environment)])
-            _build([str(python), "-m", "pip", "install", "--quiet", "--no-deps",
+            # What is imported is compiled then; most of it never is.
+            _build([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile",
                     "--disable-pip-version-check", "-r", str(requirements)])  # fmt: skip
             if name == "quetz" and sys.version_info >= (3, 12):
                 # It imports distutils, which left Python with 3.12.

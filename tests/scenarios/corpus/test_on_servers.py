@@ -201,10 +201,6 @@ HISTORIES = (
     ServerHistory(
         OPTUNA, PSYCOPG2, "v2.6.0.a", "v3.2.0.a", (program(OPTUNA_OLD),), OPTUNA_CODES,
     ),
-    ServerHistory(
-        OPTUNA, PSYCOPG2, "v3.0.0.d", "v3.2.0.a", (at("v3.0.0.d"), program(OPTUNA_API)),
-        frozenset({"drift"}),
-    ),
     # From nothing it ends on MariaDB at v2.4.0.a, by hand as well: see below. Its old values are
     # FLOAT, of which mariadb-dump writes six digits only.
     ServerHistory(
@@ -264,6 +260,11 @@ def rows(place: ServerDatabase) -> dict[str, int]:
     }
 
 
+def copies_left(server: Server) -> list[str]:
+    """The throw-away databases that are left on the server."""
+    return [name for name in server.databases() if name.startswith("migrations_ops_copy")]
+
+
 @pytest.mark.parametrize("history", HISTORIES, ids=str)
 def test_old_database_on_a_server_is_released_to_head_and_can_be_restored(
     history: ServerHistory, request: pytest.FixtureRequest, tmp_path: Path
@@ -287,19 +288,19 @@ def test_old_database_on_a_server_is_released_to_head_and_can_be_restored(
         assert project.invoke("verify", "--env", "prod").code == 0
         again = project.invoke("release-migration", "--json")
         assert (again.code, again.json["outcome"]) == (0, "nothing to do"), again.err
+        assert not copies_left(server)
+        if history.start is None:
+            return  # the whole history once more would show nothing else
 
         back = project.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
 
         assert back.code == 0, back.err
         assert rows(prod) == before
-        if history.start is not None:
-            assert prod.execute(VERSION) == [(history.start,)]
-        empty = [] if history.start else ["--allow", "missing-database"]
-        forward = project.invoke("release-migration", "--json", *empty)
+        assert prod.execute(VERSION) == [(history.start,)]
+        forward = project.invoke("release-migration", "--json")
         assert (forward.code, forward.json["outcome"]) == (0, "released"), forward.err
         assert prod.execute(VERSION) == [(history.head,)]
-        left = [name for name in server.databases() if name.startswith("migrations_ops_copy")]
-        assert not left
+        assert not copies_left(server)
 
 
 def test_history_that_mariadb_breaks_half_way_is_put_back(mariadb: Server, tmp_path: Path) -> None:

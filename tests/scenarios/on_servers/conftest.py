@@ -15,6 +15,13 @@ def filled(request: pytest.FixtureRequest) -> ServerShop:
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
+def at_head(request: pytest.FixtureRequest) -> ServerShop:
+    """`shop`, both databases at the last of its revisions, with rows."""
+    found: ServerShop = request.getfixturevalue(f"{request.param}_at_head")
+    return found
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
 def empty(request: pytest.FixtureRequest) -> ServerShop:
     """`shop` over two empty databases."""
     found: ServerShop = request.getfixturevalue(f"{request.param}_shop")

@@ -50,7 +50,7 @@ def copies(shop: ServerShop) -> set[str]:
     return {name for name in found if name.startswith("migrations_ops_copy")}
 
 
-def wait_for(there: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(there: Callable[[], object], seconds: float = 120) -> None:
     """Wait until something is true, and fail if it never is."""
     until = time.monotonic() + seconds
     while not there():

@@ -50,15 +50,14 @@ def is_building(database: ServerDatabase, how: str = "CREATE INDEX CONCURRENTLY"
 
 
 def ready(shop: ServerShop) -> None:
-    assert shop.invoke("release-migration").code == 0
     shop.add_revision(NEXT, R3, INDEX)
 
 
 @pytest.mark.parametrize("victim", ["child", "backend", "term"])
 def test_index_that_is_broken_off_is_named_where_it_cannot_be_dropped(
-    postgres_filled: ServerShop, victim: str
+    postgres_at_head: ServerShop, victim: str
 ) -> None:
-    shop = postgres_filled
+    shop = postgres_at_head
     ready(shop)
     prod = shop.prod_database
     with writing(prod) as application:
@@ -93,9 +92,9 @@ def test_index_that_is_broken_off_is_named_where_it_cannot_be_dropped(
 
 
 def test_index_of_a_killed_child_is_dropped_once_nobody_is_in_the_way(
-    postgres_filled: ServerShop,
+    postgres_at_head: ServerShop,
 ) -> None:
-    shop = postgres_filled
+    shop = postgres_at_head
     ready(shop)
     prod = shop.prod_database
     before = content(prod)
@@ -114,8 +113,8 @@ def test_index_of_a_killed_child_is_dropped_once_nobody_is_in_the_way(
     assert shop.invoke("release-migration").code == 0
 
 
-def test_index_of_a_killed_release_is_dropped_by_the_next_one(postgres_filled: ServerShop) -> None:
-    shop = postgres_filled
+def test_index_of_a_killed_release_is_dropped_by_the_next_one(postgres_at_head: ServerShop) -> None:
+    shop = postgres_at_head
     ready(shop)
     prod = shop.prod_database
     with writing(prod) as application:
@@ -155,8 +154,8 @@ def two_revisions(shop: ServerShop) -> None:
     shop.add_revision(LAST, NEXT, column)
 
 
-def test_lock_after_a_concurrent_index_is_tried_again(postgres_filled: ServerShop) -> None:
-    shop = postgres_filled
+def test_lock_after_a_concurrent_index_is_tried_again(postgres_at_head: ServerShop) -> None:
+    shop = postgres_at_head
     two_revisions(shop)
     with psycopg.connect(shop.prod_database.url().replace("+psycopg", "")) as application:
         application.execute("SELECT * FROM parents")
@@ -169,9 +168,9 @@ def test_lock_after_a_concurrent_index_is_tried_again(postgres_filled: ServerSho
 
 
 def test_revision_with_a_concurrent_index_stays_whole_when_a_later_one_fails(
-    postgres_filled: ServerShop,
+    postgres_at_head: ServerShop,
 ) -> None:
-    shop = postgres_filled
+    shop = postgres_at_head
     ready(shop)
     fails = (
         "    import os\n"

@@ -197,9 +197,8 @@ def test_any_alembic_command_is_refused_while_half_a_revision_stands(
 
 
 @pytest.mark.slow
-def test_rows_that_differ_after_a_repair_are_named(mariadb_filled: ServerShop) -> None:
-    shop = mariadb_filled
-    assert shop.invoke("release-migration").code == 0
+def test_rows_that_differ_after_a_repair_are_named(mariadb_at_head: ServerShop) -> None:
+    shop = mariadb_at_head
     shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
     assert shop.invoke("release-migration").code == 4
     shop.prod_database.execute("ALTER TABLE parents DROP COLUMN more")
@@ -238,9 +237,8 @@ def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
 
 
 @pytest.mark.slow
-def test_invalid_index_is_dropped_when_nothing_else_is_left(postgres_filled: ServerShop) -> None:
-    shop = postgres_filled
-    assert shop.invoke("release-migration").code == 0
+def test_invalid_index_is_dropped_when_nothing_else_is_left(postgres_at_head: ServerShop) -> None:
+    shop = postgres_at_head
     # Unique on the copy; in the real production each row has the same value.
     shop.add_revision(
         NEXT,
@@ -280,15 +278,14 @@ def test_column_committed_before_a_failing_index_is_named(postgres_filled: Serve
 @pytest.mark.slow
 @pytest.mark.parametrize("served", [True, False], ids=["served", "not protected"])
 def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
-    filled: ServerShop, served: bool
+    at_head: ServerShop, served: bool
 ) -> None:
     if not served:
-        text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
-        (filled.folder / "pyproject.toml").write_text(f"{text}protected = false\n", "utf-8")
-    assert filled.invoke("release-migration").code == 0
-    here = here_of(filled.prod_database)
+        text = (at_head.folder / "pyproject.toml").read_text(encoding="utf-8")
+        (at_head.folder / "pyproject.toml").write_text(f"{text}protected = false\n", "utf-8")
+    here = here_of(at_head.prod_database)
     # The real production ends with another column than its copy did in the rehearsal.
-    filled.add_revision(
+    at_head.add_revision(
         NEXT,
         R3,
         "    import os\n"
@@ -296,18 +293,18 @@ def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
         '    copied = here.startswith("migrations_ops_copy") or os.environ["EXEC_ENV"] == "dev"\n'
         '    op.add_column("parents", sa.Column("more" if copied else "odd", sa.Integer))',
     )
-    before = content(filled.prod_database)
-    ran = filled.invoke("release-migration")
+    before = content(at_head.prod_database)
+    ran = at_head.invoke("release-migration")
     assert ran.code == (4 if served else 3), ran.err
     assert "not as it was in the rehearsal" in ran.err
     assert ("was restored from" in ran.err) is not served
-    assert (content(filled.prod_database) == before) is not served
+    assert (content(at_head.prod_database) == before) is not served
     if served:
         assert "prod stays upgraded" in ran.err
         command = ran.err.partition("invoke restore ")[2].partition(" (")[0].split()
-        back = filled.invoke("restore", *command)
+        back = at_head.invoke("restore", *command)
         assert back.code == 0, back.err
-        assert content(filled.prod_database) == before
+        assert content(at_head.prod_database) == before
 
 
 @pytest.mark.slow
@@ -449,23 +446,22 @@ def blocked(database: ServerDatabase, seconds: float) -> Iterator[list[float]]:
 
 
 @pytest.mark.slow
-def test_application_never_waits_longer_than_the_lock_timeout(filled: ServerShop) -> None:
-    filled.add_revision(NEXT, R3, COLUMN)
-    assert filled.invoke("release-migration", "--to", R3).code == 0
-    with blocked(filled.dev_database, 6) as waits:
-        ran = filled.invoke("upgrade-dev")
+def test_application_never_waits_longer_than_the_lock_timeout(at_head: ServerShop) -> None:
+    at_head.add_revision(NEXT, R3, COLUMN)
+    with blocked(at_head.dev_database, 6) as waits:
+        ran = at_head.invoke("upgrade-dev")
     assert ran.code == 0, ran.err
     # Half a second is the timeout on PostgreSQL; the rest is for a busy machine. Without it, the
     # application waits behind the ALTER for as long as the blocker takes.
     assert max(waits) < 3
-    assert version(filled.dev_database) == NEXT
+    assert version(at_head.dev_database) == NEXT
 
 
-# As it is typed, but for the patience: twelve attempts take more than a minute.
+# As it is typed, but for the number of attempts and the time between: else it takes a minute.
 FOUR_TIMES = """\
 import sys
-from migrations_ops.steps import retry as patience
-patience.ATTEMPTS = 4
+from migrations_ops.steps import retry
+retry.ATTEMPTS, retry._FIRST = 4, 0.1
 from invoke.main import program
 sys.argv = ["invoke", "upgrade-dev"]
 program.run()
@@ -474,11 +470,10 @@ program.run()
 
 @pytest.mark.slow
 def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
-    postgres_filled: ServerShop,
+    postgres_at_head: ServerShop,
 ) -> None:
-    filled = postgres_filled
+    filled = postgres_at_head
     filled.add_revision(NEXT, R3, COLUMN)
-    assert filled.invoke("release-migration", "--to", R3).code == 0
     before = content(filled.dev_database)
     with blocked(filled.dev_database, 300):
         running = filled.start_python("-c", FOUR_TIMES)

@@ -49,12 +49,11 @@ def session(database: ServerDatabase, **more: Any) -> psycopg.Connection[Any]:
     ids=["function", "two statements", "function in the block"],
 )
 def test_rows_that_stay_committed_are_told_however_they_were_written(
-    postgres_filled: ServerShop, body: str
+    postgres_at_head: ServerShop, body: str
 ) -> None:
-    shop = postgres_filled
+    shop = postgres_at_head
     for database in (shop.dev_database, shop.prod_database):
         database.execute(ADD)
-    assert shop.invoke("release-migration").code == 0
     shop.add_revision(NEXT, R3, body)
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
@@ -84,10 +83,9 @@ def valid(database: ServerDatabase, name: str) -> bool:
 
 
 def test_index_that_somebody_else_is_building_is_left_alone_and_named(
-    postgres_filled: ServerShop,
+    postgres_at_head: ServerShop,
 ) -> None:
-    shop, prod = postgres_filled, postgres_filled.prod_database
-    assert shop.invoke("release-migration").code == 0
+    shop, prod = postgres_at_head, postgres_at_head.prod_database
     shop.add_revision(NEXT, R3, FAILS_IN_PROD)
     with writing(prod) as application:
         running = shop.start("release-migration")
@@ -103,10 +101,9 @@ def test_index_that_somebody_else_is_building_is_left_alone_and_named(
 
 
 def test_index_of_somebody_else_does_not_stop_a_repair_from_being_taken(
-    postgres_filled: ServerShop,
+    postgres_at_head: ServerShop,
 ) -> None:
-    shop, prod = postgres_filled, postgres_filled.prod_database
-    assert shop.invoke("release-migration").code == 0
+    shop, prod = postgres_at_head, postgres_at_head.prod_database
     writes = '    op.execute("INSERT INTO children VALUES (900, 1)")\n'
     shop.add_revision(NEXT, R3, f"{writes}{FAILS_IN_PROD}")
     assert shop.invoke("release-migration").code == 4
@@ -119,9 +116,8 @@ def test_index_of_somebody_else_does_not_stop_a_repair_from_being_taken(
     assert valid(prod, "of_another")
 
 
-def test_reindex_that_is_broken_off_leaves_prod_as_it_was(postgres_filled: ServerShop) -> None:
-    shop, prod = postgres_filled, postgres_filled.prod_database
-    assert shop.invoke("release-migration").code == 0
+def test_reindex_that_is_broken_off_leaves_prod_as_it_was(postgres_at_head: ServerShop) -> None:
+    shop, prod = postgres_at_head, postgres_at_head.prod_database
     again = "op.execute('REINDEX (VERBOSE) TABLE CONCURRENTLY children')"
     shop.add_revision(NEXT, R3, f"    with op.get_context().autocommit_block():\n        {again}")
     with writing(prod) as application:
@@ -139,14 +135,13 @@ def test_reindex_that_is_broken_off_leaves_prod_as_it_was(postgres_filled: Serve
     assert invalid(prod) == []
 
 
-def test_half_detached_partition_is_told_with_its_cure(postgres_filled: ServerShop) -> None:
-    shop, prod = postgres_filled, postgres_filled.prod_database
+def test_half_detached_partition_is_told_with_its_cure(postgres_at_head: ServerShop) -> None:
+    shop, prod = postgres_at_head, postgres_at_head.prod_database
     for database in (shop.dev_database, prod):
         database.execute(
             "CREATE TABLE m (d int) PARTITION BY RANGE (d);"
             ' CREATE TABLE "M 2" PARTITION OF m FOR VALUES FROM (1) TO (9)'
         )
-    assert shop.invoke("release-migration").code == 0
     detach = "op.execute('ALTER TABLE m DETACH PARTITION \"M 2\" CONCURRENTLY')"
     shop.add_revision(NEXT, R3, f"    with op.get_context().autocommit_block():\n        {detach}")
     with session(prod) as report:

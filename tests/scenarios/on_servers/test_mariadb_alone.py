@@ -63,13 +63,12 @@ STAYING = {
 
 @pytest.mark.parametrize("way", STAYING)
 def test_rows_that_stayed_changed_are_never_taken_for_as_they_were(
-    mariadb_filled: ServerShop, way: str
+    mariadb_at_head: ServerShop, way: str
 ) -> None:
-    shop = mariadb_filled
+    shop = mariadb_at_head
     for database in (shop.dev_database, shop.prod_database):
         database.execute("CREATE TABLE counts (n int PRIMARY KEY) ENGINE = MyISAM")
         database.execute("INSERT INTO counts VALUES (1)")
-    assert shop.invoke("release-migration", "--to", R3).code == 0
     fails = "        raise RuntimeError('in production')"
     shop.add_revision(NEXT, R3, f"{REAL_ALONE}        {STAYING[way]}\n{fails}")
     ran = shop.invoke("release-migration")
