@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from migrations_ops.analysis.renames import Naming
@@ -21,6 +20,7 @@ class Declared:
     These are called by the names that they had then, whatever their names were when a revision
     named them: ``naming`` translates.
 
+    :param facts: everything that was there.
     :param columns: columns that were dropped, as (table, column).
     :param names: objects of other kinds that were dropped or renamed, as (name, table); the table
         may be empty.
@@ -41,6 +41,7 @@ class Declared:
 
     naming: Naming
     hierarchy: Hierarchy
+    facts: tuple[Fact, ...]
     syntax: Syntax = "sqlite"
     columns: set[tuple[str, str]] = field(default_factory=set)
     names: set[tuple[str, str]] = field(default_factory=set)
@@ -59,11 +60,8 @@ class Declared:
 
     # -- the schema -----------------------------------------------------------------------------
 
-    def drops(self, fact: Fact, before: Iterable[Fact]) -> bool:
-        """Whether the disappearance of an object follows from what was declared.
-
-        :param before: everything that was there.
-        """
+    def drops(self, fact: Fact) -> bool:
+        """Whether the disappearance of an object follows from what was declared."""
         dropped = self.naming.dropped
         if fact.kind == "table":
             return fact.table in dropped
@@ -81,7 +79,7 @@ class Declared:
             table == fact.table and column in fact.columns for table, column in self.columns
         ):
             return True
-        return fact.kind in CONSTRAINTS and self._drops_constraint(fact, before)
+        return fact.kind in CONSTRAINTS and self._drops_constraint(fact)
 
     def changes(self, fact: Fact) -> bool:
         """Whether a statement changes this very object without dropping it."""
@@ -131,8 +129,8 @@ class Declared:
             for name, role in self.revoked
         )
 
-    def _drops_constraint(self, fact: Fact, before: Iterable[Fact]) -> bool:
-        names = {each.name for each in before if each.table == fact.table}
+    def _drops_constraint(self, fact: Fact) -> bool:
+        names = {each.name for each in self.facts if each.table == fact.table}
         for table, name, kind in self.constraints:
             if table not in (fact.table, *self.hierarchy.above(fact.table)):
                 continue

@@ -62,17 +62,13 @@ def find_losses(
             if _is_check_of_boolean(fact, before, declared, facts.values()):
                 boolean_checks[fact.where.partition(":")[0]] += 1
                 continue
-            findings += _vanished(fact, before, declared, environment, facts.values())
+            findings += _vanished(fact, before, declared, environment)
             continue
         was, now = before.schema[key], after.schema[key_now]
         findings += _changed_column(fact, was, now, declared, environment)
         lost = _lost(fact, was, now, renames, declared)
         stale = renames.stale(fact, was, now)
-        if (
-            (lost or stale)
-            and not declared.drops(fact, facts.values())
-            and not declared.changes(fact)
-        ):
+        if (lost or stale) and not (declared.drops(fact) or declared.changes(fact)):
             findings.append(_weakened(fact, lost, stale, environment))
     return (
         findings
@@ -127,7 +123,7 @@ def _is_check_of_boolean(
     Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
     and not to the table, and which nobody ever wrote.
     """
-    if fact.kind != "check" or fact.name or declared.drops(fact, facts):
+    if fact.kind != "check" or fact.name or declared.drops(fact):
         return False
     was = [word.text.lower() for word in tokens(before.schema[f"check {fact.where}"], "facts")]
     match was:
@@ -152,11 +148,11 @@ def _lost_checks(by_table: Counter[str], environment: str) -> list[Finding]:
 
 
 def _vanished(
-    fact: Fact, before: Fingerprint, declared: Declared, environment: str, facts: Iterable[Fact]
+    fact: Fact, before: Fingerprint, declared: Declared, environment: str
 ) -> list[Finding]:
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
     filled = f" with its {rows} rows" if rows else ""
-    if not declared.drops(fact, facts):
+    if not declared.drops(fact):
         return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
     if rows:
         return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
@@ -169,7 +165,7 @@ def _changed_column(
     fact: Fact, was: str, now: str, declared: Declared, environment: str
 ) -> list[Finding]:
     """Another default, or a type that SQLite treats in another way, undeclared."""
-    if fact.kind != "column" or declared.drops(fact, ()):
+    if fact.kind != "column" or declared.drops(fact):
         return []
     before, after, changes = ColumnFact.of(declared.with_new_names(was)), ColumnFact.of(now), []
     if not _is_same_default(before, after, declared.alters(fact, "type")) and not declared.alters(

@@ -53,7 +53,8 @@ class _Reader:
     def __init__(self, before: Mapping[str, str], after: Mapping[str, str], syntax: Syntax) -> None:
         self._naming, self._hierarchy = Naming(before), Hierarchy(before)
         self._resolver = Resolver.of(self._naming, before, after)
-        self.declared = Declared(self._naming, self._hierarchy, syntax)
+        facts = tuple(Fact.of(key, was) for key, was in before.items())
+        self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
         # What operations have declared already, whose statements are yet to come.

@@ -263,5 +263,5 @@ def test_a_statement_declares_what_it_drops_and_changes(
 ) -> None:
     found = read_declared([{"sql": statement}], SCHEMA, SCHEMA, "postgresql")
     facts = {key: Fact.of(key, was) for key, was in SCHEMA.items()}
-    assert {key for key, fact in facts.items() if found.drops(fact, facts.values())} == dropped
+    assert {key for key, fact in facts.items() if found.drops(fact)} == dropped
     assert {key for key, fact in facts.items() if found.changes(fact)} == changed
