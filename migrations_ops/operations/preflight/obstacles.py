@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import ENGINE_UNTESTED, INVALID_INDEX, NAMES_ANOTHER
+from migrations_ops.model.findings import ENGINE_UNTESTED, INVALID_INDEX, NAMES_ANOTHER, Finding
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.project.environments import Environment
 
 
 def require_no_obstacles(session: Session, state: DatabaseState) -> None:
     """:raises Refused: no backup could be taken, be verified, or be put back."""
     if not state.pending:
         return
-    environment = state.environment
-    allowed = session.allowed(environment)
-    if environment.engine_untested or not environment.protected:
-        # What is only tried out there is found out by trying.
-        allowed = (*allowed, ENGINE_UNTESTED.code)
-    found = state.database.find_obstacles(session.project.others(environment))
-    if environment is session.project.settings.path[0]:
-        allowed = (*allowed, NAMES_ANOTHER.code)  # which is not rehearsed
-    if environment.protected:
-        # No rehearsal meets an INVALID index: what fails at its name fails in the real one alone.
-        found = [INVALID_INDEX.stricter(each) for each in found]
-    found = without_allowed(found, allowed)
+    environment, project = state.environment, session.project
+    found = judge(
+        state.database.find_obstacles(project.others(environment)),
+        environment,
+        session.allowed(environment),
+        is_rehearsed=environment is not project.settings.path[0],
+    )
     session.record.add_findings([each for each in found if each.severity == "warning"])
     errors = [each for each in found if each.severity == "error"]
     if errors:
@@ -33,3 +31,27 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
             untouched="No database was touched.",
             next=what_to_do(errors[0], environment.name),
         )
+
+
+def judge(
+    found: Iterable[Finding],
+    environment: Environment,
+    allowed: Iterable[str],
+    *,
+    is_rehearsed: bool,
+) -> list[Finding]:
+    """The obstacles with the severity that they have for this environment.
+
+    :param allowed: what the configuration and the command line allow.
+    :param is_rehearsed: whether a copy of its database is upgraded first.
+    """
+    allowed = [*allowed]
+    if environment.engine_untested or not environment.protected:
+        # What is only tried out there is found out by trying.
+        allowed.append(ENGINE_UNTESTED.code)
+    if not is_rehearsed:
+        allowed.append(NAMES_ANOTHER.code)
+    if environment.protected:
+        # No rehearsal meets an INVALID index: what fails at its name fails in the real one alone.
+        found = [INVALID_INDEX.stricter(each) for each in found]
+    return without_allowed(found, allowed)
