@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Names, Naming
@@ -17,6 +16,7 @@ from migrations_ops.analysis.statements.blocks import (
 )
 from migrations_ops.analysis.statements.rows import TEMPORARY, Write, assigned_columns, writes_of
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
@@ -25,7 +25,7 @@ _ALL_OF_A_COLUMN = ("type", "nullable", "default")
 
 
 def read_declared(
-    events: Iterable[Mapping[str, Any]],
+    events: Iterable[Traced],
     before: Mapping[str, str],
     after: Mapping[str, str],
     syntax: Syntax = "sqlite",
@@ -39,8 +39,8 @@ def read_declared(
     """
     reader = _Reader(before, after, syntax)
     for event in events:
-        if "sql" in event:
-            for statement in statements_of(event["sql"], syntax):
+        if isinstance(event, StatementRan):
+            for statement in statements_of(event.sql, syntax):
                 reader.read_statement(statement)
         else:
             reader.read_operation(event)
@@ -60,13 +60,14 @@ class _Reader:
         # What operations have declared already, whose statements are yet to come.
         self._announced: list[tuple[str, ...]] = []
 
-    def read_operation(self, operation: Mapping[str, Any]) -> None:
-        table, name, to = ((operation.get(key) or "").lower() for key in ("table", "name", "to"))
-        batch = operation.get("batch") or 0
-        if operation.get("schema"):
-            table = f"{operation['schema'].lower()}.{table}"
+    def read_operation(self, operation: OperationAsked) -> None:
+        names = (operation.table, operation.name, operation.to)
+        table, name, to = ((each or "").lower() for each in names)
+        batch = operation.batch
+        if operation.schema:
+            table = f"{operation.schema.lower()}.{table}"
         table = self._resolver.table(table) if table else ""
-        match operation["kind"]:
+        match operation.kind:
             case "drop_table" if table:
                 self._drop_table(table)
             case "rename_table" if table and to:
@@ -78,11 +79,11 @@ class _Reader:
                 self._announced.append((table, to, "all"))
             case "alter_column":
                 first, column = self._column(table, name, batch)
-                self._alter(first, column, operation["changes"])
+                self._alter(first, column, operation.changes)
                 # A statement that writes the whole column anew alters no more than this.
                 self._announced.append((table, name, "all"))
             case "drop_constraint":
-                kind = operation.get("type") or ""
+                kind = operation.type or ""
                 first = self._naming.table(table)
                 self.declared.constraints.add((first, name, _ALEMBIC_KINDS.get(kind, kind)))
             case "drop_index":

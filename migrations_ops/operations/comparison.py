@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.child.protocol.events import Traced
 from migrations_ops.databases.interface import Database
 from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
@@ -62,11 +63,11 @@ class Comparing:
             return changes
         return find_losses(before, after, declared, name, rows_gone(change, declared)) + changes
 
-    def _events(self, run: CommandRun) -> list[dict[str, Any]]:
+    def _events(self, run: CommandRun) -> Sequence[Traced]:
         if run.commands:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
-        return [each._asdict() for each in run.trace]
+        return run.trace
 
 
 @dataclass

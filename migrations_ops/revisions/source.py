@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.revisions.history import Revision
 
 # The names of the positional parameters of Alembic's operations; those of a batch lack the table.
@@ -20,7 +20,7 @@ _OPERATIONS = {
 }
 
 
-def read_upgrades(revisions: Iterable[Revision]) -> list[dict[str, Any]]:
+def read_upgrades(revisions: Iterable[Revision]) -> list[Traced]:
     """The operations and statements of these upgrades, in the form in which the child reports them.
 
     This is for commands of a project, which run revisions without our child inside. Names that are
@@ -84,7 +84,7 @@ def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
 
 class _UpgradeReader(ast.NodeVisitor):
     def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.events: list[Traced] = []
         # The table and the number of each batch, by the name of its variable.
         self._batches: dict[str, tuple[str, int]] = {}
         self._count = 0
@@ -115,7 +115,7 @@ class _UpgradeReader(ast.NodeVisitor):
         for part in ast.walk(node):
             text = _text(part)
             if text:
-                self.events.append({"sql": text})
+                self.events.append(StatementRan(text))
 
     def _note_operation(self, node: ast.Call, function: ast.Attribute) -> None:
         parameters, kind = _OPERATIONS[function.attr], function.attr
@@ -131,14 +131,14 @@ class _UpgradeReader(ast.NodeVisitor):
             kind = "rename_column"
         names = ("column_name", "index_name", "constraint_name")
         self.events.append(
-            {
-                "kind": kind,
-                "batch": batch,
-                "table": found.get("old_table_name") or found["table_name"],
-                "name": next((found[name] for name in names if name in found), ""),
-                "type": found.get("type_"),
-                "to": found.get("new_table_name") or found.get("new_column_name"),
-            }
+            OperationAsked(
+                kind,
+                table=found.get("old_table_name") or found["table_name"],
+                name=next((found[name] for name in names if name in found), ""),
+                batch=batch,
+                type=found.get("type_"),
+                to=found.get("new_table_name") or found.get("new_column_name"),
+            )
         )
 
     def _note_alteration(self, node: ast.Call, found: dict[str, str], batch: int) -> None:
@@ -146,13 +146,13 @@ class _UpgradeReader(ast.NodeVisitor):
         given = {keyword.arg for keyword in node.keywords}
         words = {"type_": "type", "nullable": "nullable", "server_default": "default"}
         self.events.append(
-            {
-                "kind": "alter_column",
-                "batch": batch,
-                "table": found["table_name"],
-                "name": found.get("column_name", ""),
-                "changes": [what for word, what in words.items() if word in given],
-            }
+            OperationAsked(
+                "alter_column",
+                table=found["table_name"],
+                name=found.get("column_name", ""),
+                batch=batch,
+                changes=tuple(what for word, what in words.items() if word in given),
+            )
         )
 
 

@@ -20,6 +20,7 @@ from migrations_ops.child.protocol.events import (
     RevisionStarted,
     RowsWritten,
     StatementRan,
+    Traced,
     Unshared,
 )
 from migrations_ops.model.outcome import RevisionRun
@@ -62,7 +63,7 @@ class CommandRun:
     attempts: int = 1
     holders: tuple[str, ...] = ()
     revisions: tuple[RevisionRun, ...] = ()
-    trace: tuple[OperationAsked | StatementRan, ...] = ()
+    trace: tuple[Traced, ...] = ()
     differences: tuple[str, ...] = ()
     opened: bool = False
     in_transaction: bool = False
@@ -91,7 +92,7 @@ def run_of(events: Sequence[Event], started: str) -> CommandRun:
             unshared=_all(events, Unshared),
             ledger_failure="".join(each.message for each in _all(events, LedgerFailed)[-1:]),
             revisions=tuple(RevisionRun(*each) for each in _all(events, RevisionDone)),
-            trace=tuple(each for each in events if isinstance(each, OperationAsked | StatementRan)),
+            trace=tuple(each for each in events if isinstance(each, Traced)),
             differences=sum((each.differences for each in _all(events, DriftFound)), ()),
             opened=bool(opened),
             in_transaction=any(each.in_transaction for each in opened[-1:]),

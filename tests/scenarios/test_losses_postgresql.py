@@ -13,6 +13,7 @@ import pytest
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan
 from migrations_ops.databases.postgresql.rows.comparison import count
 from migrations_ops.databases.postgresql.schema.tables import read_schema, read_tables
 from migrations_ops.model.fingerprint import Fingerprint
@@ -73,16 +74,14 @@ def found(postgres: PostgresServer) -> Iterator[Found]:
         before = fingerprint(connection)
         reached: dict[str, Fingerprint] = {}
 
-        def run(
-            statements: str, *operations: Mapping[str, Any], told: bool = True
-        ) -> dict[str, str]:
+        def run(statements: str, *operations: OperationAsked, told: bool = True) -> dict[str, str]:
             if statements not in reached:
                 with connection.transaction(force_rollback=True):
                     connection.execute(statements.encode())
                     reached[statements] = fingerprint(connection)
             after = reached[statements]
-            heard = [*operations, *([{"sql": statements}] if told else [])]
-            said = read_declared(heard, before.schema, after.schema, "postgresql")
+            ran = [StatementRan(statements)] if told else []
+            said = read_declared([*operations, *ran], before.schema, after.schema, "postgresql")
             return {
                 f"{each.code}:{each.where}": each.severity
                 for each in find_losses(before, after, said, "prod")
@@ -273,10 +272,10 @@ def test_what_is_dropped_with_its_rows_is_warned_of(found: Found) -> None:
 
 
 def test_an_operation_says_the_schema_of_its_table(found: Found) -> None:
-    operation = {"kind": "drop_table", "table": "loans", "schema": "audit"}
+    operation = OperationAsked(kind="drop_table", table="loans", schema="audit")
     statements = "DROP VIEW audit.all_loans; DROP TABLE audit.loans"
     assert errors_in(found(statements, operation, told=False)) == {'lost-view:"audit.all_loans"'}
-    other = operation | {"schema": None, "table": "parents"}
+    other = operation._replace(schema=None, table="parents")
     assert 'lost-table:"audit.loans"' in found(statements, other, told=False)
 
 
@@ -289,8 +288,8 @@ def test_what_a_trigger_writes_is_said_by_who_sets_it_off(found: Found) -> None:
         'function "audit.touch"()': "() RETURNS trigger LANGUAGE plpgsql BODY ' BEGIN"
         " IF NEW.a = 1 THEN NEW.note := now(); END IF; DELETE FROM logs; RETURN NEW; END '",
     }  # fmt: skip
-    said = read_declared([{"sql": "UPDATE children SET x = 1"}], schema, schema, "postgresql")
+    said = read_declared([StatementRan("UPDATE children SET x = 1")], schema, schema, "postgresql")
     assert said.updated == {("children", "x"), ("children", "note")}
     assert said.emptied == {"logs"}
-    said = read_declared([{"sql": "UPDATE others SET x = 1"}], schema, schema, "postgresql")
+    said = read_declared([StatementRan("UPDATE others SET x = 1")], schema, schema, "postgresql")
     assert said.updated == {("others", "x")}

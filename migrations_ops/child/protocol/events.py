@@ -44,8 +44,8 @@ class RevisionDone(NamedTuple):
 class StatementRan(NamedTuple):
     """A revision ran a statement, which is here without its parameters."""
 
-    revision: str
     sql: str
+    revision: str = ""
 
 
 class OperationAsked(NamedTuple):
@@ -165,6 +165,7 @@ Event: TypeAlias = (
     | Failed
     | Finished
 )
+Traced: TypeAlias = OperationAsked | StatementRan
 EVENTS: dict[str, Callable[..., Event]] = {each.__name__: each for each in get_args(Event)}
 
 

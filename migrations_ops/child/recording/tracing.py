@@ -93,7 +93,7 @@ class Tracing:
             return
         self._count += 1
         if self._is_first_of_its_kind(sql) or self._count <= STATEMENTS_SENT:
-            self._events.emit(StatementRan(self.revision, sql.strip()[:SQL_SENT]))
+            self._events.emit(StatementRan(sql.strip()[:SQL_SENT], self.revision))
 
     def _is_first_of_its_kind(self, sql: str) -> bool:
         """Whether this statement changes something that none before it did."""

@@ -239,7 +239,7 @@ def _speaking(filled: Sandbox, code: str) -> Step:
 
 
 def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) -> None:
-    line = encode(StatementRan("r4", "SELECT 1"))[:-5]
+    line = encode(StatementRan("SELECT 1", "r4"))[:-5]
     code = f"import os; os.write(1, {line!r}); os.kill(os.getpid(), 9)"
     step = _speaking(filled, code)
     assert step.run(Instructions("dev")).failure == "the process was killed by signal 9"

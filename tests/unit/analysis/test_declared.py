@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
 
@@ -11,12 +10,13 @@ from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.fingerprint import Fingerprint
 
 
 def declared(*statements: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> Declared:
-    events = [{"sql": statement} for statement in statements]
+    events = [StatementRan(statement) for statement in statements]
     return read_declared(events, dict.fromkeys(before, ""), dict.fromkeys(after, ""))
 
 
@@ -130,13 +130,13 @@ def test_only_a_rebuild_by_hand_rebuilds_a_renamed_table(
 COLUMNS = ["table t", "column t.a", "column t.b", "column t.c"]
 
 
-def in_batch(*operations: str) -> list[dict[str, Any]]:
+def in_batch(*operations: str) -> list[Traced]:
     """Operations of one batch: ``a b`` renames a column, ``a`` drops it."""
-    events = []
+    events: list[Traced] = []
     for operation in operations:
         name, _, to = operation.partition(" ")
         kind = "rename_column" if to else "drop_column"
-        events.append({"kind": kind, "table": "t", "name": name, "to": to, "batch": 7})
+        events.append(OperationAsked(kind=kind, table="t", name=name, to=to, batch=7))
     return events
 
 
@@ -147,23 +147,24 @@ def in_batch(*operations: str) -> list[dict[str, Any]]:
         (in_batch("a", "b a"), {"a": "", "b": "a"}, {"a"}),
         (in_batch("b a", "a"), {"a": "", "b": "a"}, {"a"}),
         # Without a rebuild, each statement is reported once more when it has run.
-        ([*in_batch("a x", "b a", "c"), {"sql": "ALTER TABLE t RENAME a TO x"},
-          {"sql": "ALTER TABLE t RENAME b TO a"}, {"sql": "ALTER TABLE t DROP c"}],
+        ([*in_batch("a x", "b a", "c"), StatementRan("ALTER TABLE t RENAME a TO x"),
+          StatementRan("ALTER TABLE t RENAME b TO a"), StatementRan("ALTER TABLE t DROP c")],
          {"a": "x", "b": "a"}, {"c"}),
         # After a rebuild, the names in a statement mean something else.
-        ([*in_batch("a b", "b x"), {"sql": "ALTER TABLE _alembic_tmp_t RENAME TO t"},
-          {"sql": "ALTER TABLE t RENAME b TO a"}, {"sql": "ALTER TABLE t RENAME x TO b"}],
+        ([*in_batch("a b", "b x"), StatementRan("ALTER TABLE _alembic_tmp_t RENAME TO t"),
+          StatementRan("ALTER TABLE t RENAME b TO a"), StatementRan("ALTER TABLE t RENAME x TO b")],
          {}, set()),
-        ([*in_batch("a x"), {"sql": "ALTER TABLE _alembic_tmp_t RENAME TO t"},
-          {"sql": "ALTER TABLE t RENAME x TO a"}, {"sql": "ALTER TABLE t RENAME a TO x"}],
+        ([*in_batch("a x"), StatementRan("ALTER TABLE _alembic_tmp_t RENAME TO t"),
+          StatementRan("ALTER TABLE t RENAME x TO a"), StatementRan("ALTER TABLE t RENAME a TO x")],
          {"a": "x"}, set()),
-        ([{"sql": "ALTER TABLE t DROP a"}, {"sql": "ALTER TABLE t RENAME new TO a"}], {}, {"a"}),
+        ([StatementRan("ALTER TABLE t DROP a"), StatementRan("ALTER TABLE t RENAME new TO a")],
+         {}, {"a"}),
     ],
     ids=["swap", "drop and take its name", "take its name and drop", "no rebuild", "rebuild",
          "and back", "written anew"],
 )  # fmt: skip
 def test_operations_of_a_batch_mean_the_names_from_before_it(
-    events: list[dict[str, Any]], moved: dict[str, str], dropped: set[str]
+    events: list[Traced], moved: dict[str, str], dropped: set[str]
 ) -> None:
     schema = dict.fromkeys(COLUMNS, "")
     found = read_declared(events, schema, schema)
@@ -177,7 +178,7 @@ def test_what_fires_a_trigger_declares_what_it_does() -> None:
         "trigger next": "create trigger next after update on u begin delete from v ; end",
     }
     found, other = (
-        read_declared([{"sql": f"UPDATE {table} SET x = 1"}], schema, schema) for table in "tw"
+        read_declared([StatementRan(f"UPDATE {table} SET x = 1")], schema, schema) for table in "tw"
     )
     assert (("u", "a") in found.updated, "v" in found.emptied) == (True, True)
     assert (other.updated, other.emptied) == ({("w", "x")}, set())
@@ -228,7 +229,7 @@ PARTS = {
     ],
 )
 def test_rows_of_a_partition_are_rows_of_the_whole_table(statement: str, removed: set[str]) -> None:
-    found = read_declared([{"sql": statement}], PARTS, PARTS, "postgresql")
+    found = read_declared([StatementRan(statement)], PARTS, PARTS, "postgresql")
     assert {
         table for table in ("whole", "part", "sub", "other") if found.removes_rows_of(table)
     } == (removed)
@@ -261,7 +262,7 @@ OF_AUDIT = {'table "audit.a"', 'index "audit.ix"', 'trigger tr on "audit.a"'}
 def test_a_statement_declares_what_it_drops_and_changes(
     statement: str, dropped: set[str], changed: set[str]
 ) -> None:
-    found = read_declared([{"sql": statement}], SCHEMA, SCHEMA, "postgresql")
+    found = read_declared([StatementRan(statement)], SCHEMA, SCHEMA, "postgresql")
     facts = {key: Fact.of(key, was) for key, was in SCHEMA.items()}
     assert {key for key, fact in facts.items() if found.drops(fact)} == dropped
     assert {key for key, fact in facts.items() if found.changes(fact)} == changed

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan
 from migrations_ops.databases.sqlite.look import read_fingerprint
 from migrations_ops.model.fingerprint import Fingerprint
 
@@ -29,14 +28,13 @@ START = (
     "INSERT INTO children VALUES (1, 1), (2, 2)",
     'INSERT INTO "odd one" VALUES (1)',
 )
-OPERATION: dict[str, Any] = {"table": None, "name": None, "type": None}
 NOTHING = read_declared([], {}, {})
 
 
 def found(
     *statements: str,
     reported: bool = True,
-    operations: tuple[Mapping[str, Any], ...] = (),
+    operations: tuple[OperationAsked, ...] = (),
 ) -> dict[str, str]:
     """The findings after these statements, as ``code:where`` with their severity.
 
@@ -49,9 +47,8 @@ def found(
         for statement in statements:
             connection.execute(statement)
         after = read_fingerprint(connection, "alembic_version")
-    events = [OPERATION | dict(operation) for operation in operations]
-    events += [{"sql": statement} for statement in statements] if reported else []
-    declared = read_declared(events, before.schema, after.schema)
+    ran = [StatementRan(statement) for statement in statements] if reported else []
+    declared = read_declared([*operations, *ran], before.schema, after.schema)
     return {
         f"{finding.code}:{finding.where}": finding.severity
         for finding in find_losses(before, after, declared, "prod")
@@ -135,22 +132,20 @@ def test_what_a_statement_declares_is_no_error(
 @pytest.mark.parametrize(
     ("operation", "statement"),
     [
-        ({"kind": "drop_table", "table": "children"}, "DROP TABLE children"),
-        ({"kind": "drop_index", "name": "ix_note"}, "DROP INDEX ix_note"),
+        (OperationAsked(kind="drop_table", table="children"), "DROP TABLE children"),
+        (OperationAsked(kind="drop_index", name="ix_note"), "DROP INDEX ix_note"),
         (
-            {"kind": "rename_table", "table": "children", "to": "kids"},
+            OperationAsked(kind="rename_table", table="children", to="kids"),
             "ALTER TABLE children RENAME TO kids",
         ),
         (
-            {"kind": "rename_column", "table": "parents", "name": "code", "to": "mark"},
+            OperationAsked(kind="rename_column", table="parents", name="code", to="mark"),
             "ALTER TABLE parents RENAME code TO mark",
         ),
     ],
-    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+    ids=lambda value: value.kind if isinstance(value, OperationAsked) else "",
 )
-def test_what_an_operation_declares_is_no_error(
-    operation: Mapping[str, Any], statement: str
-) -> None:
+def test_what_an_operation_declares_is_no_error(operation: OperationAsked, statement: str) -> None:
     assert "error" not in found(statement, reported=False, operations=(operation,)).values()
 
 
@@ -178,7 +173,7 @@ def test_a_batch_rebuild_does_not_declare_that_it_drops_its_table() -> None:
 def test_a_dropped_constraint_covers_just_that_one(
     name: str, kind: str | None, covered: set[str]
 ) -> None:
-    operation = {"kind": "drop_constraint", "table": "parents", "name": name, "type": kind}
+    operation = OperationAsked(kind="drop_constraint", table="parents", name=name, type=kind)
     without, declared = found(*BATCH), found(*BATCH, operations=(operation,))
     assert set(without) - set(declared) == covered
 
@@ -199,7 +194,7 @@ def test_a_rebuild_by_hand_keeps_its_rows() -> None:
 
 
 def test_a_dropped_column_covers_what_needs_it_and_nothing_else() -> None:
-    columns = ({"kind": "drop_column", "table": "parents", "name": "note"},)
+    columns = (OperationAsked(kind="drop_column", table="parents", name="note"),)
     findings = found(
         "DROP INDEX ix_note", "DROP INDEX ix_lower", reported=False, operations=columns
     )
@@ -207,7 +202,7 @@ def test_a_dropped_column_covers_what_needs_it_and_nothing_else() -> None:
 
 
 def test_a_dropped_column_of_another_table_covers_nothing() -> None:
-    columns = ({"kind": "drop_column", "table": "children", "name": "note"},)
+    columns = (OperationAsked(kind="drop_column", table="children", name="note"),)
     findings = found("DROP INDEX ix_note", reported=False, operations=columns)
     assert findings == {"lost-index:ix_note": "error"}
 
@@ -215,7 +210,7 @@ def test_a_dropped_column_of_another_table_covers_nothing() -> None:
 def test_a_trigger_that_mentions_a_dropped_table_is_missed_all_the_same() -> None:
     findings = found("DROP TABLE children", "DROP TRIGGER tr")
     assert "lost-trigger:tr" not in findings
-    operation = {"kind": "drop_table", "table": "children"}
+    operation = OperationAsked(kind="drop_table", table="children")
     assert found("DROP TRIGGER tr", reported=False, operations=(operation,)) == {
         "lost-trigger:tr": "error"
     }
@@ -241,9 +236,9 @@ def test_a_lost_trait_is_named_by_its_own_word(was: str, now: str, lost: str) ->
 # -- what is renamed ----------------------------------------------------------------------------
 
 
-def renamed_by_batch(old: str, new: str, columns: str) -> tuple[Mapping[str, Any], list[str]]:
+def renamed_by_batch(old: str, new: str, columns: str) -> tuple[OperationAsked, list[str]]:
     """The operation of a column of parents that a batch renames, and what the batch does."""
-    operation = {"kind": "rename_column", "table": "parents", "name": old, "to": new, "batch": 1}
+    operation = OperationAsked(kind="rename_column", table="parents", name=old, to=new, batch=1)
     kept = ["id", "name", "note", "code"]
     now = [new if name == old else name for name in kept]
     return operation, [
@@ -317,7 +312,7 @@ def test_a_condition_that_still_has_the_old_name_is_found(
     table: str, index: str, expected: str
 ) -> None:
     """SQLite takes a name in quotes that no column has for a text, without an error."""
-    operation = {"kind": "rename_column", "table": "notes", "name": "note", "to": "new", "batch": 1}
+    operation = OperationAsked(kind="rename_column", table="notes", name="note", to="new", batch=1)
     schemas = []
     for name in ("note", "new"):
         with closing(sqlite3.connect(":memory:")) as connection:
@@ -384,7 +379,8 @@ def test_renames_are_followed_through_chains_and_swaps(
         for statement in statements:
             connection.execute(statement)
         after = read_fingerprint(connection, "alembic_version")
-    declared = read_declared([{"sql": each} for each in statements], before.schema, after.schema)
+    events = [StatementRan(each) for each in statements]
+    declared = read_declared(events, before.schema, after.schema)
     findings = find_losses(before, after, declared, "prod")
     assert {f"{each.code}:{each.where}": each.severity for each in findings} == expected
 

@@ -11,6 +11,7 @@ from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.statements.blocks import statements_of
 from migrations_ops.analysis.statements.rows import writes_of
 from migrations_ops.analysis.statements.schema import schema_actions
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.child.protocol.sql import Syntax, tokens
 from migrations_ops.model.fingerprint import Fingerprint
 
@@ -135,7 +136,7 @@ MODIFIED = {
 }
 
 
-def losses(after: dict[str, str], *events: dict[str, Any]) -> set[str]:
+def losses(after: dict[str, str], *events: Traced) -> set[str]:
     before = Fingerprint((), MODIFIED, {})
     declared = read_declared(events, MODIFIED, after, "mariadb")
     found = find_losses(before, Fingerprint((), after, {}), declared, "prod")
@@ -149,8 +150,8 @@ def test_what_modify_leaves_out_is_lost_though_the_type_is_declared() -> None:
         part
         for name in ("a", "id")
         for part in (
-            {"kind": "alter_column", "table": "t", "name": name, "changes": ["type"], "batch": 0},
-            {"sql": f"ALTER TABLE t MODIFY {name} BIGINT NULL"},
+            OperationAsked(kind="alter_column", table="t", name=name, changes=("type",), batch=0),
+            StatementRan(f"ALTER TABLE t MODIFY {name} BIGINT NULL"),
         )
     ]
     assert losses(after, *events) == {
@@ -159,21 +160,21 @@ def test_what_modify_leaves_out_is_lost_though_the_type_is_declared() -> None:
     renamed = MODIFIED | {"column t.b": "int(11) default null"}
     renamed |= {"index ix on t": "create index ix on t(b)"}
     del renamed["column t.a"]
-    rename = {"kind": "rename_column", "table": "t", "name": "a", "to": "b", "batch": 0}
-    assert losses(renamed, rename, {"sql": "ALTER TABLE t CHANGE a b INTEGER NULL"}) == {
+    rename = OperationAsked(kind="rename_column", table="t", name="a", to="b", batch=0)
+    assert losses(renamed, rename, StatementRan("ALTER TABLE t CHANGE a b INTEGER NULL")) == {
         "changed-column:t.a", "weakened-column:t.a",
     }  # fmt: skip
     # Whoever writes the statement by hand declares all of it.
-    assert losses(after, *(part for part in events if "sql" in part)) == set()
+    assert losses(after, *(part for part in events if isinstance(part, StatementRan))) == set()
 
 
 def test_an_index_is_dropped_on_its_own_table_alone() -> None:
     after = {key: text for key, text in MODIFIED.items() if not key.startswith("index")}
-    assert losses(after, {"sql": "DROP INDEX ix ON t"}) == {"lost-index:ix on u"}
-    operation = {"kind": "drop_index", "table": "u", "name": "ix"}
-    assert losses(after, operation, {"sql": "DROP INDEX ix ON t"}) == set()
+    assert losses(after, StatementRan("DROP INDEX ix ON t")) == {"lost-index:ix on u"}
+    operation = OperationAsked(kind="drop_index", table="u", name="ix")
+    assert losses(after, operation, StatementRan("DROP INDEX ix ON t")) == set()
 
 
 def test_a_trigger_of_mariadb_writes_what_its_body_writes() -> None:
-    declared = read_declared([{"sql": "UPDATE t SET a = 2"}], MODIFIED, MODIFIED, "mariadb")
+    declared = read_declared([StatementRan("UPDATE t SET a = 2")], MODIFIED, MODIFIED, "mariadb")
     assert declared.updated == {("t", "a"), ("u", "b")}

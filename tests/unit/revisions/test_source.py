@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.source import (
     find_syntax_error,
@@ -53,8 +54,8 @@ def downgrade():
         encoding="utf-8",
     )
     events = read_upgrades([revision_of(script)])
-    operations = [each for each in events if "sql" not in each]
-    assert [(each["kind"], each["table"], each["name"]) for each in operations] == [
+    operations = [each for each in events if isinstance(each, OperationAsked)]
+    assert [(each.kind, each.table, each.name) for each in operations] == [
         ("drop_table", "old", ""),
         ("drop_column", "users", "age"),
         ("drop_index", "users", "ix_users_age"),
@@ -65,13 +66,13 @@ def downgrade():
         ("rename_column", "posts", "body"),
         ("alter_column", "posts", "kind"),
     ]
-    assert [operations[number].get("to") for number in (5, 7)] == [None, "text"]
-    assert [operations[number]["changes"] for number in (6, 8)] == [[], ["nullable"]]
-    assert [each["sql"] for each in events if "sql" in each] == [
+    assert [operations[number].to for number in (5, 7)] == [None, "text"]
+    assert [operations[number].changes for number in (6, 8)] == [(), ("nullable",)]
+    assert [each.sql for each in events if isinstance(each, StatementRan)] == [
         "DELETE FROM logs",
         "DROP TABLE more",
     ]
-    assert operations[4]["type"] == "foreignkey"
+    assert operations[4].type == "foreignkey"
 
 
 def test_a_revision_without_a_script_declares_nothing() -> None:

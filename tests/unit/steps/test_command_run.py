@@ -70,8 +70,8 @@ def test_a_refusal_counts_for_more_than_what_fails_after_it() -> None:
 
 
 def test_the_trace_keeps_operations_and_statements_in_their_order() -> None:
-    first, asked = StatementRan("one", "SELECT 1"), OperationAsked("drop_table", "t")
-    last = StatementRan("one", "DROP TABLE t")
+    first, asked = StatementRan("SELECT 1", "one"), OperationAsked("drop_table", "t")
+    last = StatementRan("DROP TABLE t", "one")
     run = run_of([first, RowsWritten("one"), asked, last], "now")
     assert run.trace == (first, asked, last)
     assert (run.operations, run.statements) == ((asked,), (first, last))
