@@ -8,10 +8,11 @@ from migrations_ops.cli.console import Console, require_text
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
-from migrations_ops.cli.planning import UNCHANGED, Planned, show_planned
+from migrations_ops.cli.output.text import UNCHANGED
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.plan import EnvironmentPlan, PlannedStep, StepName
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.restore import restore_environment
 from migrations_ops.project.environments import Environment
@@ -74,13 +75,14 @@ def show_restore(
     environment = project.settings.environment(name)
     found = BackupStore.of(project.settings, environment).find(wanted)
     if dry:
-        plan = Planned(
-            environment,
+        plan = EnvironmentPlan(
+            name,
+            project.database(environment).label,
             to=found.revisions,
-            steps=(("back up", ()), ("restore", ())),
+            steps=(PlannedStep(StepName.BACK_UP), PlannedStep(StepName.RESTORE)),
             backup=found.name,
         )
-        show_planned(here, project, [plan])
+        here.show_plan(project, [plan])
         return
     if environment.protected:
         here.confirm(name, f"restore {found.name}", yes=yes)

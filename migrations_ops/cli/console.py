@@ -14,6 +14,7 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from migrations_ops.system.streams import AS_BYTES, discard
@@ -58,6 +59,11 @@ class Console:
             self._out(documents.text_of(document))
         elif not self._json:
             self._out(as_text if isinstance(as_text, str) else as_text())
+
+    def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
+        """Show the steps that would run; none was."""
+        selector = project.settings.selector
+        self.show(lambda: text.plan(plans, selector), documents.plan(plans))
 
     def show_error(self, stopped: OpsError) -> None:
         """Show why a task ends here: JSON has a document in any case."""

@@ -6,13 +6,13 @@ import sys
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import text
-from migrations_ops.cli.planning import plan_upgrade, show_planned
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
+from migrations_ops.operations.plan import plan_from_here
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
@@ -51,7 +51,7 @@ def show_upgrade(
     environment = project.settings.environment(name)
     options = ReleaseOptions(to, None if yes else _ask)
     if dry:
-        show_planned(here, project, [plan_upgrade(project, environment, to)])
+        here.show_plan(project, plan_from_here(project, [environment], to))
         return
     finished = upgrade_environment(project, environment, options, here.report, allow)
     reached = ", ".join(finished.result.to)
@@ -77,8 +77,7 @@ def show_sql(here: Console, name: str, to: str | None) -> None:
 def show_plan(here: Console, to: str | None) -> None:
     """Show the steps that a release would run."""
     project = here.project_as_it_is()
-    path = project.settings.path
-    show_planned(here, project, [plan_upgrade(project, each, to) for each in path])
+    here.show_plan(project, plan_from_here(project, project.settings.path, to))
 
 
 def _ask(state: DatabaseState, rehearsed: Rehearsed) -> bool:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops.cli.console import Console, require_text, split_arguments
-from migrations_ops.cli.planning import Planned, argv_of, show_planned
 from migrations_ops.journal.record import result_document
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.operations.manual.adopt import adopt_environment
 from migrations_ops.operations.manual.alembic_command import (
     changes_database,
@@ -19,9 +19,12 @@ from migrations_ops.operations.manual.alembic_command import (
 )
 from migrations_ops.operations.manual.downgrade import downgrade_environment, stamp_environment
 from migrations_ops.operations.manual.resolve import resolve_environment
+from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+
+_BACK_UP: tuple[StepName, Commands] = (StepName.BACK_UP, ())
 
 
 def show_revision(
@@ -33,7 +36,7 @@ def show_revision(
     first = project.settings.path[0]
     if dry:
         arguments = revision_arguments(said, rev_id, autogenerate=autogenerate)
-        _show_steps(here, project, first, ("revision", arguments))
+        _show_steps(here, project, first, (StepName.REVISION, (tuple(arguments),)))
         return
     finished, new, operations = create_revision(
         project, said, here.report, autogenerate=autogenerate, rev_id=rev_id
@@ -66,7 +69,9 @@ def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool, dry: b
     project = here.project()
     environment = project.settings.environment(name)
     if dry:
-        _show_steps(here, project, environment, ("back up", []), ("downgrade", ["downgrade", to]))
+        _show_steps(
+            here, project, environment, _BACK_UP, (StepName.DOWNGRADE, (("downgrade", to),))
+        )
         return
     if environment.protected:
         here.confirm(name, f"downgrade it to {to}", yes=yes)
@@ -79,8 +84,9 @@ def show_stamp(here: Console, env: str | None, to: str, *, yes: bool, dry: bool)
     project = here.project()
     environment = project.settings.environment(name)
     if dry:
-        steps = [("compare", ["upgrade", to]), ("back up", []), ("stamp", ["stamp", to])]
-        _show_steps(here, project, environment, *steps)
+        compare = (StepName.COMPARE, (("upgrade", to),))
+        stamp = (StepName.STAMP, (("stamp", to),))
+        _show_steps(here, project, environment, compare, _BACK_UP, stamp)
         return
     if environment.protected:
         here.confirm(name, f"stamp it with {to}", yes=yes)
@@ -93,7 +99,7 @@ def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     project = here.project()
     environment = project.settings.environment(name)
     if dry:
-        _show_steps(here, project, environment, ("back up", []), ("adopt", []))
+        _show_steps(here, project, environment, _BACK_UP, (StepName.ADOPT, ()))
         return
     if environment.protected:
         here.confirm(name, "give it a new identity", yes=yes)
@@ -119,7 +125,7 @@ def show_resolve(
     project = here.project()
     environment = project.settings.environment(name)
     if dry:
-        _show_steps(here, project, environment, ("back up", []), ("resolve", []))
+        _show_steps(here, project, environment, _BACK_UP, (StepName.RESOLVE, ()))
         return
     finished = resolve_environment(project, environment, here.report, applied=applied)
     line = f"{name} is whole again (record {finished.result.id}); see: invoke verify --env {name}"
@@ -146,8 +152,8 @@ def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool,
     environment = project.settings.environment(name)
     changes = changes_database(arguments)
     if dry:
-        backup = [("back up", list[str]())] if changes else []
-        _show_steps(here, project, environment, *backup, ("alembic", arguments))
+        backup = [_BACK_UP] if changes else []
+        _show_steps(here, project, environment, *backup, (StepName.ALEMBIC, (tuple(arguments),)))
         return
     if environment.protected and changes:
         here.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
@@ -156,11 +162,7 @@ def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool,
 
 
 def _show_steps(
-    here: Console, project: Project, environment: Environment, *steps: tuple[str, list[str]]
+    here: Console, project: Project, environment: Environment, *steps: tuple[StepName, Commands]
 ) -> None:
-    """What would run, each step with its arguments for Alembic."""
-    told = [
-        (name, argv_of(project, environment, [arguments]) if arguments else ())
-        for name, arguments in steps
-    ]
-    show_planned(here, project, [Planned(environment, steps=tuple(told))])
+    """What would run, each step with the Alembic commands of its process."""
+    here.show_plan(project, [list_steps(project, environment, steps)])

@@ -16,11 +16,12 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import ErrorReport, Outcome, RevisionRun, StepResult
+from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import flush_folder, local_stamp, now
 
 # The steps that change nothing. A task of these alone leaves no record unless it fails: one that
 # looks each hour would fill a folder.
-LOOKING = frozenset({"preflight", "verify"})
+LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
 class Report(Protocol):
@@ -98,7 +99,9 @@ class Recorder:
         return self.folder / f"{name}.log"
 
     @contextmanager
-    def step(self, name: str, environment: str, backup: str | None = None) -> Iterator[StepNotes]:
+    def step(
+        self, name: StepName, environment: str, backup: str | None = None
+    ) -> Iterator[StepNotes]:
         """One step: written ahead as under way, then with its result, whatever that is.
 
         :param backup: what a restore puts back: whoever finishes it after a kill needs to know.

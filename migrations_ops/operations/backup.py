@@ -14,6 +14,7 @@ from migrations_ops.journal.recorder import Report
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import (
     settle_taken_up,
@@ -34,7 +35,7 @@ def back_up(
     environment, database = place.environment, place.database
     if not place.exists:
         return None
-    with session.record.step("back up", environment.name) as step:
+    with session.record.step(StepName.BACK_UP, environment.name) as step:
         store = BackupStore.of(session.project.settings, environment)
 
         show = session.record.report.progress
@@ -66,7 +67,7 @@ def prune(session: Session, environments: Iterable[Environment]) -> None:
         try:
             retention.prune(BackupStore.of(settings, environment), past)
         except StepFailed as error:
-            with session.record.step("prune", environment.name) as step:
+            with session.record.step(StepName.PRUNE, environment.name) as step:
                 step.note = "old backups stay"
                 kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
                 session.record.add_findings([kept])

@@ -19,6 +19,7 @@ from migrations_ops.model.findings import (
 )
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
+from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparing
 from migrations_ops.operations.failure.decision import settle, structure_is
@@ -45,16 +46,16 @@ class _Strayed(StepFailed):
     """Commands that had been given the URL of a copy changed the real database."""
 
 
-def rehearsal_commands(state: DatabaseState, target: str) -> list[list[str]]:
+def rehearsal_commands(state: DatabaseState, target: str) -> Commands:
     """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
-    commands = [["upgrade", target]]
+    commands: list[tuple[str, ...]] = [("upgrade", target)]
     at_head = set(state.target) == set(state.history.effective_heads)
     # Before head, Alembic does not compare.
     if state.environment.compares_models and at_head:
         commands.append(CHECK)
     if can_go_down(state):
-        commands += [["downgrade", state.look.revisions[0]], ["upgrade", target]]
-    return commands
+        commands += [("downgrade", state.look.revisions[0]), ("upgrade", target)]
+    return tuple(commands)
 
 
 def can_go_down(state: DatabaseState) -> bool:
@@ -80,7 +81,7 @@ def rehearse(
     child = session.prestart.take(f"{environment.name}.rehearse", environment, commands)
     scratch: Database | None = None
     try:
-        with session.record.step("rehearse", environment.name) as step:
+        with session.record.step(StepName.REHEARSE, environment.name) as step:
             step.argv = child.argv
             place = session.scratch(f"rehearsal{state.database.suffix}")
             if not state.exists and state.database.is_server:
@@ -142,7 +143,7 @@ class _Play:
         state: DatabaseState,
         child: Step,
         scratch: Database,
-        commands: list[list[str]],
+        commands: Commands,
         backup: Backup | None,
     ) -> None:
         self._session, self._state, self._child = session, state, child
@@ -190,7 +191,7 @@ class _Play:
             self._child.close()
             environment = self._state.environment
             name = f"{environment.name}.rehearse"
-            self._child = self._session.prestart.take(name, environment, self._left)
+            self._child = self._session.prestart.take(name, environment, tuple(self._left))
         self._left.pop(0)
         # Nobody waits here for its end: the copy is looked at while the child leaves.
         run = self._child.run(self._instructions, listener(self._session), last=False)

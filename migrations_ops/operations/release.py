@@ -9,19 +9,21 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import Rehearsed
+from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.operations.backup import back_up, prune
 from migrations_ops.operations.failure.recovery import (
     recover,
 )
 from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.preflight.gate import require_passed
 from migrations_ops.operations.preflight.survey import preflight
-from migrations_ops.operations.rehearsal import rehearsal_commands, rehearse
+from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.upgrade import Attempt, upgrade, upgrade_commands
-from migrations_ops.operations.verification import CHECK, require_passed_verify, verify
+from migrations_ops.operations.upgrade import Attempt, upgrade
+from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -56,18 +58,19 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         # 2. Look at everything before anything is changed.
         states = preflight(session, environments, options.to)
         verify_what_is_unverified(session, states, options)
-        behind = [state for state in states if state.pending]
-        if not behind:
+        if not any(state.pending for state in states):
             return
-        start_children_ahead(session, options, behind)
+        plans = plan_release(project, states, options.to)
+        start_children_ahead(session, plans)
         # 3. to 5. The first environment of the path directly, the later ones through the gate.
-        for state in states:
+        for state, plan in zip(states, plans, strict=True):
             if state.pending:
                 promote(session, options, state)
-            elif any(later.pending for later in states[states.index(state) :]):
-                certify(session, options, state, behind)
+            elif plan.steps:
+                require_passed_verify(verify(session, state.environment, to=options.to))
         # 6. Record, and retention, now that all that is new is safe.
-        session.record.update(outcome="released", to=behind[-1].target)
+        reached = [state.target for state in states if state.pending]
+        session.record.update(outcome="released", to=reached[-1])
         prune(session, environments)
 
 
@@ -85,19 +88,14 @@ def verify_what_is_unverified(
             require_passed_verify(verify(session, state.environment, to=options.to))
 
 
-def start_children_ahead(
-    session: Session, options: ReleaseOptions, behind: list[DatabaseState]
-) -> None:
+def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> None:
     """Let the first children import Alembic while backups are taken, the others later."""
-    first = session.project.settings.path[0]
-    for state in behind:
-        environment, target = state.environment, options.target(state.environment)
-        name, request = environment.name, session.prestart.request
-        if environment is not first:
-            request(f"{name}.rehearse", environment, rehearsal_commands(state, target))
-        request(f"{name}.upgrade", environment, upgrade_commands(target))
-        if environment.compares_models:
-            request(f"{name}.verify", environment, [CHECK])
+    for plan in plans:
+        environment = session.project.settings.environment(plan.environment)
+        for step in plan.steps:
+            if step.commands:
+                name = f"{plan.environment}.{step.name}"
+                session.prestart.request(name, environment, step.commands)
 
 
 def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> None:
@@ -120,24 +118,6 @@ def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> 
             untouched=f"{environment.name} was not touched.",
         )
     upgrade(Attempt(session, state, target, backup, rehearsed))
-
-
-def certify(
-    session: Session, options: ReleaseOptions, state: DatabaseState, behind: list[DatabaseState]
-) -> None:
-    """Verify an environment that is at head already, if a later one needs that evidence."""
-    environment = state.environment
-    passed = Evidence(session.project.settings.releases).passed(environment)
-    needed = {revision.revision for later in behind for revision in later.pending}
-    if needed - set(passed) or _edited_since(state, passed, needed):
-        require_passed_verify(verify(session, environment, to=options.to))
-
-
-def _edited_since(state: DatabaseState, passed: dict[str, str], needed: set[str]) -> bool:
-    from migrations_ops.revisions.loader import digest
-
-    revisions = state.history.revisions
-    return any(passed[name] != digest(revisions[name]) for name in needed if name in revisions)
 
 
 def release_all(

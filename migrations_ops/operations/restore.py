@@ -12,6 +12,7 @@ from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 
@@ -50,7 +51,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
     def progress(done: int, total: int) -> None:
         report.progress("restoring", done, total)
 
-    with session.record.step("restore", environment.name, backup=backup.name) as step:
+    with session.record.step(StepName.RESTORE, environment.name, backup=backup.name) as step:
         require_intact(backup)
         wanted = store.fingerprint(backup)
         database.require_lock()

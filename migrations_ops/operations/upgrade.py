@@ -22,6 +22,7 @@ from migrations_ops.model.errors import (
 from migrations_ops.model.findings import LEDGER_BEHIND, ROWS_NOT_COMPARED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun, VerifyReport
+from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.model.status import Look
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.comparison import Comparing, Witness
@@ -52,9 +53,9 @@ from migrations_ops.steps.retry import LOCKED, delays
 from migrations_ops.steps.step import Step
 
 
-def upgrade_commands(target: str) -> list[list[str]]:
+def upgrade_commands(target: str) -> Commands:
     """What the child of an upgrade runs."""
-    return [["upgrade", target]]
+    return (("upgrade", target),)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Attempt:
         return f"{self.environment.name}.upgrade"
 
     @property
-    def commands(self) -> list[list[str]]:
+    def commands(self) -> Commands:
         return upgrade_commands(self.target)
 
     @property
@@ -175,7 +176,7 @@ def _upgrade(attempt: Attempt, course: _Course, *, watched: bool) -> CommandRun:
     session, state, environment = attempt.session, attempt.state, attempt.environment
     run: CommandRun | None
     try:
-        with session.record.step("upgrade", environment.name) as step:
+        with session.record.step(StepName.UPGRADE, environment.name) as step:
             step.argv = course.child.argv
             if not state.exists:
                 state.database.prepare()
@@ -318,7 +319,7 @@ def _verify(
     :param in_parts: whether it was committed in parts.
     """
     session, environment = attempt.session, attempt.environment
-    with session.record.step("verify", environment.name) as step:
+    with session.record.step(StepName.VERIFY, environment.name) as step:
         with compared_models(session, environment, step) as drift:
             now = read_state(session.project, environment, attempt.end)
             found = _find_unlike(attempt, now, run)

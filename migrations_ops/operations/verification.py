@@ -23,6 +23,7 @@ from migrations_ops.model.findings import (
     Finding,
 )
 from migrations_ops.model.outcome import VerifyReport
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.preflight.edited import EDITED, find_edited, mend_edited
@@ -35,7 +36,7 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 
-CHECK = ["check"]
+CHECK = ("check",)
 DRIFT_SHOWN = 10
 _NO_METADATA = "MetaData"
 
@@ -46,7 +47,7 @@ def verify(session: Session, environment: Environment, *, to: str | None = None)
     :param to: where it is meant to stand, instead of the configured target.
     :raises OpsError: the database cannot be asked.
     """
-    with session.record.step("verify", environment.name) as step:
+    with session.record.step(StepName.VERIFY, environment.name) as step:
         state = read_state(session.project, environment, to)
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
@@ -72,7 +73,7 @@ def compared_models(
     if not environment.compares_models:
         yield None
         return
-    child = session.prestart.take(f"{environment.name}.verify", environment, [CHECK])
+    child = session.prestart.take(f"{environment.name}.verify", environment, (CHECK,))
     try:
         step.argv = child.argv
         instructions = instructions_for(session.project, environment)

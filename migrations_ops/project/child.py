@@ -27,19 +27,27 @@ def start_child(
 
     :raises ConfigurationError: the interpreter cannot be started.
     """
-    python = environment.python or running_python()
-    argv = [str(python), str(CHILD), *_dialect(project.url(environment))]
-    for number, command in enumerate(commands):
-        argv += [THEN] if number else []
-        argv += [*global_options(project.settings.alembic, environment), *command]
+    argv = child_argv(project, environment, commands)
     try:
         return process.start(argv, project.variables(environment), environment.directory, log)
     except OSError as error:
         raise ConfigurationError(
-            f"The interpreter {python} cannot be started in {environment.directory}:"
+            f"The interpreter {argv[0]} cannot be started in {environment.directory}:"
             f" {error.strerror}.",
             next=f"Check python and directory of environments.{environment.name}.",
         ) from None
+
+
+def child_argv(
+    project: Project, environment: Environment, commands: Sequence[Sequence[str]]
+) -> list[str]:
+    """The argv of a child that runs these Alembic commands in turn."""
+    python = environment.python or running_python()
+    argv = [str(python), str(CHILD), *_dialect(project.url(environment))]
+    options = _global_options(project.settings.alembic, environment)
+    for number, command in enumerate(commands):
+        argv += [*([THEN] if number else []), *options, *command]
+    return argv
 
 
 def _dialect(url: str) -> list[str]:
@@ -48,7 +56,7 @@ def _dialect(url: str) -> list[str]:
     return [] if scheme.startswith("sqlite") else [f"{DIALECT}{scheme}"]
 
 
-def global_options(ini: Path, environment: Environment) -> list[str]:
+def _global_options(ini: Path, environment: Environment) -> list[str]:
     """The options before the command: the ini, its section, and env.py's own arguments."""
     options = ["-c", str(ini)]
     if environment.section != "alembic":

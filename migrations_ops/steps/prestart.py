@@ -7,20 +7,19 @@ having opened anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.plan import Commands
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.commands import CommandsStep
 from migrations_ops.steps.step import Step, start_step
 
 CORES = os.cpu_count() or 1
-# The Alembic commands that one child runs in turn.
-Commands = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)

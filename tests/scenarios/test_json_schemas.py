@@ -19,6 +19,7 @@ from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import ExitCode
 from migrations_ops.model.findings import Severity
 from migrations_ops.model.outcome import Outcome
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import State
 from migrations_ops.system.files import read_json
 from tests.documents import flags_of_tasks
@@ -278,7 +279,7 @@ def test_a_locked_database_is_one_document_too(filled: Sandbox) -> None:
 
 def test_a_record_under_way_fits_and_has_no_outcome(tmp_path: Path) -> None:
     record = Recorder(tmp_path, "release-migration", "prod", Lines(io.StringIO()))
-    with record.step("back up", "dev"):
+    with record.step(StepName("back up"), "dev"):
         document = read_json(record.folder / "release.json")
     validate(document, "release")
     assert [document["outcome"], document["under_way"]["name"]] == [None, "back up"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.outcome import ErrorReport, VerifyReport
+from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.model.status import StatusReport
 
 
@@ -41,3 +43,18 @@ def verified(report: VerifyReport) -> dict[str, Any]:
 def backups(found: list[Backup]) -> dict[str, Any]:
     """The document of ``backups --json``."""
     return {"backups": [{k: v for k, v in asdict(b).items() if k != "reused"} for b in found]}
+
+
+def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
+    """The document of ``release-migration --plan --json``, and of ``--dry``."""
+    return {"environments": [_planned(each) for each in plans], "changed": False}
+
+
+def _planned(plan: EnvironmentPlan) -> dict[str, Any]:
+    known = {"from": plan.from_, "to": plan.to, "backup": plan.backup or None}
+    return {
+        "name": plan.environment,
+        **{name: value for name, value in known.items() if value is not None},
+        "pending": [each.revision for each in plan.pending],
+        "steps": [{"name": step.name, "argv": step.argv} for step in plan.steps],
+    }

@@ -10,9 +10,11 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import ErrorReport, ReleaseResult, VerifyReport
+from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.model.status import StatusReport
 from migrations_ops.model.text import counted, human_size
 
+UNCHANGED = "Nothing was changed."
 _STATE_COLOURS = {
     "at head": "green", "behind": "yellow", "empty": "yellow", "missing": "yellow",
 }  # fmt: skip
@@ -201,3 +203,25 @@ def history(
     if "" in marks:
         lines.append(f"{style.sign('●')} base  {', '.join(marks[''])}")
     return "\n".join(lines)
+
+
+def plan(plans: Iterable[EnvironmentPlan], selector: str) -> str:
+    """The steps that a task would run, and that none was run.
+
+    :param selector: the variable that tells env.py its environment.
+    """
+    return "\n".join([*(line for each in plans for line in _planned(each, selector)), UNCHANGED])
+
+
+def _planned(plan: EnvironmentPlan, selector: str) -> list[str]:
+    if not plan.steps:
+        return [f"{plan.environment}: nothing to do."]
+    count = len(plan.pending)
+    to = ", ".join(plan.to or ())
+    lines = [f"{plan.environment}: {f'{count} pending, to {to}' if count else plan.database}"]
+    lines += [f"    {each.revision}  {each.message}" for each in plan.pending]
+    for step in plan.steps:
+        command = f"{selector}={plan.environment} {' '.join(step.argv)}"
+        source = f" from {plan.backup}" if step.name is StepName.RESTORE else ""
+        lines.append(f"  {step.name:<9} {command if step.argv else plan.database + source}")
+    return lines

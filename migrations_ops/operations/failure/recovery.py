@@ -17,6 +17,7 @@ from migrations_ops.journal.unfinished import find_broken_off, require_readable_
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import RESTORE_RESUMED
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.decision import structure_is
 from migrations_ops.operations.failure.half_applied import (
     is_live,
@@ -90,7 +91,7 @@ def resolve_half_run(session: Session, environment: Environment, *, applied: boo
         if not record.is_half_run(environment.name):
             continue
         found = True
-        with session.record.step("resolve", environment.name) as step:
+        with session.record.step(StepName.RESOLVE, environment.name) as step:
             if applied:
                 _require_at_head(session, environment)
             else:
@@ -170,7 +171,7 @@ def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[Task
 
 
 def _say(session: Session, record: TaskRecord, mine: list[str]) -> None:
-    with session.record.step("recover", ", ".join(mine) or record.environment) as step:
+    with session.record.step(StepName.RECOVER, ", ".join(mine) or record.environment) as step:
         step.note = f"{record.title} was broken off{record.where}"
 
 

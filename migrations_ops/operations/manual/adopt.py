@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
     recover,
@@ -28,7 +29,7 @@ def adopt_environment(project: Project, environment: Environment, report: Report
             if was == environment.name:
                 return
             back_up(session, place)
-            with session.record.step("adopt", environment.name) as step:
+            with session.record.step(StepName.ADOPT, environment.name) as step:
                 place.database.note(environment.name, adopt=True)
                 step.note = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="released")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.advice import advice, cure_of_copy
 from migrations_ops.operations.backup import back_up
@@ -50,7 +51,7 @@ def run_alembic(
             if "stamp" not in arguments:
                 require_whole(state)
             backup = back_up(session, state)
-            with session.record.step("alembic", environment.name) as step:
+            with session.record.step(StepName.ALEMBIC, environment.name) as step:
                 printed.append(_print_alembic(session, environment, arguments, state, backup))
                 step.note = " ".join(arguments)
             session.record.update(outcome="released")
@@ -77,7 +78,7 @@ def _print_alembic(
     :param backup: from before that, to which it is put back if it cannot be rolled back.
     """
     output = session.scratch("stdout.txt")
-    child = session.prestart.take(f"{environment.name}.alembic", environment, [arguments])
+    child = session.prestart.take(f"{environment.name}.alembic", environment, (tuple(arguments),))
     try:
         facts = session.facts if changes_database(arguments) else None
         instructions = instructions_for(session.project, environment, stdout=output, facts=facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.decision import settle
@@ -109,9 +110,9 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
     environment = state.environment
     place = session.scratch(f"stamp{state.database.suffix}")
     built = state.database.make_scratch(place, None)
-    with session.record.step("compare", environment.name) as step:
+    with session.record.step(StepName.COMPARE, environment.name) as step:
         child = session.prestart.take(
-            f"{environment.name}.stamp-compare", environment, [["upgrade", to]]
+            f"{environment.name}.stamp-compare", environment, (("upgrade", to),)
         )
         try:
             run = child.run(instructions_for(session.project, environment, scratch=built))
@@ -157,10 +158,12 @@ def change(
     """Back up, run one Alembic command, and prove where it ended."""
     environment = state.environment
     backup = back_up(session, state)
-    child = session.prestart.take(f"{environment.name}.{command[0]}", environment, [command])
+    child = session.prestart.take(
+        f"{environment.name}.{command[0]}", environment, (tuple(command),)
+    )
     run: CommandRun | None
     try:
-        with session.record.step(command[0], environment.name) as step:
+        with session.record.step(StepName(command[0]), environment.name) as step:
             step.argv = child.argv
             instructions = instructions_for(session.project, environment, facts=session.facts)
             run = child.run(instructions, listener(session, environment))

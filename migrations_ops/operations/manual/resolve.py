@@ -19,6 +19,7 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases
@@ -57,7 +58,7 @@ def resolve_environment(
                 _stamp(session, state)
             else:
                 before = _require_as_before(session, state)
-            with session.record.step("resolve", environment.name) as step:
+            with session.record.step(StepName.RESOLVE, environment.name) as step:
                 _note(session, state, "applied" if applied else "rolled back")
                 step.note = _outcome(state, applied=applied)
             if not applied:
@@ -104,7 +105,7 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
     good = list(filter(is_good, store.backups()))
     if not good:
         return None
-    with session.record.step("compare", environment.name) as step:
+    with session.record.step(StepName.COMPARE, environment.name) as step:
         before = _as_it_was(session, state, good[-1], store.fingerprint(good[-1]))
         _, left = drop_invalid_indexes(database)
         now = database.fingerprint(environment.version_table)
@@ -153,7 +154,7 @@ def _as_it_was(
     environment = state.environment
     place = session.scratch(f"resolve{state.database.suffix}")
     scratch = state.database.make_scratch(place, Path(backup.file))
-    commands = [["upgrade", name] for name in state.look.revisions]
+    commands = tuple(("upgrade", name) for name in state.look.revisions)
     child = session.prestart.take(f"{environment.name}.resolve", environment, commands)
     try:
         for _ in commands:

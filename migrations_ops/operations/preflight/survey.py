@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.preflight.disk_space import require_disk_space
 from migrations_ops.operations.preflight.edited import require_unedited
@@ -37,7 +38,7 @@ def preflight(
     """
     path = list(environments)
     about = path[0].name if len(path) == 1 else "all"
-    with session.record.step("preflight", about) as step:
+    with session.record.step(StepName.PREFLIGHT, about) as step:
         states = [read_state(session.project, environment, to) for environment in path]
         for state in states:
             for check in _CHECKS:

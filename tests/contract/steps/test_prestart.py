@@ -18,7 +18,7 @@ from migrations_ops.steps import prestart
 from migrations_ops.steps.instructions import instructions_for
 from tests.support import R3, Sandbox, query
 
-LOOK = [["current"]]
+LOOK = (("current",),)
 
 
 @pytest.fixture

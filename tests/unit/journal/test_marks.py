@@ -10,11 +10,12 @@ import pytest
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.journal.unfinished import find_unfinished, sweep
+from migrations_ops.model.plan import StepName
 
 
 def test_a_task_that_only_looks_leaves_neither_record_nor_mark(tmp_path: Path) -> None:
     record = Recorder(tmp_path, "verify", "dev", Lines())
-    with record.step("verify", "dev"):
+    with record.step(StepName("verify"), "dev"):
         assert list(tmp_path.iterdir()) == []
     record.finish("nothing to do")
     assert list(tmp_path.iterdir()) == []
@@ -23,7 +24,7 @@ def test_a_task_that_only_looks_leaves_neither_record_nor_mark(tmp_path: Path) -
 def test_a_record_that_cannot_be_finished_keeps_its_mark(tmp_path: Path) -> None:
     """A full disk at the very end: the record has no outcome, and somebody has to take it up."""
     record = Recorder(tmp_path, "restore", "dev", Lines())
-    with record.step("restore", "dev"):
+    with record.step(StepName("restore"), "dev"):
         pass
     file = record.folder / "release.json"
     content = file.read_bytes()

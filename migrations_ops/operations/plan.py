@@ -1,0 +1,115 @@
+"""Plans what a release will do: data that --plan shows, and that the release carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.plan import (
+    Commands,
+    EnvironmentPlan,
+    PlannedRevision,
+    PlannedStep,
+    StepName,
+)
+from migrations_ops.operations.preflight.state import require_changeable
+from migrations_ops.operations.rehearsal import rehearsal_commands
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.upgrade import upgrade_commands
+from migrations_ops.operations.verification import CHECK
+from migrations_ops.project.child import child_argv
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.loader import digest
+
+
+def plan_from_here(
+    project: Project, environments: Iterable[Environment], to: str | None
+) -> list[EnvironmentPlan]:
+    """What a release would do now, without its preflight.
+
+    :param to: the target instead of the configured one.
+    :raises OpsError: an upgrade could not begin.
+    """
+    states = [read_state(project, environment, to) for environment in environments]
+    for state in states:
+        require_changeable(state, "upgraded")
+    return plan_release(project, states, to)
+
+
+def plan_release(
+    project: Project, states: Sequence[DatabaseState], to: str | None
+) -> list[EnvironmentPlan]:
+    """What a release does to environments that are in these states, in the order of the path."""
+    return [
+        _plan(project, state, to, [each for later in states[number:] for each in later.pending])
+        for number, state in enumerate(states)
+    ]
+
+
+def list_steps(
+    project: Project, environment: Environment, steps: Iterable[tuple[StepName, Commands]]
+) -> EnvironmentPlan:
+    """The steps of a task that no state decides, each with the Alembic commands of its process."""
+    planned = tuple(_step(project, environment, *each) for each in steps)
+    label = project.database(environment).label
+    return EnvironmentPlan(environment.name, label, steps=planned)
+
+
+def _plan(
+    project: Project, state: DatabaseState, to: str | None, needed: Sequence[Revision]
+) -> EnvironmentPlan:
+    """:param needed: the revisions that are pending here, or in a later environment."""
+    environment = state.environment
+    if state.pending:
+        steps = _upgrade_steps(project, state, to or environment.target)
+    elif needed and _lacks_evidence(project, state, needed):
+        steps = [_verify_step(project, environment)]
+    else:
+        steps = []
+    return EnvironmentPlan(
+        environment.name,
+        state.database.label,
+        state.look.revisions,
+        state.target,
+        tuple(PlannedRevision(each.revision, each.message) for each in state.pending),
+        tuple(steps),
+    )
+
+
+def _upgrade_steps(project: Project, state: DatabaseState, target: str) -> list[PlannedStep]:
+    environment = state.environment
+    steps = [PlannedStep(StepName.BACK_UP)] if state.exists else []
+    changing = [(StepName.UPGRADE, upgrade_commands(target))]
+    if environment is not project.settings.path[0]:
+        changing.insert(0, (StepName.REHEARSE, rehearsal_commands(state, target)))
+    for name, commands in changing:
+        if environment.commands:
+            steps += [PlannedStep(name, each.argv) for each in environment.commands]
+        else:
+            steps.append(_step(project, environment, name, commands))
+    return [*steps, _verify_step(project, environment)]
+
+
+def _verify_step(project: Project, environment: Environment) -> PlannedStep:
+    commands = (CHECK,) if environment.compares_models else ()
+    return _step(project, environment, StepName.VERIFY, commands)
+
+
+def _step(
+    project: Project, environment: Environment, name: StepName, commands: Commands
+) -> PlannedStep:
+    argv = tuple(child_argv(project, environment, commands)) if commands else ()
+    return PlannedStep(name, argv, commands)
+
+
+def _lacks_evidence(project: Project, state: DatabaseState, needed: Iterable[Revision]) -> bool:
+    """Whether an environment at its target has to be verified, so that a later one may follow."""
+    passed = Evidence(project.settings.releases).passed(state.environment)
+    known = state.history.revisions
+    return any(
+        each.revision not in passed
+        or (each.revision in known and passed[each.revision] != digest(known[each.revision]))
+        for each in needed
+    )
