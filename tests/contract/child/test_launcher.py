@@ -10,7 +10,14 @@ import threading
 
 import pytest
 
-from migrations_ops.child.protocol.events import Failed, PartCommitted, Ready, StatementRan, encode
+from migrations_ops.child.protocol.events import (
+    Failed,
+    PartCommitted,
+    Ready,
+    StatementRan,
+    decode,
+    encode,
+)
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.project.child import CHILD
 from migrations_ops.project.project import Project
@@ -74,6 +81,18 @@ def test_child_without_instructions_leaves_without_having_opened_anything(shop: 
     assert next(step._lines) == encode(Ready())
     assert step._child.stop() == 0
     assert not (shop.folder / "acted").exists()
+    assert not shop.dev.exists()
+    assert log_of(shop) == ""
+
+
+def test_child_of_another_version_than_its_parent_says_so(shop: Sandbox) -> None:
+    """As where the package is replaced while a release is at work."""
+    step, _ = start_child(shop, "dev", ["upgrade", "head"])
+    step._child.say('{"version": 0, "environment": "dev", "unheard_of": true}')
+    failed = [decode(line) for line in step._lines][-1]
+    assert isinstance(failed, Failed)
+    assert failed.sentence.startswith("migrations_ops was replaced while it worked")
+    assert step._child.stop() == 1
     assert not shop.dev.exists()
     assert log_of(shop) == ""
 
