@@ -1,4 +1,4 @@
-"""The names of copies in the making, and what is left of those that were killed."""
+"""Removes the partial files that killed backups have left."""
 
 from __future__ import annotations
 

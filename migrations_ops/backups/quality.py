@@ -31,11 +31,8 @@ def is_good(backup: Backup | Sidecar) -> bool:
     return row_of(backup) == "good"
 
 
-def with_doubts(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
-    """These sidecars, each with what speaks against it; empty where nothing does.
-
-    Whether an empty copy is in doubt, only the others tell.
-    """
+def doubt_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
+    """Mark the copies that are empty as doubtful, unless all are: the database may be new."""
     if all(map(is_empty, sidecars)):
         return list(sidecars)
     return [

@@ -26,7 +26,7 @@ from migrations_ops.model.text import counted
 class Policy:
     """How many backups of a row stay, and for how many days those that a good task took.
 
-    ``failed_only`` leaves alone whatever is not of a failed attempt.
+    With ``failed_only`` only backups of failed attempts go.
     """
 
     keep: int

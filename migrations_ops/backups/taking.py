@@ -45,8 +45,8 @@ def take_backup(
     """Take a verified backup, or use the newest one if the database is still equal to it.
 
     :param doubt: what speaks against going back to it without a second look.
-    :param progress: is told of the bytes that are copied.
-    :param verifying: is told of those that are read back.
+    :param progress: is called with the bytes that are copied.
+    :param verifying: is called with those that are read back.
     :raises StepFailed: the copy could not be made or is not equal to its source; no file
         is left under a final name.
     """

@@ -167,8 +167,8 @@ class Recorder:
     def _write(self, *, ahead: bool = False) -> bool:
         """Write the record; whether it could be written.
 
-        :param ahead: the next thing happens only when this is on the disk, with its name. What
-            only tells of the past needs no such wait.
+        :param ahead: whether to wait until it is on the disk, with its name, before the next
+            thing happens. What only describes the past needs no such wait.
         """
         if not self._kept:
             return True

@@ -16,7 +16,7 @@ from migrations_ops.system.files import is_regular
 RECORDS_KEPT = 200
 # Folders that hold logs alone: what only looks, as verify does each hour, leaves no record.
 LOGS_KEPT = 20
-# A folder so young may belong to a task that has not written its record yet.
+# A folder younger than that may belong to a task that has not written its record yet.
 _YOUNG_SECONDS = 3600
 
 _ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
@@ -60,8 +60,8 @@ def choose_old_records(records: Sequence[TaskRecord], backups: set[str], keep: i
 
 
 def _referred_to(records: Sequence[TaskRecord], backups: set[str]) -> set[str]:
-    """The records that are unfinished, that left a database to a person, that hold the last good
-    upgrade of an environment, or that tell where a kept backup comes from."""
+    """The records that are unfinished, that left a database to a person, that name the last good
+    upgrade of an environment, or that name a backup which is there."""
     kept = {record.id for record in find_open(records)}
     # For each backup its newest good record, so that it stays in its row; else its newest one.
     missing = set(backups)

@@ -46,8 +46,8 @@ def find_unfinished(releases: Path) -> list[Unfinished]:
 
 
 def _is_open(record: TaskRecord | Unreadable, *, running: bool) -> bool:
-    """Whether something of a task is open; as far as can be told, where its record is unreadable:
-    one that has none yet had not begun with anything."""
+    """Whether something of a task is open. A record that cannot be read counts as open if it is
+    there: a task without one had not begun with anything."""
     if isinstance(record, TaskRecord):
         return record.is_open
     return not running and os.path.lexists(record.file)

@@ -11,7 +11,7 @@ class BuiltIndex:
     """An index that a revision makes, noted before it did.
 
     ``table`` is the oid of its table; ``name`` is empty where the server chooses one; ``again``
-    tells a REINDEX, which gives its own names to what it leaves.
+    is set for a REINDEX, which gives its own names to what it leaves.
     """
 
     table: int
@@ -23,7 +23,7 @@ class BuiltIndex:
 class MadeIndexes:
     """The indexes that revisions have made which have begun, and not come to their end.
 
-    ``unseen`` tells that there may be more.
+    ``unseen`` is whether there may be more.
     """
 
     built: tuple[BuiltIndex, ...] = ()

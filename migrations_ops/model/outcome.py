@@ -86,7 +86,7 @@ class ReleaseResult:
 class VerifyReport:
     """What verify found; it passed unless a finding is an error.
 
-    ``compared`` tells whether the models were compared with the database: not where drift is
+    ``compared`` is whether the models were compared with the database: not where drift is
     off, nor before head, where Alembic does not compare. ``remedy`` is what to type next.
     """
 

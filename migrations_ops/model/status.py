@@ -42,7 +42,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatus:
-    """Where one environment stands."""
+    """The state of one environment, as ``status`` shows it."""
 
     name: str
     database: str
@@ -58,7 +58,7 @@ class EnvironmentStatus:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The variable that would redirect a command typed by hand, as the shell holds it now."""
+    """The variable that would redirect a command typed by hand, as it is set in the shell now."""
 
     name: str
     shell_value: str | None
@@ -67,7 +67,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Where all environments stand."""
+    """The state of all environments."""
 
     environments: tuple[EnvironmentStatus, ...]
     heads: tuple[str, ...]

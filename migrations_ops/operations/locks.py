@@ -1,4 +1,4 @@
-"""One release at a time: a lock for each database, freed when its holder dies."""
+"""Locks databases, so that one task at a time changes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from migrations_ops.databases.interface import Database
 
 @contextmanager
 def lock_databases(databases: Sequence[Database], purpose: str, wait: float) -> Iterator[None]:
-    """Hold the locks of several databases, taken in the same order by everybody.
+    """Lock several databases, in an order that is the same for every task.
+
+    A lock is freed when its process dies.
 
     :param purpose: the task, for those who wait.
     :param wait: how long, in seconds, to wait for each of them.

@@ -131,10 +131,10 @@ def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
 
 
 def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
-    """Cut the row of failed attempts, so that a release may fail as often as it likes.
+    """Prune the backups of failed attempts, so that releases that fail in a loop fill no disk.
 
-    What belongs to good releases is left alone, and so is everything if another task is at work
-    by now: that one will see to it.
+    The backups of good releases stay, and so does everything if another task is at work by now:
+    that one prunes when it ends.
     """
     if result.outcome not in CAME_TO_NOTHING:
         return

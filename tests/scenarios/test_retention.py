@@ -40,10 +40,10 @@ pytestmark = pytest.mark.slow
 DAY = timedelta(days=1)
 
 
-def shelf_with(
+def store_with(
     folder: Path, ages: list[float], *, keep: int = 2, keep_days: int = 0, torn: int = -1
 ) -> tuple[BackupStore, list[str]]:
-    """A shelf of small files, taken so many days ago; the one numbered ``torn`` is cut short."""
+    """A store of small files, taken so many days ago; the one numbered ``torn`` is cut short."""
     lines = [f"keep = {keep}", f"keep_days = {keep_days}", 'backups = "backups"']
     lines += ["[environments.prod]", 'url = "sqlite:///prod.db"']
     (folder / "migrations_ops.toml").write_text("\n".join(lines))
@@ -76,21 +76,21 @@ def gone(store: BackupStore, past: Past | None = None, **how: bool) -> list[int]
 
 
 def test_backup_goes_only_if_it_is_beyond_the_count_and_old_enough(tmp_path: Path) -> None:
-    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
+    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
     assert gone(store) == [0, 1]
-    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
+    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
     assert gone(store) == [0]
-    store, _ = shelf_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
+    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
     assert gone(store) == [0, 1, 2]
 
 
 def test_any_number_of_days_can_be_configured(tmp_path: Path) -> None:
-    store, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
+    store, _ = store_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
     assert gone(store) == []
 
 
 def test_backup_that_was_damaged_replaces_no_other(tmp_path: Path) -> None:
-    store, _ = shelf_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
+    store, _ = store_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
     assert gone(store) == [0, 1], "the newest that is sound stays, whatever lies after it"
 
 
@@ -105,12 +105,12 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
     query(filled.prod, "DELETE FROM children WHERE id = 1")
     taken = take(filled)
     assert taken.error is None
-    assert {*taken.result.backups} < {each.name for each in shelf_of(filled, "prod").backups()}
+    assert {*taken.result.backups} < {each.name for each in store_of(filled, "prod").backups()}
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
 def test_failed_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: Outcome) -> None:
-    store, names = shelf_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
+    store, names = store_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
     releases = tmp_path / "releases"
     write(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
@@ -162,8 +162,8 @@ def test_no_history_makes_retention_remove_what_must_stay(
     failed_only: bool,
 ) -> None:
     kinds.sort(key=lambda kind: -kind[3])
-    folder = tmp_path_factory.mktemp("shelf")
-    store, names = shelf_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
+    folder = tmp_path_factory.mktemp("store")
+    store, names = store_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
     for number, (_, _, torn, _) in enumerate(kinds):
         if torn:
             (store.folder / names[number]).write_text("")
@@ -236,7 +236,7 @@ def release(sandbox: Sandbox) -> Finished:
     return release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines(), ())
 
 
-def shelf_of(sandbox: Sandbox, name: str) -> BackupStore:
+def store_of(sandbox: Sandbox, name: str) -> BackupStore:
     found = Project.read(sandbox.folder).settings
     return BackupStore.of(found, found.environment(name))
 
@@ -275,7 +275,7 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
     monkeypatch.setattr(retention, "RECORDS_KEPT", records)
     monkeypatch.setattr(retention, "LOGS_KEPT", 0)
     configure(filled, keep=keep)
-    store = shelf_of(filled, environment)
+    store = store_of(filled, environment)
     assert release(filled).result.outcome == "released"
     good = {each.name for each in store.backups()}
     assert good
@@ -316,12 +316,12 @@ def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
         query(filled.dev, "INSERT INTO parents (id, name) VALUES (?, 'x')", 2000 + number)
         failed = upgrade_dev(filled)
         assert failed.result.outcome == "failed, unchanged"
-    assert len(shelf_of(filled, "dev").backups()) == 1
+    assert len(store_of(filled, "dev").backups()) == 1
     revision.write_text(revision.read_text().replace('raise RuntimeError("no")', "pass"))
     query(filled.dev, "INSERT INTO parents (id, name) VALUES (3000, 'x')")
     done = upgrade_dev(filled)
     assert done.result.outcome == "released", done.error
-    left = [each.name for each in shelf_of(filled, "dev").backups()]
+    left = [each.name for each in store_of(filled, "dev").backups()]
     assert left == [*failed.result.backups, *done.result.backups], "one of each row"
 
 
@@ -337,7 +337,7 @@ def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(
     filled.add_revision("r4dddddddddd", R3, _BROKEN)
     first = upgrade_dev(filled)
     query(filled.dev, "INSERT INTO parents (id, name) VALUES (3000, 'x')")
-    file = shelf_of(filled, "dev").folder / first.result.backups[0]
+    file = store_of(filled, "dev").folder / first.result.backups[0]
     with immutable(file):
         again = upgrade_dev(filled)
     assert again.result.outcome == "failed, unchanged"
@@ -432,10 +432,10 @@ def test_prune_obeys_count_age_and_rows_and_dry_says_the_same(filled: Sandbox) -
     for number in range(4):
         query(filled.prod, "INSERT INTO parents (id, name) VALUES (?, 'x')", 3000 + number)
         assert take(filled).error is None
-    names = [each.name for each in shelf_of(filled, "prod").backups()]
+    names = [each.name for each in store_of(filled, "prod").backups()]
     filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 2\nkeep_days = 1"))
     assert "Nothing to remove" in filled.invoke("prune").out
-    sidecar = shelf_of(filled, "prod").sidecar(names[0])
+    sidecar = store_of(filled, "prod").sidecar(names[0])
     document = json.loads(sidecar.read_text())
     document["taken"] = (datetime.now(UTC) - 2 * DAY).isoformat()
     sidecar.write_text(json.dumps(document))
@@ -443,4 +443,4 @@ def test_prune_obeys_count_age_and_rows_and_dry_says_the_same(filled: Sandbox) -
     assert f"would remove {names[0]}\n" in planned
     assert names[1] not in planned
     assert filled.invoke("prune").out == f"removed {names[0]}\n"
-    assert [each.name for each in shelf_of(filled, "prod").backups()] == names[1:]
+    assert [each.name for each in store_of(filled, "prod").backups()] == names[1:]

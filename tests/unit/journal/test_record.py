@@ -69,6 +69,11 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path, record: TaskRecord) 
     assert list(walk_records(tmp_path)) == [record]
 
 
+def test_a_record_is_known_by_its_folder_whatever_it_calls_itself(tmp_path: Path) -> None:
+    record = read_record(put(tmp_path, record_document(FULL) | {"id": "../../other"}))
+    assert record == FULL
+
+
 def test_what_is_not_so_has_no_key() -> None:
     assert not {"error", "under_way", "committed", "commands", "settled"} & {
         *record_document(PLAIN)
