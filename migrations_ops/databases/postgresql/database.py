@@ -162,7 +162,7 @@ class PostgreSQL(ServerDatabase):
         self, connection: Connection, version_table: str, *, summed: bool
     ) -> Fingerprint:
         from migrations_ops.databases.postgresql.rows.comparison import count, count_and_sum
-        from migrations_ops.databases.postgresql.schema.tables import read_schema, read_tables
+        from migrations_ops.databases.postgresql.schema.reading import read_schema, read_tables
 
         look = _look(connection, version_table, self.schema)
         tables = read_tables(connection, version_table, self.schema)
@@ -261,7 +261,7 @@ class PostgreSQL(ServerDatabase):
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         from migrations_ops.databases.postgresql.dump import dump, require_tools
         from migrations_ops.databases.postgresql.rows.comparison import places
-        from migrations_ops.databases.postgresql.schema.tables import as_dumped
+        from migrations_ops.databases.postgresql.schema.reading import as_dumped
 
         try:
             with self._snapshot() as connection, ThreadPoolExecutor(1) as pool:

@@ -19,19 +19,15 @@ from migrations_ops.child.protocol.identity import STEP_KEY
 from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect
-from migrations_ops.databases.postgresql.schema.tables import (
-    find_half_detached,
-    find_invalid_indexes,
-    find_valid_indexes,
-)
+from migrations_ops.databases.postgresql.schema.catalog import OWN_SCHEMAS, Catalog, reading
 from migrations_ops.model.findings import HALF_DETACHED, INVALID_INDEX, Finding
 from migrations_ops.model.ledger import BuiltIndex, MadeIndexes
 
-# How long, in seconds, somebody is waited for who is in the way of dropping one; how long one
-# attempt waits; and after which time the next one is made.
+# How long, in seconds, to wait for whoever prevents a DROP; how long one attempt waits; and the
+# pause before the next one.
 DROP_SECONDS = 10.0
-_ATTEMPT = 3.0
-_AGAIN = 0.2
+_ATTEMPT_SECONDS = 3.0
+_PAUSE_SECONDS = 0.2
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")
 _AT_WORK = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
@@ -55,8 +51,8 @@ _AGAIN_BUILT = re.compile(r".*_cc(new|old)\d*")
 
 
 @dataclass(frozen=True)
-class Invalid:
-    """One of them; ``oid`` is its own for as long as the database is not replaced."""
+class Index:
+    """An index; ``oid`` identifies it for as long as the database is not replaced."""
 
     oid: int
     name: str
@@ -76,9 +72,24 @@ class Invalid:
         return f"DROP INDEX CONCURRENTLY {self.typed}"
 
 
-def find_invalid(connection: Connection) -> list[Invalid]:
+def find_invalid(connection: Connection) -> list[Index]:
     """:raises psycopg.Error: the server cannot be asked."""
-    return [Invalid(*each) for each in find_invalid_indexes(connection)]
+    return _find_indexes(connection, "NOT x.indisvalid")
+
+
+def _find_indexes(connection: Connection, condition: str) -> list[Index]:
+    with reading(connection, None) as schema:
+        catalog = Catalog(connection, schema)
+        rows = catalog.ask(
+            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint FROM pg_index x"
+            " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
+            " JOIN pg_namespace n ON n.oid = i.relnamespace"
+            f" WHERE {condition} AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 2, 3"
+        )
+        return [
+            Index(int(oid), catalog.name(nsp, index), catalog.name(nsp, table), int(table_oid))
+            for oid, nsp, index, table, table_oid in rows
+        ]
 
 
 def findings(connection: Connection) -> list[Finding]:
@@ -89,10 +100,13 @@ def findings(connection: Connection) -> list[Finding]:
 def _half_detached(connection: Connection) -> list[Finding]:
     """The partitions whose DETACH CONCURRENTLY was broken off: nobody sees their rows, and a copy
     has them again."""
-    return [
-        HALF_DETACHED.found(child, parent=parent)
-        for child, parent in find_half_detached(connection)
-    ]
+    if connection.info.server_version < 140000:
+        return []
+    rows = connection.execute(
+        "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
+        " WHERE inhdetachpending ORDER BY 1"
+    )
+    return [HALF_DETACHED.found(str(child), parent=str(parent)) for child, parent in rows]
 
 
 def _invalid(connection: Connection) -> list[Finding]:
@@ -107,20 +121,20 @@ def find_others(
 ) -> Mapping[str, bool]:
     """The indexes that are none of these, as fingerprints name them, and whether INVALID.
 
-    :param before: those that were INVALID before, which are not told.
+    :param before: those that were INVALID before, which are left out.
     :raises psycopg.Error: the server cannot be asked.
     """
-    valid = [] if made.unseen else [Invalid(*each) for each in find_valid_indexes(connection)]
+    valid = [] if made.unseen else _find_indexes(connection, "x.indisvalid")
     found = {f"index {shown(each.name)}": False for each in valid if not _is_of(made, each)}
     broken = [each for each in find_invalid(connection) if each.oid not in before]
     return found | {f"index {shown(each.name)}": True for each in broken if not _is_of(made, each)}
 
 
-def _is_of(made: MadeIndexes, index: Invalid) -> bool:
+def _is_of(made: MadeIndexes, index: Index) -> bool:
     return any(_is_built(each, index) for each in made.built)
 
 
-def _is_built(built: BuiltIndex, index: Invalid) -> bool:
+def _is_built(built: BuiltIndex, index: Index) -> bool:
     if built.table != index.table_oid:
         return False
     if built.again:
@@ -138,7 +152,7 @@ def drop_own(
     :returns: the names of those that were dropped, and of those that are still there.
     """
     dropped: list[str] = []
-    left: dict[int, Invalid] = {}
+    left: dict[int, Index] = {}
     until = time.monotonic() + DROP_SECONDS
     while True:
         is_at_work = True
@@ -155,12 +169,12 @@ def drop_own(
                     del left[each.oid]
         if (not left and not is_at_work) or time.monotonic() >= until:
             return dropped, [each.typed for each in left.values()]
-        time.sleep(_AGAIN)
+        time.sleep(_PAUSE_SECONDS)
 
 
-def _drop(connection: Connection, wanted: Collection[Invalid], until: float) -> Iterator[Invalid]:
+def _drop(connection: Connection, wanted: Collection[Index], until: float) -> Iterator[Index]:
     for each in list(wanted):
-        rest = max(0.1, min(_ATTEMPT, until - time.monotonic()))
+        rest = max(0.1, min(_ATTEMPT_SECONDS, until - time.monotonic()))
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{rest * 1000:.0f}",))
         if connection.execute(_MAY_BE_DROPPED, (each.oid,)).fetchone() != (True,):
             continue

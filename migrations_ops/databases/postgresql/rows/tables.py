@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from migrations_ops.databases.postgresql.rows.values import Column, quoted
-from migrations_ops.databases.postgresql.schema.tables import (
+from migrations_ops.databases.postgresql.schema.catalog import (
     OWN_SCHEMAS,
     Catalog,
     find_default_schema,

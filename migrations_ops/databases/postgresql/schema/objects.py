@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from migrations_ops.child.protocol.sql import shown
-from migrations_ops.databases.postgresql.schema.tables import (
+from migrations_ops.databases.postgresql.schema.catalog import (
     OWN_SCHEMAS,
     Catalog,
     Facts,

@@ -1,25 +1,13 @@
-"""The schema of a PostgreSQL database as plain facts, one a line, that can be compared.
-
-Each kind of object is read by one query on the catalogs, so that 500 tables take a fraction of a
-second. A copy that was restored from a dump has the same facts: owners, object identifiers, the
-versions of extensions and the order of columns are none.
-"""
+"""Tables, columns, constraints, indexes, views and sequences of a PostgreSQL database, as facts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-import psycopg
-from psycopg.rows import tuple_row
-
-from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.sql import Token, group, normal, shown, tokens
-from migrations_ops.databases.postgresql.text import canonical
+from migrations_ops.databases.postgresql.schema.catalog import Catalog, Facts
 
-Facts = Iterator[tuple[str, str]]
 _ACTIONS = {
     "a": "NO ACTION",
     "r": "RESTRICT",
@@ -31,192 +19,8 @@ _REPLICA_IDENTITIES = {"f": "REPLICA IDENTITY FULL", "n": "REPLICA IDENTITY NOTH
                        "i": "REPLICA IDENTITY INDEX"}  # fmt: skip
 _STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSIONS = {"p": "PGLZ", "l": "LZ4"}
-# Schemas that are the project's.
-OWN_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-
-
-def not_of_extension(catalog: str, oid: str, kinds: str = "e") -> str:
-    """A condition: what an extension made comes with it, and is not told."""
-    listed = ", ".join(f"'{kind}'" for kind in kinds)
-    return (
-        f"NOT EXISTS (SELECT FROM pg_depend WHERE classid = '{catalog}'::regclass"
-        f" AND objid = {oid} AND deptype IN ({listed}))"
-    )
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table, view or sequence; ``kind`` is PostgreSQL's letter."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """What the readers of each kind share.
-
-    ``schema`` is the one whose names go without it; ``relations`` are those that are told, by their
-    object identifiers.
-    """
-
-    connection: psycopg.Connection[Any]
-    schema: str
-    relations: Mapping[int, Relation] = field(default_factory=dict)
-
-    @property
-    def version(self) -> int:
-        return self.connection.info.server_version
-
-    def ask(self, sql: str, *values: Any) -> Iterable[tuple[Any, ...]]:
-        with self.connection.cursor(row_factory=tuple_row) as cursor:
-            # Without values, so that a percent sign stands for itself.
-            return cursor.execute(sql.encode(), values or None).fetchall()
-
-    def name(self, schema: str, name: str) -> str:
-        """A name as fingerprints have it: with its schema, in one word, unless that is the own."""
-        return name if schema == self.schema else f"{schema}.{name}"
-
-    def text(self, sql: str | None) -> str:
-        return canonical(sql or "", self.schema)
-
-
-def read_schema(
-    connection: psycopg.Connection[Any],
-    version_table: str,
-    version_schema: str | None = None,
-    default_schema: str | None = None,
-) -> dict[str, str]:
-    """Everything that a migration can make or lose, with what it is.
-
-    Call it inside of a snapshot.
-
-    :param version_table: Alembic's, which is left out, like the ledger.
-    :param version_schema: where that is; None: in the default schema.
-    :param default_schema: the schema whose names go without it; None: where unqualified names go.
-        Give a copy that of its source.
-    """
-    from migrations_ops.databases.postgresql.schema.objects import OBJECTS
-
-    with _reading(connection, default_schema) as schema:
-        relations = _relations(Catalog(connection, schema), version_table, version_schema)
-        catalog = Catalog(connection, schema, relations)
-        found: dict[str, list[str]] = {}
-        for read in (*_READERS, *OBJECTS):
-            for key, text in read(catalog):
-                found.setdefault(key, []).append(text)
-    return {key: "; ".join(sorted(texts)) for key, texts in sorted(found.items())}
-
-
-def read_tables(
-    connection: psycopg.Connection[Any],
-    version_table: str,
-    version_schema: str | None = None,
-    default_schema: str | None = None,
-) -> list[str]:
-    """The tables that hold rows of their own: not the partitions, whose rows are the whole's."""
-    with _reading(connection, default_schema) as schema:
-        relations = _relations(Catalog(connection, schema), version_table, version_schema)
-        whole = {
-            oid
-            for (oid,) in Catalog(connection, schema).ask(
-                "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
-            )
-        }
-    return sorted(relation.name for oid, relation in relations.items() if oid in whole)
-
-
-def find_default_schema(connection: psycopg.Connection[Any]) -> str:
-    """Where unqualified names go."""
-    [(schema,)] = Catalog(connection, "").ask("SELECT coalesce(current_schema(), 'public')")
-    return str(schema)
-
-
-def find_invalid_indexes(
-    connection: psycopg.Connection[Any],
-) -> list[tuple[int, str, str, int]]:
-    """Indexes that a failed CREATE INDEX CONCURRENTLY left, each with its oid, its table, and
-    that table's oid.
-
-    They are no part of the schema: a dump leaves them out.
-    """
-    return _find_indexes(connection, "NOT x.indisvalid AND i.relkind = 'i'")
-
-
-def find_valid_indexes(connection: psycopg.Connection[Any]) -> list[tuple[int, str, str, int]]:
-    """The others, in the same words."""
-    return _find_indexes(connection, "x.indisvalid AND i.relkind = 'i'")
-
-
-def _find_indexes(
-    connection: psycopg.Connection[Any], condition: str
-) -> list[tuple[int, str, str, int]]:
-    with _reading(connection, None) as schema:
-        catalog = Catalog(connection, schema)
-        rows = catalog.ask(
-            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint FROM pg_index x"
-            " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
-            " JOIN pg_namespace n ON n.oid = i.relnamespace"
-            f" WHERE {condition} AND {OWN_SCHEMAS} ORDER BY 2, 3"
-        )
-        return [
-            (int(oid), catalog.name(nsp, index), catalog.name(nsp, table), int(place))
-            for oid, nsp, index, table, place in rows
-        ]
-
-
-@contextmanager
-def _reading(connection: psycopg.Connection[Any], default_schema: str | None) -> Iterator[str]:
-    """Let PostgreSQL print all names but those of one schema with their schemas."""
-    with connection.transaction():
-        schema = default_schema or find_default_schema(connection)
-        catalog = Catalog(connection, schema)
-        [(path, jit)] = catalog.ask("SELECT current_setting('search_path'), current_setting('jit')")
-        # Queries on catalogs look dear, and are done before they are compiled.
-        choose = "SELECT set_config('search_path', %s, true), set_config('jit', %s, true)"
-        catalog.ask(choose, '"{}"'.format(schema.replace('"', '""')), "off")
-        yield schema
-        catalog.ask(choose, path, jit)
-
-
-def _relations(
-    catalog: Catalog, version_table: str, version_schema: str | None
-) -> dict[int, Relation]:
-    rows = catalog.ask(
-        "SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'"
-        f" AND {OWN_SCHEMAS} AND {not_of_extension('pg_class', 'c.oid')}"
-    )
-    version = (version_schema or catalog.schema, version_table)
-    return {
-        oid: Relation(catalog.name(schema, name), kind)
-        for oid, schema, name, kind in rows
-        if (schema, name) != version and not (kind == "v" and name == LEDGER)
-    }
-
-
-# What a DETACH PARTITION CONCURRENTLY leaves that was broken off; no dump holds it.
-_HALF_DETACHED = " DETACH PENDING"
-
-
-def as_dumped(schema: Mapping[str, str]) -> dict[str, str]:
-    """These facts as a copy has them that was restored from a dump."""
-    return {
-        key: text.replace(_HALF_DETACHED, "") if key.startswith("table ") else text
-        for key, text in schema.items()
-    }
-
-
-def find_half_detached(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
-    """Such partitions, each with its parent, as SQL names them."""
-    if connection.info.server_version < 140000:
-        return []
-    rows = Catalog(connection, "").ask(
-        "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
-        " WHERE inhdetachpending ORDER BY 1"
-    )
-    return [(str(child), str(parent)) for child, parent in rows]
+# What a DETACH PARTITION CONCURRENTLY leaves that was broken off; no dump has it.
+HALF_DETACHED = " DETACH PENDING"
 
 
 def _tables(catalog: Catalog) -> Facts:
@@ -252,7 +56,7 @@ def _tables(catalog: Catalog) -> Facts:
             f"FOREIGN SERVER {shown(server)}" if server else "",
             f"OF {catalog.text(type_)}" if type_ else "",
             f"PARTITION BY {catalog.text(divided)}" if divided else "",
-            f"PARTITION OF {of} {catalog.text(bound)}{_HALF_DETACHED * half}" if bound else "",
+            f"PARTITION OF {of} {catalog.text(bound)}{HALF_DETACHED * half}" if bound else "",
             f"INHERITS ({of})" if of and not bound else "",
             "ROW SECURITY" if secured else "",
             "FORCED" if forced else "",
@@ -496,7 +300,7 @@ def _listed(columns: Iterable[str]) -> str:
     return ", ".join(map(shown, columns))
 
 
-_READERS: tuple[Callable[[Catalog], Facts], ...] = (
+TABLES: tuple[Callable[[Catalog], Facts], ...] = (
     _tables,
     _columns,
     _constraints,

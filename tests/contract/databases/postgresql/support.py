@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from migrations_ops.databases.postgresql.schema.tables import read_schema
+from migrations_ops.databases.postgresql.schema.reading import read_schema
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer
 from tests.support import clean_environment

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migrations_ops.databases.postgresql.rows.comparison import compare, count, count_and_sum
-from migrations_ops.databases.postgresql.schema.tables import read_tables
+from migrations_ops.databases.postgresql.schema.reading import read_tables
 from migrations_ops.databases.row_changes import ContentChange, Pair
 from tests.contract.databases.postgresql.support import VERSION_TABLE, fill, opened, restored
 from tests.servers.databases import ServerDatabase, swept

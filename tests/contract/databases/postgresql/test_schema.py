@@ -7,11 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrations_ops.databases.postgresql.schema.tables import (
+from migrations_ops.databases.postgresql.indexes import find_invalid, findings
+from migrations_ops.databases.postgresql.schema.catalog import find_default_schema
+from migrations_ops.databases.postgresql.schema.reading import (
     as_dumped,
-    find_default_schema,
-    find_half_detached,
-    find_invalid_indexes,
     read_schema,
     read_tables,
 )
@@ -251,11 +250,13 @@ def test_a_half_detached_partition_is_told_and_a_dump_knows_nothing_of_it(
                 connection.execute('ALTER TABLE m DETACH PARTITION "M 2" CONCURRENTLY')
         half = read_schema(connection, VERSION_TABLE)
         assert half['table "M 2"'] == "PARTITION OF m for values from(1) to(9) DETACH PENDING"
-        assert find_half_detached(connection) == [('"M 2"', "m")]
+        assert [(each.code, each.where) for each in findings(connection)] == [
+            ("half-detached", '"M 2"')
+        ]
         copied = facts(postgres_database, restored(postgres_database, tmp_path))
         assert copied == as_dumped(half) != half
         connection.execute('ALTER TABLE m DETACH PARTITION "M 2" FINALIZE')
-        assert find_half_detached(connection) == []
+        assert findings(connection) == []
 
 
 def test_an_index_that_a_failure_left_is_named_and_is_no_fact(
@@ -264,11 +265,11 @@ def test_an_index_that_a_failure_left_is_named_and_is_no_fact(
     fill(postgres_database, "CREATE SCHEMA s; CREATE TABLE s.t (a integer)")
     postgres_database.execute("INSERT INTO s.t VALUES (1), (1)")
     with opened(postgres_database) as connection:
-        assert find_invalid_indexes(connection) == []
+        assert find_invalid(connection) == []
         before = read_schema(connection, VERSION_TABLE)
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("CREATE UNIQUE INDEX CONCURRENTLY ix ON s.t (a)")
-        assert [each[1:3] for each in find_invalid_indexes(connection)] == [("s.ix", "s.t")]
+        assert [(each.name, each.table) for each in find_invalid(connection)] == [("s.ix", "s.t")]
         assert read_schema(connection, VERSION_TABLE) == before
     assert facts(postgres_database, restored(postgres_database, tmp_path)) == before
 
