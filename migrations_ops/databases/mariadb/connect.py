@@ -1,4 +1,4 @@
-"""Connections to MariaDB: as the URL says and no variable or option file, and what errors mean.
+"""Connections to MariaDB: as the URL says, and not as a variable or an option file says.
 
 MySQL is spoken to in the same way.
 """
@@ -6,7 +6,6 @@ MySQL is spoken to in the same way.
 from __future__ import annotations
 
 import os
-import re
 import socket
 import ssl
 import threading
@@ -21,6 +20,7 @@ from pymysql.cursors import Cursor
 
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb.errors import ACCOUNTS
 from migrations_ops.model.errors import ConfigurationError
 
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
@@ -45,23 +45,6 @@ _OF_THE_LIBRARY = frozenset({"", "mysqldb", "mariadbconnector", "mariadb"})
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock",
             "/tmp/mysql.sock")  # fmt: skip
 _YES = frozenset({"1", "true", "yes", "on", "y", "t"})
-# What VERSION() says of servers that speak as MySQL does and are something else.
-_OTHERS = {"tidb": "TiDB", "vitess": "Vitess", "planetscale": "Vitess", "aurora": "Aurora",
-           "singlestore": "SingleStore", "oceanbase": "OceanBase"}  # fmt: skip
-# The account as which a user was let in from a host: rights are granted to that one.
-_ACCOUNTS: dict[tuple[str, ...], tuple[str, ...]] = {}
-# With one of these, a role may say who defines a view or a routine.
-_MAY_NAME_DEFINERS = re.compile(
-    r"GRANT .*\b(?:ALL PRIVILEGES|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b.* ON \*\.\* TO"
-)
-_DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
-# What a server that starts, ends, or has no connection left for now answers, if at all.
-_NOT_YET = frozenset({1040, 1053, 1203, 2006, 2013})
-_NOBODY = ("refused", "No such file", "reset", "aborted", "timed out", "Broken pipe")
-LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
-_FULL = frozenset({3, 28, 1021, 1114})
-
-
 if TYPE_CHECKING:
     _Base = pymysql.Connection[Cursor]
 else:
@@ -132,7 +115,7 @@ def connect(
         raise pymysql.OperationalError(2026, f"TLS: {error.strerror}") from error
     _keep_alive(connection)
     [(user, account)] = ask(connection, "SELECT USER(), CURRENT_USER()")
-    _ACCOUNTS[tuple(str(user).rsplit("@", 1))] = tuple(str(account).rsplit("@", 1))
+    ACCOUNTS[tuple(str(user).rsplit("@", 1))] = tuple(str(account).rsplit("@", 1))
     # From here on a question may take as long as it needs.
     connection._read_timeout = None  # type: ignore[attr-defined]
     return connection
@@ -245,20 +228,6 @@ def ask_each(
     return found
 
 
-def quoted(name: str) -> str:
-    """A name in SQL."""
-    escaped = name.replace("`", "``")
-    return f"`{escaped}`"
-
-
-def exactly(column: str, database: str = "DATABASE()") -> str:
-    """A condition beside ``column = database``.
-
-    Without it, what is told of triggers and events is also that of ``shop`` when ``Shop`` is meant.
-    """
-    return f"(@@lower_case_table_names OR BINARY {column} = {database})"
-
-
 def identity(connection: Connection) -> str:
     """Which database of which server this is, as the child says it."""
     return str(ask(connection, MARIADB_IDENTITY)[0][0])
@@ -274,186 +243,3 @@ def begin_snapshot(connection: Connection) -> None:
 def database_of(connection: Connection) -> str:
     """The name of the database that a connection is in."""
     return str(ask(connection, "SELECT DATABASE()")[0][0])
-
-
-def find_engine(connection: Connection) -> str:
-    """What the server says that it is: ``MariaDB 10.11.18``, ``MySQL 8.0.36``, ``TiDB``."""
-    version, comment = ask(connection, "SELECT VERSION(), @@version_comment")[0]
-    return engine_of(str(version), str(comment))
-
-
-def engine_of(version: str, comment: str = "") -> str:
-    """Which engine has such a version and such a comment on it."""
-    said = f"{version} {comment}".lower()
-    for part, name in _OTHERS.items():
-        if part in said:
-            return name
-    numbers = ".".join(map(str, version_of(version)))
-    return f"{'MariaDB' if 'mariadb' in version.lower() else 'MySQL'} {numbers}"
-
-
-def version_of(version: str) -> tuple[int, ...]:
-    """The numbers of a version."""
-    # Before MariaDB 11, replicas were told another version first: 5.5.5-10.11.18-MariaDB.
-    found = re.match(r"(?:5\.5\.5-)?(\d+(?:\.\d+)*)", version)
-    return tuple(map(int, found[1].split("."))) if found else ()
-
-
-def is_mariadb(connection: Connection) -> bool:
-    """Whether it is MariaDB, and no other server that speaks its language."""
-    return "mariadb" in str(ask(connection, "SELECT VERSION()")[0][0]).lower()
-
-
-def server_version(connection: Connection) -> tuple[int, ...]:
-    """The version of the server: (10, 11, 18)."""
-    return version_of(str(ask(connection, "SELECT VERSION()")[0][0]))
-
-
-def is_behind_a_proxy(connection: Connection) -> bool:
-    """Whether somebody stands between us and the server, who may deal out its sessions.
-
-    MaxScale and ProxySQL invent the session number that they tell at the beginning.
-    """
-    told = ask(connection, "SELECT CONNECTION_ID()")[0][0]
-    at_first = int(connection.thread_id())  # type: ignore[no-untyped-call]
-    return int(told) & 0xFFFF_FFFF != at_first & 0xFFFF_FFFF
-
-
-def is_one_of_many(connection: Connection) -> bool:
-    """Whether the server is a node of a Galera cluster, in which each node has its own locks."""
-    with suppress(pymysql.MySQLError):
-        return bool(ask(connection, "SELECT @@wsrep_on")[0][0])
-    return False
-
-
-def may_name_definers(connection: Connection) -> bool:
-    """Whether this role may say that others define a view or a routine."""
-    return any(_MAY_NAME_DEFINERS.match(str(grant)) for (grant,) in ask(connection, "SHOW GRANTS"))
-
-
-def account_of(connection: Connection) -> str:
-    """The account that this role has logged in as, as GRANT names it."""
-    [(account,)] = ask(connection, "SELECT CURRENT_USER()")
-    return account_in_sql(*str(account).rsplit("@", 1))
-
-
-def account_in_sql(name: str, host: str) -> str:
-    """Some names, such as ``release``, are words of SQL."""
-    return f"{quoted(name)}@{quoted(host)}"
-
-
-# -- errors -------------------------------------------------------------------------------------
-
-
-def code_of(error: BaseException) -> int:
-    """The number of an error; 0 for a session that is closed, -1 where there is none."""
-    number = error.args[0] if error.args else -1
-    return number if isinstance(number, int) else -1
-
-
-def is_missing(error: BaseException) -> bool:
-    """Whether there is no such database."""
-    return code_of(error) == 1049
-
-
-def is_denied(error: BaseException) -> bool:
-    """Whether the role lacks a right."""
-    return code_of(error) in _DENIED
-
-
-def may_come_up(error: BaseException) -> bool:
-    """Whether a server, to which no connection could be made, may answer a little later."""
-    code, said = code_of(error), str(error)
-    return code in _NOT_YET or (code in (2002, 2003) and any(part in said for part in _NOBODY))
-
-
-def in_words(error: BaseException, label: str) -> str:
-    """What an error of MariaDB means to a person."""
-    code, said = code_of(error), _said(error)
-    match code:
-        case 1049:
-            return f"{label} does not exist"
-        case 1045 | 1698:
-            return f"{label} does not let this user in: {said}"
-        case 1040 | 1203 | 1226:
-            return f"{label} has too many connections"
-        case 1205 | 1969 | 3024:
-            return f"{label} is locked by another process"
-        case 1213:
-            return f"{label} is locked by another process, which waits for us in turn"
-        case 1290 | 1836:
-            return f"{label} may only be read"
-        case 1792:
-            return f"{label} lets this session only read (tx_read_only)"
-        case 1129 | 1130:
-            return f"{label} does not let this machine in: {said}"
-    if code in _DENIED:
-        return f"{label} does not allow that: {said}"
-    if code in _FULL or "No space left" in said:
-        return f"the disk that holds {label} is full"
-    if code in LOST:
-        return f"the connection to {label} was lost"
-    if 2000 <= code < 3000:
-        return f"{label} cannot be reached: {said}"
-    return f"{label} cannot be read: {said}"
-
-
-def remedy(error: BaseException) -> str:
-    """What a person can do about such an error."""
-    match code_of(error):
-        case 1049:
-            return "Check the url of this environment in the configuration."
-        case 1045 | 1698:
-            return "Check user and password in the url of this environment."
-        case 1040 | 1203 | 1226:
-            return "Let others finish, or raise max_connections, and try again."
-        case 1205 | 1213 | 1969 | 3024:
-            return "Let the other process finish, or stop it, and try again."
-        case 1290 | 1836:
-            return "Give the environment the address of the primary server."
-        case 1792:
-            return "Let sessions write: SET GLOBAL tx_read_only = 0; and try again."
-        case 1104:
-            return "SET GLOBAL max_join_size = DEFAULT; and try again."
-        case 1153:
-            return (
-                "Raise max_allowed_packet on the server to more than twice its longest value, and"
-                " try again."
-            )
-        case 1129 | 1130:
-            return "Let this machine in on the server: CREATE USER, or FLUSH HOSTS; and try again."
-    if code_of(error) in _DENIED:
-        return _grant(str(error.args[1]) if len(error.args) > 1 else "")
-    if code_of(error) in _FULL or "No space left" in _said(error):
-        return "Make room there and try again."
-    return "See whether the server runs and the url is right, and try again."
-
-
-def _grant(said: str) -> str:
-    """The GRANT that is missing, as far as the server says so; its administrator has to type it."""
-    whom = "the role of this environment"
-    if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", said):
-        # The server names the host from which it was asked, and not the account.
-        name, host = _ACCOUNTS.get((user[1], user[2]), (user[1], user[2]))
-        whom = account_in_sql(name, host)
-    if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", said):
-        if on[2] == "routine":
-            return f"GRANT EXECUTE, ALTER ROUTINE ON {_where(on[3])}.* TO {whom};"
-        return f"GRANT {on[1]} ON {_where(on[3])}.* TO {whom};"
-    if on := re.search(r" to database '(.+)'", said):
-        return f"GRANT ALL ON {quoted(on[1])}.* TO {whom};"
-    if on := re.search(r"need \(at least one of\) the (.+) privilege", said):
-        return f"GRANT {on[1].split(',')[-1].strip()} ON *.* TO {whom};"
-    return "Grant the role of this environment what it needs: docs/servers.md"
-
-
-def _where(name: str) -> str:
-    """The database of a qualified name as the server writes it."""
-    first = name.replace("`", "'").strip("'").split("'")[0].split(".")[0]
-    return quoted(first)
-
-
-def _said(error: BaseException) -> str:
-    """The server's own words in one line: they name host and user, and never a password."""
-    text = str(error.args[1]) if len(error.args) > 1 else str(error)
-    return " ".join(text.split()).rstrip(".") or type(error).__name__

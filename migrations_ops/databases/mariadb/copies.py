@@ -9,17 +9,10 @@ from pathlib import Path
 import pymysql
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.connect import (
-    Connection,
-    ask,
-    close,
-    code_of,
-    connect,
-    in_words,
-    quoted,
-    remedy,
-)
+from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect
 from migrations_ops.databases.mariadb.dump import restore
+from migrations_ops.databases.mariadb.errors import code_of, in_words, remedy
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.swap.ownership import KEPT
 from migrations_ops.databases.mariadb.swap.record import UNDONE
 from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, TakenUp, exchange, take_up

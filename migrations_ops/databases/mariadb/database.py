@@ -23,14 +23,12 @@ from migrations_ops.databases.mariadb.connect import (
     close,
     connect,
     identity,
-    in_words,
-    is_missing,
     promptly,
-    quoted,
-    remedy,
 )
 from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.errors import in_words, is_missing, remedy
 from migrations_ops.databases.mariadb.lock import hold_release_lock
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Held, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed

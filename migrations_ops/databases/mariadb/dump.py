@@ -21,7 +21,6 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import (
     ALL_ROWS,
-    LOST,
     WHOLE_ANSWERS,
     Connection,
     ask,
@@ -29,13 +28,12 @@ from migrations_ops.databases.mariadb.connect import (
     close,
     connect,
     database_of,
-    in_words,
-    may_name_definers,
-    remedy,
 )
+from migrations_ops.databases.mariadb.errors import LOST, in_words, remedy
 from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
 from migrations_ops.databases.mariadb.rows.insertions import ROWS_MODE, has_long_floats, write_rows
 from migrations_ops.databases.mariadb.rows.sums import table_sizes
+from migrations_ops.databases.mariadb.server import may_name_definers
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.system import process

@@ -15,17 +15,9 @@ import pymysql
 
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.connect import (
-    Connection,
-    ask,
-    close,
-    connect,
-    in_words,
-    is_behind_a_proxy,
-    may_come_up,
-    promptly,
-    remedy,
-)
+from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect, promptly
+from migrations_ops.databases.mariadb.errors import in_words, may_come_up, remedy
+from migrations_ops.databases.mariadb.server import is_behind_a_proxy
 from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
 from migrations_ops.system.provenance import account, host
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from migrations_ops.child.protocol.sql import Token, located
-from migrations_ops.databases.mariadb.connect import quoted
+from migrations_ops.databases.mariadb.names import quoted
 
 # What comes after these is a table; JOIN is the last word of all joins but one.
 _BEFORE_TABLES = frozenset(["from", "join", "straight_join", "references"])

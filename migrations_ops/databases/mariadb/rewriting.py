@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from migrations_ops.databases.mariadb.connect import quoted
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.qualified import renamed
 
 TRAILER = b"-- Dump completed"

@@ -17,10 +17,9 @@ from migrations_ops.databases.mariadb.connect import (
     ANSWER_SECONDS,
     Connection,
     checks_host,
-    is_mariadb,
     local_socket,
-    server_version,
 )
+from migrations_ops.databases.mariadb.server import is_mariadb, server_version
 from migrations_ops.model.errors import Refused
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables

@@ -14,16 +14,9 @@ from psycopg import sql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql.connect import (
-    Connection,
-    connect,
-    cut,
-    in_words,
-    remedy,
-    was_answered,
-    watched,
-)
+from migrations_ops.databases.postgresql.connect import Connection, connect, cut, watched
 from migrations_ops.databases.postgresql.dump import restore
+from migrations_ops.databases.postgresql.errors import in_words, remedy, was_answered
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
 from migrations_ops.databases.postgresql.preflight.settings import (
     Subscription,

@@ -21,13 +21,12 @@ from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
     cut,
-    in_words,
     parameters,
     promptly,
-    remedy,
     watched,
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
+from migrations_ops.databases.postgresql.errors import in_words, remedy
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
 from migrations_ops.databases.postgresql.preflight.settings import why_only_read
 from migrations_ops.databases.postgresql.sessions import find_blocking_sessions

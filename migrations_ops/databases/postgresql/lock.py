@@ -19,13 +19,10 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
-    in_words,
     is_behind_a_pooler,
-    may_come_up,
     promptly,
-    remedy,
-    was_answered,
 )
+from migrations_ops.databases.postgresql.errors import in_words, may_come_up, remedy, was_answered
 from migrations_ops.model.errors import Locked, Refused, StepFailed
 from migrations_ops.system.provenance import account, host
 

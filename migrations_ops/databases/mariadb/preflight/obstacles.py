@@ -10,24 +10,23 @@ from migrations_ops.child.protocol.identity import FOLDED_NAME
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import (
     Connection,
-    account_of,
     ask,
     close,
     connect,
-    find_engine,
     identity,
-    in_words,
-    is_behind_a_proxy,
-    is_denied,
-    is_missing,
-    is_one_of_many,
     promptly,
-    remedy,
-    server_version,
 )
 from migrations_ops.databases.mariadb.copies import Copies
+from migrations_ops.databases.mariadb.errors import in_words, is_denied, is_missing, remedy
 from migrations_ops.databases.mariadb.preflight.references import find_leading
 from migrations_ops.databases.mariadb.schema.reading import find_own_names
+from migrations_ops.databases.mariadb.server import (
+    account_of,
+    find_engine,
+    is_behind_a_proxy,
+    is_one_of_many,
+    server_version,
+)
 from migrations_ops.databases.mariadb.swap.ownership import why_not_ours, why_not_seen
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN

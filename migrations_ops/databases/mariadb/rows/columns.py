@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pymysql
 
-from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.names import quoted
 
 _FAMILIES = {
     "integer": ("tinyint", "smallint", "mediumint", "int", "bigint", "bit", "year"),

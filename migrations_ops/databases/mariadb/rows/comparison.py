@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.databases.interface import Progress
-from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.rows.columns import (
     Column,
     as_text,

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from pymysql.cursors import SSCursor
 
-from migrations_ops.databases.mariadb.connect import Connection, ask, database_of, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask, database_of
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.rows.columns import Column, read_columns
 from migrations_ops.databases.mariadb.rows.sums import table_sizes, versioned_tables
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 import pymysql
 
 from migrations_ops.databases.interface import Progress
-from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.rows.columns import Column, as_text, read_columns
 
 # A row without its long texts is never longer, in bytes; the server makes no longer text than its

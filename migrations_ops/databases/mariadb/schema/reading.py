@@ -15,14 +15,8 @@ from functools import cached_property
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.named_databases import find_database
 from migrations_ops.child.protocol.sql import Token, group, normal, shown, split, tokens
-from migrations_ops.databases.mariadb.connect import (
-    Connection,
-    ask,
-    ask_each,
-    database_of,
-    exactly,
-    quoted,
-)
+from migrations_ops.databases.mariadb.connect import Connection, ask, ask_each, database_of
+from migrations_ops.databases.mariadb.names import exactly, quoted
 from migrations_ops.databases.mariadb.qualified import bare
 from migrations_ops.databases.mariadb.view_text import with_brackets
 

@@ -10,16 +10,11 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.databases.mariadb.connect import (
-    Connection,
-    ask,
-    code_of,
-    exactly,
-    is_mariadb,
-    may_name_definers,
-    quoted,
-)
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.errors import code_of
+from migrations_ops.databases.mariadb.names import exactly, quoted
 from migrations_ops.databases.mariadb.qualified import renamed
+from migrations_ops.databases.mariadb.server import is_mariadb, may_name_definers
 
 # All of them, in the order in which they are made.
 _KINDS = ("PACKAGE", "PACKAGE BODY", "FUNCTION", "PROCEDURE", "VIEW", "TRIGGER", "EVENT")

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from migrations_ops.databases.mariadb.connect import Connection, ask, ask_each, code_of, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask, ask_each
+from migrations_ops.databases.mariadb.errors import code_of
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.qualified import renamed
 from migrations_ops.databases.server_copies import OWN
 

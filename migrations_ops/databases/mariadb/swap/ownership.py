@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import pymysql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.databases.mariadb.connect import (
-    Connection,
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.names import exactly, quoted
+from migrations_ops.databases.mariadb.server import (
     account_of,
-    ask,
-    exactly,
     is_mariadb,
     may_name_definers,
-    quoted,
     server_version,
 )
 from migrations_ops.databases.server_copies import OWN

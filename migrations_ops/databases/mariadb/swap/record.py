@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
-from migrations_ops.databases.mariadb.connect import Connection, ask, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.swap.extras import Extra
 from migrations_ops.databases.mariadb.swap.foreign_keys import Key
 from migrations_ops.databases.server_copies import OWN

@@ -18,7 +18,9 @@ from typing import TypeAlias
 import pymysql
 
 from migrations_ops.child.protocol.identity import lock_name
-from migrations_ops.databases.mariadb.connect import LOST, Connection, ask, code_of, quoted
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.errors import LOST, code_of
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.qualified import renamed
 from migrations_ops.databases.mariadb.swap.extras import (
     clear_way,

@@ -11,12 +11,12 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
-    in_words,
     is_behind_a_pooler,
     promptly,
 )
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.dump import require_tools
+from migrations_ops.databases.postgresql.errors import in_words
 from migrations_ops.databases.postgresql.indexes import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
 from migrations_ops.databases.postgresql.preflight.needs import (

@@ -16,17 +16,16 @@ from migrations_ops.databases.mariadb.connect import (
     ask,
     close,
     connect,
+    identity,
+    local_socket,
+    promptly,
+)
+from migrations_ops.databases.mariadb.errors import in_words, is_missing, may_come_up, remedy
+from migrations_ops.databases.mariadb.server import (
     engine_of,
     find_engine,
-    identity,
-    in_words,
     is_behind_a_proxy,
-    is_missing,
     is_one_of_many,
-    local_socket,
-    may_come_up,
-    promptly,
-    remedy,
     version_of,
 )
 from tests.contract.databases.mariadb.support import address_of, make_role, session

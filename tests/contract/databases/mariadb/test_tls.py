@@ -10,8 +10,9 @@ import pymysql
 import pytest
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.connect import ask, close, connect, in_words
+from migrations_ops.databases.mariadb.connect import ask, close, connect
 from migrations_ops.databases.mariadb.dump import dump, restore
+from migrations_ops.databases.mariadb.errors import in_words
 from migrations_ops.model.errors import StepFailed
 from tests.servers.certificates import make_certificate
 from tests.servers.fixtures import started

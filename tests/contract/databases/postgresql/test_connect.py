@@ -15,14 +15,9 @@ import psycopg
 import pytest
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql.connect import (
-    connect,
-    in_words,
-    is_behind_a_pooler,
-    promptly,
-    remedy,
-)
+from migrations_ops.databases.postgresql.connect import connect, is_behind_a_pooler, promptly
 from migrations_ops.databases.postgresql.database import PostgreSQL
+from migrations_ops.databases.postgresql.errors import in_words, remedy
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PASSWORD, PostgresServer

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql.connect import connect, in_words, remedy
+from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.postgresql.dump import dump, require_tools
+from migrations_ops.databases.postgresql.errors import in_words, remedy
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.contract.databases.conftest import search_clients_anew
 from tests.servers.certificates import make_certificate

@@ -1,0 +1,130 @@
+"""What an error of MariaDB means to a person, and what can be done about it."""
+
+from __future__ import annotations
+
+import re
+
+from migrations_ops.databases.mariadb.names import account_in_sql, quoted
+
+# The account as which a user was let in from a host: rights are granted to that one.
+ACCOUNTS: dict[tuple[str, ...], tuple[str, ...]] = {}
+_DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1419})
+# What a server that starts, ends, or has no connection left for now answers, if at all.
+_NOT_YET = frozenset({1040, 1053, 1203, 2006, 2013})
+_NOBODY = ("refused", "No such file", "reset", "aborted", "timed out", "Broken pipe")
+LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2055})
+_FULL = frozenset({3, 28, 1021, 1114})
+
+
+def code_of(error: BaseException) -> int:
+    """The number of an error; 0 for a session that is closed, -1 where there is none."""
+    number = error.args[0] if error.args else -1
+    return number if isinstance(number, int) else -1
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether there is no such database."""
+    return code_of(error) == 1049
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the role lacks a right."""
+    return code_of(error) in _DENIED
+
+
+def may_come_up(error: BaseException) -> bool:
+    """Whether a server, to which no connection could be made, may answer a little later."""
+    code, said = code_of(error), str(error)
+    return code in _NOT_YET or (code in (2002, 2003) and any(part in said for part in _NOBODY))
+
+
+def in_words(error: BaseException, label: str) -> str:
+    """What an error of MariaDB means to a person."""
+    code, said = code_of(error), _said(error)
+    match code:
+        case 1049:
+            return f"{label} does not exist"
+        case 1045 | 1698:
+            return f"{label} does not let this user in: {said}"
+        case 1040 | 1203 | 1226:
+            return f"{label} has too many connections"
+        case 1205 | 1969 | 3024:
+            return f"{label} is locked by another process"
+        case 1213:
+            return f"{label} is locked by another process, which waits for us in turn"
+        case 1290 | 1836:
+            return f"{label} may only be read"
+        case 1792:
+            return f"{label} lets this session only read (tx_read_only)"
+        case 1129 | 1130:
+            return f"{label} does not let this machine in: {said}"
+    if code in _DENIED:
+        return f"{label} does not allow that: {said}"
+    if code in _FULL or "No space left" in said:
+        return f"the disk that holds {label} is full"
+    if code in LOST:
+        return f"the connection to {label} was lost"
+    if 2000 <= code < 3000:
+        return f"{label} cannot be reached: {said}"
+    return f"{label} cannot be read: {said}"
+
+
+def remedy(error: BaseException) -> str:
+    """What a person can do about such an error."""
+    match code_of(error):
+        case 1049:
+            return "Check the url of this environment in the configuration."
+        case 1045 | 1698:
+            return "Check user and password in the url of this environment."
+        case 1040 | 1203 | 1226:
+            return "Let others finish, or raise max_connections, and try again."
+        case 1205 | 1213 | 1969 | 3024:
+            return "Let the other process finish, or stop it, and try again."
+        case 1290 | 1836:
+            return "Give the environment the address of the primary server."
+        case 1792:
+            return "Let sessions write: SET GLOBAL tx_read_only = 0; and try again."
+        case 1104:
+            return "SET GLOBAL max_join_size = DEFAULT; and try again."
+        case 1153:
+            return (
+                "Raise max_allowed_packet on the server to more than twice its longest value, and"
+                " try again."
+            )
+        case 1129 | 1130:
+            return "Let this machine in on the server: CREATE USER, or FLUSH HOSTS; and try again."
+    if code_of(error) in _DENIED:
+        return _grant(str(error.args[1]) if len(error.args) > 1 else "")
+    if code_of(error) in _FULL or "No space left" in _said(error):
+        return "Make room there and try again."
+    return "See whether the server runs and the url is right, and try again."
+
+
+def _grant(said: str) -> str:
+    """The GRANT that is missing, as far as the server says so; its administrator has to type it."""
+    whom = "the role of this environment"
+    if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", said):
+        # The server names the host from which it was asked, and not the account.
+        name, host = ACCOUNTS.get((user[1], user[2]), (user[1], user[2]))
+        whom = account_in_sql(name, host)
+    if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", said):
+        if on[2] == "routine":
+            return f"GRANT EXECUTE, ALTER ROUTINE ON {_where(on[3])}.* TO {whom};"
+        return f"GRANT {on[1]} ON {_where(on[3])}.* TO {whom};"
+    if on := re.search(r" to database '(.+)'", said):
+        return f"GRANT ALL ON {quoted(on[1])}.* TO {whom};"
+    if on := re.search(r"need \(at least one of\) the (.+) privilege", said):
+        return f"GRANT {on[1].split(',')[-1].strip()} ON *.* TO {whom};"
+    return "Grant the role of this environment what it needs: docs/servers.md"
+
+
+def _where(name: str) -> str:
+    """The database of a qualified name as the server writes it."""
+    first = name.replace("`", "'").strip("'").split("'")[0].split(".")[0]
+    return quoted(first)
+
+
+def _said(error: BaseException) -> str:
+    """The server's own words in one line: they name host and user, and never a password."""
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__
