@@ -8,6 +8,7 @@ from pathlib import Path
 
 from migrations_ops.journal.record import TaskRecord, read_records
 from migrations_ops.journal.unfinished import find_lost
+from migrations_ops.model.outcome import DONE
 
 # The outcomes of attempts that came to nothing.
 CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
@@ -40,7 +41,7 @@ class Past:
         outcomes: dict[str, set[str | None]] = {}
         for record in records:
             # The backups of a task that takes nothing else are good, whatever stopped it later.
-            outcome = "released" if record.task == "backup" else record.outcome
+            outcome = "backed up" if record.task == "backup" else record.outcome
             for name in record.backups:
                 outcomes.setdefault(name, set()).add(outcome)
         return cls(
@@ -61,7 +62,7 @@ def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
     is open, and those that left a database to a person and nothing has changed it since."""
     mended: set[str] = set()
     for record in records:
-        if record.outcome == "released":
+        if record.outcome in DONE:
             mended |= {step.environment for step in record.steps if step.name in _CHANGING}
         if record.is_open or (
             record.outcome == "failed, needs a person" and not _in_trouble(record) <= mended

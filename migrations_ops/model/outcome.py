@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
 
+# How a task ends that has done what it was asked for; "released" belongs to releases alone.
+Done = Literal[
+    "released", "backed up", "restored", "downgraded", "stamped", "adopted", "resolved", "done"
+]
+DONE: frozenset[str] = frozenset(get_args(Done))
 Outcome = Literal[
-    "released",
+    Done,
     "nothing to do",
     "refused",
     "failed, unchanged",

@@ -96,7 +96,7 @@ def back_up_environments(
                 _back_up(session, environment, note)
         if refused:
             raise refused[0]
-        session.record.update(outcome="released")
+        session.record.update(outcome="backed up")
 
     names = ", ".join(environment.name for environment in environments)
     return run_recorded(project, "backup", names, report, body)

@@ -71,7 +71,7 @@ def test_a_restore_puts_back_what_was_there_and_keeps_what_is_there_now(filled: 
     ran = filled.invoke("restore", "--env", "prod", "--backup", name, "--yes", "--json")
     assert ran.code == 0, ran.err
     assert dump(filled.prod) == before
-    assert ran.json["outcome"] == "released"
+    assert ran.json["outcome"] == "restored"
     assert [(each["name"], each["outcome"]) for each in ran.json["steps"]] == [
         ("restore", "proved equal")
     ]

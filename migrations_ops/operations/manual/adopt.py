@@ -32,6 +32,6 @@ def adopt_environment(project: Project, environment: Environment, report: Report
             with session.record.step(StepName.ADOPT, environment.name) as step:
                 place.database.note(environment.name, adopt=True)
                 step.note = f"it was {was}" if was else "it had no ledger"
-            session.record.update(outcome="released")
+            session.record.update(outcome="adopted")
 
     return run_recorded(project, "adopt", environment.name, report, body)

@@ -54,7 +54,7 @@ def run_alembic(
             with session.record.step(StepName.ALEMBIC, environment.name) as step:
                 printed.append(_print_alembic(session, environment, arguments, state, backup))
                 step.note = " ".join(arguments)
-            session.record.update(outcome="released")
+            session.record.update(outcome="done")
 
     finished = run_recorded(project, "alembic", environment.name, report, body)
     return finished, "".join(printed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import ExitCode, Interrupted, Refused, StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
+from migrations_ops.model.outcome import Outcome
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import see_env_py
 from migrations_ops.operations.backup import back_up
@@ -29,6 +30,8 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
+
+_DONE: dict[str, Outcome] = {"downgrade": "downgraded", "stamp": "stamped"}
 
 
 def downgrade_environment(
@@ -182,7 +185,7 @@ def change(
         run, failure = None, "it was interrupted"
     if run is not None and not failure:
         session.warn_of_ledger(environment, run.ledger_failure)
-        session.record.update(outcome="released")
+        session.record.update(outcome=_DONE[command[0]])
         return
     child.close()
     reason = f"the {command[0]} of {environment.name} {how_it_failed(run, failure)}"

@@ -45,7 +45,7 @@ def resolve_environment(
         project.require_steps(environment)
         with lock_databases([project.database(environment)], "resolve", project.settings.wait):
             if resolve_half_run(session, environment, applied=applied):
-                session.record.update(outcome="released")
+                session.record.update(outcome="resolved")
                 return
             recover(session, [environment])
             state = read_state(project, environment)
@@ -65,7 +65,7 @@ def resolve_environment(
                 # Not before: a copy in which half of a revision stands is none to go back to.
                 now = back_up(session, state)
                 _tell_rows(session, environment, before, now)
-            session.record.update(outcome="released")
+            session.record.update(outcome="resolved")
 
     return run_recorded(project, "resolve", environment.name, report, body)
 

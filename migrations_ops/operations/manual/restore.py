@@ -32,6 +32,6 @@ def restore_environment(
             )
             restore_and_prove(session, environment, backup)
             overrule(session, environment)
-            session.record.update(outcome="released")
+            session.record.update(outcome="restored")
 
     return run_recorded(project, "restore", environment.name, report, body)

@@ -11,6 +11,7 @@ from migrations_ops.journal.record import read_records
 from migrations_ops.journal.unfinished import find_broken_off
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
+from migrations_ops.model.outcome import DONE
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
@@ -73,7 +74,7 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
             if step.environment == environment.name:
                 kind, outcome = step.name, step.outcome
                 there = by_backups and kind == "back up" and outcome in ("verified", "reused")
-                changed = kind in ("upgrade", "restore") and record.outcome == "released"
+                changed = kind in ("upgrade", "restore") and record.outcome in DONE
                 if there or changed:
                     return f"{record.title} has found or filled it"
     if Evidence(releases).passed(environment):

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations_ops.model.outcome import DONE
 from tests.chaos.acts import RELEASE, Act
 from tests.chaos.invariants import two_at_work
 from tests.chaos.playing import TO_TYPE, Play, Round
@@ -191,7 +192,7 @@ class _Play(Play):
             outcome = record.get("outcome")
             if code >= 0 and outcome is None:
                 self.found.append(f"it ended with {code}, and its record does not say how")
-            if code > 0 and outcome == "released":
+            if code > 0 and outcome in DONE:
                 self.found.append(f"it ended with {code}, and its record says released")
             if code == 0 and outcome == "failed":
                 self.found.append("it ended with 0, and its record says failed")
