@@ -9,12 +9,9 @@ from pathlib import Path
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
-from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.events import Traced
 from migrations_ops.databases.interface import Database
-from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.session import Session
@@ -24,8 +21,8 @@ from migrations_ops.steps.command_run import CommandRun
 
 
 @dataclass(frozen=True)
-class Comparing:
-    """What an upgrade did to a database, or to a copy of it, beside what its revisions said."""
+class Comparison:
+    """What an upgrade did to a database, or to a copy of it, beside what its revisions declare."""
 
     session: Session
     state: DatabaseState
@@ -44,7 +41,7 @@ class Comparing:
         """What vanished or changed and, where no revision says so, is an error.
 
         :param database: what was upgraded.
-        :param run: how, with what its revisions said.
+        :param run: how, with what its revisions did.
         :param rows: whether to compare the rows.
         :param orphans: whether to count the rows without their parents.
         """
@@ -68,41 +65,3 @@ class Comparing:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
         return run.trace
-
-
-@dataclass
-class Witness:
-    """Compares the rows of a real database after its upgrade, if nobody else has written to it.
-
-    Where others write, a row that is gone may be one that they deleted. ``unsure`` tells that
-    somebody may have, from the backup on until the rows were compared.
-    """
-
-    comparing: Comparing
-    unsure: bool = False
-
-    def find(self, run: CommandRun, *, orphans: bool) -> list[Finding]:
-        """What the rehearsal would have stopped, and it did not show there.
-
-        The child tells between which stamps of the content it held the database for itself. The
-        first must be that of the backup, and the last hold until all is compared.
-        """
-        comparing, state = self.comparing, self.comparing.state
-        environment, database = state.environment, state.database
-        store = BackupStore.of(comparing.session.project.settings, environment)
-        since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
-        self.unsure = since is None or since != store.describe(comparing.backup).source
-        if self.unsure and not orphans:
-            return []
-        before = store.fingerprint(comparing.backup)
-        try:
-            after = database.fingerprint(environment.version_table)
-            rows = not self.unsure
-            found = comparing.find(database, run, before, after, rows=rows, orphans=orphans)
-        except StepFailed:
-            self.unsure = True  # somebody holds it locked
-            return []
-        if not self.unsure and until != database.stamp_of_content():
-            self.unsure, found = True, []
-        found = without_allowed(found, comparing.session.allowed(environment))
-        return [finding for finding in found if finding.severity == "error"]

@@ -12,10 +12,10 @@ from migrations_ops.model.plan import (
     PlannedStep,
     StepName,
 )
+from migrations_ops.operations.attempts import upgrade_commands
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import DatabaseState, read_state
-from migrations_ops.operations.upgrade import upgrade_commands
 from migrations_ops.operations.verification import CHECK
 from migrations_ops.project.child import child_argv
 from migrations_ops.project.environments import Environment
@@ -35,15 +35,13 @@ def plan_from_here(
     states = [read_state(project, environment, to) for environment in environments]
     for state in states:
         require_changeable(state, "upgraded")
-    return plan_release(project, states, to)
+    return plan_release(project, states)
 
 
-def plan_release(
-    project: Project, states: Sequence[DatabaseState], to: str | None
-) -> list[EnvironmentPlan]:
+def plan_release(project: Project, states: Sequence[DatabaseState]) -> list[EnvironmentPlan]:
     """What a release does to environments that are in these states, in the order of the path."""
     return [
-        _plan(project, state, to, [each for later in states[number:] for each in later.pending])
+        _plan(project, state, [each for later in states[number:] for each in later.pending])
         for number, state in enumerate(states)
     ]
 
@@ -57,13 +55,11 @@ def list_steps(
     return EnvironmentPlan(environment.name, label, steps=planned)
 
 
-def _plan(
-    project: Project, state: DatabaseState, to: str | None, needed: Sequence[Revision]
-) -> EnvironmentPlan:
+def _plan(project: Project, state: DatabaseState, needed: Sequence[Revision]) -> EnvironmentPlan:
     """:param needed: the revisions that are pending here, or in a later environment."""
     environment = state.environment
     if state.pending:
-        steps = _upgrade_steps(project, state, to or environment.target)
+        steps = _upgrade_steps(project, state)
     elif needed and _lacks_evidence(project, state, needed):
         steps = [_verify_step(project, environment)]
     else:
@@ -78,12 +74,12 @@ def _plan(
     )
 
 
-def _upgrade_steps(project: Project, state: DatabaseState, target: str) -> list[PlannedStep]:
+def _upgrade_steps(project: Project, state: DatabaseState) -> list[PlannedStep]:
     environment = state.environment
     steps = [PlannedStep(StepName.BACK_UP)] if state.exists else []
-    changing = [(StepName.UPGRADE, upgrade_commands(target))]
+    changing = [(StepName.UPGRADE, upgrade_commands(state))]
     if environment is not project.settings.path[0]:
-        changing.insert(0, (StepName.REHEARSE, rehearsal_commands(state, target)))
+        changing.insert(0, (StepName.REHEARSE, rehearsal_commands(state)))
     for name, commands in changing:
         if environment.commands:
             steps += [PlannedStep(name, each.argv) for each in environment.commands]

@@ -22,7 +22,7 @@ from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.upgrade import Attempt, upgrade
+from migrations_ops.operations.upgrade import upgrade
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -39,9 +39,6 @@ class ReleaseOptions:
     to: str | None = None
     ask: Ask | None = None
     resume: bool = False
-
-    def target(self, environment: Environment) -> str:
-        return self.to or environment.target
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -60,7 +57,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         verify_what_is_unverified(session, states, options)
         if not any(state.pending for state in states):
             return
-        plans = plan_release(project, states, options.to)
+        plans = plan_release(project, states)
         start_children_ahead(session, plans)
         # 3. to 5. The first environment of the path directly, the later ones through the gate.
         for state, plan in zip(states, plans, strict=True):
@@ -103,21 +100,21 @@ def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> 
 
     :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
     """
-    environment, target = state.environment, options.target(state.environment)
+    environment = state.environment
     first = environment is session.project.settings.path[0]
     if not first:
         require_passed(session.project, environment, state.pending)
     backup = back_up(session, state)
     if first:
-        upgrade(Attempt(session, state, target, backup))
+        upgrade(session, state, backup)
         return
-    rehearsed = rehearse(session, state, target, backup)
+    rehearsed = rehearse(session, state, backup)
     if environment.ask and options.ask is not None and not options.ask(state, rehearsed):
         raise Refused(
             f"The upgrade of {environment.name} was declined.",
             untouched=f"{environment.name} was not touched.",
         )
-    upgrade(Attempt(session, state, target, backup, rehearsed))
+    upgrade(session, state, backup, rehearsed)
 
 
 def release_all(

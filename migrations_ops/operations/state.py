@@ -41,6 +41,16 @@ class DatabaseState(LocatedDatabase):
     trouble: str = ""
     # The revision that contains another row of the version table; empty nearly always.
     overlap: str = ""
+    # The word that the target was asked for by.
+    asked: str = ""
+
+    @property
+    def target_argument(self) -> str:
+        """What Alembic is told to upgrade to: the revision, or the word that means several.
+
+        After the upgrade, ``+1`` would mean another revision than before it.
+        """
+        return self.target[0] if len(self.target) == 1 else self.asked
 
 
 def locate(project: Project, environment: Environment) -> LocatedDatabase:
@@ -94,7 +104,16 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     if kind == "at head":
         kind, trouble = _half_run(project, environment)
     return DatabaseState(
-        environment, place.database, look, place.way_back, history, kind, wanted, pending, trouble
+        environment,
+        place.database,
+        look,
+        place.way_back,
+        history,
+        kind,
+        wanted,
+        pending,
+        trouble,
+        asked=target,
     )
 
 

@@ -1,0 +1,152 @@
+"""Lets a child upgrade, and tries again where a table was locked and nothing of it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.outcome import RevisionRun
+from migrations_ops.model.plan import Commands
+from migrations_ops.model.status import Look
+from migrations_ops.operations.failure.decision import structure_is
+from migrations_ops.operations.session import Session, listener
+from migrations_ops.operations.state import DatabaseState
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.retry import LOCKED, delays
+from migrations_ops.steps.step import Step
+
+
+def upgrade_commands(state: DatabaseState) -> Commands:
+    """What the child of an upgrade runs."""
+    return (("upgrade", state.target_argument),)
+
+
+@dataclass(frozen=True)
+class AfterLock:
+    """A database after an attempt that found a table locked.
+
+    ``revisions`` were there before the first attempt. ``committed`` tells whether anything was
+    committed before the end, ``in_part`` of which revisions a part. ``same_structure`` tells
+    whether revision and schema are those of the backup; it counts for files alone.
+    """
+
+    is_server: bool
+    is_transactional: bool
+    look: Look
+    revisions: tuple[str, ...]
+    failed_revision: str = ""
+    committed: bool = False
+    in_part: frozenset[str] = frozenset()
+    same_structure: bool = False
+
+
+def has_whole_revisions_alone(after: AfterLock) -> bool:
+    """Whether each revision of which something was committed has come to its end: from the first
+    autocommit_block() on, a server commits at the end of each."""
+    look, failed = after.look, after.failed_revision
+    if not after.is_server or not failed or failed in after.in_part:
+        return False
+    return not look.trouble and not look.begun and look.revisions != after.revisions
+
+
+def may_try_again(after: AfterLock) -> bool:
+    """Whether nothing of the revision that failed is there."""
+    look = after.look
+    if not after.is_transactional:
+        return not look.begun
+    if after.committed:
+        return has_whole_revisions_alone(after)
+    if after.is_server:
+        # The version goes with the transaction; whatever else has changed, others did that.
+        return not look.trouble and look.revisions == after.revisions
+    return after.same_structure
+
+
+class Attempts:
+    """The children that try one upgrade, one after the other, and what they have committed.
+
+    ``in_part`` are the revisions of which a part was committed before their end.
+    """
+
+    def __init__(self, session: Session, state: DatabaseState, backup: Backup | None) -> None:
+        self._session, self._state, self._backup = session, state, backup
+        self.committed = False
+        self.in_part: frozenset[str] = frozenset()
+        self.child = self._next_child()
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return self.child.argv
+
+    def run(self, *, watched: bool) -> CommandRun:
+        """Let the child upgrade; where a table was locked and nothing has changed, try again.
+
+        :param watched: whether the child has to report when nobody else can have written.
+        """
+        waits = delays()
+        revisions: tuple[RevisionRun, ...] = ()
+        for number in count(1):
+            run = self._attempt(watched=watched)
+            run = replace(run, revisions=(*revisions, *run.revisions), attempts=number)
+            if run.sqlstate not in LOCKED:
+                return run
+            self.close()
+            database = self._state.database
+            run = replace(run, holders=tuple(database.find_blocking_sessions()))
+            wait = next(waits, None) if may_try_again(self.after(run)) else None
+            if wait is None:
+                return run
+            # Of one transaction for the whole run nothing is left.
+            is_kept = self.committed or not database.is_transactional
+            revisions = run.revisions if is_kept else ()
+            self._pause(wait, run.holders)
+            self.child = self._next_child()
+        raise AssertionError("the attempts are counted without end")
+
+    def after(self, run: CommandRun | None) -> AfterLock:
+        """How the database is after that run of the child."""
+        state, environment = self._state, self._state.environment
+        same = False
+        if self._backup is not None and not state.database.is_server and not self.committed:
+            store = BackupStore.of(self._session.project.settings, environment)
+            same = structure_is(state, store.fingerprint(self._backup))
+        return AfterLock(
+            is_server=state.database.is_server,
+            is_transactional=state.database.is_transactional,
+            look=state.database.look(environment.version_table),
+            revisions=state.look.revisions,
+            failed_revision="" if run is None else run.failed_revision,
+            committed=self.committed,
+            in_part=self.in_part,
+            same_structure=same,
+        )
+
+    def close(self) -> None:
+        """Let the child go, and keep what it has reported."""
+        self.child.close()
+        self.committed |= self.child.committed
+        self.in_part |= self.child.in_part
+
+    def _next_child(self) -> Step:
+        environment = self._state.environment
+        name, commands = f"{environment.name}.upgrade", upgrade_commands(self._state)
+        return self._session.prestart.take(name, environment, commands)
+
+    def _attempt(self, *, watched: bool) -> CommandRun:
+        session, environment = self._session, self._state.environment
+        self._state.database.require_lock()
+        instructions = instructions_for(
+            session.project, environment, facts=session.facts, watched=watched
+        )
+        return self.child.run(instructions, listener(session, environment))
+
+    def _pause(self, wait: float, holders: Sequence[str]) -> None:
+        whom = holders[0] if holders else "others"
+        show = self._session.record.report.progress
+        show(f"locked by {whom}; trying again in {wait:.1f} s")
+        time.sleep(wait)

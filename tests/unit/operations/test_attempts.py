@@ -1,0 +1,72 @@
+"""An upgrade that found a table locked is tried again only if nothing of it is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from migrations_ops.model.status import Look
+from migrations_ops.operations.attempts import (
+    AfterLock,
+    has_whole_revisions_alone,
+    may_try_again,
+)
+
+BEFORE, MOVED = ("r1",), ("r2",)
+LOOK = Look(exists=True, revisions=BEFORE)
+SILENT = replace(LOOK, trouble="does not answer")
+BEGUN = replace(LOOK, begun={"r3": "upgrade"})
+FILE = AfterLock(is_server=False, is_transactional=True, look=LOOK, revisions=BEFORE)
+SERVER = replace(FILE, is_server=True)
+UNTRANSACTIONAL = replace(SERVER, is_transactional=False)
+IN_PARTS = replace(
+    SERVER, committed=True, failed_revision="r3", look=replace(LOOK, revisions=MOVED)
+)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_file_has_to_have_the_structure_of_its_backup(same: bool) -> None:
+    assert may_try_again(replace(FILE, same_structure=same)) is same
+
+
+def test_file_of_which_something_was_committed_is_never_tried_again() -> None:
+    for same, failed in product([True, False], ["", "r3"]):
+        after = replace(FILE, committed=True, same_structure=same, failed_revision=failed)
+        assert not may_try_again(after)
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [(LOOK, True), (SILENT, False), (replace(LOOK, revisions=MOVED), False)],
+)
+def test_server_has_to_answer_with_the_version_from_before(look: Look, expected: bool) -> None:
+    assert may_try_again(replace(SERVER, look=look)) is expected
+
+
+@pytest.mark.parametrize("look", [LOOK, BEGUN, replace(LOOK, revisions=MOVED)])
+def test_without_transactions_no_revision_may_have_begun(look: Look) -> None:
+    assert may_try_again(replace(UNTRANSACTIONAL, look=look)) is (look is not BEGUN)
+
+
+def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
+    assert has_whole_revisions_alone(IN_PARTS)
+    assert may_try_again(IN_PARTS)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(IN_PARTS, in_part=frozenset({"r3"})),
+        replace(IN_PARTS, failed_revision=""),
+        replace(IN_PARTS, is_server=False),
+        replace(IN_PARTS, look=LOOK),
+        replace(IN_PARTS, look=replace(SILENT, revisions=MOVED)),
+        replace(IN_PARTS, look=replace(BEGUN, revisions=MOVED)),
+    ],
+    ids=["a part of the failed one", "unknown which", "file", "not moved", "silent", "begun"],
+)
+def test_a_part_that_was_committed_is_an_obstacle(after: AfterLock) -> None:
+    assert not has_whole_revisions_alone(after)
+    assert not may_try_again(after)
