@@ -127,6 +127,7 @@ def _text(sandbox: Sandbox) -> Path:
     return sandbox.write("victim.txt", "mine")
 
 
+@pytest.mark.slow
 @tasks
 @pytest.mark.parametrize(
     ("victim", "named"),

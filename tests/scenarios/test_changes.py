@@ -296,6 +296,7 @@ def test_values_that_change_in_production_alone_are_put_back(filled: Sandbox) ->
     assert dump(filled.prod) == before
 
 
+@pytest.mark.slow
 def test_rows_of_others_are_no_loss_of_the_upgrade(filled: Sandbox) -> None:
     """The application deletes a row between the backup and the upgrade: nobody can tell."""
     delete = "import sqlite3, sys; live = sqlite3.connect(sys.argv[1]);"
@@ -411,6 +412,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_an_application_that_only_has_it_open_does_not_blind_the_comparison(
     filled: Sandbox,
 ) -> None:
@@ -445,6 +447,7 @@ connection.execute("DELETE FROM notes WHERE id = 7")
 """
 
 
+@pytest.mark.slow
 def test_who_waited_for_the_upgrade_to_end_is_not_blamed_on_it(filled: Sandbox) -> None:
     """An application whose write comes the moment after the commit, and is none of ours."""
     waiting = subprocess.Popen(

@@ -244,6 +244,7 @@ def test_variable_that_holds_the_url_itself_leads_to_the_copy_too(project: Proje
     assert log.read_text().strip().endswith("/rehearsal.sqlite3")
 
 
+@pytest.mark.slow
 def test_command_that_takes_too_long_is_killed_with_all_that_it_started(project: Project) -> None:
     project.write_configuration(
         [tool("hang")],
@@ -258,6 +259,7 @@ def test_command_that_takes_too_long_is_killed_with_all_that_it_started(project:
     assert not (project.folder / "survived").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals of POSIX")
 @pytest.mark.parametrize("sign", ["SIGKILL", "SIGINT"])
 def test_killed_task_takes_its_command_along(project: Project, sign: str) -> None:

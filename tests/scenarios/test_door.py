@@ -6,6 +6,9 @@ import pytest
 
 from tests.support import R1, R2, R3, Sandbox, query
 
+# Several whole tasks a case; test_gate.py has the core.
+pytestmark = pytest.mark.slow
+
 VERSION = "SELECT version_num FROM alembic_version"
 
 

@@ -137,6 +137,7 @@ def test_variable_does_not_decide(place: Place, name: str, monkeypatch: pytest.M
     assert not place.poisoned.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INVOKES)
 def test_variable_of_invoke_does_not_choose_the_tasks(place: Place, name: str) -> None:
     before = everything(place.decoy)
@@ -178,6 +179,7 @@ def test_release_says_what_the_shell_would_have_done(place: Place) -> None:
 # -- Invoke's own variables -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [("INVOKE_RUN_WARN", "1"), ("INVOKE_RUN_DRY", "1"), ("INVOKE_RUN_DRY", "false")],

@@ -140,6 +140,7 @@ def test_documents_of_tasks_that_look(filled: Sandbox) -> None:
     )
 
 
+@pytest.mark.slow
 def test_documents_of_tasks_that_change_a_database(filled: Sandbox) -> None:
     found = check_chain(
         filled,

@@ -22,6 +22,9 @@ from migrations_ops.project.project import Project
 from tests.contract.child.steps import run_child
 from tests.support import R1, R2, R3, Sandbox, dump, query
 
+# Several releases a case; the ledger of each engine has its contract.
+pytestmark = pytest.mark.slow
+
 # Without our plugin, which leaves an application's own calls alone.
 AUTOGENERATE = """
 from alembic import command

@@ -8,6 +8,8 @@ from contextlib import closing
 from itertools import chain
 from textwrap import indent
 
+import pytest
+
 from tests.support import R2, R3, Ran, Sandbox, dump, query
 
 # -- for real, through Alembic ----------------------------------------------------------------
@@ -68,6 +70,7 @@ def errors_of(ran: Ran) -> set[str]:
     return {f"{each['code']}:{each['where']}" for each in found}
 
 
+@pytest.mark.slow
 def test_what_a_batch_loses_in_silence_stops_the_release_until_it_is_allowed(
     filled: Sandbox,
 ) -> None:

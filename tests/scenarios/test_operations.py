@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support import R1, R2, R3, Sandbox, dump, query
 
 
@@ -23,6 +25,7 @@ def test_downgrade_takes_a_backup_and_goes_down(filled: Sandbox) -> None:
     assert version(filled) == []
 
 
+@pytest.mark.slow
 def test_downgrade_of_production_wants_its_name(filled: Sandbox) -> None:
     before = dump(filled.prod)
     ran = filled.invoke("downgrade", "--env", "prod")
@@ -33,6 +36,7 @@ def test_downgrade_of_production_wants_its_name(filled: Sandbox) -> None:
     assert version(filled, "prod") == [(R1,)]
 
 
+@pytest.mark.slow
 def test_a_task_that_changes_a_database_has_no_default_environment(filled: Sandbox) -> None:
     for task in ("downgrade", "stamp", "restore", "alembic"):
         ran = filled.invoke(task)
@@ -52,6 +56,7 @@ def test_restore_brings_back_what_was_there(filled: Sandbox) -> None:
     assert f"before the restore of {name}" in notes
 
 
+@pytest.mark.slow
 def test_stamp_accepts_what_the_revision_builds(filled: Sandbox) -> None:
     query(filled.dev, "DROP TABLE alembic_version")
     ran = filled.invoke("stamp", "--env", "dev", "--to", R2)
@@ -59,6 +64,7 @@ def test_stamp_accepts_what_the_revision_builds(filled: Sandbox) -> None:
     assert version(filled) == [(R2,)]
 
 
+@pytest.mark.slow
 def test_stamp_refuses_a_mismatch(filled: Sandbox) -> None:
     query(filled.dev, "DROP TABLE alembic_version")
     before = dump(filled.dev)
@@ -68,6 +74,7 @@ def test_stamp_refuses_a_mismatch(filled: Sandbox) -> None:
     assert dump(filled.dev) == before
 
 
+@pytest.mark.slow
 def test_revision_says_what_it_detected(filled: Sandbox) -> None:
     assert filled.invoke("upgrade-dev").code == 0
     query(filled.dev, "ALTER TABLE parents DROP COLUMN note")
@@ -78,6 +85,7 @@ def test_revision_says_what_it_detected(filled: Sandbox) -> None:
     assert "add_column parents" in ran.out
 
 
+@pytest.mark.slow
 def test_an_empty_revision_needs_no_database(shop: Sandbox) -> None:
     ran = shop.invoke("revision", "--empty", "--message", "by hand", "--json")
     assert ran.code == 0, ran.err
@@ -85,6 +93,7 @@ def test_an_empty_revision_needs_no_database(shop: Sandbox) -> None:
     assert not shop.dev.exists()
 
 
+@pytest.mark.slow
 def test_sql_prints_what_is_pending_and_runs_nothing(filled: Sandbox) -> None:
     filled.invoke("downgrade", "--env", "dev", "--to", R1)
     ran = filled.invoke("upgrade-dev", "--to", R2, "--sql")
@@ -93,6 +102,7 @@ def test_sql_prints_what_is_pending_and_runs_nothing(filled: Sandbox) -> None:
     assert version(filled) == [(R1,)]
 
 
+@pytest.mark.slow
 def test_alembic_goes_through_the_safe_door(filled: Sandbox) -> None:
     ran = filled.invoke("alembic", "--env", "prod", "--args", "current", EXEC_ENV="dev")
     assert ran.code == 0, ran.err
@@ -103,6 +113,7 @@ def test_alembic_goes_through_the_safe_door(filled: Sandbox) -> None:
     assert backups(filled) == ["dev"]
 
 
+@pytest.mark.slow
 def test_history_marks_where_each_environment_stands(filled: Sandbox) -> None:
     assert filled.invoke("upgrade-dev").code == 0
     rows = filled.invoke("history", "--json").json["revisions"]
@@ -114,6 +125,7 @@ def test_history_marks_where_each_environment_stands(filled: Sandbox) -> None:
     assert filled.invoke("heads", "--json").json["heads"] == [R3]
 
 
+@pytest.mark.slow
 def test_upgrade_of_production_is_closed_until_dev_has_passed(filled: Sandbox) -> None:
     before = dump(filled.prod)
     ran = filled.invoke("upgrade-prod")

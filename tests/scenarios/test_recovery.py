@@ -191,6 +191,7 @@ restore(Sandbox(folder), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
 @pytest.mark.parametrize("task", ["release-migration", "restore"])
 def test_a_restore_killed_after_the_damaged_file_was_moved_aside_is_finished(

@@ -64,6 +64,7 @@ def test_the_selector_of_the_shell_is_warned_of(filled: Sandbox) -> None:
     assert told["shell_value"] == "dev"
 
 
+@pytest.mark.slow
 def test_check_fails_unless_all_are_at_head(filled: Sandbox) -> None:
     assert filled.invoke("status-all", "--check").code == 1
     assert filled.invoke("release-migration").code == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support import R2, R3, Sandbox, query
 
 STAGING = "\n[tool.migrations_ops.environments.prod]"
 
 
+@pytest.mark.slow
 def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> None:
     listed = shop.invoke("--list").out
     for name in (
@@ -19,6 +22,7 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
         assert f"[{group}]" in listed
 
 
+@pytest.mark.slow
 def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
     for name in ("restore", "downgrade", "stamp", "adopt"):
         text = shop.invoke("--help", name).out
@@ -27,6 +31,7 @@ def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
     assert "-j, --json" in shop.invoke("--help", "status-all").out
 
 
+@pytest.mark.slow
 def test_a_third_environment_needs_configuration_alone(filled: Sandbox) -> None:
     text = (filled.folder / "pyproject.toml").read_text()
     url = 'url = "sqlite:///data/repom/db.staging.sqlite3"'
@@ -50,6 +55,7 @@ def test_the_chain_of_the_card_works_as_written(filled: Sandbox) -> None:
     assert len(list((filled.folder / "data/repom/backups").glob("db_*.sqlite3"))) == 1
 
 
+@pytest.mark.slow
 def test_the_chain_stops_at_the_first_failing_link(filled: Sandbox) -> None:
     filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
     ran = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
@@ -59,12 +65,14 @@ def test_the_chain_stops_at_the_first_failing_link(filled: Sandbox) -> None:
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
+@pytest.mark.slow
 def test_a_repeated_task_runs_each_time(filled: Sandbox) -> None:
     (filled.folder / "invoke.yaml").unlink(missing_ok=True)
     ran = filled.invoke("status", "backup", "status")
     assert ran.out.count("EXEC_ENV is not set") == 2
 
 
+@pytest.mark.slow
 def test_dry_runs_nothing_and_says_so(filled: Sandbox) -> None:
     for task in ("release-migration", "upgrade-dev", "backup", "prune"):
         ran = filled.invoke("--dry", task)
@@ -74,6 +82,7 @@ def test_dry_runs_nothing_and_says_so(filled: Sandbox) -> None:
     assert not (filled.folder / "data/repom/backups").exists()
 
 
+@pytest.mark.slow
 def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     below = filled.folder / "some/where"
     below.mkdir(parents=True)
@@ -82,6 +91,7 @@ def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     assert not list(below.iterdir())
 
 
+@pytest.mark.slow
 def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
     filled.prod.unlink()
     filled.prod.hardlink_to(filled.dev)
@@ -91,6 +101,7 @@ def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
+@pytest.mark.slow
 def test_a_new_project_autogenerates_its_first_revision(shop: Sandbox) -> None:
     for file in (shop.folder / "alembic/versions").glob("*.py"):
         file.unlink()

@@ -284,6 +284,7 @@ DATABASES: dict[str, tuple[Callable[[Sandbox], None], str, str, bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "state", "words", "can_be_saved"), DATABASES.values(), ids=DATABASES
 )

@@ -123,6 +123,7 @@ def test_backup_of_the_wrong_database_is_refused_and_its_advice_brings_back_the_
     assert back_up(filled).error is None
 
 
+@pytest.mark.slow
 def test_backup_of_an_empty_database_that_never_had_content_is_taken(shop: Sandbox) -> None:
     shop.prod.write_bytes(b"")
     for _ in range(2):
@@ -131,6 +132,7 @@ def test_backup_of_an_empty_database_that_never_had_content_is_taken(shop: Sandb
     assert shelf_of(shop).find("latest").name in finished.result.backups
 
 
+@pytest.mark.slow
 def test_refusal_of_one_environment_keeps_no_other_from_its_backup(filled: Sandbox) -> None:
     assert back_up(filled).error is None
     lose(filled)
@@ -141,6 +143,7 @@ def test_refusal_of_one_environment_keeps_no_other_from_its_backup(filled: Sandb
     assert taken not in Past.read(project_of(filled).settings.releases).failed
 
 
+@pytest.mark.slow
 def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandbox) -> None:
     configure(filled, "keep = 2")
     good = back_up(filled).result.backups
@@ -163,6 +166,7 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
     assert store.find("latest").name == fresh.result.backups[0]
 
 
+@pytest.mark.slow
 def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandbox) -> None:
     configure(filled, "keep = 1")
     good, before = back_up(filled).result.backups, dump(filled.prod)
@@ -177,6 +181,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
     assert dump(filled.prod) == before
 
 
+@pytest.mark.slow
 def test_what_a_broken_off_task_has_half_committed_is_kept_apart(filled: Sandbox) -> None:
     good = back_up(filled).result.backups
     break_off(filled, good)
@@ -192,6 +197,7 @@ def test_what_a_broken_off_task_has_half_committed_is_kept_apart(filled: Sandbox
 # -- what a restore replaces ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_restores_of_a_baseline_never_cost_the_baseline(filled: Sandbox) -> None:
     configure(filled, "keep = 3")
     [base] = back_up(filled).result.backups
@@ -204,6 +210,7 @@ def test_restores_of_a_baseline_never_cost_the_baseline(filled: Sandbox) -> None
     assert shelf_of(filled).find("latest").name == base
 
 
+@pytest.mark.slow
 def test_latest_is_refused_where_there_is_only_what_restores_replaced(filled: Sandbox) -> None:
     [base] = back_up(filled).result.backups
     change(filled, 5000)
@@ -222,6 +229,7 @@ def test_latest_is_refused_where_there_is_only_what_restores_replaced(filled: Sa
     assert dump(filled.prod) == changed
 
 
+@pytest.mark.slow
 def test_status_names_the_backup_that_latest_means(filled: Sandbox) -> None:
     [base] = back_up(filled).result.backups
     change(filled, 5000)
@@ -248,6 +256,7 @@ def remove_sidecars(sandbox: Sandbox) -> None:
         sidecar.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", [forget_backups, break_sidecars, remove_sidecars])
 @pytest.mark.parametrize("harm", [lose, empty])
 def test_production_that_was_there_once_is_not_made_anew_in_silence(
@@ -264,6 +273,7 @@ def test_production_that_was_there_once_is_not_made_anew_in_silence(
     assert dump(filled.prod) == left
 
 
+@pytest.mark.slow
 def test_production_without_any_backup_is_known_from_its_record(shop: Sandbox) -> None:
     assert release(shop).error is None
     assert kept(shop) == []
@@ -275,6 +285,7 @@ def test_production_without_any_backup_is_known_from_its_record(shop: Sandbox) -
     assert release(shop, "missing-database").error is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [break_sidecars, remove_sidecars])
 def test_lost_production_is_known_from_a_file_that_only_looks_like_its_backup(
     filled: Sandbox, spoil: Any
@@ -294,6 +305,7 @@ def test_lost_production_is_known_from_a_file_that_only_looks_like_its_backup(
     assert dump(filled.prod) == before
 
 
+@pytest.mark.slow
 def test_verify_of_a_lost_production_names_its_backups(filled: Sandbox) -> None:
     assert back_up(filled).error is None
     before = dump(filled.prod)
@@ -307,6 +319,7 @@ def test_verify_of_a_lost_production_names_its_backups(filled: Sandbox) -> None:
 # -- files that are no backups ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [(break_sidecars, "cannot be understood"), (remove_sidecars, "is missing")],
@@ -330,6 +343,7 @@ def test_file_without_a_good_sidecar_is_named_with_the_reason(
     assert f"{name} does not count as a backup of prod" in listed
 
 
+@pytest.mark.slow
 def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> None:
     [name] = back_up(filled).result.backups
     sidecar = shelf_of(filled).sidecar(name)
@@ -341,6 +355,7 @@ def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> 
 # -- odds and ends ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) -> None:
     configure(filled, "keep = 1")
     store, project = shelf_of(filled), project_of(filled)
@@ -356,6 +371,7 @@ def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) ->
     assert kept(filled) == [third.name]
 
 
+@pytest.mark.slow
 def test_database_with_a_foreign_version_table_can_be_left_by_a_restore(filled: Sandbox) -> None:
     good, before = back_up(filled).result.backups, dump(filled.prod)
     query(filled.prod, "ALTER TABLE alembic_version RENAME COLUMN version_num TO v")
@@ -375,6 +391,7 @@ def test_database_with_a_foreign_version_table_can_be_left_by_a_restore(filled: 
     assert shelf_of(filled).find("latest").name == good[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0, -1])
 def test_to_keep_no_backup_at_all_is_a_mistake_of_the_configuration(
     filled: Sandbox, value: int
@@ -384,6 +401,7 @@ def test_to_keep_no_backup_at_all_is_a_mistake_of_the_configuration(
         read(filled.folder)
 
 
+@pytest.mark.slow
 def test_folder_that_may_not_be_written_is_not_said_to_lack_room(filled: Sandbox) -> None:
     folder = filled.folder / "data/repom/backups"
     folder.mkdir()
@@ -394,6 +412,7 @@ def test_folder_that_may_not_be_written_is_not_said_to_lack_room(filled: Sandbox
     assert "room" not in finished.error.next
 
 
+@pytest.mark.slow
 def test_nothing_is_removed_while_the_record_of_a_broken_off_task_cannot_be_read(
     filled: Sandbox,
 ) -> None:

@@ -43,7 +43,11 @@ def _parents() -> dict[int, int]:
 
 def alive(pid: int) -> bool:
     """Whether the process runs, stopped or not; a zombie does not."""
-    return pid in _parents()
+    if not (PROC / "self/stat").exists():
+        return pid in _parents()
+    with suppress(OSError):
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def family(pid: int) -> list[int]:

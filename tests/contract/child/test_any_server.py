@@ -23,6 +23,9 @@ from tests.contract.child.server_steps import (
 from tests.contract.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 
+# Every driver; the usual ones are tried in the other files.
+pytestmark = pytest.mark.slow
+
 ROWS = "    op.execute(\"UPDATE shops SET name = 'changed' WHERE id = 2\")\n"
 # The function that sleeps, and how its sessions are found: on PostgreSQL, on MariaDB.
 SLEEPING = (

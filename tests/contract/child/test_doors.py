@@ -170,6 +170,7 @@ def test_no_way_leads_to_another_environment(project: ServerProject, way: Way) -
     assert project.revision() == R1
 
 
+@pytest.mark.slow
 @every_way
 def test_no_way_leads_a_rehearsal_to_the_real_database(project: ServerProject, way: Way) -> None:
     scratch = beside(project.database)
@@ -180,6 +181,7 @@ def test_no_way_leads_a_rehearsal_to_the_real_database(project: ServerProject, w
     assert names(scratch) == ["one", "changed", "three"]
 
 
+@pytest.mark.slow
 @every_way
 def test_what_is_committed_beside_the_revision_counts_as_done(
     project: ServerProject, way: Way

@@ -82,6 +82,7 @@ def stands(shop: ServerShop) -> list[object]:
     return [each.execute(tables) for each in (shop.dev_database, shop.prod_database)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loop", "in_dev"),
     [("each by its search_path", True), ("each by the option of Alembic", False)],
@@ -109,6 +110,7 @@ def test_env_py_that_goes_on_to_other_tenants_is_refused_before_production(
     assert "env.py goes on to two.alembic_version" in shop.invoke("doctor").out
 
 
+@pytest.mark.slow
 def test_env_py_may_run_twice_in_one_place(postgres_filled: ServerShop) -> None:
     env = postgres_filled.folder / "alembic/env.py"
     text = env.read_text(encoding="utf-8")
