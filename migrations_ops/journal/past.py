@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migrations_ops.journal.record import TaskRecord, read_records
@@ -32,8 +32,15 @@ class Past:
     unclear: bool = False
 
     @classmethod
-    def read(cls, releases: Path) -> Past:
-        return cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))
+    def read(cls, releases: Path, taken: Iterable[str] = ()) -> Past:
+        """What all records say.
+
+        :param taken: the backups that the task at work has just taken. They are kept even where a
+            clock that was set back makes them look old, or where no record could name them.
+        """
+        past = cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))
+        mine = frozenset(taken)
+        return replace(past, needed=past.needed | mine, verified=mine)
 
     @classmethod
     def of(cls, records: Sequence[TaskRecord], *, unclear: bool = False) -> Past:

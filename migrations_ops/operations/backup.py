@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
 from migrations_ops.backups import retention
@@ -58,11 +57,7 @@ def back_up(
 def prune(session: Session, environments: Iterable[Environment]) -> None:
     """Retention, when everything new is safe. Where it fails, that undoes nothing."""
     settings = session.project.settings
-    past = Past.read(settings.releases)
-    # A clock that was set back must not make what was just taken look like an old one, even if
-    # no record could be written that names it.
-    taken = frozenset(session.record.result.backups)
-    past = replace(past, needed=past.needed | taken, verified=taken)
+    past = Past.read(settings.releases, session.record.result.backups)
     for environment in environments:
         try:
             retention.prune(BackupStore.of(settings, environment), past)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from migrations_ops.backups.retention import prune
 from migrations_ops.backups.store import BackupStore
@@ -147,7 +147,5 @@ def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
             suppress(OpsError, OSError),
             lock_databases([project.database(environment)], "prune", 0),
         ):
-            past = Past.read(settings.releases)
-            taken = frozenset(result.backups)
-            kept = replace(past, needed=past.needed | taken, verified=taken)
-            prune(BackupStore.of(settings, environment), kept, failed_only=True)
+            past = Past.read(settings.releases, result.backups)
+            prune(BackupStore.of(settings, environment), past, failed_only=True)
