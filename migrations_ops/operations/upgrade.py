@@ -134,7 +134,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
             run = attempts.run(watched=watched)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
-            failure = failure_of(run, state, state.database.look(environment.version_table))
+            failure = failure_of(run, state.target, state.database.look(environment.version_table))
             if failure:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
@@ -247,14 +247,14 @@ def _record_verify(
 ) -> VerifyReport:
     session, environment = due.session, due.environment
     with session.record.step(StepName.VERIFY, environment.name) as step:
-        with compared_models(session, environment, step) as models:
+        with compared_models(session, environment, step) as check:
             now = read_state(session.project, environment, due.state.target_argument)
             found = _compare_schema(due, now, run)
             if comparison is not None and not found:
                 # The child looks after the parents of rows, where it is inside and all is at once.
                 orphans = bool(run.commands) or in_parts
                 found = compare_rows(comparison, run, orphans=orphans).findings(environment.name)
-            report = judge(session, now, models, found)
+            report = judge(session, now, check, found)
         session.record.add_findings(list(report.findings))
         step.note = summary(report)
         step.outcome = "passed" if report.passed else "failed"
@@ -302,7 +302,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     return settle(due.session, due.state, due.backup, reason, force=True, upgraded=True)
 
 
-def failure_of(run: CommandRun, state: DatabaseState, look: Look) -> str:
+def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
     """Why an upgrade did not arrive, empty if it did.
 
     The version is read from the database itself: an exit code of 0 proves nothing, since an
@@ -310,11 +310,11 @@ def failure_of(run: CommandRun, state: DatabaseState, look: Look) -> str:
     """
     if run.refused or run.failure:
         return run.refused or run.failure
-    if set(look.revisions) == set(state.target):
+    if set(look.revisions) == set(target):
         return ""
-    stands = look.trouble or ", ".join(look.revisions) or "no revision"
+    reached = look.trouble or ", ".join(look.revisions) or "no revision"
     why = "; it began a transaction before context.configure() and did not commit it"
     return (
-        f"{ran_to_its_end(run)}, but the database stands at {stands} instead of"
-        f" {', '.join(state.target)}{why if run.in_transaction else ''}"
+        f"{ran_to_its_end(run)}, but the database stands at {reached} instead of"
+        f" {', '.join(target)}{why if run.in_transaction else ''}"
     )

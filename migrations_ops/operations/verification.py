@@ -1,4 +1,4 @@
-"""Verify: at head, no drift, sound, and made by the sources that lie here."""
+"""Verifies a database: at head, no drift, sound, and built by the sources of this checkout."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ _NO_METADATA = "MetaData"
 def verify(session: Session, environment: Environment, *, to: str | None = None) -> VerifyReport:
     """Check a database, and let what passes count for the gate.
 
-    :param to: where it is meant to stand, instead of the configured target.
+    :param to: the revision that it has to be at, instead of the configured target.
     :raises OpsError: the database cannot be asked.
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
         state = read_state(session.project, environment, to)
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
-        with compared_models(session, environment, step) if asked else nullcontext() as drift:
-            report = judge(session, state, drift)
+        with compared_models(session, environment, step) if asked else nullcontext() as check:
+            report = judge(session, state, check)
         session.record.add_findings(list(report.findings))
         step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
@@ -77,9 +77,9 @@ def compared_models(
     try:
         step.argv = child.argv
         instructions = instructions_for(session.project, environment)
-        drift = child.run(instructions, listener(session), last=False)
-        step.exit = drift.exit or 0
-        yield drift
+        check = child.run(instructions, listener(session), last=False)
+        step.exit = check.exit or 0
+        yield check
     finally:
         child.close()
 
@@ -87,16 +87,18 @@ def compared_models(
 def judge(
     session: Session,
     state: DatabaseState,
-    drift: CommandRun | None,
+    check: CommandRun | None,
     found: Iterable[Finding] = (),
 ) -> VerifyReport:
     """Put together what was found; a report that passed is evidence for the gate.
 
-    :param drift: how ``alembic check`` ended, None where it was not asked.
+    :param check: how ``alembic check`` ended, None where it did not run.
     :param found: what was found before.
     """
     environment = state.environment
-    findings = [*found, *_find_place(state), *_find_drift(environment, drift)]
+    findings = [*found, *_state_findings(state)]
+    if check is not None:
+        findings += drift_findings(environment, check)
     if state.look.exists and not state.look.trouble:
         findings += state.database.check_integrity()
     findings += find_edited(state)
@@ -106,7 +108,7 @@ def judge(
         state.look.revisions,
         environment.heads or state.history.effective_heads,
         tuple(findings),
-        compared=drift is not None and drift.finished,
+        compared=check is not None and check.finished,
         remedy=_remedy(state, findings),
     )
     if not report.passed:
@@ -159,7 +161,8 @@ def summary(report: VerifyReport) -> str:
     return ", ".join(words or good)
 
 
-def _find_place(state: DatabaseState) -> list[Finding]:
+def _state_findings(state: DatabaseState) -> list[Finding]:
+    """What is wrong with where a database is, and with which database it is."""
     name, label = state.environment.name, state.database.label
     heads = state.environment.heads
     findings = []
@@ -181,30 +184,33 @@ def _find_place(state: DatabaseState) -> list[Finding]:
     return findings
 
 
-def _find_drift(environment: Environment, drift: CommandRun | None) -> list[Finding]:
-    if drift is None:
-        return []
+def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]:
+    """What ``alembic check`` has found, or why it could not compare.
+
+    :raises Refused: env.py went to another database.
+    :raises StepFailed: it ended before it had opened the database.
+    """
     strict = environment.drift == "strict"
-    if drift.refused:
+    if check.refused:
         raise Refused(
-            f"Verify of {environment.name} was refused: {drift.refused}.",
+            f"Verify of {environment.name} was refused: {check.refused}.",
             untouched="Nothing was read or written there.",
             next=see_env_py(environment.name),
         )
-    if drift.failure:
-        if _NO_METADATA in drift.failure:
+    if check.failure:
+        if _NO_METADATA in check.failure:
             return [DRIFT_WITHOUT_MODELS.found(environment.name)]
-        if "not up to date" in drift.failure:
+        if "not up to date" in check.failure:
             return []  # that it is not at head is a finding already
-        if not drift.opened:
+        if not check.opened:
             raise StepFailed(
-                f"Verify of {environment.name} failed: {drift.failure}.",
+                f"Verify of {environment.name} failed: {check.failure}.",
                 untouched="Nothing was changed.",
-                next=f"{drift.where or 'The log says more.'}",
+                next=f"{check.where or 'The log says more.'}",
             )
-        return [DRIFT_UNKNOWN.found(drift.where, strict=strict, reason=drift.failure)]
-    shown = drift.differences[:DRIFT_SHOWN]
-    more = len(drift.differences) - len(shown)
+        return [DRIFT_UNKNOWN.found(check.where, strict=strict, reason=check.failure)]
+    shown = check.differences[:DRIFT_SHOWN]
+    more = len(check.differences) - len(shown)
     findings = [DRIFT.found(line, strict=strict, environment=environment.name) for line in shown]
     if more:
         findings.append(MORE_DRIFT.found(environment.name, strict=strict, more=more))
