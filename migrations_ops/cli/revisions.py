@@ -31,15 +31,15 @@ def show_revision(
     here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool, dry: bool
 ) -> None:
     """Write a revision file."""
-    said = require_text(message, "--message", "revision", '--message "add a due date"')
+    text = require_text(message, "--message", "revision", '--message "add a due date"')
     project = here.project_as_it_is()
     first = project.settings.path[0]
     if dry:
-        arguments = revision_arguments(said, rev_id, autogenerate=autogenerate)
+        arguments = revision_arguments(text, rev_id, autogenerate=autogenerate)
         _show_steps(here, project, first, (StepName.REVISION, (tuple(arguments),)))
         return
     finished, new, operations = create_revision(
-        project, said, here.report, autogenerate=autogenerate, rev_id=rev_id
+        project, text, here.report, autogenerate=autogenerate, rev_id=rev_id
     )
     lines = []
     if new is not None:

@@ -52,11 +52,11 @@ def _require_at_head(report: StatusReport) -> None:
     away = [row.name for row in rows if row.state != "at head"]
     unsound = [row.name for row in rows if row.dirty or row.trouble]
     if away or unsound:
-        said = [f"Not at head: {', '.join(away)}."] if away else []
+        sentences = [f"Not at head: {', '.join(away)}."] if away else []
         # No release leads out of that; verify names it, and what does.
-        said += [f"Not in order: {', '.join(unsound)}."] if unsound else []
+        sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
         cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
-        raise Refused(" ".join(said), untouched="Nothing was changed.", next=f"Type: invoke {cure}")
+        raise Refused(" ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}")
 
 
 def show_verify(here: Console, env: str | None) -> None:
@@ -150,8 +150,8 @@ def show_db_version(here: Console, env: str | None) -> None:
         database = project.database(environment)
         look = database.look(environment.version_table)
         found = ", ".join(look.revisions)
-        said = look.trouble or found or ("no version" if look.exists else "no database")
-        lines.append(f"{environment.name}: {said}  ({database.label})")
+        answer = look.trouble or found or ("no version" if look.exists else "no database")
+        lines.append(f"{environment.name}: {answer}  ({database.label})")
         rows.append(_row(environment, database, look))
     here.show("\n".join(lines), {"environments": rows})
 

@@ -51,17 +51,17 @@ class Address:
         if found is None or _is_torn(found):
             raise _unreadable(url, "cannot be read")
         options = _options(found["query"] or "")
-        told = {part: options[key] for key, part in _IN_QUERY.items() if key in options}
-        port = told.get("port", found["port"] or "")
+        in_query = {part: options[key] for key, part in _IN_QUERY.items() if key in options}
+        port = in_query.get("port", found["port"] or "")
         made = cls(
             dialect=found["dialect"],
             driver=found["driver"] or "",
-            host=told.get("host", found["ipv6"] or found["host"] or ""),
+            host=in_query.get("host", found["ipv6"] or found["host"] or ""),
             # Several hosts have several ports; those stay among the options.
             port=int(port) if port.isdecimal() else None,
-            user=told.get("user", unquote(found["user"] or "")),
-            password=told.get("password", unquote(found["password"] or "")),
-            database=told.get("database", unquote(found["database"] or "")),
+            user=in_query.get("user", unquote(found["user"] or "")),
+            password=in_query.get("password", unquote(found["password"] or "")),
+            database=in_query.get("database", unquote(found["database"] or "")),
             options=options,
         )
         if not made.database:

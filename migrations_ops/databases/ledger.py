@@ -41,8 +41,8 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 there = frozenset(run["invalid"]) if "invalid" in run else None
                 # What an attempt has left is none of those that were there before it.
                 invalid = there if invalid is None or there is None else invalid & there
-                told = _made(run)
-                made = told if made is None or told is None else made.joined(told)
+                of_run = _made(run)
+                made = of_run if made is None or of_run is None else made.joined(of_run)
                 continue
             if event == "resolved":
                 continue

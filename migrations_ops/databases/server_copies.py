@@ -41,8 +41,8 @@ class ServerCopies(ABC):
         host, port, database = self.real.place
         if host == "localhost" or "/" in host:
             host = socket.gethostname()  # a server for copies may serve several machines
-        told = database if self.is_beside else f"{host}:{port}/{database}"
-        return f"{OWN}copy_{hashlib.sha256(told.encode()).hexdigest()[:8]}_"
+        identity = database if self.is_beside else f"{host}:{port}/{database}"
+        return f"{OWN}copy_{hashlib.sha256(identity.encode()).hexdigest()[:8]}_"
 
     def fresh_name(self) -> str:
         """A name for another copy."""

@@ -74,9 +74,9 @@ class Lines:
         name = padded(result.name, _NAME)
         environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
         seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
-        said = note if good else f"{result.outcome}: {note}" if note else result.outcome
+        outcome = note if good else f"{result.outcome}: {note}" if note else result.outcome
         mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
-        self._write(f"{clear}{mark}{name} {environment} {seconds}  {said}")
+        self._write(f"{clear}{mark}{name} {environment} {seconds}  {outcome}")
         for finding in self._findings:
             self._tell(finding)
         self._findings, self._now = [], ("", "")
