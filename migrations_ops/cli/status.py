@@ -56,7 +56,9 @@ def _require_at_head(report: StatusReport) -> None:
         # No release leads out of that; verify names it, and what does.
         sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
         cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
-        raise Refused(" ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}")
+        raise Refused(
+            " ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}"
+        )
 
 
 def show_verify(here: Console, env: str | None) -> None:
