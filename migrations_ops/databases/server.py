@@ -1,23 +1,29 @@
-"""What databases of all kinds of servers have in common."""
+"""What the databases of all servers have in common; an engine adds how its server is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Database
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.findings import UNREACHABLE, Finding
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.status import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
 
 
-class HeldLock(Protocol):
+class ReleaseLock(Protocol):
     """The lock of a release, in a session of its own."""
 
     def require_lock(self) -> None:
@@ -25,27 +31,176 @@ class HeldLock(Protocol):
 
 
 @dataclass
-class Held:
-    """What one process holds of a database: its copies, and its lock; and in words, what it found
-    half done when it took that."""
+class Resources:
+    """What this process has made of a database: copies, and the lock of a release."""
 
     copies: ServerCopies
-    lock: HeldLock | None = None
+    lock: ReleaseLock | None = None
 
 
 @dataclass(frozen=True)
-class ServerDatabase:
+class ServerDatabase(ABC):
     """One database of a server.
 
-    ``is_copy`` tells a throw-away database; ``summed`` that its fingerprint has checksums.
+    ``is_copy`` marks a copy, which is dropped in the end; ``summed`` that its fingerprint has
+    checksums. ``_errors`` are those of the driver.
     """
 
     address: Address
     is_copy: bool = False
     summed: bool = False
-    _held: Held = field(kw_only=True, compare=False, repr=False)
+    _own: Resources = field(kw_only=True, compare=False, repr=False)
     is_server: ClassVar[bool] = True
     syntax: ClassVar[Syntax]
+    _errors: ClassVar[type[Exception]]
+
+    # -- how a server is asked ------------------------------------------------------------------
+
+    @abstractmethod
+    def _asked(self, purpose: str = "") -> AbstractContextManager[Any]:
+        """A connection that is cut unless small questions are answered soon."""
+
+    @abstractmethod
+    def _in_words(self, error: Exception, label: str = "") -> str:
+        """What an error of the driver means to a person."""
+
+    @abstractmethod
+    def _remedy(self, error: Exception) -> str:
+        """What a person can do about it."""
+
+    @abstractmethod
+    def _is_missing(self, error: Exception) -> bool:
+        """Whether it says that there is no such database."""
+
+    @abstractmethod
+    def _read_look(self, connection: Any, version_table: str) -> Look: ...
+
+    @abstractmethod
+    def _read_ledger(self, connection: Any) -> Ledger: ...
+
+    @abstractmethod
+    def _add_to_ledger(
+        self, connection: Any, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+    ) -> None: ...
+
+    @abstractmethod
+    def _read_size(self, connection: Any) -> int: ...
+
+    @abstractmethod
+    def _read_identity(self, connection: Any) -> str: ...
+
+    @abstractmethod
+    def _read_fingerprint(self, version_table: str, *, summed: bool) -> Fingerprint: ...
+
+    @abstractmethod
+    def _why_only_read(self, connection: Any) -> tuple[str, str] | None:
+        """Why it cannot be written, and what to do about it; None where it can."""
+
+    @abstractmethod
+    def _find_blocking_sessions(self, connection: Any) -> list[str]: ...
+
+    @abstractmethod
+    def _find_obstacles(self, others: Mapping[str, str]) -> list[Finding]: ...
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def look(self, version_table: str) -> Look:
+        try:
+            with self._asked("look") as connection:
+                return self._read_look(connection, version_table)
+        except self._errors as error:
+            if self._is_missing(error):
+                return Look(exists=False)
+            return Look(exists=True, trouble=self._in_words(error), remedy=self._remedy(error))
+
+    def fingerprint(self, version_table: str) -> Fingerprint:
+        try:
+            return self._read_fingerprint(version_table, summed=self.summed)
+        except self._errors as error:
+            raise self._failed("", error) from error
+
+    def unchanged_since(
+        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
+    ) -> bool:
+        if not taken.sums and taken.rows:
+            return False
+        with suppress(self._errors):
+            return self._read_fingerprint(version_table, summed=True) == taken
+        return False
+
+    def size(self) -> int:
+        with suppress(self._errors), self._asked() as connection:
+            return self._read_size(connection)
+        return 0
+
+    def ledger(self) -> Ledger:
+        with suppress(self._errors), self._asked() as connection:
+            return self._read_ledger(connection)
+        return Ledger()
+
+    def note(
+        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
+    ) -> None:
+        try:
+            with self._asked() as connection:
+                self._add_to_ledger(connection, environment, run, adopt=adopt)
+        except self._errors as error:
+            raise self._failed("The ledger could not be written", error) from error
+
+    def find_damage(self) -> str:
+        try:
+            with self._asked():
+                return ""
+        except self._errors as error:
+            return self._in_words(error)
+
+    # -- before a release -----------------------------------------------------------------------
+
+    def require_usable(self) -> None:
+        try:
+            with self._asked() as connection:
+                found = self._why_only_read(connection)
+        except self._errors as error:
+            if self._is_missing(error):
+                return
+            found = self._in_words(error), self._remedy(error)
+        if found is not None:
+            raise Refused(
+                f"No upgrade can start: {found[0]}.",
+                untouched="No database was changed.",
+                next=found[1],
+            )
+
+    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
+        try:
+            return self._find_obstacles(others)
+        except self._errors as error:
+            why, cure = self._in_words(error), self._remedy(error)
+            return [UNREACHABLE.found(self.label, reason=why, remedy=cure)]
+
+    def find_blocking_sessions(self) -> list[str]:
+        with suppress(self._errors), self._asked() as connection:
+            return self._find_blocking_sessions(connection)
+        return []
+
+    def identity(self) -> str:
+        try:
+            with self._asked() as connection:
+                return self._read_identity(connection)
+        except self._errors as error:
+            if self._is_missing(error):
+                return f"{self.syntax}:missing:{self.label}"
+            raise self._failed("", error) from error
+
+    def _failed(self, what: str, error: Exception, label: str = "") -> StepFailed:
+        """:param what: what could not be done; empty where the error says it.
+        :param label: what the error is about, if not this database."""
+        why = self._in_words(error, label)
+        return StepFailed(
+            f"{what}: {why}." if what else f"{why}.",
+            untouched=f"{self.label} is as it was.",
+            next=self._remedy(error),
+        )
 
     @property
     def label(self) -> str:
@@ -61,27 +216,27 @@ class ServerDatabase:
         return ":".join((self.syntax, *map(str, self.address.place)))
 
     def require_lock(self) -> None:
-        if self._held.lock is not None:
-            self._held.lock.require_lock()
+        if self._own.lock is not None:
+            self._own.lock.require_lock()
 
     @contextmanager
     def _swept(self) -> Iterator[None]:
-        """Inside, the lock is held: what others made of this database is of the dead."""
-        self._held.copies.sweep()
+        """Inside, this process has the lock: copies that others have made are of dead processes."""
+        self._own.copies.sweep()
         try:
             yield
         finally:
-            self._held.copies.sweep()
-            self._held.lock = None
+            self._own.copies.sweep()
+            self._own.lock = None
 
     def find_stuck_copies(self) -> list[Finding]:
-        return self._held.copies.find_stuck()
+        return self._own.copies.find_stuck()
 
     # -- copying ------------------------------------------------------------------------------
 
     @contextmanager
     def opened_copy(self, file: Path) -> Iterator[Self]:
-        yield self._copy(self._held.copies.restored(file), summed=True)
+        yield self._copy(self._own.copies.restored(file), summed=True)
 
     def _copy(self, address: Address, *, summed: bool = False) -> Self:
         return replace(self, address=address, is_copy=True, summed=summed)
@@ -91,7 +246,7 @@ class ServerDatabase:
     def redirect(self) -> dict[str, Any] | None:
         if not self.is_copy:
             return None
-        copies = self._held.copies
+        copies = self._own.copies
         if copies.place is copies.real:
             return {"database": self.address.database}
         return {

@@ -1,4 +1,4 @@
-"""MariaDB: where a database stands, its backups, and its way back. MySQL is spoken to likewise."""
+"""One database of a MariaDB server, or of MySQL: its state, its backups, and its restore."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pymysql
 
-from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.child.protocol.ledger import Run, from_text, mariadb_view
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Keep, Progress, Restored
-from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -27,12 +23,14 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.errors import in_words, is_missing, remedy
+from migrations_ops.databases.mariadb.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.mariadb.lock import hold_release_lock
+from migrations_ops.databases.mariadb.look import read_look
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
-from migrations_ops.databases.server import Held, ServerDatabase
-from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.findings import UNREACHABLE, Finding
+from migrations_ops.databases.server import Resources, ServerDatabase
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.status import Look
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Held(Held):
+class _Resources(Resources):
     copies: Copies
     # What was found half done when the lock was taken, in words.
     resumed_restores: list[str] = field(default_factory=list)
@@ -53,10 +51,11 @@ class _Held(Held):
 class MariaDB(ServerDatabase):
     """One database of a MariaDB server."""
 
-    _held: _Held = field(kw_only=True, compare=False, repr=False)
+    _own: _Resources = field(kw_only=True, compare=False, repr=False)
     suffix: ClassVar[str] = ".sql.gz"
     syntax: ClassVar[Syntax] = "mariadb"
     is_transactional: ClassVar[bool] = False
+    _errors = pymysql.MySQLError
 
     @classmethod
     def from_url(cls, url: str, scratch_url: str | None = None) -> MariaDB:
@@ -65,7 +64,7 @@ class MariaDB(ServerDatabase):
         """
         address = Address.of(url)
         place = Address.of(scratch_url) if scratch_url else address
-        return cls(address, _held=_Held(Copies(address, place)))
+        return cls(address, _own=_Resources(Copies(address, place)))
 
     @contextmanager
     def _connected(self, purpose: str = "") -> Iterator[Connection]:
@@ -75,75 +74,69 @@ class MariaDB(ServerDatabase):
         finally:
             close(connection)
 
-    # -- reading ------------------------------------------------------------------------------
+    # -- how the server is asked ----------------------------------------------------------------
 
-    def look(self, version_table: str) -> Look:
-        try:
-            with self._connected("look") as connection, promptly(connection):
-                return _look(connection, version_table)
-        except pymysql.MySQLError as error:
-            if is_missing(error):
-                return Look(exists=False)
-            return Look(exists=True, trouble=in_words(error, self.label), remedy=remedy(error))
+    @contextmanager
+    def _asked(self, purpose: str = "") -> Iterator[Connection]:
+        with self._connected(purpose) as connection, promptly(connection):
+            yield connection
 
-    def require_usable(self) -> None:
-        try:
-            with self._connected() as connection, promptly(connection):
-                read_only = bool(ask(connection, "SELECT @@global.read_only")[0][0])
-        except pymysql.MySQLError as error:
-            if is_missing(error):
-                return
-            raise Refused(
-                f"No upgrade can start: {in_words(error, self.label)}.",
-                untouched="No database was changed.",
-                next=remedy(error),
-            ) from None
-        if read_only:
-            raise Refused(
-                f"No upgrade can start: {self.label} may only be read.",
-                untouched="No database was changed.",
-                next="Give the environment the address of the primary server.",
-            )
+    def _in_words(self, error: Exception, label: str = "") -> str:
+        return in_words(error, label or self.label)
 
-    def find_blocking_sessions(self) -> list[str]:
-        with suppress(pymysql.MySQLError), self._connected() as connection, promptly(connection):
-            return find_blocking_sessions(connection)
-        return []
+    def _remedy(self, error: Exception) -> str:
+        return remedy(error)
 
-    def size(self) -> int:
+    def _is_missing(self, error: Exception) -> bool:
+        return is_missing(error)
+
+    def _read_look(self, connection: Connection, version_table: str) -> Look:
+        return read_look(connection, version_table)
+
+    def _read_ledger(self, connection: Connection) -> Ledger:
+        return read_ledger(connection)
+
+    def _add_to_ledger(
+        self,
+        connection: Connection,
+        environment: str,
+        run: Mapping[str, Any] | None,
+        *,
+        adopt: bool,
+    ) -> None:
+        add_to_ledger(connection, self.address.database, environment, run, adopt=adopt)
+
+    def _read_size(self, connection: Connection) -> int:
         sql = (
             "SELECT coalesce(sum(data_length), 0) FROM information_schema.tables"
             " WHERE table_schema = DATABASE()"
         )
-        with suppress(pymysql.MySQLError), self._connected() as connection, promptly(connection):
-            return int(ask(connection, sql)[0][0])
-        return 0
+        return int(ask(connection, sql)[0][0])
 
-    def stamp_of_content(self) -> dict[str, int | str]:
-        return {}  # nothing that is cheap tells it
+    def _read_identity(self, connection: Connection) -> str:
+        return identity(connection)
 
-    def unchanged_since(
-        self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
-    ) -> bool:
-        if not taken.sums and taken.rows:
-            return False
-        with suppress(pymysql.MySQLError):
-            return self._fingerprint(version_table, summed=True) == taken
-        return False
+    def _why_only_read(self, connection: Connection) -> tuple[str, str] | None:
+        if not ask(connection, "SELECT @@global.read_only")[0][0]:
+            return None
+        cure = "Give the environment the address of the primary server."
+        return f"{self.label} may only be read", cure
 
-    def fingerprint(self, version_table: str) -> Fingerprint:
-        try:
-            return self._fingerprint(version_table, summed=self.summed)
-        except pymysql.MySQLError as error:
-            raise self._failed(in_words(error, self.label), error) from error
+    def _find_blocking_sessions(self, connection: Connection) -> list[str]:
+        return find_blocking_sessions(connection)
 
-    def _fingerprint(self, version_table: str, *, summed: bool) -> Fingerprint:
+    def _find_obstacles(self, others: Mapping[str, str]) -> list[Finding]:
+        from migrations_ops.databases.mariadb.preflight.obstacles import find_obstacles
+
+        return find_obstacles(self.address, self._own.copies, others)
+
+    def _read_fingerprint(self, version_table: str, *, summed: bool) -> Fingerprint:
         from migrations_ops.databases.mariadb.rows.comparison import count, count_and_sum
         from migrations_ops.databases.mariadb.schema.reading import read_schema, read_tables
 
         with self._connected("fingerprint") as connection:
             begin_snapshot(connection)
-            look = _look(connection, version_table)
+            look = read_look(connection, version_table)
             tables = [
                 name
                 for name in read_tables(connection)
@@ -156,45 +149,25 @@ class MariaDB(ServerDatabase):
                 rows, sums = count(connection, tables), {}
             return Fingerprint(look.revisions, schema, rows, sums)
 
+    # -- reading ------------------------------------------------------------------------------
+
+    def stamp_of_content(self) -> dict[str, int | str]:
+        return {}  # nothing that is cheap tells it
+
     def compare_content(
         self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
     ) -> ContentChange:
         from migrations_ops.databases.mariadb.rows.comparison import compare
 
         try:
-            earlier = self._held.copies.restored(before)
+            earlier = self._own.copies.restored(before)
             with self._connected("compare") as connection:
                 return compare(
                     connection, earlier.database, self.address.database, pairs, progress,
                     orphans=orphans,
                 )  # fmt: skip
         except pymysql.MySQLError as error:
-            what = f"the rows could not be compared: {in_words(error, self.label)}"
-            raise self._failed(what, error) from error
-
-    def ledger(self) -> Ledger:
-        with suppress(pymysql.MySQLError), self._connected() as connection, promptly(connection):
-            return ledger_of(_read_ledger(connection) or [])
-        return Ledger()
-
-    def note(
-        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
-    ) -> None:
-        try:
-            with self._connected() as connection, promptly(connection):
-                runs = extended(_read_ledger(connection), environment, run, adopt=adopt)
-                with connection.cursor() as cursor:
-                    cursor.execute(mariadb_view(self.address.database, runs))
-        except pymysql.MySQLError as error:
-            what = f"the ledger could not be written: {in_words(error, self.label)}"
-            raise self._failed(what, error) from error
-
-    def find_damage(self) -> str:
-        try:
-            with self._connected():
-                return ""
-        except pymysql.MySQLError as error:
-            return in_words(error, self.label)
+            raise self._failed("The rows could not be compared", error) from error
 
     def check_integrity(self) -> list[Finding]:
         return []
@@ -204,13 +177,13 @@ class MariaDB(ServerDatabase):
     @contextmanager
     def locked(self, purpose: str, wait: float) -> Iterator[None]:
         with hold_release_lock(self.address, purpose, wait) as lock:
-            self._held.lock = lock
-            self._held.resumed_restores = self._take_up_exchange()
+            self._own.lock = lock
+            self._own.resumed_restores = self._take_up_exchange()
             with self._swept():
                 yield
 
     def resumed_restores(self) -> list[str]:
-        found, self._held.resumed_restores = self._held.resumed_restores, []
+        found, self._own.resumed_restores = self._own.resumed_restores, []
         return found
 
     def _take_up_exchange(self) -> list[str]:
@@ -218,13 +191,13 @@ class MariaDB(ServerDatabase):
         try:
             return self._on_its_server().take_up_exchange()
         except pymysql.MySQLError as error:
-            raise self._failed(in_words(error, self.label), error) from error
+            raise self._failed("", error) from error
 
     # -- copying ------------------------------------------------------------------------------
 
     def _on_its_server(self) -> Copies:
         """Copies beside the database itself, wherever they are made else."""
-        copies = self._held.copies
+        copies = self._own.copies
         return copies if copies.place is copies.real else Copies(self.address, self.address)
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
@@ -232,41 +205,32 @@ class MariaDB(ServerDatabase):
         and the end has to be in the backup as it is in the database."""
         from migrations_ops.databases.mariadb.dump import dump
 
-        before = self._fingerprint(version_table, summed=True)
+        before = self._read_fingerprint(version_table, summed=True)
         dump(self.address, into, progress)
-        after = self._fingerprint(version_table, summed=True)
+        after = self._read_fingerprint(version_table, summed=True)
         if not before.structure_equals(after):
             raise StepFailed(
                 f"Somebody changed the tables of {self.label} while they were copied.",
                 untouched="It was only read, and the copy was discarded.",
                 next="Try again when that has ended.",
             )
-        taken = self._copy(self._held.copies.restored(into), summed=True).fingerprint(version_table)
-        unlike = [
+        taken = self._copy(self._own.copies.restored(into), summed=True).fingerprint(version_table)
+        differing = [
             name
             for name, total in before.sums.items()
             if after.sums.get(name) == total and taken.sums.get(name) != total
         ]
-        if unlike or not taken.structure_equals(before):
+        if differing or not taken.structure_equals(before):
             raise StepFailed(
                 "The backup could not be verified:"
-                f" {', '.join(unlike[:3]) or 'its schema'} is not as in {self.label}.",
+                f" {', '.join(differing[:3]) or 'its schema'} is not as in {self.label}.",
                 untouched="The database was not changed, and the copy was discarded.",
                 next="See what is special about it: invoke doctor",
             )
         return taken
 
     def make_scratch(self, file: Path, backup: Path | None) -> MariaDB:
-        return self._copy(self._held.copies.clone(backup))
-
-    def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
-        from migrations_ops.databases.mariadb.preflight.obstacles import find_obstacles
-
-        try:
-            return find_obstacles(self.address, self._held.copies, others)
-        except pymysql.MySQLError as error:
-            reason = in_words(error, self.label)
-            return [UNREACHABLE.found(self.label, reason=reason, remedy=remedy(error))]
+        return self._copy(self._own.copies.clone(backup))
 
     def restore_from(
         self,
@@ -325,12 +289,11 @@ class MariaDB(ServerDatabase):
             finally:
                 close(connection)
         except pymysql.MySQLError as error:
-            what = f"the database could not be made: {in_words(error, 'its server')}"
-            raise self._failed(what, error) from error
+            raise self._failed("The database could not be made", error, "its server") from error
 
     def remove(self) -> None:
         if self.is_copy:
-            self._held.copies.drop(self.address)
+            self._own.copies.drop(self.address)
             return
         look = self.look("")
         if not look.exists or look.trouble or look.tables:
@@ -339,66 +302,3 @@ class MariaDB(ServerDatabase):
             ask(connection, f"DROP DATABASE {quoted(self.address.database)}")
 
     # -- the child ----------------------------------------------------------------------------
-
-    def identity(self) -> str:
-        try:
-            with self._connected() as connection, promptly(connection):
-                return identity(connection)
-        except pymysql.MySQLError as error:
-            if is_missing(error):
-                return f"mariadb:missing:{self.label}"
-            raise self._failed(in_words(error, self.label), error) from error
-
-    def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:
-        return StepFailed(
-            f"{what[:1].upper()}{what[1:]}.",
-            untouched=f"{self.label} is as it was.",
-            next=remedy(error),
-        )
-
-
-def _look(connection: Connection, version_table: str) -> Look:
-    rows = ask(
-        connection,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
-        " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
-    )
-    names = {str(name) for (name,) in rows}
-    versioned = version_table in names
-    revisions: list[tuple[Any, ...]] = []
-    if versioned:
-        columns = ask(
-            connection,
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
-            " AND table_name = %s AND column_name = 'version_num'",
-            version_table,
-        )
-        if not columns:
-            trouble = (
-                f"its table {version_table} is none of Alembic's: it has no column version_num"
-            )
-            advice = "Name the version table of this environment: version_table"
-            return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
-        revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
-    ledger = ledger_of(_read_ledger(connection) or [])
-    return Look(
-        exists=True,
-        versioned=versioned,
-        revisions=tuple(sorted(str(row[0]) for row in revisions)),
-        tables=len(names) - versioned,
-        environment=ledger.environment,
-        begun=ledger.begun,
-    )
-
-
-def _read_ledger(connection: Connection) -> list[Run] | None:
-    found = ask(
-        connection,
-        "SELECT 1 FROM information_schema.views WHERE table_schema = DATABASE()"
-        f" AND table_name = '{LEDGER}'",
-    )
-    if not found:
-        return None
-    rows = ask(connection, f"SELECT * FROM {LEDGER}")
-    text = rows[0][0] if len(rows) == 1 else None
-    return from_text(text.decode() if isinstance(text, bytes) else str(text))

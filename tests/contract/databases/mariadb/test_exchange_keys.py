@@ -186,7 +186,7 @@ database = MariaDB.from_url(url)
 with database.locked("restore", 0):
     pymysql.cursors.Cursor.execute = stopped
     try:
-        database._held.copies.exchange("exchange_new")
+        database._own.copies.exchange("exchange_new")
     except StepFailed:
         sys.exit(3)
 """

@@ -60,7 +60,7 @@ database = MariaDB.from_url(sys.argv[1])
 with database.locked("restore", 0):
     print("held", flush=True)
     try:
-        database._held.copies.exchange("exchange_new")
+        database._own.copies.exchange("exchange_new")
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -244,7 +244,7 @@ def test_what_cannot_be_put_back_is_written_down_and_finished_later(
 
     monkeypatch.setattr(mariadb_exchange, "clear_way", cleared)
     with database.locked("restore", 0), pytest.raises(NeedsAPerson) as caught:
-        database._held.copies.exchange("exchange_new")
+        database._own.copies.exchange("exchange_new")
     [kept] = two.kept()
     assert kept in caught.value.untouched
     assert "Let the other process finish" in caught.value.next

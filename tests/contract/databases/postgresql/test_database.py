@@ -410,7 +410,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
             assert engine.restore_from(file, TABLE, None).now == taken
             assert engine.unchanged_since(taken, None, TABLE)
             any_postgres.server.drop_database(any_postgres.name)
-            engine._held.lock.let_go() if engine._held.lock else None
+            engine._own.lock.let_go() if engine._own.lock else None
             engine.prepare()
             assert any_postgres.name in any_postgres.server.databases()
             engine.remove()
@@ -482,7 +482,7 @@ def test_a_place_is_made_locked_and_taken_away(
     with engine.locked("release", 0):
         engine.prepare()
         assert engine.look(TABLE).exists
-        lock = engine._held.lock
+        lock = engine._own.lock
         assert lock is not None
         assert lock.inside is not None
         engine.prepare()

@@ -1,0 +1,45 @@
+"""The state of a MariaDB database, as one connection sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.ledger import read_ledger
+from migrations_ops.databases.mariadb.names import quoted
+from migrations_ops.model.status import Look
+
+
+def read_look(connection: Connection, version_table: str) -> Look:
+    """Its revision, its environment and how many tables there are."""
+    rows = ask(
+        connection,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+        " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+    )
+    names = {str(name) for (name,) in rows}
+    versioned = version_table in names
+    revisions: list[tuple[Any, ...]] = []
+    if versioned:
+        columns = ask(
+            connection,
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND column_name = 'version_num'",
+            version_table,
+        )
+        if not columns:
+            trouble = (
+                f"its table {version_table} is none of Alembic's: it has no column version_num"
+            )
+            advice = "Name the version table of this environment: version_table"
+            return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
+        revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
+    ledger = read_ledger(connection)
+    return Look(
+        exists=True,
+        versioned=versioned,
+        revisions=tuple(sorted(str(row[0]) for row in revisions)),
+        tables=len(names) - versioned,
+        environment=ledger.environment,
+        begun=ledger.begun,
+    )

@@ -1,0 +1,65 @@
+"""The state of a PostgreSQL database, as one connection sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import sql
+
+from migrations_ops.databases.postgresql.connect import Connection
+from migrations_ops.databases.postgresql.ledger import read_ledger
+from migrations_ops.model.status import Look
+
+
+def read_look(connection: Connection, version_table: str, schema: str | None) -> Look:
+    """Its revision, its environment and how many tables there are."""
+    name = (
+        sql.Identifier(version_table) if schema is None else sql.Identifier(schema, version_table)
+    )
+    row = connection.execute(
+        """
+        SELECT
+            (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%'
+                AND n.nspname <> 'information_schema' AND NOT EXISTS (
+                    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                    AND d.objid = c.oid AND d.deptype = 'e')),
+            to_regclass(%(name)s) IS NOT NULL,
+            EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
+                    AND attname = 'version_num' AND NOT attisdropped)
+        """,
+        {"name": name.as_string()},
+    ).fetchone()
+    assert row is not None
+    tables, versioned, is_of_alembic = int(row[0]), bool(row[1]), bool(row[2])
+    if versioned and not is_of_alembic:
+        trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
+        remedy = "Name the version table of this environment: version_table"
+        return Look(exists=True, tables=tables, trouble=trouble, remedy=remedy)
+    revisions: list[tuple[Any, ...]] = []
+    if versioned:
+        revisions = connection.execute(
+            sql.SQL("SELECT version_num FROM {}").format(name)
+        ).fetchall()
+    ledger = read_ledger(connection, schema)
+    return Look(
+        exists=True,
+        versioned=versioned,
+        revisions=tuple(sorted(str(row[0]) for row in revisions)),
+        tables=tables - versioned,
+        environment=ledger.environment,
+        begun=ledger.begun,
+    )
+
+
+def read_sizes(connection: Connection) -> dict[str, int]:
+    """The bytes of each table, without its indexes: a dump does not hold these."""
+    rows = connection.execute(
+        """
+        SELECT n.nspname || '.' || c.relname, pg_table_size(c.oid)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%'
+            AND n.nspname <> 'information_schema'
+        """
+    ).fetchall()
+    return {str(name): int(size or 0) for name, size in rows}
