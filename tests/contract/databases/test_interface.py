@@ -1,0 +1,206 @@
+"""What every engine promises through the interface, on SQLite, PostgreSQL and MariaDB alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from migrations_ops.databases.interface import (
+    Database,
+    DatabaseFile,
+    LeavesInvalidIndexes,
+    ResumesRestores,
+)
+from migrations_ops.databases.open import open_database
+from migrations_ops.databases.row_changes import Pair
+from migrations_ops.model.errors import Locked, StepFailed
+from migrations_ops.model.fingerprint import Fingerprint
+from tests.servers.databases import ServerDatabase
+
+VERSION = "alembic_version"
+ENGINES = ("sqlite", "postgresql", "mariadb")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A database with a version, two tables and four rows."""
+
+    url: str
+    missing_url: str
+    root: Path
+    execute: Callable[[str], object]
+
+    def open(self, url: str | None = None) -> Database:
+        """Another object for it each time, as another process has one."""
+        return open_database(url or self.url, self.root)
+
+
+@pytest.fixture(params=ENGINES)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    made = (
+        _file(tmp_path)
+        if request.param == "sqlite"
+        else _on_server(request.param, request, tmp_path)
+    )
+    for sql in (
+        f"CREATE TABLE {VERSION} (version_num VARCHAR(32) NOT NULL)",
+        f"INSERT INTO {VERSION} VALUES ('r1')",
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY, name VARCHAR(20))",
+        "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER)",
+        "INSERT INTO parents VALUES (1, 'a'), (2, 'b')",
+        "INSERT INTO children VALUES (1, 1), (2, 2)",
+    ):
+        made.execute(sql)
+    return made
+
+
+def _file(folder: Path) -> Shop:
+    def execute(sql: str) -> None:
+        with closing(sqlite3.connect(folder / "shop.db", isolation_level=None)) as connection:
+            connection.execute(sql)
+
+    return Shop("sqlite:///shop.db", "sqlite:///missing.db", folder, execute)
+
+
+def _on_server(engine: str, request: pytest.FixtureRequest, folder: Path) -> Shop:
+    fixture = "postgres_database" if engine == "postgresql" else "mariadb_database"
+    database: ServerDatabase = request.getfixturevalue(fixture)
+    if engine == "postgresql":
+        request.getfixturevalue("postgres_clients")
+    missing = database.url().replace(database.name, f"{database.name}_missing")
+    return Shop(database.url(), missing, folder, database.execute)
+
+
+def back_up(shop: Shop) -> tuple[Path, Fingerprint]:
+    database = shop.open()
+    file = shop.root / f"copy{database.suffix}"
+    with database.locked("backup", 0):
+        return file, database.back_up(file, VERSION, None)
+
+
+def test_the_state_of_a_database_is_read(shop: Shop) -> None:
+    look = shop.open().look(VERSION)
+    assert (look.exists, look.versioned, look.revisions, look.tables) == (True, True, ("r1",), 2)
+    assert not look.trouble
+
+
+def test_a_missing_database_is_told_from_an_unreadable_one(shop: Shop) -> None:
+    missing = shop.open(shop.missing_url)
+    assert not missing.look(VERSION).exists
+    missing.require_usable()
+    assert (missing.size(), missing.ledger().environment) == (0, "")
+    assert not missing.look(VERSION).exists, "reading has made it"
+
+
+def test_a_version_table_that_is_none_of_alembics_is_a_trouble(shop: Shop) -> None:
+    assert "has no column version_num" in shop.open().look("parents").trouble
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO parents VALUES (3, 'c')",
+        "ALTER TABLE parents ADD COLUMN more INTEGER",
+        "DROP TABLE children",
+        f"UPDATE {VERSION} SET version_num = 'r2'",
+    ],
+)
+def test_a_fingerprint_differs_after_each_change(shop: Shop, sql: str) -> None:
+    before = shop.open().fingerprint(VERSION)
+    assert shop.open().fingerprint(VERSION) == before
+    shop.execute(sql)
+    assert shop.open().fingerprint(VERSION) != before
+
+
+def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Shop) -> None:
+    file, taken = back_up(shop)
+    for sql in (
+        "DELETE FROM children",
+        "DROP TABLE parents",
+        f"UPDATE {VERSION} SET version_num = 'r2'",
+    ):
+        shop.execute(sql)
+    database = shop.open()
+    with database.locked("restore", 0):
+        with database.opened_copy(file) as copy:
+            assert not copy.find_damage()
+            assert copy.fingerprint(VERSION) == taken
+        restored = database.restore_from(file, VERSION, None)
+    assert restored.now == taken
+    assert shop.open().fingerprint(VERSION).structure_equals(taken)
+    assert shop.open().look(VERSION).revisions == ("r1",)
+
+
+def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Shop) -> None:
+    file, taken = back_up(shop)
+    database = shop.open()
+    with database.locked("rehearsal", 0):
+        scratch = database.make_scratch(shop.root / "scratch.db", file)
+        assert scratch.fingerprint(VERSION).structure_equals(taken)
+        assert not scratch.same_as(database)
+        scratch.note("scratch")
+        scratch.remove()
+        assert not scratch.look(VERSION).exists
+    assert shop.open().ledger().environment == ""
+
+
+def test_one_release_at_a_time(shop: Shop) -> None:
+    one, other = shop.open(), shop.open()
+    assert one.lock_order == other.lock_order
+    with one.locked("release-migration", 0):
+        one.require_lock()
+        with pytest.raises(Locked, match="works on"), other.locked("upgrade", 0):
+            pass
+    with other.locked("upgrade", 0):
+        pass
+
+
+def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Shop) -> None:
+    database = shop.open()
+    before = database.fingerprint(VERSION)
+    run = {"event": "upgrade", "revisions": [{"revision": "r1", "source_hash": "h"}]}
+    database.note("prod", run)
+    first = shop.open().ledger()
+    assert (first.environment, dict(first.ran)) == ("prod", {"r1": "h"})
+    database.note("prod")
+    assert shop.open().ledger().identity == first.identity
+    database.note("dev", adopt=True)
+    now = shop.open().ledger()
+    assert (now.environment, dict(now.ran)) == ("dev", {"r1": "h"})
+    assert now.identity != first.identity
+    assert database.fingerprint(VERSION) == before, "the ledger is no part of the schema"
+
+
+def test_rows_are_compared_with_a_backup(shop: Shop) -> None:
+    file, _ = back_up(shop)
+    shop.execute("DELETE FROM children WHERE id = 1")
+    shop.execute("UPDATE parents SET name = 'x' WHERE id = 2")
+    database = shop.open()
+    pairs = [Pair("parents", "parents"), Pair("children", "children")]
+    with database.locked("verify", 0):
+        change = database.compare_content(file, pairs, None, orphans=True)
+    found = {each.pair.after: (each.gone, [c.rows for c in each.columns]) for each in change.tables}
+    assert found == {"parents": (0, [1]), "children": (1, [])}
+
+
+def test_what_a_backup_cannot_be_read_from_is_refused(shop: Shop) -> None:
+    database = shop.open()
+    before = database.fingerprint(VERSION)
+    file = shop.root / f"broken{database.suffix}"
+    file.write_bytes(b"no backup")
+    with pytest.raises(StepFailed), database.locked("restore", 0):
+        database.restore_from(file, VERSION, None)
+    assert shop.open().fingerprint(VERSION) == before
+
+
+def test_what_an_engine_can_do_is_told_by_its_type(shop: Shop) -> None:
+    database = shop.open()
+    assert database.is_server != isinstance(database, DatabaseFile)
+    assert isinstance(database, LeavesInvalidIndexes) == (database.syntax == "postgresql")
+    assert isinstance(database, ResumesRestores) == (database.syntax == "mariadb")
+    assert database.is_transactional == (database.syntax != "mariadb")
