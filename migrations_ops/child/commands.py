@@ -11,7 +11,7 @@ from .channel import Events
 from .protocol.events import DriftFound
 from .protocol.instructions import SCRIPTS, THEN, Instructions
 from .scripts import report_scripts
-from .transactions.sqlite import CHANGING
+from .transactions.base import CHANGING
 
 
 class Usage(Exception):

@@ -150,7 +150,7 @@ def _install_guards(
 ) -> tuple[Any, Any]:
     """From now on, prove the destination, keep the transaction whole, and report to the parent."""
     from .destination.proof import Destination
-    from .destination.version_table import VersionPlace
+    from .destination.version_table import VersionTable
     from .protocol.identity import is_server
     from .recording.hooks import AllTransactions, wrap_configure
     from .recording.ledger import Ledger
@@ -174,9 +174,9 @@ def _install_guards(
     destination.install()
     transactions.install()
     tracing.install()
-    place = VersionPlace(instructions, destination.refuse_as)
-    place.install()
-    wrap_configure(prove, transactions, tracing, ledger, place.require_known)
+    version_table = VersionTable(instructions, destination.refuse_as)
+    version_table.install()
+    wrap_configure(prove, transactions, tracing, ledger, version_table.require_known)
     return transactions, tracing
 
 
@@ -189,7 +189,7 @@ def _guard_server(
 ) -> tuple[Any, Callable[[Any, str | None], None]]:
     """The guard of the transactions on a server, and what proves a connection to it."""
     from .destination.connections import Connections
-    from .destination.cross_database import Elsewhere
+    from .destination.cross_database import CrossDatabase
     from .redaction import keep_secret, keep_secrets_of_urls
     from .transactions.mariadb import MariaDBTransactions
     from .transactions.postgresql import PostgreSQLTransactions
@@ -201,18 +201,16 @@ def _guard_server(
     )
     transactions = kind(instructions, events, ledger, written_down)
     sessions = Sessions(instructions, transactions, destination.refuse)
-    elsewhere = Elsewhere(instructions)
+    cross_database = CrossDatabase(instructions)
     keep_secret(instructions.redirect or {})
     keep_secrets_of_urls([*os.environ.values(), instructions.ini_url or ""])
-    Connections(
-        instructions, destination.refuse, sessions.opened, sessions.opened_apart, elsewhere.keep_in
-    ).install()
-    elsewhere.install()
+    Connections(instructions, destination.refuse, sessions, cross_database).install()
+    cross_database.install()
 
     def prove(connection: Any, schema: str | None) -> None:
         destination.prove(connection, schema)
         # Also one that a function of env.py's has made.
-        elsewhere.keep_in(connection.connection.dbapi_connection, instructions.destination)
+        cross_database.guard(connection.connection.dbapi_connection, instructions.destination)
         sessions.proved(connection)
 
     return transactions, prove

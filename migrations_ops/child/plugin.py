@@ -75,9 +75,10 @@ def _arm(config: Any) -> None:
     from .recording.hooks import AllTransactions, wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
+    from .transactions.base import CHANGING
     from .transactions.mariadb import MariaDBTransactions
     from .transactions.postgresql import PostgreSQLTransactions
-    from .transactions.sqlite import CHANGING, SQLiteTransactions
+    from .transactions.sqlite import SQLiteTransactions
 
     events = Events()
     instructions = Instructions(environment="")

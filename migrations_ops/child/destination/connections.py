@@ -1,54 +1,66 @@
 """Every new connection to a server is asked which database it has reached, whoever makes it.
 
-It is asked before anybody else can use it. A rehearsal's is turned to the scratch database; one to
-another environment's database is closed again, and refused. A connection to a database that has
+It is asked before anybody else can use it. A rehearsal's is redirected to the scratch database; one
+to another environment's database is closed again, and refused. A connection to a database that has
 no part in this is let through: a cache, a second product's.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
-from ..driver import IDENTITIES, MARIADB, POSTGRESQL, close_quietly, family_of, identity_of
+from ..driver import (
+    IDENTITIES,
+    MARIADB,
+    POSTGRESQL,
+    close_quietly,
+    family_of,
+    identity_of,
+    plain_cursor,
+)
 from ..protocol.instructions import Instructions
 from ..redaction import keep_secret
-from .asynchronous import ask_async, close_async, roll_back_async
-from .cross_database import HERE
-from .drivers import Connect, watch_doors
-from .redirect import redirected
+from .cross_database import SESSION, CrossDatabase
+from .drivers import guard_drivers
+from .redirect import ConnectCall
 
 # Whether it is we who connect: of this thread, and of this task, for others connect meanwhile.
 _ASKING = ContextVar("migrations_ops_asking", default=False)
 
 
+class Listener(Protocol):
+    """Whoever has to know the connections to the destination."""
+
+    def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
+        """One was made; another one like it is made by ``again``."""
+
+    def opened_unseen(self) -> None:
+        """A revision has made one whose statements nobody sees."""
+
+
 class Connections:
     """Asks and redirects.
 
-    :param refuse: raises; told what was opened, and what was meant unless it is the usual.
-    :param opened: called with each connection to the destination, its family, and how to make
-        a second one like it.
-    :param opened_apart: called after a revision has made a connection to the destination whose
-        statements nobody sees.
-    :param keep_in: called with each connection to a MariaDB server, what it reaches, and what it
-        says to HERE if that was asked: all of that server's databases can be named there.
+    :param refuse: raises; takes what was opened, and what was meant unless it is the usual.
+    :param cross_database: guards each connection to MariaDB: all of that server's databases can
+        be named there.
     """
 
     def __init__(
         self,
         instructions: Instructions,
         refuse: Callable[..., None],
-        opened: Callable[[Any, str, Callable[[], Any]], None],
-        opened_apart: Callable[[], None],
-        keep_in: Callable[..., None],
+        listener: Listener,
+        cross_database: CrossDatabase,
     ) -> None:
         self._instructions = instructions
         self._refuse = refuse
-        self._opened = opened
-        self._opened_apart = opened_apart
-        self._keep_in = keep_in
+        self._listener = listener
+        self._cross_database = cross_database
 
     def install(self) -> None:
         """Ask every connection from now on."""
@@ -56,125 +68,95 @@ class Connections:
 
         original = DefaultDialect.connect
 
-        def connect(dialect: Any, *cargs: Any, **cparams: Any) -> Any:
-            def plain(*cargs: Any, **cparams: Any) -> Any:
-                return original(dialect, *cargs, **cparams)
+        def connect(dialect: Any, *arguments: Any, **options: Any) -> Any:
+            def plain(*arguments: Any, **options: Any) -> Any:
+                return original(dialect, *arguments, **options)
 
-            driver = _package_of(dialect)
-            return self.connect(plain, family_of(dialect), driver, cargs, cparams)
+            package = _package_of(dialect)
+            return self.connect(ConnectCall(plain, family_of(dialect), package, arguments, options))
 
         # Not the event do_connect: its listeners of a class run before those of an engine, which
         # put the password of the hour into the arguments.
         DefaultDialect.connect = connect  # type: ignore[method-assign,assignment]
-        watch_doors(self)
+        guard_drivers(self)
 
-    def connect(
-        self,
-        plain: Connect,
-        family: str,
-        driver: str,
-        cargs: tuple[Any, ...],
-        cparams: dict[str, Any],
-        another: Connect | None = None,
-    ) -> Any:
-        """A connection as it was asked for, if it may be used.
-
-        :param plain: makes one, and asks nothing.
-        :param another: makes a second one; without it, ``plain`` does.
-        """
-        if _ASKING.get() or family not in (POSTGRESQL, MARIADB):
-            return plain(*cargs, **cparams)
-        keep_secret(cparams)
+    def connect(self, call: ConnectCall) -> Any:
+        """A connection as it was asked for, if it may be used."""
+        if _ASKING.get() or call.family not in (POSTGRESQL, MARIADB):
+            return call.make()
+        keep_secret(call.options)
         with _asking():
-            made = plain(*cargs, **cparams)
-            identity = self._identity(made, family)
-            if self._is_led_away(identity):
+            made = call.make()
+            identity = self._identity(made, call.family)
+            if self._is_real_in_rehearsal(identity):
                 close_quietly(made)
-                cargs, cparams = redirected(
-                    driver, cargs, cparams, self._instructions.redirect or {}
-                )
-                made = plain(*cargs, **cparams)
-                identity = self._identity(made, family)
-            wrong = self._wrong(identity)
-            if wrong:
+                call = call.redirected(self._instructions.redirect or {})
+                made = call.make()
+                identity = self._identity(made, call.family)
+            refusal = self._refusal(identity)
+            if refusal:
                 close_quietly(made)
-                self._refuse(*wrong)
-            if family == MARIADB:
-                self._keep_in(made, identity)
+                self._refuse(*refusal)
+            if call.family == MARIADB:
+                self._cross_database.guard(made, identity)
         if self._is_destination(identity) and not _is_native(made):
 
             def again() -> Any:
                 with _asking():
-                    return (another or plain)(*cargs, **cparams)
+                    return call.make_another()
 
-            self._opened(made, family, again)
+            self._listener.opened(made, call.family, again)
         return made
 
-    def connect_directly(
-        self,
-        plain: Connect,
-        family: str,
-        driver: str,
-        cargs: tuple[Any, ...],
-        cparams: dict[str, Any],
-        another: Connect | None = None,
-    ) -> Any:
+    def connect_directly(self, call: ConnectCall) -> Any:
         """The same for somebody who does without SQLAlchemy, which tells of its own commits."""
         if _ASKING.get():
-            return plain(*cargs, **cparams)
-        made = self.connect(plain, family, driver, cargs, cparams, another)
-        if family == POSTGRESQL:
+            return call.make()
+        made = self.connect(call)
+        if call.family == POSTGRESQL:
             with _asking():
-                if self._is_destination(self._identity(made, family)):
-                    self._opened_apart()
+                if self._is_destination(self._identity(made, call.family)):
+                    self._listener.opened_unseen()
         return made
 
-    async def connect_async(
-        self,
-        plain: Connect,
-        family: str,
-        driver: str,
-        cargs: tuple[Any, ...],
-        cparams: dict[str, Any],
-    ) -> Any:
+    async def connect_async(self, call: ConnectCall) -> Any:
         """The same for a driver that is asynchronous."""
         if _ASKING.get():
-            return await plain(*cargs, **cparams)
-        keep_secret(cparams)
+            return await call.make()
+        keep_secret(call.options)
         with _asking():
-            made = await plain(*cargs, **cparams)
-            identity = await self._identity_async(made, family)
-            if self._is_led_away(identity):
-                await close_async(made)
-                cargs, cparams = redirected(
-                    driver, cargs, cparams, self._instructions.redirect or {}
-                )
-                made = await plain(*cargs, **cparams)
-                identity = await self._identity_async(made, family)
-            wrong = self._wrong(identity)
-            if wrong:
-                await close_async(made)
-                self._refuse(*wrong)
-            if family == MARIADB and identity is not None:
-                self._keep_in(made, identity, (await ask_async(made, HERE))[0])
-                await roll_back_async(made)
+            made = await call.make()
+            identity = await _identity_async(made, call.family)
+            if self._is_real_in_rehearsal(identity):
+                await _close_async(made)
+                call = call.redirected(self._instructions.redirect or {})
+                made = await call.make()
+                identity = await _identity_async(made, call.family)
+            refusal = self._refusal(identity)
+            if refusal:
+                await _close_async(made)
+                self._refuse(*refusal)
+            if call.family == MARIADB and identity is not None:
+                session = (await _ask_async(made, SESSION))[0]
+                self._cross_database.guard(made, identity, session)
+                await _roll_back_async(made)
         if self._is_destination(identity):
-            self._opened_apart()
+            self._listener.opened_unseen()
         return made
 
-    def _is_led_away(self, identity: str | None) -> bool:
+    def _is_real_in_rehearsal(self, identity: str | None) -> bool:
         """Whether a connection has to lead to the scratch database in place of the real one."""
         return self._instructions.scratch is not None and identity == self._instructions.real
 
     def _is_destination(self, identity: str | None) -> bool:
         return identity is not None and identity == self._instructions.destination
 
-    def _wrong(self, identity: str | None) -> tuple[str, ...]:
+    def _refusal(self, identity: str | None) -> tuple[str, ...]:
         """What to refuse a connection with that this run must not have; empty if it may."""
         for name, other in self._instructions.others.items():
             if identity == other and identity != self._instructions.destination:
                 return (f"the database of {name}",)
-        if self._is_led_away(identity):
+        if self._is_real_in_rehearsal(identity):
             meant = "this is the rehearsal, which has a database of its own"
             return f"the real database, {self._instructions.name}", meant
         return ()
@@ -183,18 +165,11 @@ class Connections:
         """What a fresh connection reaches; it is left outside of any transaction."""
         try:
             identity = identity_of(driver, family)
-            roll_back(driver)
+            _roll_back(driver)
         except Exception:
             # Another kind of server behind the same protocol. What is proved later fails there.
-            roll_back(driver)
+            _roll_back(driver)
             return None
-        return identity
-
-    async def _identity_async(self, driver: Any, family: str) -> str | None:
-        identity = None
-        with suppress(Exception):
-            identity = str((await ask_async(driver, IDENTITIES[family]))[0][0])
-        await roll_back_async(driver)
         return identity
 
 
@@ -207,7 +182,7 @@ def _asking() -> Iterator[None]:
         _ASKING.reset(before)
 
 
-def roll_back(driver: Any) -> None:
+def _roll_back(driver: Any) -> None:
     if not _is_native(driver):
         driver.rollback()
 
@@ -221,3 +196,35 @@ def _package_of(dialect: Any) -> str:
     """The package of the driver that a dialect uses."""
     module = getattr(dialect.loaded_dbapi, "driver", None) or dialect.loaded_dbapi
     return str(getattr(module, "__name__", "")).partition(".")[0]
+
+
+# -- below SQLAlchemy's adapter of an asynchronous driver ---------------------------------------
+
+
+async def _identity_async(driver: Any, family: str) -> str | None:
+    identity = None
+    with suppress(Exception):
+        identity = str((await _ask_async(driver, IDENTITIES[family]))[0][0])
+    await _roll_back_async(driver)
+    return identity
+
+
+async def _ask_async(driver: Any, sql: str) -> list[tuple[Any, ...]]:
+    if hasattr(driver, "fetch"):  # asyncpg
+        return [tuple(row.values()) for row in await driver.fetch(sql)]
+    async with plain_cursor(driver) as cursor:
+        await cursor.execute(sql)
+        return [tuple(row) for row in await cursor.fetchall()]
+
+
+async def _roll_back_async(driver: Any) -> None:
+    """Leave no transaction behind; asyncpg begins none unasked."""
+    if hasattr(driver, "rollback"):
+        await driver.rollback()
+
+
+async def _close_async(driver: Any) -> None:
+    with suppress(Exception):
+        closing = driver.close()
+        if inspect.isawaitable(closing):
+            await closing

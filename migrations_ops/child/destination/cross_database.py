@@ -1,4 +1,4 @@
-"""No statement on MariaDB leads to another database than the one that is meant, by its name.
+"""No statement on MariaDB reaches the database of somebody else by its name.
 
 All databases of a server are within reach of each of its sessions: ``DELETE FROM shop.parents``
 works on the database ``shop``, whichever the session has opened.
@@ -12,27 +12,27 @@ from typing import Any
 from ..driver import MARIADB, ask, raw_of
 from ..protocol.instructions import Instructions
 from ..protocol.named_databases import find_database
-from .statements import watch_statements
+from .statements import intercept_statements
 
 # The database of a session, as its identity ends; and whether case makes no difference in names.
-HERE = """
+SESSION = """
 SELECT IF(@@lower_case_table_names, LOWER(DATABASE()), DATABASE()), @@lower_case_table_names
 """
 # The bit of the server's status that says that a backslash is a character like others.
 _NO_BACKSLASH_ESCAPES = 0x200
 
 
-class LeadsAway(Exception):
+class NamesOtherDatabase(Exception):
     """A statement names the database of somebody else; it was not executed."""
 
 
-class Elsewhere:
-    """Looks at the statements of every connection to the server, whoever has made it."""
+class CrossDatabase:
+    """Reads the statements of every connection to the server, whoever has made it."""
 
     def __init__(self, instructions: Instructions) -> None:
         self._instructions = instructions
         self._known: list[Any] = []
-        self._looking: list[tuple[Any, Callable[[str], None]]] = []
+        self._checks: list[tuple[Any, Callable[[str], None]]] = []
 
     def install(self) -> None:
         """To be called before anybody takes note of a statement that will not be executed."""
@@ -40,31 +40,31 @@ class Elsewhere:
 
         event.listen(Engine, "before_cursor_execute", self._before)
 
-    def keep_in(
-        self, driver: Any, identity: str | None, here: tuple[Any, ...] | None = None
+    def guard(
+        self, driver: Any, identity: str | None, session: tuple[Any, ...] | None = None
     ) -> None:
         """Refuse from now on what would lead out of the database that is meant.
 
         :param identity: what the connection reaches.
-        :param here: what it says to HERE, where only its owner can ask an asynchronous one.
+        :param session: its answer to SESSION, where only its owner can ask an asynchronous one.
         """
         known = any(driver is each for each in self._known)
         if identity is None or not identity.startswith(f"{MARIADB}:") or known:
             return
         self._known.append(driver)
-        name, folds = here or ask(driver, HERE)[0]
+        name, folds = session or ask(driver, SESSION)[0]
         # Without an open database, an identity ends before its name.
         server = f"{identity}:" if name is None else identity.removesuffix(str(name))
         forbidden = self._forbidden(server)
         if not forbidden:
             return
 
-        def before(sql: str) -> None:
+        def check(sql: str) -> None:
             _require_own(driver, sql, forbidden, folds=bool(int(folds)))
 
-        self._looking.append((driver, before))
+        self._checks.append((driver, check))
         # Also what a revision sends without SQLAlchemy, where the driver lets us.
-        watch_statements(driver, before)
+        intercept_statements(driver, check)
 
     def _forbidden(self, server: str) -> dict[str, str]:
         """The databases of a server that must not be named, with what each of them is."""
@@ -81,13 +81,13 @@ class Elsewhere:
 
     def _before(self, connection: Any, cursor: Any, sql: str, *more: Any) -> None:
         driver = connection.connection.dbapi_connection
-        for other, before in self._looking:
+        for other, check in self._checks:
             if other is driver:
-                before(sql)
+                check(sql)
 
 
 def _require_own(driver: Any, sql: str, forbidden: dict[str, str], *, folds: bool) -> None:
-    """:raises LeadsAway: a statement names one of these databases."""
+    """:raises NamesOtherDatabase: a statement names one of these databases."""
     lowered = sql.lower()
     if not any(name.lower() in lowered for name in forbidden):
         return
@@ -98,7 +98,7 @@ def _require_own(driver: Any, sql: str, forbidden: dict[str, str], *, folds: boo
     escapes = "\\" not in sql or _escapes(driver)
     found = find_database(sql, lambda name: known(name) in forbidden, backslashes=escapes)
     if found is not None:
-        raise LeadsAway(
+        raise NamesOtherDatabase(
             f"a statement names {forbidden[known(found)]}: it was not executed; leave the name of"
             " the database out, so that it works where it is meant to"
         )

@@ -1,4 +1,4 @@
-"""Where each driver connects: the one place that all of its ways pass, a revision's own as well.
+"""Where each driver connects: what all of its ways to connect call in the end.
 
 Names such as ``connect``, ``Connect`` and ``Connection`` are many, and a class of the project's own
 may inherit; what is wrapped here is what stands behind all of them. What a driver has in C, such
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from importlib.util import find_spec
 from types import MethodType
 from typing import Any, Protocol
 
 from ..driver import MARIADB, POSTGRESQL
+from .redirect import Connect, ConnectCall
 
 # Functions that connect, by the module in which others look them up.
 _FUNCTIONS = {"psycopg2": "connect"}
@@ -39,37 +41,20 @@ _ALL = _FUNCTIONS | _COROUTINES | _METHODS | _ASYNC_METHODS | _CLASSES
 _ADDRESS = "_migrations_ops_address"
 _OF_MARIADB = frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"})
 
-Connect = Callable[..., Any]
 
-
-class Porter(Protocol):
+class Guard(Protocol):
     """Whoever looks at each connection before it is used."""
 
-    def connect_directly(
-        self,
-        plain: Connect,
-        family: str,
-        driver: str,
-        cargs: tuple[Any, ...],
-        cparams: dict[str, Any],
-        another: Connect | None = None,
-    ) -> Any: ...
+    def connect_directly(self, call: ConnectCall) -> Any: ...
 
-    async def connect_async(
-        self,
-        plain: Connect,
-        family: str,
-        driver: str,
-        cargs: tuple[Any, ...],
-        cparams: dict[str, Any],
-    ) -> Any: ...
+    async def connect_async(self, call: ConnectCall) -> Any: ...
 
 
-def watch_doors(porter: Porter) -> None:
+def guard_drivers(guard: Guard) -> None:
     """Have every connection of these drivers looked at, those that are imported later as well."""
 
     def imported(module: Any) -> None:
-        _watch(module, porter)
+        _guard_module(module, guard)
 
     for name in _ALL:
         if name in sys.modules:
@@ -77,49 +62,65 @@ def watch_doors(porter: Porter) -> None:
     sys.meta_path.insert(0, _Finder(imported))
 
 
-def _watch(module: Any, porter: Porter) -> None:
+def _guard_module(module: Any, guard: Guard) -> None:
     name = module.__name__
-    package = name.partition(".")[0]
-    family = MARIADB if package in _OF_MARIADB else POSTGRESQL
     # Another version of the driver may have it elsewhere.
     found = getattr(module, _ALL[name], None)
     if found is None:
         return
+    package = name.partition(".")[0]
+    driver = _Driver(package, MARIADB if package in _OF_MARIADB else POSTGRESQL, guard)
     if name in _FUNCTIONS:
-        _replace(module, found, _function(found, family, package, porter))
+        _replace(module, found, driver.function(found))
     elif name in _COROUTINES:
-        _replace(module, found, _coroutine(found, family, package, porter))
+        _replace(module, found, driver.coroutine(found))
     elif name in _METHODS:
-        _watch_method(module, found, lambda plain: _function(plain, family, package, porter))
+        _guard_method(module, found, driver.function)
     elif name in _ASYNC_METHODS:
-        _watch_method(module, found, lambda plain: _coroutine(plain, family, package, porter))
+        _guard_method(module, found, driver.coroutine)
     else:
-        _watch_class(found, family, package, porter)
+        _guard_class(found, driver)
 
 
-def _function(plain: Connect, family: str, package: str, porter: Porter) -> Connect:
-    @wraps(plain)
-    def connect(*cargs: Any, **cparams: Any) -> Any:
-        return porter.connect_directly(plain, family, package, cargs, cparams)
+@dataclass(frozen=True)
+class _Driver:
+    """A driver whose connections somebody looks at."""
 
-    return connect
+    package: str
+    family: str
+    guard: Guard
+
+    def function(self, plain: Connect) -> Connect:
+        @wraps(plain)
+        def connect(*arguments: Any, **options: Any) -> Any:
+            return self.guard.connect_directly(self.call(plain, arguments, options))
+
+        return connect
+
+    def coroutine(self, plain: Connect) -> Connect:
+        @wraps(plain)
+        async def connect(*arguments: Any, **options: Any) -> Any:
+            return await self.guard.connect_async(self.call(plain, arguments, options))
+
+        return connect
+
+    def call(
+        self,
+        plain: Connect,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        another: Connect | None = None,
+    ) -> ConnectCall:
+        return ConnectCall(plain, self.family, self.package, arguments, options, another)
 
 
-def _coroutine(plain: Connect, family: str, package: str, porter: Porter) -> Connect:
-    @wraps(plain)
-    async def connect(*cargs: Any, **cparams: Any) -> Any:
-        return await porter.connect_async(plain, family, package, cargs, cparams)
-
-    return connect
-
-
-def _watch_method(module: Any, owner: Any, watched: Callable[[Connect], Connect]) -> None:
+def _guard_method(module: Any, owner: Any, guarded: Callable[[Connect], Connect]) -> None:
     """A class method that connects; the package has it, bound, as a function as well."""
     original = owner.__dict__["connect"].__func__
 
     @wraps(original)
-    def connect(cls: Any, *cargs: Any, **cparams: Any) -> Any:
-        return watched(MethodType(original, cls))(*cargs, **cparams)
+    def connect(cls: Any, *arguments: Any, **options: Any) -> Any:
+        return guarded(MethodType(original, cls))(*arguments, **options)
 
     owner.connect = classmethod(connect)
     package = sys.modules.get(module.__name__.partition(".")[0])
@@ -127,52 +128,50 @@ def _watch_method(module: Any, owner: Any, watched: Callable[[Connect], Connect]
         package.connect = owner.connect  # type: ignore[union-attr]
 
 
-def _watch_class(owner: Any, family: str, package: str, porter: Porter) -> None:
+def _guard_class(owner: Any, driver: _Driver) -> None:
     original = owner.__init__
 
     @wraps(original)
-    def init(made: Any, *cargs: Any, **cparams: Any) -> None:
-        def plain(*cargs: Any, **cparams: Any) -> Any:
-            original(made, *cargs, **cparams)
+    def init(made: Any, *arguments: Any, **options: Any) -> None:
+        def plain(*arguments: Any, **options: Any) -> Any:
+            original(made, *arguments, **options)
             return made
 
-        if cparams.get("defer_connect"):  # PyMySQL's; connect() comes later
-            plain(*cargs, **cparams)
+        if options.get("defer_connect"):  # PyMySQL's; connect() comes later
+            plain(*arguments, **options)
         else:
-            porter.connect_directly(plain, family, package, cargs, cparams, owner)
+            driver.guard.connect_directly(driver.call(plain, arguments, options, owner))
 
     owner.__init__ = init
-    if package == "pymysql":
-        _watch_deferred(owner, original, family, package, porter)
+    if driver.package == "pymysql":
+        _guard_deferred(owner, original, driver)
 
 
-def _watch_deferred(
-    owner: Any, original_init: Connect, family: str, package: str, porter: Porter
-) -> None:
+def _guard_deferred(owner: Any, original_init: Connect, driver: _Driver) -> None:
     """What connects later than it is made, or again."""
     original, init = owner.connect, owner.__init__
 
     @wraps(init)
-    def noting_init(made: Any, *cargs: Any, **cparams: Any) -> None:
-        made.__dict__[_ADDRESS] = cargs, cparams
-        init(made, *cargs, **cparams)
+    def noting_init(made: Any, *arguments: Any, **options: Any) -> None:
+        made.__dict__[_ADDRESS] = arguments, options
+        init(made, *arguments, **options)
 
     @wraps(original)
     def connect(made: Any, *socket: Any, **named: Any) -> None:
         connected: list[bool] = []
 
-        def plain(*cargs: Any, **cparams: Any) -> Any:
+        def plain(*arguments: Any, **options: Any) -> Any:
             if connected:  # it led to the wrong database
-                original_init(made, *cargs, **cparams, defer_connect=True)
+                original_init(made, *arguments, **options, defer_connect=True)
                 original(made)
             else:
                 connected.append(True)
                 original(made, *socket, **named)
             return made
 
-        cargs, cparams = made.__dict__[_ADDRESS]
-        cparams = {word: value for word, value in cparams.items() if word != "defer_connect"}
-        porter.connect_directly(plain, family, package, cargs, cparams, owner)
+        arguments, options = made.__dict__[_ADDRESS]
+        options = {word: value for word, value in options.items() if word != "defer_connect"}
+        driver.guard.connect_directly(driver.call(plain, arguments, options, owner))
 
     owner.__init__, owner.connect = noting_init, connect
 

@@ -1,6 +1,6 @@
 """The proof of destination: no connection but to the database that is meant.
 
-Three nets, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
+Three checks, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
 whoever calls it, before a file is created; a server is asked which database it is as soon as a
 driver has connected (see connections.py). A redirection leads a rehearsal to its scratch copy
 under an env.py that knows only the real name. And ``context.configure`` compares what env.py
@@ -37,7 +37,7 @@ class Destination:
         self._created: list[str] = []
 
     def install(self) -> None:
-        """Watch every SQLite connection of this process from now on."""
+        """Look at every SQLite connection of this process from now on."""
         if self._instructions.scratch is not None and not is_server(self._instructions.scratch):
             self._redirect()
         # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
@@ -100,7 +100,7 @@ class Destination:
 
     def _prove_server(self, connection: Any, schema: str | None) -> None:
         driver = connection.connection.dbapi_connection
-        # What is only read here must not stay behind as a transaction of nobody's.
+        # What is only read here must not leave a transaction behind.
         idle = is_idle(connection.connection.driver_connection)
         if family_of(connection.dialect) not in IDENTITIES or not is_server(
             self._instructions.destination
@@ -115,10 +115,10 @@ class Destination:
 
     def _require_own(self, connection: Any, schema: str | None = None) -> None:
         """A database that was copied over another environment's is recognised by its ledger."""
-        told, wanted = environment_of(connection, schema), self._instructions.environment
-        if told not in (None, wanted):
+        recorded, wanted = environment_of(connection, schema), self._instructions.environment
+        if recorded not in (None, wanted):
             name = "the copy" if self._instructions.scratch else self._instructions.name
-            self.refuse(f"{name}, whose ledger says that it is {told}", f"{wanted} was meant")
+            self.refuse(f"{name}, whose ledger says that it is {recorded}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
         """Opening a wrong name creates a file; take it away again while nothing is in it."""
@@ -130,13 +130,13 @@ class Destination:
                     os.unlink(f"{file}{ending}")
 
     def refuse(self, opened: str, meant: str = "") -> None:
-        """:raises WrongDatabase: always; the parent has been told."""
+        """:raises WrongDatabase: always; the parent knows."""
         meant = meant or f"{self._instructions.environment} is {self._instructions.name}"
         self.refuse_as(f"env.py opened {opened}, but {meant}")
 
     def refuse_as(self, message: str) -> None:
-        """:raises WrongDatabase: always; the parent has been told."""
-        # Said here, since an env.py may swallow the exception.
+        """:raises WrongDatabase: always; the parent knows."""
+        # Sent from here, since an env.py may swallow the exception.
         self._events.emit(Failed("refused", "WrongDatabase", message))
         raise WrongDatabase(message)
 

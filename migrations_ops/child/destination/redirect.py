@@ -1,8 +1,9 @@
-"""Arguments of a driver's ``connect``, turned from one database of a server to another."""
+"""A call of a driver's ``connect``, and the same call to another database of a server."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # What the parts of an address are called by each driver; the first word where there is none yet.
@@ -18,45 +19,73 @@ _WORDS = {"user": ("user", "username"), "password": ("password", "passwd")}
 _ROUTES = ("hostaddr", "unix_socket", "unix_sock")
 
 
-def redirected(
-    driver: str, cargs: tuple[Any, ...], cparams: Mapping[str, Any], parts: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that lead to the other database.
+Connect = Callable[..., Any]
 
-    :param driver: the name of the driver's package.
-    :param parts: what differs there: host, port, user, password, database.
+
+@dataclass(frozen=True)
+class ConnectCall:
+    """A call of what connects: a function, a class or a coroutine function.
+
+    :param plain: connects, and nobody asks it anything.
+    :param package: the name of the driver's package.
+    :param options: the arguments that have names.
+    :param another: makes a second connection; without it, ``plain`` does.
     """
-    cargs, changed = _without_string(driver, cargs, dict(cparams))
-    for part, value in parts.items():
-        words = (
-            _DATABASE.get(driver, _OTHERWISE) if part == "database" else _WORDS.get(part, (part,))
-        )
-        given = [word for word in words if word in changed]
-        for word in given:
-            del changed[word]
-        changed[given[0] if given else words[0]] = value
-    if "host" in parts or "port" in parts:
-        for route in _ROUTES:
-            changed.pop(route, None)
-    return cargs, changed
+
+    plain: Connect
+    family: str
+    package: str
+    # Either may have the password in it.
+    arguments: tuple[Any, ...] = field(repr=False)
+    options: Mapping[str, Any] = field(repr=False)
+    another: Connect | None = None
+
+    def make(self) -> Any:
+        return self.plain(*self.arguments, **self.options)
+
+    def make_another(self) -> Any:
+        return (self.another or self.plain)(*self.arguments, **self.options)
+
+    def redirected(self, parts: Mapping[str, Any]) -> ConnectCall:
+        """The same call to the other database.
+
+        :param parts: what differs there: host, port, user, password, database.
+        """
+        arguments, options = _without_string(self.package, self.arguments, dict(self.options))
+        for part, value in parts.items():
+            words = _words(self.package, part)
+            given = [word for word in words if word in options]
+            for word in given:
+                del options[word]
+            options[given[0] if given else words[0]] = value
+        if "host" in parts or "port" in parts:
+            for route in _ROUTES:
+                options.pop(route, None)
+        return replace(self, arguments=arguments, options=options)
+
+
+def _words(package: str, part: str) -> tuple[str, ...]:
+    if part == "database":
+        return _DATABASE.get(package, _OTHERWISE)
+    return _WORDS.get(part, (part,))
 
 
 def _without_string(
-    driver: str, cargs: tuple[Any, ...], cparams: dict[str, Any]
+    package: str, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A connection string of libpq, taken apart: what stands in it may have to go."""
-    place = {"psycopg": "conninfo", "psycopg2": "dsn"}.get(driver)
-    if place is None:
-        return cargs, cparams
-    text = str((cargs[0] if cargs else cparams.get(place)) or "")
-    rest = {name: value for name, value in cparams.items() if name != place}
+    """A connection string of libpq, as single options: some of them may have to go."""
+    name = {"psycopg": "conninfo", "psycopg2": "dsn"}.get(package)
+    if name is None:
+        return arguments, options
+    text = str((arguments[0] if arguments else options.get(name)) or "")
+    rest = {each: value for each, value in options.items() if each != name}
     # What is given by name counts, and None there means: not given.
-    given = {name: value for name, value in rest.items() if value is not None}
-    return cargs[1:], _parsed(driver, text) | given if text else rest
+    given = {each: value for each, value in rest.items() if value is not None}
+    return arguments[1:], _parsed(package, text) | given if text else rest
 
 
-def _parsed(driver: str, text: str) -> dict[str, Any]:
-    if driver == "psycopg":
+def _parsed(package: str, text: str) -> dict[str, Any]:
+    if package == "psycopg":
         from psycopg.conninfo import conninfo_to_dict
 
         return dict(conninfo_to_dict(text))

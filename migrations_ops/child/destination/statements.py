@@ -1,4 +1,4 @@
-"""What a connection of a MariaDB driver is asked to do is seen before it is done.
+"""Intercepts what a connection of a MariaDB driver sends, before and after it does.
 
 Also what a revision sends with a cursor of the driver's own. PyMySQL, mysqlclient and the drivers
 made after them have these methods, and each statement passes through them.
@@ -12,9 +12,9 @@ from typing import Any
 
 from ..driver import raw_of
 
-_WATCHERS = "_migrations_ops_watchers"
+_INTERCEPTORS = "_migrations_ops_interceptors"
 
-# Told the text of a statement; afterwards also how many rows it has changed.
+# Called with the text of a statement; afterwards also with how many rows it has changed.
 Before = Callable[[str], None]
 After = Callable[[str, int], None]
 
@@ -23,29 +23,30 @@ def _nothing(sql: str, rows: int) -> None:
     """Nobody wants to know."""
 
 
-def watch_statements(driver: Any, before: Before, after: After = _nothing) -> bool:
-    """Call somebody before each statement of a connection, who may raise.
+def intercept_statements(driver: Any, before: Before, after: After = _nothing) -> bool:
+    """Call somebody before each statement of a connection, and afterwards.
 
+    :param before: may raise, and the statement is not sent.
     :param after: called when it has succeeded; never for an asynchronous driver.
     :returns: whether the driver has such a method.
     """
     raw = raw_of(driver)
-    watchers = getattr(raw, _WATCHERS, None)
-    if watchers is None:
-        watchers = list[tuple[Before, After]]()
+    interceptors = getattr(raw, _INTERCEPTORS, None)
+    if interceptors is None:
+        interceptors = list[tuple[Before, After]]()
         try:
-            setattr(raw, _WATCHERS, watchers)
-            _watch_query(raw, watchers)
+            setattr(raw, _INTERCEPTORS, interceptors)
+            _intercept_query(raw, interceptors)
         except AttributeError:  # another driver, or one whose connections take no attributes
             return False
-        for watch in (_watch_choice, _watch_autocommit, _watch_begin):
+        for intercept in (_intercept_choice, _intercept_autocommit, _intercept_begin):
             with suppress(AttributeError):
-                watch(raw, watchers)
-    watchers.append((before, after))
+                intercept(raw, interceptors)
+    interceptors.append((before, after))
     return True
 
 
-def watch_commits(driver: Any, before: Callable[[], None]) -> None:
+def intercept_commits(driver: Any, before: Callable[[], None]) -> None:
     """Call somebody before each commit() of a connection."""
     raw = raw_of(driver)
     with suppress(AttributeError):
@@ -58,52 +59,52 @@ def watch_commits(driver: Any, before: Callable[[], None]) -> None:
         raw.commit = commit
 
 
-def _watch_query(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+def _intercept_query(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
     original = raw.query
 
     def query(sql: Any, *more: Any, **options: Any) -> Any:
         text = sql if isinstance(sql, str) else bytes(sql).decode("utf-8", "replace")
-        for before, _ in watchers:
+        for before, _ in interceptors:
             before(text)
         result = original(sql, *more, **options)
         if not hasattr(result, "__await__"):
             rows = result if isinstance(result, int) else int(raw.affected_rows())
-            for _, after in watchers:
+            for _, after in interceptors:
                 after(text, rows)
         return result
 
     raw.query = query
 
 
-def _watch_choice(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+def _intercept_choice(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
     """Choosing another database is the statement USE, though it is never sent as text."""
     original = raw.select_db
 
     def select_db(name: str) -> Any:
-        for before, _ in watchers:
+        for before, _ in interceptors:
             before("USE `" + name.replace("`", "``") + "`")
         return original(name)
 
     raw.select_db = select_db
 
 
-def _watch_autocommit(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+def _intercept_autocommit(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
     """Switched on, it commits what came before it; some drivers send it as no statement."""
     original, get_autocommit = raw.autocommit, raw.get_autocommit
 
     def autocommit(value: Any) -> Any:
-        for before, _ in watchers if bool(value) != bool(get_autocommit()) else ():
+        for before, _ in interceptors if bool(value) != bool(get_autocommit()) else ():
             before(f"SET AUTOCOMMIT = {int(bool(value))}")
         return original(value)
 
     raw.autocommit = autocommit
 
 
-def _watch_begin(raw: Any, watchers: list[tuple[Before, After]]) -> None:
+def _intercept_begin(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
     original = raw.begin
 
     def begin() -> Any:
-        for before, _ in watchers:
+        for before, _ in interceptors:
             before("BEGIN")
         return original()
 

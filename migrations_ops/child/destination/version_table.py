@@ -12,10 +12,10 @@ _USUAL = "alembic_version"
 _CURRENT = {POSTGRESQL: "SELECT current_schema()", MARIADB: "SELECT DATABASE()"}
 
 
-class VersionPlace:
-    """Compares what env.py tells Alembic with what the configuration tells us.
+class VersionTable:
+    """Compares what env.py configures with what the configuration says.
 
-    :param refuse: raises, with what it is told.
+    :param refuse: raises, with the message that it is given.
     """
 
     def __init__(self, instructions: Instructions, refuse: Callable[[str], None]) -> None:
@@ -38,14 +38,14 @@ class VersionPlace:
         MigrationContext.run_migrations = run_migrations  # type: ignore[method-assign,assignment]
 
     def _require_one(self, context: Any) -> None:
-        """Refuse an env.py that goes on to a second place, for each tenant for instance: the parent
+        """Refuse an env.py that goes on to a second table, for each tenant for instance: the parent
         looks at one of them, and would take for done what has come to its end in that one."""
         schema = context.version_table_schema or _current_schema(context.connection)
-        place = f"{schema}.{context.version_table}" if schema else str(context.version_table)
-        self._first = self._first or place
-        if place != self._first:
+        name = f"{schema}.{context.version_table}" if schema else str(context.version_table)
+        self._first = self._first or name
+        if name != self._first:
             self._refuse(
-                f"env.py goes on to {place} after {self._first}, and one environment has one"
+                f"env.py goes on to {name} after {self._first}, and one environment has one"
                 " version table: let it migrate one of them at a time, and give each an"
                 " environment of its own"
             )
@@ -69,11 +69,10 @@ class VersionPlace:
                     f'version_table_schema = "{schema}"' if schema else "no version_table_schema"
                 )
         if lines:
-            place = f"{schema}.{table}" if schema else table
-            name = self._instructions.environment
+            found = f"{schema}.{table}" if schema else table
             self._refuse(
-                f"env.py keeps its version in {place}: set {' and '.join(lines)} for"
-                f" environments.{name}"
+                f"env.py keeps its version in {found}: set {' and '.join(lines)} for"
+                f" environments.{self._instructions.environment}"
             )
 
 

@@ -24,7 +24,7 @@ SELECT CONCAT_WS(':', 'mariadb', @@hostname, @@port, @@socket, @@datadir, @@serv
     {FOLDED_NAME})
 """
 # Advisory locks of PostgreSQL belong to one database: the same two keys serve in each. One is
-# held for a whole release, the other one by each step that changes the database, so that an
+# taken for a whole release, the other one by each step that changes the database, so that an
 # orphaned one is waited for.
 RELEASE_KEY, STEP_KEY = (
     int.from_bytes(hashlib.sha256(b"migrations_ops " + what).digest()[:8], "big", signed=True)

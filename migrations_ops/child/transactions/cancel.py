@@ -13,7 +13,7 @@ from typing import Any
 from ..driver import ask
 
 # How long, in seconds, all of it may take.
-PATIENCE = 2.0
+TIME_LIMIT = 2.0
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
 
 
 def cancel_all(sessions: Iterable[Session]) -> None:
-    """Cancel the statement at work on each of these; one that hangs holds up nobody."""
+    """Cancel the statement at work on each of these; one that hangs keeps nobody waiting."""
     threads = [
         threading.Thread(target=_cancel_quietly, args=[session], daemon=True)
         for session in sessions
@@ -39,7 +39,7 @@ def cancel_all(sessions: Iterable[Session]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE / len(threads))
+        thread.join(TIME_LIMIT / len(threads))
 
 
 def _cancel_quietly(session: Session) -> None:
@@ -52,7 +52,7 @@ def _cancel(session: Session) -> None:
     if session.number is not None:
         _kill(session)
     elif hasattr(raw, "cancel_safe") and not inspect.iscoroutinefunction(raw.cancel_safe):
-        raw.cancel_safe(timeout=PATIENCE)  # psycopg; over TLS, where the connection is
+        raw.cancel_safe(timeout=TIME_LIMIT)  # psycopg; over TLS, where the connection is
     elif hasattr(raw, "cancel"):
         raw.cancel()  # psycopg2, and psycopg's own asynchronous connection
     elif hasattr(raw, "terminate"):
@@ -63,7 +63,7 @@ def _cancel(session: Session) -> None:
 
 
 def _kill(session: Session) -> None:
-    """MariaDB takes it from a second connection alone."""
+    """MariaDB takes it only from a second connection."""
     again = None if hasattr(session.raw, "_loop") else session.again
     with closing(_like(session.raw) if again is None else again()) as other:
         ask(other, f"KILL QUERY {session.number}")
@@ -80,5 +80,5 @@ def _like(raw: Any) -> Any:
         password=raw._password,
         unix_socket=raw._unix_socket,
         ssl=raw._ssl_context,
-        connect_timeout=int(PATIENCE),
+        connect_timeout=int(TIME_LIMIT),
     )

@@ -1,7 +1,7 @@
 """MariaDB commits each change of a schema at once: the database itself says what was begun.
 
 Before the first statement of a revision its ledger notes that it has begun, and afterwards that
-it is done. The parent hears of it before anything is committed that cannot be taken back.
+it is done. The parent knows before anything is committed that cannot be rolled back.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-from ..destination.statements import watch_commits, watch_statements
+from ..destination.statements import intercept_commits, intercept_statements
 from ..driver import MARIADB, ask, autocommits, raw_of, sqlstate_of
 from ..protocol.sql import Syntax
+from .base import TransactionTorn
 from .control import (
     commits_by_itself,
     counted_commits,
@@ -24,9 +25,8 @@ from .control import (
     only_ends,
 )
 from .server import ServerTransactions
-from .sqlite import TransactionTorn
-from .timeouts import wait_for_rows
-from .untransactional import Lasting, find_lasting, rows_changed
+from .timeouts import set_row_timeout
+from .untransactional import Untransactional, find_untransactional, rows_changed
 
 # How often a session was asked for each kind of statement, also behind SQLAlchemy's back.
 _COUNTS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Com\\_%' AND Value > 0"
@@ -54,32 +54,32 @@ class MariaDBTransactions(ServerTransactions):
         self._seen = 0
         self._counted = 0
         self._follows_failures = False
-        # Connections whose every statement is seen, also those that SQLAlchemy knows nothing of.
-        self._watched: list[Any] = []
+        # Connections whose every statement is seen, also one that SQLAlchemy knows nothing of.
+        self._intercepted: list[Any] = []
         # Of the others that a revision has, those with rows that are not committed yet.
         self._written_beside: list[Any] = []
         # What we ask ourselves is nothing of the revision's.
         self._asking = False
-        self._lasting: Lasting | None = None
+        self._untransactional: Untransactional | None = None
         # The connection that waits for rows as long as the server's other ones do.
-        self._patient: Any = None
+        self._waiting: Any = None
 
     def command_begins(self, *, changes: bool) -> None:
         super().command_begins(changes=changes)
-        self._lasting = None
+        self._untransactional = None
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         super().opened(driver, again)
-        if self._is_watched(driver):
+        if self._is_intercepted(driver):
             return  # it has connected again
-        watch_commits(driver, lambda: self._commits(driver))
+        intercept_commits(driver, lambda: self._commits(driver))
         # An asynchronous one cannot be asked anything while it is at work: there, SQLAlchemy tells.
-        if raw_of(driver) is driver and watch_statements(
+        if raw_of(driver) is driver and intercept_statements(
             driver,
             lambda sql: self._sends(driver, sql),
             lambda sql, rows: self._has_sent(driver, sql, rows),
         ):
-            self._watched.append(driver)
+            self._intercepted.append(driver)
 
     def meets(self, family: str) -> None:
         if family == MARIADB and not self._follows_failures:
@@ -105,22 +105,21 @@ class MariaDBTransactions(ServerTransactions):
 
         MigrationContext.run_migrations = run_migrations  # type: ignore[method-assign,assignment]
 
-    def version_applied(self, **told: Any) -> None:
+    def version_applied(self, **step: Any) -> None:
         """Alembic has moved the version, and is about to commit."""
         self._done = True
 
-    # -- the course of a run --------------------------------------------------------------------
+    # -- from beginning to end --------------------------------------------------------------------
 
     def _revision_begins(self, context: Any) -> None:
         with self._own_questions():
             self._ledger.note_begun()
             self._counted = self._count()
-            self._set_patience(patient=False)
+            self._wait_for_rows(usual=False)
         self._written, self._done, self._seen = False, False, 0
 
     def _revision_ends(self, context: Any) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
+        self._require_running()
         # Whoever begins transactions here, Alembic or env.py: the version first, then the ledger,
         # whose writing would commit it anyway.
         context.connection.connection.dbapi_connection.commit()
@@ -134,63 +133,66 @@ class MariaDBTransactions(ServerTransactions):
                 " out connection.commit(); or, if it or env.py catches an error and goes on, mend"
                 " that error, which its log may show"
             )
-        self._tell_committed()
+        self._report_committed()
 
     def _before_statement(self, connection: Any, sql: str) -> None:
-        # Also of a watched one, before the driver tells: _execute has to know what is told.
-        if not self._is_watched(self._migrating):
+        # Also of an intercepted one, before its driver: _execute has to know what is reported.
+        if not self._is_intercepted(self._migrating):
             self._seen += counted_commits(sql)
         self._begins_statement(sql)
 
     def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
-        if not self._is_watched(self._migrating):
+        if not self._is_intercepted(self._migrating):
             self._ends_statement(sql, rows)
 
     def _begins_statement(self, sql: str) -> None:
         commits = commits_by_itself(sql)
         by_block = self._commits_each() and may_write(sql)
-        lasts = self._told != self.revision and self._known_lasting().is_written_by(sql)
-        if (commits and self._written) or may_stop_halfway(sql) or by_block or lasts:
-            self._tell_committed()
+        stays = self._reported != self.revision and self._known_untransactional().is_written_by(sql)
+        if (commits and self._written) or may_stop_halfway(sql) or by_block or stays:
+            self._report_committed()
         if commits:
-            self._written, self._lasting = False, None
-        if self._told == self.revision:
+            self._written, self._untransactional = False, None
+        if self._reported == self.revision:
             with self._own_questions():
-                self._set_patience(patient=True)
+                self._wait_for_rows(usual=True)
 
     def _ends_statement(self, sql: str, rows: int) -> None:
         if self._done:
             return
         if commits_by_itself(sql):
-            self._tell_committed()
+            self._report_committed()
         elif rows != 0 and (may_write(sql) or self._may_call(sql)):
             self._written = True
 
     def _commits_each(self) -> bool:
-        """Whether each statement is committed by itself, also since the driver was told so."""
+        """Whether each statement is committed by itself, also since the driver was set to that."""
         return self._in_autocommit_block or autocommits(self._migrating)
 
     def _may_call(self, sql: str) -> bool:
         """Whether a statement that reads may write by a function; asked while it matters."""
-        return self._told != self.revision and self._known_lasting().may_write(sql)
+        return self._reported != self.revision and self._known_untransactional().may_write(sql)
 
-    def _known_lasting(self) -> Lasting:
+    def _known_untransactional(self) -> Untransactional:
         """Asked anew after each change of the schema, which may have made such a table."""
-        if self._lasting is None:
+        if self._untransactional is None:
             with self._own_questions():
-                self._lasting = find_lasting(self._migrating)
-        return self._lasting
+                self._untransactional = find_untransactional(self._migrating)
+        return self._untransactional
 
-    def _set_patience(self, *, patient: bool) -> None:
-        """Nobody queues behind who waits for a row; and the whole cannot be tried again then."""
-        if patient != (self._patient is self._migrating):
-            wait_for_rows(self._migrating, self._instructions, patient=patient)
-            self._patient = self._migrating if patient else None
+    def _wait_for_rows(self, *, usual: bool) -> None:
+        """Nobody queues behind who waits for a row; and the whole cannot be tried again then.
 
-    # -- what the driver tells ------------------------------------------------------------------
+        :param usual: whether to wait as long as others do.
+        """
+        if usual != (self._waiting is self._migrating):
+            set_row_timeout(self._migrating, self._instructions, usual=usual)
+            self._waiting = self._migrating if usual else None
 
-    def _is_watched(self, driver: Any) -> bool:
-        return any(driver is each for each in self._watched)
+    # -- called by the driver -------------------------------------------------------------------
+
+    def _is_intercepted(self, driver: Any) -> bool:
+        return any(driver is each for each in self._intercepted)
 
     def _is_at_work(self, driver: Any) -> bool:
         """Whether what a connection is about to do is a part of the revision."""
@@ -202,20 +204,20 @@ class MariaDBTransactions(ServerTransactions):
             self._seen += counted_commits(sql)
             self._begins_statement(sql)
         elif self._is_beside(driver):
-            alone = autocommits(driver) and self._known_lasting().may_write(sql)
-            if alone or (commits_by_itself(sql) and self._may_matter(driver, sql)):
-                self._tell_committed()
+            by_itself = autocommits(driver) and self._known_untransactional().may_write(sql)
+            if by_itself or (commits_by_itself(sql) and self._may_matter(driver, sql)):
+                self._report_committed()
 
     def _has_sent(self, driver: Any, sql: str, rows: int) -> None:
         if self._is_at_work(driver):
             self._ends_statement(sql, rows)
-        elif self._is_beside(driver) and rows != 0 and self._known_lasting().may_write(sql):
+        elif self._is_beside(driver) and rows != 0 and self._known_untransactional().may_write(sql):
             self._written_beside.append(driver)
 
     def _commits(self, driver: Any) -> None:
         here = self._is_at_work(driver) and not self._done
         if here or (self._is_beside(driver) and self._has_rows(driver)):
-            self._tell_committed()
+            self._report_committed()
 
     def _is_beside(self, driver: Any) -> bool:
         """Whether a connection is another one, which the revision at work has as well."""
@@ -242,43 +244,42 @@ class MariaDBTransactions(ServerTransactions):
 
         What got no lock has changed nothing, and took nothing back of what came before it.
         """
-        if self._told is None or self._told != self.revision or not may_be_repeated(sql):
+        if self._reported is None or self._reported != self.revision or not may_be_repeated(sql):
             return False
         if not self._works_on(context.root_connection):
             return False
-        lasts = self._is_lasting(sql)
-        changed = self._rows_changed() if lasts else 0
+        untransactional = self._writes_untransactional(sql)
+        changed = self._rows_changed() if untransactional else 0
         for wait in _waits():
             try:
                 context.dialect.do_execute(cursor, sql, parameters, context)
             except Exception as error:
                 if sqlstate_of(error) != _LOCKED:
                     raise
-                if not self._may_repeat(sql, lasts=lasts, changed=changed):
+                if not self._may_repeat(sql, untransactional=untransactional, changed=changed):
                     raise
             else:
                 return True
             time.sleep(wait)
-            if self._stopped:
-                raise KeyboardInterrupt
+            self._require_running()
         return False  # and SQLAlchemy tries it for the last time
 
-    def _may_repeat(self, sql: str, *, lasts: bool, changed: int) -> bool:
+    def _may_repeat(self, sql: str, *, untransactional: bool, changed: int) -> bool:
         """Whether a statement that got no lock left all as it was.
 
-        :param lasts: whether what it writes is not rolled back.
+        :param untransactional: whether what it writes is not rolled back.
         :param changed: how many rows the session had changed before it.
         """
-        if lasts:
+        if untransactional:
             return self._rows_changed() == changed
         if commits_by_itself(sql) or not self._written:
             return True
-        # The server may be told to take back all of the transaction, and not the statement.
+        # The server may be set to roll back all of the transaction, and not the statement.
         with self._own_questions():
             return ask(self._migrating, _TAKES_ALL_BACK) == [(0,)]
 
-    def _is_lasting(self, sql: str) -> bool:
-        return may_write(sql) and self._known_lasting().is_written_by(sql)
+    def _writes_untransactional(self, sql: str) -> bool:
+        return may_write(sql) and self._known_untransactional().is_written_by(sql)
 
     def _rows_changed(self) -> int:
         with self._own_questions():
@@ -291,9 +292,9 @@ class MariaDBTransactions(ServerTransactions):
         with suppress(Exception), self._own_questions():
             driver = self._migrating
             # More than we saw: a revision has used the driver itself.
-            if self._told != self.revision and self._count() - self._counted > self._seen:
-                self._tell_committed()
-            if self._told != self.revision:
+            if self._reported != self.revision and self._count() - self._counted > self._seen:
+                self._report_committed()
+            if self._reported != self.revision:
                 driver.rollback()
                 self._ledger.withdraw()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from ..destination.statements import watch_commits
+from ..destination.statements import intercept_commits
 from ..driver import POSTGRESQL, ask, autocommits
 from ..protocol.events import Autocommitted
 from ..protocol.sql import Syntax
@@ -19,20 +19,20 @@ from .control import ends_transaction, sets_constraints
 from .indexes import OwnIndexes
 from .row_counts import Written
 from .server import ServerTransactions
-from .timeouts import Patience
+from .timeouts import LockTimeout
 
-# A row that stands there twice, and must not at the commit: whoever commits before we have taken
-# it away, by whatever way, is refused by the server itself, which rolls back.
-_HOLD, _HELD = "migrations_ops_hold", "migrations_ops_held"
+# A row that is there twice, and must not be at the commit: whoever commits before we have deleted
+# it, in whatever way, is refused by the server itself, which rolls back.
+_GUARD, _GUARD_RULE = "migrations_ops_guard", "migrations_ops_guard_rule"
 _MAKE = (
-    f"CREATE TEMPORARY TABLE {_HOLD}"
-    f" (held int CONSTRAINT {_HELD} UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
+    f"CREATE TEMPORARY TABLE {_GUARD}"
+    f" (number int CONSTRAINT {_GUARD_RULE} UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"
 )
 # A revision that has set another role works with that one until the run's end.
-_SHARE = f"GRANT INSERT, SELECT, DELETE ON pg_temp.{_HOLD} TO PUBLIC"
-_FILL = f"INSERT INTO pg_temp.{_HOLD} VALUES (1), (1)"
-_EMPTY = f"DELETE FROM pg_temp.{_HOLD}"
-_DEFER = f"SET CONSTRAINTS pg_temp.{_HELD} DEFERRED"
+_SHARE = f"GRANT INSERT, SELECT, DELETE ON pg_temp.{_GUARD} TO PUBLIC"
+_FILL = f"INSERT INTO pg_temp.{_GUARD} VALUES (1), (1)"
+_EMPTY = f"DELETE FROM pg_temp.{_GUARD}"
+_DEFER = f"SET CONSTRAINTS pg_temp.{_GUARD_RULE} DEFERRED"
 _FIRST = "SELECT pg_current_xact_id()::text"
 _NOW = "SELECT pg_current_xact_id_if_assigned()::text"
 
@@ -46,31 +46,31 @@ class PostgreSQLTransactions(ServerTransactions):
         super().__init__(*arguments)
         # The run's transaction, by its number.
         self._transaction: str | None = None
-        self._holds = False
-        self._patience = Patience()
+        self._guarded = False
+        self._lock_timeout = LockTimeout()
         self._written = Written()
         self._indexes = OwnIndexes()
         self._ledger.commit = self._keep
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         super().opened(driver, again)
-        watch_commits(driver, lambda: self._commits(driver))
+        intercept_commits(driver, lambda: self._commits(driver))
 
     def command_begins(self, *, changes: bool) -> None:
         super().command_begins(changes=changes)
-        self._transaction, self._holds = None, False
+        self._transaction, self._guarded = None, False
 
     def reason(self, error: BaseException) -> str:
-        if _HELD in str(error):
+        if _GUARD_RULE in str(error):
             return str(self._torn("commits by itself"))
         return super().reason(error)
 
-    # -- the course of a run --------------------------------------------------------------------
+    # -- from beginning to end --------------------------------------------------------------------
 
     def _revision_begins(self, context: Any) -> None:
         self._indexes = OwnIndexes()
         if self._transaction is None:
-            self._hold(context)
+            self._guard_commit(context)
 
     def _revision_ends(self, context: Any) -> None:
         [[now]] = self._ask(context, _NOW)
@@ -78,13 +78,12 @@ class PostgreSQLTransactions(ServerTransactions):
             return
         [[ended]] = self._ask(context, f"SELECT pg_xact_status('{self._transaction}')")
         if ended == "committed":
-            self._tell_wrote()
-            self._tell_committed()
+            self._report_rows_committed()
             raise self._torn("has committed the transaction of the run")
         raise self._torn("has rolled back the transaction of the run")
 
     def _run_ends(self, context: Any) -> None:
-        self._let_go(context.connection.connection.dbapi_connection)
+        self._allow_commit(context.connection.connection.dbapi_connection)
         self._transaction = None
 
     def _keep(self, context: Any) -> None:
@@ -92,17 +91,17 @@ class PostgreSQLTransactions(ServerTransactions):
         nothing of it back, and can be tried again by itself."""
         if context._transaction is None:
             return
-        self._let_go(context.connection.connection.dbapi_connection)
+        self._allow_commit(context.connection.connection.dbapi_connection)
         self._transaction = None
         context._transaction.commit()
         context._transaction = context.connection.begin()
 
     def _leaves_block(self, context: Any) -> None:
-        self._patience.end(context.connection.connection.dbapi_connection)
+        self._lock_timeout.restore(context.connection.connection.dbapi_connection)
 
     def _after_block(self, context: Any) -> None:
         if self.revision is not None:
-            self._hold(context)
+            self._guard_commit(context)
 
     def _begins_again(self, connection: Any) -> None:
         raise self._torn("has rolled back the transaction of the run")
@@ -114,12 +113,12 @@ class PostgreSQLTransactions(ServerTransactions):
             return  # inside of the block, where each statement has been committed already
         driver = connection.connection.dbapi_connection
         if self._written.has_rows(driver):
-            self._tell_wrote()
+            self._report_wrote()
         self._indexes.before_commit(driver)
         self._ledger.note_begun(**self._indexes.facts())
         self._ledger.committed_in_part = True
-        self._tell_committed()
-        self._let_go(driver)
+        self._report_committed()
+        self._allow_commit(driver)
         self._transaction = None
 
     def _before_statement(self, connection: Any, sql: str) -> None:
@@ -127,17 +126,17 @@ class PostgreSQLTransactions(ServerTransactions):
         if self._in_autocommit_block:
             if self._indexes.before_statement(driver, sql):
                 self._ledger.note_begun(**self._indexes.facts())
-            self._patience.prepare(driver, sql)
+            self._lock_timeout.prepare(driver, sql)
             self._events.emit(Autocommitted(str(self.revision), sql.strip()[:SQL_SENT]))
             return
         ending = ends_transaction(sql, POSTGRESQL)
         if ending is not None:
             raise self._torn(f"sends a {ending} of its own")
-        if self._holds and sets_constraints(sql):
+        if self._guarded and sets_constraints(sql):
             ask(driver, _EMPTY)
 
     def _after_statement(self, connection: Any, sql: str, rows: int) -> None:
-        if self._holds and not self._in_autocommit_block and sets_constraints(sql):
+        if self._guarded and not self._in_autocommit_block and sets_constraints(sql):
             driver = connection.connection.dbapi_connection
             ask(driver, _DEFER)
             ask(driver, _FILL)
@@ -151,33 +150,32 @@ class PostgreSQLTransactions(ServerTransactions):
         return True
 
     def _commits(self, driver: Any) -> None:
-        """A connection is told to commit, by its own method."""
+        """A connection commits, by its own method."""
         beside = self.revision is not None and driver is not self._migrating
         if beside and self.changes and self._has_open_rows(driver):
-            self._tell_wrote()
-            self._tell_committed()
+            self._report_rows_committed()
 
-    # -- the hold -------------------------------------------------------------------------------
+    # -- the guard ------------------------------------------------------------------------------
 
-    def _hold(self, context: Any) -> None:
-        """Note the transaction, and let the server refuse its commit until we let it go."""
+    def _guard_commit(self, context: Any) -> None:
+        """Note the transaction, and let the server refuse its commit until we allow it."""
         driver = context.connection.connection.dbapi_connection
         self._transaction = str(ask(driver, _FIRST)[0][0])
         self._written.begins(driver, str(context.version_table))
-        ask(driver, f"SAVEPOINT {_HOLD}")
+        ask(driver, f"SAVEPOINT {_GUARD}")
         try:
             ask(driver, _MAKE)
             ask(driver, _SHARE)
             ask(driver, _FILL)
-            self._holds = True
+            self._guarded = True
         except Exception:
             # The role may make no temporary tables: what the revision sends through SQLAlchemy
-            # is watched all the same, and the transaction's number tells the rest afterwards.
-            ask(driver, f"ROLLBACK TO SAVEPOINT {_HOLD}")
-            self._holds = False
-        ask(driver, f"RELEASE SAVEPOINT {_HOLD}")
+            # is read all the same, and the transaction's number tells the rest afterwards.
+            ask(driver, f"ROLLBACK TO SAVEPOINT {_GUARD}")
+            self._guarded = False
+        ask(driver, f"RELEASE SAVEPOINT {_GUARD}")
 
-    def _let_go(self, driver: Any) -> None:
-        if self._holds:
+    def _allow_commit(self, driver: Any) -> None:
+        if self._guarded:
             ask(driver, _EMPTY)
-        self._holds = False
+        self._guarded = False

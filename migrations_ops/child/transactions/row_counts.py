@@ -58,8 +58,8 @@ class Written:
     def _count(self, driver: Any) -> int | None:
         if _ask(driver, _KNOWN) != [(True,)]:
             return None
-        told = _ask(driver, _COUNTED.format(version=_text(self._version)))
-        return int(told[0][0]) if told else None
+        rows = _ask(driver, _COUNTED.format(version=_text(self._version)))
+        return int(rows[0][0]) if rows else None
 
 
 def _ask(driver: Any, sql: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""What the guards of both kinds of server have in common: they follow the revision at work."""
+"""What the guards of both kinds of server have in common: they follow the connection at work."""
 
 from __future__ import annotations
 
@@ -7,26 +7,22 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from ..channel import Events
-from ..destination.cross_database import LeadsAway
+from ..destination.cross_database import NamesOtherDatabase
 from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
-from ..protocol.events import PartCommitted, RowsWritten
+from ..protocol.events import RowsWritten
 from ..protocol.instructions import Instructions
 from ..protocol.sql import Syntax
 from ..recording.ledger import Ledger
+from .base import Transactions, TransactionTorn
 from .cancel import Session, cancel_all
 from .control import only_reads
-from .sqlite import TransactionTorn
-from .step_lock import StepLocked
+from .sessions import StepLocked
 
 _PROTECTED = "migrations_ops_protected_on_server"
 
 
-class ServerTransactions:
-    """Follows the connection on which Alembic works, from the first revision to the last.
-
-    :param written_down: waits until somebody else has noted that a part of the run is committed
-        on its own; False if nobody is there any more.
-    """
+class ServerTransactions(Transactions):
+    """Follows the connection on which Alembic works, from the first revision to the last."""
 
     family: ClassVar[Syntax]
 
@@ -37,22 +33,12 @@ class ServerTransactions:
         ledger: Ledger,
         written_down: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._instructions = instructions
-        self._events = events
+        super().__init__(instructions, events, written_down)
         self._ledger = ledger
-        self._written_down = written_down
-        # Whether the command at work may change the database.
-        self.changes = False
-        # The revision that has begun and not come to its end, also when it failed: an env.py
-        # that swallows the error must not commit the half of it.
-        self.revision: str | None = None
-        # SQLAlchemy's connection to the database on which the run works.
-        self._migrating: Any = None
-        # Those that env.py has made to commit each statement by itself, and that now do not.
-        self._tamed: list[Any] = []
-        self._told: str | None = None
-        self._in_autocommit_block = False
-        self._stopped = False
+        # Connections that env.py has set to autocommit, which is off until the run ends.
+        self._autocommit_off: list[Any] = []
+        # The revision of which it was reported that a part is committed.
+        self._reported: str | None = None
         self._sessions: list[Session] = []
 
     def install(self) -> None:
@@ -88,64 +74,52 @@ class ServerTransactions:
 
         MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]
 
-    # -- the course of a run --------------------------------------------------------------------
+    # -- from beginning to end --------------------------------------------------------------------
 
     def command_begins(self, *, changes: bool) -> None:
-        """Another Alembic command starts in this process."""
-        self.changes, self.revision, self._told = changes, None, None
-        self._migrating = None
-
-    def meets(self, family: str) -> None:
-        """The run is about to work on a database of this kind."""
-
-    def version_applied(self, **told: Any) -> None:
-        """Alembic has moved the version, and is about to commit where it does so each time."""
+        super().command_begins(changes=changes)
+        self._reported, self._migrating = None, None
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         """A connection to the destination was made; another one is made by ``again``."""
         self._sessions.append(Session(driver, again))
 
-    def opened_apart(self) -> None:
+    def opened_unseen(self) -> None:
         """A connection to the destination was made whose statements, and commits, nobody sees:
         what a revision does there has to count as done."""
         if self.revision is not None and self.changes:
-            self._tell_wrote()
-            self._tell_committed()
+            self._report_rows_committed()
 
     def begins(self, revision: str, context: Any) -> None:
-        """A revision is about to begin."""
-        self.revision, self._told = revision, None
+        super().begins(revision, context)
+        self._reported = None
         if self._is_ours(context):
             self._migrating = context.connection.connection.dbapi_connection
             self._revision_begins(context)
 
     def ends(self, context: Any) -> None:
-        """The revision has come to its end, and the version table says so."""
         if self._is_ours(context):
             self._revision_ends(context)
-        self.revision = None
+        super().ends(context)
 
     def run_ends(self, context: Any) -> None:
-        """All revisions have come to their end, and the ledger says so."""
         if not self._is_ours(context):
             return
         self._run_ends(context)
         driver = context.connection.connection.dbapi_connection
-        if driver in self._tamed:
+        if driver in self._autocommit_off:
             # Nobody else may commit: each statement was to be committed by itself.
-            if self._stopped:
-                raise KeyboardInterrupt
+            self._require_running()
             driver.commit()
             set_autocommit(driver, True)
-            self._tamed.remove(driver)
+            self._autocommit_off.remove(driver)
 
     def reason(self, error: BaseException) -> str:
-        """What these guards have to say about an error; empty if it was not theirs."""
-        return str(error) if isinstance(error, TransactionTorn | StepLocked | LeadsAway) else ""
+        own = TransactionTorn | StepLocked | NamesOtherDatabase
+        return str(error) if isinstance(error, own) else ""
 
     def stop(self) -> None:
-        """From now on nothing is committed; called from another thread."""
-        self._stopped = True
+        super().stop()
         cancel_all(self._sessions)
 
     # -- what differs ---------------------------------------------------------------------------
@@ -178,7 +152,7 @@ class ServerTransactions:
         """Of the connection on which a revision is at work."""
         raise NotImplementedError
 
-    # -- what SQLAlchemy tells ------------------------------------------------------------------
+    # -- called by SQLAlchemy --------------------------------------------------------------------
 
     def _begin(self, connection: Any) -> None:
         if self._in_autocommit_block or not self.changes or not self._protects(connection):
@@ -190,32 +164,28 @@ class ServerTransactions:
             return
         if autocommits(driver):
             set_autocommit(driver, False)
-            self._tamed.append(driver)
+            self._autocommit_off.append(driver)
 
     def _commit(self, connection: Any) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
+        self._require_running()
         if self.revision is None or not connection.info.get(_PROTECTED):
             return
         if connection.connection.dbapi_connection is self._migrating:
             self._before_commit(connection)
         elif self.changes and self._has_written(connection):
             # A second connection of the revision's: it is not ours to hold up.
-            self._tell_wrote()
-            self._tell_committed()
+            self._report_rows_committed()
 
     def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
+        self._require_running()
         if self.revision is None:
             return
         if self._works_on(connection):
             self._before_statement(connection, sql)
         elif self.changes and connection.info.get(_PROTECTED) and self._keeps(connection, sql):
-            self._tell_wrote()
-            self._tell_committed()
+            self._report_rows_committed()
 
     def _after(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
@@ -262,25 +232,19 @@ class ServerTransactions:
         """Whether a connection has written in the transaction that is open."""
         return True
 
-    def _tell_wrote(self) -> None:
-        """Tell that the revision may have changed rows in what is about to be committed."""
+    def _report_wrote(self) -> None:
+        """Report that the revision may have changed rows in what is about to be committed."""
         self._events.emit(RowsWritten(str(self.revision)))
 
-    def _tell_committed(self) -> None:
-        """Tell once for each revision, and wait until it is noted."""
-        if self._told == self.revision:
-            return
-        self._told = self.revision
-        self._events.emit(PartCommitted(str(self.revision)))
-        if not self._written_down():
-            raise KeyboardInterrupt
+    def _report_committed(self) -> None:
+        """Once for each revision."""
+        if self._reported != self.revision:
+            self._reported = self.revision
+            super()._report_committed()
+
+    def _report_rows_committed(self) -> None:
+        self._report_wrote()
+        self._report_committed()
 
     def _ask(self, context: Any, sql: str) -> list[tuple[Any, ...]]:
         return ask(context.connection.connection.dbapi_connection, sql)
-
-    def _torn(self, what: str) -> TransactionTorn:
-        return TransactionTorn(
-            f"revision {self.revision} {what}, so that nothing of the run is kept:"
-            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
-            " or env.py catches an error and goes on, mend that error, which its log may show"
-        )

@@ -1,37 +1,54 @@
-"""What each session of a step on a server gets before anybody uses it: timeouts, and the lock."""
+"""What each session of a step on a server gets before anybody uses it: timeouts, and the lock.
+
+One step at a time works in a server's database: also an orphan of a dead release is waited for. The
+server frees the lock when the connection that has it ends, whatever became of its process.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..driver import MARIADB, POSTGRESQL, close_quietly, family_of, is_idle, is_pooled
+from ..driver import MARIADB, POSTGRESQL, ask, close_quietly, family_of, is_idle, is_pooled
+from ..protocol.identity import STEP_KEY, lock_name
 from ..protocol.instructions import Instructions
-from .step_lock import StepLock
 from .timeouts import set_timeouts
 
+# How often, in seconds, it is asked for again. Never waited for inside of the server: a CREATE
+# INDEX CONCURRENTLY of the other step would wait for us.
+POLL = 0.1
+# PostgreSQL keeps a key of 64 bits as two halves.
+_HOLDER = f"""
+SELECT pid, coalesce(nullif(application_name, ''), 'no name') || coalesce(' at ' || client_addr, '')
+FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid = {(STEP_KEY >> 32) & 0xFFFFFFFF} AND objid = {STEP_KEY & 0xFFFFFFFF}
+"""
 
-class Listener(Protocol):
+
+class Follower(Protocol):
     """Whoever must know the sessions, to end what they are doing."""
 
     changes: bool
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None: ...
 
-    def opened_apart(self) -> None: ...
+    def opened_unseen(self) -> None: ...
 
 
 class Sessions:
     """Those of this process to the destination.
 
-    :param refuse: raises; told what was opened, and what is wrong with it.
+    :param refuse: raises; takes what was opened, and what is wrong with it.
     """
 
     def __init__(
-        self, instructions: Instructions, listener: Listener, refuse: Callable[[str, str], None]
+        self, instructions: Instructions, follower: Follower, refuse: Callable[[str, str], None]
     ) -> None:
         self._instructions = instructions
-        self._listener = listener
+        self._follower = follower
         self._refuse = refuse
         self._lock = StepLock(instructions)
         self._known: list[Any] = []
@@ -47,11 +64,11 @@ class Sessions:
             )
         self._known.append(driver)
         set_timeouts(driver, family, self._instructions)
-        self._listener.opened(driver, again)
+        self._follower.opened(driver, again)
 
-    def opened_apart(self) -> None:
+    def opened_unseen(self) -> None:
         """One was made whose statements nobody sees."""
-        self._listener.opened_apart()
+        self._follower.opened_unseen()
 
     def proved(self, connection: Any) -> None:
         """Alembic is about to use this one, which a function of env.py's may have made.
@@ -63,5 +80,71 @@ class Sessions:
         known = any(driver is each for each in self._known)
         if not known and (family == MARIADB or is_idle(connection.connection.driver_connection)):
             self.opened(driver, family, None)
-        if self._listener.changes:
+        if self._follower.changes:
             self._lock.take(connection, family)
+
+
+class StepLocked(Exception):
+    """Another step is still at work in the database; nothing was begun."""
+
+
+class StepLock:
+    """Taken by Alembic's own connection before its first statement."""
+
+    def __init__(self, instructions: Instructions) -> None:
+        self._instructions = instructions
+        # Sessions of this process: a pool may still hold the one of an earlier command.
+        self._own: set[int] = set()
+
+    def take(self, connection: Any, family: str) -> None:
+        """:raises StepLocked: somebody else had it for the whole time of waiting."""
+        if not self._instructions.step_lock or family not in (POSTGRESQL, MARIADB):
+            return
+        driver = connection.connection.dbapi_connection
+        idle = family == POSTGRESQL and is_idle(connection.connection.driver_connection)
+        try:
+            self._poll(driver, family)
+        finally:
+            if idle:
+                driver.rollback()  # the lock is the session's, and stays
+
+    def _poll(self, driver: Any, family: str) -> None:
+        until = time.monotonic() + self._instructions.step_wait
+        while True:
+            holder = self._try(driver, family)
+            if holder is None:
+                return
+            if time.monotonic() >= until:
+                raise StepLocked(
+                    f"another step is still at work in {self._instructions.name}: session {holder}"
+                    " of the server; wait until it has ended, or end that session there"
+                )
+            time.sleep(POLL)
+
+    def _try(self, driver: Any, family: str) -> str | None:
+        """Take the lock; who has it where somebody else does."""
+        take, holder, session = _QUESTIONS[family](driver)
+        self._own.add(int(ask(driver, session)[0][0]))
+        if ask(driver, take)[0][0]:
+            return None
+        for number, name in ask(driver, holder):
+            return None if int(number) in self._own else f"{number} ({name})"
+        return "(gone by now)"
+
+
+def _postgresql(driver: Any) -> tuple[str, str, str]:
+    return f"SELECT pg_try_advisory_lock({STEP_KEY})", _HOLDER, "SELECT pg_backend_pid()"
+
+
+def _mariadb(driver: Any) -> tuple[str, str, str]:
+    name = lock_name("step", str(ask(driver, "SELECT DATABASE()")[0][0]))
+    text = "X'" + name.encode().hex() + "'"
+    lock = f"CONVERT({text} USING utf8mb4)"
+    holder = (
+        "SELECT id, CONCAT(user, ' at ', host) FROM information_schema.processlist"
+        f" WHERE id = IS_USED_LOCK({lock})"
+    )
+    return f"SELECT GET_LOCK({lock}, 0)", holder, "SELECT CONNECTION_ID()"
+
+
+_QUESTIONS = {POSTGRESQL: _postgresql, MARIADB: _mariadb}

@@ -18,9 +18,9 @@ from typing import Any
 
 from ..channel import Events
 from ..driver import ask_driver, main_file
-from ..protocol.events import PartCommitted
 from ..protocol.instructions import Instructions, same_file
-from .unshared import Alone
+from .base import Transactions, TransactionTorn
+from .unshared import UnsharedTransaction
 
 _PROTECTED = "migrations_ops_protected"
 _BASELINE = "migrations_ops_violations"
@@ -31,9 +31,6 @@ _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE
 # sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 does not have yet.
 _LEGACY = -1
 
-# The commands of Alembic that write to the database.
-CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
-
 Violations = Counter[tuple[str, str]]
 
 
@@ -41,16 +38,10 @@ class ForeignKeysBroken(Exception):
     """The upgrade leaves rows whose parents are gone; its transaction is rolled back."""
 
 
-class TransactionTorn(Exception):
-    """A revision has ended, or wants to end, the transaction that makes the run all or nothing."""
-
-
-class SQLiteTransactions:
+class SQLiteTransactions(Transactions):
     """One transaction around the whole run, IMMEDIATE where the command changes the database.
 
     :param may_attach: raises where the file that a statement attaches is not for this run.
-    :param written_down: waits until somebody else has noted that a part of the run is committed
-        on its own; False if nobody is there any more.
     """
 
     def __init__(
@@ -60,24 +51,14 @@ class SQLiteTransactions:
         may_attach: Callable[[str], None] = lambda file: None,
         written_down: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._instructions = instructions
-        self._events = events
+        super().__init__(instructions, events, written_down)
         self._may_attach = may_attach
-        self._written_down = written_down
-        # Whether the command at work may change the database.
-        self.changes = False
-        # The revision that has begun and not come to its end, also when it failed: an env.py
-        # that swallows the error must not commit the half of it.
-        self.revision: str | None = None
         # What SQLite's own "not authorized" does not say.
         self._denied = ""
         self._drivers: list[Any] = []
-        self._migrating: Any = None
-        # None where nobody wants to know, or where the run has been committed in parts.
-        self._alone = Alone(events) if instructions.watched else None
-        self._in_autocommit_block = False
+        # None where nobody asks for it, or where the run has been committed in parts.
+        self._unshared = UnsharedTransaction(events) if instructions.watched else None
         self._committing = False
-        self._stopped = False
 
     def install(self) -> None:
         from alembic.ddl.sqlite import SQLiteImpl
@@ -103,41 +84,22 @@ class SQLiteTransactions:
         MigrationContext.autocommit_block = autocommit_block  # type: ignore[method-assign,assignment]
 
     def command_begins(self, *, changes: bool) -> None:
-        """Another Alembic command starts in this process."""
-        self.changes, self.revision, self._denied = changes, None, ""
-
-    def meets(self, family: str) -> None:
-        """The run is about to work on a database of this kind."""
-
-    def version_applied(self, **told: Any) -> None:
-        """Alembic has moved the version."""
-
-    def begins(self, revision: str, context: Any) -> None:
-        """A revision is about to begin."""
-        self.revision = revision
-
-    def ends(self, context: Any) -> None:
-        """The revision has come to its end, and the version table says so."""
-        self.revision = None
-
-    def run_ends(self, context: Any) -> None:
-        """All revisions have come to their end, and the ledger says so."""
+        super().command_begins(changes=changes)
+        self._denied = ""
 
     def reason(self, error: BaseException) -> str:
-        """What these guards have to say about an error; empty if it was not theirs."""
         if isinstance(error, ForeignKeysBroken | TransactionTorn):
             return str(error)
         return self._denied if "not authorized" in str(error) else ""
 
     def stop(self) -> None:
-        """From now on nothing is committed; called from another thread."""
-        self._stopped = True
+        super().stop()
         for driver in self._drivers:
             with suppress(Exception):  # it may be closed by now
                 # Ends a long statement, which a signal cannot. aiosqlite hides its connection.
                 getattr(driver, "_conn", driver).interrupt()
 
-    # -- what SQLAlchemy tells ----------------------------------------------------------------
+    # -- called by SQLAlchemy -----------------------------------------------------------------
 
     def _begin(self, connection: Any) -> None:
         if not self._protects(connection):
@@ -175,8 +137,8 @@ class SQLiteTransactions:
         # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
         ask_driver(connection, "BEGIN IMMEDIATE")
         self._migrating = driver
-        if self._alone is not None:
-            self._alone.begins(main_file(connection) or "")
+        if self._unshared is not None:
+            self._unshared.begins(main_file(connection) or "")
         # What an autocommit_block() has broken counts as new, too.
         if _BASELINE not in connection.info:
             connection.info[_BASELINE] = violations(connection)
@@ -184,32 +146,28 @@ class SQLiteTransactions:
     def _commit(self, connection: Any) -> None:
         if not connection.info.get(_PROTECTED):
             return
-        if self._stopped:
-            raise KeyboardInterrupt
+        self._require_running()
         driver = connection.connection.driver_connection
         if self.revision is not None and driver is self._migrating:
             if not self._in_autocommit_block:
                 raise self._torn("was to be committed before it had come to its end")
-            self._events.emit(PartCommitted(self.revision))
-            if not self._written_down():
-                raise KeyboardInterrupt
+            self._report_committed()
         if _BASELINE in connection.info:
             refuse_new_violations(connection, connection.info[_BASELINE])
         self._committing = True
-        if self._alone is None or driver is not self._migrating or not driver.in_transaction:
+        if self._unshared is None or driver is not self._migrating or not driver.in_transaction:
             return
         if self._in_autocommit_block:
-            self._alone = None
+            self._unshared = None
         else:
-            self._alone.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
+            self._unshared.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
 
     def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
         if not connection.info.get(_PROTECTED):
             return sql, parameters
-        if self._stopped:
-            raise KeyboardInterrupt
+        self._require_running()
         driver = connection.connection.driver_connection
         if driver.in_transaction and _BEGIN.match(sql):
             # An env.py that sends its own BEGIN finds the transaction already begun.
@@ -221,14 +179,7 @@ class SQLiteTransactions:
                 self._commit(connection)
         return sql, parameters
 
-    def _torn(self, what: str) -> TransactionTorn:
-        return TransactionTorn(
-            f"revision {self.revision} {what}, so that nothing of the run is kept:"
-            " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
-            " or env.py catches an error and goes on, mend that error, which its log may show"
-        )
-
-    # -- what the driver tells ----------------------------------------------------------------
+    # -- called by the driver -----------------------------------------------------------------
 
     def _protects(self, connection: Any) -> bool:
         if connection.dialect.name != "sqlite":
@@ -241,10 +192,10 @@ class SQLiteTransactions:
             )
             connection.info[_PROTECTED] = known
             if known:
-                self._watch(connection)
+                self._take_over(connection)
         return bool(known)
 
-    def _watch(self, connection: Any) -> None:
+    def _take_over(self, connection: Any) -> None:
         driver = connection.connection.driver_connection
         self._drivers.append(driver)
         if isinstance(driver, sqlite3.Connection):

@@ -18,14 +18,14 @@ from ..protocol.instructions import Instructions
 LOCK = {"postgresql": 0.5, "mariadb": 0.0}
 STATEMENT = 3600.0
 IDLE = 60.0
-# What MariaDB waits for a row unless it is told otherwise, in seconds.
-_PATIENT_ROWS = 50
+# How long, in seconds, MariaDB waits for a row unless that is set.
+_USUAL_ROW_TIMEOUT = 50
 # How often, in milliseconds, PostgreSQL looks during a statement whether we are still there.
 CHECK_INTERVAL = 500
 APPLICATION = "migrations_ops"
 # These wait for all older transactions, but nobody waits for them; broken off, an index that was
 # being built stays behind, invalid.
-_PATIENT = re.compile(
+_CONCURRENT = re.compile(
     r"\b(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM|PARTITION\s+\S+)\s+CONCURRENTLY\b"
     r"|\bREINDEX\s*\([^)]*\bCONCURRENTLY\b",
     re.IGNORECASE,
@@ -51,12 +51,12 @@ def _set_postgresql(driver: Any, lock: float, statement: float) -> None:
         "statement_timeout": _milliseconds(statement),
         "idle_in_transaction_session_timeout": _milliseconds(IDLE),
     }
-    told = [f"set_config('{name}', '{value}', false)" for name, value in settings.items()]
-    told.append(
+    settings_sql = [f"set_config('{name}', '{value}', false)" for name, value in settings.items()]
+    settings_sql.append(
         "set_config('application_name', coalesce(nullif(current_setting('application_name'), ''),"
         f" '{APPLICATION}'), false)"
     )
-    ask(driver, f"SELECT {', '.join(told)}")
+    ask(driver, f"SELECT {', '.join(settings_sql)}")
     driver.commit()  # or the first rollback would undo it
     with suppress(Exception):  # a server on Windows cannot look
         name = "client_connection_check_interval"
@@ -67,22 +67,22 @@ def _set_postgresql(driver: Any, lock: float, statement: float) -> None:
 
 def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
     rows = _rows(lock)
-    # MySQL waits a second at least, and knows a limit for queries alone.
+    # MySQL waits a second at least, and has a limit for queries only.
     ask(driver, f"SET SESSION lock_wait_timeout = {int(lock)}, innodb_lock_wait_timeout = {rows}")
     with suppress(Exception):
         ask(driver, f"SET SESSION max_statement_time = {statement:f}")
 
 
-def wait_for_rows(driver: Any, instructions: Instructions, *, patient: bool) -> None:
-    """How long a connection to MariaDB waits for a row: as all others there do, or not at all."""
+def set_row_timeout(driver: Any, instructions: Instructions, *, usual: bool) -> None:
+    """How long a connection to MariaDB waits for a row: as all others do, or hardly at all."""
     lock = LOCK["mariadb"] if instructions.lock_timeout is None else instructions.lock_timeout
-    usual = f"GREATEST(@@global.innodb_lock_wait_timeout, {_PATIENT_ROWS})"
-    seconds = usual if patient else str(_rows(lock))
+    as_others = f"GREATEST(@@global.innodb_lock_wait_timeout, {_USUAL_ROW_TIMEOUT})"
+    seconds = as_others if usual else str(_rows(lock))
     ask(driver, f"SET SESSION innodb_lock_wait_timeout = {seconds}")
 
 
 def _rows(lock: float) -> int:
-    """Seconds; it knows whole ones alone."""
+    """Whole seconds: it takes no others."""
     return max(1, math.ceil(lock))
 
 
@@ -90,21 +90,21 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(seconds * 1000)
 
 
-class Patience:
-    """Lets the statements that work beside everybody else wait for their locks."""
+class LockTimeout:
+    """Off for the statements that work beside everybody else: they may wait for their locks."""
 
     def __init__(self) -> None:
         self._before: dict[int, str] = {}
 
     def prepare(self, driver: Any, sql: str) -> None:
         """Before a statement of a connection to PostgreSQL that commits each by itself."""
-        if not _PATIENT.search(sql):
-            self.end(driver)
+        if not _CONCURRENT.search(sql):
+            self.restore(driver)
         elif id(driver) not in self._before:
             self._before[id(driver)] = str(ask(driver, "SHOW lock_timeout")[0][0])
             ask(driver, "SET lock_timeout = 0")
 
-    def end(self, driver: Any) -> None:
+    def restore(self, driver: Any) -> None:
         """Back to what was set before."""
         if id(driver) in self._before:
             ask(driver, f"SET lock_timeout = '{self._before.pop(id(driver))}'")

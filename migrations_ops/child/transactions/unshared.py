@@ -1,4 +1,4 @@
-"""Tells the parent between which two moments nobody but the upgrade can have written.
+"""Reports between which two moments nobody but the upgrade can have written.
 
 What differs from the backup afterwards is then the upgrade's doing, and not an application's.
 """
@@ -21,8 +21,8 @@ TICK = 0.015
 Stamp = dict[str, int]
 
 
-class Alone:
-    """Watches one transaction, from its write lock to its commit."""
+class UnsharedTransaction:
+    """Follows one transaction, from its write lock to its commit."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -34,7 +34,7 @@ class Alone:
         self._file, self._since = file, stamp_of(file)
 
     def commit(self, connection: Any) -> None:
-        """Commit, and tell the parent, unless somebody has written right afterwards."""
+        """Commit, and report it, unless somebody has written right afterwards."""
         # It changes whenever another connection commits: https://www.sqlite.org/pragma.html
         version = ask_driver(connection, "PRAGMA data_version")
         ask_driver(connection, "COMMIT")

@@ -35,7 +35,7 @@ SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', '
 
 
 @dataclass(frozen=True)
-class Lasting:
+class Untransactional:
     """The tables of a database whose rows stay changed, in small letters.
 
     ``detours`` tells whether a statement may write to them without their names; ``functions``
@@ -59,10 +59,10 @@ class Lasting:
         return may_write(sql) or (self.functions and may_call(sql))
 
 
-def find_lasting(driver: Any) -> Lasting:
+def find_untransactional(driver: Any) -> Untransactional:
     tables = frozenset(str(name).lower() for (name,) in ask(driver, _TABLES))
     detours = bool(tables) and bool(ask(driver, _DETOURS)[0][0])
-    return Lasting(tables, detours, bool(ask(driver, _FUNCTIONS)[0][0]))
+    return Untransactional(tables, detours, bool(ask(driver, _FUNCTIONS)[0][0]))
 
 
 def rows_changed(driver: Any) -> int:
