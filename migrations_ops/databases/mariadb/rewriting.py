@@ -1,6 +1,6 @@
-"""A dump on its way into another database: what of its statements has to be other there.
+"""Rewrites the statements of a dump so that they can be loaded into another database.
 
-The rows are left alone. Of the rest, the name of the database that was copied becomes that of the
+The rows stay as they are. Of the rest, the name of the database that was copied becomes that of the
 new one (views and defaults hold it: ``nextval(`shop`.`numbers`)`` would count up the original), a
 role that may not name others as definers makes everything its own, and events do not run in a copy.
 """
@@ -38,7 +38,7 @@ _DATA = (b"INSERT INTO ", b"(")
 
 @dataclass
 class Rewriting:
-    """The state of one dump that passes through.
+    """One dump that passes through.
 
     ``target`` is the name of the database that is filled; ``definers`` whether those of others may
     be named; ``events`` whether they run. Afterwards ``source`` is the name of the database that

@@ -13,30 +13,30 @@ _ENDS = ("WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTER
 _OPEN, _CLOSE = Token("("), Token(")")
 
 
-def with_brackets(told: list[Token]) -> list[Token]:
+def with_brackets(sql: list[Token]) -> list[Token]:
     """The same with brackets around each two tables that a comma had joined."""
     before: dict[int, list[Token]] = {}
-    for number, word in enumerate(told):
+    for number, word in enumerate(sql):
         if word.means("FROM"):
-            joins, end = _joins(told, number + 1)
+            joins, end = _joins(sql, number + 1)
             before.setdefault(number + 1, []).extend([_OPEN] * len(joins))
             for place in [*joins[1:], end] if joins else ():
                 before.setdefault(place, []).append(_CLOSE)
     return [
         each
-        for number in range(len(told) + 1)
-        for each in (*before.get(number, ()), *told[number : number + 1])
+        for number in range(len(sql) + 1)
+        for each in (*before.get(number, ()), *sql[number : number + 1])
     ]
 
 
-def _joins(told: list[Token], start: int) -> tuple[list[int], int]:
+def _joins(sql: list[Token], start: int) -> tuple[list[int], int]:
     """The joins outside of all brackets of a list of tables, and where the list ends."""
     depth, joins = 0, list[int]()
-    for number in range(start, len(told)):
-        word = told[number]
+    for number in range(start, len(sql)):
+        word = sql[number]
         depth += word.means("(") - word.means(")")
         if depth < 0 or (not depth and word.means(*_ENDS)):
             return joins, number
         if not depth and word.means("JOIN"):
             joins.append(number)
-    return joins, len(told)
+    return joins, len(sql)

@@ -1,7 +1,7 @@
-"""Expressions as PostgreSQL prints them, in one form for all that mean the same.
+"""Writes the expressions that PostgreSQL prints in one form for all that mean the same.
 
-What is dumped and restored is parsed anew, and a few expressions are printed otherwise from then
-on: ``a IN ('x', 'y')`` with its casts in another place, ``BETWEEN`` in other brackets.
+What is dumped and restored is parsed anew, and a few expressions are printed in another way from
+then on: ``a IN ('x', 'y')`` with its casts elsewhere, ``BETWEEN`` in other brackets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def canonical(sql: str, schema: str) -> str:
 
     :param schema: whose names are written without it.
     """
-    parts = _settled(_tree(_without(tokens(sql, "postgresql"), schema), ""))
+    parts = _reparsed(_tree(_without(tokens(sql, "postgresql"), schema), ""))
     while len(parts) == 1 and (inside := _bracketed(parts[0])):
         parts = inside
     text = ""
@@ -51,10 +51,10 @@ def canonical(sql: str, schema: str) -> str:
     return text
 
 
-def _without(told: list[Token], schema: str) -> Iterator[Token]:
+def _without(sql: list[Token], schema: str) -> Iterator[Token]:
     skip = False
-    for number, word in enumerate(told):
-        dot = told[number + 1 : number + 2]
+    for number, word in enumerate(sql):
+        dot = sql[number + 1 : number + 2]
         if skip:
             skip = False
         elif word.text == schema and dot and dot[0].means("."):
@@ -63,22 +63,22 @@ def _without(told: list[Token], schema: str) -> Iterator[Token]:
             yield word
 
 
-def _tree(told: Iterator[Token], closer: str) -> list[_Part]:
+def _tree(sql: Iterator[Token], closer: str) -> list[_Part]:
     parts: list[_Part] = []
-    for word in told:
+    for word in sql:
         if word.means(closer):
             break
         inner = None if word.quoted else _CLOSERS.get(word.text)
-        parts.append(word if inner is None else _Group(word.text, _tree(told, inner)))
+        parts.append(word if inner is None else _Group(word.text, _tree(sql, inner)))
     return parts
 
 
-def _settled(parts: list[_Part]) -> list[_Part]:
+def _reparsed(parts: list[_Part]) -> list[_Part]:
     """The same as it is after it was printed and parsed once more."""
     found: list[_Part] = []
     for part in parts:
         if isinstance(part, _Group):
-            inside = _settled(part.inside)
+            inside = _reparsed(part.inside)
             while len(inside) == 1 and (inner := _bracketed(inside[0])):
                 inside = inner
             part = _Group(part.opener, inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migrations_ops.analysis.harmless import changes_no_row, is_one_that_reads
+from migrations_ops.analysis.read_only import changes_no_row, only_reads
 from migrations_ops.analysis.schema_diff import (
     differences,
     in_brief,
@@ -237,7 +237,7 @@ def _left_no_rows(run: CommandRun | None, database: Database) -> bool:
     by_themselves = {each.sql for each in run.autocommitted if each.revision == _failed(run)}
     if not (ran or by_themselves) or _failed(run) in run.wrote:
         return False
-    return all(is_one_that_reads(sql) for sql in ran - by_themselves)
+    return all(only_reads(sql) for sql in ran - by_themselves)
 
 
 def is_live(environment: Environment, database: Database) -> bool:

@@ -1,4 +1,4 @@
-"""Statements that change no row, whatever becomes of them: told from their text alone."""
+"""Statements that change no row, whatever becomes of them, as their text alone proves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from migrations_ops.child.protocol.sql import Token, tokens
 
-# A text that is told no further than this may go on with anything.
-_TOLD = 4000
+# The parent gets no more of a text than this: it may go on with anything.
+_LONGEST = 4000
 # What looks like a call and is none, and what is the server's own and only reads.
 _NO_CALLS = frozenset(
     {
@@ -22,68 +22,68 @@ _NO_CALLS = frozenset(
 _ALTERS_NO_ROW = (("DETACH", "PARTITION"), ("VALIDATE", "CONSTRAINT"), ("ADD", "VALUE"))
 
 
-def is_one_that_reads(sql: str) -> bool:
+def only_reads(sql: str) -> bool:
     """Whether a statement only looks, or works on indexes beside everybody else.
 
     A function that it calls may write all the same.
     """
-    told = _single(sql)
-    if not told:
+    found = _single(sql)
+    if not found:
         return False
-    if told[0].means("SELECT", "SHOW"):
+    if found[0].means("SELECT", "SHOW"):
         return True
-    if told[0].means("SET"):
-        return not (len(told) > 1 and told[1].means("PASSWORD", "STATEMENT", "DEFAULT"))
-    return _is_on_index(told)
+    if found[0].means("SET"):
+        return not (len(found) > 1 and found[1].means("PASSWORD", "STATEMENT", "DEFAULT"))
+    return _is_on_index(found)
 
 
 def changes_no_row(sql: str) -> bool:
     """Whether a statement that commits by itself can have changed no row."""
-    told = _single(sql)
-    if not told:
+    found = _single(sql)
+    if not found:
         return False
-    if told[0].means("SELECT"):
-        return not _calls(told)
-    if told[0].means("ALTER"):
-        return told[1:2] != [] and told[1].means("TYPE", "TABLE") and _alters_no_row(told)
-    return told[0].means("VACUUM", "ANALYZE") or is_one_that_reads(sql)
+    if found[0].means("SELECT"):
+        return not _calls(found)
+    if found[0].means("ALTER"):
+        return found[1:2] != [] and found[1].means("TYPE", "TABLE") and _alters_no_row(found)
+    return found[0].means("VACUUM", "ANALYZE") or only_reads(sql)
 
 
 def _single(sql: str) -> list[Token]:
     """The words of a single statement; none of anything else."""
-    if len(sql) >= _TOLD:
+    if len(sql) >= _LONGEST:
         return []
-    told = tokens(sql, "postgresql")
-    while told and told[-1].means(";"):
-        told.pop()
-    return [] if any(word.means(";") for word in told) else told
+    found = tokens(sql, "postgresql")
+    while found and found[-1].means(";"):
+        found.pop()
+    return [] if any(word.means(";") for word in found) else found
 
 
-def _is_on_index(told: list[Token]) -> bool:
-    if told[0].means("REINDEX"):
+def _is_on_index(found: list[Token]) -> bool:
+    if found[0].means("REINDEX"):
         return True
-    if not told[0].means("CREATE", "DROP"):
+    if not found[0].means("CREATE", "DROP"):
         return False
-    rest = [word for word in told[1:4] if not word.means("UNIQUE")]
+    rest = [word for word in found[1:4] if not word.means("UNIQUE")]
     return len(rest) > 1 and rest[0].means("INDEX") and rest[1].means("CONCURRENTLY")
 
 
-def _calls(told: list[Token]) -> bool:
+def _calls(found: list[Token]) -> bool:
     """Whether it may call a function that is not known to read."""
     return any(
         after.means("(")
         and (word.quoted or (word.text[:1].isalpha() or word.text[:1] == "_"))
         and not word.means(*_NO_CALLS)
-        for word, after in pairwise(told)
+        for word, after in pairwise(found)
     )
 
 
-def _alters_no_row(told: list[Token]) -> bool:
+def _alters_no_row(found: list[Token]) -> bool:
     """Whether it alters one thing, and that needs no row."""
-    if any(word.means(",") for word in told):
+    if any(word.means(",") for word in found):
         return False
     return any(
         one.means(first) and other.means(second)
-        for one, other in pairwise(told)
+        for one, other in pairwise(found)
         for first, second in _ALTERS_NO_ROW
     )

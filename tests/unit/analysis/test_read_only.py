@@ -1,12 +1,12 @@
-"""What is taken for harmless can have changed no row; whatever is not known is not."""
+"""What counts as changing no row can have changed none; whatever is not known does not count."""
 
 from __future__ import annotations
 
 import pytest
 
-from migrations_ops.analysis.harmless import changes_no_row, is_one_that_reads
+from migrations_ops.analysis.read_only import changes_no_row, only_reads
 
-SAFE = [
+CHANGING_NONE = [
     "SELECT 1 / 0",
     "select count(*), current_database() FROM t WHERE a IN (1, 2);",
     "SHOW lock_timeout",
@@ -20,7 +20,7 @@ SAFE = [
     "ALTER TYPE mood ADD VALUE 'worse' BEFORE 'sad'",
     "VACUUM (ANALYZE) t",
 ]
-UNSAFE = [
+OTHERS = [
     "",
     "SELECT bump()",
     'SELECT s . "Bump" (1)',
@@ -39,16 +39,16 @@ UNSAFE = [
 ]
 
 
-@pytest.mark.parametrize("sql", SAFE)
+@pytest.mark.parametrize("sql", CHANGING_NONE)
 def test_statement_that_changes_no_row_is_known(sql: str) -> None:
     assert changes_no_row(sql)
 
 
-@pytest.mark.parametrize("sql", UNSAFE)
-def test_statement_that_may_change_rows_is_not_taken_for_harmless(sql: str) -> None:
+@pytest.mark.parametrize("sql", OTHERS)
+def test_statement_that_may_change_rows_is_not_taken_for_another(sql: str) -> None:
     assert not changes_no_row(sql)
 
 
 def test_function_that_is_selected_is_left_to_the_server_to_judge() -> None:
-    assert is_one_that_reads("SELECT bump()")
-    assert not is_one_that_reads("SELECT bump(); DELETE FROM t")
+    assert only_reads("SELECT bump()")
+    assert not only_reads("SELECT bump(); DELETE FROM t")
