@@ -84,7 +84,7 @@ asyncio.run(main())
 # A revision on MariaDB: what it changes, and how it fails.
 ROWS = "    op.execute(\"UPDATE shops SET name = 'changed' WHERE id = 2\")\n"
 FAILS = "    op.execute('SELECT * FROM nowhere')"
-# Two statements that a transaction has to hold together, and a failure after both.
+# Two statements that a transaction has to keep together, and a failure after both.
 HALF_DONE = """\
     op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("INSERT INTO half VALUES (1)")

@@ -48,11 +48,11 @@ def test_env_that_goes_to_another_environment_is_refused_under_any_driver(
 ) -> None:
     other = beside(any_driver.database)
     any_driver.add_revision(R2, R1, HALF_DONE)
-    told = {"DATABASE_URL": any_driver.url_of(other)}
+    given = {"DATABASE_URL": any_driver.url_of(other)}
     before = any_driver.everything()
-    ran = any_driver.run(variables=told, others={"prod": identity(other)})
+    ran = any_driver.run(variables=given, others={"prod": identity(other)})
     assert ran.refused == "env.py opened the database of prod, but dev is the shop"
-    unknown = any_driver.run(variables=told)
+    unknown = any_driver.run(variables=given)
     assert f"/{other.name}, but dev is the shop" in unknown.refused
     assert "hidden-word" not in unknown.refused
     assert "half" not in str(

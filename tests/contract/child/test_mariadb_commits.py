@@ -1,4 +1,4 @@
-"""Whatever commits in the middle of a revision is told, and what does not is not."""
+"""Whatever commits in the middle of a revision is reported, and what does not is not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def project(mariadb_database: ServerDatabase, tmp_path: Path) -> ServerProject:
     ["commit()", "cursor().execute('ALTER TABLE shops ADD more int')"],
     ids=["commit", "DDL"],
 )
-def test_what_the_driver_commits_by_itself_is_told_after_a_failure(
+def test_what_the_driver_commits_by_itself_is_reported_after_a_failure(
     project: ServerProject, statement: str
 ) -> None:
     project.add_revision(

@@ -1,4 +1,4 @@
-"""The child on MariaDB, under each driver: what was begun is known, and told before it is kept."""
+"""The child on MariaDB, under each driver: what was begun is reported before it is kept."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def test_upgrade_arrives_with_timeouts_and_ledger_under_any_driver(
     assert ran.run.torn == (R2, R3)
     down = any_driver.run("downgrade", R2, ledger={})
     assert (down.failure, any_driver.revision()) == ("", R2)
-    told = [(run["event"], run.get("release")) for run in any_driver.ledger()]
-    assert told == [("identity", "x"), ("upgrade", "x"), ("downgrade", None)]
+    found = [(run["event"], run.get("release")) for run in any_driver.ledger()]
+    assert found == [("identity", "x"), ("upgrade", "x"), ("downgrade", None)]
     ran_there = any_driver.ledger()[1]["revisions"]
     assert [each["revision"] for each in ran_there] == [R2, R3]
 
@@ -102,7 +102,7 @@ def test_rows_of_a_revision_that_fails_are_as_they_were_under_any_driver(
     assert not has_ledger(any_driver)
 
 
-def test_half_applied_revision_is_told_and_stands_in_the_ledger_under_any_driver(
+def test_half_applied_revision_is_reported_and_stands_in_the_ledger_under_any_driver(
     any_driver: ServerProject,
 ) -> None:
     any_driver.add_revision(R2, R1, COLUMN)
@@ -191,7 +191,7 @@ def test_table_without_transactions_that_is_in_use_is_waited_for(project: Server
         "op.execute('ANALYZE TABLE shops')",
     ],
 )
-def test_rows_are_told_before_a_commit_of_any_kind(project: ServerProject, commits: str) -> None:
+def test_rows_are_reported_before_any_kind_of_commit(project: ServerProject, commits: str) -> None:
     plain_user(project, "SELECT")
     project.add_revision(
         R2,
@@ -313,8 +313,8 @@ with create_engine(url).connect() as connection:
     migrate(connection, transactional_ddl=True)
 """,
     "a listener of its own": """
-def applied(**told):
-    print("applied", told["step"].up_revision_id, flush=True)
+def applied(**step_facts):
+    print("applied", step_facts["step"].up_revision_id, flush=True)
 with create_engine(url).connect() as connection:
     migrate(connection, on_version_apply=applied)
 """,
@@ -531,10 +531,10 @@ def test_owner_of_the_database_alone_has_a_ledger(project: ServerProject) -> Non
 
 @pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES,ANSI_QUOTES"])
 def test_ledger_keeps_every_character(project: ServerProject, mode: str) -> None:
-    told = 'it\'s "b" \\ c \\n 100% %s {x} :y \u20ac\U0001f600'
+    given = 'it\'s "b" \\ c \\n 100% %s {x} :y \u20ac\U0001f600'
     project.add_revision(R2, R1, f"    op.execute(\"SET SESSION sql_mode = '{mode}'\")")
-    assert project.run(ledger={"user": told}).failure == ""
-    assert project.ledger()[-1]["user"] == told
+    assert project.run(ledger={"user": given}).failure == ""
+    assert project.ledger()[-1]["user"] == given
     server = project.database.server
     copy = ServerProject(project.folder, beside(project.database), project.driver)
     assert (copy.database.server, copy.ledger()) == (server, project.ledger())

@@ -240,19 +240,19 @@ def member_of(project: ServerProject, role: str) -> None:
 
 
 @pytest.mark.parametrize("statement", ["SET ROLE", "SET LOCAL ROLE"])
-@pytest.mark.parametrize("apart", [False, True], ids=["in one transaction", "with a block"])
+@pytest.mark.parametrize("in_block", [False, True], ids=["in one transaction", "with a block"])
 def test_revision_may_go_on_as_another_role(
-    project: ServerProject, statement: str, apart: bool
+    project: ServerProject, statement: str, in_block: bool
 ) -> None:
     member_of(project, "owner_of_app")
     project.write_env(f'url = url.replace("//postgres:", "//plain:")\n{USUAL}')
     block = "    with op.get_context().autocommit_block():\n        op.execute('SELECT 1')\n"
-    project.add_revision(R2, R1, block * apart + "    op.execute('SELECT 1')")
+    project.add_revision(R2, R1, block * in_block + "    op.execute('SELECT 1')")
     assert project.run(ledger={}).failure == ""
     project.add_revision(
         R3,
         R2,
-        block * apart
+        block * in_block
         + f"    op.execute('{statement} owner_of_app')\n"
         + "    op.execute('CREATE TABLE app.x (id int)')\n"
         + "    op.execute('SET CONSTRAINTS ALL IMMEDIATE')",
@@ -308,7 +308,7 @@ def test_revision_that_swallows_the_refused_commit_goes_on_in_one_transaction(
     assert project.revision() == R3
 
 
-def test_commit_behind_our_back_is_told_where_the_role_may_make_no_temporary_tables(
+def test_commit_behind_our_back_is_reported_where_the_role_may_make_no_temporary_tables(
     project: ServerProject,
 ) -> None:
     """The server's own net is missing then, and the damage done: it must not pass for nothing."""
@@ -407,7 +407,7 @@ def test_what_a_second_connection_keeps_counts_as_done(
     assert project.everything() != before
 
 
-def test_second_connection_of_a_revision_that_commits_is_told(project: ServerProject) -> None:
+def test_second_connection_of_a_revision_that_commits_is_reported(project: ServerProject) -> None:
     body = "    with op.get_bind().engine.connect() as other:\n"
     project.add_revision(R2, R1, body + "        other.execute(sa.text('SELECT 1'))")
     assert not project.run().committed
@@ -426,7 +426,7 @@ BLOCK = (
 )
 
 
-def test_autocommit_block_is_told_before_and_the_ledger_says_that_it_is_done(
+def test_autocommit_block_is_reported_before_and_the_ledger_says_that_it_is_done(
     project: ServerProject,
 ) -> None:
     project.add_revision(R2, R1, BLOCK)
@@ -501,13 +501,13 @@ def test_identity_can_be_asked_by_a_role_that_may_nothing_else(postgres: Postgre
         name = postgres.create_database()
         postgres.create_role("nobody", "hidden-word")
         with postgres.session(name, user="nobody", password="hidden-word") as session:
-            [[told]] = session.execute(POSTGRESQL_IDENTITY).fetchall()
-        assert told == identity(ServerDatabase(postgres, name))
+            [[found]] = session.execute(POSTGRESQL_IDENTITY).fetchall()
+        assert found == identity(ServerDatabase(postgres, name))
 
 
 def test_database_of_another_kind_is_refused(project: ServerProject) -> None:
-    told = {"DATABASE_URL": f"sqlite:///{project.folder}/astray.db"}
-    refused = project.run(variables=told).refused
+    given = {"DATABASE_URL": f"sqlite:///{project.folder}/astray.db"}
+    refused = project.run(variables=given).refused
     assert "astray.db, but dev is the shop" in refused
     refused = project.run(real=str(project.folder / "astray.db")).refused
     assert refused.startswith("env.py opened the postgresql database postgresql://postgres@")
@@ -606,10 +606,10 @@ def test_pooler_before_the_server_is_refused_under_any_driver(
 ) -> None:
     if any_driver.driver == "pg8000":
         pytest.skip("pg8000 does not tell the number of its session")
-    told = any_driver.url.replace(f":{any_driver.database.server.port}/", f":{pgbouncer.port}/")
+    given = any_driver.url.replace(f":{any_driver.database.server.port}/", f":{pgbouncer.port}/")
     any_driver.add_revision(R2, R1, HALF_DONE)
     before = any_driver.everything()
-    refused = any_driver.run(variables={"DATABASE_URL": told}).refused
+    refused = any_driver.run(variables={"DATABASE_URL": given}).refused
     assert "the shop through a pooler such as PgBouncer" in refused
     assert any_driver.everything() == before
 
@@ -630,10 +630,10 @@ def test_role_that_may_make_no_view_upgrades_without_a_ledger(project: ServerPro
 
 
 def test_ledger_keeps_every_character(project: ServerProject) -> None:
-    told = 'it\'s "b" \\ c \\n 100% {x} :y $1 \u20ac\U0001f600'
+    given = 'it\'s "b" \\ c \\n 100% {x} :y $1 \u20ac\U0001f600'
     project.add_revision(R2, R1, "    op.execute('SET standard_conforming_strings = off')")
-    assert project.run(ledger={"user": told}).failure == ""
-    assert project.ledger()[-1]["user"] == told
+    assert project.run(ledger={"user": given}).failure == ""
+    assert project.ledger()[-1]["user"] == given
 
 
 def test_ledger_lies_in_the_schema_of_the_version_table(project: ServerProject) -> None:

@@ -25,7 +25,7 @@ ENDING = {
     "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT": "COMMIT",
     "SELECT e'\\\\'; COMMIT": "COMMIT",
 }
-HARMLESS = [
+KEEPING = [
     "INSERT INTO a VALUES ('; COMMIT;'); UPDATE b SET c = 1",
     "ROLLBACK TO SAVEPOINT a",
     "ROLLBACK TRANSACTION TO b",
@@ -46,7 +46,7 @@ def test_statement_that_ends_the_transaction_is_found(sql: str) -> None:
     assert ends_transaction(sql, "postgresql") == ENDING[sql]
 
 
-@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("sql", KEEPING)
 def test_words_of_other_meaning_are_no_end(sql: str) -> None:
     assert ends_transaction(sql, "postgresql") is None
 
@@ -82,5 +82,5 @@ MARIADB = {
 
 
 @pytest.mark.parametrize("sql", MARIADB)
-def test_what_a_statement_does_on_mariadb_is_told_by_its_text(sql: str) -> None:
+def test_what_a_statement_does_on_mariadb_is_reported_by_its_text(sql: str) -> None:
     assert (commits_by_itself(sql), may_write(sql), may_stop_halfway(sql)) == MARIADB[sql]

@@ -1,4 +1,4 @@
-"""No password is ever said, wherever it stands in a text."""
+"""No password is ever shown, wherever it stands in a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from migrations_ops.child.redaction import keep_secret, keep_secrets_of_urls, redacted
 
-# Texts with a password that nobody has told us, and what is left of them.
+# Texts with a password that nobody has named, and what is left of them.
 UNKNOWN = {
     "mysql://root:pass word@h": "mysql://root:pass word@h",
     "is postgresql+psycopg2://me:p%40ss@db:5432/shop": "is postgresql+psycopg2://me:***@db:5432/shop",

@@ -90,7 +90,7 @@ def test_only_statements_name_the_new_database_not_texts_rows_and_bodies() -> No
     ]
 
 
-def test_definers_that_a_role_may_not_name_are_taken_out_and_told() -> None:
+def test_definers_that_a_role_may_not_name_are_taken_out_and_reported() -> None:
     rewriting = Rewriting("shop", definers=False, events=True)
     now = rewritten(DUMP, rewriting)
     assert rewriting.replaced == {"`root`@`%`", "`ro``ot`@`%`", "`someone`"}

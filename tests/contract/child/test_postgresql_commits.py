@@ -48,7 +48,7 @@ WRITING = {
         '    op.execute("SET LOCAL track_counts = off")\n    op.execute("SELECT add_mark()")'
     ),
 }
-HARMLESS = {
+WRITING_NO_ROW = {
     "nothing": "    pass",
     "looking": '    op.execute("SELECT * FROM shops FOR UPDATE")',
     "a temporary table": '    op.execute("CREATE TEMPORARY TABLE t AS SELECT 1 AS a")',
@@ -64,7 +64,7 @@ def project(postgres_database: ServerDatabase, tmp_path: Path) -> ServerProject:
 
 
 @pytest.mark.parametrize("way", WRITING)
-def test_rows_that_are_committed_before_the_end_are_told_however_written(
+def test_rows_that_are_committed_before_the_end_are_reported_however_written(
     project: ServerProject, way: str
 ) -> None:
     project.add_revision(R2, R1, f"{WRITING[way]}\n{BLOCK}")
@@ -73,14 +73,14 @@ def test_rows_that_are_committed_before_the_end_are_told_however_written(
     assert ran.run.wrote == (R2,)
 
 
-@pytest.mark.parametrize("way", HARMLESS)
-def test_what_writes_no_row_is_not_told_to_have_written(project: ServerProject, way: str) -> None:
-    project.add_revision(R2, R1, f"{HARMLESS[way]}\n{BLOCK}")
+@pytest.mark.parametrize("way", WRITING_NO_ROW)
+def test_what_writes_no_row_is_not_reported_as_written(project: ServerProject, way: str) -> None:
+    project.add_revision(R2, R1, f"{WRITING_NO_ROW[way]}\n{BLOCK}")
     ran = project.run(ledger={})
     assert (ran.failure, ran.run.wrote) == ("", ())
 
 
-def test_rows_between_two_blocks_are_told(project: ServerProject) -> None:
+def test_rows_between_two_blocks_are_reported(project: ServerProject) -> None:
     more = BLOCK.replace("late", "later")
     project.add_revision(R2, R1, f'{BLOCK}\n    op.execute("SELECT add_mark()")\n{more}')
     ran = project.run(ledger={})

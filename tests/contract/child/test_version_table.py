@@ -1,4 +1,4 @@
-"""An env.py that keeps its version where the configuration does not look is told what to set."""
+"""An env.py whose version table the configuration does not name is refused with what to set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def keep_version_in(shop: Sandbox, options: str) -> None:
     env = shop.folder / "alembic/env.py"
     text = env.read_text(encoding="utf-8")
     usual = "target_metadata=target_metadata"
-    told = text.replace(usual, f"{usual}, {options}")
-    assert told != text
-    env.write_text(told, encoding="utf-8")
+    given = text.replace(usual, f"{usual}, {options}")
+    assert given != text
+    env.write_text(given, encoding="utf-8")
 
 
 def test_version_table_that_is_not_configured_is_named(shop: Sandbox) -> None:
@@ -93,10 +93,10 @@ def test_env_py_that_goes_on_to_other_tenants_is_refused_before_production(
     shop = postgres_shop
     with (shop.folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write('version_table_schema = "one"\n')
-    told = (shop.folder / "pyproject.toml").read_text(encoding="utf-8")
+    given = (shop.folder / "pyproject.toml").read_text(encoding="utf-8")
     schema = 'version_table_schema = "one"\n'
     head = "[tool.migrations_ops.environments.prod]"
-    shop.configure(told.replace(head, f"{schema}{head}"))
+    shop.configure(given.replace(head, f"{schema}{head}"))
     for database in (shop.dev_database, shop.prod_database):
         database.execute("CREATE SCHEMA one; CREATE SCHEMA two")
     migrate_tenants(shop, LOOPS[loop].replace(TENANTS, TENANTS if in_dev else IN_PROD))
