@@ -1,0 +1,44 @@
+"""What a newer pg_restore says against an older server: its own setting is spared, nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrations_ops.databases.postgresql.dump import _Said
+
+SETTING = (
+    "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter",
+    "Command was: SET transaction_timeout = 0;",
+)
+TABLE = (
+    'pg_restore: error: could not execute query: ERROR:  relation "t" already exists',
+    "Command was: CREATE TABLE public.t (",
+)
+# As two processes write at once into one pipe: nobody recognises an error in it.
+TORN = ("pg_restore: creating pg_restore: error: could not execute query: ERROR:  relation",)
+
+
+def count(number: int) -> tuple[str, ...]:
+    return (f"pg_restore: warning: errors ignored on restore: {number}",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "spared"),
+    [
+        (SETTING + count(1), True),
+        (SETTING + SETTING + count(2), True),
+        (TABLE + count(1), False),
+        (SETTING + TABLE + count(2), False),
+        (TABLE + SETTING + count(2), False),
+        (SETTING + TORN + count(2), False),
+        (SETTING, False),
+        ((), False),
+    ],
+)
+def test_only_the_setting_that_an_old_server_lacks_is_spared(
+    lines: tuple[str, ...], spared: bool
+) -> None:
+    said = _Said()
+    for line in lines:
+        said.hear(line.encode())
+    assert said.all_spared is spared
