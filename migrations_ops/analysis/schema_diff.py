@@ -1,4 +1,4 @@
-"""How a database differs from what it was, in words."""
+"""How the schema of a database differs from what it was, in words."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def differences(
 ) -> list[str]:
     """The names of what is not as it was, in words.
 
-    :param others: what somebody else has made, if it is new.
+    :param others: what somebody else has made, which is no difference where it is new.
     """
     keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
-    told = [
+    found = [
         _detached(key, now) or f"{key} is {_fate(key, before, now)}"
         for key in keys
         if key in before.schema or key not in others
     ]
     if before.revisions != now.revisions:
-        told.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
-    return told
+        found.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
+    return found
 
 
 def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
@@ -48,7 +48,7 @@ def _detached(key: str, now: Fingerprint) -> str:
 
 
 def _typed(name: str) -> str:
-    """How SQL wants a name that stands in one word with its schema."""
+    """A name with its schema, as SQL has it: quoted in two parts."""
     return '"."'.join(name.split(".", 1)) if name.startswith('"') else name
 
 

@@ -13,12 +13,12 @@ from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.operations.manual.adopt import adopt_environment
 from migrations_ops.operations.manual.alembic_command import (
     changes_database,
-    create_revision,
-    revision_arguments,
     run_alembic,
 )
-from migrations_ops.operations.manual.downgrade import downgrade_environment, stamp_environment
+from migrations_ops.operations.manual.downgrade import downgrade_environment
+from migrations_ops.operations.manual.new_revision import create_revision, revision_arguments
 from migrations_ops.operations.manual.resolve import resolve_environment
+from migrations_ops.operations.manual.stamp import stamp_environment
 from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.environments import Environment

@@ -16,7 +16,7 @@ from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import (
-    settle_taken_up,
+    end_resumed_restore,
 )
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.missing import committed_by, require_worth_keeping
@@ -87,7 +87,7 @@ def back_up_environments(
                 refused.append(error)
                 continue
             with lock_databases([place.database], session.record.task, project.settings.wait):
-                settle_taken_up(session, environment)
+                end_resumed_restore(session, environment)
                 _back_up(session, environment, note)
         if refused:
             raise refused[0]

@@ -22,13 +22,15 @@ from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparison
-from migrations_ops.operations.failure.decision import settle, structure_is
+from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     in_revision,
     ran_to_its_end,
     revisions_in_words,
     what_next,
 )
+from migrations_ops.operations.failure.observe import Failure, structure_is
+from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.upgraded import statements_of
@@ -102,10 +104,11 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             return rehearsed
     except _RealDatabaseChanged:
         reason = f"the rehearsal of {environment.name} reached the real database"
+        failure = Failure(state, backup, reason, Ended.COMMANDS)
         raise StepFailed(
             f"The rehearsal of {environment.name} reached the real database: its commands do not"
             " go where their variables say.",
-            untouched=settle(session, state, backup, reason, force=True),
+            untouched=reconcile(session, failure),
             next=f"Check commands and variables of environments.{environment.name}.",
         ) from None
     except KeyboardInterrupt:

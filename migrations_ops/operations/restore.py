@@ -1,4 +1,4 @@
-"""Put a backup back into the live database, after a safety backup, and prove the result."""
+"""Restores a backup into a database, after a safety backup, and proves the result."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
 def _replace(
     session: Session, store: BackupStore, database: Database, backup: Backup, progress: Progress
 ) -> tuple[Kept, Restored]:
-    """Put the backup in the place of what the database holds, and keep that."""
+    """Replace what the database holds by the backup, and keep that."""
     file, version_table = store.file(backup.name), store.environment.version_table
     if not database.look(version_table).exists:
         return Kept(), database.restore_from(file, version_table, progress)

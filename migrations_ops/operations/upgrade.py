@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile
@@ -11,7 +11,6 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
     ExitCode,
     Interrupted,
-    NeedsAPerson,
     OpsError,
     Refused,
     StepFailed,
@@ -21,18 +20,15 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import Look
-from migrations_ops.model.text import see_env_py
-from migrations_ops.operations.attempts import Attempts, has_whole_revisions_alone
+from migrations_ops.operations.attempts import Attempts
 from migrations_ops.operations.comparison import Comparison
-from migrations_ops.operations.failure.decision import settle
-from migrations_ops.operations.failure.half_applied import is_live
+from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
-    how_it_failed,
-    in_revision,
     ran_to_its_end,
     revisions_in_words,
-    what_next,
 )
+from migrations_ops.operations.failure.observe import Failure, how_it_ended
+from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.upgraded import compare_rows, compare_schema
@@ -145,53 +141,12 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
         run, failure = None, "it was interrupted"
     if run is None or failure:
         attempts.close()
-        raise _undo_failed(due, attempts, run, failure)
+        ended = how_it_ended(attempts.child, state.database, committed=attempts.committed)
+        subject, why = f"the upgrade of {environment.name}", failure if run else ""
+        failed = FailedRun(subject, why, ended, run or attempts.child.latest)
+        raise undo_failed_run(session, state, due.backup, failed)
     session.warn_of_ledger(environment, run.ledger_failure)
     return run
-
-
-def _undo_failed(due: _Due, attempts: Attempts, run: CommandRun | None, failure: str) -> OpsError:
-    """Put the database back after an upgrade that failed.
-
-    :param run: how it ended; None where it was interrupted.
-    :returns: the error that says what happened and how the database is now.
-    :raises NeedsAPerson: it could not be put back.
-    """
-    name = due.environment.name
-    last = run or attempts.child.latest
-    if run is None and last is not None:
-        last = replace(last, failed_revision=last.at_work)
-    try:
-        untouched = settle(
-            due.session,
-            due.state,
-            due.backup,
-            f"the upgrade of {name} {how_it_failed(run, failure)}",
-            force=attempts.committed,
-            run=last,
-            whole=attempts.committed and has_whole_revisions_alone(attempts.after(last)),
-        )
-    except NeedsAPerson:
-        if _runs_commands_again(due):
-            _end_commands(due)
-        raise
-    _end_commands(due)
-    if run is None:
-        return Interrupted(f"The upgrade of {name} was interrupted.", untouched=untouched)
-    if run.refused:
-        what = f"The upgrade of {name} was refused: {run.refused}."
-        return Refused(what, untouched=untouched, next=see_env_py(name))
-    what = f"The upgrade of {name} failed{in_revision(run)}: {failure}."
-    return StepFailed(what, untouched=untouched, next=what_next(run))
-
-
-def _runs_commands_again(due: _Due) -> bool:
-    """Whether the next upgrade runs the project's own commands again that are left to a person,
-    as the version tells: they are over then."""
-    database = due.state.database
-    look = database.look(due.environment.version_table)
-    behind = not look.trouble and set(look.revisions) != set(due.state.target)
-    return is_live(due.environment, database) and behind
 
 
 def _end_commands(due: _Due) -> None:
@@ -299,7 +254,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     """
     if due.is_first:
         return f"{due.environment.name} stays upgraded{stays}; nothing after it was touched."
-    return settle(due.session, due.state, due.backup, reason, force=True, upgraded=True)
+    return reconcile(due.session, Failure(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
 
 
 def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -81,7 +82,7 @@ def fill(file: Path) -> None:
 def kill(project: Project, place: str, *, task: str = "release-migration") -> None:
     """Kill a task when the commands have come to that place."""
     project.write("stop", place)
-    with project.start(task) as process:
+    with project.start(*shlex.split(task)) as process:
         wait_for(project.folder / "stopped")
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -133,6 +134,17 @@ def test_next_release_puts_back_what_killed_commands_left_and_runs_them_again(
 def test_killed_commands_of_the_first_environment_run_again_too(project: Project) -> None:
     kill(project, "dev.db before second", task="upgrade-dev")
     assert project.invoke("verify", "--env", "dev").code == 1
+    ran = project.invoke("upgrade-dev")
+    assert ran.code == 0, ran.err
+    require_upgraded(project.dev)
+
+
+def test_commands_that_any_command_of_alembic_runs_are_never_taken_for_done_either(
+    project: Project,
+) -> None:
+    kill(project, "dev.db before second", task="alembic --env dev --args 'upgrade head'")
+    [dev, _] = project.invoke("status-all", "--json").json["environments"]
+    assert (dev["state"], dev["dirty"]) == ("dirty", True)
     ran = project.invoke("upgrade-dev")
     assert ran.code == 0, ran.err
     require_upgraded(project.dev)

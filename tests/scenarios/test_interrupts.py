@@ -131,3 +131,32 @@ def test_a_signal_at_any_instant_leaves_a_record_that_is_closed(filled: Sandbox)
         if query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]:
             assert dump(filled.prod) == before
     assert filled.invoke("release-migration").code == 0
+
+
+COMMITTED = """    with op.get_context().autocommit_block():
+        op.execute("UPDATE parents SET note = 'kept'")
+    import pathlib, time
+    pathlib.Path(__file__).with_name("mark").write_text("x")
+    time.sleep(60)"""
+
+
+@pytest.mark.parametrize(
+    "task",
+    [("upgrade-dev",), ("alembic", "--env", "dev", "--args", "upgrade head")],
+    ids=lambda task: str(task[0]),
+)
+def test_what_was_committed_before_an_interrupt_is_put_back_by_whatever_ran_it(
+    filled: Sandbox, task: tuple[str, ...]
+) -> None:
+    assert filled.invoke("release-migration").code == 0
+    revision = filled.add_revision("r4dddddddddd", R3, COMMITTED)
+    before = dump(filled.dev)
+    process = filled.start(*task)
+    wait_for(revision.with_name("mark"), "x")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "dev was restored from" in err
+    assert dump(filled.dev) == before
+    [record] = [each for each in records(filled) if each["task"] == task[0]]
+    assert record["outcome"] == "interrupted"

@@ -1,163 +1,237 @@
-"""After a failure: the database is as it was, or is put back, or a person is told what to do."""
+"""What is done after a failure: a pure table from what is known to what follows.
+
+``observe`` asks the database, ``reconcile`` carries the decision out, ``messages`` words it.
+"""
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.evidence import Evidence
-from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
-from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.operations.failure.half_applied import (
-    begun_and_not_ended,
-    is_live,
-    rolled_back,
-    settle_half_applied,
-    settle_served,
-    stays_upgraded,
-)
-from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase
-from migrations_ops.steps.command_run import CommandRun
-
-# How often, in seconds, a server that does not answer is asked again.
-_AGAIN = 0.2
+from migrations_ops.model.errors import ExitCode
 
 
-def settle(
-    session: Session,
-    state: DatabaseState,
-    backup: Backup | None,
-    reason: str,
-    *,
-    force: bool = False,
-    run: CommandRun | None = None,
-    upgraded: bool = False,
-    whole: bool = False,
-) -> str:
-    """After a failure: prove that the database is as it was, or put it back.
+class Ended(Enum):
+    """How the step ended that changed a database, as far as anybody knows."""
 
-    Rows are not compared unless something else changed: an application may write meanwhile.
+    ROLLED_BACK = auto()
+    """It failed or was interrupted, and had committed nothing."""
+    IN_PART = auto()
+    """It failed or was interrupted after something was committed, or was about to be."""
+    MUST_NOT_STAY = auto()
+    """It came to its end, and what it led to did not pass verify."""
+    COMMANDS = auto()
+    """The project's own commands failed: our child was not inside, and they commit as they like."""
+    KILLED = auto()
+    """The whole task was killed, and had committed nothing."""
+    KILLED_IN_PART = auto()
+    """The whole task was killed after something was committed, or was about to be."""
+    KILLED_COMMANDS = auto()
+    """The whole task was killed while the project's own commands were at work."""
 
-    :param force: the upgrade, or part of it, was committed and must go: put the backup back in
-        any case.
-    :param run: how it ended, if somebody knows.
-    :param upgraded: it came to its end, and what it led to must not stay.
-    :param whole: what was committed are whole revisions alone.
-    :returns: a sentence that says how the database is now.
-    :raises NeedsAPerson: it could not be put back.
+
+KILLED = frozenset({Ended.KILLED, Ended.KILLED_IN_PART, Ended.KILLED_COMMANDS})
+
+
+class Version(Enum):
+    """The version of a database now."""
+
+    START = auto()
+    """The one before the step."""
+    TARGET = auto()
+    """The one that an upgrade leads to."""
+    ELSEWHERE = auto()
+    GONE = auto()
+    """There is no database any more, or not yet."""
+    SILENT = auto()
+    """Its server does not answer."""
+
+
+class Indexes(Enum):
+    """The INVALID indexes that a failed CREATE INDEX CONCURRENTLY leaves."""
+
+    UNTRIED = auto()
+    """Nobody has looked for them yet."""
+    NONE = auto()
+    """They were dropped, or there were none."""
+    STUCK = auto()
+    """One cannot be dropped now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What happened, in what kind of database, and what is seen of it now."""
+
+    ended: Ended
+    on_server: bool
+    transactional: bool
+    # Protected and on a server: applications may write to it while it is released, and what they
+    # wrote since the backup would be lost from their sight if that was put back unasked.
+    live: bool
+    # There is no backup, since there was no database.
+    new: bool
+    version: Version
+    # Nothing at all is in it.
+    empty: bool = False
+    # A revision has begun and not ended, and a part of it may be committed.
+    half: bool = False
+    # Known to be as in the backup.
+    same_schema: bool = False
+    same_rows: bool = False
+    indexes: Indexes = Indexes.UNTRIED
+
+
+class Action(Enum):
+    """What is done with the database."""
+
+    NOTHING = auto()
+    """It is as it was."""
+    GO_ON = auto()
+    """Whatever comes next deals with what is there, or refuses to."""
+    DROP_LEFT_INDEXES = auto()
+    """Drop what no query uses, and look again."""
+    RESTORE = auto()
+    REMOVE_NEW = auto()
+    UNREACHABLE = auto()
+    STAYS_UPGRADED = auto()
+    LEAVE_TO_A_PERSON = auto()
+
+
+class Sentence(Enum):
+    """Which words go with it; ``messages`` has them."""
+
+    ROLLED_BACK = auto()
+    AS_IT_WAS = auto()
+    RESTORED = auto()
+    NOT_THERE = auto()
+    NEW_LEFT = auto()
+    SILENT_UNCHANGED = auto()
+    SILENT = auto()
+    GONE = auto()
+    STAYS_UPGRADED = auto()
+    INDEXES_LEFT = auto()
+    HALF = auto()
+    WHOLE_REVISIONS = auto()
+    KILLED_NEW = auto()
+    KILLED_COMMANDS = auto()
+    NO_WORDS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done, the exit code that the step ends with, and the words for it.
+
+    ``FAILED`` becomes 130 where somebody interrupted the step, and ``DONE`` lets the next task go
+    on after a kill.
     """
-    environment, database = state.environment, state.database
-    silent = _await_server(session, state)
-    if silent:
-        nothing = database.is_transactional and not (force or upgraded)
-        raise _unanswered(state, backup, reason, silent, nothing=nothing)
-    if backup is None:
-        return _settle_new(state)
-    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-    try:
-        half = begun_and_not_ended(state, run)
-        if not upgraded and (half or whole or not database.is_transactional):
-            return settle_half_applied(session, state, backup, reason, run)
-        if _was_rolled_back(state, before, may_be_there=force or upgraded):
-            return rolled_back(state, before)
-        if upgraded and is_live(environment, database):
-            raise stays_upgraded(state, backup, reason, Evidence(session.project.settings.releases))
-        if is_live(environment, database):
-            return settle_served(session, state, backup, reason, before, run)
-        kept = restore_and_prove(session, environment, backup)
-    except NeedsAPerson:
-        raise
-    except (OpsError, OSError, KeyboardInterrupt) as error:
-        raise _not_put_back(state, backup, reason, error) from error
-    return f"{environment.name} was restored from {backup.name} and proved equal to it; {kept}."
+
+    action: Action
+    exit: ExitCode
+    sentence: Sentence
 
 
-def _was_rolled_back(state: DatabaseState, before: Fingerprint, *, may_be_there: bool) -> bool:
-    """Whether nothing of the upgrade is there, whatever others have changed meanwhile.
-
-    :param may_be_there: whether something was committed, or was about to be.
-    """
-    if may_be_there:
-        return False
-    if not state.database.is_server:
-        return structure_is(state, before)
-    # The version goes with the transaction. Where it has moved, the upgrade was committed before
-    # it failed, at the end of env.py for instance.
-    look = state.database.look(state.environment.version_table)
-    return not look.trouble and look.revisions == before.revisions
+def _person(sentence: Sentence, action: Action = Action.LEAVE_TO_A_PERSON) -> Decision:
+    return Decision(action, ExitCode.NEEDS_A_PERSON, sentence)
 
 
-def _unanswered(
-    state: DatabaseState, backup: Backup | None, reason: str, silent: str, *, nothing: bool
-) -> OpsError:
-    """:param nothing: whether nothing of it can have been committed."""
-    name, label = state.environment.name, state.database.label
-    what = f"{reason[:1].upper()}{reason[1:]}, and its server does not answer: {silent}."
-    if nothing:
-        return StepFailed(
-            what,
-            untouched=f"Nothing of it was committed, so that {name} ({label}) is as it was when the"
-            " server is there again.",
-            next="Start the server, and type the same again: it looks before it begins.",
-        )
-    return NeedsAPerson(
-        what,
-        untouched=f"Its content before is safe in {backup.name}." if backup else "",
-        next="Start the server, and see how it stands there: invoke status-all; then type the same"
-        " again.",
-    )
+_ROLLED_BACK = Decision(Action.NOTHING, ExitCode.FAILED, Sentence.ROLLED_BACK)
+_AS_IT_WAS = Decision(Action.NOTHING, ExitCode.FAILED, Sentence.AS_IT_WAS)
+_RESTORE = Decision(Action.RESTORE, ExitCode.FAILED, Sentence.RESTORED)
+_REMOVE_NEW = Decision(Action.REMOVE_NEW, ExitCode.FAILED, Sentence.NOT_THERE)
+_UNREACHABLE = Decision(Action.UNREACHABLE, ExitCode.FAILED, Sentence.SILENT_UNCHANGED)
+_SILENT = _person(Sentence.SILENT, Action.UNREACHABLE)
+_STAYS = _person(Sentence.STAYS_UPGRADED, Action.STAYS_UPGRADED)
+_DROP = Decision(Action.DROP_LEFT_INDEXES, ExitCode.DONE, Sentence.NO_WORDS)
+_GO_ON = Decision(Action.GO_ON, ExitCode.DONE, Sentence.NO_WORDS)
+_UNCHANGED = Decision(Action.NOTHING, ExitCode.DONE, Sentence.NO_WORDS)
+_RECOVER = Decision(Action.RESTORE, ExitCode.DONE, Sentence.RESTORED)
 
 
-def _not_put_back(
-    state: DatabaseState, backup: Backup, reason: str, error: BaseException
-) -> NeedsAPerson:
-    name, label = state.environment.name, state.database.label
-    return NeedsAPerson(
-        f"{reason[:1].upper()}{reason[1:]}, and {name} ({label}) could not be put back: {error}",
-        untouched=f"Its content before is safe in {backup.name}.",
-        next=f"Type: {BackupStore.restore_command(name, backup.name)}",
-    )
+def decide(case: Case) -> Decision:
+    """What follows: the first row that matches counts."""
+    return _after_a_kill(case) if case.ended in KILLED else _after_a_failure(case)
 
 
-def _await_server(session: Session, state: DatabaseState) -> str:
-    """Why a database still cannot be looked at after a while; empty where it can be.
+def _after_a_failure(case: Case) -> Decision:
+    match case:
+        case Case(Ended.ROLLED_BACK, transactional=True, version=Version.SILENT, half=False):
+            return _UNREACHABLE
+        case Case(version=Version.SILENT):
+            return _SILENT
+        case Case(new=True, empty=True):
+            return _REMOVE_NEW
+        case Case(new=True):
+            return _person(Sentence.NEW_LEFT)
+        case Case(version=Version.GONE, live=True):
+            return _person(Sentence.GONE)
+        case Case(version=Version.GONE):
+            return _RESTORE
+        case Case(Ended.MUST_NOT_STAY):
+            return _STAYS if case.live else _RESTORE
+        # Half of a revision.
+        case Case(half=True, indexes=Indexes.UNTRIED):
+            return _DROP
+        case Case(half=True, version=Version.START, same_schema=True, same_rows=True) if (
+            case.live or case.indexes is Indexes.NONE
+        ):
+            stuck = case.indexes is Indexes.STUCK
+            return _person(Sentence.INDEXES_LEFT) if stuck else _AS_IT_WAS
+        case Case(half=True):
+            return _person(Sentence.HALF) if case.live else _RESTORE
+        # The version goes with the transaction: at the start, nothing of it is there. Whatever
+        # else has changed on a server, others did that.
+        case Case(Ended.COMMANDS, version=Version.START, same_schema=True, same_rows=True):
+            return _AS_IT_WAS
+        case Case(Ended.ROLLED_BACK, version=Version.START, same_rows=True) if (
+            case.on_server or case.same_schema
+        ):
+            return _ROLLED_BACK
+        case Case(Ended.IN_PART, version=Version.START, same_rows=True) if (
+            case.live or not case.transactional
+        ):
+            return _ROLLED_BACK
+        # Something is there, or may be.
+        case Case(live=False):
+            return _RESTORE
+        case Case(version=Version.START):
+            return _person(Sentence.HALF)
+        case Case(version=Version.TARGET):
+            return _STAYS
+    return _person(Sentence.WHOLE_REVISIONS)
 
-    A server of which one process was killed starts anew by itself.
-    """
-    if not state.database.is_server:
-        return ""
-    until = time.monotonic() + session.project.settings.wait
-    while True:
-        trouble = state.database.look(state.environment.version_table).trouble
-        if not trouble or time.monotonic() >= until:
-            return trouble
-        time.sleep(_AGAIN)
 
-
-def _settle_new(state: DatabaseState) -> str:
-    """Take away what the failed upgrade of a new database left, if nothing is in it."""
-    environment, database = state.environment, state.database
-    look = database.look(environment.version_table)
-    if not look.exists or (not look.tables and not look.revisions and not look.trouble):
-        database.remove()
-        # What holds more than tables, functions for example, is not removed.
-        look = database.look(environment.version_table)
-    if not look.exists:
-        return f"{environment.name} does not exist, as before."
-    raise NeedsAPerson(
-        f"The upgrade of {environment.name} failed, and what it began to create is in"
-        f" {database.label}.",
-        untouched="There was no database before, so that there is no backup.",
-        next=f"If nothing in {database.label} is needed, delete it and try again.",
-    )
-
-
-def structure_is(state: LocatedDatabase, before: Fingerprint) -> bool:
-    """Whether revision and schema of a database are these; its rows may have changed."""
-    if not state.database.look(state.environment.version_table).exists:
-        return before == Fingerprint((), {}, {})
-    now = state.database.fingerprint(state.environment.version_table)
-    return now.structure_equals(before)
+def _after_a_kill(case: Case) -> Decision:
+    match case:
+        case Case(version=Version.SILENT):
+            return _SILENT
+        case Case(version=Version.GONE) | Case(Ended.KILLED, new=True):
+            return _GO_ON
+        case Case(new=True):
+            return _person(Sentence.KILLED_NEW)
+        case Case(Ended.KILLED, half=False):
+            return _GO_ON  # what the engine rolled back by itself needs nothing
+        # Half of a revision.
+        case Case(
+            Ended.KILLED, half=True, version=Version.START, same_schema=True, same_rows=True
+        ) if case.indexes is not Indexes.STUCK:
+            return _UNCHANGED
+        case Case(half=True, indexes=Indexes.UNTRIED):
+            return _DROP
+        case Case(half=True, version=Version.START, same_schema=True, same_rows=True) if (
+            case.indexes is Indexes.NONE
+        ):
+            return _UNCHANGED
+        case Case(half=True, live=True) | Case(Ended.KILLED):
+            return _GO_ON  # whatever comes next is refused, and says why
+        case Case(half=True):
+            return _RECOVER
+        # Whole revisions, or commands.
+        case Case(Ended.KILLED_COMMANDS, version=Version.START, same_schema=True, same_rows=True):
+            return _UNCHANGED
+        case Case(Ended.KILLED_COMMANDS):
+            return _person(Sentence.KILLED_COMMANDS) if case.live else _RECOVER
+        case Case(on_server=True):
+            return _GO_ON  # each revision that was committed is whole
+        case Case(version=Version.START, same_schema=True, same_rows=True):
+            return _UNCHANGED
+    return _RECOVER

@@ -1,8 +1,14 @@
-"""How a run of Alembic ended, and what to do then, in words."""
+"""The words for a failure: what happened, how the database is now, and what to type next."""
 
 from __future__ import annotations
 
+from migrations_ops.analysis.schema_diff import in_brief, invalid_in_words, others_in_words
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.text import counted
+from migrations_ops.operations.failure.decision import Ended, Sentence
+from migrations_ops.operations.failure.observe import Failure, Seen, failed_revision
+from migrations_ops.operations.state import LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.retry import LOCKED
 
@@ -36,7 +42,7 @@ def what_next(run: CommandRun) -> str:
         )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "See that the disk has room and is well, and try again."
-    return f"Mend it and try again{place(run)}."
+    return f"Mend it and try again{_place(run)}."
 
 
 def _holders(run: CommandRun) -> str:
@@ -47,7 +53,7 @@ def _holders(run: CommandRun) -> str:
     return f" In the way last: {'; '.join(run.holders[:_SHOWN])}{more}."
 
 
-def place(run: CommandRun) -> str:
+def _place(run: CommandRun) -> str:
     return f": {run.where}" if run.where else ""
 
 
@@ -60,3 +66,205 @@ def revisions_in_words(run: CommandRun) -> str:
         return f"{counted(run.commands, 'command')} of its own; the way back is the backup"
     statements = sum(revision.statements for revision in run.revisions)
     return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"
+
+
+def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:
+    """How a database is that is as it was, or was put back.
+
+    :param restored: where that is kept which it held until then.
+    """
+    name = failure.state.environment.name
+    match sentence:
+        case Sentence.NOT_THERE:
+            return f"{name} does not exist, as before."
+        case Sentence.RESTORED if failure.backup is not None:
+            back = failure.backup.name
+            return f"{name} was restored from {back} and proved equal to it; {restored}."
+        case Sentence.AS_IT_WAS:
+            dropped = ", ".join(seen.dropped)
+            parts = [f"dropped was {dropped}, INVALID since its CREATE failed"] if dropped else []
+            parts += others_in_words(seen.before, seen.now, seen.others)
+            return f"{'; '.join([f'{name} is as it was', *parts])}."
+        case Sentence.ROLLED_BACK if seen.changed:
+            return (
+                f"Of this, nothing is left in {name}: everything was rolled back. Since its backup,"
+                f" others have changed it: {in_brief(list(seen.changed))}."
+            )
+        case Sentence.ROLLED_BACK:
+            return f"{name} is as it was: everything was rolled back."
+    return ""
+
+
+def unreachable(failure: Failure, seen: Seen) -> StepFailed:
+    """A server that does not answer, in which nothing can have been committed."""
+    name, label = failure.state.environment.name, failure.state.database.label
+    return StepFailed(
+        _silent(failure, seen),
+        untouched=f"Nothing of it was committed, so that {name} ({label}) is as it was when the"
+        " server is there again.",
+        next="Start the server, and type the same again: it looks before it begins.",
+    )
+
+
+def _silent(failure: Failure, seen: Seen) -> str:
+    return f"{_begin(failure)}, and its server does not answer: {seen.look.trouble}."
+
+
+def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
+    """What a person has to judge: what is there, and each way on from it."""
+    name, label = failure.state.environment.name, failure.state.database.label
+    begin = _begin(failure)
+    match sentence:
+        case Sentence.SILENT:
+            next_ = (
+                "Start the server, and look at what is there: invoke status-all; then type the same"
+                " again."
+            )
+            return NeedsAPerson(_silent(failure, seen), untouched=_safe(failure), next=next_)
+        case Sentence.NEW_LEFT:
+            return new_left(failure)
+        case Sentence.GONE:
+            return not_put_back(failure, "it is not there any more.")
+        case Sentence.STAYS_UPGRADED:
+            return NeedsAPerson(
+                f"{begin}; {name} stays upgraded, since applications may have written to it.",
+                untouched=_safe(failure),
+                next=f"To go back: {_way_back(failure)} (what was written since then is kept"
+                f" apart); to look at it: invoke verify --env {name}",
+            )
+        case Sentence.INDEXES_LEFT:
+            return NeedsAPerson(
+                f"{begin}, and left behind in {name} ({label}):"
+                f" {in_brief(invalid_in_words(list(seen.left)))}. It cannot be dropped now, since"
+                " somebody's transaction is in the way.",
+                untouched="All else is as it was; upgrades are refused until then.",
+                next="When that transaction has ended, type what drops it and looks:"
+                f" invoke resolve --env {name} --rolled-back",
+            )
+        case Sentence.KILLED_NEW:
+            return _killed_new(failure)
+        case Sentence.KILLED_COMMANDS:
+            return _killed_commands(failure, seen)
+        case Sentence.WHOLE_REVISIONS:
+            version = ", ".join(seen.now.revisions) or "no revision"
+            return NeedsAPerson(
+                f"{begin}; {name} ({label}) stands at {version}: what came before the revision that"
+                " failed is applied as a whole, and stays.",
+                untouched=_safe(failure),
+                next=f"To go on from there, type the same again; to go back: {_way_back(failure)}",
+            )
+    return _half(failure, seen)
+
+
+def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
+    name, label = failure.state.environment.name, failure.state.database.label
+    refused = resolve = ""
+    if seen.look.begun:
+        refused = "; upgrades are refused for now"
+        resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
+    found = [*invalid_in_words(list(seen.left)), *seen.changed]
+    stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
+    if found and seen.now.revisions != seen.before.revisions:
+        failed = (failure.run and failed_revision(failure.run)) or "the revision that failed"
+        stays = f"against its backup, {stays}; of this, what came before {failed} is whole"
+    what = "its commands may have left a half" if failure.ended is Ended.COMMANDS else ""
+    return NeedsAPerson(
+        f"{_begin(failure)}, and {what or 'half of a revision stands'} in {name} ({label}):"
+        f" {stays}.",
+        untouched=f"Its content before is safe in {_backup_name(failure)}{refused}.",
+        next=f"Type: {_way_back(failure)}; or repair it by hand{resolve}",
+    )
+
+
+def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
+    """What a failed upgrade began to create, and something is in it.
+
+    :param why: it could not be taken away.
+    """
+    label = failure.state.database.label
+    return NeedsAPerson(
+        f"{_begin(failure)}, and what it began to create is in {label}"
+        f"{why and f', which could not be removed: {why}'}.",
+        untouched="There was no database before, so that there is no backup.",
+        next="See how it is: invoke status-all; if nothing in it is needed, delete it, and type the"
+        " same again.",
+    )
+
+
+def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
+    """The way back failed too."""
+    name, label = failure.state.environment.name, failure.state.database.label
+    return NeedsAPerson(
+        f"{_begin(failure)}, and {name} ({label}) could not be put back: {why}",
+        untouched=_safe(failure),
+        next=f"Type: {_way_back(failure)}",
+    )
+
+
+def _killed_new(failure: Failure) -> NeedsAPerson:
+    name = failure.state.environment.name
+    return NeedsAPerson(
+        f"{_begin(failure)} after it had committed a part of the upgrade of {name}, and there is no"
+        " backup from before.",
+        untouched="It was not touched now.",
+        next=begin_anew(failure.state)
+        if failure.ended is Ended.KILLED_COMMANDS
+        else _go_on_as_it_is(failure),
+    )
+
+
+def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
+    """What they did to a database to which applications write, nobody can tell from what those
+    did."""
+    name = failure.state.environment.name
+    go_on = "to go on as it is, type the same again"
+    if failure.state.kind == "dirty":
+        # Nothing is pending, so that no upgrade would run the commands again.
+        go_on = (
+            "or bring the commands to their end by hand, and then:"
+            f" invoke resolve --env {name} --applied"
+        )
+    how = f"{name} is not as in its backup: {in_brief(list(seen.changed))}"
+    unknown = "its schema is as before, but rows may have been changed"
+    return NeedsAPerson(
+        f"{_begin(failure)} while the commands of {name} were at work, and"
+        f" {how if seen.changed else unknown}.",
+        untouched=_safe(failure),
+        next=f"To go back: {_way_back(failure)}; {go_on}.",
+    )
+
+
+def begin_anew(located: LocatedDatabase) -> str:
+    """What to do with a database that commands began to create."""
+    return (
+        f"If nothing in {located.database.label} is needed, delete it and type the same again; or"
+        " bring the commands to their end by hand, and then:"
+        f" invoke resolve --env {located.environment.name} --applied"
+    )
+
+
+def _go_on_as_it_is(failure: Failure) -> str:
+    """A restore ends what was broken off, also one of what is there now."""
+    environment = failure.state.environment
+    name, yes = environment.name, " --yes" * environment.protected
+    return (
+        f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
+        f" invoke restore --env {name} --backup NAME{yes}; to look at it first:"
+        f" invoke verify --env {name}"
+    )
+
+
+def _begin(failure: Failure) -> str:
+    return f"{failure.reason[:1].upper()}{failure.reason[1:]}"
+
+
+def _backup_name(failure: Failure) -> str:
+    return "" if failure.backup is None else failure.backup.name
+
+
+def _safe(failure: Failure) -> str:
+    return f"Its content before is safe in {failure.backup.name}." if failure.backup else ""
+
+
+def _way_back(failure: Failure) -> str:
+    return BackupStore.restore_command(failure.state.environment.name, _backup_name(failure))

@@ -1,4 +1,4 @@
-"""What an earlier task left when it was killed: looked at, finished or undone, and recorded."""
+"""Recovery: what a killed task left is looked at, finished or undone, and recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from migrations_ops.analysis.schema_diff import differences, in_brief
 from migrations_ops.backups import partial as partial_files
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
-from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.unfinished import find_broken_off, require_readable_records, sweep
@@ -18,17 +17,14 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import RESTORE_RESUMED
 from migrations_ops.model.plan import StepName
-from migrations_ops.operations.failure.decision import structure_is
-from migrations_ops.operations.failure.half_applied import (
-    is_live,
-    note_resolved,
-    settle_unseen,
-    stays_upgraded,
-)
+from migrations_ops.operations.failure.decision import Ended
+from migrations_ops.operations.failure.messages import begin_anew
+from migrations_ops.operations.failure.observe import Failure, is_live
+from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import LocatedDatabase, locate, read_state
+from migrations_ops.operations.state import DatabaseState, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
 
@@ -39,7 +35,7 @@ _TOUCHING = frozenset(
 
 
 def recover(session: Session, environments: Sequence[Environment]) -> bool:
-    """Take up what was broken off in these environments, whose locks must be held.
+    """Finish or undo what was broken off in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but
     not verified any more, is verified now, and put back if it does not pass.
@@ -56,7 +52,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
         report_resumed_restores(session, environment)
     for record, mine in _broken_off(session, names):
         found = True
-        _say(session, record, mine)
+        _report(session, record, mine)
         for name in mine:
             _finish_or_undo(session, names[name], record)
             database = session.project.database(names[name])
@@ -64,7 +60,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
                 database.tidy()
             store = BackupStore.of(session.project.settings, names[name])
             partial_files.sweep(store.folder, store.prefix)
-            record = _settle(session, record, name)
+            record = _close_for(session, record, name)
         if not mine:
             _close(session, record)
     sweep(session.project.settings.releases)
@@ -72,16 +68,16 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
 
 
 def overrule(session: Session, environment: Environment) -> None:
-    """A backup was put back: what was broken off in that environment before is settled by it."""
+    """Close what was broken off in an environment before: a backup was put back there."""
     for record, mine in _broken_off(session, [environment.name]):
         if mine:
-            _say(session, record, mine)
-            _settle(session, record, environment.name)
+            _report(session, record, mine)
+            _close_for(session, record, environment.name)
 
 
 def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
-    """Take a person's word for it that commands, broken off, came to their end by hand, or that
-    nothing of them is there, as far as it can be seen.
+    """Believe a person that commands which were broken off came to their end by hand, or that
+    nothing of them is there, as far as the database shows it.
 
     :returns: whether any were broken off there.
     :raises Refused: the version, or the schema, shows that it is not so.
@@ -97,7 +93,7 @@ def resolve_half_run(session: Session, environment: Environment, *, applied: boo
             else:
                 _require_as_before(session, environment, record)
             step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
-        _settle(session, record, environment.name)
+        _close_for(session, record, environment.name)
     return found
 
 
@@ -105,9 +101,9 @@ def _require_at_head(session: Session, environment: Environment) -> None:
     state = read_state(session.project, environment)
     require_readable(state)
     if state.kind != "dirty":
-        stands = ", ".join(state.look.revisions) or "no revision"
+        version = ", ".join(state.look.revisions) or "no revision"
         raise Refused(
-            f"{environment.name} stands at {stands} instead of {', '.join(state.target)}: its"
+            f"{environment.name} stands at {version} instead of {', '.join(state.target)}: its"
             " commands did not come to their end.",
             untouched="Nothing was changed.",
             next=f"Type: invoke upgrade-{environment.name}",
@@ -115,18 +111,18 @@ def _require_at_head(session: Session, environment: Environment) -> None:
 
 
 def _require_as_before(session: Session, environment: Environment, record: TaskRecord) -> None:
-    place = locate(session.project, environment)
-    require_readable(place)
+    located = locate(session.project, environment)
+    require_readable(located)
     backup = _backup_of(session, environment, record)
     if backup is None:
         raise Refused(
             f"There is no backup of {environment.name} from before its commands began, to compare"
             " it with.",
             untouched="Nothing was changed.",
-            next=_begin_anew(place),
+            next=begin_anew(located),
         )
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-    found = differences(before, place.database.fingerprint(environment.version_table))
+    found = differences(before, located.database.fingerprint(environment.version_table))
     if found:
         raise Refused(
             f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
@@ -137,26 +133,26 @@ def _require_as_before(session: Session, environment: Environment, record: TaskR
 
 
 def report_resumed_restores(session: Session, environment: Environment) -> bool:
-    """Say what its engine finished or undid by itself when the lock was taken.
+    """Report what the engine finished or undid by itself when the lock was taken.
 
     :returns: whether there was anything.
     """
     database = session.project.database(environment)
-    said = database.resumed_restores() if isinstance(database, ResumesRestores) else []
+    resumed = database.resumed_restores() if isinstance(database, ResumesRestores) else []
     session.record.add_findings(
-        [RESTORE_RESUMED.found(environment.name, what=each) for each in said]
+        [RESTORE_RESUMED.found(environment.name, what=each) for each in resumed]
     )
-    return bool(said)
+    return bool(resumed)
 
 
-def settle_taken_up(session: Session, environment: Environment) -> None:
-    """Say that; a restore on its own is settled by it: nothing of it is half done any more."""
+def end_resumed_restore(session: Session, environment: Environment) -> None:
+    """Report that, and close the restore that was typed by hand: nothing of it is half done now."""
     if not report_resumed_restores(session, environment):
         return
     for record, mine in _broken_off(session, [environment.name]):
         if mine and record.task == "restore":
-            _say(session, record, mine)
-            _settle(session, record, environment.name)
+            _report(session, record, mine)
+            _close_for(session, record, environment.name)
 
 
 def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[TaskRecord, list[str]]]:
@@ -170,13 +166,13 @@ def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[Task
             yield record, mine
 
 
-def _say(session: Session, record: TaskRecord, mine: list[str]) -> None:
+def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
     with session.record.step(StepName.RECOVER, ", ".join(mine) or record.environment) as step:
         step.note = f"{record.title} was broken off{record.where}"
 
 
 def _open(record: TaskRecord) -> list[str]:
-    """The environments that a task had begun with, and that nobody has settled since."""
+    """The environments that a task had begun with, and that nobody has closed since."""
     steps = [*record.steps, *([record.under_way] if record.under_way else ())]
     touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
     return [name for name in touched if name not in record.settled]
@@ -189,58 +185,82 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         return
     state = read_state(session.project, environment)
     if state.exists:
-        # What cannot be looked at now, since somebody holds it locked for instance, is not settled.
+        # What cannot be looked at now, since somebody holds it locked for instance, stays open.
         require_readable(state)
     arrived = set(state.look.revisions) == set(record.to)
-    if not arrived or state.kind != "at head" or record.is_half_run(environment.name):
-        _undo_what_was_committed(session, environment, record)
+    if arrived and state.kind == "at head" and not record.is_half_run(environment.name):
+        _verify_what_arrived(session, state, record)
         return
+    backup = _backup_of(session, environment, record)
+    reason = f"{record.id} was broken off"
+    failure = Failure(state, backup, reason, _how_it_was_killed(record, environment.name))
+    _reconcile(session, failure, record)
+
+
+def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
+    if record.is_half_run(name):
+        return Ended.KILLED_COMMANDS
+    return Ended.KILLED_IN_PART if name in record.committed else Ended.KILLED
+
+
+def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
+    """Reconcile; a person hears of a live database once, unless the next task could not go on with
+    it as it is."""
+    environment = failure.state.environment
+    try:
+        return reconcile(session, failure)
+    except NeedsAPerson:
+        live = is_live(environment, failure.state.database)
+        if live and failure.backup is not None and failure.state.kind != "dirty":
+            _close_for(session, record, environment.name)
+        raise
+
+
+def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRecord) -> None:
+    """What was upgraded and not verified is verified now, and put back if it does not pass; the
+    first environment of the path stays for a look."""
+    environment, task = state.environment, record.id
     report = verify(session, environment)
     if report.passed:
         return
     backup = _backup_of(session, environment, record)
+    failed = f"{environment.name} was upgraded by {task}, which was broken off, and"
     if backup is None:
         raise NeedsAPerson(
-            f"{environment.name} was upgraded by {record.id}, which was broken off, and does"
-            f" not pass verify: {first_error(report)}.",
+            f"{failed} does not pass verify: {first_error(report)}.",
             untouched="It was not touched now.",
             next=f"See its backups: invoke backups --env {environment.name}",
         )
     if environment is session.project.settings.path[0]:
         return
-    if is_live(environment, state.database):
-        _settle(session, record, environment.name)
-        reason = f"{record.id} was broken off, and verify fails: {first_error(report)}"
-        evidence = Evidence(session.project.settings.releases)
-        raise stays_upgraded(state, backup, reason, evidence)
-    kept = restore_and_prove(session, environment, backup)
-    _settle(session, record, environment.name)
+    reason = f"{task} was broken off, and verify fails: {first_error(report)}"
+    failure = Failure(state, backup, reason, Ended.MUST_NOT_STAY)
+    untouched = _reconcile(session, failure, record)
+    _close_for(session, record, environment.name)
     raise StepFailed(
-        f"{environment.name} was upgraded by {record.id}, which was broken off, and did not"
-        f" pass verify: {first_error(report)}.",
-        untouched=f"{environment.name} was restored from {backup.name} and proved equal to it;"
-        f" {kept}.",
+        f"{failed} did not pass verify: {first_error(report)}.",
+        untouched=untouched,
         next="Mend what verify names, and release again.",
     )
 
 
 def _finish_restore(session: Session, environment: Environment, record: TaskRecord) -> None:
     """A restore that was broken off has changed everything or nothing, unless the database was
-    damaged and had been moved aside: then there is nothing in its place yet.
+    damaged and had been moved aside: then nothing is there yet.
 
     One that a release had begun, to undo something, is done again if it had changed nothing.
 
-    :raises NeedsAPerson: there is nothing in the place of the database, nor a backup.
+    :raises NeedsAPerson: there is neither a database nor a backup.
     """
     store = BackupStore.of(session.project.settings, environment)
     database = session.project.database(environment)
     wanted = record.under_way.backup if record.under_way else None
     backup = next((each for each in store.backups() if each.name == wanted), None)
-    place = locate(session.project, environment)
-    look = place.look
+    located = locate(session.project, environment)
+    look = located.look
     gone = not (look.exists and (look.tables or look.versioned))
     if look.trouble and not (isinstance(database, DatabaseFile) and database.is_damaged()):
-        require_readable(place)
+        require_readable(located)
     if backup is None:
         if gone:
             raise NeedsAPerson(
@@ -253,109 +273,9 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
     if gone or record.task != "restore":
         now = None if gone else database.fingerprint(environment.version_table)
         # What was committed on its own may be rows alone, and no count tells of them.
-        rows = record.has_committed(environment.name)
+        rows = _how_it_was_killed(record, environment.name) is not Ended.KILLED
         if now is None or rows or not now.structure_equals(store.fingerprint(backup)):
             restore_and_prove(session, environment, backup)
-
-
-def _undo_what_was_committed(
-    session: Session, environment: Environment, record: TaskRecord
-) -> None:
-    """Put back what an upgrade, broken off, had committed: nothing else rolls that back.
-
-    :raises NeedsAPerson: there is no backup to put back.
-    """
-    backup = _backup_of(session, environment, record)
-    committed = record.has_committed(environment.name)
-    state = locate(session.project, environment)
-    database = state.database
-    if database.is_server and backup is not None:
-        half = state.look.begun
-        before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-        if half and not committed and structure_is(state, before):
-            note_resolved(session, environment, database)
-            return
-        if half and database.is_transactional and settle_unseen(session, state, before):
-            return
-        if half and environment.protected:
-            return  # whatever comes next is refused, and says so
-        if not half and not record.is_half_run(environment.name):
-            return  # each revision that was committed is whole: the next upgrade goes on
-    if backup is not None and is_live(environment, database):
-        if committed:
-            _leave_to_a_person(session, environment, record, backup)
-        return
-    if committed:
-        look = session.project.database(environment).look(environment.version_table)
-        if not look.exists:
-            return  # it was new, and somebody has removed it
-        if backup is None:
-            half_run = record.is_half_run(environment.name)
-            raise NeedsAPerson(
-                f"{record.id} was broken off after it had committed a part of the upgrade of"
-                f" {environment.name}, and there is no backup from before.",
-                untouched="It was not touched now.",
-                next=_begin_anew(state) if half_run else _go_on_as_it_is(environment),
-            )
-        if not _is_as_in(session, environment, backup):
-            restore_and_prove(session, environment, backup)
-
-
-def _is_as_in(session: Session, environment: Environment, backup: Backup) -> bool:
-    """Whether nothing at all was written since that backup, rows included."""
-    sidecar = BackupStore.of(session.project.settings, environment).describe(backup)
-    database = session.project.database(environment)
-    table = environment.version_table
-    return database.unchanged_since(sidecar.fingerprint, sidecar.source, table)
-
-
-def _leave_to_a_person(
-    session: Session, environment: Environment, record: TaskRecord, backup: Backup
-) -> None:
-    """Commands of the project's own were broken off: what they did to a database to which
-    applications write, nobody can tell from what those did.
-
-    :raises NeedsAPerson: its schema is not that of the backup any more.
-    """
-    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-    now = session.project.database(environment).fingerprint(environment.version_table)
-    if now.structure_equals(before):
-        return
-    name = environment.name
-    go_on = "to go on as it is, type the same again"
-    if read_state(session.project, environment).kind == "dirty":
-        # Nothing is pending, so that no upgrade would run the commands again.
-        go_on = (
-            "or bring the commands to their end by hand, and then:"
-            f" invoke resolve --env {name} --applied"
-        )
-    else:
-        _settle(session, record, name)
-    raise NeedsAPerson(
-        f"{record.id} was broken off while the commands of {name} were at work, and {name} is"
-        f" not as in its backup: {in_brief(differences(before, now))}.",
-        untouched=f"Its content before is safe in {backup.name}.",
-        next=f"To go back: {BackupStore.restore_command(name, backup.name)}; {go_on}.",
-    )
-
-
-def _begin_anew(place: LocatedDatabase) -> str:
-    """What to do with a database that commands began to create."""
-    return (
-        f"If nothing in {place.database.label} is needed, delete it and type the same again; or"
-        " bring the commands to their end by hand, and then:"
-        f" invoke resolve --env {place.environment.name} --applied"
-    )
-
-
-def _go_on_as_it_is(environment: Environment) -> str:
-    """A restore settles what was broken off, also one of what is there now."""
-    name, yes = environment.name, " --yes" * environment.protected
-    return (
-        f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
-        f" invoke restore --env {name} --backup NAME{yes}; to look at it first:"
-        f" invoke verify --env {name}"
-    )
 
 
 def _backup_of(session: Session, environment: Environment, record: TaskRecord) -> Backup | None:
@@ -364,7 +284,7 @@ def _backup_of(session: Session, environment: Environment, record: TaskRecord) -
     return next((backup for backup in backups if backup.name in record.backups), None)
 
 
-def _settle(session: Session, record: TaskRecord, name: str) -> TaskRecord:
+def _close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Note that an environment needs nothing more; the last one closes the record."""
     settled = replace(record, settled=(*record.settled, name))
     configured = {environment.name for environment in session.project.settings.path}

@@ -1,4 +1,4 @@
-"""Resolve: a database in which half of a revision stood is said to be whole again."""
+"""Resolve: a person has repaired a half applied revision by hand, and the ledger notes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.manual.downgrade import change
+from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -36,7 +36,7 @@ from migrations_ops.steps.instructions import instructions_for
 def resolve_environment(
     project: Project, environment: Environment, report: Report, *, applied: bool
 ) -> Finished:
-    """Take a person's word for how a half applied revision was repaired, as far as it can be seen.
+    """Believe a person how a half applied revision was repaired, as far as the database shows it.
 
     :param applied: whether the whole revision is there now; else nothing of it is.
     """
@@ -62,21 +62,21 @@ def resolve_environment(
                 _note(session, state, "applied" if applied else "rolled back")
                 step.note = _outcome(state, applied=applied)
             if not applied:
-                # Not before: a copy in which half of a revision stands is none to go back to.
+                # Not before: a copy with half of a revision in it is none to go back to.
                 now = back_up(session, state)
-                _tell_rows(session, environment, before, now)
+                _report_rows(session, environment, before, now)
             session.record.update(outcome="resolved")
 
     return run_recorded(project, "resolve", environment.name, report, body)
 
 
 def _outcome(state: DatabaseState, *, applied: bool) -> str:
-    """Where the database stands now, in words."""
-    told = []
+    """What became of the revisions, in words."""
+    outcomes = []
     for name, direction in state.look.begun.items():
         is_there = applied is (direction == "upgrade")
-        told.append(f"{name} is {'whole' if is_there else 'gone'}")
-    return ", ".join(told)
+        outcomes.append(f"{name} is {'whole' if is_there else 'gone'}")
+    return ", ".join(outcomes)
 
 
 def _stamp(session: Session, state: DatabaseState) -> None:
@@ -84,12 +84,12 @@ def _stamp(session: Session, state: DatabaseState) -> None:
     to = name if direction == "upgrade" else (state.history.parents[name] or ("base",))[0]
     wanted = state.history.resolve(to, state.look.revisions)
     session.record.update(from_=state.look.revisions, to=wanted)
-    change(session, state, ["stamp", to], wanted)
+    change(session, state, ["stamp", to], name="stamp", wanted=wanted)
 
 
 @dataclass(frozen=True)
 class _Before:
-    """What the database was before the revision began, and the backup that tells it."""
+    """What the database was before the revision began, and the backup that holds it."""
 
     backup: str
     fingerprint: Fingerprint
@@ -123,10 +123,10 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
     return _Before(good[-1].name, before)
 
 
-def _tell_rows(
+def _report_rows(
     session: Session, environment: Environment, before: _Before | None, now: Backup | None
 ) -> None:
-    """Tables whose rows are not as they were: nobody can tell who has changed them."""
+    """Report the tables whose rows are not as they were: nobody can tell who has changed them."""
     if before is None or now is None:
         return
     was = before.fingerprint
@@ -152,8 +152,8 @@ def _as_it_was(
     if set(taken.revisions) == set(state.look.revisions):
         return taken
     environment = state.environment
-    place = session.scratch(f"resolve{state.database.suffix}")
-    scratch = state.database.make_scratch(place, Path(backup.file))
+    file = session.scratch(f"resolve{state.database.suffix}")
+    scratch = state.database.make_scratch(file, Path(backup.file))
     commands = tuple(("upgrade", name) for name in state.look.revisions)
     child = session.prestart.take(f"{environment.name}.resolve", environment, commands)
     try:

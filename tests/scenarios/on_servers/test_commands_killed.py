@@ -129,3 +129,41 @@ def test_database_that_is_not_protected_is_put_back_unasked(postgres_filled: Ser
     use_commands(postgres_filled, "protected = false")
     kill_between_the_commands(postgres_filled)
     require_released(postgres_filled)
+
+
+# Only the real production gets rows, and then a failure.
+ROWS = """
+import os, sys
+from pathlib import Path
+import sqlalchemy as sa
+
+engine = sa.create_engine(os.environ["APP_DATABASE"])
+real = engine.url.database == Path("fail").read_text()
+with engine.begin() as connection:
+    if real:
+        connection.execute(sa.text("UPDATE parents SET name = 'HIT'"))
+    else:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'r3cccccccccc'"))
+sys.exit("it fails in production alone" if real else 0)
+"""
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["live", "not protected"])
+def test_rows_that_failed_commands_changed_are_never_left_as_if_nothing_was(
+    filled: ServerShop, live: bool
+) -> None:
+    """Neither the version nor the schema tells of them."""
+    use_commands(filled, "" if live else "protected = false")
+    filled.write("tool.py", ROWS)
+    filled.write("fail", filled.prod_database.name)
+    before = content(filled.prod_database)
+    ran = filled.invoke("release-migration", "--json")
+    if live:
+        assert ran.code == 4, ran.err
+        assert "its schema is as before, but rows may have been changed" in ran.err
+        way_back = ran.json["error"]["next"].removeprefix("Type: ").partition(";")[0]
+        assert filled.invoke(*shlex.split(way_back)[1:]).code == 0
+    else:
+        assert ran.code == 3, ran.err
+        assert "prod was restored from" in ran.err
+    assert content(filled.prod_database) == before

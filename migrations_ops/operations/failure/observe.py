@@ -1,0 +1,214 @@
+"""Asks a database, after a failure, what has become of it: each question once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from migrations_ops.analysis.read_only import changes_no_row, only_reads
+from migrations_ops.analysis.schema_diff import differences
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import Database, indexes_of_others
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.status import Look
+from migrations_ops.operations.failure.decision import Case, Ended, Indexes, Version
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase
+from migrations_ops.project.environments import Environment
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.commands import CommandsStep
+from migrations_ops.steps.step import Step
+
+# How often, in seconds, a server that does not answer is asked again.
+_AGAIN = 0.2
+_EMPTY = Fingerprint((), {}, {})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that did not come to its end, or whose end must not stay.
+
+    ``state`` is how the database was before it, ``backup`` holds that, and None if there was no
+    database. ``reason`` says what happened, as the beginning of a sentence. ``run`` is the last
+    that is known of the child, and None where nobody knows.
+    """
+
+    state: DatabaseState
+    backup: Backup | None
+    reason: str
+    ended: Ended
+    run: CommandRun | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a database is now: what decides, and what the words are made of.
+
+    ``changed`` names what is not as it was. ``dropped`` are the indexes that were left INVALID,
+    ``left`` those that cannot be dropped now, and ``others`` those of somebody else.
+    """
+
+    case: Case
+    look: Look
+    before: Fingerprint = _EMPTY
+    now: Fingerprint = _EMPTY
+    changed: tuple[str, ...] = ()
+    others: Mapping[str, bool] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def is_live(environment: Environment, database: Database) -> bool:
+    """Whether applications may write to it while it is released: what they wrote since the backup
+    would be lost from their sight if that was put back unasked."""
+    return environment.protected and database.is_server
+
+
+def how_it_ended(child: Step, database: Database, *, committed: bool) -> Ended:
+    """How a step has ended that failed or was interrupted.
+
+    :param committed: whether something was committed, or was about to be.
+    """
+    # Of commands, an engine with a sign of its content tells whether anything was written.
+    if isinstance(child, CommandsStep) and (committed or not database.stamp_of_content()):
+        return Ended.COMMANDS
+    return Ended.IN_PART if committed else Ended.ROLLED_BACK
+
+
+def observe(
+    session: Session, failure: Failure, indexes: tuple[list[str], list[str]] | None = None
+) -> Seen:
+    """Look at a database after a failure.
+
+    :param indexes: those that were dropped, and those that could not be; None before that.
+    :raises OpsError: it cannot be read.
+    """
+    state, backup, ended = failure.state, failure.backup, failure.ended
+    environment, database = state.environment, state.database
+    look = _await_answer(session, state)
+    dropped, left = indexes or ([], [])
+    case = Case(
+        ended,
+        on_server=database.is_server,
+        transactional=database.is_transactional,
+        live=is_live(environment, database),
+        new=backup is None,
+        version=_version(state, look),
+        empty=not look.exists or not (look.tables or look.revisions or look.trouble),
+        # Where the role may make no view, there is no ledger to tell it.
+        half=bool(look.begun or _torn(failure.run)),
+        indexes=_indexes(indexes),
+    )
+    if backup is None or not _is_compared(case):
+        return Seen(case, look)
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
+    now = database.fingerprint(environment.version_table)
+    others = indexes_of_others(database) if case.half and indexes is not None else {}
+    changed = differences(before, now, others)
+    if now.revisions == before.revisions:
+        case = replace(case, version=Version.START)
+    case = replace(case, same_schema=not changed)
+    case = replace(case, same_rows=_has_same_rows(session, failure, case, before, now))
+    return Seen(case, look, before, now, tuple(changed), others, tuple(dropped), tuple(left))
+
+
+def _is_compared(case: Case) -> bool:
+    """Whether the decision needs a comparison with the backup."""
+    if case.version in (Version.SILENT, Version.GONE) or case.ended is Ended.MUST_NOT_STAY:
+        return False
+    return case.half or case.ended is not Ended.KILLED
+
+
+def _await_answer(session: Session, located: LocatedDatabase) -> Look:
+    """Look at a database; a server of which one process was killed starts anew by itself."""
+    until = time.monotonic() + session.project.settings.wait
+    while True:
+        look = located.database.look(located.environment.version_table)
+        if not look.trouble or not located.database.is_server or time.monotonic() >= until:
+            return look
+        time.sleep(_AGAIN)
+
+
+def _version(state: DatabaseState, look: Look) -> Version:
+    """As far as a look tells. A file that cannot be read is no server that may answer later."""
+    if look.trouble and state.database.is_server:
+        return Version.SILENT
+    if not look.exists:
+        return Version.GONE
+    return Version.TARGET if set(look.revisions) == set(state.target) else Version.ELSEWHERE
+
+
+def _indexes(found: tuple[list[str], list[str]] | None) -> Indexes:
+    if found is None:
+        return Indexes.UNTRIED
+    return Indexes.STUCK if found[1] else Indexes.NONE
+
+
+def _has_same_rows(
+    session: Session, failure: Failure, case: Case, before: Fingerprint, now: Fingerprint
+) -> bool:
+    """Whether the rows are known to be as before, whoever may have changed them."""
+    state, ended = failure.state, failure.ended
+    if case.half and case.indexes is Indexes.UNTRIED:
+        return ended is Ended.KILLED  # a commit is written down before it happens
+    if case.half:
+        # Of the schema only an index of somebody else's may be new.
+        return _left_no_row(state, replace(before, schema=now.schema), failure.run)
+    wrote = ended in (Ended.COMMANDS, Ended.KILLED_COMMANDS)
+    if failure.backup is not None and (
+        wrote or (ended is Ended.KILLED_IN_PART and not case.on_server)
+    ):
+        store = BackupStore.of(session.project.settings, state.environment)
+        sidecar = store.describe(failure.backup)
+        return state.database.unchanged_since(
+            sidecar.fingerprint, sidecar.source, state.environment.version_table
+        )
+    # They go with the transaction, and so does the version.
+    return case.version is Version.START
+
+
+def _left_no_row(located: LocatedDatabase, before: Fingerprint, run: CommandRun | None) -> bool:
+    """Whether what has begun cannot have changed a row that is still changed."""
+    if run is not None and _left_no_rows(run, located.database):
+        at_work = [each for each in run.autocommitted if each.revision == failed_revision(run)]
+        if all(changes_no_row(each.sql) for each in at_work):
+            return True
+    return located.database.is_transactional and located.database.unchanged_since(
+        before, None, located.environment.version_table
+    )
+
+
+def _left_no_rows(run: CommandRun, database: Database) -> bool:
+    """Whether the revision that failed did nothing that could have stayed but make an index.
+
+    A record without a statement proves nothing: a revision may use the driver itself.
+    """
+    failed = failed_revision(run)
+    ran = {each.sql for each in run.statements if each.revision == failed}
+    if not database.is_transactional:
+        # The child waits for us before anything is committed.
+        return bool(ran) and not _torn(run)
+    # What commits by itself is looked at more strictly; of the rest the server tells.
+    by_themselves = {each.sql for each in run.autocommitted if each.revision == failed}
+    if not (ran or by_themselves) or failed in run.wrote:
+        return False
+    return all(only_reads(sql) for sql in ran - by_themselves)
+
+
+def _torn(run: CommandRun | None) -> list[str]:
+    """The revision that failed, if a part of it was about to be committed."""
+    return [] if run is None else [each for each in run.torn if each == failed_revision(run)]
+
+
+def failed_revision(run: CommandRun) -> str:
+    return run.failed_revision or run.at_work
+
+
+def structure_is(located: LocatedDatabase, before: Fingerprint) -> bool:
+    """Whether revision and schema of a database are these; its rows may have changed."""
+    if not located.database.look(located.environment.version_table).exists:
+        return before == _EMPTY
+    now = located.database.fingerprint(located.environment.version_table)
+    return now.structure_equals(before)

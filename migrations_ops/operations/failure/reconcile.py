@@ -1,0 +1,148 @@
+"""After a failure: the database is as it was, or is put back, or a person learns what to do.
+
+This is the one way of every step that fails: upgrade, downgrade, stamp, any Alembic command, a
+rehearsal that went astray, and what a killed task has left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from migrations_ops.databases.interface import drop_invalid_indexes
+from migrations_ops.journal.evidence import Evidence
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.errors import (
+    ExitCode,
+    Interrupted,
+    NeedsAPerson,
+    OpsError,
+    Refused,
+    StepFailed,
+)
+from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.advice import cure_of_copy
+from migrations_ops.operations.failure import messages
+from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
+from migrations_ops.operations.failure.observe import Failure, Seen, is_live, observe
+from migrations_ops.operations.restore import restore_and_prove
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, locate, other_identity
+from migrations_ops.project.environments import Environment
+from migrations_ops.steps.command_run import CommandRun
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A child's run that failed: of what (``the upgrade of prod``), and why, which is empty where
+    somebody interrupted it. ``run`` is the last that is known of it."""
+
+    subject: str
+    why: str
+    ended: Ended
+    run: CommandRun | None
+
+
+def undo_failed_run(
+    session: Session, state: DatabaseState, backup: Backup | None, failed: FailedRun
+) -> OpsError:
+    """Reconcile a database after a run that failed.
+
+    :returns: the error that says what happened and how the database is now, to be raised.
+    :raises OpsError: as ``reconcile``.
+    """
+    name, run = state.environment.name, failed.run
+    if run is not None and not failed.why:
+        run = replace(run, failed_revision=run.at_work)
+    how = messages.how_it_failed(run if failed.why else None, failed.why)
+    failure = Failure(state, backup, f"{failed.subject} {how}", failed.ended, run)
+    try:
+        untouched = reconcile(session, failure)
+    except NeedsAPerson:
+        if _runs_them_again(state):
+            session.record.end_commands(name)
+        raise
+    session.record.end_commands(name)
+    subject = f"{failed.subject[0].upper()}{failed.subject[1:]}"
+    if run is None or not failed.why:
+        return Interrupted(f"{subject} was interrupted.", untouched=untouched)
+    if run.refused:
+        cure = next_after_refusal(session, state.environment)
+        return Refused(f"{subject} was refused: {run.refused}.", untouched=untouched, next=cure)
+    return StepFailed(
+        f"{subject} failed{messages.in_revision(run)}: {failed.why.removesuffix('.')}.",
+        untouched=untouched,
+        next=messages.what_next(run),
+    )
+
+
+def next_after_refusal(session: Session, environment: Environment) -> str:
+    """What to do when env.py went to another database than the one that is meant."""
+    there = locate(session.project, environment)
+    return cure_of_copy(there) if other_identity(there) else see_env_py(environment.name)
+
+
+def _runs_them_again(state: DatabaseState) -> bool:
+    """Whether the next upgrade runs the project's own commands again that are left to a person, as
+    the version tells: they are over then. What is not live is put back by the next task."""
+    look = state.database.look(state.environment.version_table)
+    behind = not look.trouble and set(look.revisions) != set(state.target)
+    return is_live(state.environment, state.database) and behind
+
+
+def reconcile(session: Session, failure: Failure) -> str:
+    """Prove that a database is as it was, or put it back.
+
+    :returns: a sentence that says how it is now.
+    :raises StepFailed: its server does not answer, and nothing of the step can be there.
+    :raises NeedsAPerson: something of it is there, or it could not be put back.
+    """
+    try:
+        seen = observe(session, failure)
+        decision = decide(seen.case)
+        if decision.action is Action.DROP_LEFT_INDEXES:
+            seen = observe(session, failure, drop_invalid_indexes(failure.state.database))
+            decision = decide(seen.case)
+        sentence = _carry_out(session, failure, seen, decision)
+    except NeedsAPerson:
+        raise
+    except (OpsError, OSError, KeyboardInterrupt) as error:
+        if failure.ended in KILLED:
+            raise  # nothing has changed since, and the next task tries again
+        if failure.backup is None:
+            raise messages.new_left(failure, str(error).removesuffix(".")) from error
+        raise messages.not_put_back(failure, error) from error
+    if decision.action is Action.UNREACHABLE and decision.exit is ExitCode.FAILED:
+        raise messages.unreachable(failure, seen)
+    if decision.exit is ExitCode.NEEDS_A_PERSON:
+        raise messages.for_a_person(decision.sentence, failure, seen)
+    return sentence
+
+
+def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decision) -> str:
+    environment, database = failure.state.environment, failure.state.database
+    kept: object = ""
+    match decision.action:
+        case Action.RESTORE if failure.backup is not None:
+            kept = restore_and_prove(session, environment, failure.backup)
+        case Action.REMOVE_NEW:
+            database.remove()
+            # What holds more than tables, functions for example, is not removed.
+            if database.look(environment.version_table).exists:
+                raise messages.new_left(failure)
+        case Action.NOTHING if seen.look.begun:
+            _note_resolved(session, failure, seen)
+        case Action.STAYS_UPGRADED:
+            # Each release asks verify until it passes.
+            Evidence(session.project.settings.releases).note_unverified(
+                environment, seen.look.revisions
+            )
+    return messages.how_it_is(decision.sentence, failure, seen, kept)
+
+
+def _note_resolved(session: Session, failure: Failure, seen: Seen) -> None:
+    """Note in the ledger that nothing of what had begun is there."""
+    revisions = [{"revision": each} for each in seen.look.begun]
+    failure.state.database.note(
+        failure.state.environment.name,
+        {"event": "resolved", "how": "rolled back", **session.facts, "revisions": revisions},
+    )

@@ -1,0 +1,94 @@
+"""One Alembic command that changes a database: after a backup, and with proof of where it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.model.plan import StepName
+from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.failure.messages import revisions_in_words
+from migrations_ops.operations.failure.observe import how_it_ended
+from migrations_ops.operations.failure.reconcile import FailedRun, undo_failed_run
+from migrations_ops.operations.session import Session, listener
+from migrations_ops.operations.state import DatabaseState
+from migrations_ops.project.environments import Environment
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.commands import CommandsStep
+from migrations_ops.steps.instructions import instructions_for
+
+
+def change(
+    session: Session,
+    state: DatabaseState,
+    command: list[str],
+    *,
+    name: str,
+    wanted: tuple[str, ...] | None = None,
+    stdout: Path | None = None,
+) -> None:
+    """Back up, run one Alembic command, and undo what it did if it fails.
+
+    :param name: the name of the step.
+    :param wanted: the version to which it leads; None where nobody knows.
+    :param stdout: a file for what it prints.
+    """
+    environment, database = state.environment, state.database
+    backup = back_up(session, state)
+    child = session.prestart.take(f"{environment.name}.{name}", environment, (tuple(command),))
+    if isinstance(child, CommandsStep):
+        session.record.note_commands(environment.name)
+    run: CommandRun | None = None
+    why = ""
+    try:
+        with session.record.step(StepName(name), environment.name) as step:
+            step.argv = child.argv
+            instructions = instructions_for(
+                session.project, environment, facts=session.facts, stdout=stdout
+            )
+            run = child.run(instructions, listener(session, environment))
+            step.add_run(run.exit, run.revisions)
+            step.note = _note(run, command, wanted)
+            why = run.refused or run.failure or _where_it_ended(state, wanted)
+            if why:
+                step.outcome, step.note = "failed", why
+                step.exit = step.exit or ExitCode.FAILED
+        if not why:
+            session.record.end_commands(environment.name)
+            session.warn_of_ledger(environment, run.ledger_failure)
+            return
+    except KeyboardInterrupt:
+        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        run, why = child.latest, ""
+    finally:
+        child.close()
+    if run is not None and run.misused and not child.committed:
+        raise not_understood(environment, command, run)
+    ended = how_it_ended(child, database, committed=child.committed)
+    subject = " ".join(["alembic", *command, "on"]) if wanted is None else f"the {name} of"
+    failed = FailedRun(f"{subject} {environment.name}", why, ended, run)
+    raise undo_failed_run(session, state, backup, failed)
+
+
+def _note(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -> str:
+    if wanted is None:
+        return " ".join(command)
+    return revisions_in_words(run) if run.revisions else ", ".join(wanted)
+
+
+def _where_it_ended(state: DatabaseState, wanted: tuple[str, ...] | None) -> str:
+    """That it led to another version than the one that is wanted; empty where it did not."""
+    now = state.database.look(state.environment.version_table).revisions
+    if wanted is None or set(now) == set(wanted):
+        return ""
+    return f"it ran to its end, but the database stands at {', '.join(now) or 'base'}"
+
+
+def not_understood(
+    environment: Environment, command: list[str], run: CommandRun
+) -> ConfigurationError:
+    """What Alembic says of arguments that it does not know."""
+    return ConfigurationError(
+        f"Alembic does not understand {' '.join(command)!r}: {run.failure}.",
+        next=f'Type: invoke alembic --env {environment.name} --args "--help"',
+    )

@@ -1,0 +1,63 @@
+"""Writes a new revision file, compared with the database of the first environment."""
+
+from __future__ import annotations
+
+from migrations_ops.journal.recorder import Report
+from migrations_ops.model.errors import Refused
+from migrations_ops.operations.advice import advice
+from migrations_ops.operations.manual.alembic_command import print_alembic
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.history import History, Revision
+from migrations_ops.revisions.source import list_operations
+
+
+def create_revision(
+    project: Project,
+    message: str,
+    report: Report,
+    *,
+    autogenerate: bool,
+    rev_id: str | None,
+) -> tuple[Finished, Revision | None, list[str]]:
+    """Write a new revision file, compared with the first environment's database.
+
+    :returns: the new revision, and the operations that it holds.
+    """
+    environment = project.settings.path[0]
+    written: list[Revision] = []
+
+    def body(session: Session) -> None:
+        if autogenerate:
+            _require_comparable(read_state(project, environment))
+        before = set(project.history(environment).revisions)
+        arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
+        print_alembic(session, environment, arguments)
+        after: History = Project(project.settings).history(environment)
+        written.extend(after.revisions[name] for name in after.revisions if name not in before)
+
+    finished = run_recorded(project, "revision", environment.name, report, body)
+    new = written[0] if written else None
+    return finished, new, list_operations(new.path) if new else []
+
+
+def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) -> list[str]:
+    """The arguments of ``alembic revision``."""
+    arguments = ["revision", "-m", message]
+    arguments += ["--autogenerate"] if autogenerate else []
+    return [*arguments, "--rev-id", rev_id] if rev_id else arguments
+
+
+def _require_comparable(state: DatabaseState) -> None:
+    """:raises Refused: the models cannot be compared with this database, which is not at head."""
+    # The first revision of a project is compared with a database that does not exist yet.
+    nothing_yet = state.kind in ("missing", "empty") and not state.history.revisions
+    if state.kind != "at head" and not nothing_yet:
+        name, label = state.environment.name, state.database.label
+        raise Refused(
+            f"The models are compared with {name} ({label}), which is {state.kind}.",
+            untouched="No file was written.",
+            next=f"{advice(state)}; or add --empty to write the operations yourself.",
+        )

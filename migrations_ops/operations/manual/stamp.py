@@ -1,0 +1,118 @@
+"""Stamp: puts an existing database under migration, if it is what a revision builds."""
+
+from __future__ import annotations
+
+from migrations_ops.journal.recorder import Report
+from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.findings import LEDGER_BEHIND
+from migrations_ops.model.plan import StepName
+from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.failure.messages import (
+    what_next,
+)
+from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.manual.change import change
+from migrations_ops.operations.preflight.state import (
+    require_own,
+    require_readable,
+)
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.steps.command_run import CommandRun
+from migrations_ops.steps.instructions import instructions_for
+
+
+def stamp_environment(
+    project: Project, environment: Environment, to: str, report: Report
+) -> Finished:
+    """Put an existing database under migration, if it is what that revision builds."""
+
+    def body(session: Session) -> None:
+        project.require_steps(environment)
+        with lock_databases([project.database(environment)], "stamp", project.settings.wait):
+            recover(session, [environment])
+            state = read_state(project, environment)
+            require_readable(state)
+            require_own(state)
+            wanted = state.history.resolve(to)
+            if set(wanted) == set(state.look.revisions):
+                return
+            session.record.update(from_=state.look.revisions, to=wanted)
+            _require_built_like(session, state, to)
+            gone = state.history.unknown(state.look.revisions)
+            # Alembic looks up each row before it takes it away, unless they all go first.
+            purge = ["--purge"] if gone or state.overlap else []
+            change(session, state, ["stamp", *purge, to], name="stamp", wanted=wanted)
+            session.record.update(outcome="stamped")
+            _note_gone(session, state)
+
+    return run_recorded(project, "stamp", environment.name, report, body)
+
+
+def _note_gone(session: Session, state: DatabaseState) -> None:
+    """After a squash, what ran and has no script any more is what the stamp describes now."""
+    ledger, history = state.database.ledger(), state.history
+    gone = [name for name in ledger.ran if name not in history.revisions]
+    if not gone or not history.complete or not history.unknown(state.look.revisions):
+        return
+    name = state.environment.name
+    revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
+    try:
+        state.database.note(name, {"event": "unstamp", **session.facts, "revisions": revisions})
+    except StepFailed as error:
+        found = LEDGER_BEHIND.found(name, reason=error.what.removesuffix("."))
+        session.record.add_findings([found])
+
+
+def _require_built_like(session: Session, state: DatabaseState, to: str) -> None:
+    """Build a scratch database up to that revision and compare the schemas.
+
+    :raises Refused: they differ, or the revisions cannot build one from nothing.
+    """
+    environment = state.environment
+    file = session.scratch(f"stamp{state.database.suffix}")
+    built = state.database.make_scratch(file, None)
+    with session.record.step(StepName.COMPARE, environment.name) as step:
+        child = session.prestart.take(
+            f"{environment.name}.stamp-compare", environment, (("upgrade", to),)
+        )
+        try:
+            run = child.run(instructions_for(session.project, environment, scratch=built))
+            if run.failure or run.refused:
+                raise Refused(
+                    f"The revisions up to {to} cannot build an empty database, so that"
+                    f" {environment.name} cannot be compared: {run.failure or run.refused}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next=_without_comparing(environment, to, run),
+                )
+            wanted = built.fingerprint(environment.version_table).schema
+            has = state.database.fingerprint(environment.version_table).schema
+            differing = sorted(
+                dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))
+            )
+            if differing:
+                more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+                raise Refused(
+                    f"{environment.name} is not what {to} builds; these differ:"
+                    f" {', '.join(differing[:5])}{more}.",
+                    untouched=f"{environment.name} was not touched.",
+                    next="Stamp the revision that describes it, or change the database first.",
+                )
+            step.note = "the schema is what that revision builds"
+        finally:
+            child.close()
+            built.remove()
+
+
+def _without_comparing(environment: Environment, to: str, run: CommandRun) -> str:
+    """The way to stamp all the same; not where it was this machine that could not compare."""
+    if run.refused:
+        return see_env_py(environment.name)
+    todo = what_next(run)
+    if not todo.startswith("Mend it"):
+        return todo
+    return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'

@@ -1,0 +1,293 @@
+"""What is done after a failure: what holds for every case that there can be, and each row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from migrations_ops.model.errors import ExitCode
+from migrations_ops.operations.failure.decision import (
+    KILLED,
+    Action,
+    Case,
+    Decision,
+    Ended,
+    Indexes,
+    Sentence,
+    Version,
+    decide,
+)
+
+# Where: on a server, transactional, live.
+FILE = (False, True, False)
+POSTGRES = (True, True, False)
+LIVE_POSTGRES = (True, True, True)
+MARIADB = (True, False, False)
+LIVE_MARIADB = (True, False, True)
+WHERE = (FILE, POSTGRES, LIVE_POSTGRES, MARIADB, LIVE_MARIADB)
+
+BOTH = (False, True)
+CASES = [
+    Case(ended, *where, new, version, empty, half, same_schema, same_rows, indexes)
+    for ended, where, new, version, empty, half, same_schema, same_rows, indexes in product(
+        Ended, WHERE, BOTH, Version, BOTH, BOTH, BOTH, BOTH, Indexes
+    )
+]
+DECIDED = [(case, decide(case)) for case in CASES]
+
+
+def broken(rule: str, found: list[tuple[Case, Decision]]) -> None:
+    assert not found, f"{rule}: {len(found)} cases, the first is {found[0]}"
+
+
+def test_live_database_is_never_put_back_unasked() -> None:
+    found = [each for each in DECIDED if each[0].live and each[1].action is Action.RESTORE]
+    broken("live, and restored", found)
+
+
+def test_database_is_as_it_was_only_where_version_and_rows_are_known_to_be() -> None:
+    found = [
+        (case, decision)
+        for case, decision in DECIDED
+        if decision.action is Action.NOTHING
+        and not (case.version is Version.START and case.same_rows)
+    ]
+    broken("taken for as it was", found)
+
+
+def test_schema_may_differ_only_where_others_can_have_changed_it() -> None:
+    """Outside of a half revision, on a server whose transaction tells that all was rolled back."""
+    found = [
+        (case, decision)
+        for case, decision in DECIDED
+        if decision.action is Action.NOTHING
+        and not case.same_schema
+        and (case.half or not case.on_server or decision.sentence is not Sentence.ROLLED_BACK)
+    ]
+    broken("another schema, and taken for as it was", found)
+
+
+def test_exit_code_3_is_for_what_is_as_it_was_or_was_put_back() -> None:
+    as_before = {Action.NOTHING, Action.RESTORE, Action.REMOVE_NEW, Action.UNREACHABLE}
+    found = [
+        each
+        for each in DECIDED
+        if each[1].exit is ExitCode.FAILED and each[1].action not in as_before
+    ]
+    broken("exit code 3", found)
+
+
+def test_silent_server_is_as_it_was_only_where_nothing_can_have_been_committed() -> None:
+    for case, decision in DECIDED:
+        if case.version is not Version.SILENT:
+            assert decision.action is not Action.UNREACHABLE, case
+            continue
+        nothing = case.ended is Ended.ROLLED_BACK and case.transactional and not case.half
+        assert decision.action is Action.UNREACHABLE, case
+        assert (decision.exit is ExitCode.FAILED) is nothing, case
+
+
+def test_new_database_is_removed_only_when_nothing_is_in_it() -> None:
+    found = [
+        each
+        for each in DECIDED
+        if each[1].action is Action.REMOVE_NEW and not (each[0].new and each[0].empty)
+    ]
+    broken("removed", found)
+
+
+def test_without_a_backup_nothing_is_restored() -> None:
+    found = [each for each in DECIDED if each[0].new and each[1].action is Action.RESTORE]
+    broken("restored from nothing", found)
+
+
+def test_indexes_are_dropped_once_and_for_half_a_revision_alone() -> None:
+    found = [
+        (case, decision)
+        for case, decision in DECIDED
+        if decision.action is Action.DROP_LEFT_INDEXES
+        and not (case.half and case.indexes is Indexes.UNTRIED)
+    ]
+    broken("dropped again, or of nobody", found)
+
+
+def test_only_a_live_database_stays_upgraded() -> None:
+    found = [
+        (case, decision)
+        for case, decision in DECIDED
+        if decision.action is Action.STAYS_UPGRADED
+        and not (
+            case.live and (case.version is Version.TARGET or case.ended is Ended.MUST_NOT_STAY)
+        )
+    ]
+    broken("stays upgraded", found)
+
+
+def test_half_a_revision_is_never_passed_over_after_a_failure() -> None:
+    """Unless the index that it left is gone, and nothing else of it is there."""
+    found = [
+        (case, decision)
+        for case, decision in DECIDED
+        if case.half
+        and decision.action is Action.NOTHING
+        and (not case.same_schema or case.indexes is Indexes.STUCK)
+    ]
+    broken("half of a revision", found)
+
+
+def test_task_goes_on_only_after_a_kill_and_never_with_commands_in_between() -> None:
+    for case, decision in DECIDED:
+        if decision.exit is ExitCode.DONE and decision.action is not Action.DROP_LEFT_INDEXES:
+            assert case.ended in KILLED, case
+        if decision.action is Action.GO_ON and case.ended is Ended.KILLED_COMMANDS:
+            # Half of a revision is refused by whatever comes next.
+            assert case.version is Version.GONE or (case.half and case.live), case
+
+
+def test_decision_does_not_depend_on_what_it_cannot_know() -> None:
+    """Only a new database may be empty, and only half of a revision leaves indexes."""
+    for case, decision in DECIDED:
+        if not case.new:
+            assert decide(replace(case, empty=not case.empty)) == decision, case
+        if not case.half and case.ended is not Ended.KILLED:
+            assert decide(replace(case, indexes=Indexes.STUCK)) == decision, case
+
+
+def test_each_action_and_each_sentence_has_a_case() -> None:
+    assert {decision.action for _, decision in DECIDED} == set(Action)
+    assert {decision.sentence for _, decision in DECIDED} == set(Sentence)
+
+
+SAME = {"version": Version.START, "same_schema": True, "same_rows": True}
+START = {"version": Version.START, "same_rows": True}  # others have changed the schema
+TARGET = {"version": Version.TARGET}
+ELSEWHERE = {"version": Version.ELSEWHERE}
+GONE = {"version": Version.GONE}
+SILENT = {"version": Version.SILENT}
+HALF = {"half": True, "indexes": Indexes.NONE}
+DONE, FAILED, PERSON = ExitCode.DONE, ExitCode.FAILED, ExitCode.NEEDS_A_PERSON
+
+# As it was before there was a table, read from the code and the scenarios; the rows with "mended"
+# were otherwise.
+ROWS = [
+    # rolled back
+    (Ended.ROLLED_BACK, FILE, SAME, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, FILE, START, Action.RESTORE, FAILED),
+    (Ended.ROLLED_BACK, FILE, ELSEWHERE, Action.RESTORE, FAILED),
+    (Ended.ROLLED_BACK, POSTGRES, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, POSTGRES, TARGET, Action.RESTORE, FAILED),
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.ROLLED_BACK, MARIADB, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, MARIADB, ELSEWHERE, Action.RESTORE, FAILED),
+    (Ended.ROLLED_BACK, LIVE_MARIADB, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
+    # committed in part, or about to be
+    (Ended.IN_PART, FILE, SAME, Action.RESTORE, FAILED),
+    (Ended.IN_PART, POSTGRES, SAME, Action.RESTORE, FAILED),
+    (Ended.IN_PART, LIVE_POSTGRES, SAME, Action.NOTHING, FAILED),
+    (Ended.IN_PART, LIVE_POSTGRES, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.IN_PART, MARIADB, START, Action.NOTHING, FAILED),
+    (Ended.IN_PART, MARIADB, TARGET, Action.RESTORE, FAILED),
+    (Ended.IN_PART, LIVE_MARIADB, TARGET, Action.STAYS_UPGRADED, PERSON),
+    # half of a revision
+    (Ended.IN_PART, FILE, {**SAME, **HALF}, Action.NOTHING, FAILED),
+    (Ended.IN_PART, FILE, {**START, **HALF}, Action.RESTORE, FAILED),
+    (Ended.IN_PART, LIVE_POSTGRES, {**SAME, "half": True}, Action.DROP_LEFT_INDEXES, DONE),
+    (Ended.IN_PART, LIVE_POSTGRES, {**SAME, **HALF}, Action.NOTHING, FAILED),
+    (Ended.IN_PART, LIVE_POSTGRES, {**START, **HALF}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.IN_PART, MARIADB, {**START, **HALF}, Action.RESTORE, FAILED),
+    (
+        Ended.IN_PART,
+        LIVE_MARIADB,
+        {**SAME, **HALF, "same_rows": False},
+        Action.LEAVE_TO_A_PERSON,
+        PERSON,
+    ),
+    (
+        Ended.IN_PART,
+        LIVE_POSTGRES,
+        {**SAME, "half": True, "indexes": Indexes.STUCK},
+        Action.LEAVE_TO_A_PERSON,
+        PERSON,
+    ),
+    (
+        Ended.IN_PART,
+        POSTGRES,
+        {**SAME, "half": True, "indexes": Indexes.STUCK},
+        Action.RESTORE,
+        FAILED,
+    ),
+    # verify did not pass
+    (Ended.MUST_NOT_STAY, FILE, TARGET, Action.RESTORE, FAILED),
+    (Ended.MUST_NOT_STAY, MARIADB, TARGET, Action.RESTORE, FAILED),
+    (Ended.MUST_NOT_STAY, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
+    (Ended.MUST_NOT_STAY, LIVE_MARIADB, TARGET, Action.STAYS_UPGRADED, PERSON),
+    # the project's own commands
+    (Ended.COMMANDS, FILE, TARGET, Action.RESTORE, FAILED),
+    (Ended.COMMANDS, LIVE_POSTGRES, SAME, Action.NOTHING, FAILED),
+    (Ended.COMMANDS, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
+    (Ended.COMMANDS, LIVE_POSTGRES, START, Action.LEAVE_TO_A_PERSON, PERSON),
+    # mended: it was exit code 3, with "which of its rows may have changed, nobody can tell"
+    (
+        Ended.COMMANDS,
+        LIVE_MARIADB,
+        {**SAME, "same_rows": False},
+        Action.LEAVE_TO_A_PERSON,
+        PERSON,
+    ),
+    (Ended.COMMANDS, MARIADB, {**SAME, "same_rows": False}, Action.RESTORE, FAILED),
+    # its server is silent
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, SILENT, Action.UNREACHABLE, FAILED),
+    (Ended.IN_PART, LIVE_POSTGRES, SILENT, Action.UNREACHABLE, PERSON),
+    (Ended.ROLLED_BACK, LIVE_MARIADB, SILENT, Action.UNREACHABLE, PERSON),
+    (Ended.COMMANDS, POSTGRES, SILENT, Action.UNREACHABLE, PERSON),
+    # there was no database, or there is none any more
+    (Ended.ROLLED_BACK, FILE, {**GONE, "new": True, "empty": True}, Action.REMOVE_NEW, FAILED),
+    (Ended.MUST_NOT_STAY, FILE, {**TARGET, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.ROLLED_BACK, FILE, GONE, Action.RESTORE, FAILED),
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, GONE, Action.LEAVE_TO_A_PERSON, PERSON),
+    # killed
+    (Ended.KILLED, FILE, ELSEWHERE, Action.GO_ON, DONE),
+    (Ended.KILLED, FILE, {**GONE, "new": True}, Action.GO_ON, DONE),
+    (Ended.KILLED, LIVE_MARIADB, ELSEWHERE, Action.GO_ON, DONE),
+    (Ended.KILLED, LIVE_MARIADB, {**SAME, "half": True}, Action.NOTHING, DONE),
+    (Ended.KILLED, LIVE_MARIADB, {**START, **HALF}, Action.GO_ON, DONE),
+    (Ended.KILLED, MARIADB, {**START, **HALF}, Action.GO_ON, DONE),
+    (Ended.KILLED_IN_PART, FILE, SAME, Action.NOTHING, DONE),
+    (Ended.KILLED_IN_PART, FILE, {**SAME, "same_rows": False}, Action.RESTORE, DONE),
+    (Ended.KILLED_IN_PART, FILE, {**TARGET, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.KILLED_IN_PART, FILE, {**GONE, "new": True}, Action.GO_ON, DONE),
+    (Ended.KILLED_IN_PART, LIVE_POSTGRES, ELSEWHERE, Action.GO_ON, DONE),
+    (Ended.KILLED_IN_PART, POSTGRES, ELSEWHERE, Action.GO_ON, DONE),
+    (Ended.KILLED_IN_PART, POSTGRES, {**SAME, "half": True}, Action.DROP_LEFT_INDEXES, DONE),
+    (Ended.KILLED_IN_PART, POSTGRES, {**SAME, **HALF}, Action.NOTHING, DONE),
+    (Ended.KILLED_IN_PART, LIVE_POSTGRES, {**START, **HALF}, Action.GO_ON, DONE),
+    (Ended.KILLED_IN_PART, MARIADB, {**START, **HALF}, Action.RESTORE, DONE),
+    (Ended.KILLED_COMMANDS, FILE, TARGET, Action.RESTORE, DONE),
+    (Ended.KILLED_COMMANDS, MARIADB, SAME, Action.NOTHING, DONE),
+    (Ended.KILLED_COMMANDS, LIVE_POSTGRES, TARGET, Action.LEAVE_TO_A_PERSON, PERSON),
+    # mended: a live database of which the schema was as before was taken for untouched
+    (
+        Ended.KILLED_COMMANDS,
+        LIVE_POSTGRES,
+        {**SAME, "same_rows": False},
+        Action.LEAVE_TO_A_PERSON,
+        PERSON,
+    ),
+]
+
+
+@pytest.mark.parametrize(("ended", "where", "seen", "action", "exit_code"), ROWS)
+def test_row(
+    ended: Ended,
+    where: tuple[bool, bool, bool],
+    seen: dict[str, object],
+    action: Action,
+    exit_code: ExitCode,
+) -> None:
+    known = {"new": False, **seen}
+    decision = decide(Case(ended, *where, **known))  # type: ignore[arg-type]
+    assert (decision.action, decision.exit) == (action, exit_code)

@@ -1,0 +1,86 @@
+"""What is said of a failure has three parts, and names what to type."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import pytest
+
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.status import Look
+from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
+from migrations_ops.operations.failure.messages import (
+    for_a_person,
+    how_it_is,
+    new_left,
+    not_put_back,
+    unreachable,
+)
+from migrations_ops.operations.failure.observe import Failure, Seen
+from tests.unit.operations.failure.fakes import BEFORE, FakeDatabase, failure
+from tests.unit.operations.failure.test_decision import DECIDED
+
+COMMAND = re.compile(r"invoke (restore --env prod --backup db_1\.dump --yes|\w+)")
+OF_PERSONS = sorted(
+    {
+        (decision.sentence, case.ended, case.new)
+        for case, decision in DECIDED
+        if decision.exit == 4 and decision.action is not Action.DROP_LEFT_INDEXES
+    },
+    key=repr,
+)
+
+
+def seen(
+    of: Failure, changed: tuple[str, ...] = (), begun: str = "", now: Fingerprint = BEFORE
+) -> Seen:
+    case = Case(of.ended, True, True, True, of.backup is None, Version.ELSEWHERE)
+    look = Look(True, trouble="no route", begun={begun: "upgrade"} if begun else {})
+    return Seen(case, look, BEFORE, now, changed)
+
+
+@pytest.mark.parametrize(("sentence", "ended", "new"), OF_PERSONS)
+def test_person_is_told_what_happened_what_is_safe_and_what_to_type(
+    sentence: Sentence, ended: Ended, new: bool
+) -> None:
+    for changed, kind, begun in product(
+        ((), ("table items is gone",)), ("at head", "dirty"), ("", "two")
+    ):
+        of = failure(FakeDatabase(), ended, new=new, kind=kind)
+        error = for_a_person(sentence, of, seen(of, changed, begun))
+        assert error.what.startswith("The upgrade of prod failed")
+        assert COMMAND.search(error.next), error.next
+        if not new:
+            assert "db_1.dump" in error.untouched or sentence is Sentence.INDEXES_LEFT
+        assert "  " not in str(error)
+
+
+def test_way_back_that_failed_is_named_too() -> None:
+    of = failure(FakeDatabase(), Ended.IN_PART)
+    assert COMMAND.search(not_put_back(of, "no room.").next)
+    assert "no room" in not_put_back(of, "no room.").what
+    assert COMMAND.search(new_left(failure(FakeDatabase(), Ended.IN_PART, new=True)).next)
+
+
+def test_no_restore_is_advised_where_nothing_was_committed() -> None:
+    of = failure(FakeDatabase(), Ended.ROLLED_BACK)
+    error = unreachable(of, seen(of))
+    assert error.exit_code == 3
+    assert "restore" not in str(error)
+    assert "no route" in error.what
+
+
+def test_what_others_have_changed_is_not_hidden_behind_as_it_was() -> None:
+    of = failure(FakeDatabase(), Ended.ROLLED_BACK)
+    told = how_it_is(Sentence.ROLLED_BACK, of, seen(of, ("table other is new",)))
+    assert "others have changed it: table other is new" in told
+    assert "is as it was" not in told
+    assert how_it_is(Sentence.ROLLED_BACK, of, seen(of)).startswith("prod is as it was")
+
+
+def test_version_that_has_moved_is_told_with_the_half_after_it() -> None:
+    of = failure(FakeDatabase(), Ended.IN_PART)
+    now = Fingerprint(("two",), {}, {})
+    what = for_a_person(Sentence.HALF, of, seen(of, ("it stands at two",), "three", now)).what
+    assert "what came before the revision that failed is whole" in what
