@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,9 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.project.project import Project
 from migrations_ops.steps import prestart
 from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.prestart import Prestart
+from migrations_ops.steps.step import Step
+from tests.contract.child.steps import is_alive
 from tests.support import R3, Sandbox, query
 
 LOOK = (("current",),)
@@ -76,6 +80,40 @@ def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(session: Session)
         step.close()
     with pytest.raises(ConfigurationError, match="no-such-interpreter"):
         session.prestart.take("second", broken, LOOK)
+
+
+def test_children_that_are_not_needed_leave(session: Session) -> None:
+    dev, prod = session.project.settings.path
+    session.prestart.request("first", dev, LOOK)
+    session.prestart.request("second", prod, LOOK)
+    pids = [step._child.pid for _, step in session.prestart._waiting.values()]
+    assert pids
+    assert all(map(is_alive, pids))
+    session.prestart.close()
+    assert not any(map(is_alive, pids))
+    session.prestart.start_next()
+    assert not session.prestart._waiting
+
+
+def test_child_of_a_verify_that_is_not_reached_leaves(
+    filled: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prestart, "CORES", 2)
+    pids: dict[str, int] = {}
+    start = Prestart._start
+
+    def noted(self: Prestart, name: str, request: Any) -> Step:
+        step = start(self, name, request)
+        pids[name] = step._child.pid
+        return step
+
+    monkeypatch.setattr(Prestart, "_start", noted)
+    filled.add_revision("r4dddddddddd", R3, "    raise ValueError")
+    project = Project.read(filled.folder)
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
+    assert finished.error is not None
+    assert pids.keys() == {"dev.upgrade", "dev.verify"}
+    assert not any(map(is_alive, pids.values()))
 
 
 @pytest.mark.usefixtures("one_core")
