@@ -1,4 +1,4 @@
-"""What a ledger holds, whatever the engine: a list of runs, as JSON."""
+"""The content of a ledger, whatever the engine: a list of runs, as JSON."""
 
 from __future__ import annotations
 

@@ -139,19 +139,19 @@ def _ssl(options: Mapping[str, str]) -> ssl.SSLContext | None:
 
     :raises OSError: a certificate cannot be read.
     """
-    told = {name: options.get(f"ssl_{name}") for name in ("ca", "capath", "cert", "key", "cipher")}
-    if not any(told.values()):
+    given = {name: options.get(f"ssl_{name}") for name in ("ca", "capath", "cert", "key", "cipher")}
+    if not any(given.values()):
         return None
-    context = ssl.create_default_context(cafile=told["ca"], capath=told["capath"])
+    context = ssl.create_default_context(cafile=given["ca"], capath=given["capath"])
     # Python 3.13 is stricter than the certificates that servers make for themselves.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    proves = bool(told["ca"] or told["capath"])
+    proves = bool(given["ca"] or given["capath"])
     context.check_hostname = proves and checks_host(options)
     context.verify_mode = ssl.CERT_REQUIRED if proves else ssl.CERT_NONE
-    if told["cert"]:
-        context.load_cert_chain(told["cert"], told["key"])
-    if told["cipher"]:
-        context.set_ciphers(told["cipher"])
+    if given["cert"]:
+        context.load_cert_chain(given["cert"], given["key"])
+    if given["cipher"]:
+        context.set_ciphers(given["cipher"])
     return context
 
 

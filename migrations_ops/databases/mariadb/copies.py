@@ -15,7 +15,7 @@ from migrations_ops.databases.mariadb.errors import code_of, in_words, remedy
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.swap.ownership import KEPT
 from migrations_ops.databases.mariadb.swap.record import UNDONE
-from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, TakenUp, exchange, take_up
+from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, Resumed, exchange, resume
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.system.files import local_stamp
@@ -137,18 +137,18 @@ class Copies(ServerCopies):
             raise self._half_done(half) from half
         return kept
 
-    def take_up_exchange(self) -> list[str]:
+    def resume_swap(self) -> list[str]:
         """Finish an exchange that was broken off, with the lock of a release.
 
         :returns: what was done, in words.
         :raises NeedsAPerson: that is not possible now.
         """
         try:
-            return [self._in_words(each) for each in take_up(self.server, self.real.database)]
+            return [self._in_words(each) for each in resume(self.server, self.real.database)]
         except HalfDoneError as half:
             raise self._half_done(half) from half
 
-    def _in_words(self, done: TakenUp) -> str:
+    def _in_words(self, done: Resumed) -> str:
         if done.finished:
             return (
                 "a restore that was broken off has been finished now: the tables of its backup"

@@ -24,7 +24,7 @@ from migrations_ops.databases.mariadb.connect import (
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.errors import in_words, is_missing, remedy
 from migrations_ops.databases.mariadb.ledger import add_to_ledger, read_ledger
-from migrations_ops.databases.mariadb.lock import hold_release_lock
+from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.databases.mariadb.look import read_look
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
@@ -176,9 +176,9 @@ class MariaDB(ServerDatabase):
 
     @contextmanager
     def locked(self, purpose: str, wait: float) -> Iterator[None]:
-        with hold_release_lock(self.address, purpose, wait) as lock:
+        with locked(self.address, purpose, wait) as lock:
             self._own.lock = lock
-            self._own.resumed_restores = self._take_up_exchange()
+            self._own.resumed_restores = self._resume_swap()
             with self._swept():
                 yield
 
@@ -186,10 +186,10 @@ class MariaDB(ServerDatabase):
         found, self._own.resumed_restores = self._own.resumed_restores, []
         return found
 
-    def _take_up_exchange(self) -> list[str]:
+    def _resume_swap(self) -> list[str]:
         """What a restore has left that was killed: nothing else may work on half of it."""
         try:
-            return self._on_its_server().take_up_exchange()
+            return self._on_its_server().resume_swap()
         except pymysql.MySQLError as error:
             raise self._failed("", error) from error
 

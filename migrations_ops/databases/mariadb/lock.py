@@ -30,14 +30,14 @@ _MEANWHILE = "Try again when it is done; invoke status-all works meanwhile."
 
 @dataclass(frozen=True)
 class Lock:
-    """What holds the lock of one database: a session on its server."""
+    """The lock of one database, which a session on its server has."""
 
     address: Address
     name: str
     session: Connection
 
-    def is_held(self) -> bool:
-        """Whether the server still says that this session holds it."""
+    def is_locked(self) -> bool:
+        """Whether the server still says that this session has it."""
         with suppress(pymysql.MySQLError), promptly(self.session):
             sql = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
             return ask(self.session, sql, self.name) == [(1,)]
@@ -45,7 +45,7 @@ class Lock:
 
     def require_lock(self) -> None:
         """:raises StepFailed: the session is gone, and the lock with it."""
-        if not self.is_held():
+        if not self.is_locked():
             raise StepFailed(
                 f"The lock on {self.address.label} was lost: its connection broke.",
                 untouched="The step that was about to begin was not begun.",
@@ -54,11 +54,11 @@ class Lock:
 
 
 @contextmanager
-def hold_release_lock(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
+def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     """Hold the lock of a database, which need not exist yet.
 
     :param wait: how long, in seconds, to wait for it, and for a server that is not up yet.
-    :raises Locked: another release holds it, or a step that it left behind is still at work.
+    :raises Locked: another release has it, or a step that it left behind is still at work.
     :raises Refused: the server cannot be reached, or somebody deals out its sessions.
     """
     until = time.monotonic() + wait
@@ -143,7 +143,7 @@ def _orphan(session: Connection, address: Address, lock: str) -> Locked:
 
 
 def _holder(session: Connection, lock: str) -> str:
-    """Who holds a lock, as far as the server tells us; empty where it does not."""
+    """Who has a lock, as far as the server says; empty where it does not."""
     with suppress(pymysql.MySQLError, IndexError), promptly(session):
         [(number,)] = ask(session, "SELECT IS_USED_LOCK(%s)", lock)
         if number is None:

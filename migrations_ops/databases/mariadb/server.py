@@ -57,9 +57,9 @@ def is_behind_a_proxy(connection: Connection) -> bool:
 
     MaxScale and ProxySQL invent the session number that they tell at the beginning.
     """
-    told = ask(connection, "SELECT CONNECTION_ID()")[0][0]
+    number = ask(connection, "SELECT CONNECTION_ID()")[0][0]
     at_first = int(connection.thread_id())  # type: ignore[no-untyped-call]
-    return int(told) & 0xFFFF_FFFF != at_first & 0xFFFF_FFFF
+    return int(number) & 0xFFFF_FFFF != at_first & 0xFFFF_FFFF
 
 
 def is_one_of_many(connection: Connection) -> bool:

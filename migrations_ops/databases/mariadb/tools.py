@@ -1,4 +1,4 @@
-"""mariadb-dump and mariadb: found, of the right version, and told the password by a file alone."""
+"""mariadb-dump and mariadb: found, of the right version, and given the password in a file only."""
 
 from __future__ import annotations
 
@@ -123,18 +123,20 @@ def credentials(address: Address) -> Iterator[tuple[Credentials, dict[str, str]]
 
 
 def _option_file(address: Address) -> str:
-    told = {"user": address.user, "password": address.password}
-    told |= {name: address.options.get(f"ssl_{name[4:]}", "") for name in
+    settings = {"user": address.user, "password": address.password}
+    settings |= {name: address.options.get(f"ssl_{name[4:]}", "") for name in
              ("ssl-ca", "ssl-capath", "ssl-cert", "ssl-key", "ssl-cipher")}  # fmt: skip
     socket = local_socket(address)
     if socket is not None:
-        told |= {"protocol": "socket", "socket": socket}
+        settings |= {"protocol": "socket", "socket": socket}
     else:
         # Else the clients would take a socket for localhost, whatever the port says.
-        told |= {"protocol": "tcp", "host": address.host or "localhost"}
-        told["port"] = str(address.port or 3306)
-    proves = bool(told["ssl-ca"] or told["ssl-capath"])
+        settings |= {"protocol": "tcp", "host": address.host or "localhost"}
+        settings["port"] = str(address.port or 3306)
+    proves = bool(settings["ssl-ca"] or settings["ssl-capath"])
     # From 11.4 on they ask every server who it is, even without a certificate to compare with.
-    told["loose-ssl-verify-server-cert"] = "1" if proves and checks_host(address.options) else "0"
-    lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in told.items() if value]
+    settings["loose-ssl-verify-server-cert"] = (
+        "1" if proves and checks_host(address.options) else "0"
+    )
+    lines = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in settings.items() if value]
     return "\n".join(["[client]", *lines, ""])

@@ -42,7 +42,7 @@ SELECT set_config(name, value, false) FROM (VALUES ('client_encoding', 'UTF8'),
 WHERE current_setting(name, true) IS NOT NULL AND pg_backend_pid() = %s
 """
 # What psycopg itself would look up in os.environ.
-_UNTOLD = {"port": "5432", "hostaddr": "", "target_session_attrs": "any"}
+_DEFAULTS = {"port": "5432", "hostaddr": "", "target_session_attrs": "any"}
 # How often a session tries to get rid of a timeout that is too short for that very statement.
 _ATTEMPTS = 20
 
@@ -89,7 +89,7 @@ def connect(address: Address, purpose: str = "") -> Connection:
         keepalives_interval=5,
         keepalives_count=3,
         password=address.password or None,
-        **(_UNTOLD | told),
+        **(_DEFAULTS | told),
     )
     try:
         with promptly(connection):

@@ -225,24 +225,24 @@ def _left(
     refused: list[str], slots: list[str], subscriptions: list[Subscription], old: str, new: str
 ) -> str:
     """What a restored database does not have of the one that it replaces."""
-    told = []
+    sentences = []
     if refused:
         # They are shown as they would be for the new one, which has the old one's name by then.
         lines = "; ".join(each.replace(_quoted(new), _quoted(old)) for each in refused)
-        told.append(f"not set anew was, since this role may not: {lines}")
+        sentences.append(f"not set anew was, since this role may not: {lines}")
     if slots:
         drop = "; ".join(f"SELECT pg_drop_replication_slot('{name}')" for name in slots)
-        told.append(
+        sentences.append(
             f"with it stayed the replication slots {', '.join(slots)}, which keep the server's WAL"
             f" and get nothing new: drop each, and let its reader begin anew: {drop}"
         )
     if subscriptions:
         names = ", ".join(each.name for each in subscriptions)
-        told.append(
+        sentences.append(
             f"with it stayed the subscriptions {names}, so that no rows come from the other server"
             " any more: drop each there, and create it here again: CREATE SUBSCRIPTION"
         )
-    return "; ".join(told)
+    return "; ".join(sentences)
 
 
 def _exists(connection: Connection, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore: found, of the right version, and told the password by a file alone."""
+"""pg_dump and pg_restore: found, of the right version, and given the password in a file only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DUMPING = re.compile(rb"dumping contents of table \"(.+)\"")
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 # A subscription is a tie to another server, with a password in it: a copy that had it could not be
 # dropped, and what took the place of a database with it would not be fed by it.
-_ALONE = "--no-subscriptions"
+_NO_SUBSCRIPTIONS = "--no-subscriptions"
 # How long, in milliseconds, pg_dump waits for a table that somebody holds locked.
 _LOCK_WAIT = 5000
 # The first version whose pg_restore tells every server of a setting that only newer ones know.
@@ -124,7 +124,7 @@ def dump(
     argv = [
         tools.program("pg_dump"), "--format=custom", _compression(tools), "--verbose",
         f"--lock-wait-timeout={_LOCK_WAIT}", f"--snapshot={snapshot}", f"--file={into}",
-        _ALONE, f"--encoding={encoding}",
+        _NO_SUBSCRIPTIONS, f"--encoding={encoding}",
     ]  # fmt: skip
     total, done, current = sum(sizes.values()), 0, ""
 
@@ -154,7 +154,7 @@ def restore(address: Address, file: Path, *, server: int) -> None:
     reader = _reader_of(file)
     if tools.version < reader:
         tools = find_tools(reader) or _no_reader(file, reader, tools)
-    argv = [tools.program("pg_restore"), "--verbose", _ALONE, str(file)]
+    argv = [tools.program("pg_restore"), "--verbose", _NO_SUBSCRIPTIONS, str(file)]
     lenient = server < _SAYS_TOO_MUCH <= tools.version
     # Where errors are told apart by their words, one process speaks: those of several run into
     # each other within a line, and an error that is not recognised would be taken for none.
@@ -283,7 +283,7 @@ def _credentials(address: Address) -> Iterator[tuple[dict[str, str], list[Path]]
     Both an argument and a variable can be read by others on the machine while the tool runs; a
     file that is ours alone cannot.
 
-    :raises StepFailed: the password cannot be told in that way.
+    :raises StepFailed: the password cannot be given in that way.
     """
     kept = {name: value for name, value in base_variables().items() if not name.startswith("LC_")}
     variables = kept | {"LC_ALL": "C", "PGCONNECT_TIMEOUT": str(ANSWER_SECONDS)}
@@ -315,5 +315,5 @@ def _conninfo(address: Address) -> str:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"
 
-    told = {**parameters(address), "keepalives_idle": "10", "keepalives_interval": "5"}
-    return " ".join(f"{key}={quoted(value)}" for key, value in told.items())
+    settings = {**parameters(address), "keepalives_idle": "10", "keepalives_interval": "5"}
+    return " ".join(f"{key}={quoted(value)}" for key, value in settings.items())

@@ -44,7 +44,7 @@ class Lock:
     """
 
     address: Address
-    told: str
+    purpose: str
     beside: Connection | None = None
     inside: Connection | None = None
 
@@ -55,7 +55,7 @@ class Lock:
         until = time.monotonic() + wait
         if self.address.database != _BESIDE:
             place = self.address.of_database(_BESIDE)
-            self.beside = _session(place, self.told, until, needed=False)
+            self.beside = _session(place, self.purpose, until, needed=False)
         if self.beside is not None:
             _take(self.beside, _key_of(self.address.database), self.address, until)
         self._take_inside(until)
@@ -82,7 +82,7 @@ class Lock:
             self._take_inside(time.monotonic() + wait)
 
     def _take_inside(self, until: float) -> None:
-        self.inside = _session(self.address, self.told, until, needed=True)
+        self.inside = _session(self.address, self.purpose, until, needed=True)
         if self.inside is not None:
             _take(self.inside, RELEASE_KEY, self.address, until)
             _await_orphan(self.inside, self.address, until)
@@ -130,10 +130,10 @@ def _key_of(database: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _session(address: Address, told: str, until: float, *, needed: bool) -> Connection | None:
+def _session(address: Address, purpose: str, until: float, *, needed: bool) -> Connection | None:
     while True:
         try:
-            session = connect(address, told)
+            session = connect(address, purpose)
             break
         except psycopg.Error as error:
             if may_come_up(error) and time.monotonic() < until:

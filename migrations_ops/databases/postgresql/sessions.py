@@ -34,9 +34,9 @@ def find_blocking_sessions(connection: Connection) -> list[str]:
 
 def _in_words(pid: int, name: str, user: str | None, seconds: int | None, tables: list[str]) -> str:
     who = f"session {pid}" + (f" of {user}" if user else "")
-    told = [name] if name else []
+    traits = [name] if name else []
     if seconds is not None:
-        told.append(f"in a transaction for {seconds} s")
+        traits.append(f"in a transaction for {seconds} s")
     more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
-    told.append(f"on {', '.join(tables[:_SHOWN])}{more}")
-    return f"{who} ({', '.join(told)})"
+    traits.append(f"on {', '.join(tables[:_SHOWN])}{more}")
+    return f"{who} ({', '.join(traits)})"

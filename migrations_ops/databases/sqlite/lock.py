@@ -1,4 +1,4 @@
-"""The lock beside a database file, freed by the system when its holder dies."""
+"""The lock beside a database file, freed by the system when the process that has it dies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from migrations_ops.system.provenance import account, host
 
 @contextmanager
 def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
-    """Hold the lock of one database file; the parameters are those of ``Database.hold``."""
+    """Inside, one database file is locked; the parameters are those of ``Lockable.locked``."""
     from filelock import FileLock, Timeout
 
     holder = file.with_name(f"{file.name}-holder")
     guarded = file.with_name(file.name[1:]).with_suffix("")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever may work on the database may wait for its lock, and see who holds it.
+        # Whoever may work on the database may wait for its lock, and see who has it.
         like = guarded if guarded.exists() else file.parent
         lock = FileLock(file, timeout=wait, mode=rights_of(like))
         lock.acquire(poll_interval=0.05)
@@ -39,7 +39,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         ) from None
     try:
         copy_rights(like, file)
-        with suppress(OSError):  # who holds it is said as a courtesy: the lock itself is held
+        with suppress(OSError):  # a courtesy only: the lock itself is taken
             for leftover in holder.parent.glob(f"{holder.name}.*.part"):
                 leftover.unlink()  # of a holder that was killed while it wrote
             write_whole(

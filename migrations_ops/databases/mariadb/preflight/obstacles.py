@@ -18,7 +18,7 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.errors import in_words, is_denied, is_missing, remedy
-from migrations_ops.databases.mariadb.preflight.references import find_leading
+from migrations_ops.databases.mariadb.preflight.references import find_references
 from migrations_ops.databases.mariadb.schema.reading import find_own_names
 from migrations_ops.databases.mariadb.server import (
     account_of,
@@ -27,7 +27,7 @@ from migrations_ops.databases.mariadb.server import (
     is_one_of_many,
     server_version,
 )
-from migrations_ops.databases.mariadb.swap.ownership import why_not_ours, why_not_seen
+from migrations_ops.databases.mariadb.swap.ownership import why_not_owned, why_not_seen
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
 from migrations_ops.model.errors import Refused, StepFailed
@@ -74,10 +74,10 @@ def _of_programs(address: Address, copies: Copies, others: Mapping[str, str]) ->
         for name in find_own_names(connection):
             yield NAMES_ITSELF.found(name, name=address.database, database=address.label)
         beside = _beside(connection, others)
-        yield from find_leading(connection, beside, copied=copies.is_beside)
+        yield from find_references(connection, beside, copied=copies.is_beside)
         if why := why_not_seen(connection, address.database):
             yield NO_BACKUP.found(address.database, database=address.label, reason=why)
-        if why := why_not_ours(connection, address.database):
+        if why := why_not_owned(connection, address.database):
             yield NO_RESTORE.found(address.database, database=address.label, reason=why)
     finally:
         close(connection)

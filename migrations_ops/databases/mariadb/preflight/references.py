@@ -51,12 +51,12 @@ class _Names:
     def known(self, name: str) -> str:
         return name.lower() if self.folds else name
 
-    def of_others(self, told: list[Token]) -> Callable[[str], bool]:
+    def of_others(self, written: list[Token]) -> Callable[[str], bool]:
         """Of databases that this role sees, and of such that only the definer may see."""
         alone = {
             word.text.lower()
-            for number, word in enumerate(told)
-            if not any(each.means(".") for each in told[number + 1 : number + 2])
+            for number, word in enumerate(written)
+            if not any(each.means(".") for each in written[number + 1 : number + 2])
         }
 
         def names(name: str) -> bool:
@@ -69,7 +69,7 @@ class _Names:
         return names
 
 
-def find_leading(
+def find_references(
     connection: Connection, environments: Mapping[str, str], *, copied: bool
 ) -> Iterator[Finding]:
     """What leads to the database of another environment, or writes to any other one.
@@ -80,13 +80,13 @@ def find_leading(
     names = _names(connection)
     of_environments = {names.known(name): each for name, each in environments.items()}
     bodies = read_bodies(connection)
-    for key, told in [*bodies, *read_views(connection)]:
-        found = find_database(as_text(told), lambda name: names.known(name) in of_environments)
+    for key, written in [*bodies, *read_views(connection)]:
+        found = find_database(as_text(written), lambda name: names.known(name) in of_environments)
         if found is not None:
             environment = of_environments[names.known(found)]
             yield NAMES_ENVIRONMENT.found(key, database=found, environment=environment)
-        elif copied and (written := _find_written(told, names.of_others(told))) is not None:
-            yield NAMES_ANOTHER.found(key, database=written)
+        elif copied and (other := _find_written(written, names.of_others(written))) is not None:
+            yield NAMES_ANOTHER.found(key, database=other)
 
 
 def _names(connection: Connection) -> _Names:
@@ -101,35 +101,35 @@ def _names(connection: Connection) -> _Names:
     )
 
 
-def _find_written(told: list[Token], names: Callable[[str], bool]) -> str | None:
+def _find_written(written: list[Token], names: Callable[[str], bool]) -> str | None:
     """The first other database to which a text writes, as far as that can be read from it."""
-    for part in _written(told):
+    for part in _written(written):
         found = find_database(as_text(part), names)
         if found is not None:
             return found
     return None
 
 
-def _written(told: list[Token]) -> Iterator[list[Token]]:
+def _written(written: list[Token]) -> Iterator[list[Token]]:
     """The parts of a text that name what it writes to, or calls: nobody knows what that does."""
-    for number, word in enumerate(told):
+    for number, word in enumerate(written):
         verb = word.text.upper()
-        if not word.quoted and verb in _WRITES and _begins(told, number):
-            yield told[number : _end(told, number, verb)]
-        elif number >= 3 and word.means("(") and told[number - 2].means("."):
-            yield told[number - 3 : number + 1]
+        if not word.quoted and verb in _WRITES and _begins(written, number):
+            yield written[number : _end(written, number, verb)]
+        elif number >= 3 and word.means("(") and written[number - 2].means("."):
+            yield written[number - 3 : number + 1]
 
 
-def _begins(told: list[Token], number: int) -> bool:
+def _begins(written: list[Token], number: int) -> bool:
     """Whether such a word begins a statement; the first of all makes the routine itself."""
-    after = told[number + 1 : number + 2]
+    after = written[number + 1 : number + 2]
     is_function = bool(after) and after[0].means("(")
-    return number > 0 and not is_function and not told[number - 1].means(*_NO_STATEMENT)
+    return number > 0 and not is_function and not written[number - 1].means(*_NO_STATEMENT)
 
 
-def _end(told: list[Token], start: int, verb: str) -> int:
+def _end(written: list[Token], start: int, verb: str) -> int:
     ends = (*_WRITES[verb], ";", *(("(",) if verb in _ENDS_AT_BRACKETS else ()))
-    for number in range(start + 1, len(told)):
-        if told[number].means(*ends):
+    for number in range(start + 1, len(written)):
+        if written[number].means(*ends):
             return number
-    return len(told)
+    return len(written)

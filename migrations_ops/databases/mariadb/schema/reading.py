@@ -53,7 +53,7 @@ def find_own_names(connection: Connection) -> list[str]:
     A copy of them under another name still works on the original.
     """
     catalog = _Catalog(connection, database_of(connection), "")
-    return sorted(key for key, told in _bodies(catalog) if catalog.is_named_in(told))
+    return sorted(key for key, written in _bodies(catalog) if catalog.is_named_in(written))
 
 
 def read_bodies(connection: Connection) -> list[tuple[str, list[Token]]]:
@@ -109,21 +109,21 @@ class _Catalog:
         """What the server prints, without the name of the database: a copy has another one."""
         return bare(sql, self.database)
 
-    def is_named_in(self, told: list[Token]) -> bool:
+    def is_named_in(self, written: list[Token]) -> bool:
         """Where a table or an alias has the name of the database, it is no name of that."""
         own = self.database.lower()
-        return find_database(as_text(told), lambda name: name.lower() == own) is not None
+        return find_database(as_text(written), lambda name: name.lower() == own) is not None
 
 
-def as_text(told: Iterable[Token]) -> str:
-    text = " ".join(quoted(word.text) if word.quoted else word.text for word in told)
+def as_text(written: Iterable[Token]) -> str:
+    text = " ".join(quoted(word.text) if word.quoted else word.text for word in written)
     return text.replace("@ ", "@")  # a variable's name goes on after a point
 
 
 def _text(sql: str | Iterable[Token]) -> str:
     """A statement as facts have it."""
-    told = tokens(sql, "mariadb") if isinstance(sql, str) else sql
-    return normal(map(_standard, told))
+    written = tokens(sql, "mariadb") if isinstance(sql, str) else sql
+    return normal(map(_standard, written))
 
 
 def _standard(word: Token) -> Token:
@@ -180,12 +180,12 @@ class _Table:
                 yield from self._index(part)
 
     def _column(self, part: list[Token]) -> Facts:
-        told, check = part[1:], _position(part[1:], "CHECK")
+        written, check = part[1:], _position(part[1:], "CHECK")
         if check is not None:
-            condition = _text(group(told, check + 1))
+            condition = _text(group(written, check + 1))
             yield f"check {self._shown}: {condition}", condition
-            told = told[:check] + told[check + len(group(told, check + 1)) + 3 :]
-        yield f"column {self._shown}.{shown(part[0].text)}", _text(told)
+            written = written[:check] + written[check + len(group(written, check + 1)) + 3 :]
+        yield f"column {self._shown}.{shown(part[0].text)}", _text(written)
 
     def _constraint(self, name: str, part: list[Token]) -> Facts:
         if part[0].means("CHECK"):
@@ -198,11 +198,11 @@ class _Table:
         parent = ".".join(word.text for word in part[place + 1 : opens : 2])
         there = group(part, opens)
         actions = part[opens + len(there) + 2 :]
-        told = (
+        written = (
             f"({_listed(there)}) ON UPDATE {_action(actions, 'UPDATE')}"
             f" ON DELETE {_action(actions, 'DELETE')} CONSTRAINT {shown(name)}"
         )
-        yield f"foreign key {self._shown}({_listed(columns)}) to {shown(parent)}", told
+        yield f"foreign key {self._shown}({_listed(columns)}) to {shown(parent)}", written
 
     def _primary_key(self, part: list[Token]) -> tuple[str, str]:
         columns = group(part, 2)
@@ -218,8 +218,8 @@ class _Table:
             return
         kind = "".join(f"{word.text.lower()} " for word in part[:place])
         rest = _text(part[place + 2 :])
-        told = f"create {kind}index {shown(name)} on {self._shown} {rest}"
-        yield f"index {shown(name)} on {self._shown}", told
+        written = f"create {kind}index {shown(name)} on {self._shown} {rest}"
+        yield f"index {shown(name)} on {self._shown}", written
 
     def _foreign_keys_backed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The indexes that InnoDB makes for foreign keys, and drops when another one serves."""
@@ -230,10 +230,10 @@ class _Table:
                 yield columns[0], columns
 
 
-def _position(told: list[Token], *keywords: str) -> int | None:
+def _position(written: list[Token], *keywords: str) -> int | None:
     """Where the first of these words stands outside of all brackets."""
     depth = 0
-    for number, word in enumerate(told):
+    for number, word in enumerate(written):
         depth += word.means("(") - word.means(")")
         if not depth and word.means(*keywords):
             return number
@@ -248,12 +248,12 @@ def _listed(columns: list[Token]) -> str:
     return ", ".join(map(shown, _names(columns)))
 
 
-def _action(told: list[Token], event: str) -> str:
+def _action(written: list[Token], event: str) -> str:
     """What happens to the rows that refer to one: RESTRICT is not printed, and NO ACTION is it."""
-    place = _position(told, event)
-    if place is None or told[place + 1].means("NO"):
+    place = _position(written, event)
+    if place is None or written[place + 1].means("NO"):
         return "RESTRICT"
-    taken = told[place + 1 : place + (3 if told[place + 1].means("SET") else 2)]
+    taken = written[place + 1 : place + (3 if written[place + 1].means("SET") else 2)]
     return " ".join(word.text for word in taken)
 
 
@@ -288,8 +288,8 @@ def _sequences(catalog: _Catalog) -> Facts:
 
 
 def _programs(catalog: _Catalog) -> Facts:
-    for key, told in _bodies(catalog):
-        yield key, _text(told)
+    for key, written in _bodies(catalog):
+        yield key, _text(written)
 
 
 def _bodies(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
@@ -331,26 +331,26 @@ def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
         f" AND {exactly('EVENT_SCHEMA')}"
     )
     for name, sql in catalog.show("EVENT", sorted(name for (name,) in names), 3):
-        told = _without_definer(tokens(sql or _HIDDEN, "mariadb"))
-        yield f"event {shown(name)}", list(_as_on_the_primary(told))
+        written = _without_definer(tokens(sql or _HIDDEN, "mariadb"))
+        yield f"event {shown(name)}", list(_as_on_the_primary(written))
 
 
-def _without_definer(told: list[Token]) -> list[Token]:
+def _without_definer(written: list[Token]) -> list[Token]:
     """CREATE DEFINER=`user`@`host` FUNCTION... without whoever made it."""
-    if len(told) > 6 and told[1].means("DEFINER"):
-        return [told[0], *told[6:]]
-    return told
+    if len(written) > 6 and written[1].means("DEFINER"):
+        return [written[0], *written[6:]]
+    return written
 
 
-def _as_on_the_primary(told: list[Token]) -> Iterator[Token]:
+def _as_on_the_primary(written: list[Token]) -> Iterator[Token]:
     """An event that is off on replicas is on where they come from; so are those of our copies."""
-    for number, word in enumerate(told):
-        before = told[number - 1] if number else word
-        if word.means("DISABLE") and told[number + 1].means("ON"):
+    for number, word in enumerate(written):
+        before = written[number - 1] if number else word
+        if word.means("DISABLE") and written[number + 1].means("ON"):
             yield Token("ENABLE")
         elif not (
             (word.means("ON") and before.means("DISABLE"))
-            or (word.means("SLAVE", "REPLICA") and told[number - 2].means("DISABLE"))
+            or (word.means("SLAVE", "REPLICA") and written[number - 2].means("DISABLE"))
         ):
             yield word
 

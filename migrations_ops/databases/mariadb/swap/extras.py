@@ -98,15 +98,15 @@ def _by_anybody(ledger: Extra) -> Extra:
 
 def _read(connection: Connection, kind: str, name: str) -> Extra:
     row = ask(connection, f"SHOW CREATE {kind} {quoted(name)}")[0]
-    told = {
+    chosen = {
         part: "" if row[place] is None else str(row[place])
         for part, place in _COLUMNS.get(kind, _ROUTINE).items()
     }
-    if not told["statement"]:
+    if not chosen["statement"]:
         raise pymysql.OperationalError(
             1227, f"the {kind.lower()} {name} was made by others, and cannot be seen"
         )
-    return Extra(kind, name, **told)
+    return Extra(kind, name, **chosen)
 
 
 def make_extras(
@@ -149,14 +149,14 @@ def make_extras(
 @contextmanager
 def _own_session(connection: Connection, database: str) -> Iterator[None]:
     """Afterwards the session, and the default of the database, are as they were."""
-    told = ("sql_mode", "character_set_client", "collation_connection", "time_zone")
-    [was] = ask(connection, f"SELECT {', '.join(f'@@{name}' for name in told)}")
+    chosen = ("sql_mode", "character_set_client", "collation_connection", "time_zone")
+    [was] = ask(connection, f"SELECT {', '.join(f'@@{name}' for name in chosen)}")
     collation = collation_of(connection, database)
     try:
         yield
     finally:
         with suppress(pymysql.MySQLError):
-            ask(connection, f"SET SESSION {', '.join(f'{name} = %s' for name in told)}", *was)
+            ask(connection, f"SET SESSION {', '.join(f'{name} = %s' for name in chosen)}", *was)
             set_collation(connection, database, collation)
 
 
@@ -169,8 +169,8 @@ def _make(connection: Connection, database: str, extra: Extra, replaces: bool) -
         session["collation_connection"] = extra.collation
     if extra.zone:
         session["time_zone"] = extra.zone
-    told = ", ".join(f"{name} = %s" for name in session)
-    ask(connection, f"SET SESSION {told}", *session.values())
+    chosen = ", ".join(f"{name} = %s" for name in session)
+    ask(connection, f"SET SESSION {chosen}", *session.values())
     if extra.of_database:
         set_collation(connection, database, extra.of_database)
     # A trigger has no rights on it, and its statement may say IF NOT EXISTS.

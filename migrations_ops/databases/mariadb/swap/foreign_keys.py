@@ -128,9 +128,9 @@ def _defined(connection: Connection, database: str, keys: Sequence[Key]) -> list
     """The same, as they are defined."""
     tables = {each.table: f"SHOW CREATE TABLE {_place(database, each)}" for each in keys}
     shown = ask_each(connection, list(tables.values()))
-    told = {
+    definitions = {
         (table, name): definition
         for table, row in zip(tables, shown, strict=True)
         for definition, name in _LINE.findall(str(row[1]))
     }
-    return [replace(each, definition=told[each.table, quoted(each.name)]) for each in keys]
+    return [replace(each, definition=definitions[each.table, quoted(each.name)]) for each in keys]

@@ -45,7 +45,7 @@ _KEYS = """SELECT constraint_name FROM information_schema.referential_constraint
     WHERE constraint_schema = %s AND table_name = %s AND unique_constraint_schema = %s ORDER BY 1"""
 
 
-def why_not_ours(connection: Connection, database: str) -> str:
+def why_not_owned(connection: Connection, database: str) -> str:
     """Why the tables of a database could not give way to others; empty where they could.
 
     :raises pymysql.MySQLError: the server cannot be asked.
@@ -105,9 +105,9 @@ def why_not_seen(connection: Connection, database: str) -> str:
     )
 
 
-def require_ours(connection: Connection, database: str) -> None:
+def require_owned(connection: Connection, database: str) -> None:
     """:raises StepFailed: its tables could not give way to others."""
-    why = why_not_ours(connection, database)
+    why = why_not_owned(connection, database)
     if why:
         what, _, cure = why.partition(". ")
         raise StepFailed(

@@ -4,7 +4,7 @@ MariaDB cannot rename a database. But it renames tables from one database to ano
 one statement, so that nothing that was written is ever dropped. Views, triggers, routines and
 events cannot move: they are made anew from their own definitions, which are written down before
 the first is dropped (:mod:`exchange_record`). Whoever is killed in the middle leaves that record:
-:func:`take_up` finishes, back if the tables had not moved yet, else forward.
+:func:`resume` finishes, back if the tables had not moved yet, else forward.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from migrations_ops.databases.mariadb.swap.foreign_keys import (
     find_outward,
     make_keys,
 )
-from migrations_ops.databases.mariadb.swap.ownership import require_ours
+from migrations_ops.databases.mariadb.swap.ownership import require_owned
 from migrations_ops.databases.mariadb.swap.record import (
     AFTER,
     BEFORE,
@@ -96,14 +96,14 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class Resumed:
     """An exchange that somebody had begun who is dead: it was finished, or else undone."""
 
     kept: str
     finished: bool
 
 
-def take_up(server: Server, real: str) -> list[TakenUp]:
+def resume(server: Server, real: str) -> list[Resumed]:
     """Finish the exchanges of a database that somebody began who is dead.
 
     The lock of a release must be held.
@@ -115,7 +115,7 @@ def take_up(server: Server, real: str) -> list[TakenUp]:
     with server() as connection:
         waiting = find_records(connection, real)
     settled = [(kept, _settle(server, real, kept)) for kept in waiting]
-    return [TakenUp(kept, finished) for kept, finished in settled if finished is not None]
+    return [Resumed(kept, finished) for kept, finished in settled if finished is not None]
 
 
 def _settle(
@@ -177,7 +177,7 @@ def _write_down(connection: Connection, real: str, new: str, kept: str) -> Recor
 
     :raises StepFailed: it cannot.
     """
-    require_ours(connection, real)
+    require_owned(connection, real)
     was = read_extras(connection, real)
     wanted = [each.of(new, real).awake() for each in read_extras(connection, new)]
     defaults = _counting_defaults(connection, new)
@@ -207,9 +207,9 @@ def _wait_for(connection: Connection, real: str) -> None:
     tables = [name for name, kind in _relations(connection, real) if kind != "SEQUENCE"]
     if not tables:
         return
-    told = ", ".join(f"{quoted(real)}.{quoted(name)} WRITE" for name in tables)
+    clauses = ", ".join(f"{quoted(real)}.{quoted(name)} WRITE" for name in tables)
     try:
-        ask(connection, f"LOCK TABLES {told}")
+        ask(connection, f"LOCK TABLES {clauses}")
         ask(connection, "UNLOCK TABLES")
     except pymysql.MySQLError as error:
         # Else a trigger is broken, say, and nobody can lock its table: it goes on without.
@@ -245,10 +245,10 @@ def _point_default(
     connection: Connection, table: str, column: str, new: str, real: str, default: str
 ) -> None:
     """Let a default that counts up a sequence count that one which ``real`` will have."""
-    told = renamed(default, new, real)
-    if not _NEXT.fullmatch(told):
-        told = f"({told})"
-    ask(connection, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET DEFAULT {told}")
+    clauses = renamed(default, new, real)
+    if not _NEXT.fullmatch(clauses):
+        clauses = f"({clauses})"
+    ask(connection, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET DEFAULT {clauses}")
 
 
 def _move(connection: Connection, record: Record) -> Record:
@@ -259,7 +259,7 @@ def _move(connection: Connection, record: Record) -> Record:
     clear_way(connection, record.real, known, [name for name, _ in _relations(connection, source)])
     clear_way(connection, source, known, [])
     moved = replace(record, moved=not record.moved)
-    told = [f"{record.table} TO {moved.table}"]
+    clauses = [f"{record.table} TO {moved.table}"]
     ways = [(record.real, record.kept), (record.new, record.real)]
     if record.moved:
         # Not to where they came from, which is thrown away: an application may have written.
@@ -268,8 +268,8 @@ def _move(connection: Connection, record: Record) -> Record:
         for name, _ in _relations(connection, source):
             if name not in (BEFORE, AFTER):
                 one = quoted(name)
-                told.append(f"{quoted(source)}.{one} TO {quoted(target)}.{one}")
-    ask(connection, f"RENAME TABLE {', '.join(told)}")
+                clauses.append(f"{quoted(source)}.{one} TO {quoted(target)}.{one}")
+    ask(connection, f"RENAME TABLE {', '.join(clauses)}")
     return moved
 
 
@@ -327,8 +327,8 @@ def _tidy_up(connection: Connection, record: Record) -> None:
     drop_others(connection, record.real, record.was.extras, record.wanted.extras)
     with suppress(pymysql.MySQLError):
         # For whoever studies what was there: the tables are what counts.
-        told = [each.of(record.real, record.kept) for each in record.was.extras]
-        make_extras(connection, record.kept, [each for each in told if each.kind != "EVENT"])
+        extras = [each.of(record.real, record.kept) for each in record.was.extras]
+        make_extras(connection, record.kept, [each for each in extras if each.kind != "EVENT"])
     drop_record(connection, record.kept)
 
 

@@ -192,14 +192,14 @@ class _Constraint:
 
     def _of_index(self) -> str:
         """What the words around the list of its columns say."""
-        told = tokens(self.definition, "postgresql")
-        start = next(number for number, word in enumerate(told) if word.means("("))
-        inside = group(told, start)
-        tail = normal(told[start + len(inside) + 2 :])
+        written = tokens(self.definition, "postgresql")
+        start = next(number for number, word in enumerate(written) if word.means("("))
+        inside = group(written, start)
+        tail = normal(written[start + len(inside) + 2 :])
         for word in ("deferrable", "initially deferred"):
             tail = tail.removesuffix(f" {word}").removesuffix(word)
         parts = (
-            "NULLS NOT DISTINCT" if any(word.means("NULLS") for word in told[:start]) else "",
+            "NULLS NOT DISTINCT" if any(word.means("NULLS") for word in written[:start]) else "",
             "WITHOUT OVERLAPS" if any(word.means("OVERLAPS") for word in inside) else "",
             tail,
         )
@@ -234,18 +234,18 @@ def _indexes(catalog: Catalog) -> Facts:
         if table not in catalog.relations:
             continue
         index = shown(catalog.name(schema, name))
-        told = tokens(definition, "postgresql")
-        start = next(number for number, word in enumerate(told) if word.means("USING"))
+        written = tokens(definition, "postgresql")
+        start = next(number for number, word in enumerate(written) if word.means("USING"))
         parts = (
             f"create {'unique ' if unique else ''}index {index}",
-            f"on {shown(catalog.relations[table].name)} {catalog.text(_sql(told[start:]))}",
+            f"on {shown(catalog.relations[table].name)} {catalog.text(_sql(written[start:]))}",
             "" if valid else "INVALID",
         )
         yield f"index {index}", " ".join(filter(None, parts))
 
 
-def _sql(told: list[Token]) -> str:
-    return " ".join(shown(word.text) if word.quoted else word.text for word in told)
+def _sql(written: list[Token]) -> str:
+    return " ".join(shown(word.text) if word.quoted else word.text for word in written)
 
 
 def _views(catalog: Catalog) -> Facts:

@@ -14,7 +14,7 @@ import pytest
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import ask
-from migrations_ops.databases.mariadb.lock import hold_release_lock
+from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.model.errors import Locked, Refused, StepFailed
 from tests.contract.databases.mariadb.support import address_of, make_role, session
 from tests.servers.databases import ServerDatabase
@@ -24,8 +24,8 @@ from tests.servers.process import free_port
 _HOLDER = """
 import sys
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.lock import hold_release_lock
-with hold_release_lock(Address.of(sys.stdin.readline().strip()), "release-migration", 0):
+from migrations_ops.databases.mariadb.lock import locked
+with locked(Address.of(sys.stdin.readline().strip()), "release-migration", 0):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -57,7 +57,7 @@ def kill_lock_session(database: ServerDatabase, what: str = "release") -> None:
 def test_a_second_release_is_told_who_holds_the_lock(mariadb_database: ServerDatabase) -> None:
     address = address_of(mariadb_database)
     with holder(mariadb_database):
-        with pytest.raises(Locked) as caught, hold_release_lock(address, "upgrade", 0):
+        with pytest.raises(Locked) as caught, locked(address, "upgrade", 0):
             pass
         assert "Another release (server session " in caught.value.what
         assert "of root from 127.0.0.1:" in caught.value.what
@@ -73,7 +73,7 @@ def test_a_role_that_sees_no_other_sessions_is_told_of_one_at_least(
     with (
         holder(mariadb_database),
         pytest.raises(Locked) as caught,
-        hold_release_lock(plain, "upgrade", 0),
+        locked(plain, "upgrade", 0),
     ):
         pass
     assert "Another release (server session " in caught.value.what
@@ -82,24 +82,24 @@ def test_a_role_that_sees_no_other_sessions_is_told_of_one_at_least(
 def test_a_killed_holder_frees_the_lock_for_whoever_waits(mariadb_database: ServerDatabase) -> None:
     with holder(mariadb_database) as process:
         process.kill()
-        with hold_release_lock(address_of(mariadb_database), "upgrade", 60) as lock:
-            assert lock.is_held()
+        with locked(address_of(mariadb_database), "upgrade", 60) as lock:
+            assert lock.is_locked()
 
 
 def test_a_lock_is_free_again_when_it_was_left(mariadb_database: ServerDatabase) -> None:
     for _ in range(30):
-        with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
+        with locked(address_of(mariadb_database), "upgrade", 0) as lock:
             lock.require_lock()
-    assert not lock.is_held()
+    assert not lock.is_locked()
 
 
 def test_other_databases_of_the_server_are_not_locked(mariadb_database: ServerDatabase) -> None:
     address = address_of(mariadb_database)
     with (
-        hold_release_lock(address, "upgrade", 0),
-        hold_release_lock(address.of_database("another"), "upgrade", 0) as other,
+        locked(address, "upgrade", 0),
+        locked(address.of_database("another"), "upgrade", 0) as other,
     ):
-        assert other.is_held()
+        assert other.is_locked()
 
 
 @pytest.mark.parametrize("length", [5, 64])
@@ -108,9 +108,9 @@ def test_a_database_that_is_not_there_yet_can_be_locked(
 ) -> None:
     address = address_of(mariadb_database).of_database("n" * length)
     with (
-        hold_release_lock(address, "upgrade", 0),
+        locked(address, "upgrade", 0),
         pytest.raises(Locked),
-        hold_release_lock(address, "upgrade", 0),
+        locked(address, "upgrade", 0),
     ):
         pass
 
@@ -120,7 +120,7 @@ def test_an_orphaned_step_is_waited_for(mariadb_database: ServerDatabase) -> Non
     with session(mariadb_database) as step:
         name = lock_name("step", mariadb_database.name)
         assert ask(step, "SELECT GET_LOCK(%s, 0)", name) == [(1,)]
-        with pytest.raises(Locked) as caught, hold_release_lock(address, "upgrade", 0.3):
+        with pytest.raises(Locked) as caught, locked(address, "upgrade", 0.3):
             pass
         assert "A step of an earlier release is still at work" in caught.value.what
         assert f"server session {step.thread_id()}" in caught.value.what  # type: ignore[no-untyped-call]
@@ -130,17 +130,17 @@ def test_an_orphaned_step_is_waited_for(mariadb_database: ServerDatabase) -> Non
         while ask(step, "SELECT IS_FREE_LOCK(%s)", release) != [(1,)]:
             assert time.monotonic() < patience
         kill_lock_session(mariadb_database, "step")
-        with hold_release_lock(address, "upgrade", 60) as lock:
-            assert lock.is_held()
+        with locked(address, "upgrade", 60) as lock:
+            assert lock.is_locked()
 
 
 def test_a_lock_whose_session_was_ended_is_known_to_be_lost(
     mariadb_database: ServerDatabase,
 ) -> None:
-    with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
+    with locked(address_of(mariadb_database), "upgrade", 0) as lock:
         lock.require_lock()
         kill_lock_session(mariadb_database)
-        assert not lock.is_held()
+        assert not lock.is_locked()
         with pytest.raises(StepFailed, match="was lost"):
             lock.require_lock()
 
@@ -148,15 +148,15 @@ def test_a_lock_whose_session_was_ended_is_known_to_be_lost(
 def test_a_lock_is_lost_with_its_server(
     mariadb: MariaServer, mariadb_database: ServerDatabase
 ) -> None:
-    with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
+    with locked(address_of(mariadb_database), "upgrade", 0) as lock:
         mariadb.kill()
-        assert not lock.is_held()
+        assert not lock.is_locked()
 
 
 def test_the_server_does_not_end_a_session_that_says_nothing_for_hours(
     mariadb_database: ServerDatabase,
 ) -> None:
-    with hold_release_lock(address_of(mariadb_database), "upgrade", 0) as lock:
+    with locked(address_of(mariadb_database), "upgrade", 0) as lock:
         [(seconds,)] = ask(lock.session, "SELECT @@wait_timeout")
         assert seconds > 7 * 24 * 3600
 
@@ -166,13 +166,13 @@ def test_a_server_that_is_not_up_is_waited_for(
 ) -> None:
     address = address_of(mariadb_database)
     mariadb.stop()
-    with pytest.raises(Refused, match="cannot be reached"), hold_release_lock(address, "u", 0.3):
+    with pytest.raises(Refused, match="cannot be reached"), locked(address, "u", 0.3):
         pass
     coming = threading.Timer(1, mariadb.start)
     coming.start()
     try:
-        with hold_release_lock(address, "upgrade", 60) as lock:
-            assert lock.is_held()
+        with locked(address, "upgrade", 60) as lock:
+            assert lock.is_locked()
     finally:
         coming.join()
 
@@ -181,10 +181,10 @@ def test_nobody_waits_for_a_server_that_does_not_let_him_in(
     mariadb_database: ServerDatabase,
 ) -> None:
     address = address_of(mariadb_database, password="hidden-and-wrong")
-    with pytest.raises(Refused) as caught, hold_release_lock(address, "upgrade", 600):
+    with pytest.raises(Refused) as caught, locked(address, "upgrade", 600):
         pass
     assert "hidden" not in str(caught.value)
     nobody = Address.of(f"mysql://root@127.0.0.1:{free_port()}/db")
     with pytest.raises(Refused, match="See whether the server runs"):  # noqa: SIM117
-        with hold_release_lock(nobody, "upgrade", 0):
+        with locked(nobody, "upgrade", 0):
             pass
