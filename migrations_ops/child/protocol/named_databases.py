@@ -1,4 +1,4 @@
-"""Which database a statement of MariaDB leads to by its name: read from its text.
+"""Which database a statement of MariaDB reaches by its name, as its text tells.
 
 A name before a point is a database, or a table or its alias. It is taken for a database where only
 a table can stand, before a third name or a bracket, and where nothing else in the statement
@@ -156,22 +156,22 @@ def _unqualified(tokens: list[Token]) -> Iterator[Token]:
 
 def _qualified(tokens: list[Token]) -> Iterator[tuple[Token, bool]]:
     """The first of names with points between them, and whether a table must stand there."""
-    places = _Places(tokens)
+    positions = _TablePositions(tokens)
     number = 0
     while number < len(tokens):
         token, end = tokens[number], _end_of_name(tokens, number)
         if end > number:
-            definite = places.expected or end - number > 2
+            definite = positions.expected or end - number > 2
             yield token, definite or tokens[end + 1 : end + 2] == [Token("(")]
-            places.pass_name()
+            positions.pass_name()
             number = end + 1
         else:
-            places.pass_by(token, tokens[number - 1] if number else None)
+            positions.pass_by(token, tokens[number - 1] if number else None)
             number += 1
 
 
 def _end_of_name(tokens: list[Token], number: int) -> int:
-    """The place of the last part of a name that begins here; the same place if it has one part."""
+    """Where the last part of a name is that begins here; the same number if it has one part."""
     if not tokens[number].is_name:
         return number
     while number + 2 < len(tokens) and tokens[number + 1].means("."):
@@ -182,8 +182,8 @@ def _end_of_name(tokens: list[Token], number: int) -> int:
     return number
 
 
-class _Places:
-    """Follows a statement, and knows where a table has to come next."""
+class _TablePositions:
+    """Follows a statement, and knows whether a table has to come next."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.expected = False
@@ -213,14 +213,14 @@ class _Places:
             self.expected = self._listing
         elif token.means("ON") and self._on_table:
             self.expected, self._on_table = True, False
-        elif token.means(*_BEFORE) and self._is_place(token, before):
+        elif token.means(*_BEFORE) and self._is_before_table(token, before):
             self.expected = self._listing = True
         elif token.means(*_ENDS) and not _renames(token, before):
             self.expected = self._listing = False
         elif not token.means(*_BETWEEN) and not _renames(token, before):
             self.expected = False
 
-    def _is_place(self, token: Token, before: Token | None) -> bool:
+    def _is_before_table(self, token: Token, before: Token | None) -> bool:
         if token.means("FROM", "FOR"):
             return not (self._open and self._open[-1][0])
         # ON DUPLICATE KEY UPDATE comes before a column.
