@@ -22,7 +22,7 @@ from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.upgrade import upgrade
+from migrations_ops.operations.upgrade import upgrade_and_verify
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -54,12 +54,12 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
             return
         # 2. Look at everything before anything is changed.
         states = preflight(session, environments, options.to)
-        verify_what_is_unverified(session, states, options)
+        verify_what_is_unverified(session, states)
         if not any(state.pending for state in states):
             return
         plans = plan_release(project, states)
         start_children_ahead(session, plans)
-        # 3. to 5. The first environment of the path directly, the later ones through the gate.
+        # 3. The first environment directly; 4. and 5. the later ones, each through the gate.
         for state, plan in zip(states, plans, strict=True):
             if state.pending:
                 promote(session, options, state)
@@ -71,18 +71,19 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         prune(session, environments)
 
 
-def verify_what_is_unverified(
-    session: Session, states: Iterable[DatabaseState], options: ReleaseOptions
-) -> None:
+def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState]) -> None:
     """Verify again what an earlier release has left upgraded, though verify did not pass there.
 
-    :raises Refused: it still does not.
+    It is verified where it is: what has been written since then, to mend it, is pending there.
+
+    :raises Refused: it still does not pass.
     """
     evidence = Evidence(session.project.settings.releases)
     for state in states:
         unverified = evidence.unverified(state.environment)
         if unverified and unverified == set(state.look.revisions):
-            require_passed_verify(verify(session, state.environment, to=options.to))
+            at = state.look.revisions[0] if len(unverified) == 1 else "heads"
+            require_passed_verify(verify(session, state.environment, to=at))
 
 
 def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> None:
@@ -106,7 +107,7 @@ def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> 
         require_passed(session.project, environment, state.pending)
     backup = back_up(session, state)
     if first:
-        upgrade(session, state, backup)
+        upgrade_and_verify(session, state, backup)
         return
     rehearsed = rehearse(session, state, backup)
     if environment.ask and options.ask is not None and not options.ask(state, rehearsed):
@@ -114,7 +115,7 @@ def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> 
             f"The upgrade of {environment.name} was declined.",
             untouched=f"{environment.name} was not touched.",
         )
-    upgrade(session, state, backup, rehearsed)
+    upgrade_and_verify(session, state, backup, rehearsed)
 
 
 def release_all(

@@ -66,7 +66,7 @@ class _Due:
         return self.environment is self.session.project.settings.path[0]
 
 
-def upgrade(
+def upgrade_and_verify(
     session: Session,
     state: DatabaseState,
     backup: Backup | None,

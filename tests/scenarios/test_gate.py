@@ -180,3 +180,17 @@ def test_a_production_database_that_is_gone_is_not_made_anew_in_silence(filled: 
     assert "restore --env prod --backup latest" in ran.err
     assert not filled.prod.exists()
     assert filled.invoke("release-migration", "--allow", "missing-database").code == 0
+
+
+def test_what_was_left_unverified_is_verified_where_it_is_before_more_is_released(
+    filled: Sandbox,
+) -> None:
+    """A release had left prod upgraded, and the revision that mends it is pending by now."""
+    project = Project.read(filled.folder)
+    evidence = Evidence(project.settings.releases)
+    evidence.note_unverified(project.settings.last, [R2])
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    assert [step["name"] for step in ran.json["steps"]][:3] == ["preflight", "verify", "back up"]
+    assert query(filled.prod, VERSION) == [(R3,)]
+    assert not evidence.unverified(project.settings.last)
