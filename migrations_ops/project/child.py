@@ -13,9 +13,9 @@ from migrations_ops.project.settings import running_python
 from migrations_ops.system import process
 
 if TYPE_CHECKING:
-    from migrations_ops.child.protocol.events import Event
+    from migrations_ops.child.protocol.events import Event, ScriptFound
     from migrations_ops.project.project import Project
-    from migrations_ops.revisions.history import History
+    from migrations_ops.revisions.history import History, Revision
 
 CHILD = Path(__file__).parent.parent / "child"
 
@@ -72,12 +72,12 @@ def ask_for_history(project: Project, environment: Environment) -> History:
     :raises OpsError: Alembic cannot load them.
     """
     from migrations_ops.child.protocol.events import Failed, Finished, ScriptFound
-    from migrations_ops.revisions.history import History, Revision
+    from migrations_ops.revisions.history import History
 
     log = project.settings.releases / "scripts.log"
     events = _ask(project, environment, log)
     if any(isinstance(each, Finished) for each in events):
-        return History.of([Revision(*each) for each in events if isinstance(each, ScriptFound)])
+        return History.of(_revision(each) for each in events if isinstance(each, ScriptFound))
     failed = next((each for each in events if isinstance(each, Failed)), None)
     why = (
         failed.sentence.removesuffix(".") if failed else "its process ended before Alembic was done"
@@ -87,6 +87,19 @@ def ask_for_history(project: Project, environment: Environment) -> History:
         f"Alembic cannot load the revision scripts: {why}.",
         untouched="No database was touched.",
         next=f"Mend {where}" if where else f"The log says more: {log}",
+    )
+
+
+def _revision(script: ScriptFound) -> Revision:
+    from migrations_ops.revisions.history import Revision
+
+    return Revision(
+        revision=script.revision,
+        down=script.down,
+        depends_on=script.depends_on,
+        labels=script.labels,
+        file=script.file,
+        message=script.doc,
     )
 
 

@@ -91,7 +91,10 @@ def run_of(events: Sequence[Event], started: str) -> CommandRun:
             autocommitted=_all(events, Autocommitted),
             unshared=_all(events, Unshared),
             ledger_failure="".join(each.message for each in _all(events, LedgerFailed)[-1:]),
-            revisions=tuple(RevisionRun(*each) for each in _all(events, RevisionDone)),
+            revisions=tuple(
+                RevisionRun(each.revision, each.seconds, each.statements)
+                for each in _all(events, RevisionDone)
+            ),
             trace=tuple(each for each in events if isinstance(each, Traced)),
             differences=sum((each.differences for each in _all(events, DriftFound)), ()),
             opened=bool(opened),
