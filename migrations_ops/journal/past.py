@@ -9,10 +9,11 @@ from pathlib import Path
 from migrations_ops.journal.record import TaskRecord, read_records
 from migrations_ops.journal.unfinished import find_lost
 from migrations_ops.model.outcome import DONE
+from migrations_ops.model.plan import StepName
 
 # The outcomes of attempts that came to nothing.
 CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
-_CHANGING = frozenset({"upgrade", "downgrade", "stamp", "restore"})
+_CHANGING = frozenset({StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, StepName.RESTORE})
 _BAD = frozenset({"failed", "refused", "interrupted"})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from migrations_ops.journal.past import CAME_TO_NOTHING, find_open
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
+from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import is_regular
 
 # Records are small; this many tell of some months, and are still read within a blink.
@@ -73,7 +74,9 @@ def _referred_to(records: Sequence[TaskRecord], backups: set[str]) -> set[str]:
                 missing -= named
     upgraded: set[str] = set()
     for record in records:
-        ended = [step for step in record.steps if (step.name, step.outcome) == ("upgrade", "done")]
+        ended = [
+            step for step in record.steps if (step.name, step.outcome) == (StepName.UPGRADE, "done")
+        ]
         new = {step.environment for step in ended} - upgraded
         if new:
             kept.add(record.id)

@@ -14,6 +14,7 @@ from migrations_ops.journal.recorder import Recorder, Report
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.outcome import Outcome, ReleaseResult
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
@@ -139,7 +140,11 @@ def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
     if result.outcome not in CAME_TO_NOTHING:
         return
     settings = project.settings
-    taking = {step.environment for step in result.steps if step.name in ("back up", "restore")}
+    taking = {
+        step.environment
+        for step in result.steps
+        if step.name in (StepName.BACK_UP, StepName.RESTORE)
+    }
     for environment in settings.path:
         if environment.name not in taking:
             continue

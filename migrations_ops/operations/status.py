@@ -9,6 +9,7 @@ from itertools import islice
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import EnvironmentStatus, Look, Selector, StatusReport
 from migrations_ops.operations.state import locate, other_identity, read_state
 from migrations_ops.project.environments import Environment
@@ -73,7 +74,7 @@ def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for record in islice(read_records(project.settings.releases), RECORDS_READ):
         for step in record.steps:
-            if step.name == "upgrade" and step.outcome == "done":
+            if step.name == StepName.UPGRADE and step.outcome == "done":
                 found.setdefault(step.environment, record.id)
         if wanted <= found.keys():
             break

@@ -30,7 +30,16 @@ from migrations_ops.project.environments import Environment
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
 _TOUCHING = frozenset(
-    {"back up", "rehearse", "upgrade", "verify", "downgrade", "stamp", "alembic", "restore"}
+    {
+        StepName.BACK_UP,
+        StepName.REHEARSE,
+        StepName.UPGRADE,
+        StepName.VERIFY,
+        StepName.DOWNGRADE,
+        StepName.STAMP,
+        StepName.ALEMBIC,
+        StepName.RESTORE,
+    }
 )
 
 
@@ -180,7 +189,7 @@ def _open(record: TaskRecord) -> list[str]:
 
 def _finish_or_undo(session: Session, environment: Environment, record: TaskRecord) -> None:
     step = record.under_way
-    if step is not None and (step.name, step.environment) == ("restore", environment.name):
+    if step is not None and (step.name, step.environment) == (StepName.RESTORE, environment.name):
         _finish_restore(session, environment, record)
         return
     state = read_state(session.project, environment)

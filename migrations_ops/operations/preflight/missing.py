@@ -12,6 +12,7 @@ from migrations_ops.journal.unfinished import find_broken_off
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
@@ -73,9 +74,9 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
         for step in record.steps:
             if step.environment == environment.name:
                 kind, outcome = step.name, step.outcome
-                there = by_backups and kind == "back up" and outcome in ("verified", "reused")
-                changed = kind in ("upgrade", "restore") and record.outcome in DONE
-                if there or changed:
+                taken = kind == StepName.BACK_UP and outcome in ("verified", "reused")
+                changed = kind in (StepName.UPGRADE, StepName.RESTORE) and record.outcome in DONE
+                if (by_backups and taken) or changed:
                     return f"{record.title} has found or filled it"
     if Evidence(releases).passed(environment):
         return f"{FILE} tells of revisions that it has passed"
