@@ -16,7 +16,8 @@ from migrations_ops.journal.record import (
 )
 from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError, Refused
-from migrations_ops.model.status import Look, StatusReport
+from migrations_ops.model.look import Look
+from migrations_ops.model.status import StatusReport
 from migrations_ops.operations.status import try_status
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

@@ -1,9 +1,8 @@
-"""What a direct read of a database shows, and where the environments are."""
+"""What the tasks that only read show of the environments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 State = Literal[
@@ -17,27 +16,6 @@ State = Literal[
     "dirty",
     "unreachable",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a direct read of a database shows, without Alembic.
-
-    ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
-    ``tables`` counts the tables other than the version table; ``environment`` is
-    the one that its ledger says it is, empty without a ledger; ``begun`` are the revisions of
-    which a half is applied, as the ledger tells, with their direction.
-    """
-
-    exists: bool
-    revisions: tuple[str, ...] = ()
-    versioned: bool = False
-    tables: int = 0
-    leftovers: tuple[str, ...] = ()
-    trouble: str = ""
-    remedy: str = ""
-    environment: str = ""
-    begun: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from itertools import count
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.model.plan import Commands
-from migrations_ops.model.status import Look
 from migrations_ops.operations.failure.observe import structure_is
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState

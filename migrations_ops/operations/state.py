@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.unfinished import find_half_run
-from migrations_ops.model.status import Look, State
+from migrations_ops.model.look import Look
+from migrations_ops.model.status import State
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.errors import OverlappingRevisions

@@ -9,8 +9,9 @@ from itertools import islice
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.look import Look
 from migrations_ops.model.plan import StepName
-from migrations_ops.model.status import EnvironmentStatus, Look, Selector, StatusReport
+from migrations_ops.model.status import EnvironmentStatus, Selector, StatusReport
 from migrations_ops.operations.state import locate, other_identity, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

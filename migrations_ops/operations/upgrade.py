@@ -17,9 +17,9 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.findings import LEDGER_BEHIND, Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
 from migrations_ops.model.plan import StepName
-from migrations_ops.model.status import Look
 from migrations_ops.operations.attempts import Attempts
 from migrations_ops.operations.comparison import Comparison
 from migrations_ops.operations.failure.decision import Ended

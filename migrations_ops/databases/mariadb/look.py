@@ -7,7 +7,7 @@ from typing import Any
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.ledger import read_ledger
 from migrations_ops.databases.mariadb.names import quoted
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 
 
 def read_look(connection: Connection, version_table: str) -> Look:

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.databases.postgresql.ledger import read_ledger
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 
 
 def read_look(connection: Connection, version_table: str, schema: str | None) -> Look:

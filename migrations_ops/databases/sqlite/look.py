@@ -7,7 +7,7 @@ import sqlite3
 from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.errors import RESTORE
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 
 
 def read_look(connection: sqlite3.Connection, version_table: str) -> Look:

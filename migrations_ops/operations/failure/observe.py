@@ -12,7 +12,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, indexes_of_others
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from migrations_ops.operations.failure.decision import Case, Ended, Indexes, Version
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from migrations_ops.operations.attempts import (
     AfterLock,
     has_whole_revisions_alone,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.model.errors import OpsError, Refused, StepFailed
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import failure_of
 from migrations_ops.operations.verification import DRIFT_SHOWN, drift_findings

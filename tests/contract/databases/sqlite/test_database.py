@@ -17,7 +17,7 @@ from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.documents import from_document, to_document
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from tests.contract.databases.support import (
     MODES,
     as_nobody,

@@ -10,7 +10,7 @@ from typing import Any
 
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.state import DatabaseState

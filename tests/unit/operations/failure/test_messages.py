@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.status import Look
+from migrations_ops.model.look import Look
 from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
 from migrations_ops.operations.failure.messages import (
     for_a_person,

@@ -1,0 +1,27 @@
+"""What a direct read of a database shows, without Alembic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The state of a database as one read found it.
+
+    ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
+    ``tables`` counts the tables other than the version table; ``environment`` is
+    the one that its ledger says it is, empty without a ledger; ``begun`` are the revisions of
+    which a half is applied, as the ledger tells, with their direction.
+    """
+
+    exists: bool
+    revisions: tuple[str, ...] = ()
+    versioned: bool = False
+    tables: int = 0
+    leftovers: tuple[str, ...] = ()
+    trouble: str = ""
+    remedy: str = ""
+    environment: str = ""
+    begun: Mapping[str, str] = field(default_factory=dict)
