@@ -544,7 +544,7 @@ def namespace(file: str) -> Collection:
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
         Invoke is called from. A relative path counts from the file that calls this function.
     """
-    from migrations_ops.project.settings import environment_names
+    from migrations_ops.project.config_file import environment_names
     from migrations_ops.system.streams import open_closed
 
     open_closed()

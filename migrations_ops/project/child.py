@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrations_ops.child.protocol.instructions import DIALECT, SCRIPTS, THEN, Instructions
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.project.environments import Environment
-from migrations_ops.project.settings import running_python
+from migrations_ops.project.interpreters import running_python
 from migrations_ops.system import process
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
-"""Asks another interpreter where the packages are that it would import."""
+"""The interpreters that steps run in, and where another one finds its packages."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,11 @@ _ASK = (
     "print('\\n' + '\\n'.join(list(found or ())[:1]))\n"
 )
 _TIMEOUT = 60.0
+
+
+def running_python() -> Path:
+    """The interpreter of this process: the real one, not a version manager's slow shim."""
+    return Path(sys.executable)
 
 
 def find_package(

@@ -11,7 +11,8 @@ from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
 from migrations_ops.project.environments import Environment
-from migrations_ops.project.settings import Settings, resolve_url
+from migrations_ops.project.settings import Settings
+from migrations_ops.project.urls import resolve_url
 from migrations_ops.project.variables import step_variables
 from migrations_ops.revisions.history import History
 

@@ -1,16 +1,20 @@
-"""The configuration: ``[tool.migrations_ops]`` in pyproject.toml, or a file migrations_ops.toml."""
+"""What the configuration sets: its keys, their kinds, and their defaults."""
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.project.config_file import (
+    OWN_FILE,
+    PYPROJECT,
+    find_file,
+    makes_a_task,
+    read_table,
+)
 from migrations_ops.project.environments import (
     Command,
     Environment,
@@ -19,7 +23,7 @@ from migrations_ops.project.environments import (
     UrlFromVariable,
     UrlSource,
 )
-from migrations_ops.project.settings_schema import (
+from migrations_ops.project.toml_table import (
     ANY,
     COUNT,
     COUNT_FROM_ONE,
@@ -39,9 +43,6 @@ from migrations_ops.project.settings_schema import (
     is_variable,
     nearest,
 )
-
-OWN_FILE = "migrations_ops.toml"
-PYPROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,6 @@ class Settings:
         return self.path[: self.path.index(environment)]
 
 
-def find_file(folder: Path) -> Path | None:
-    """The configuration file of a project folder, or None where nothing configures the tool."""
-    own = folder / OWN_FILE
-    if own.is_file():
-        return own
-    pyproject = folder / PYPROJECT
-    try:
-        configured = b"tool.migrations_ops" in pyproject.read_bytes()
-    except OSError:
-        # One that is there and cannot be read is said to be so by whoever reads it.
-        configured = pyproject.is_file()
-    return pyproject if configured else None
-
-
 def read(folder: Path) -> Settings:
     """Read the configuration of a project folder.
 
@@ -125,34 +112,6 @@ def read(folder: Path) -> Settings:
             f" or a file {OWN_FILE}.",
         )
     return _settings(file, read_table(file))
-
-
-def read_table(file: Path) -> dict[str, Any]:
-    """The tool's table of a configuration file, unchecked.
-
-    :raises ConfigurationError: the file cannot be read, is no TOML, or has no such table.
-    """
-    import tomllib
-
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be read: {error.strerror}.", next="See to its rights and try again."
-        ) from None
-    except (ValueError, RecursionError) as error:  # a number too long, a list too deep
-        raise ConfigurationError(
-            f"{file.name} is not valid TOML: {error}.", next=f"Mend {file} and try again."
-        ) from None
-    if file.name == PYPROJECT or "tool" in table:
-        for name in ("tool", "migrations_ops"):
-            table = table.get(name, {})
-            if not isinstance(table, dict):
-                raise ConfigurationError(
-                    f"{name} in {file.name} must be a table.",
-                    next=f"Mend {file} and try again.",
-                )
-    return table
 
 
 def _settings(file: Path, table: dict[str, Any]) -> Settings:
@@ -172,6 +131,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     return Settings(
         file=file,
         alembic=reader.path("alembic", "alembic.ini"),
+        # child/plugin.py has the same default: it cannot import this module.
         selector=reader.value("selector", "EXEC_ENV"),
         backups=backups,
         releases=backups.parent / "releases",
@@ -184,7 +144,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
 
 def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Environment:
     where = f"environments.{name}"
-    if not _makes_a_task(name):
+    if not makes_a_task(name):
         raise ConfigurationError(
             f"The environment name {name!r} in {file.name} would not make a task name.",
             next="Use letters, digits, - and _.",
@@ -246,10 +206,6 @@ def _url(file: Path, where: str, value: Any) -> UrlSource:
     )
 
 
-def _makes_a_task(name: str) -> bool:
-    return name.replace("_", "").replace("-", "").isalnum() and not name.startswith("-")
-
-
 def _commands(file: Path, where: str, value: Any) -> tuple[Command, ...]:
     commands = []
     for entry in value if isinstance(value, list) else [value]:
@@ -273,51 +229,6 @@ def _commands(file: Path, where: str, value: Any) -> tuple[Command, ...]:
             next='Hand it over by a variable: variables = { NAME = "{url}" }',
         )
     return tuple(commands)
-
-
-def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
-    """The URL as text; a relative SQLite path is made absolute from the configuration's folder.
-
-    :raises ConfigurationError: the variable, key or command yields nothing.
-    """
-    if isinstance(source, str):
-        url = source.strip()
-    elif isinstance(source, UrlFromVariable):
-        url = os.environ.get(source.variable, "").strip()
-        if not url:
-            state = "empty" if source.variable in os.environ else "not set"
-            raise ConfigurationError(
-                f"The variable {source.variable}, which holds the URL of {environment.name},"
-                f" is {state}.",
-                next=f"Set {source.variable} and try again.",
-            )
-    elif isinstance(source, UrlFromFile):
-        from migrations_ops.project.urls import url_from_file
-
-        url = url_from_file(source, environment)
-    else:
-        from migrations_ops.project.urls import url_from_command
-
-        url = url_from_command(source, environment, root)
-    if any(character < " " for character in url):
-        raise ConfigurationError(
-            f"The URL of {environment.name} holds a control character, a line break for instance.",
-            next=f"Check environments.{environment.name}.url, and where it leads.",
-        )
-    return _absolute_sqlite(url, root)
-
-
-def _absolute_sqlite(url: str, root: Path) -> str:
-    """A step runs in the environment's directory, which may not be the configuration's."""
-    scheme, mark, rest = url.partition(":///")
-    if not mark or scheme.partition("+")[0] != "sqlite":
-        return url
-    file, question, query = rest.partition("?")
-    if not file or file == ":memory:" or file.startswith("file:"):
-        return url
-    # SQLAlchemy 2.1 takes %20 in the path for a blank: the folder's own signs must survive that.
-    folder = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", str(root)).replace("?", "%3F")
-    return f"{scheme}:///{anchored(Path(folder), file).as_posix()}{question}{query}"
 
 
 def _all_codes(values: Any) -> bool:
@@ -358,34 +269,3 @@ _ENVIRONMENT_KEYS: Mapping[str, Check] = {
     "protected": FLAG,
     "ask": FLAG,
 }
-
-
-def environment_names(folder: Path) -> list[str]:
-    """The names of the configured environments, as far as the file can be read.
-
-    Task names are made from them before anything is checked, so that even with a broken
-    configuration each task exists and can say what is wrong.
-    """
-    file = find_file(folder)
-    if file is None:
-        return []
-    try:
-        table = read_table(file).get("environments")
-        names = list(table) if isinstance(table, dict) else []
-    except ConfigurationError:
-        names = _names_in_broken_file(file)
-    return [name for name in names if _makes_a_task(name)]
-
-
-def _names_in_broken_file(file: Path) -> list[str]:
-    try:
-        text = file.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return []
-    header = r"(?m)^\s*\[(?:tool\.migrations_ops\.)?environments\.[\"']?([\w-]+)[\"']?\]"
-    return list(dict.fromkeys(re.findall(header, text)))
-
-
-def running_python() -> Path:
-    """The interpreter of this process: the real one, not a version manager's slow shim."""
-    return Path(sys.executable)

@@ -1,24 +1,72 @@
-"""Reads a URL from a file's key, or from what a command prints."""
+"""Resolves the URL of an environment: as written, from a variable, a file's key, or a command."""
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.project.environments import Environment, UrlFromCommand, UrlFromFile
+from migrations_ops.project.environments import (
+    Environment,
+    UrlFromCommand,
+    UrlFromFile,
+    UrlFromVariable,
+    UrlSource,
+)
+from migrations_ops.project.toml_table import anchored
 from migrations_ops.system.process import run
 from migrations_ops.system.variables import base_variables
 
 COMMAND_SECONDS = 30.0
 
 
-def url_from_file(source: UrlFromFile, environment: Environment) -> str:
+def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
+    """The URL as text; a relative SQLite path is made absolute from the configuration's folder.
+
+    :raises ConfigurationError: the variable, key or command yields nothing.
+    """
+    if isinstance(source, str):
+        url = source.strip()
+    elif isinstance(source, UrlFromVariable):
+        url = os.environ.get(source.variable, "").strip()
+        if not url:
+            state = "empty" if source.variable in os.environ else "not set"
+            raise ConfigurationError(
+                f"The variable {source.variable}, which holds the URL of {environment.name},"
+                f" is {state}.",
+                next=f"Set {source.variable} and try again.",
+            )
+    elif isinstance(source, UrlFromFile):
+        url = _from_file(source, environment)
+    else:
+        url = _from_command(source, environment, root)
+    if any(character < " " for character in url):
+        raise ConfigurationError(
+            f"The URL of {environment.name} holds a control character, a line break for instance.",
+            next=f"Check environments.{environment.name}.url, and where it leads.",
+        )
+    return _absolute_sqlite(url, root)
+
+
+def _absolute_sqlite(url: str, root: Path) -> str:
+    """A step runs in the environment's directory, which may not be the configuration's."""
+    scheme, mark, rest = url.partition(":///")
+    if not mark or scheme.partition("+")[0] != "sqlite":
+        return url
+    file, question, query = rest.partition("?")
+    if not file or file == ":memory:" or file.startswith("file:"):
+        return url
+    # SQLAlchemy 2.1 takes %20 in the path for a blank: the folder's own signs must survive that.
+    folder = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", str(root)).replace("?", "%3F")
+    return f"{scheme}:///{anchored(Path(folder), file).as_posix()}{question}{query}"
+
+
+def _from_file(source: UrlFromFile, environment: Environment) -> str:
     """The text under the key of a TOML, JSON, INI or ``.env`` file.
 
     The file's name tells its kind. A key of several parts is written with dots; in an INI file
@@ -26,6 +74,8 @@ def url_from_file(source: UrlFromFile, environment: Environment) -> str:
 
     :raises ConfigurationError: the file or the key is missing, or the value is no text.
     """
+    import configparser
+
     what = f"The URL of {environment.name}, {source.key!r} of {source.file},"
     try:
         value = _value(source.file, source.file.read_text(encoding="utf-8"), source.key)
@@ -81,6 +131,8 @@ def _nested(document: Any, key: str) -> Any:
 
 
 def _option(file: Path, text: str, section: str, option: str) -> str:
+    import configparser
+
     # As Alembic reads its own: %(here)s is the file's folder, %% a percent sign.
     parser = configparser.ConfigParser({"here": file.parent.as_posix().replace("%", "%%")})
     parser.read_string(text)
@@ -91,7 +143,7 @@ def _option(file: Path, text: str, section: str, option: str) -> str:
         return parser.get(section, option, raw=True)
 
 
-def url_from_command(source: UrlFromCommand, environment: Environment, root: Path) -> str:
+def _from_command(source: UrlFromCommand, environment: Environment, root: Path) -> str:
     """The standard output of a command, without the white space around it.
 
     :raises ConfigurationError: it cannot be started, fails, prints nothing, or takes too long.

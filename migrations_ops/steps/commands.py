@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Command, Environment
-from migrations_ops.project.settings import running_python
+from migrations_ops.project.interpreters import running_python
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.step import Listener, Step
 from migrations_ops.system import process

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
-from migrations_ops.project import settings
-from migrations_ops.project import settings_schema as settings_table
+from migrations_ops.project import settings, toml_table
 from tests.documents import (
     DOCUMENTS,
     Command,
@@ -170,12 +169,12 @@ def rows(document: str, heading: str) -> dict[str, list[str]]:
     [("The project", settings._TOP_KEYS), ("An environment", settings._ENVIRONMENT_KEYS)],
 )
 def test_each_key_of_the_configuration_is_described(
-    heading: str, keys: dict[str, settings_table.Check]
+    heading: str, keys: dict[str, toml_table.Check]
 ) -> None:
     described = rows("docs/configuration.md", heading)
     assert described.keys() == keys.keys()
     for key, (kind, _) in keys.items():
-        if keys[key] is not settings_table.ANY:
+        if keys[key] is not toml_table.ANY:
             assert described[key][0] == kind, key
 
 

@@ -13,18 +13,14 @@ from hypothesis import strategies as st
 
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.project.config_file import environment_names, find_file
 from migrations_ops.project.environments import (
     Command,
     UrlFromFile,
     UrlFromVariable,
 )
-from migrations_ops.project.settings import (
-    Settings,
-    environment_names,
-    find_file,
-    read,
-    resolve_url,
-)
+from migrations_ops.project.settings import Settings, read
+from migrations_ops.project.urls import resolve_url
 
 
 def configured(folder: Path, text: str, name: str = "pyproject.toml") -> Settings:

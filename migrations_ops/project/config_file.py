@@ -1,0 +1,85 @@
+"""The configuration file: ``[tool.migrations_ops]`` in pyproject.toml, or migrations_ops.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.model.errors import ConfigurationError
+
+OWN_FILE = "migrations_ops.toml"
+PYPROJECT = "pyproject.toml"
+
+
+def find_file(folder: Path) -> Path | None:
+    """The configuration file of a project folder, or None where nothing configures the tool."""
+    own = folder / OWN_FILE
+    if own.is_file():
+        return own
+    pyproject = folder / PYPROJECT
+    try:
+        configured = b"tool.migrations_ops" in pyproject.read_bytes()
+    except OSError:
+        # One that is there and cannot be read is said to be so by whoever reads it.
+        configured = pyproject.is_file()
+    return pyproject if configured else None
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """The tool's table of a configuration file, unchecked.
+
+    :raises ConfigurationError: the file cannot be read, is no TOML, or has no such table.
+    """
+    import tomllib
+
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}.", next="See to its rights and try again."
+        ) from None
+    except (ValueError, RecursionError) as error:  # a number too long, a list too deep
+        raise ConfigurationError(
+            f"{file.name} is not valid TOML: {error}.", next=f"Mend {file} and try again."
+        ) from None
+    if file.name == PYPROJECT or "tool" in table:
+        for name in ("tool", "migrations_ops"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(
+                    f"{name} in {file.name} must be a table.",
+                    next=f"Mend {file} and try again.",
+                )
+    return table
+
+
+def environment_names(folder: Path) -> list[str]:
+    """The names of the configured environments, as far as the file can be read.
+
+    Task names are made from them before anything is checked, so that even with a broken
+    configuration each task exists and can say what is wrong.
+    """
+    file = find_file(folder)
+    if file is None:
+        return []
+    try:
+        table = read_table(file).get("environments")
+        names = list(table) if isinstance(table, dict) else []
+    except ConfigurationError:
+        names = _names_in_broken_file(file)
+    return [name for name in names if makes_a_task(name)]
+
+
+def _names_in_broken_file(file: Path) -> list[str]:
+    try:
+        text = file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return []
+    header = r"(?m)^\s*\[(?:tool\.migrations_ops\.)?environments\.[\"']?([\w-]+)[\"']?\]"
+    return list(dict.fromkeys(re.findall(header, text)))
+
+
+def makes_a_task(name: str) -> bool:
+    """Whether a task can be named after an environment of that name."""
+    return name.replace("_", "").replace("-", "").isalnum() and not name.startswith("-")
