@@ -345,9 +345,9 @@ def doctor(here: Console, json: bool = False) -> None:
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
-    from migrations_ops.cli.doctor import examine
+    from migrations_ops.cli.doctor import show_doctor
 
-    examine(here)
+    show_doctor(here)
 
 
 # -- Backups ----------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.status import Selector
 
 # How a task ends that has done what it was asked for; "released" belongs to releases alone.
 Done = Literal[
@@ -105,3 +107,21 @@ class VerifyReport:
     @property
     def passed(self) -> bool:
         return not any(finding.severity == "error" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorReport:
+    """What doctor found. ``todo`` is what to do about each error."""
+
+    configuration: str
+    alembic: str
+    path: tuple[str, ...]
+    selector: Selector
+    python: str
+    versions: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    todo: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.todo

@@ -9,7 +9,7 @@ from typing import Any
 
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.outcome import ErrorReport, VerifyReport
+from migrations_ops.model.outcome import DoctorReport, ErrorReport, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.model.status import StatusReport
 
@@ -37,6 +37,13 @@ def verified(report: VerifyReport) -> dict[str, Any]:
     """The document of ``verify --json``."""
     document = asdict(report)
     del document["remedy"]
+    return {"passed": report.passed, **document}
+
+
+def doctor(report: DoctorReport) -> dict[str, Any]:
+    """The document of ``doctor --json``."""
+    document = asdict(report)
+    del document["todo"]
     return {"passed": report.passed, **document}
 
 

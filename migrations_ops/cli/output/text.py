@@ -9,7 +9,7 @@ from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import ErrorReport, ReleaseResult, VerifyReport
+from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.model.status import StatusReport
 from migrations_ops.model.text import counted, human_size
@@ -103,6 +103,24 @@ def finding(found: Finding, style: Style) -> str:
     sign, colour = _SEVERITY[found.severity]
     code = style.paint(f"[{found.code}]", "dim")
     return f"{style.paint(style.sign(sign), colour)} {found.message} {code}"
+
+
+def doctor(report: DoctorReport, style: Style) -> str:
+    """What a release depends on, a line each, and every finding."""
+    selector, versions = report.selector, dict(report.versions)
+    value = selector.shell_value
+    facts = {
+        "configuration": report.configuration,
+        "alembic.ini": report.alembic,
+        "path": " -> ".join(report.path),
+        "selector": f"{selector.name}={value}" if value else f"{selector.name} is not set",
+        "now": selector.effect,
+        "python": f"{versions.pop('python')} ({report.python})",
+        **versions,
+    }
+    columns = max(map(len, facts))
+    lines = [f"{style.paint(padded(name, columns), 'bold')}  {it}" for name, it in facts.items()]
+    return "\n".join([*lines, "", *(finding(each, style) for each in report.findings)])
 
 
 def verified(report: VerifyReport, style: Style) -> str:

@@ -22,6 +22,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
         environment,
         session.allowed(environment),
         is_rehearsed=environment is not project.settings.path[0],
+        is_pending=True,
     )
     session.record.add_findings([each for each in found if each.severity == "warning"])
     errors = [each for each in found if each.severity == "error"]
@@ -39,11 +40,13 @@ def judge(
     allowed: Iterable[str],
     *,
     is_rehearsed: bool,
+    is_pending: bool,
 ) -> list[Finding]:
     """The obstacles with the severity that they have for this environment.
 
     :param allowed: what the configuration and the command line allow.
     :param is_rehearsed: whether a copy of its database is upgraded first.
+    :param is_pending: whether there is something to upgrade it by.
     """
     allowed = [*allowed]
     if environment.engine_untested or not environment.protected:
@@ -51,7 +54,7 @@ def judge(
         allowed.append(ENGINE_UNTESTED.code)
     if not is_rehearsed:
         allowed.append(NAMES_ANOTHER.code)
-    if environment.protected:
+    if environment.protected and is_pending:
         # No rehearsal meets an INVALID index: what fails at its name fails in the real one alone.
         found = [INVALID_INDEX.stricter(each) for each in found]
     return without_allowed(found, allowed)

@@ -53,5 +53,10 @@ def test_an_obstacle_has_the_severity_that_fits_the_environment(
     environment = Environment(
         "prod", "sqlite:///x", Path(), protected=protected, engine_untested=tried
     )
-    [judged] = judge([found], environment, [allowed], is_rehearsed=is_rehearsed)
+    [judged] = judge([found], environment, [allowed], is_rehearsed=is_rehearsed, is_pending=True)
     assert judged.severity == severity
+
+
+def test_an_invalid_index_stops_nobody_where_nothing_is_pending() -> None:
+    prod = Environment("prod", "sqlite:///x", Path(), protected=True)
+    assert judge([INVALID], prod, (), is_rehearsed=True, is_pending=False) == [INVALID]

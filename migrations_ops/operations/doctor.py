@@ -1,0 +1,191 @@
+"""Checks everything that a release depends on, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from migrations_ops.backups.space import find_obstacle
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.model.allowed import what_to_do
+from migrations_ops.model.errors import OpsError, Refused
+from migrations_ops.model.findings import (
+    ELSEWHERE,
+    ENV_PY_FAILS,
+    NO_PLUGIN,
+    NOT_UPGRADABLE,
+    SELECTOR_SET,
+    STATE,
+    STATE_AT_HEAD,
+    STATE_PENDING,
+    UNREACHABLE,
+    UNUSABLE,
+    UNUSABLE_STORE,
+    VARIABLE_SET,
+    Finding,
+)
+from migrations_ops.model.outcome import DoctorReport
+from migrations_ops.model.status import Selector
+from migrations_ops.model.text import counted
+from migrations_ops.operations.preflight.obstacles import judge
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.status import read_selector
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.interpreters import find_package
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.loader import find_scripts
+from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.step import start_step
+
+# Variables that lead a command typed by hand to another database, or change what it does.
+_MISLEADING = (
+    "ALEMBIC_CONFIG", "DATABASE_URL", "SQLALCHEMY_URL", "PGHOST", "PGSERVICE", "PGOPTIONS",
+    "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV",
+)  # fmt: skip
+
+
+def examine(project: Project) -> DoctorReport:
+    """Check everything that a release depends on."""
+    settings, selector = project.settings, read_selector(project)
+    findings, todo = _shell(selector), []
+    for environment in settings.path:
+        found = _environment(project, environment)
+        findings += found
+        todo += [what_to_do(each, environment.name) for each in found if each.severity == "error"]
+    return DoctorReport(
+        configuration=str(settings.file),
+        alembic=str(settings.alembic),
+        path=tuple(environment.name for environment in settings.path),
+        selector=selector,
+        python=sys.executable,
+        versions=_versions(),
+        findings=tuple(findings),
+        todo=tuple(todo),
+    )
+
+
+def require_passed(report: DoctorReport) -> None:
+    """:raises Refused: a finding is an error."""
+    if not report.passed:
+        raise Refused(
+            f"doctor found {counted(len(report.todo), 'thing')} to mend.",
+            untouched="Nothing was changed.",
+            next=report.todo[0],
+        )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version}
+    for package in ("alembic", "sqlalchemy", "invoke", "migrations-ops"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed here"
+    return versions
+
+
+def _shell(selector: Selector) -> list[Finding]:
+    findings = []
+    if selector.shell_value:
+        findings.append(
+            SELECTOR_SET.found(selector.name, value=selector.shell_value, effect=selector.effect)
+        )
+    return findings + [VARIABLE_SET.found(name) for name in _MISLEADING if os.environ.get(name)]
+
+
+def _environment(project: Project, environment: Environment) -> list[Finding]:
+    """Scripts first, then the database, then what stands between it and a release."""
+    name = environment.name
+    try:
+        database = project.database(environment)
+        others = project.others(environment)
+        state = read_state(project, environment)
+        if environment.python is None:
+            find_scripts(
+                project.settings.alembic, environment.section, directory=environment.directory
+            )
+    except OpsError as error:
+        return [UNUSABLE.found(name, reason=error)]
+    try:
+        database.require_usable()
+    except OpsError as error:
+        return [UNUSABLE.found(name, reason=error.what)]
+    found = database.find_obstacles(others)
+    if state.kind == "unreachable":
+        # The state gives the reason already.
+        found = [each for each in found if each.code != UNREACHABLE.code]
+    if state.look.exists:
+        found += database.check_integrity()
+    judged = judge(
+        dict.fromkeys(found),
+        environment,
+        environment.allow,
+        is_rehearsed=environment is not project.settings.path[0],
+        is_pending=bool(state.pending),
+    )
+    findings = [_state(state), *judged]
+    if state.look.exists:
+        findings += [*_store(project, state), *_ask_env_py(project, environment)]
+    return [*findings, *_plugin(project, environment)]
+
+
+def _state(state: DatabaseState) -> Finding:
+    name, label = state.environment.name, state.database.label
+    if state.kind in NOT_UPGRADABLE.kinds:
+        detail = f": {state.trouble}" if state.trouble else ""
+        return STATE.found(name, database=label, state=state.kind, detail=detail)
+    if state.pending:
+        pending = counted(len(state.pending), "revision")
+        return STATE_PENDING.found(name, database=label, state=state.kind, pending=pending)
+    return STATE_AT_HEAD.found(name, database=label)
+
+
+def _store(project: Project, state: DatabaseState) -> list[Finding]:
+    obstacle = find_obstacle(BackupStore.of(project.settings, state.environment), state.database)
+    reason = obstacle.removesuffix(".")
+    return [UNUSABLE_STORE.found(state.environment.name, reason=reason)] if reason else []
+
+
+def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
+    """Let env.py open the database, and check that it is the configured one.
+
+    Nothing is asked where there is no database yet: opening it would create one.
+    """
+    if environment.commands:
+        return []
+    name = environment.name
+    log = project.settings.releases / f"doctor.{name}.log"
+    try:
+        child = start_step(project, environment, [["current"]], log)
+    except OpsError as error:
+        return [UNUSABLE.found(name, reason=error.what)]
+    try:
+        run = child.run(instructions_for(project, environment))
+    finally:
+        child.close()
+    if run.refused:
+        return [ELSEWHERE.found(name, reason=run.refused)]
+    if run.failure:
+        where = run.where or str(log)
+        return [ENV_PY_FAILS.found(where, environment=name, reason=run.failure)]
+    with suppress(OSError):
+        log.unlink()
+    return []
+
+
+def _plugin(project: Project, environment: Environment) -> list[Finding]:
+    """Finds an interpreter of the environment's own that lacks our plugin."""
+    python, name = environment.python, environment.name
+    if python is None:
+        return []
+    try:
+        variables = project.variables(environment)
+        found = find_package(python, "migrations_ops", variables, environment.directory)
+    except OpsError as error:
+        return [UNUSABLE.found(name, reason=error.what)]
+    if found is not None:
+        return []
+    return [NO_PLUGIN.found(name, python=python)]

@@ -1,0 +1,76 @@
+"""doctor calls an error what stops a release, and nothing else."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrations_ops.databases.sqlite.database import SQLite
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.findings import (
+    ENGINE_UNTESTED,
+    INVALID_INDEX,
+    NAMES_ANOTHER,
+    NO_COPIES,
+    UNREACHABLE,
+    Finding,
+)
+from migrations_ops.operations.doctor import examine, require_passed
+from migrations_ops.operations.preflight.obstacles import require_no_obstacles
+from migrations_ops.operations.state import read_state
+from migrations_ops.project.project import Project
+from tests.support import Sandbox
+
+UNTESTED = ENGINE_UNTESTED.found("Citus", database="shop", engine="Citus")
+INVALID = INVALID_INDEX.found("ix", table="t", cure="DROP INDEX CONCURRENTLY ix")
+ANOTHER = NAMES_ANOTHER.found("trigger tr", database="audit")
+NO_COPY = NO_COPIES.found("app", reason="app may not make databases")
+SILENT = UNREACHABLE.found("scratch", reason="scratch does not answer", remedy="start it")
+
+
+def release_is_refused(project: Project) -> bool:
+    record = SimpleNamespace(add_findings=lambda _: None)
+    session: Any = SimpleNamespace(project=project, record=record, allowed=lambda of: of.allow)
+    try:
+        for environment in project.settings.path:
+            require_no_obstacles(session, read_state(project, environment))
+    except Refused:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "setting", "severities"),
+    [
+        (UNTESTED, "", ["note", "error"]),
+        (UNTESTED, "engine_untested = true", ["note", "note"]),
+        (UNTESTED, 'allow = ["engine-untested:Citus"]', ["note", "note"]),
+        (INVALID, "", ["warning", "error"]),
+        (INVALID, 'allow = ["invalid-index"]', ["warning", "note"]),
+        (INVALID, "protected = false", ["warning", "warning"]),
+        (ANOTHER, "", ["note", "error"]),
+        (NO_COPY, "", ["error", "error"]),
+        # The databases answer, only the server of their copies does not.
+        (SILENT, "", ["error", "error"]),
+    ],
+)
+def test_doctor_refuses_what_a_release_refuses(
+    shop: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    obstacle: Finding,
+    setting: str,
+    severities: list[str],
+) -> None:
+    shop.configure((shop.folder / "pyproject.toml").read_text() + f"\n{setting}\n")
+    monkeypatch.setattr(SQLite, "find_obstacles", lambda *_: [obstacle])
+    project = Project.read(shop.folder)
+    report = examine(project)
+    found = [each.severity for each in report.findings if each.code == obstacle.code]
+    assert found == severities
+    assert report.passed is not release_is_refused(project)
+    assert report.passed is ("error" not in severities)
+    if not report.passed:
+        with pytest.raises(Refused, match=f"doctor found {severities.count('error')} thing"):
+            require_passed(report)
