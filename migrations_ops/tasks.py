@@ -1,4 +1,4 @@
-"""The Invoke tasks. Another project hands them on with two lines in its tasks.py:
+"""The Invoke tasks. A project adds them with two lines in its tasks.py:
 
 from migrations_ops.tasks import namespace
 ns = namespace(__file__)
@@ -78,7 +78,7 @@ class OpsTask(Task[Any]):
         return id(self)
 
     def __call__(self, c: Context, *args: Any, **kwargs: Any) -> None:
-        """Run it for its project: the body gets a console in place of Invoke's context.
+        """Run it for its project: the body gets a console instead of Invoke's context.
 
         The flags are as Invoke or another task gives them; ``--json`` is the console's.
         """
@@ -109,13 +109,13 @@ def task(
 
 @contextmanager
 def _console(folder: Path, *, json: bool) -> Iterator[Console]:
-    """What a task talks through; whatever stops the task ends Invoke with its exit code."""
+    """The console of a task; an error of the task ends Invoke with its exit code."""
     from migrations_ops.cli.console import Console
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
     from migrations_ops.system.signals import one_interrupt
 
     here = Console(folder, json=json)
-    # A task holds little and is soon over: to look through it for garbage takes a tenth of it.
+    # A task is short and uses little memory: garbage collection would take a tenth of its time.
     gc.disable()
     try:
         with one_interrupt():
@@ -132,7 +132,7 @@ def _console(folder: Path, *, json: bool) -> Iterator[Console]:
 
 
 def _refuse_empty(flags: Mapping[str, Any]) -> None:
-    """The text of a flag that is empty is a variable that was not set; a note may be empty.
+    """An empty flag comes from a shell variable that was not set; only a note may be empty.
 
     :raises ConfigurationError: there is such a flag.
     """
@@ -147,8 +147,8 @@ def _refuse_empty(flags: Mapping[str, Any]) -> None:
 
 
 def _refuse_runtime_configuration() -> None:
-    """Of all that INVOKE_* can do, this alone reaches so far that the tasks of another project
-    are loaded instead of those of the working directory: these here may be such tasks.
+    """Only this one of the INVOKE_* variables can make Invoke load the tasks of another project
+    instead of those of the working directory.
 
     :raises ConfigurationError: the variable is set.
     """
@@ -271,7 +271,7 @@ def _upgrade(name: str, *, first: bool) -> Definition:
     json=_JSON,
 )
 def status(here: Console, env: str | None = None, check: bool = False, json: bool = False) -> None:
-    """Show where one environment stands."""
+    """Show the state of one environment."""
     from migrations_ops.cli.status import show_status
 
     show_status(here, env, check=check)
@@ -279,7 +279,7 @@ def status(here: Console, env: str | None = None, check: bool = False, json: boo
 
 @task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
 def status_all(here: Console, check: bool = False, json: bool = False) -> None:
-    """Show where every environment stands.
+    """Show the state of every environment.
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
@@ -300,7 +300,7 @@ def current(here: Console, env: str | None = None, json: bool = False) -> None:
 def history(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revisions, newest first.
 
-    A mark shows where each environment stands.
+    A mark shows the revision of each environment.
     """
     from migrations_ops.cli.status import show_history
 
@@ -311,7 +311,7 @@ def history(here: Console, env: str | None = None, json: bool = False) -> None:
 def heads(here: Console, env: str | None = None, json: bool = False) -> None:
     """Show the heads of the scripts.
 
-    A mark shows where each environment stands.
+    A mark shows the revision of each environment.
     """
     from migrations_ops.cli.status import show_history
 
@@ -341,7 +341,7 @@ def releases(here: Console, last: int = 10, show: str | None = None, json: bool 
 
 @task("Look", json=_JSON)
 def doctor(here: Console, json: bool = False) -> None:
-    """Look for what is wrong.
+    """Find problems of the configuration and the databases.
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
@@ -377,7 +377,7 @@ def restore(
 ) -> None:
     """Put a backup back and prove the result equal.
 
-    What the database holds until then goes into a backup of its own.
+    A safety backup of the current content is made first.
     """
     from migrations_ops.cli.backups import show_restore
 
@@ -503,7 +503,7 @@ def resolve(
 def alembic(
     here: Console, env: str | None = None, args: str | None = None, yes: bool = False
 ) -> None:
-    """Run any Alembic command in the safe way.
+    """Run any Alembic command with the guards.
 
     With the destination proved, SQLite transactional, and a backup before what writes.
     """
@@ -539,7 +539,7 @@ _DEFINITIONS = (
 def namespace(file: str) -> Collection:
     """The tasks for the project that a tasks.py belongs to.
 
-    They are that project's alone: one tasks.py may collect the namespaces of several.
+    They belong to that project only: one tasks.py may collect the namespaces of several.
 
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
         Invoke is called from. A relative path counts from the file that calls this function.
@@ -553,6 +553,6 @@ def namespace(file: str) -> Collection:
     names = environment_names(folder) or ["dev", "prod"]
     upgrades = [_upgrade(name, first=name == names[0]) for name in names]
     collection = Collection(*(OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)))
-    # What is imported by now stays: the collector need not look at it again, also not at exit.
+    # All imported objects stay: exclude them from garbage collection, also at exit.
     gc.freeze()
     return collection

@@ -29,7 +29,7 @@ _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED
            "UNIQUE", "WHERE", "MATCH FULL", "NULLS NOT DISTINCT", "ROW SECURITY",
            "FORCED")  # fmt: skip
 _COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE")
-# What weakens an object that it was not before.
+# Words of a fact that weaken the object if they were not there before.
 _FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
 # On a server, only a statement that names these gives them another text.
 _REDEFINED = ("view", "materialized view", "function", "procedure", "event", "rule")
@@ -46,7 +46,7 @@ def find_losses(
 
     :param environment: whose copy was upgraded, for the messages.
     :param missed: how many rows of each table are gone, where rows were compared one by
-        one: others may have taken their place in the count.
+        one: inserted rows may hide deleted ones in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
     renames = Renames(declared.naming, after.schema)
@@ -78,14 +78,14 @@ def find_losses(
 
 
 def _goes_with_another(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:
-    """Whether it vanishes with something else, which is found instead."""
+    """Whether it was dropped with another object, for which the finding is reported."""
     if fact.kind == "privilege":
         return fact.owner in gone or fact.table in gone_tables
     return fact.table in gone_tables and fact.kind not in ("table", "index", "trigger")
 
 
 def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) -> list[str]:
-    """The properties that it has lost, or has now to its disadvantage, undeclared."""
+    """The properties that it lost, and the weakening ones that it gained, undeclared."""
     if was == now or (declared.syntax != "sqlite" and fact.kind in _REDEFINED):
         return []
     if fact.kind == "privilege":

@@ -1,4 +1,4 @@
-"""Statements that change no row, whatever becomes of them, as their text alone proves."""
+"""Recognises, from their text only, statements that change no row even if they fail."""
 
 from __future__ import annotations
 

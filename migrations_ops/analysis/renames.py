@@ -181,8 +181,8 @@ class Renames:
     def stale(self, fact: Fact, was: str, now: str) -> dict[str, str]:
         """Columns that it still names as they were called before, with their new names.
 
-        A rebuild copies a condition as it stands: in quotes, a name that no column has any more
-        is a text to SQLite, so that the condition holds always or never, and nothing fails.
+        A rebuild copies a condition verbatim. SQLite reads a quoted name that matches no column
+        as a string, so the condition becomes always true or always false, without an error.
         """
         moved = self._columns.get(fact.parent or fact.table, {})
         if not moved or fact.kind not in ("index", "check", "foreign key"):
@@ -226,7 +226,7 @@ def _columns_in(kind: str, was: str) -> frozenset[str]:
 
 
 def _with_new_schema(name: str, before: str, after: str) -> str:
-    """The name of what moves to another schema with its table."""
+    """The new name of an object that changes schema together with its table."""
     old, new = (table.rpartition(".")[0] for table in (before, after))
     if old == new or name.rpartition(".")[0] != old:
         return name

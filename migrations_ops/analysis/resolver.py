@@ -93,7 +93,7 @@ class Resolver:
         return [name for name in self._naming.current() if name.startswith(f"{schema}.")]
 
     def tables_with_sequence(self, name: str) -> set[str]:
-        """The tables that count by a sequence of this name, or have the name themselves."""
+        """The tables whose ids come from a sequence of this name, or that have this name."""
         sequence, table = self.object(name), self._naming.table(self.table(name))
         return {table, self._table_of_sequence.get(sequence, "")} - {""}
 

@@ -9,7 +9,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.text import counted
 
 _SHOWN = 5
-# A DETACH PARTITION CONCURRENTLY that was broken off: its partition is in nobody's sight.
+# A DETACH PARTITION CONCURRENTLY that was broken off: no query sees the rows of its partition.
 _DETACHED = re.compile(r'\bPARTITION OF ("(?:[^"]|"")+"|\S+) .*\bDETACH PENDING\b')
 
 

@@ -1,7 +1,7 @@
-"""Which backups are good, and which nobody should go back to without a second look.
+"""Which backups are good, and which are suspect and need a check before they are restored.
 
-Such a copy is kept, since it may be the only one of what it holds. But it neither is the ``latest``
-nor does it push a good backup out.
+A suspect backup is kept, since it may be the only one of its content. But it is never the
+``latest``, and never makes retention remove a good backup.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from migrations_ops.backups.sidecar import Sidecar
 from migrations_ops.model.backup import Backup
 
-# What the note of a copy begins with that a restore has taken of what it replaced.
+# The note of the safety backup that a restore makes begins with this.
 BEFORE_RESTORE = "before the restore of "
 EMPTY = "it is empty, and others are not"
 
@@ -21,7 +21,7 @@ Row = Literal["good", "replaced", "doubtful"]
 
 
 def row_of(backup: Backup | Sidecar) -> Row:
-    """Among which backups it is counted."""
+    """The group in which retention counts it."""
     if backup.doubt:
         return "doubtful"
     return "replaced" if backup.note.startswith(BEFORE_RESTORE) else "good"
@@ -32,7 +32,7 @@ def is_good(backup: Backup | Sidecar) -> bool:
 
 
 def doubt_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
-    """Mark the copies that are empty as doubtful, unless all are: the database may be new."""
+    """Mark empty backups as suspect, unless all are empty: the database may be new."""
     if all(map(is_empty, sidecars)):
         return list(sidecars)
     return [
@@ -41,7 +41,7 @@ def doubt_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
 
 
 def is_empty(sidecar: Sidecar) -> bool:
-    """Whether the copy holds nothing at all: no table, and no version."""
+    """Whether the backup has neither a table nor a version."""
     taken = sidecar.fingerprint
     # A database of MariaDB has a character set, even if there is nothing in it.
     return not taken.revisions and not {*taken.schema} - {'schema "character set"'}

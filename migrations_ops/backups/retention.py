@@ -1,9 +1,8 @@
 """Which backups stay, by their count and their age.
 
-Rows are counted separately. In one are the backups of tasks that did what they were to do; in
-another those that only attempts which came to nothing have taken. So a release that fails in a loop
-neither fills the disk nor pushes out the way back that a good release has left. What a restore
-has replaced, and what may be the wrong database, is in rows of its own for the same reason.
+Groups are counted separately: backups of tasks that succeeded, and backups of failed attempts only.
+So a release that fails in a loop neither fills the disk nor removes the backups of a good release.
+Safety backups of restores, and suspect backups, are groups of their own for the same reason.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def surplus(store: BackupStore, past: Past, *, failed_only: bool = False) -> lis
 
 
 def _surplus_of(row: list[Backup], past: Past, policy: Policy) -> set[str]:
-    """What goes of a row: not before the newest that stays was read, and is what it was."""
+    """The surplus of a group; the newest backup to keep is read and compared first."""
     sound = {backup.name: backup for backup in row if is_sound(backup)}
     while True:
         gone = choose_surplus(row, past, policy, sound, datetime.now(UTC))

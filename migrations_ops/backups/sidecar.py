@@ -13,9 +13,9 @@ from migrations_ops.system.files import is_regular, read_json, write_whole
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What is known of a backup. ``taken`` is the moment, ``doubt`` what speaks against going back
-    to it, and ``source`` the stamp of the content that it is a copy of: None if that had only just
-    been written, so that the stamp proves nothing.
+    """The description of a backup. ``taken`` is its time, ``doubt`` the reason why it is suspect,
+    and ``source`` the content stamp of the database: None if the database was written so shortly
+    before that the stamp proves nothing.
     """
 
     name: str

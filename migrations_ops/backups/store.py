@@ -47,7 +47,7 @@ class BackupStore:
         return read_backup(file, self.prefix, self.environment.name)
 
     def latest_sidecar(self) -> Sidecar | None:
-        """The newest that nothing speaks against, and that is not what a restore replaced."""
+        """The newest good backup."""
         return next(filter(is_good, reversed(self.sidecars())), None)
 
     def backups(self) -> list[Backup]:
@@ -71,8 +71,8 @@ class BackupStore:
     def find(self, name: str) -> Backup:
         """A backup by its file's name, or the ``latest``.
 
-        What a restore replaced is never the latest: it is half migrated, when a release that
-        failed has put its backup back. Nor is one that something speaks against.
+        The safety backup of a restore is never the latest: after a failed release it is half
+        migrated. Neither is a suspect backup.
 
         :raises Refused: there is none at all, or none that could be the latest.
         :raises ConfigurationError: there is none of that name.

@@ -1,4 +1,4 @@
-"""Finds the files that look like backups and are none, and says why."""
+"""Finds files that look like backups but are not, each with the reason."""
 
 from __future__ import annotations
 

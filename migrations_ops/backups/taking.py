@@ -44,7 +44,7 @@ def take_backup(
 ) -> Backup:
     """Take a verified backup, or use the newest one if the database is still equal to it.
 
-    :param doubt: what speaks against going back to it without a second look.
+    :param doubt: the reason why the backup is suspect.
     :param progress: is called with the bytes that are copied.
     :param verifying: is called with those that are read back.
     :raises StepFailed: the copy could not be made or is not equal to its source; no file
@@ -115,7 +115,7 @@ def _copy(
 
 
 def _find_doubt(store: BackupStore, copy: Database) -> str:
-    """What the ledger in a copy says against it, in words; else empty."""
+    """Why the ledger in the backup makes it suspect; empty if it does not."""
     look = copy.look(store.environment.version_table)
     if look.environment not in ("", store.environment.name):
         return f"its ledger says that it is {look.environment}"

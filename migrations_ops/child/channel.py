@@ -20,7 +20,7 @@ GRACE = 5.0
 
 
 class Events:
-    """The writing end of the channel to the parent; without a channel it swallows everything."""
+    """The write end of the channel to the parent; without a channel, events are discarded."""
 
     def __init__(self, channel: IO[bytes] | None = None) -> None:
         self._channel = channel
@@ -71,8 +71,8 @@ class Control:
     def await_stop(self) -> None:
         """Wait for the thread that cancels what the server does.
 
-        Leaving while it is within a driver takes the driver's memory away from under it: the
-        process would end by a signal.
+        If the process exits while this thread is inside a driver, the driver's memory is freed
+        under it, and the process ends with a signal.
         """
         if self._stopping.is_set():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has done its work
@@ -104,7 +104,7 @@ def take_channels() -> tuple[Control, Events]:
     """Keep the pipes to the parent for ourselves; what env.py prints goes to the log.
 
     Five of 21 real projects print to standard output while they migrate, and one that asks a
-    question must get an end of file in the place of our next line.
+    question must read an end of file, not our next line.
     """
     control = os.fdopen(os.dup(0), "rb")
     channel = os.fdopen(os.dup(1), "wb")

@@ -11,7 +11,7 @@ from .protocol.events import Failed
 
 # PostgreSQL's code for a transaction in which something has failed before.
 _ABORTED = "25P02"
-# Where a failing statement raises its error: nothing there is the project's to mend.
+# Modules that only raise the error of a failing statement: the project cannot fix it there.
 _DRIVERS = (
     "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
     "mysql.connector", "greenlet",
@@ -69,14 +69,14 @@ def _where(error: BaseException) -> str | None:
         os.path.dirname(os.path.abspath(file))
         for file in (__file__, alembic.__file__, sqlalchemy.__file__, *filter(None, drivers))
     ]
-    places = [
+    frames = [
         f"{frame.filename}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<", *libraries))
         and not _is_python(frame.filename)
         and not frame.filename.endswith(".pyx")  # asyncmy's, by a relative path
     ]
-    return places[-1] if places else None
+    return frames[-1] if frames else None
 
 
 def _is_python(file: str) -> bool:

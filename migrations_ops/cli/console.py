@@ -1,4 +1,4 @@
-"""The two ends of a task: its arguments from the command line, and where its results go."""
+"""The console of a task: reads its arguments and prints its results."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Console:
         except BrokenPipeError:
             discard(sys.stdout)  # the reader has seen enough
         except OSError as error:
-            # What was to be done is done, and the exit code tells how that went.
+            # The work is done; the exit code reports its result.
             discard(sys.stdout)
             self.report.say(f"The result could not be written: {error.strerror}.")
 

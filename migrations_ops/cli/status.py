@@ -54,7 +54,7 @@ def _require_at_head(report: StatusReport) -> None:
     unsound = [row.name for row in rows if row.dirty or row.trouble]
     if away or unsound:
         sentences = [f"Not at head: {', '.join(away)}."] if away else []
-        # No release leads out of that; verify names it, and what does.
+        # A release cannot repair that state; verify reports it, and what to do.
         sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
         cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
         raise Refused(
@@ -64,7 +64,7 @@ def _require_at_head(report: StatusReport) -> None:
 
 def show_verify(here: Console, env: str | None) -> None:
     """Check one environment."""
-    # Whoever asks for a status does not wait for all that a release needs.
+    # Imported here: status does not need it, and would take longer.
     from migrations_ops.operations.verification import verify_environment
 
     project = here.project_as_it_is()
@@ -146,7 +146,7 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
 
 
 def show_db_version(here: Console, env: str | None) -> None:
-    """What the version table holds, read directly."""
+    """The content of the version table, read without Alembic."""
     project = here.project_as_it_is()
     lines, rows = [], []
     for environment in _chosen(project, env):

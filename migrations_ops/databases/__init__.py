@@ -1,1 +1,1 @@
-"""The engines: one small interface, and a folder for each engine with the same rooms."""
+"""The engines: one small interface, and a package for each engine with the same modules."""

@@ -1,4 +1,4 @@
-"""The URL of a database server, taken apart as SQLAlchemy does, without importing it."""
+"""Parses the URL of a database server as SQLAlchemy does, without importing it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _URL = re.compile(
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
-# What the query of a URL may say in place of the parts before it; SQLAlchemy lets it win.
+# Query options that override the parts before them, as in SQLAlchemy.
 _IN_QUERY = {"host": "host", "port": "port", "user": "user", "password": "password",
              "dbname": "database", "database": "database"}  # fmt: skip
 # What else in a query says where to go.
@@ -92,7 +92,7 @@ class Address:
 
 
 def _is_torn(found: re.Match[str]) -> bool:
-    """Whether a sign that was not written as %XX has put a part of the password elsewhere."""
+    """Whether an unescaped character made the URL parse with a part of the password elsewhere."""
     database = found["database"] or ""
     _, _, after = database.partition(":")
     # Of `user:a@b/c@host/name` the password would end at the first one.
@@ -110,7 +110,7 @@ def _unreadable(url: str, why: str) -> ConfigurationError:
 
 
 def _options(query: str) -> dict[str, str]:
-    """The query; hosts that are told one by one, as in ``host=a:1&host=b:2``, become lists."""
+    """The query; repeated hosts, as in ``host=a:1&host=b:2``, become comma-separated lists."""
     pairs = parse_qsl(query)
     options = dict(pairs)
     hosts = [value for key, value in pairs if key == "host"]
@@ -139,7 +139,7 @@ def redirected(url: str, parts: Mapping[str, Any]) -> str:
     login = f"{user}{secret}@" if user or secret else ""
     options = _without_parts(found["query"] or "", parts)
     if "/" in host:
-        # The folder of a socket, which has no other place in a URL.
+        # The folder of a socket can only be given in the query.
         host, options = "", [*options, ("host", host)]
     place = f"[{host}]" if ":" in host else host
     query = f"?{urlencode(options)}" if options else ""

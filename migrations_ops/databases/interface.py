@@ -48,7 +48,7 @@ class Named(Protocol):
 
     @property
     def is_server(self) -> bool:
-        """Whether a server keeps it, for which others may write meanwhile."""
+        """Whether it is on a server, where other sessions may write at any time."""
 
     @property
     def is_transactional(self) -> bool:
@@ -90,7 +90,7 @@ class Readable(Named, Protocol):
         """Its size in bytes, 0 where there is nothing."""
 
     def stamp_of_content(self) -> dict[str, int | str]:
-        """A cheap sign of the content: as long as it stays equal, nothing was written.
+        """A cheap version stamp of the content: while it is equal, nothing was written.
 
         Empty where the engine has none.
         """
@@ -116,7 +116,7 @@ class Checked(Named, Protocol):
     """Finds before a release what would prevent it."""
 
     def require_usable(self) -> None:
-        """Raise Refused unless the database can be read and written, or does not exist yet."""
+        """:raises Refused: the database exists and cannot be read, or cannot be written."""
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         """Find what prevents a backup, its proof, or a restore: rights that the role lacks,
@@ -126,8 +126,8 @@ class Checked(Named, Protocol):
         """
 
     def find_blocking_sessions(self) -> list[str]:
-        """The sessions of others that lock its tables, in words, the oldest first; empty where
-        the engine does not tell."""
+        """Describe the sessions that lock its tables, the oldest first; empty where the engine
+        cannot report them."""
 
     def find_stuck_copies(self) -> list[Finding]:
         """The copies that could not be dropped when the lock was released."""
@@ -138,7 +138,7 @@ class Lockable(Named, Protocol):
 
     @property
     def lock_order(self) -> str:
-        """By what locks are sorted when several are taken."""
+        """The sort key when several locks are acquired: the same order in every task."""
 
     def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
         """Lock it against every other release; the lock of a dead process is free.

@@ -12,7 +12,7 @@ from migrations_ops.system.files import now
 
 
 def ledger_of(runs: list[Run]) -> Ledger:
-    """What follows from the runs; an empty ledger where somebody has written into them."""
+    """The ledger built from its runs; an empty one if the runs are malformed."""
     try:
         return _ledger_of(runs)
     except (KeyError, TypeError):

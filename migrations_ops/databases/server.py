@@ -221,7 +221,7 @@ class ServerDatabase(ABC):
 
     @contextmanager
     def _swept(self) -> Iterator[None]:
-        """Inside, this process has the lock: copies that others have made are of dead processes."""
+        """Drop leftover copies: this process has the lock, so no live process owns them."""
         self._own.copies.sweep()
         try:
             yield

@@ -20,8 +20,8 @@ OWN = "migrations_ops_"
 class ServerCopies(ABC):
     """The copies of one database that this process has made.
 
-    ``real`` is where it is; ``place`` a database of the server on which its copies are made, which
-    is another one where the configuration says so.
+    ``real`` is the address of the database; ``scratch_server`` the address of a database on the
+    server of the copies, from ``scratch_url`` if that is configured.
     """
 
     real: Address
@@ -56,7 +56,7 @@ class ServerCopies(ABC):
         found = file.stat()
         key = (found.st_ino, found.st_size)
         if key not in self._restored:
-            # One at a time: a server has not the room for all of them.
+            # One at a time: the server may not have the disk space for all of them.
             self.drop_restored()
             self._restored[key] = self.fill(file).database
         return self.place.of_database(self._restored[key])

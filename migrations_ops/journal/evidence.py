@@ -68,7 +68,7 @@ class Evidence:
             self._note(environment, Noted(self.passed(environment), tuple(sorted(revisions))))
 
     def find_obstacle(self) -> str:
-        """Why nothing can be written down, as far as a look tells; else empty."""
+        """Why the evidence could not be written, as far as can be checked; else empty."""
         folder = nearest_folder(self.file.parent)
         if self.file.is_dir():
             return f"{self.file} is a directory"

@@ -1,9 +1,9 @@
-"""Marks which tasks are at work and which were broken off.
+"""Marks which tasks are running and which were killed.
 
 Each task has a mark, an empty file that is there from before the first line of its record until
 after the last. Its owner keeps it locked, so that a mark without a lock means that its owner is
-dead. Looking for marks costs one look into a folder that is empty nearly always, however many
-records there are.
+dead. The folder of the marks is nearly always empty, so finding them costs one listing,
+however many records there are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Mark:
         self._descriptor: int | None = None
 
     def put_up(self) -> None:
-        """:raises OSError: there is no place for it."""
+        """:raises OSError: the mark cannot be created."""
         if self._descriptor is not None:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def is_old(releases: Path, name: str) -> bool:
 
 
 def remove_mark(releases: Path, name: str) -> None:
-    """Take the mark of a dead task away: nothing of it is open any more."""
+    """Remove the mark of a killed task that needs no more recovery."""
     _remove(mark_of(releases, name))
 
 

@@ -1,4 +1,4 @@
-"""What the records tell of backups: which are needed, and which only failed attempts have taken."""
+"""What the records say about backups: which are needed, and which failed attempts made."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BAD = frozenset({"failed", "refused", "interrupted"})
 
 @dataclass(frozen=True)
 class Past:
-    """The names of backups that the records tell something of.
+    """The names of backups that the records mention.
 
     ``needed`` are those that an unfinished release may need, or one that left a database to a
-    person; ``failed`` those that only attempts which came to nothing have taken; ``verified``
-    those that the task at work has read to their end. ``unclear`` means that the record of a
+    person; ``failed`` those that only failed attempts have made; ``verified``
+    those that the running task has read completely. ``unclear`` means that the record of a
     broken-off task cannot be read: any backup may be the one that it needs.
     """
 

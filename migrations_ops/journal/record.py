@@ -30,8 +30,8 @@ class TaskRecord(ReleaseResult):
     """What a task did so far. Its ``outcome`` is None while it works, and after it was killed.
 
     ``committed`` names the environments in which part of an upgrade was committed before its end,
-    ``commands`` those in which the project's own commands have begun and not come to their end,
-    and ``settled`` those in which a later task has finished or undone what was broken off.
+    ``commands`` those in which the project's own commands were started and have not finished,
+    and ``settled`` those in which a later task has finished or undone the unfinished work.
     """
 
     task: str
@@ -55,13 +55,12 @@ class TaskRecord(ReleaseResult):
 
     @property
     def is_open(self) -> bool:
-        """Whether something is left to be looked at: the task was killed, or it ended while it
-        had neither brought commands to their end nor undone them."""
+        """Whether recovery is needed: the task was killed, or it ended with commands neither
+        finished nor undone."""
         return self.outcome is None or any(map(self.is_half_run, self.commands))
 
     def is_half_run(self, environment: str) -> bool:
-        """Whether its commands began in that environment, and neither came to their end nor were
-        undone."""
+        """Whether its commands started there, and neither finished nor were undone."""
         return environment in self.commands and environment not in self.settled
 
     def has_committed(self, environment: str) -> bool:

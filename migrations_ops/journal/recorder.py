@@ -161,7 +161,7 @@ class Recorder:
             self._write(ahead=True)
 
     def end_commands(self, environment: str) -> None:
-        """They came to their end, or nothing of them is left, or it is left to the next upgrade."""
+        """Note that the commands finished, were undone, or are left to the next upgrade."""
         self.update(commands=tuple(each for each in self.result.commands if each != environment))
 
     def _write(self, *, ahead: bool = False) -> bool:

@@ -13,7 +13,7 @@ from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import is_regular
 
-# Records are small; this many tell of some months, and are still read within a blink.
+# Records are small; this many tell of some months, and are still read in milliseconds.
 RECORDS_KEPT = 200
 # Folders that hold logs alone: what only looks, as verify does each hour, leaves no record.
 LOGS_KEPT = 20

@@ -20,7 +20,7 @@ class Unfinished:
     running: bool = False
 
     def __str__(self) -> str:
-        """What there is to say of it, as a sentence."""
+        """A sentence about it."""
         record = self.record
         if isinstance(record, Unreadable):
             name = record.file.parent.name
@@ -87,7 +87,7 @@ def require_readable_records(releases: Path) -> None:
 
 
 def sweep(releases: Path) -> None:
-    """Take away what marks nothing: of tasks killed before their first line, or after the last."""
+    """Remove marks without a purpose: of tasks killed before their first line or after the last."""
     for name in marked(releases):
         if is_running(releases, name):
             continue

@@ -1,4 +1,4 @@
-"""Findings that are meant: ``CODE`` allows all of a code, ``CODE:WHERE`` one of them."""
+"""Allowed findings: ``CODE`` allows all findings of a code, ``CODE:WHERE`` one of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SHOWN = 5
 
 
 def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
-    """Make notes of errors that are meant.
+    """Turn allowed errors into notes.
 
-    The place may be typed in the quotes of SQL or without: few shells leave such quotes alone.
+    The object may be typed with or without the quotes of SQL: few shells keep such quotes.
     """
     words = {*allowed}
     words |= {bare(word) for word in words}
@@ -53,7 +53,7 @@ def what_to_do(finding: Finding, environment: str) -> str:
 
 
 def require_known_codes(allow: Iterable[str]) -> None:
-    """:raises ConfigurationError: a code that no finding has would allow nothing, in silence."""
+    """:raises ConfigurationError: a code is unknown; it would silently allow nothing."""
     known = {*CODES, MISSING}
     for word in allow:
         code = word.partition(":")[0]

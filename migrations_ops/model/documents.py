@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
-# Greater numbers are no size and no duration of anything; many a reader cannot take them either.
+# Greater numbers are neither a size nor a duration, and many JSON readers cannot represent them.
 _LIMIT = 2**63
 
 

@@ -33,7 +33,7 @@ class Entry:
     """One sentence of the catalogue.
 
     :param code: the code; a code that depends on the kind of an object has ``{kind}`` in it.
-    :param sentence: names its values in braces; ``{where}`` is the place of the finding.
+    :param sentence: names its values in braces; ``{where}`` is the object of the finding.
     :param todo: what to do, of an error; may name ``{where}``, ``{environment}`` and ``{allow}``,
         the words that allow this finding alone.
     :param kinds: what ``{kind}`` may be.

@@ -21,5 +21,5 @@ class Fingerprint:
     sums: Mapping[str, str] = field(default_factory=dict)
 
     def structure_equals(self, other: Fingerprint) -> bool:
-        """Whether revision and schema agree, whatever rows live writers have added."""
+        """Whether revision and schema are equal; row counts may differ."""
         return self.revisions == other.revisions and self.schema == other.schema

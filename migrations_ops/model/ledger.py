@@ -1,4 +1,4 @@
-"""What a database remembers of itself."""
+"""The ledger: the history that a database keeps of itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BuiltIndex:
 
 @dataclass(frozen=True, slots=True)
 class MadeIndexes:
-    """The indexes that revisions have made which have begun, and not come to their end.
+    """The indexes of revisions that were started and have not finished.
 
     ``unseen`` is whether there may be more.
     """
@@ -38,9 +38,9 @@ class Ledger:
     """What a database remembers: which environment it is, and what was applied to it.
 
     ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
-    ``stamped`` are those that stand in the version table and never ran; ``begun`` maps those that
-    have begun where nothing is rolled back, and have not come to their end, to their direction:
-    ``upgrade`` or ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
+    ``stamped`` are those in the version table that never ran; ``begun`` maps those that started
+    and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
+    ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
     the first of them began; None where nobody has noted them. ``made`` are the indexes that are
     theirs.
     """

@@ -6,11 +6,11 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
 
 
-def cure_of_copy(place: LocatedDatabase) -> str:
-    """What to type where a copy of another environment took the place of this one."""
-    name, back = place.environment.name, place.way_back
+def cure_of_copy(located: LocatedDatabase) -> str:
+    """What to type where the database was replaced by a copy of another environment."""
+    name, back = located.environment.name, located.way_back
     adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
-    if place.environment.protected:
+    if located.environment.protected:
         first = f"To have {name} back: {back}" if back else "Put the right database back"
         return f"{first}; or, {adopt}"
     rest = f"; to have the old {name} back: {back}" if back else ""
@@ -46,10 +46,10 @@ def advice(state: DatabaseState) -> str:
     return ""
 
 
-def _advice_without_database(place: LocatedDatabase) -> str:
-    if place.way_back:
-        return f"Bring it back: {place.way_back}"
-    return f"Type: invoke upgrade-{place.environment.name}"
+def _advice_without_database(located: LocatedDatabase) -> str:
+    if located.way_back:
+        return f"Bring it back: {located.way_back}"
+    return f"Type: invoke upgrade-{located.environment.name}"
 
 
 def _advice_without_version(state: DatabaseState) -> str:

@@ -45,7 +45,7 @@ class AfterLock:
     same_structure: bool = False
 
 
-def has_whole_revisions_alone(after: AfterLock) -> bool:
+def has_complete_revisions_only(after: AfterLock) -> bool:
     """Whether each revision of which something was committed has come to its end: from the first
     autocommit_block() on, a server commits at the end of each."""
     look, failed = after.look, after.failed_revision
@@ -60,7 +60,7 @@ def may_try_again(after: AfterLock) -> bool:
     if not after.is_transactional:
         return not look.begun
     if after.committed:
-        return has_whole_revisions_alone(after)
+        return has_complete_revisions_only(after)
     if after.is_server:
         # The version goes with the transaction; whatever else has changed, others did that.
         return not look.trouble and look.revisions == after.revisions

@@ -28,11 +28,11 @@ from migrations_ops.project.project import Project
 
 
 def back_up(
-    session: Session, place: LocatedDatabase, note: str = "", doubt: str = ""
+    session: Session, located: LocatedDatabase, note: str = "", doubt: str = ""
 ) -> Backup | None:
     """Take a verified backup of a database; None where there is none yet."""
-    environment, database = place.environment, place.database
-    if not place.exists:
+    environment, database = located.environment, located.database
+    if not located.exists:
         return None
     with session.record.step(StepName.BACK_UP, environment.name) as step:
         store = BackupStore.of(session.project.settings, environment)
@@ -80,13 +80,13 @@ def back_up_environments(
         refused: list[Refused] = []
         for environment in environments:
             # Without a look at the scripts: whoever is in trouble with them needs a backup first.
-            place = locate(project, environment)
+            located = locate(project, environment)
             try:
-                require_worth_keeping(project, place)
+                require_worth_keeping(project, located)
             except Refused as error:
                 refused.append(error)
                 continue
-            with lock_databases([place.database], session.record.task, project.settings.wait):
+            with lock_databases([located.database], session.record.task, project.settings.wait):
                 end_resumed_restore(session, environment)
                 _back_up(session, environment, note)
         if refused:

@@ -81,9 +81,9 @@ def _replace(
         return Kept(), database.restore_from(file, version_table, progress)
     safety: list[Backup] = []
 
-    def keep(held: Database) -> None:
+    def keep(replaced: Database) -> None:
         note = f"{BEFORE_RESTORE}{backup.name}"
-        safety.append(take_backup(store, held, note=note))
+        safety.append(take_backup(store, replaced, note=note))
         session.record.add_backup(safety[0])
 
     try:

@@ -1,4 +1,4 @@
-"""Where each environment stands, by direct reads: no Alembic, no subprocess."""
+"""Reads the state of each environment's database without Alembic or a subprocess."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def locate(project: Project, environment: Environment) -> LocatedDatabase:
     :raises OpsError: the configuration cannot be read.
     """
     database = project.database(environment)
-    place = LocatedDatabase(
+    located = LocatedDatabase(
         environment, database, database.look(environment.version_table), way_back=""
     )
-    if place.look.revisions and not place.look.begun and not other_identity(place):
-        return place
-    return replace(place, way_back=BackupStore.of(project.settings, environment).way_back())
+    if located.look.revisions and not located.look.begun and not other_identity(located):
+        return located
+    return replace(located, way_back=BackupStore.of(project.settings, environment).way_back())
 
 
 def read_state(project: Project, environment: Environment, to: str | None = None) -> DatabaseState:
@@ -75,8 +75,8 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     :raises OpsError: the scripts or the configuration cannot be read, or the target is unknown.
     """
     history = project.history(environment)
-    place = locate(project, environment)
-    look = place.look
+    located = locate(project, environment)
+    look = located.look
     target = to or environment.target
     known = look.revisions if _known(history, look) else ()
     try:
@@ -85,9 +85,9 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     except OverlappingRevisions as error:
         return DatabaseState(
             environment,
-            place.database,
+            located.database,
             look,
-            place.way_back,
+            located.way_back,
             history,
             "diverged",
             (),
@@ -106,9 +106,9 @@ def read_state(project: Project, environment: Environment, to: str | None = None
         kind, trouble = _half_run(project, environment)
     return DatabaseState(
         environment,
-        place.database,
+        located.database,
         look,
-        place.way_back,
+        located.way_back,
         history,
         kind,
         wanted,
@@ -169,8 +169,8 @@ def half_applied(history: History, look: Look) -> list[str]:
     ]
 
 
-def other_identity(place: LocatedDatabase) -> str:
+def other_identity(located: LocatedDatabase) -> str:
     """In words, that the ledger names another environment; empty where it does not."""
-    noted = place.look.environment
-    is_own = noted in ("", place.environment.name)
+    noted = located.look.environment
+    is_own = noted in ("", located.environment.name)
     return "" if is_own else f"its ledger says that it is {noted}"

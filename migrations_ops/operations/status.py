@@ -50,8 +50,8 @@ def _unread_row(
     """What can be told all the same of an environment whose scripts, or URL, cannot be read."""
     label, look = "-", Look(exists=True)
     with suppress(OpsError):
-        place = locate(project, environment)
-        label, look = place.database.label, place.look
+        located = locate(project, environment)
+        label, look = located.database.label, located.look
     return EnvironmentStatus(
         name=environment.name,
         database=label,

@@ -156,8 +156,8 @@ def summary(report: VerifyReport) -> str:
     }
     words = [counted(count, name) for name, count in counts.items() if count]
     at_head = set(report.current) == set(report.heads)
-    place = "head" if at_head else ", ".join(report.current)
-    good = [f"at {place}", "sound", *(["no drift"] if report.compared else [])]
+    revision_reached = "head" if at_head else ", ".join(report.current)
+    good = [f"at {revision_reached}", "sound", *(["no drift"] if report.compared else [])]
     return ", ".join(words or good)
 
 
@@ -166,9 +166,9 @@ def _state_findings(state: DatabaseState) -> list[Finding]:
     name, label = state.environment.name, state.database.label
     heads = state.environment.heads
     findings = []
-    doubt = other_identity(state)
-    if doubt:
-        findings.append(OTHER_ENVIRONMENT.found(name, database=label, reason=doubt))
+    mismatch = other_identity(state)
+    if mismatch:
+        findings.append(OTHER_ENVIRONMENT.found(name, database=label, reason=mismatch))
     if state.kind != "at head":
         pending = counted(len(state.pending), "revision")
         detail = state.trouble or (f"{pending} pending" if state.pending else "")

@@ -44,7 +44,7 @@ def find_package(
         raise _unusable(python, f"it gave no answer within {_TIMEOUT:.0f} seconds") from None
     if asked.returncode:
         raise _unusable(python, f"it left with exit code {asked.returncode}")
-    # The last line: what a sitecustomize prints comes before it.
+    # The last line: a sitecustomize may print lines before it.
     answer = asked.stdout.decode(errors="replace").splitlines()
     return Path(answer[-1]) if answer and answer[-1] else None
 

@@ -82,9 +82,9 @@ class Project:
         return resolve_url(source, environment, self.settings.root)
 
     def knows_url(self, environment: Environment) -> bool:
-        """Whether the URL of an environment can be learned here.
+        """Whether the URL of an environment is available on this machine.
 
-        A developer's machine upgrades dev without holding the secret of production.
+        A developer's machine upgrades dev without the secret of production.
         """
         try:
             return bool(self._url_to_read(environment))
@@ -128,7 +128,7 @@ class Project:
         return self._histories[key]
 
     def _read_stated(self, environment: Environment, heads: tuple[str, ...]) -> History:
-        """The scripts, if they can be read and know the heads; else nothing but the heads."""
+        """The history of the scripts if it contains the stated heads; else a StatedHistory."""
         from migrations_ops.revisions.stated_history import StatedHistory
 
         with suppress(ConfigurationError):
@@ -152,13 +152,13 @@ class Project:
                 next=f"Check environments.{environment.name}.directory.",
             )
         try:
-            place = find_scripts(
+            location = find_scripts(
                 ini,
                 environment.section,
                 directory=environment.directory,
                 find_package=self._finder(environment),
             )
-            return read_history(place, self.settings.releases / ".scripts.json")
+            return read_history(location, self.settings.releases / ".scripts.json")
         except ComputedRevision:
             from migrations_ops.project.child import ask_for_history
 

@@ -51,7 +51,7 @@ class Settings:
 
     ``keep`` counts the verified backups kept for each environment, and ``keep_days`` the days
     for which those beyond that number are kept as well; ``wait`` is how many seconds a task
-    waits for another release before it leaves with exit code 5.
+    waits for another release before it ends with exit code 5.
     """
 
     file: Path
@@ -71,7 +71,7 @@ class Settings:
 
     @property
     def last(self) -> Environment:
-        """The last environment of the path: the one that users are served from."""
+        """The last environment of the path: the one in production use."""
         return self.path[-1]
 
     @property

@@ -172,6 +172,6 @@ def _from_command(source: UrlFromCommand, environment: Environment, root: Path) 
 
 
 def _variables(environment: Environment) -> dict[str, str]:
-    """A secret store's client finds its way by variables, which ``pass`` lets through."""
+    """The variables of the command: a client of a secret store needs those in ``pass``."""
     passed = {name: os.environ[name] for name in environment.passed if name in os.environ}
     return base_variables() | passed

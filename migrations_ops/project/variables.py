@@ -1,4 +1,4 @@
-"""The dictionary of variables that one step gets: built anew, never inherited."""
+"""Builds the environment variables of one step; none are inherited."""
 
 from __future__ import annotations
 

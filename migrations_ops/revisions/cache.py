@@ -1,7 +1,7 @@
 """Revisions as they were read the last time, so that files which did not change are not read again.
 
 It is only a cache: a damaged file, one of another format, or one that cannot be written is the same
-as none. Several processes may use it at once; the last to finish wins.
+as none. Several processes may use it at once; the last writer wins.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from migrations_ops.revisions.history import Revision
 _FORMAT = 1
 # A file that changed twice within one tick of its clock looks unchanged; two seconds are the
 # coarsest clock in use (FAT).
-_SETTLED_NS = 2_000_000_000
+_STABLE_NS = 2_000_000_000
 # Text in a flat list loads three times as fast as lists in a list.
 _SEPARATOR = "\n"
 
@@ -68,7 +68,7 @@ class Cache:
         """
         import time
 
-        if max(then[:2]) > time.time_ns() - _SETTLED_NS:
+        if max(then[:2]) > time.time_ns() - _STABLE_NS:
             return
         self._new = True
         ids = [

@@ -98,16 +98,16 @@ def newest_first(
     lines = [tip for tip in tips if tip in left]
     open_ends = set(lines)
     below: dict[str, int] = {}
-    place: dict[str, int] = {}
+    bit_of: dict[str, int] = {}
     done: list[str] = []
     at = 0
     while lines:
         node = lines[at]
         if waiting[node]:
             if not below:
-                place = {node: 1 << bit for bit, node in enumerate(n for n in order if n in left)}
-                below = _sets_below(place, parents)
-            bit = place[node]
+                bit_of = {node: 1 << bit for bit, node in enumerate(n for n in order if n in left)}
+                below = _sets_below(bit_of, parents)
+            bit = bit_of[node]
             at = next(i for i, end in enumerate(lines) if i != at and below[end] & bit)
             continue
         done.append(node)
@@ -129,14 +129,14 @@ def newest_first(
     return done
 
 
-def _sets_below(place: Mapping[str, int], parents: Edges) -> dict[str, int]:
+def _sets_below(bit_of: Mapping[str, int], parents: Edges) -> dict[str, int]:
     """For each node the set of nodes at or below it, as the bits of a number.
 
     Sets of bits keep the question "does this line lead there?" cheap: histories with hundreds of
     merges ask it often, and sets of names would grow with the square of the history.
     """
     below: dict[str, int] = {}
-    for node, bit in place.items():
+    for node, bit in bit_of.items():
         for parent in parents[node]:
             bit |= below.get(parent, 0)
         below[node] = bit

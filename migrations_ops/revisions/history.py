@@ -111,9 +111,9 @@ class History:
         labels: dict[str, str] = {}
         for revision in self.revisions.values():
             for label in revision.labels:
-                taken = label if label in self.revisions else labels.get(label)
-                if taken is not None:
-                    first = self.revisions[taken].file
+                existing = label if label in self.revisions else labels.get(label)
+                if existing is not None:
+                    first = self.revisions[existing].file
                     raise DuplicateLabel(label, first, revision.file)
                 labels[label] = revision.revision
         return labels
@@ -157,7 +157,7 @@ class History:
 
     @cached_property
     def walked(self) -> dict[str, tuple[str, ...]]:
-        """As ``parents``, less the dependencies that an ancestor has too: Alembic's own walk."""
+        """As ``parents``, without dependencies that an ancestor already has, as Alembic walks."""
         if not self._dependencies:
             return self._down
         return without_inherited(self._dependencies, self._down, self.children)
@@ -196,7 +196,7 @@ class History:
         )
 
     def lead_to(self, current: Collection[str], wanted: Collection[str]) -> bool:
-        """Whether all that the version table holds lies before, or among, the wanted revisions."""
+        """Whether every current revision is a wanted one or an ancestor of one."""
         return self.ancestors(wanted).issuperset(current)
 
     def unknown(self, current: Iterable[str]) -> tuple[str, ...]:
@@ -289,7 +289,7 @@ class History:
 
     def _ordered(self, todo: set[str], tips: Sequence[str]) -> tuple[Revision, ...]:
         if len(tips) > 1:
-            place = {name: number for number, name in enumerate(self.revisions)}
-            tips = sorted(tips, key=place.__getitem__)
+            index_of = {name: number for number, name in enumerate(self.revisions)}
+            tips = sorted(tips, key=index_of.__getitem__)
         names = newest_first(todo, tips, self.walked, self._oldest_first)
         return tuple(self.revisions[name] for name in names)

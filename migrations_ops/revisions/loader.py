@@ -37,18 +37,18 @@ class _Script(NamedTuple):
     identity: Identity
 
 
-def read_history(place: ScriptLocation, cache: Path | None = None) -> History:
-    """The history that the scripts of a place form.
+def read_history(location: ScriptLocation, cache: Path | None = None) -> History:
+    """The history that the scripts at a location form.
 
-    :param place: where they are, see ``find_scripts``.
-    :param cache: a file that remembers what unchanged scripts held; it is made where it is
-        missing, with its folder, and whatever is wrong with it is passed over.
+    :param location: see ``find_scripts``.
+    :param cache: the file that caches unchanged scripts; it is created, with its folder, if it
+        is missing, and an unusable one is ignored.
     :raises UnreadableScript: a script that Python or Alembic would not load.
     :raises ComputedRevision: a script that has to run to tell who it is.
     :raises BrokenHistory: the scripts contradict each other.
     """
     remembered = Cache(cache)
-    history = History.of(_revisions(place, remembered))
+    history = History.of(_revisions(location, remembered))
     remembered.save()
     return history
 
@@ -70,19 +70,19 @@ def source_hash(path: str | Path) -> str:
 
 
 def digest(revision: Revision) -> str:
-    """What tells one form of a revision from another: the hash of its script.
+    """The hash of a revision's script, which distinguishes its versions.
 
     Empty for a revision that only the configuration names, since nobody can edit that.
     """
     return source_hash(revision.path) if revision.file else ""
 
 
-def _revisions(place: ScriptLocation, remembered: Cache) -> Iterator[Revision]:
+def _revisions(location: ScriptLocation, remembered: Cache) -> Iterator[Revision]:
     seen: set[str] = set()
-    for top in place.folders:
-        for folder in _folders(os.path.realpath(top), place.recursive):
+    for top in location.folders:
+        for folder in _folders(os.path.realpath(top), location.recursive):
             remembered.open_folder(folder)
-            for script in _scripts(folder, place.sourceless):
+            for script in _scripts(folder, location.sourceless):
                 # One file reached twice is one revision, as for Alembic.
                 if script.file not in seen:
                     seen.add(script.file)
@@ -160,7 +160,7 @@ def _compiled(folder: str, with_source: set[str]) -> Iterator[_Script]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What a folder holds; Alembic would take one that it may not read for empty."""
+    """The entries of a folder; Alembic would treat an unreadable folder as empty."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -27,7 +27,7 @@ class ScriptLocation:
     """The folders with revision scripts, and how they are searched.
 
     ``recursive`` takes in folders below them; ``sourceless`` takes compiled files where the source
-    is missing. A folder of ``folders`` may be missing where Alembic bears it, too: git keeps no
+    is missing. A folder of ``folders`` may be missing where Alembic accepts that: git keeps no
     empty ``versions``.
     """
 
@@ -43,7 +43,7 @@ def find_scripts(
     directory: Path,
     find_package: FindPackage | None = None,
 ) -> ScriptLocation:
-    """The place of the scripts that ``alembic -c INI -n SECTION`` would use in that directory.
+    """The location of the scripts that ``alembic -c INI -n SECTION`` uses in that directory.
 
     :param ini: the ini file, or a pyproject.toml with ``[tool.alembic]``; relative to the
         directory. Beside an ini, the directory's pyproject.toml gives what the ini leaves out.
@@ -54,7 +54,7 @@ def find_scripts(
     :raises ConfigurationError: a file, section, key, package or folder is missing or malformed.
     """
     directory = directory.absolute()
-    return _Config(directory / ini, section, directory, find_package).place()
+    return _Config(directory / ini, section, directory, find_package).script_location()
 
 
 class _Config:
@@ -71,13 +71,13 @@ class _Config:
         self.toml_file = file if is_toml else directory / _PYPROJECT
         self.toml = _read_toml(self.toml_file)
         if not file.is_file():
-            # Alembic would go on with pyproject.toml alone; a mistyped name is better told.
+            # Alembic would continue with pyproject.toml only; a mistyped name is reported instead.
             toml_would_do = "script_location" in self.toml
             hint = f' Or set alembic = "{_PYPROJECT}" there.' if toml_would_do else ""
             raise ConfigurationError(f"There is no file {file}.", next=_LOOK + hint)
         self.ini = _read_ini(directory / "alembic.ini" if is_toml else file)
 
-    def place(self) -> ScriptLocation:
+    def script_location(self) -> ScriptLocation:
         location = self.text("script_location")
         if location is None:
             raise self.nothing_configured()
@@ -112,7 +112,7 @@ class _Config:
             names = self.toml_value("version_locations", list) or []
         folders = tuple(self.folder(name) for name in names)
         if folders and not any(folder.exists() for folder in folders):
-            # Alembic takes this for an empty history: nothing to release, in silence.
+            # Alembic treats this as an empty history, and would silently release nothing.
             raise ConfigurationError(
                 f"No folder of version_locations in {self.file.name} exists: {folders[0]}",
                 next=f"{_LOOK} Relative locations start from {self.directory}.",

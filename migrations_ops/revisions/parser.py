@@ -1,4 +1,4 @@
-"""Who a revision script says it is, read from its source without running it.
+"""Reads the id and the links of a revision script from its source, without running it.
 
 A pattern reads the beginning of the file line by line, as Alembic's template writes it, and gives
 up at the first line that it does not know. Whatever it leaves open, Python's own parser decides;
@@ -51,7 +51,7 @@ _LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
 def parse(source: bytes, file: str, name: str) -> Revision:
     """The revision that a script declares.
 
-    A syntax error is told only where the whole file had to be parsed.
+    A syntax error is found only if the whole file had to be parsed.
 
     :param source: the script, in any encoding that Python takes.
     :param file: its path.
@@ -122,7 +122,7 @@ def _by_tree(source: bytes, file: str, name: str) -> Revision:
 
     try:
         with warnings.catch_warnings():
-            # Old scripts are full of invalid escapes; that is for whoever runs them to hear.
+            # Old scripts have many invalid escapes; Python warns about them when they run.
             warnings.simplefilter("ignore")
             tree = ast.parse(source, file)
     except SyntaxError as error:

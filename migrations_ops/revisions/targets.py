@@ -160,7 +160,7 @@ def _complete(history: History, symbol: str, line: Collection[str] | None) -> st
 
 
 def _branch(history: History, label: str) -> str:
-    """The revision that a label is written on; any revision may stand for a label."""
+    """The revision that declares a label; a revision id is accepted as a label, too."""
     return _identify(history, label)
 
 
@@ -194,7 +194,7 @@ def _forward(
     line = _line(history, steps.label) if steps.label else None
     starts = [name for name in current if line is None or name in line]
     if line is not None and not starts:
-        # The branch has not begun, or stands below a revision of another: start at its tips.
+        # The branch is not applied, or is below a revision of another branch: start at its tips.
         active = {name for name in history.ancestors(current) if name in line}
         inner = {parent for name in active for parent in history.walked[name]}
         starts = sorted(active - inner)

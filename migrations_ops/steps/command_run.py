@@ -1,4 +1,4 @@
-"""What one command of a step did: put together from the events that the child reported."""
+"""The result of one command of a step, built from the events that the child reported."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _Event = TypeVar("_Event", bound=tuple[Any, ...])
 class CommandRun:
     """How a command went, and how it ended.
 
-    ``at_work`` is the revision that has begun and not come to its end, also where no failure was
-    reported. Of those in ``torn`` a part was, or was about to be, committed before their
+    ``at_work`` is the revision that was started and has not finished, also without a reported
+    failure. Of those in ``torn`` a part was, or was about to be, committed before their
     end; those in ``wrote`` have changed rows, or may have, in what was committed then.
     ``autocommitted`` are reported before they run: the last one may have done its work, though
     its end was not reported. ``trace`` has operations and statements in the order in which they
@@ -41,7 +41,7 @@ class CommandRun:
 
     ``sqlstate`` is the server's own code of the error, ``attempts`` how often it was tried since a
     lock was in the way, ``holders`` who had locks there when it failed, in words. ``commands`` are
-    how many of the project's own commands ran in the place of Alembic's.
+    how many of the project's own commands ran instead of Alembic's.
     """
 
     started: str
@@ -115,7 +115,7 @@ def _at_work(events: Iterable[Event]) -> str:
 
 
 def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
-    """A refusal counts for more than what failed after it, since an env.py may swallow it."""
+    """A refusal has precedence over later failures, since an env.py may swallow it."""
     for failed in failures:
         if failed.kind == "refused":
             run = replace(run, refused=failed.message)

@@ -1,7 +1,7 @@
 """A step by the project's own commands, where they replace Alembic's upgrade.
 
-Our child is not inside such a step, so that nothing makes it one transaction and nothing proves
-where it goes. In exchange, the database is compared with its backup, which is the way back; the
+The child does not run in such a step: it is not one transaction, and its destination is not
+proved. Instead, the database is compared with its backup, and restored from it on a failure; the
 rehearsal gives the command the URL of the copy, and checks that the real database did not change.
 """
 
@@ -30,7 +30,7 @@ WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
 class CommandsStep(Step):
-    """Takes the place of an Alembic step: ``run`` runs all of the commands, in their order."""
+    """Replaces an Alembic step: ``run`` runs all of the commands, in their order."""
 
     def __init__(self, project: Project, environment: Environment, log: Path) -> None:
         self._project = project
@@ -51,8 +51,7 @@ class CommandsStep(Step):
 
     @property
     def committed(self) -> bool:
-        """Whether the database has changed: what a command wrote before it failed was committed by
-        rules of its own."""
+        """Whether the database has changed: a command may commit at any time, then fail."""
         return self._changed
 
     @property
@@ -101,8 +100,8 @@ class CommandsStep(Step):
         python = self.environment.python
         if python is not None:
             # As in an activated virtual environment: its own scripts come first.
-            places = [str(python.parent), variables.get("PATH", os.defpath)]
-            variables["PATH"] = os.pathsep.join(places)
+            folders = [str(python.parent), variables.get("PATH", os.defpath)]
+            variables["PATH"] = os.pathsep.join(folders)
         return variables
 
     def _run(self, command: Command, variables: dict[str, str]) -> tuple[int | None, str]:
@@ -122,7 +121,7 @@ class CommandsStep(Step):
             return code, f"{command.argv[0]}: {answer['reason']}"
         if code not in command.success:
             return code, f"{command.argv[0]} {_ended(code)}"
-        return 0, ""  # a code that means success is recorded as such
+        return 0, ""  # a configured success code is recorded as 0
 
 
 def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:
@@ -149,7 +148,7 @@ def require_rehearsable(project: Project, environment: Environment) -> None:
 
 
 def variables_of_copy(project: Project, environment: Environment, copied: str) -> dict[str, str]:
-    """The variables of a step, with the URL of a copy in the place of the database's own."""
+    """The variables of a step, with the URL of the database replaced by that of a copy."""
     url = project.url(environment)
     variables = project.variables(environment)
     for name in (*environment.variables, *environment.passed):

@@ -25,8 +25,8 @@ def instructions_for(
 ) -> Instructions:
     """Where a step has to go, and where it must not.
 
-    :param scratch: the copy that takes the place of the database, for a rehearsal.
-    :param stdout: a file for what the command prints, where somebody wants to read it.
+    :param scratch: the copy to use instead of the database, for a rehearsal.
+    :param stdout: the file for the output of the command, if the caller reads it.
     :param facts: what each entry of this run in the ledger repeats; without it, none is begun.
     :param watched: whether the child reports between which moments nobody else can have written.
     """

@@ -1,4 +1,4 @@
-"""Starts children ahead of their turn, so that they have imported Alembic when it comes.
+"""Starts children early, so that they have imported Alembic when they are needed.
 
 Nine tenths of an Alembic command is import. A child that is not needed after all leaves without
 having opened anything.

@@ -1,7 +1,7 @@
 """How often a step that found a table locked is tried again, and after which time.
 
-A short lock timeout keeps the application's queue short: while an ALTER waits, all that comes after
-it waits as well. Trying again makes up for it.
+While an ALTER waits for a lock, all later statements on the table wait as well. A short lock
+timeout keeps that queue short, and retries make up for it.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Step:
         return replace(done, failure=failure, failed_revision=done.at_work)
 
     def close(self) -> None:
-        """Let the child go: in order if it has worked, at once if it was never instructed."""
+        """End the child: orderly if it has run a command, at once if it got no instructions."""
         if self._started:
             self._child.stop(self._keep_last)
         else:
@@ -130,7 +130,7 @@ def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> 
 
 
 def _full_disk(folder: Path) -> str:
-    """Python ends with 120 if it cannot write what it has to say; nothing else shows why."""
+    """Python exits with 120 if it cannot flush its output; nothing else reports a full disk."""
     import shutil
 
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and moments as text."""
+"""Atomic file writes, and timestamps as text."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def nearest_folder(folder: Path) -> Path:
 
 
 def now() -> str:
-    """This moment, in UTC, as ISO 8601 text with milliseconds."""
+    """The current time in UTC, as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 TooLong = subprocess.TimeoutExpired
-# Ends a program when the process that asked for it is gone.
+# Ends a program when its parent process is gone.
 WATCHDOG = Path(__file__).with_name("watchdog.py")
 # How long, in seconds, a child may take to roll back before it is killed.
 GRACE = 10.0
@@ -25,8 +25,8 @@ LOOK_AGAIN = 0.2
 class Child:
     """A process that exchanges lines with this one over its stdin and stdout.
 
-    It is in a process group of its own, so that a Ctrl-C in the terminal reaches the parent
-    alone, which then stops the child in good order. Stopping means closing its standard input:
+    It has its own process group, so that Ctrl-C in the terminal reaches only the parent, which
+    then stops the child in an orderly way. Stopping means closing its standard input:
     that works the same on every platform, and also when the parent is killed.
     """
 
@@ -101,7 +101,7 @@ class Child:
         return code
 
     def dismiss(self) -> None:
-        """End a child that never got an instruction; there is nothing to wait for."""
+        """Kill a child that got no instructions: it has nothing to roll back."""
         self._process.kill()
         self.stop()
 
@@ -168,7 +168,7 @@ class Supervised:
         self.is_ending = False
 
     def end(self) -> None:
-        """Have the program ended, without waiting for its end."""
+        """Ask the watchdog to end the program; do not wait."""
         self.is_ending = True
         assert self._watchdog.stdin is not None
         # The end of its input tells the watchdog to end the program.

@@ -27,18 +27,18 @@ def host() -> str:
 def git_commit(folder: Path) -> str | None:
     """The commit that is checked out in a folder, or above it; None where it is unknown.
 
-    Read from git's own files (https://git-scm.com/docs/gitrepository-layout): whatever program
-    is called git here, none is started.
+    Read from git's own files (https://git-scm.com/docs/gitrepository-layout), without starting
+    git: a program of that name may be anything.
     """
     with suppress(OSError, ValueError):
-        for place in (folder, *folder.parents):
-            if (place / ".git").exists():
-                return _head(_repository(place / ".git"))
+        for ancestor in (folder, *folder.parents):
+            if (ancestor / ".git").exists():
+                return _head(_repository(ancestor / ".git"))
     return None
 
 
 def _repository(entry: Path) -> Path:
-    """The folder that holds HEAD: of a worktree or submodule, a file tells where it is."""
+    """The folder with HEAD; in a worktree or submodule, the file .git names that folder."""
     if entry.is_dir():
         return entry
     return entry.parent / entry.read_text(encoding="utf-8").removeprefix("gitdir:").strip()

@@ -12,9 +12,9 @@ from types import FrameType
 
 @contextmanager
 def one_interrupt() -> Iterator[None]:
-    """Inside, the first signal raises KeyboardInterrupt and later ones are ignored.
+    """A context in which the first signal raises KeyboardInterrupt and later ones are ignored.
 
-    Undoing, after the first one, must not be interrupted by an impatient second one. A
+    The rollback after the first signal must not be interrupted by a second one. A
     release that is stopped by SIGTERM, as a CI does it, or because its terminal was closed, is
     undone in the same way. What was started to be immune, as nohup does it, stays immune.
     """

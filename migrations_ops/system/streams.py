@@ -12,7 +12,7 @@ _NAMES = ("stdin", "stdout", "stderr")
 
 
 def open_closed() -> None:
-    """Open the null device in place of a standard stream that the caller has closed.
+    """Open the null device for a standard stream that the caller has closed.
 
     Otherwise the next file that is opened gets its number: a database, into which a child would
     print.
@@ -38,7 +38,7 @@ def discard(stream: TextIO) -> None:
 
 
 def _as_the_system_has_it(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What is no text, as a file name of another encoding, goes out as the bytes that it was."""
+    """Encode surrogates, as in a file name of another encoding, as their original bytes."""
     if isinstance(error, UnicodeEncodeError):
         part = error.object[error.start]
         if "\udc80" <= part <= "\udcff":

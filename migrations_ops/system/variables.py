@@ -1,4 +1,4 @@
-"""The variables that every child process gets: built anew, never inherited."""
+"""The base environment variables of every child process; no others are inherited."""
 
 from __future__ import annotations
 

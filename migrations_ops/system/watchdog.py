@@ -1,8 +1,8 @@
 """Runs a command, and ends it when the process that asked for it is gone.
 
-Started by its path, with the standard library alone. A foreign command knows nothing of the
-channel by which our own children notice that the parent was killed: without a watchdog it would go
-on migrating a database whose lock is free again.
+Started by its path; it imports the standard library only. A command of the project does not use the
+channel by which a child notices that the parent was killed: without a watchdog it would keep
+migrating a database whose lock is free again.
 
 The parent writes one line, ``{"argv": [...], "timeout": 60.0}``, and closes the channel when the
 command has to end. The answer is one line: ``{"exit": 0}``, with ``"reason"`` where the command
@@ -27,7 +27,7 @@ GRACE = 5.0
 def main() -> int:
     """Run the command of the first line."""
     control, channel = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # What the command prints goes to the log; what it asks finds nobody.
+    # The output of the command goes to the log; its standard input is empty.
     os.dup2(2, 1)
     line = control.readline()
     if not line:
@@ -40,7 +40,7 @@ def main() -> int:
     with contextlib.suppress(OSError):
         channel.write(json.dumps(answer).encode() + b"\n")
         channel.flush()
-    # Not by way of the interpreter's end, which would wait for the thread that reads.
+    # os._exit: a normal exit would wait for the reader thread.
     os._exit(0)
 
 

@@ -50,7 +50,7 @@ def statements_in_trigger(trigger: list[Token]) -> list[list[Token]]:
 
 
 def unquoted(literal: Token) -> str:
-    """The text that a literal stands for."""
+    """The value of a string literal."""
     text = literal.text[literal.text.index("'") + 1 :].removesuffix("'").replace("''", "'")
     if literal.text[0] in "eE":
         return re.sub(r"\\(.)", r"\1", text)

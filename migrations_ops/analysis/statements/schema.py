@@ -141,7 +141,7 @@ class _Reader:
         return ".".join(parts)
 
     def names(self) -> list[str]:
-        """A list of names, without what stands in brackets behind them."""
+        """A list of names, without the parentheses that may follow each."""
         found = [self.name()]
         while True:
             if self.sees("("):
@@ -209,8 +209,8 @@ def _revoke(reader: _Reader) -> Iterator[SchemaAction]:
     names = named.names() if named.rest else [""]
     roles = _Reader(reader.statement, ends[-1] + 1)
     roles.skip("GROUP")
-    taken = roles.names()
-    yield from (SchemaAction("revoke", name, to=role) for name in names for role in taken)
+    roles_found = roles.names()
+    yield from (SchemaAction("revoke", name, to=role) for name in names for role in roles_found)
 
 
 def _search_path(reader: _Reader) -> Iterator[SchemaAction]:

@@ -1,8 +1,8 @@
-"""Every new connection to a server is asked which database it has reached, whoever makes it.
+"""Asks every new connection to a server which database it reached, before anything uses it.
 
-It is asked before anybody else can use it. A rehearsal's is redirected to the scratch database; one
-to another environment's database is closed again, and refused. A connection to a database that has
-no part in this is let through: a cache, a second product's.
+The connection of a rehearsal is redirected to the scratch database; one to the database of another
+environment is closed and refused. A connection to an unrelated database, such as a cache, is
+allowed.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Connections:
         return made
 
     def _is_real_in_rehearsal(self, identity: str | None) -> bool:
-        """Whether a connection has to lead to the scratch database in place of the real one."""
+        """Whether the connection reaches the real database and must be redirected to the copy."""
         return self._instructions.scratch is not None and identity == self._instructions.real
 
     def _is_destination(self, identity: str | None) -> bool:

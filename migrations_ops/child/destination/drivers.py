@@ -1,8 +1,8 @@
-"""Where each driver connects: what all of its ways to connect call in the end.
+"""Wraps, for each driver, the function that all of its ways to connect call in the end.
 
-Names such as ``connect``, ``Connect`` and ``Connection`` are many, and a class of the project's own
-may inherit; what is wrapped here is what stands behind all of them. What a driver has in C, such
-as ``psycopg2.extensions.connection``, cannot be wrapped.
+Drivers have several entry points (``connect``, ``Connect``, ``Connection``), and a project may
+subclass them; the function below all of them is wrapped. C code, such as
+``psycopg2.extensions.connection``, cannot be wrapped.
 """
 
 from __future__ import annotations

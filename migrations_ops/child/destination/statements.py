@@ -20,7 +20,7 @@ After = Callable[[str, int], None]
 
 
 def _nothing(sql: str, rows: int) -> None:
-    """Nobody wants to know."""
+    """Do nothing: no interceptor is installed."""
 
 
 def intercept_statements(driver: Any, before: Before, after: After = _nothing) -> bool:

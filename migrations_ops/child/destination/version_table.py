@@ -39,7 +39,7 @@ class VersionTable:
 
     def _require_one(self, context: Any) -> None:
         """Refuse an env.py that goes on to a second table, for each tenant for instance: the parent
-        looks at one of them, and would take for done what has come to its end in that one."""
+        reads one of them, and would report success although the second table was not upgraded."""
         schema = context.version_table_schema or _current_schema(context.connection)
         name = f"{schema}.{context.version_table}" if schema else str(context.version_table)
         self._first = self._first or name

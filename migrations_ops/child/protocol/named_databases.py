@@ -1,8 +1,8 @@
 """Which database a statement of MariaDB reaches by its name, as its text tells.
 
-A name before a point is a database, or a table or its alias. It is taken for a database where only
-a table can stand, before a third name or a bracket, and where nothing else in the statement
-explains it. Literals, comments and variables are no names.
+A name before a dot is a database, a table or an alias. It counts as a database where only a table
+is allowed, before a third name or a parenthesis, and where nothing else in the statement
+explains it. Literals, comments and variables are not names.
 
 Constants and pure functions only: the parent imports this module, too.
 """

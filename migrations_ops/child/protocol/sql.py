@@ -174,7 +174,7 @@ def _pattern(syntax: Syntax) -> re.Pattern[str]:
 
 
 def _between(quote: str, *, backslashes: bool) -> str:
-    """What stands in quotes; twice, one stands for itself. The last one may be missing."""
+    """A quoted text; a doubled quote is an escaped one. The closing quote may be missing."""
     if quote == "[":
         return r"\[[^\]]*\]?"
     inside = rf"[^{quote}\\]*" if backslashes else f"[^{quote}]*"

@@ -104,7 +104,7 @@ class Ledger:
             self._write(self._begun(*self._step) | more)
 
     def withdraw(self) -> None:
-        """Remove the entry of a revision that has begun, and of which nothing is left."""
+        """Remove the entry of a revision that was started and then rolled back completely."""
         if not self._writes or self._family != MARIADB:
             return
         if self._before is None and not self._runs:

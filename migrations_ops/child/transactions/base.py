@@ -14,14 +14,14 @@ CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
 
 
 class TransactionTorn(Exception):
-    """A revision has ended, or wants to end, the transaction that makes the run all or nothing."""
+    """A revision ended, or tries to end, the transaction that makes the run atomic."""
 
 
 class Transactions:
     """Keeps the run on one kind of database whole.
 
-    :param written_down: waits until somebody else has noted that a part of the run is committed
-        on its own; False if nobody is there any more.
+    :param written_down: waits until the parent has recorded that part of the run is committed;
+        False if the parent is gone.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Transactions:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """From now on nothing is committed; called from another thread."""
+        """Prevent every further commit; called from another thread."""
         self._stopped = True
 
     def _require_running(self) -> None:

@@ -31,7 +31,7 @@ class Session:
 
 
 def cancel_all(sessions: Iterable[Session]) -> None:
-    """Cancel the statement at work on each of these; one that hangs keeps nobody waiting."""
+    """Cancel the running statement of each session; a session that hangs delays no other."""
     threads = [
         threading.Thread(target=_cancel_quietly, args=[session], daemon=True)
         for session in sessions

@@ -106,7 +106,7 @@ def counted_commits(sql: str) -> int:
 
 
 def only_ends(sql: str) -> bool:
-    """Whether MariaDB has nothing to commit because of these but what came before them."""
+    """Whether MariaDB commits, because of these, only what earlier statements changed."""
     return all(
         words[0] in _ONLY_ENDING and tuple(words[:2]) not in _COMMITTING_TWO
         for words in _of_mariadb(sql)
@@ -139,7 +139,7 @@ def may_write(sql: str) -> bool:
 
 
 def may_call(sql: str) -> bool:
-    """Whether one of these statements may call a stored function, and so write without a word."""
+    """Whether a statement may call a stored function, which may write."""
     return any(words[0] in _READING for words in _of_mariadb(sql))
 
 

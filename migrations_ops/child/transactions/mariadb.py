@@ -181,7 +181,7 @@ class MariaDBTransactions(ServerTransactions):
         return self._untransactional
 
     def _wait_for_rows(self, *, usual: bool) -> None:
-        """Nobody queues behind who waits for a row; and the whole cannot be tried again then.
+        """A wait for a row blocks no other session; and the revision cannot be retried by then.
 
         :param usual: whether to wait as long as others do.
         """
@@ -242,7 +242,7 @@ class MariaDBTransactions(ServerTransactions):
     def _execute(self, cursor: Any, sql: str, parameters: Any, context: Any) -> bool:
         """Try again what found a table or a row in use, once the revision as a whole cannot be.
 
-        What got no lock has changed nothing, and took nothing back of what came before it.
+        A statement that got no lock changed nothing, and rolled back nothing before it.
         """
         if self._reported is None or self._reported != self.revision or not may_be_repeated(sql):
             return False
@@ -286,7 +286,7 @@ class MariaDBTransactions(ServerTransactions):
             return rows_changed(self._migrating)
 
     def _failed(self) -> None:
-        """Take the mark away again where nothing was committed, if the connection still lives."""
+        """Remove the ledger entry if nothing was committed and the connection is still usable."""
         if self.revision is None or self._migrating is None:
             return
         with suppress(Exception), self._own_questions():

@@ -87,8 +87,8 @@ class PostgreSQLTransactions(ServerTransactions):
         self._transaction = None
 
     def _keep(self, context: Any) -> None:
-        """Commit a revision that is whole, as what came before it was: one that fails later takes
-        nothing of it back, and can be tried again by itself."""
+        """Commit a completed revision if an earlier part of the run is committed already: a later
+        failure then does not roll it back, and only the failed revision is retried."""
         if context._transaction is None:
             return
         self._allow_commit(context.connection.connection.dbapi_connection)

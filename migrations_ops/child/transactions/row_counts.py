@@ -36,14 +36,14 @@ def is_own(xmin: str) -> str:
 
 
 class Written:
-    """Counts from the beginning of a transaction; what it cannot know it takes for written."""
+    """Counts from the start of a transaction; what cannot be counted is treated as written."""
 
     def __init__(self) -> None:
         self._version = ""
         self._before: int | None = None
 
     def begins(self, driver: Any, version_table: str) -> None:
-        """:param version_table: Alembic's, whose row moves with each revision."""
+        """:param version_table: Alembic's, whose row changes with each revision."""
         self._version = version_table
         self._before = self._count(driver)
 

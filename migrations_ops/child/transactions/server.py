@@ -173,7 +173,7 @@ class ServerTransactions(Transactions):
         if connection.connection.dbapi_connection is self._migrating:
             self._before_commit(connection)
         elif self.changes and self._has_written(connection):
-            # A second connection of the revision's: it is not ours to hold up.
+            # A second connection of the revision: its commit is not delayed.
             self._report_rows_committed()
 
     def _before(

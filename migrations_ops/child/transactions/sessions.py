@@ -89,7 +89,7 @@ class StepLocked(Exception):
 
 
 class StepLock:
-    """Taken by Alembic's own connection before its first statement."""
+    """The lock of a step, acquired by Alembic's connection before its first statement."""
 
     def __init__(self, instructions: Instructions) -> None:
         self._instructions = instructions

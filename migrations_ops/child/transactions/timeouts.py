@@ -91,7 +91,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 class LockTimeout:
-    """Off for the statements that work beside everybody else: they may wait for their locks."""
+    """Disables the lock timeout for CONCURRENTLY statements: they block nobody while waiting."""
 
     def __init__(self) -> None:
         self._before: dict[int, str] = {}

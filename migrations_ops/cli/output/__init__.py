@@ -1,1 +1,1 @@
-"""How results look: as text for people, as JSON for programs. Knows results alone."""
+"""How results look: as text for people, as JSON for programs. Depends on results only."""

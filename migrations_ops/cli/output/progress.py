@@ -55,7 +55,7 @@ class Lines:
             what = f"{what} {progress_bar(done, total, moment - self._begun, self.style)}"
         step, environment = self._now
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
-        # A line that wraps could not be taken back.
+        # A line that wraps could not be erased.
         room = self._columns() - width(line) - 1
         self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
 
@@ -99,7 +99,7 @@ class Lines:
         self._put(f"{line}\n")
 
     def _put(self, shown: str) -> None:
-        # A closed terminal, or a pipe that nobody reads, does not stop the task.
+        # A closed terminal or a broken pipe does not stop the task.
         try:
             self._stream.write(shown)
             self._stream.flush()

@@ -35,7 +35,7 @@ class Style:
         return f"\x1b[{codes}m{text}\x1b[0m"
 
     def sign(self, sign: str) -> str:
-        """The sign, or its plain stand-in."""
+        """The sign, or its ASCII replacement."""
         return sign if self._signs else _PLAIN_SIGNS[sign]
 
 

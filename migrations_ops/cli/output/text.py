@@ -1,4 +1,4 @@
-"""Results as text for people."""
+"""Formats results as text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def status(report: StatusReport, style: Style) -> str:
 
 
 def selector_line(report: StatusReport, style: Style) -> str:
-    """What the shell holds in the selector, and what that does."""
+    """The value of the selector in the shell, and its effect."""
     selector = report.selector
     if selector.shell_value is None:
         return style.paint(f"{selector.name} is not set: {selector.effect}.", "dim")

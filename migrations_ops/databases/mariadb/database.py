@@ -266,15 +266,15 @@ class MariaDB(ServerDatabase):
             what = f"cannot be compared with its backup after the restore: {in_words(error, 'it')}"
         else:
             # One that has fired meanwhile is gone, or at rest.
-            unlike = sorted(
+            changed_keys = sorted(
                 key
                 for key in dict(now.items() ^ wanted.schema.items())
                 if not key.startswith("event ")
             )
-            if not unlike:
+            if not changed_keys:
                 return
-            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
-            what = f"is not as its backup after the restore: {', '.join(unlike[:3])}{more}"
+            more = f" and {len(changed_keys) - 3} more" if len(changed_keys) > 3 else ""
+            what = f"is not as its backup after the restore: {', '.join(changed_keys[:3])}{more}"
         raise NeedsAPerson(
             f"{self.label} {what}.",
             untouched=f"What it held until then is in the database {kept} of the same server.",

@@ -225,13 +225,13 @@ class _Run:
                     tail = (tail + block)[-200:]
                     yield block
                 code = run.wait()
-            said = _first_error(errors)
+            message = _first_error(errors)
         if code or TRAILER not in tail:
             raise StepFailed(
                 f"{Path(self.tools.dump).name} failed:"
-                f" {_bare(said or f'exit code {code}', self.address)}.",
+                f" {_bare(message or f'exit code {code}', self.address)}.",
                 untouched=f"{self.address.label} was only read.",
-                next=_advice(said),
+                next=_advice(message),
             )
 
 
@@ -305,24 +305,24 @@ def restore(
                     raise _damaged(file, "its end is missing")
                 run.stdin.close()
             code = run.wait()
-        said = _first_error(errors)
+        message = _first_error(errors)
     if code:
-        said = _of_too_long(said, address, longest) or said
-        raise _unfilled(f"mariadb failed: {_bare(said or f'exit code {code}', address)}",
-                        _advice(said))  # fmt: skip
+        message = _of_too_long(message, address, longest) or message
+        raise _unfilled(f"mariadb failed: {_bare(message or f'exit code {code}', address)}",
+                        _advice(message))  # fmt: skip
     return tuple(sorted(rewriting.replaced))
 
 
-def _of_too_long(said: str, address: Address, longest: int) -> str:
+def _of_too_long(message: str, address: Address, longest: int) -> str:
     """What the server meant when it hung up on a statement longer than it takes, else nothing.
 
     It says so (1153) and closes the connection, and whether a client that is still writing reads
-    the word or meets the closed connection first (2006, 2013) is a matter of time:
+    that error or the closed connection first (2006, 2013) is a race:
     https://mariadb.com/kb/en/server-system-variables/#max_allowed_packet
 
     :param longest: of the parts that were sent, in bytes.
     """
-    if _number(said) not in LOST:
+    if _number(message) not in LOST:
         return ""
     with suppress(pymysql.MySQLError):
         connection = connect(address, "restore")
@@ -378,28 +378,28 @@ def _first_error(errors: IO[bytes]) -> str:
     return re.sub(r"^[\w./\\-]+(?:dump|mysql|mariadb)(?:\.exe)?: ", "", told[0]) if told else ""
 
 
-def _bare(said: str, address: Address) -> str:
-    text = " ".join(said.split()).rstrip(".")
+def _bare(message: str, address: Address) -> str:
+    text = " ".join(message.split()).rstrip(".")
     return text.replace(address.password, "***") if address.password else text
 
 
-def _advice(said: str) -> str:
+def _advice(message: str) -> str:
     """What to do about what a client said."""
-    if "insufficient privileges to SHOW CREATE" in said:
+    if "insufficient privileges to SHOW CREATE" in message:
         return (
             "Let this role see what others have defined: GRANT SELECT ON mysql.proc TO it, or from"
             " MariaDB 11.3 on GRANT SHOW CREATE ROUTINE ON the database; and try again."
         )
-    number = _number(said)
+    number = _number(message)
     if number is None:
         return "Mend that, and try again."
     if number in (1146, 1412):
         return "Somebody changed the tables meanwhile: try again when that has ended."
     if number == 1356:
         return "Mend that view, or drop it, and try again."
-    return remedy(pymysql.OperationalError(number, said))
+    return remedy(pymysql.OperationalError(number, message))
 
 
-def _number(said: str) -> int | None:
-    found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", said)
+def _number(message: str) -> int | None:
+    found = re.search(r"(?:ERROR|[Ee]rror:?) (\d{4})\b|\((\d{4})\)", message)
     return int(found[1] or found[2]) if found else None

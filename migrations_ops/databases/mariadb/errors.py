@@ -34,18 +34,18 @@ def is_denied(error: BaseException) -> bool:
 
 def may_come_up(error: BaseException) -> bool:
     """Whether a server, to which no connection could be made, may answer a little later."""
-    code, said = code_of(error), str(error)
-    return code in _NOT_YET or (code in (2002, 2003) and any(part in said for part in _NOBODY))
+    code, message = code_of(error), str(error)
+    return code in _NOT_YET or (code in (2002, 2003) and any(part in message for part in _NOBODY))
 
 
 def in_words(error: BaseException, label: str) -> str:
     """What an error of MariaDB means to a person."""
-    code, said = code_of(error), _said(error)
+    code, message = code_of(error), _said(error)
     match code:
         case 1049:
             return f"{label} does not exist"
         case 1045 | 1698:
-            return f"{label} does not let this user in: {said}"
+            return f"{label} does not let this user in: {message}"
         case 1040 | 1203 | 1226:
             return f"{label} has too many connections"
         case 1205 | 1969 | 3024:
@@ -57,16 +57,16 @@ def in_words(error: BaseException, label: str) -> str:
         case 1792:
             return f"{label} lets this session only read (tx_read_only)"
         case 1129 | 1130:
-            return f"{label} does not let this machine in: {said}"
+            return f"{label} does not let this machine in: {message}"
     if code in _DENIED:
-        return f"{label} does not allow that: {said}"
-    if code in _FULL or "No space left" in said:
+        return f"{label} does not allow that: {message}"
+    if code in _FULL or "No space left" in message:
         return f"the disk that holds {label} is full"
     if code in LOST:
         return f"the connection to {label} was lost"
     if 2000 <= code < 3000:
-        return f"{label} cannot be reached: {said}"
-    return f"{label} cannot be read: {said}"
+        return f"{label} cannot be reached: {message}"
+    return f"{label} cannot be read: {message}"
 
 
 def remedy(error: BaseException) -> str:
@@ -100,20 +100,20 @@ def remedy(error: BaseException) -> str:
     return "See whether the server runs and the url is right, and try again."
 
 
-def _grant(said: str) -> str:
+def _grant(message: str) -> str:
     """The GRANT that is missing, as far as the server says so; its administrator has to type it."""
     whom = "the role of this environment"
-    if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", said):
+    if user := re.search(r"(?:user|to user:?) '([^']*)'@'([^']*)'", message):
         # The server names the host from which it was asked, and not the account.
         name, host = ACCOUNTS.get((user[1], user[2]), (user[1], user[2]))
         whom = account_in_sql(name, host)
-    if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", said):
+    if on := re.search(r"^(.+?) command denied to user .* for (table|routine) (.+)", message):
         if on[2] == "routine":
             return f"GRANT EXECUTE, ALTER ROUTINE ON {_where(on[3])}.* TO {whom};"
         return f"GRANT {on[1]} ON {_where(on[3])}.* TO {whom};"
-    if on := re.search(r" to database '(.+)'", said):
+    if on := re.search(r" to database '(.+)'", message):
         return f"GRANT ALL ON {quoted(on[1])}.* TO {whom};"
-    if on := re.search(r"need \(at least one of\) the (.+) privilege", said):
+    if on := re.search(r"need \(at least one of\) the (.+) privilege", message):
         return f"GRANT {on[1].split(',')[-1].strip()} ON *.* TO {whom};"
     return "Grant the role of this environment what it needs: docs/servers.md"
 

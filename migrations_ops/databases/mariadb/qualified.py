@@ -1,10 +1,10 @@
 """Where a statement that the server itself has printed names a database.
 
 A name before a point may be a database, or a table or its alias, and all of them may be called the
-same. SHOW CREATE and information_schema print each in its place: a database stands before two more
-names, before a table where only a table can stand, before a stored function and its bracket, and
-before a sequence in the brackets of NEXTVAL, LASTVAL and SETVAL. Anywhere else it is a column's
-table.
+same. In what SHOW CREATE and information_schema print, the first name is a database before two
+more names, where only a table is allowed, before a stored function and its parenthesis, and
+before a sequence in the parentheses of NEXTVAL, LASTVAL and SETVAL. Anywhere else it is the table
+of a column.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ def find_engine(connection: Connection) -> str:
 
 def engine_of(version: str, comment: str = "") -> str:
     """Which engine has such a version and such a comment on it."""
-    said = f"{version} {comment}".lower()
+    product = f"{version} {comment}".lower()
     for part, name in _OTHERS.items():
-        if part in said:
+        if part in product:
             return name
     numbers = ".".join(map(str, version_of(version)))
     return f"{'MariaDB' if 'mariadb' in version.lower() else 'MySQL'} {numbers}"
@@ -53,7 +53,7 @@ def server_version(connection: Connection) -> tuple[int, ...]:
 
 
 def is_behind_a_proxy(connection: Connection) -> bool:
-    """Whether somebody stands between us and the server, who may deal out its sessions.
+    """Whether a proxy between this machine and the server may multiplex its sessions.
 
     MaxScale and ProxySQL invent the session number that they tell at the beginning.
     """

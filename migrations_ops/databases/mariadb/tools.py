@@ -83,12 +83,12 @@ def _tools(dump: str, client: str, path: str) -> Tools | None:
     with suppress(OSError, process.TooLong):
         argv = [found[0], "--no-defaults", "--version"]
         run = process.run(argv, base_variables(), Path(found[0]).parent, timeout=ANSWER_SECONDS)
-        said = run.stdout.decode(errors="replace")
+        message = run.stdout.decode(errors="replace")
         # "Ver 10.19 Distrib 10.11.19-MariaDB", "from 11.4.2-MariaDB, client 10.19", "Ver 8.0.36"
-        versions = _VERSION.findall(said)
+        versions = _VERSION.findall(message)
         if versions:
             numbers = tuple(int(part) for part in versions[-1] if part)
-            return Tools(found[0], found[1], numbers, "mariadb" in said.lower())
+            return Tools(found[0], found[1], numbers, "mariadb" in message.lower())
     return None
 
 

@@ -28,9 +28,9 @@ _LIBPQ = frozenset(
 _SSL = {"true": "require", "false": "disable", "1": "require", "0": "disable"}
 # Where a server listens that is not told a host: as asyncpg looks for it; libpq knows one of them.
 _SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/var/pgsql_socket", "/private/tmp", "/tmp")
-# What a role or database sets for applications is not meant for us; and a server that asks after
-# us finds within half a minute that this machine is gone, and our locks with it. Of all that, what
-# this server knows; and nothing behind a pooler, where it would stay for the next one.
+# Overrides the settings that a role or database has for applications. The keepalives let the
+# server drop a dead client, and its locks, within half a minute. Only settings that this server
+# knows; none behind a pooler, where they would leak to the next client.
 _SESSION = """
 SELECT set_config(name, value, false) FROM (VALUES ('client_encoding', 'UTF8'),
     ('statement_timeout', '0'), ('lock_timeout', '5s'), ('transaction_timeout', '0'),
@@ -51,16 +51,20 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 def parameters(address: Address) -> dict[str, str]:
     """What libpq is told, without the password."""
-    told = {key: value for key, value in address.options.items() if key in _LIBPQ}
+    libpq_options = {key: value for key, value in address.options.items() if key in _LIBPQ}
     ssl = address.options.get("ssl", "")
     if ssl:
-        told.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
+        libpq_options.setdefault("sslmode", _SSL.get(ssl.lower(), ssl))
     port = str(address.port) if address.port else address.options.get("port", "")
     if port:
-        told["port"] = port
+        libpq_options["port"] = port
     if address.user:
-        told["user"] = address.user
-    return {**told, "host": address.host or _place(port or "5432"), "dbname": address.database}
+        libpq_options["user"] = address.user
+    return {
+        **libpq_options,
+        "host": address.host or _place(port or "5432"),
+        "dbname": address.database,
+    }
 
 
 def _place(port: str) -> str:
@@ -76,10 +80,10 @@ def connect(address: Address, purpose: str = "") -> Connection:
     :raises psycopg.Error: there is none.
     """
     name = f"migrations_ops {purpose}".strip()
-    told: dict[str, Any] = {**parameters(address)}
+    libpq_options: dict[str, Any] = {**parameters(address)}
     if "options" in address.options:
         # As a rule the search_path: where a project's unqualified names go.
-        told["options"] = address.options["options"]
+        libpq_options["options"] = address.options["options"]
     _hide_variables()
     connection = psycopg.connect(
         autocommit=True,
@@ -89,7 +93,7 @@ def connect(address: Address, purpose: str = "") -> Connection:
         keepalives_interval=5,
         keepalives_count=3,
         password=address.password or None,
-        **(_DEFAULTS | told),
+        **(_DEFAULTS | libpq_options),
     )
     try:
         with promptly(connection):
@@ -182,7 +186,7 @@ def cut(connection: Connection) -> None:
 
 
 def is_behind_a_pooler(connection: Connection) -> bool:
-    """Whether somebody stands between us and the server, who deals out its sessions.
+    """Whether a pooler between this machine and the server multiplexes its sessions.
 
     PgBouncer invents the process number that it tells at the beginning, whatever its mode: one
     that leaves us our session until the end cannot be told from one that does not.

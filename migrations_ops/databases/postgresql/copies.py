@@ -127,8 +127,8 @@ class Copies(ServerCopies):
                     connection.execute(f"DROP SUBSCRIPTION {each.name}")
 
     def require_unfed(self) -> None:
-        """:raises Refused: rows of another server go into the real database, and would go on going
-        into it after a backup has taken its place and its name."""
+        """:raises Refused: a subscription feeds the real database, and would go on feeding the
+        replaced one after a restore."""
         try:
             with self.maintenance() as connection:
                 found = find_subscriptions(connection, self.real.database)
@@ -300,7 +300,7 @@ def create_like(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def holds_nothing(connection: Connection) -> bool:
+def is_unused(connection: Connection) -> bool:
     """Whether nobody has made anything in a database but Alembic and us: an empty table of
     versions, and a ledger."""
     rows = connection.execute(

@@ -24,7 +24,7 @@ from migrations_ops.databases.postgresql.connect import (
     promptly,
     watched,
 )
-from migrations_ops.databases.postgresql.copies import Copies, create_like, holds_nothing
+from migrations_ops.databases.postgresql.copies import Copies, create_like, is_unused
 from migrations_ops.databases.postgresql.errors import in_words, remedy
 from migrations_ops.databases.postgresql.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
@@ -235,12 +235,12 @@ class PostgreSQL(ServerDatabase):
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         from migrations_ops.databases.postgresql.dump import dump, require_tools
-        from migrations_ops.databases.postgresql.rows.comparison import places
+        from migrations_ops.databases.postgresql.rows.comparison import sequence_values
         from migrations_ops.databases.postgresql.schema.reading import as_dumped
 
         try:
             with self._snapshot() as connection, ThreadPoolExecutor(1) as pool:
-                before = places(connection)
+                before = sequence_values(connection)
                 tools = require_tools(connection.info.server_version // 10000)
                 row = connection.execute("SELECT pg_export_snapshot()").fetchone()
                 assert row is not None
@@ -257,22 +257,25 @@ class PostgreSQL(ServerDatabase):
                 except BaseException:
                     cut(connection)  # nobody waits for the sums of a large table
                     raise
-                after = places(connection)
+                after = sequence_values(connection)
             found = replace(found, schema=as_dumped(found.schema))
             if before == after:
                 return found
-            moved = self._places_meanwhile(into, before, after)
+            moved = self._advanced_sequences(into, before, after)
             return replace(found, sums={**found.sums, **moved})
         except psycopg.Error as error:
             raise self._failed("No backup could be taken", error) from error
 
-    def _places_meanwhile(
+    def _advanced_sequences(
         self, file: Path, before: dict[str, str], after: dict[str, str]
     ) -> dict[str, str]:
-        from migrations_ops.databases.postgresql.rows.comparison import places, places_meanwhile
+        from migrations_ops.databases.postgresql.rows.comparison import (
+            advanced_sequences,
+            sequence_values,
+        )
 
         with connect(self._own.copies.restored(file)) as connection:
-            return places_meanwhile(before, places(connection), after)
+            return advanced_sequences(before, sequence_values(connection), after)
 
     def make_scratch(self, file: Path, backup: Path | None) -> PostgreSQL:
         return self._copy(self._own.copies.clone(backup))
@@ -322,7 +325,7 @@ class PostgreSQL(ServerDatabase):
             return
         try:
             with connect(self.address) as connection, promptly(connection):
-                if not holds_nothing(connection):
+                if not is_unused(connection):
                     return
         except psycopg.Error:
             return

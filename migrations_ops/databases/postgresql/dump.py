@@ -24,7 +24,7 @@ _KNOWS_ZSTD = 16
 _DUMPING = re.compile(rb"dumping contents of table \"(.+)\"")
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 # A subscription is a tie to another server, with a password in it: a copy that had it could not be
-# dropped, and what took the place of a database with it would not be fed by it.
+# dropped, and a restored database with it would not receive its rows.
 _NO_SUBSCRIPTIONS = "--no-subscriptions"
 # How long, in milliseconds, pg_dump waits for a table that somebody holds locked.
 _LOCK_WAIT = 5000
@@ -98,8 +98,8 @@ def _version(folder: Path) -> int | None:
             continue
         with suppress(OSError, process.TooLong, ValueError):
             argv = [str(folder / name), "--version"]
-            said = process.run(argv, base_variables(), folder, timeout=ANSWER_SECONDS).stdout
-            return int(re.findall(rb"\d+", said)[0])
+            output = process.run(argv, base_variables(), folder, timeout=ANSWER_SECONDS).stdout
+            return int(re.findall(rb"\d+", output)[0])
     return None
 
 
@@ -189,17 +189,17 @@ def _compression(tools: Tools) -> str:
         return "--compress=1"
     # Nothing is asked of a server: a build without zstd says so before.
     argv = [tools.program("pg_dump"), "--compress=zstd:1", "--dbname=host=/nonexistent"]
-    with tempfile.TemporaryFile() as said, suppress(OSError, process.TooLong):
-        process.run(argv, base_variables(), tools.folder, output=said, timeout=ANSWER_SECONDS)
-        said.seek(0)
-        if b"does not support" not in said.read():
+    with tempfile.TemporaryFile() as output, suppress(OSError, process.TooLong):
+        process.run(argv, base_variables(), tools.folder, output=output, timeout=ANSWER_SECONDS)
+        output.seek(0)
+        if b"does not support" not in output.read():
             return "--compress=zstd:1"
     return "--compress=1"
 
 
 @dataclass
-class _Said:
-    """What a tool has said: of its errors the first ones, else its last words."""
+class _ToolErrors:
+    """The standard error of a tool: its first errors, else its last line."""
 
     errors: list[str] = field(default_factory=list)
     spared: int = 0
@@ -248,24 +248,24 @@ def _run(
     lenient: bool = False,
 ) -> None:
     """:param lenient: it may fail at a setting that its server does not know, and at no more."""
-    said = _Said()
+    output = _ToolErrors()
     with _credentials(address) as (variables, secrets):
         command = [*argv, "--no-password", f"--dbname={_conninfo(address)}"]
         with process.supervised(command, variables, secrets) as run, watched(address, run.end):
             for line in run.lines():
                 follow(line)
-                said.hear(line)
+                output.hear(line)
             code, reason = run.ended()
-    if code == 0 or (lenient and code == 1 and said.all_spared):
+    if code == 0 or (lenient and code == 1 and output.all_spared):
         return
-    why = "the server does not answer any more" if run.is_ending else reason or said.why(code)
+    why = "the server does not answer any more" if run.is_ending else reason or output.why(code)
     raise StepFailed(
         f"{name} failed: {_bare(why, address)}.",
         untouched=f"{address.label} was only read."
         if name == "pg_dump"
         else f"{address.label} is a copy, which is thrown away.",
         next="Let the other process finish, or stop it, and try again."
-        if said.locked
+        if output.locked
         else "Mend that, and try again.",
     )
 

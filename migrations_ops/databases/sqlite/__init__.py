@@ -1,4 +1,4 @@
-"""SQLite: a database is one file, and SQLite itself undoes what was killed."""
+"""SQLite: a database is one file, and SQLite rolls back a killed transaction."""
 
 from __future__ import annotations
 

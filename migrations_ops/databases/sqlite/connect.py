@@ -71,10 +71,10 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def tidy(path: Path) -> None:
-    """Remove the journal that a killed writer left, once it has nothing to roll back.
+    """Remove the journal that a killed writer left, after it was rolled back.
 
-    Opening the database has rolled back what there was. What then is left of the journal stays
-    until the next writer takes it for its own; nothing depends on it.
+    Opening the database rolls it back. The file stays until the next writer reuses it, and is not
+    needed.
     """
     journal = files.beside(files.real(path), "-journal")
     if not journal.exists():

@@ -98,7 +98,7 @@ class SQLite:
                 return read_fingerprint(connection, version_table)
         except (sqlite3.Error, OSError) as error:
             if self.locked_by is not None:
-                raise  # whoever has locked it knows what that means
+                raise  # the caller that has locked it handles the error
             raise StepFailed(
                 f"{in_words(error, self.label)}.",
                 untouched="It was only read.",
@@ -193,7 +193,7 @@ class SQLite:
         return []  # whoever may write the file may put a backup into it
 
     def find_blocking_sessions(self) -> list[str]:
-        return []  # the system knows who locks a file, and does not say
+        return []  # the system does not report who locks a file
 
     def find_stuck_copies(self) -> list[Finding]:
         return []  # they are files beside the record, and go with it
@@ -258,7 +258,7 @@ class SQLite:
             raise self._unchanged("The backup could not be put back", error) from error
 
     def _unchanged(self, what: str, error: sqlite3.Error | OSError) -> StepFailed:
-        """Something could not be done to it, and it is as it was."""
+        """The error of an operation that failed and left the database unchanged."""
         return StepFailed(
             f"{what}: {in_words(error, self.label)}.",
             untouched=f"{self.label} is as it was.",

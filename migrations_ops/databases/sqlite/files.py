@@ -1,8 +1,8 @@
-"""The files of a SQLite database: those beside it, and what becomes of them without it.
+"""The files of a SQLite database: its side files, and what happens to them without it.
 
 A ``-wal`` holds commits that are nowhere else, a ``-journal`` what has to be rolled back. SQLite
 deletes both, unread, when it opens an empty file of that name: where the database itself is gone,
-opening would destroy the last that is left of it. See https://www.sqlite.org/tempfiles.html.
+opening would destroy the last copy of its content. See https://www.sqlite.org/tempfiles.html.
 """
 
 from __future__ import annotations

@@ -50,6 +50,6 @@ def _read(connection: sqlite3.Connection) -> list[Run] | None:
 
 
 def _is_taken(connection: sqlite3.Connection) -> bool:
-    """Whether something that is no ledger has its name."""
+    """Whether an object that is not a ledger has its name."""
     sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
     return connection.execute(sql, (LEDGER,)).fetchone() is not None

@@ -71,7 +71,7 @@ def _who(holder: Path) -> str:
 
 
 def _owned(file: Path) -> str:
-    """Whose it is, where that is known."""
+    """The owner of a file, as a clause; empty if unknown."""
     with suppress(OSError, KeyError, NotImplementedError):
         return f", which belongs to {file.owner()},"
     return ""

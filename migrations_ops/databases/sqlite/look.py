@@ -31,7 +31,7 @@ def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
 
 
 def find_leftovers(tables: list[str]) -> list[str]:
-    """The tables that a batch operation of Alembic has left that broke off."""
+    """The temporary tables that a failed batch operation of Alembic left."""
     return [name for name in tables if name.startswith("_alembic_tmp_")]
 
 

@@ -14,7 +14,7 @@ def find_trouble(path: Path, label: str) -> tuple[str, str]:
     """Why the file cannot be written, and what to do about it; empty where it can.
 
     :raises sqlite3.Error: it cannot be read.
-    :raises OSError: it is no file, or nobody may look.
+    :raises OSError: it is not a file, or must not be read.
     """
     if not exists(path):
         if _is_writable(path.parent):

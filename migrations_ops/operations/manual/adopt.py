@@ -23,14 +23,14 @@ def adopt_environment(project: Project, environment: Environment, report: Report
     def body(session: Session) -> None:
         with lock_databases([project.database(environment)], "adopt", project.settings.wait):
             recover(session, [environment])
-            place = locate(project, environment)
-            require_readable(place)
-            was = place.look.environment
+            located = locate(project, environment)
+            require_readable(located)
+            was = located.look.environment
             if was == environment.name:
                 return
-            back_up(session, place)
+            back_up(session, located)
             with session.record.step(StepName.ADOPT, environment.name) as step:
-                place.database.note(environment.name, adopt=True)
+                located.database.note(environment.name, adopt=True)
                 step.note = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="adopted")
 

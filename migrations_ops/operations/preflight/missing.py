@@ -48,8 +48,8 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
     store = BackupStore.of(settings, environment)
     sidecars = store.sidecars()
     # On a server it may have been made empty: a release that failed then left a copy of nothing.
-    never_held = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
-    way = "" if never_held else store.way_back()
+    was_always_empty = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
+    way = "" if was_always_empty else store.way_back()
     if way:
         newest = (store.latest_sidecar() or sidecars[-1]).name
         return f"there are backups of it: the newest is {newest}", f"Bring it back: {way}"
@@ -61,7 +61,7 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
             f"If it is the right one, copy {store.folder / file} to {label} and type:"
             f" invoke verify --env {environment.name}",
         )
-    trace = _find_in_journal(settings.releases, environment, by_backups=not never_held)
+    trace = _find_in_journal(settings.releases, environment, by_backups=not was_always_empty)
     return trace, f"If it was moved or deleted, bring {label} back and try again"
 
 
@@ -83,22 +83,22 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
     return ""
 
 
-def require_worth_keeping(project: Project, place: LocatedDatabase) -> None:
+def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
     """A backup of the wrong database must not take the place of one of the right one.
 
     :raises Refused: there is none; it says that it is another environment; or it is empty, and
         there are backups of it that are not.
     """
-    require_readable(place)
-    require_own(place)
-    if place.look.revisions or place.look.tables:
+    require_readable(located)
+    require_own(located)
+    if located.look.revisions or located.look.tables:
         return
-    store = BackupStore.of(project.settings, place.environment)
+    store = BackupStore.of(project.settings, located.environment)
     newest = store.latest_sidecar()
     if newest is not None and not is_empty(newest):
         raise Refused(
-            f"{place.environment.name} ({place.database.label}) is empty, and there are backups of"
-            f" it that are not: the newest is {newest.name}.",
+            f"{located.environment.name} ({located.database.label}) is empty, and there are backups"
+            f" of it that are not: the newest is {newest.name}.",
             untouched="No backup was taken.",
             next=f"Bring it back: {store.way_back()}",
         )

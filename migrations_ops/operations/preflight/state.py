@@ -13,15 +13,15 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
 
 
-def require_own(place: LocatedDatabase) -> None:
+def require_own(located: LocatedDatabase) -> None:
     """:raises Refused: the ledger says that this is another environment: a copy took its place."""
-    doubt = other_identity(place)
-    if doubt:
-        name = place.environment.name
+    mismatch = other_identity(located)
+    if mismatch:
+        name = located.environment.name
         raise Refused(
-            f"{name} ({place.database.label}) is not {name}: {doubt}.",
+            f"{name} ({located.database.label}) is not {name}: {mismatch}.",
             untouched=f"{name} was not touched.",
-            next=cure_of_copy(place),
+            next=cure_of_copy(located),
         )
 
 
@@ -85,18 +85,18 @@ def _why_no_version(state: DatabaseState) -> str:
     return "no revision ever ran there"
 
 
-def require_readable(place: LocatedDatabase) -> None:
+def require_readable(located: LocatedDatabase) -> None:
     """:raises Refused: there is no database, or it cannot be read."""
-    name = place.environment.name
-    if not place.exists:
+    name = located.environment.name
+    if not located.exists:
         raise Refused(
-            f"{name} has no database yet: {place.database.label} does not exist.",
+            f"{name} has no database yet: {located.database.label} does not exist.",
             untouched="Nothing was created.",
-            next=_advice_without_database(place),
+            next=_advice_without_database(located),
         )
-    if place.look.trouble:
+    if located.look.trouble:
         raise Refused(
-            f"{name} cannot be read: {place.look.trouble}.",
+            f"{name} cannot be read: {located.look.trouble}.",
             untouched="Nothing was changed.",
-            next=place.look.remedy,
+            next=located.look.remedy,
         )

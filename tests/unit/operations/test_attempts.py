@@ -10,7 +10,7 @@ import pytest
 from migrations_ops.model.look import Look
 from migrations_ops.operations.attempts import (
     AfterLock,
-    has_whole_revisions_alone,
+    has_complete_revisions_only,
     may_try_again,
 )
 
@@ -51,7 +51,7 @@ def test_without_transactions_no_revision_may_have_begun(look: Look) -> None:
 
 
 def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
-    assert has_whole_revisions_alone(IN_PARTS)
+    assert has_complete_revisions_only(IN_PARTS)
     assert may_try_again(IN_PARTS)
 
 
@@ -68,5 +68,5 @@ def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
     ids=["a part of the failed one", "unknown which", "file", "not moved", "silent", "begun"],
 )
 def test_a_part_that_was_committed_is_an_obstacle(after: AfterLock) -> None:
-    assert not has_whole_revisions_alone(after)
+    assert not has_complete_revisions_only(after)
     assert not may_try_again(after)

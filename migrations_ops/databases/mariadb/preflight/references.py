@@ -1,4 +1,4 @@
-"""What stands in a database and leads to another one of the same server by its name.
+"""Finds objects of a database that refer to another database of the server by its name.
 
 A trigger that writes to ``audit.log`` does so from every database in which it is made, and from the
 copy on which a release is rehearsed, too.
@@ -53,7 +53,7 @@ class _Names:
 
     def of_others(self, written: list[Token]) -> Callable[[str], bool]:
         """Of databases that this role sees, and of such that only the definer may see."""
-        alone = {
+        unqualified = {
             word.text.lower()
             for number, word in enumerate(written)
             if not any(each.means(".") for each in written[number + 1 : number + 2])
@@ -63,7 +63,7 @@ class _Names:
             lowered, known = name.lower(), self.known(name)
             if known == self.own or lowered in _SYSTEM | _ROWS or name.isdigit():
                 return False
-            unexplained = lowered not in self.objects | alone and not name[:1].isdigit()
+            unexplained = lowered not in self.objects | unqualified and not name[:1].isdigit()
             return known in self.there or unexplained
 
         return names

@@ -64,7 +64,7 @@ class Column:
 
 
 class _Columns(dict[str, list[Column]]):
-    """The columns of each table; whoever asks for one that is not there hears it as from SQL."""
+    """The columns of each table; a missing table raises the same error as SQL does."""
 
     def __missing__(self, table: str) -> list[Column]:
         raise pymysql.ProgrammingError(
@@ -93,7 +93,7 @@ def read_columns(connection: Connection, database: str) -> Mapping[str, list[Col
 
 
 def kept(was: Column, now: Column) -> str:
-    """A condition: what is in ``b`` is what was in ``a``, or tells it."""
+    """A condition: the value in ``b`` equals the value in ``a``, or determines it."""
     a, b = was.at("a"), now.at("b")
     if (was.type, was.charset) == (now.type, now.charset):
         if was.family in ("text", "binary"):
@@ -111,11 +111,11 @@ def kept(was: Column, now: Column) -> str:
     if families == {"binary"}:
         return f"BINARY {a} <=> BINARY {b}"
     terms = [f"({a} IS NULL AND {b} IS NULL)", f"{_text(was, 'a')} <=> {_text(now, 'b')}"]
-    terms += _told_again(was, now, families)
+    terms += _recoverable(was, now, families)
     return f"COALESCE({' OR '.join(terms)}, 0)"
 
 
-def _told_again(was: Column, now: Column, families: set[str]) -> list[str]:
+def _recoverable(was: Column, now: Column, families: set[str]) -> list[str]:
     """Further ways in which a value can be told from one of another kind."""
     a, b = was.at("a"), now.at("b")
     if families == {"text", "binary"}:

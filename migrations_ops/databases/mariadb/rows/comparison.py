@@ -174,14 +174,14 @@ class _Comparison:
         now = tuple(each.now.name.lower() for each in matched)
         after = self._pair.after
         if not any(set(each) == set(now) for each in self._after.keys.get(after, ())):
-            served = any(
+            has_index = any(
                 set(each[: len(now)]) == set(now) for each in self._after.indexes.get(after, ())
             )
-            if not served or self._is_repeated(now):
+            if not has_index or self._is_repeated(now):
                 return None
         terms = [joined(each.was, each.now) for each in matched]
-        told = [term for term in terms if term is not None]
-        return " AND ".join(told) if len(told) == len(terms) else None
+        parts = [term for term in terms if term is not None]
+        return " AND ".join(parts) if len(parts) == len(terms) else None
 
     def _is_repeated(self, columns: tuple[str, ...]) -> bool:
         listed = ", ".join(f"b.{quoted(name)}" for name in columns)
@@ -216,13 +216,13 @@ class _Comparison:
 
     def _example(self, source: str, each: _Matched) -> str:
         sides = [(each.was, "a"), (each.now, "b")]
-        told = ", ".join(
+        parts = ", ".join(
             f"{column.at(side)} IS NULL, {_length(column)}({column.at(side)})"
             for column, side in sides
         )
         [row] = ask(
             self._connection,
-            f"SELECT {told} {source} AND NOT ({kept(each.was, each.now)}) LIMIT 1",
+            f"SELECT {parts} {source} AND NOT ({kept(each.was, each.now)}) LIMIT 1",
         )
         was, now = _shown(each.was, *row[:2]), _shown(each.now, *row[2:])
         return f"{was} became {now}"

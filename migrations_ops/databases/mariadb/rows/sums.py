@@ -63,12 +63,12 @@ def count_and_sum(
 def _sum(
     connection: Connection, table: str, columns: Sequence[Column], versioned: bool
 ) -> tuple[int, str]:
-    told = [column for column in columns if not column.is_computed]
-    terms = row_terms([(as_text(column, "a"), column) for column in told])
+    hashed = [column for column in columns if not column.is_computed]
+    terms = row_terms([(as_text(column, "a"), column) for column in hashed])
     source = f"{quoted(table)} AS a"
     if versioned:
         source = f"{quoted(table)} FOR SYSTEM_TIME ALL AS a"
-        if not any(column.is_period for column in told):
+        if not any(column.is_period for column in hashed):
             terms += ["UNIX_TIMESTAMP(a.row_start)", "UNIX_TIMESTAMP(a.row_end)"]
     row = f"SHA1(CONCAT_WS('|', {', '.join(terms)}))"
     [(count, summed)] = ask(
@@ -80,16 +80,16 @@ def _sum(
     return int(count), f"{int(summed or 0):x}"
 
 
-def row_terms(told: Sequence[tuple[str, Column]]) -> list[str]:
+def row_terms(hashed: Sequence[tuple[str, Column]]) -> list[str]:
     """What tells a row from all others in a CONCAT_WS, which leaves out what is NULL.
 
     :param told: expressions, and the columns that they are of.
     """
-    terms = [text for text, _ in told]
-    nulls = ", ".join(f"ISNULL({column.at('a')})" for _, column in told if column.is_nullable)
+    terms = [text for text, _ in hashed]
+    nulls = ", ".join(f"ISNULL({column.at('a')})" for _, column in hashed if column.is_nullable)
     terms += [f"CONCAT({nulls})"] if nulls else []
     # What might hold the mark between two values: then the lengths tell where one ends.
-    terms += [f"LENGTH({text})" for text, column in told if column.family in ("text", "binary")
+    terms += [f"LENGTH({text})" for text, column in hashed if column.family in ("text", "binary")
               and not text.startswith("SHA1(")]  # fmt: skip
     return terms or ["1"]  # all columns follow from nothing: its rows are all the same
 

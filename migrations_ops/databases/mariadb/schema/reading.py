@@ -192,10 +192,10 @@ class _Table:
             yield f"check {self._shown}: {shown(name)}", _text(group(part, 1))
             return
         columns = group(part, 2)
-        place = _position(part, "REFERENCES")
-        assert place is not None
-        opens = next(number for number in range(place, len(part)) if part[number].means("("))
-        parent = ".".join(word.text for word in part[place + 1 : opens : 2])
+        index = _position(part, "REFERENCES")
+        assert index is not None
+        opens = next(number for number in range(index, len(part)) if part[number].means("("))
+        parent = ".".join(word.text for word in part[index + 1 : opens : 2])
         there = group(part, opens)
         actions = part[opens + len(there) + 2 :]
         written = (
@@ -211,13 +211,13 @@ class _Table:
         return f"primary key {self._shown}({_listed(columns)})", _text(rest)
 
     def _index(self, part: list[Token]) -> Facts:
-        place = _position(part, "KEY", "INDEX")
-        assert place is not None
-        name = part[place + 1].text
-        if (name, _names(group(part, place + 2))) in self._backing and not place:
+        index = _position(part, "KEY", "INDEX")
+        assert index is not None
+        name = part[index + 1].text
+        if (name, _names(group(part, index + 2))) in self._backing and not index:
             return
-        kind = "".join(f"{word.text.lower()} " for word in part[:place])
-        rest = _text(part[place + 2 :])
+        kind = "".join(f"{word.text.lower()} " for word in part[:index])
+        rest = _text(part[index + 2 :])
         written = f"create {kind}index {shown(name)} on {self._shown} {rest}"
         yield f"index {shown(name)} on {self._shown}", written
 
@@ -250,17 +250,17 @@ def _listed(columns: list[Token]) -> str:
 
 def _action(written: list[Token], event: str) -> str:
     """What happens to the rows that refer to one: RESTRICT is not printed, and NO ACTION is it."""
-    place = _position(written, event)
-    if place is None or written[place + 1].means("NO"):
+    index = _position(written, event)
+    if index is None or written[index + 1].means("NO"):
         return "RESTRICT"
-    taken = written[place + 1 : place + (3 if written[place + 1].means("SET") else 2)]
+    taken = written[index + 1 : index + (3 if written[index + 1].means("SET") else 2)]
     return " ".join(word.text for word in taken)
 
 
 def _without_counter(options: list[Token]) -> list[Token]:
     """The options of a table without AUTO_INCREMENT, which tells how many rows there were."""
-    place = _position(options, "AUTO_INCREMENT")
-    return options if place is None else options[:place] + options[place + 3 :]
+    index = _position(options, "AUTO_INCREMENT")
+    return options if index is None else options[:index] + options[index + 3 :]
 
 
 # -- everything else ----------------------------------------------------------------------------
@@ -305,8 +305,8 @@ def _triggers(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
         " ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"
         f" AND {exactly('TRIGGER_SCHEMA')}"
     )
-    for name, timing, event, table, statement, place in rows:
-        order = "" if int(place) == 1 else f"order {place} "
+    for name, timing, event, table, statement, index in rows:
+        order = "" if int(index) == 1 else f"order {index} "
         head = tokens(f"{timing} {event} {order}ON {quoted(table)} FOR EACH ROW", "mariadb")
         yield f"trigger {shown(name)}", [*head, *tokens(statement, "mariadb")]
 

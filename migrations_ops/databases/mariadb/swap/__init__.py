@@ -1,1 +1,1 @@
-"""Puts the tables of a restored copy in the place of the real ones."""
+"""Swaps the tables of a restored copy with those of the real database."""

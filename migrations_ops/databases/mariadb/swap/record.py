@@ -50,7 +50,7 @@ class Record:
     kept: str
     was: Content
     wanted: Content
-    placed: tuple[str, ...] = ()
+    created_sequences: tuple[str, ...] = ()
     moved: bool = False
 
     @property
@@ -69,7 +69,7 @@ def write_record(connection: Connection, record: Record) -> None:
     rows = [
         ("real", Extra("DATABASE", record.real, "", of_database=record.was.collation)),
         ("new", Extra("DATABASE", record.new, "", of_database=record.wanted.collation)),
-        *(("placed", Extra("SEQUENCE", name, "")) for name in record.placed),
+        *(("placed", Extra("SEQUENCE", name, "")) for name in record.created_sequences),
         *(("was", each) for each in record.was.extras),
         *(("wanted", each) for each in record.wanted.extras),
     ]
@@ -94,12 +94,12 @@ def write_keys_wanted(connection: Connection, record: Record, keys: Sequence[Key
 def _write_keys(connection: Connection, record: Record, side: str, keys: Sequence[Key]) -> None:
     if keys:
         [(first,)] = ask(connection, f"SELECT max(number) + 1 FROM {record.table}")
-        told = [(side, _as_extra(each)) for each in keys]
-        _insert(connection, record, int(first), told)
+        values = [(side, _as_extra(each)) for each in keys]
+        _insert(connection, record, int(first), values)
 
 
 def _as_template(record: Record) -> str:
-    """Its table beside values, where a per cent sign would be taken for the place of one."""
+    """Its table name for a statement with parameters: percent signs are doubled."""
     return record.table.replace("%", "%%")
 
 
@@ -151,8 +151,8 @@ def read_record(connection: Connection, kept: str) -> Record | None:
     found: dict[str, list[Extra]] = {}
     parts = ", ".join(map(quoted, _PARTS))
     sql = f"SELECT side, {parts} FROM {quoted(kept)}.{quoted(table)} ORDER BY number"
-    for side, *told in ask(connection, sql):
-        found.setdefault(side, []).append(Extra(*told))
+    for side, *values in ask(connection, sql):
+        found.setdefault(side, []).append(Extra(*values))
     if not found:
         return None
     [real], [new] = found["real"], found["new"]

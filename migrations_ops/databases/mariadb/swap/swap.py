@@ -89,7 +89,7 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
             made = True
             _tidy_up(connection, record)
     except BaseException as error:
-        _settle(server, real, kept, session, made)
+        _finish_or_undo(server, real, kept, session, made)
         if made and isinstance(error, pymysql.MySQLError):
             return
         raise
@@ -97,14 +97,14 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
 
 @dataclass(frozen=True)
 class Resumed:
-    """An exchange that somebody had begun who is dead: it was finished, or else undone."""
+    """A swap of a killed process that was finished, or else undone."""
 
     kept: str
     finished: bool
 
 
 def resume(server: Server, real: str) -> list[Resumed]:
-    """Finish the exchanges of a database that somebody began who is dead.
+    """Finish or undo the swaps of a database that killed processes left.
 
     The lock of a release must be held.
 
@@ -114,11 +114,11 @@ def resume(server: Server, real: str) -> list[Resumed]:
     """
     with server() as connection:
         waiting = find_records(connection, real)
-    settled = [(kept, _settle(server, real, kept)) for kept in waiting]
-    return [Resumed(kept, finished) for kept, finished in settled if finished is not None]
+    finished_swaps = [(kept, _finish_or_undo(server, real, kept)) for kept in waiting]
+    return [Resumed(kept, finished) for kept, finished in finished_swaps if finished is not None]
 
 
-def _settle(
+def _finish_or_undo(
     server: Server, real: str, kept: str, session: int = 0, made: bool | None = None
 ) -> bool | None:
     """Put everything back, or finish it.
@@ -181,18 +181,18 @@ def _write_down(connection: Connection, real: str, new: str, kept: str) -> Recor
     was = read_extras(connection, real)
     wanted = [each.of(new, real).awake() for each in read_extras(connection, new)]
     defaults = _counting_defaults(connection, new)
-    placed = _missing_sequences(connection, new, real) if defaults else []
+    created_sequences = _missing_sequences(connection, new, real) if defaults else []
     record = Record(
         real,
         new,
         kept,
         Content(collation_of(connection, real), tuple(was)),
         Content(collation_of(connection, new), tuple(wanted)),
-        tuple(placed),
+        tuple(created_sequences),
     )
     write_record(connection, record)
     _wait_for(connection, real)
-    for name in placed:
+    for name in created_sequences:
         ask(connection, f"CREATE SEQUENCE {quoted(real)}.{quoted(name)}")
     for table, column, default in defaults:
         _point_default(connection, f"{quoted(new)}.{quoted(table)}", column, new, real, default)
@@ -287,8 +287,8 @@ def _cut_dangling(connection: Connection, record: Record) -> Record:
 
 
 def _part(connection: Connection, record: Record) -> Record:
-    """The tables have moved: no foreign key may tie what is kept to what lives, nor the real
-    tables to the copy that they come from."""
+    """After the tables moved: drop the foreign keys of the kept tables to other databases, and
+    recreate those of the real tables that refer to the copy."""
     outward = find_outward(connection, record.kept)
     record = write_keys_of_was(connection, record, outward)
     drop_keys(connection, record.kept, outward)
@@ -316,7 +316,7 @@ def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
 
 
 def _go_on(connection: Connection, record: Record) -> None:
-    """The tables have moved: make what they lack."""
+    """Finish the swap: the tables have moved, create the objects that they need."""
     record = _part(connection, record)
     set_collation(connection, record.real, record.wanted.collation)
     make_extras(connection, record.real, record.wanted.extras)
@@ -333,13 +333,13 @@ def _tidy_up(connection: Connection, record: Record) -> None:
 
 
 def _go_back(connection: Connection, record: Record) -> None:
-    """Let everything be as it was."""
+    """Undo the swap."""
     if record.moved:
         ask(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(record.undone)}")
         record = _move(connection, record)
     drop_keys(connection, record.undone, find_outward(connection, record.undone))
     make_keys(connection, record.real, record.was.keys)
-    for name in record.placed:
+    for name in record.created_sequences:
         ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")
     set_collation(connection, record.real, record.was.collation)
     make_extras(connection, record.real, record.was.extras, as_far_as_whole=True)

@@ -134,7 +134,7 @@ def _of_copies(
 def _of_restore(
     connection: Connection, address: Address, copies: Copies, needs: Needs
 ) -> Iterator[Finding]:
-    """A backup takes the place of a database by its name: whoever renames it must own it."""
+    """What prevents a restore: it renames databases, so the role must own the real one."""
     user, why = _user(connection), ""
     row = connection.execute(
         "SELECT pg_has_role(datdba, 'USAGE'), quote_ident(pg_get_userbyid(datdba))"

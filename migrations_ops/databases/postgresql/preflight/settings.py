@@ -31,13 +31,13 @@ def kind_of(real: Address, connection: Connection) -> sql.Composable:
     ).fetchone()
     if row is None:
         return sql.SQL("")
-    encoding, collate, ctype, more, space, is_apart = row
+    encoding, collate, ctype, more, space, has_own_tablespace = row
     parts = [
         sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
             sql.Literal(encoding), sql.Literal(collate), sql.Literal(ctype)
         )
     ]
-    if is_apart:
+    if has_own_tablespace:
         parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(space)))
     provider = {"i": "icu", "b": "builtin"}.get(more.get("datlocprovider", "c"), "libc")
     locale = more.get("datlocale") or more.get("daticulocale")
@@ -170,9 +170,9 @@ def settings(connection: Connection, old: str, new: str) -> Iterator[Setting]:
         )
         # What PostgreSQL keeps as a list of quoted names is no list to it as one text.
         values = _names(value) if name in _LISTS else [value]
-        told = sql.SQL(", ").join(map(sql.Literal, values))
+        literals = sql.SQL(", ").join(map(sql.Literal, values))
         head = sql.SQL("ALTER {} SET {}").format(whose, sql.Identifier(name))
-        statement = sql.SQL("{} TO {}").format(head, told)
+        statement = sql.SQL("{} TO {}").format(head, literals)
         yield Setting(statement, head.as_string(connection))
 
 

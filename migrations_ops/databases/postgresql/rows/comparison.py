@@ -33,7 +33,7 @@ def count(
 ) -> dict[str, int]:
     """How many rows each table has."""
     side = Side(connection, schema)
-    with side.settled():
+    with side.comparable():
         known = side.tables(tables)
         return {name: side.number(f"SELECT count(*) FROM {known[name].rows}") for name in tables}
 
@@ -46,12 +46,12 @@ def count_and_sum(
 ) -> tuple[dict[str, int], dict[str, str]]:
     """The rows of each table, and a checksum that does not depend on their order.
 
-    The place of each sequence is told among the checksums, as ``sequence NAME``.
+    The value of each sequence is among the checksums, as ``sequence NAME``.
 
     :param schema: the one whose names go without it, as for ``read_schema``.
     """
     side = Side(connection, schema)
-    with side.settled():
+    with side.comparable():
         known = side.tables(tables)
         total = sum(table.size for table in known.values())
         rows, sums, done = {}, {}, 0
@@ -63,10 +63,10 @@ def count_and_sum(
             done += table.size
             if progress is not None and total:
                 progress(done, total)
-        return rows, sums | _places(side) | _large_objects(side)
+        return rows, sums | _sequence_values(side) | _large_objects(side)
 
 
-def _places(side: Side) -> dict[str, str]:
+def _sequence_values(side: Side) -> dict[str, str]:
     sequences = side.sequences()
     names, found = sorted(sequences), {}
     for start in range(0, len(names), _TOGETHER):
@@ -77,20 +77,22 @@ def _places(side: Side) -> dict[str, str]:
     return found
 
 
-def places(connection: psycopg.Connection[Any], schema: str | None = None) -> dict[str, str]:
-    """Where each sequence stands now, whatever the transaction sees else."""
+def sequence_values(
+    connection: psycopg.Connection[Any], schema: str | None = None
+) -> dict[str, str]:
+    """The current value of each sequence; sequences ignore the snapshot of the transaction."""
     side = Side(connection, schema)
-    with side.settled():
-        return _places(side)
+    with side.comparable():
+        return _sequence_values(side)
 
 
-def places_meanwhile(
+def advanced_sequences(
     before: dict[str, str], copied: dict[str, str], after: dict[str, str]
 ) -> dict[str, str]:
-    """Where a copy has those sequences that others moved while it was taken.
+    """The values in a backup of the sequences that advanced while it was made.
 
-    No snapshot holds a sequence still. What the copy has must lie in between; what does not is
-    left out.
+    A snapshot does not cover sequences. The value in the backup must lie between both readings;
+    a sequence for which it does not is left out.
     """
     return {
         name: copied[name]
@@ -138,8 +140,8 @@ def compare(
     one, other = Side(before, schema), Side(after, schema)
     with (
         ThreadPoolExecutor(1) as pool,
-        one.settled(other.time_zone(), writes=True),
-        other.settled(),
+        one.comparable(other.time_zone(), writes=True),
+        other.comparable(),
     ):
         try:
             changes = list(_changes(_Both(one, other, pool), pairs, progress))
@@ -243,7 +245,7 @@ class _Comparison:
             return self._change(source, [], ())
 
     def _changed_columns(self) -> _Columns:
-        """Those whose values are not the same, in whichever rows they stand."""
+        """The columns whose values differ in any row."""
         found: _Columns = []
         for part in filter(None, _parts(self._columns)):
             asked = [

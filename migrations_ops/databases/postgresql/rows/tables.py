@@ -18,7 +18,7 @@ from migrations_ops.databases.postgresql.schema.catalog import (
     not_of_extension,
 )
 
-# So that a value is told in the same letters wherever it is asked for, and no row is withheld.
+# Settings that format each value alike on every server, and that hide no row.
 _SETTINGS = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -111,8 +111,8 @@ class Side:
                 taking.write(block)
 
     @contextmanager
-    def settled(self, time_zone: str = "", *, writes: bool = False) -> Iterator[None]:
-        """A transaction, or a part of the caller's, in which all values are told alike.
+    def comparable(self, time_zone: str = "", *, writes: bool = False) -> Iterator[None]:
+        """A transaction, or a savepoint of the caller's, with settings that format values alike.
 
         :param writes: it may make temporary tables, of which nothing stays.
         """
@@ -128,10 +128,10 @@ class Side:
             yield
 
     def _silence_event_triggers(self) -> None:
-        """Until this is rolled back: what they write when a temporary table is made, into a log
-        for instance, is nobody's loss, and the numbers that they draw are not given back.
+        """Disable event triggers until the rollback: they could write to a log table when a
+        temporary table is created, and use up sequence numbers for good.
 
-        Whoever may not has none either, in a copy that he has restored.
+        A role without that right has restored no event triggers into its copy.
         """
         names = self.ask(
             "SELECT quote_ident(evtname) FROM pg_event_trigger WHERE evtenabled <> 'D'"

@@ -227,7 +227,7 @@ def _statistics(catalog: Catalog) -> Facts:
 
 
 def _others(catalog: Catalog) -> Facts:
-    """What is seldom made, by its mere presence."""
+    """Rare kinds of objects: only their existence is a fact."""
     placed = {
         "pg_collation": "collnamespace",
         "pg_conversion": "connamespace",
@@ -267,7 +267,7 @@ def _hash(text: str) -> str:
 
 # -- rights -------------------------------------------------------------------------------------
 
-# Those of the owner are its own business, and those of whoever looks: a copy belongs to that role.
+# Rights of the owner and of the reading role are left out: that role owns a copy.
 _GRANTED = (
     "SELECT CASE g.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(g.grantee)::text END AS role,"
     " string_agg(g.privilege_type"

@@ -158,7 +158,7 @@ class _Constraint:
     deferrable: bool
     deferred: bool
     valid: bool
-    alone: bool
+    no_inherit: bool
     enforced: bool
     expression: str | None
 
@@ -175,8 +175,8 @@ class _Constraint:
         key = f"{table}: {shown(self.name)}"
         if self.kind == "x":
             return f"exclusion {key}", self.catalog.text(self.definition)
-        alone = "NO INHERIT" if self.alone else ""
-        parts = (self.catalog.text(self.expression), alone, self._state())
+        no_inherit = "NO INHERIT" if self.no_inherit else ""
+        parts = (self.catalog.text(self.expression), no_inherit, self._state())
         return f"check {key}", " ".join(filter(None, parts))
 
     def _reference(self) -> str:

@@ -93,8 +93,8 @@ class _Alignment:
 
 class _Comparison:
     """One table. Rows are put side by side by row number first, which is quickest; where they
-    differ then, by their key; without one, in their order or as a heap: what differs least counts,
-    since a rebuild gives other numbers to rows that it does not change.
+    differ, by their key; without one, in order or as a multiset. The alignment with the fewest
+    differences counts, since a rebuild renumbers rows that it does not change.
     """
 
     def __init__(
@@ -191,8 +191,8 @@ class _Comparison:
             ("a", self._before, self._matched.before.number, self._names[0]),
             ("b", self._after, self._matched.after.number, self._names[1]),
         ):
-            place = f"row_number() OVER (ORDER BY {number}) AS migrations_ops_place"
-            sides.append(f"(SELECT {', '.join((*names, place))} FROM {table}) AS {side}")
+            position = f"row_number() OVER (ORDER BY {number}) AS migrations_ops_place"
+            sides.append(f"(SELECT {', '.join((*names, position))} FROM {table}) AS {side}")
         return self._side_by_side(
             f"FROM {sides[0]} JOIN {sides[1]} ON a.migrations_ops_place = b.migrations_ops_place"
         )
@@ -213,8 +213,8 @@ class _Comparison:
             (1, self._before, self._names[0]),
             (-1, self._after, self._names[1]),
         ):
-            told = [f"{name} COLLATE BINARY, typeof({name})" for name in names]
-            sides.append(f"SELECT {', '.join((str(count), *told))} FROM {table}")
+            expressions = [f"{name} COLLATE BINARY, typeof({name})" for name in names]
+            sides.append(f"SELECT {', '.join((str(count), *expressions))} FROM {table}")
         columns = range(2, 2 * len(self._columns) + 2)
         rows = f"WITH both_of({', '.join(f'c{n}' for n in (1, *columns))}) AS"
         rows += f" ({' UNION ALL '.join(sides)})"

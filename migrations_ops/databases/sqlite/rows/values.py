@@ -25,11 +25,11 @@ class Column:
 
     @property
     def is_lost(self) -> str:
-        return f"({self.differs} AND NOT {_told_again(self.here, self.there)})"
+        return f"({self.differs} AND NOT {_recoverable(self.here, self.there)})"
 
 
-def _told_again(here: str, there: str) -> str:
-    """Whether the old value can be told from the new one: '12' from 12, but not '12abc', '007'."""
+def _recoverable(here: str, there: str) -> str:
+    """Whether the new value determines the old one: 12 does for '12', not for '12abc', '007'."""
     same_text = f"CAST({there} AS TEXT) = CAST({here} AS TEXT) COLLATE BINARY"
     same_number = (
         f"{here} = {there} AND ({_number(here)} OR {_number(there)})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.databases.postgresql.dump import _Said
+from migrations_ops.databases.postgresql.dump import _ToolErrors
 
 SETTING = (
     "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter",
@@ -38,7 +38,7 @@ def count(number: int) -> tuple[str, ...]:
 def test_only_the_setting_that_an_old_server_lacks_is_spared(
     lines: tuple[str, ...], spared: bool
 ) -> None:
-    said = _Said()
+    said = _ToolErrors()
     for line in lines:
         said.hear(line.encode())
     assert said.all_spared is spared
