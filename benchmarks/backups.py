@@ -21,12 +21,13 @@ _ROW = 220
 _TAKE = """
 import sys
 from pathlib import Path
-from migrations_ops.backups.store import Shelf
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
 from migrations_ops.project.project import Project
 project = Project.read(Path())
 prod = project.settings.default
-shelf = Shelf.of(project.settings, prod)
-backup = shelf.take(project.database(prod), note="measured", progress=None)
+store = BackupStore.of(project.settings, prod)
+backup = take_backup(store, project.database(prod), note="measured")
 print("verified", backup.name)
 """
 # What any verified backup has to do: copy and flush; then hash beside a check, and count rows.
