@@ -10,7 +10,6 @@ from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.text import UNCHANGED
 from migrations_ops.journal.past import Past
-from migrations_ops.journal.record import result_document
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.plan import EnvironmentPlan, PlannedStep, StepName
 from migrations_ops.operations.backup import back_up_environments
@@ -88,7 +87,7 @@ def show_restore(
         here.confirm(name, f"restore {found.name}", yes=yes)
     finished = restore_environment(project, environment, found.name, here.report)
     line = f"{name} is equal to {found.name} again."
-    here.finish(finished, line, result_document(finished.result))
+    here.finish(finished, line, documents.release(finished.result))
 
 
 def show_prune(here: Console, env: str | None, *, dry: bool) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from migrations_ops.cli.console import Console
+from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
-from migrations_ops.journal.record import result_document
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import Rehearsed
@@ -32,8 +32,7 @@ def show_release(
     if finished.result.outcome == "released":
         report = read_status(project, list(project.settings.path))
         lines += ["", text.status(report, here.style)]
-    document = result_document(finished.result)
-    here.finish(finished, "\n".join(lines), document)
+    here.finish(finished, "\n".join(lines), documents.release(finished.result))
 
 
 def show_upgrade(
@@ -60,7 +59,7 @@ def show_upgrade(
         if finished.result.outcome == "nothing to do"
         else f"{name} is at {reached} (record {finished.result.id})."
     )
-    here.finish(finished, line, result_document(finished.result))
+    here.finish(finished, line, documents.release(finished.result))
 
 
 def show_sql(here: Console, name: str, to: str | None) -> None:
@@ -69,8 +68,7 @@ def show_sql(here: Console, name: str, to: str | None) -> None:
     environment = project.settings.environment(name)
     finished, sql = write_sql(project, environment, to, here.report)
     nothing = f"-- Nothing is pending for {name}.\n"
-    result = finished.result
-    document = {"environment": name, "from": result.from_, "to": result.to, "sql": sql}
+    document = documents.sql(finished.result, sql)
     here.finish(finished, sql or nothing, None if finished.error else document)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops.cli.console import Console, require_text, split_arguments
-from migrations_ops.journal.record import result_document
+from migrations_ops.cli.output import json as documents
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.operations.manual.adopt import adopt_environment
@@ -47,12 +47,7 @@ def show_revision(
         lines += [f"  {operation}" for operation in operations]
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
-    document = {
-        "environment": first.name,
-        "revision": new.revision if new else None,
-        "file": str(new.path) if new else None,
-        "operations": operations,
-    }
+    document = documents.revision(first.name, new, operations)
     here.finish(finished, "\n".join(lines), None if finished.error else document)
 
 
@@ -107,7 +102,7 @@ def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     line = f"{name} knows from now on that it is {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} knows already that it is {name}."
-    here.finish(finished, line, result_document(finished.result))
+    here.finish(finished, line, documents.release(finished.result))
 
 
 def show_resolve(
@@ -131,7 +126,7 @@ def show_resolve(
     line = f"{name} is whole again (record {finished.result.id}); see: invoke verify --env {name}"
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: no revision is half applied in {name}."
-    here.finish(finished, line, result_document(finished.result))
+    here.finish(finished, line, documents.release(finished.result))
 
 
 def _end(here: Console, name: str, finished: Finished) -> None:
@@ -140,7 +135,7 @@ def _end(here: Console, name: str, finished: Finished) -> None:
         line = f"Nothing to do: {name} stands there already."
     else:
         line = f"{name} is at {reached} (record {finished.result.id})."
-    here.finish(finished, line, result_document(finished.result))
+    here.finish(finished, line, documents.release(finished.result))
 
 
 def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool, dry: bool) -> None:

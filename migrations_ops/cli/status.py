@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
-from migrations_ops.databases.interface import Database
-from migrations_ops.journal.record import (
-    TaskRecord,
-    read_records,
-    record_document,
-    walk_records,
-)
+from migrations_ops.journal.record import TaskRecord, read_records, walk_records
 from migrations_ops.model.documents import Unreadable
-from migrations_ops.model.errors import ConfigurationError, Refused
-from migrations_ops.model.look import Look
-from migrations_ops.model.status import StatusReport
-from migrations_ops.operations.status import try_status
+from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.operations.status import require_at_head, try_status
+from migrations_ops.operations.versions import read_current, read_history, read_version
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -45,21 +36,7 @@ def _show(here: Console, project: Project, environments: list[Environment], *, c
     if failure is not None:
         raise failure
     if check:
-        _require_at_head(report)
-
-
-def _require_at_head(report: StatusReport) -> None:
-    rows = report.environments
-    away = [row.name for row in rows if row.state != "at head"]
-    unsound = [row.name for row in rows if row.dirty or row.trouble]
-    if away or unsound:
-        sentences = [f"Not at head: {', '.join(away)}."] if away else []
-        # A release cannot repair that state; verify reports it, and what to do.
-        sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
-        cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
-        raise Refused(
-            " ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}"
-        )
+        require_at_head(report)
 
 
 def show_verify(here: Console, env: str | None) -> None:
@@ -80,36 +57,8 @@ def show_verify(here: Console, env: str | None) -> None:
 def show_current(here: Console, env: str | None) -> None:
     """The revision of each environment, with its message."""
     project = here.project_as_it_is()
-    lines, rows = [], []
-    for environment in _chosen(project, env):
-        history, database = project.history(environment), project.database(environment)
-        look = database.look(environment.version_table)
-        at_head = set(look.revisions) == set(history.effective_heads)
-        row = _row(environment, database, look)
-        rows.append(row | {"heads": list(history.effective_heads), "at_head": at_head})
-        for name in look.revisions or ("",):
-            known = history.revisions.get(name)
-            message = known.message if known else look.trouble or _nothing(look.exists, name)
-            sign = " (head)" if at_head else ""
-            lines.append(f"{environment.name}: {name or '-'}{sign}  {message}")
-    here.show("\n".join(lines), {"environments": rows})
-
-
-def _row(environment: Environment, database: Database, look: Look) -> dict[str, Any]:
-    """What was read of a database, by the names that status uses."""
-    row: dict[str, Any] = {
-        "name": environment.name,
-        "database": database.label,
-        "exists": look.exists,
-        "current": list(look.revisions),
-    }
-    return row | {"trouble": look.trouble} if look.trouble else row
-
-
-def _nothing(exists: bool, name: str) -> str:
-    if name:
-        return "the scripts do not have this revision"
-    return "no revision yet" if exists else "no database yet"
+    rows = [read_current(project, each) for each in _chosen(project, env)]
+    here.show(lambda: text.current(rows), documents.current(rows))
 
 
 def show_history(here: Console, env: str | None, *, only_heads: bool = False) -> None:
@@ -117,46 +66,18 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
     project = here.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
-    history = project.history(environment)
-    marks: dict[str, list[str]] = {}
-    for each in settings.path:
-        look = project.database(each).look(each.version_table)
-        for name in () if look.trouble else look.revisions or ("",):
-            marks.setdefault(name, []).append(each.name)
-    ordered = list(history.pending((), "heads"))[::-1]
-    shown = [each for each in ordered if not only_heads or each.revision in history.heads]
-    rows: list[dict[str, Any]] = [
-        {
-            "revision": each.revision,
-            "down": list(each.down),
-            "message": each.message,
-            "head": each.revision in history.heads,
-            "environments": marks.get(each.revision, []),
-        }
-        for each in shown
-    ]
-    lines = [(row["revision"], ", ".join(row["down"]), row["message"]) for row in rows]
-    base = marks.get("", [])
-    if only_heads:
-        marks.pop("", None)
+    report = read_history(project, environment, only_heads=only_heads)
     here.show(
-        lambda: text.history(lines, marks, here.style),
-        {"heads": list(history.heads), "base": base, "revisions": rows},
+        lambda: text.history(report, here.style, with_base=not only_heads),
+        documents.history(report),
     )
 
 
 def show_db_version(here: Console, env: str | None) -> None:
     """The content of the version table, read without Alembic."""
     project = here.project_as_it_is()
-    lines, rows = [], []
-    for environment in _chosen(project, env):
-        database = project.database(environment)
-        look = database.look(environment.version_table)
-        found = ", ".join(look.revisions)
-        answer = look.trouble or found or ("no version" if look.exists else "no database")
-        lines.append(f"{environment.name}: {answer}  ({database.label})")
-        rows.append(_row(environment, database, look))
-    here.show("\n".join(lines), {"environments": rows})
+    rows = [read_version(project, each) for each in _chosen(project, env)]
+    here.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
 def show_releases(here: Console, last: int, one: str | None) -> None:
@@ -169,7 +90,7 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
         found = next((each for each in records if each.id == one), None)
         if found is None:
             raise ConfigurationError(f"There is no release {one!r}.", next="Type: invoke releases")
-        here.show(lambda: text.record(found, here.style), record_document(found))
+        here.show(lambda: text.record(found, here.style), documents.record(found))
         return
     shown: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):
@@ -179,10 +100,7 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
             here.report.say(f"{sign} The record {each.file} {each.why}.")
         elif len(shown) < last:
             shown.insert(0, each)
-    here.show(
-        lambda: text.records(shown, here.style),
-        {"releases": [record_document(each) for each in shown]},
-    )
+    here.show(lambda: text.records(shown, here.style), documents.releases(shown))
 
 
 def _chosen(project: Project, env: str | None) -> list[Environment]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.model.documents import Unreadable, read_versioned, to_document, to_versioned
+from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.system.files import read_json, write_whole
 
 RECORD = "release.json"
-_RESULT = tuple(field.name.rstrip("_") for field in fields(ReleaseResult))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def walk_records(releases: Path) -> Iterator[TaskRecord | Unreadable]:
 
 
 def record_document(record: TaskRecord) -> dict[str, Any]:
-    """The document of release.json and of ``releases --show``: what is not so has no key."""
+    """The document of release.json: what is not so has no key."""
     document = to_versioned(record)
     if record.outcome is not None:
         del document["under_way"]
@@ -107,9 +106,3 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         if not document[name]:
             del document[name]
     return document
-
-
-def result_document(result: ReleaseResult) -> dict[str, Any]:
-    """The document of ``release-migration --json``: what a task did, without how it is kept."""
-    document = to_document(result)
-    return {name: document[name] for name in _RESULT if name != "error" or document[name]}

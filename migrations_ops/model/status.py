@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,47 @@ class EnvironmentStatus:
     last_release: str | None = None
     dirty: bool = False
     trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentVersion:
+    """The content of the version table of one environment, as ``db-version`` shows it."""
+
+    name: str
+    database: str
+    exists: bool
+    current: tuple[str, ...]
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentCurrent(EnvironmentVersion):
+    """The same against the scripts, as ``current`` shows it: with the message of each revision
+    that they have."""
+
+    heads: tuple[str, ...]
+    at_head: bool
+    messages: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One revision, with the environments that are at it."""
+
+    revision: str
+    down: tuple[str, ...]
+    message: str
+    head: bool
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """Revisions, newest first; ``base`` are the environments that are at none."""
+
+    heads: tuple[str, ...]
+    base: tuple[str, ...]
+    revisions: tuple[RevisionRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import read_records
-from migrations_ops.model.errors import OpsError
+from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.look import Look
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import EnvironmentStatus, Selector, StatusReport
@@ -101,6 +101,21 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         dirty=state.kind == "dirty" or bool(state.look.leftovers or state.look.begun),
         trouble=other_identity(state) or state.trouble or trouble,
     )
+
+
+def require_at_head(report: StatusReport) -> None:
+    """:raises Refused: an environment is not at head, or not in order."""
+    rows = report.environments
+    away = [row.name for row in rows if row.state != "at head"]
+    unsound = [row.name for row in rows if row.dirty or row.trouble]
+    if away or unsound:
+        sentences = [f"Not at head: {', '.join(away)}."] if away else []
+        # A release cannot repair that state; verify reports it, and what to do.
+        sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
+        cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
+        raise Refused(
+            " ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}"
+        )
 
 
 def read_selector(project: Project) -> Selector:

@@ -1,22 +1,34 @@
-"""Results as JSON documents; docs/schemas has the schema of each."""
+"""Results as JSON documents: a function for each schema of docs/schemas."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
+from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.documents import to_document
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.outcome import DoctorReport, ErrorReport, VerifyReport
+from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan
-from migrations_ops.model.status import StatusReport
+from migrations_ops.model.status import (
+    EnvironmentCurrent,
+    EnvironmentVersion,
+    HistoryReport,
+    StatusReport,
+)
+from migrations_ops.revisions.history import Revision
 
 
 def text_of(document: Any) -> str:
     """A document as text."""
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+# A record adds to these how a task is kept.
+_RESULT = tuple(field.name.rstrip("_") for field in fields(ReleaseResult))
 
 
 def status(report: StatusReport) -> dict[str, Any]:
@@ -26,6 +38,57 @@ def status(report: StatusReport) -> dict[str, Any]:
         if not row["trouble"]:
             del row["trouble"]
     return document
+
+
+def current(rows: Iterable[EnvironmentCurrent]) -> dict[str, Any]:
+    """The document of ``current --json``."""
+    return {"environments": [_version(row) for row in rows]}
+
+
+def db_version(rows: Iterable[EnvironmentVersion]) -> dict[str, Any]:
+    """The document of ``db-version --json``."""
+    return {"environments": [_version(row) for row in rows]}
+
+
+def _version(row: EnvironmentVersion) -> dict[str, Any]:
+    left_out = {"messages"} if row.trouble else {"messages", "trouble"}
+    return {name: value for name, value in asdict(row).items() if name not in left_out}
+
+
+def history(report: HistoryReport) -> dict[str, Any]:
+    """The document of ``history --json`` and of ``heads --json``."""
+    return asdict(report)
+
+
+def release(result: ReleaseResult) -> dict[str, Any]:
+    """The document of ``release-migration --json``, and of every task that is recorded."""
+    document = to_document(result)
+    return {name: document[name] for name in _RESULT if name != "error" or document[name]}
+
+
+def record(found: TaskRecord) -> dict[str, Any]:
+    """The document of ``releases --show --json``, which is as it is kept."""
+    return record_document(found)
+
+
+def releases(found: Iterable[TaskRecord]) -> dict[str, Any]:
+    """The document of ``releases --json``."""
+    return {"releases": [record(each) for each in found]}
+
+
+def sql(result: ReleaseResult, text: str) -> dict[str, Any]:
+    """The document of ``upgrade-NAME --sql --json``."""
+    return {"environment": result.environment, "from": result.from_, "to": result.to, "sql": text}
+
+
+def revision(environment: str, new: Revision | None, operations: Sequence[str]) -> dict[str, Any]:
+    """The document of ``revision --json``."""
+    return {
+        "environment": environment,
+        "revision": new.revision if new else None,
+        "file": str(new.path) if new else None,
+        "operations": operations,
+    }
 
 
 def error(stopped: OpsError) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
@@ -11,7 +11,12 @@ from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan, StepName
-from migrations_ops.model.status import StatusReport
+from migrations_ops.model.status import (
+    EnvironmentCurrent,
+    EnvironmentVersion,
+    HistoryReport,
+    StatusReport,
+)
 from migrations_ops.model.text import counted, human_size
 
 UNCHANGED = "Nothing was changed."
@@ -204,22 +209,49 @@ def error(stopped: OpsError | ErrorReport, style: Style) -> str:
     return "\n".join(lines)
 
 
-def history(
-    revisions: Sequence[tuple[str, str, str]], marks: Mapping[str, Sequence[str]], style: Style
-) -> str:
+def current(rows: Iterable[EnvironmentCurrent]) -> str:
+    """A line for each revision that an environment is at."""
+    return "\n".join(
+        f"{row.name}: {name or '-'}{' (head)' if row.at_head else ''}  {_message(row, name)}"
+        for row in rows
+        for name in row.current or ("",)
+    )
+
+
+def _message(row: EnvironmentCurrent, name: str) -> str:
+    if name in row.messages:
+        return row.messages[name]
+    if row.trouble:
+        return row.trouble
+    if name:
+        return "the scripts do not have this revision"
+    return "no revision yet" if row.exists else "no database yet"
+
+
+def db_version(rows: Iterable[EnvironmentVersion]) -> str:
+    """The content of the version table of each environment."""
+    lines = []
+    for row in rows:
+        nothing = "no version" if row.exists else "no database"
+        answer = row.trouble or ", ".join(row.current) or nothing
+        lines.append(f"{row.name}: {answer}  ({row.database})")
+    return "\n".join(lines)
+
+
+def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> str:
     """Revisions, newest first, with the environments that are at each.
 
-    :param revisions: (id, parents, message) of each.
+    :param with_base: whether to name those that are at none.
     """
     lines = []
-    for name, parents, message in revisions:
-        here = marks.get(name, ())
+    for row in report.revisions:
+        here = ", ".join(row.environments)
         sign = style.paint(style.sign("●"), "green") if here else " "
-        label = f"  {style.paint(', '.join(here), 'green', 'bold')}" if here else ""
-        parent = style.paint(f"({parents or 'base'})", "dim")
-        lines.append(f"{sign} {style.paint(name, 'cyan')} {parent} {message}{label}")
-    if "" in marks:
-        lines.append(f"{style.sign('●')} base  {', '.join(marks[''])}")
+        label = f"  {style.paint(here, 'green', 'bold')}" if here else ""
+        parent = style.paint(f"({', '.join(row.down) or 'base'})", "dim")
+        lines.append(f"{sign} {style.paint(row.revision, 'cyan')} {parent} {row.message}{label}")
+    if with_base and report.base:
+        lines.append(f"{style.sign('●')} base  {', '.join(report.base)}")
     return "\n".join(lines)
 
 

@@ -17,7 +17,6 @@ from migrations_ops.journal.record import (
     UnderWay,
     read_record,
     record_document,
-    result_document,
     walk_records,
     write_record,
 )
@@ -82,13 +81,6 @@ def test_what_is_not_so_has_no_key() -> None:
     assert "backup" not in record_document(
         task_record("a", None, under_way=UnderWay("verify", "dev", ""))
     )["under_way"]  # fmt: skip
-
-
-def test_users_see_of_a_result_only_what_a_task_did() -> None:
-    assert result_document(FULL).keys() == {
-        "id", "outcome", "environment", "from", "to", "steps", "backups", "findings", "error",
-    }  # fmt: skip
-    assert "error" not in result_document(PLAIN)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
