@@ -64,6 +64,11 @@ class Control:
         self.working = line is not None
         return None if self._gone else line
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the parent is gone, and the command at work is being interrupted."""
+        return self._stopping.is_set()
+
     def may_go_on(self) -> bool:
         """Wait for the parent's next line; False if it is gone."""
         return self.next_line() is not None
@@ -74,7 +79,7 @@ class Control:
         If the process exits while this thread is inside a driver, the driver's memory is freed
         under it, and the process ends with a signal.
         """
-        if self._stopping.is_set():
+        if self.is_stopping:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has done its work
             self._stopped.wait(GRACE)
 

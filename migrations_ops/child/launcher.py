@@ -138,6 +138,9 @@ def _run(
         return 1
     except Exception as error:
         print(redacted(traceback.format_exc()), file=sys.stderr, end="")
+        if control.is_stopping:
+            # The statement was cancelled on the server before the signal arrived here.
+            raise KeyboardInterrupt from error
         events.emit(failed(error, transactions.reason(error), tracing.revision))
         return 1
     finally:
