@@ -1,0 +1,110 @@
+"""Each schema of docs/schemas has a function, and what that makes fits the schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from migrations_ops.cli.output import json as documents
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.outcome import (
+    DoctorReport,
+    ErrorReport,
+    RevisionRun,
+    StepResult,
+    VerifyReport,
+)
+from migrations_ops.model.plan import EnvironmentPlan, PlannedRevision, PlannedStep, StepName
+from migrations_ops.model.status import (
+    EnvironmentCurrent,
+    EnvironmentStatus,
+    EnvironmentVersion,
+    HistoryReport,
+    RevisionRow,
+    Selector,
+    StatusReport,
+)
+from migrations_ops.revisions.history import Revision
+from tests.records import task_record
+from tests.scenarios.test_json_schemas import SCHEMAS, validate
+
+AT = "2026-01-01T00:00:00.000Z"
+REFUSED = Refused("It was refused.", untouched="Nothing was changed.", next="Type: invoke status")
+FINDING = Finding("drift", "warning", "it drifts", "prod")
+SELECTOR = Selector("EXEC_ENV", None, "env.py goes to prod")
+PATH = ("dev", "prod")
+STATUS = EnvironmentStatus("prod", "db", "behind", ("a",), ("b",), ("b",))
+STEP = StepResult("upgrade", "prod", ("alembic",), AT, 0.5, 1, "failed", (RevisionRun("b", 1, 2),))
+RECORD = replace(
+    task_record("20260101_000000", "refused", ["db_1"], findings=(FINDING,), committed=("prod",)),
+    steps=(STEP,),
+    error=ErrorReport.of(REFUSED),
+)
+CURRENT = EnvironmentCurrent("prod", "db", True, ("a",), "", ("a",), True, {"a": "first"})
+VERIFIED = VerifyReport("prod", ("a",), ("a",), (FINDING,), remedy="mend it")
+BACKUP = Backup("db_1", "/b/db_1", "prod", AT, ("a",), 1, "0" * 64, "by hand", reused=True)
+PLAN = EnvironmentPlan(
+    "prod",
+    "db",
+    ("a",),
+    ("b",),
+    (PlannedRevision("b", "second"),),
+    (PlannedStep(StepName.UPGRADE),),
+)
+REVISION = Revision("b", ("a",), (), (), "second", "/v/b.py")
+DOCTOR = DoctorReport(
+    configuration="pyproject.toml",
+    alembic="alembic.ini",
+    path=PATH,
+    selector=SELECTOR,
+    python="python",
+    versions={"python": "3.11"},
+    findings=(FINDING,),
+    todo=(),
+)
+
+MADE = {
+    "status": documents.status(StatusReport((STATUS,), ("b",), SELECTOR)),
+    "current": documents.current([CURRENT]),
+    "db-version": documents.db_version([EnvironmentVersion("prod", "db", False, (), "")]),
+    "history": documents.history(
+        HistoryReport(("b",), ("dev",), (RevisionRow("b", ("a",), "second", True, ("prod",)),))
+    ),
+    "release": documents.release(RECORD),
+    "releases": documents.releases([RECORD]),
+    "sql": documents.sql(RECORD, "SELECT 1;"),
+    "revision": documents.revision("dev", REVISION, ["add_column"]),
+    "verify": documents.verified(VERIFIED),
+    "doctor": documents.doctor(DOCTOR),
+    "backups": documents.backups([BACKUP]),
+    "plan": documents.plan([PLAN]),
+    "error": documents.error(REFUSED),
+}
+
+
+def test_each_schema_has_its_document() -> None:
+    assert MADE.keys() == SCHEMAS.keys() - {"common"}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_document_fits_its_schema(name: str) -> None:
+    validate(json.loads(documents.text_of(MADE[name])), name)
+
+
+def test_users_see_of_a_result_only_what_a_task_did() -> None:
+    assert MADE["release"].keys() == {
+        "id", "outcome", "environment", "from", "to", "steps", "backups", "findings", "error",
+    }  # fmt: skip
+    assert "error" not in documents.release(task_record("20260101_000000"))
+
+
+@pytest.mark.parametrize("make", [documents.current, documents.db_version])
+def test_trouble_has_a_key_where_there_is_some(make: Any) -> None:
+    broken = EnvironmentCurrent("prod", "db", True, (), "it is cut short", ("a",), False, {})
+    assert "trouble" not in make([CURRENT])["environments"][0]
+    assert make([broken])["environments"][0]["trouble"] == "it is cut short"
