@@ -76,7 +76,7 @@ class Address:
         return replace(self, database=name)
 
     @property
-    def place(self) -> tuple[str, int, str]:
+    def endpoint(self) -> tuple[str, int, str]:
         """Host, port and database, the same for each way in which they can be written."""
         host = self.host if "/" in self.host else self.host.lower()
         host = "localhost" if host in _HERE else host
@@ -141,10 +141,10 @@ def redirected(url: str, parts: Mapping[str, Any]) -> str:
     if "/" in host:
         # The folder of a socket can only be given in the query.
         host, options = "", [*options, ("host", host)]
-    place = f"[{host}]" if ":" in host else host
+    host_text = f"[{host}]" if ":" in host else host
     query = f"?{urlencode(options)}" if options else ""
     port_text = f":{port}" if port else ""
-    return f"{found['dialect']}{driver}://{login}{place}{port_text}/{database or ''}{query}"
+    return f"{found['dialect']}{driver}://{login}{host_text}{port_text}/{database or ''}{query}"
 
 
 def _without_parts(query: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -207,13 +207,13 @@ class ServerDatabase(ABC):
         return self.address.label
 
     def same_as(self, other: Database) -> bool:
-        return isinstance(other, type(self)) and self.address.place == other.address.place
+        return isinstance(other, type(self)) and self.address.endpoint == other.address.endpoint
 
     # -- one release at a time ------------------------------------------------------------------
 
     @property
     def lock_order(self) -> str:
-        return ":".join((self.syntax, *map(str, self.address.place)))
+        return ":".join((self.syntax, *map(str, self.address.endpoint)))
 
     def require_lock(self) -> None:
         if self._own.lock is not None:
@@ -247,11 +247,11 @@ class ServerDatabase(ABC):
         if not self.is_copy:
             return None
         copies = self._own.copies
-        if copies.place is copies.real:
+        if copies.scratch_server is copies.real:
             return {"database": self.address.database}
         return {
             "host": self._host(),
-            "port": self.address.place[1],
+            "port": self.address.endpoint[1],
             "user": self.address.user,
             "password": self.address.password,
             "database": self.address.database,

@@ -25,7 +25,7 @@ class ServerCopies(ABC):
     """
 
     real: Address
-    place: Address
+    scratch_server: Address
     _restored: dict[tuple[int, int], str] = field(default_factory=dict)
     # Those that could not be dropped, and why.
     stuck: dict[str, str] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class ServerCopies(ABC):
     @property
     def is_beside(self) -> bool:
         """Whether copies are made on the server of the real one."""
-        return self.real.place[:2] == self.place.place[:2]
+        return self.real.endpoint[:2] == self.scratch_server.endpoint[:2]
 
     @property
     def prefix(self) -> str:
         """How the names of all copies of this database begin."""
-        host, port, database = self.real.place
+        host, port, database = self.real.endpoint
         if host == "localhost" or "/" in host:
             host = socket.gethostname()  # a server for copies may serve several machines
         identity = database if self.is_beside else f"{host}:{port}/{database}"
@@ -59,7 +59,7 @@ class ServerCopies(ABC):
             # One at a time: the server may not have the disk space for all of them.
             self.drop_restored()
             self._restored[key] = self.fill(file).database
-        return self.place.of_database(self._restored[key])
+        return self.scratch_server.of_database(self._restored[key])
 
     def take(self, file: Path) -> str:
         """The name of a database restored from a backup, which is no copy any more."""
@@ -69,7 +69,7 @@ class ServerCopies(ABC):
 
     def drop_restored(self) -> None:
         for name in self._restored.values():
-            self.drop(self.place.of_database(name))
+            self.drop(self.scratch_server.of_database(name))
         self._restored.clear()
 
     def sweep(self) -> None:
@@ -77,7 +77,7 @@ class ServerCopies(ABC):
         self._restored.clear()
         self.stuck.clear()
         for name in self.find_all():
-            self.drop(self.place.of_database(name))
+            self.drop(self.scratch_server.of_database(name))
 
     def find_stuck(self) -> list[Finding]:
         """The copies that could not be dropped when they were swept last."""

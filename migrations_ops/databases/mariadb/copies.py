@@ -45,7 +45,7 @@ class Copies(ServerCopies):
         """:raises StepFailed: this role may not make databases."""
         name = self.fresh_name()
         self.make_database(name)
-        return self.place.of_database(name)
+        return self.scratch_server.of_database(name)
 
     def make_database(self, name: str) -> None:
         """An empty database with the character set of the real one.
@@ -100,7 +100,7 @@ class Copies(ServerCopies):
 
         :raises pymysql.MySQLError: there is none.
         """
-        connection = connect(self.place, "copies", database=False)
+        connection = connect(self.scratch_server, "copies", database=False)
         try:
             yield connection
         finally:

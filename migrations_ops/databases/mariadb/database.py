@@ -63,8 +63,8 @@ class MariaDB(ServerDatabase):
         :raises ConfigurationError: a URL names no database.
         """
         address = Address.of(url)
-        place = Address.of(scratch_url) if scratch_url else address
-        return cls(address, _own=_Resources(Copies(address, place)))
+        scratch_server = Address.of(scratch_url) if scratch_url else address
+        return cls(address, _own=_Resources(Copies(address, scratch_server)))
 
     @contextmanager
     def _connected(self, purpose: str = "") -> Iterator[Connection]:
@@ -198,7 +198,9 @@ class MariaDB(ServerDatabase):
     def _on_its_server(self) -> Copies:
         """Copies beside the database itself, wherever they are made else."""
         copies = self._own.copies
-        return copies if copies.place is copies.real else Copies(self.address, self.address)
+        return (
+            copies if copies.scratch_server is copies.real else Copies(self.address, self.address)
+        )
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         """No two sessions can see the same moment here: what did not change between the beginning

@@ -215,13 +215,13 @@ class _Run:
         :raises StepFailed: it failed, or was cut off.
         """
         tail = b""
-        with credentials(self.address) as (told, variables), tempfile.TemporaryFile() as errors:
-            argv = [self.tools.dump, f"--defaults-file={told.file}", *_OPTIONS, *self.options]
+        with credentials(self.address) as (login, variables), tempfile.TemporaryFile() as errors:
+            argv = [self.tools.dump, f"--defaults-file={login.file}", *_OPTIONS, *self.options]
             argv += [*what, "--", self.address.database]
             with process.piped(argv, variables, errors, fed=False) as run:
                 assert run.stdout is not None
                 for block in _with_mode(_read_ahead(run.stdout)):
-                    told.forget()
+                    login.forget()
                     tail = (tail + block)[-200:]
                     yield block
                 code = run.wait()
@@ -289,8 +289,8 @@ def restore(
         "--max-allowed-packet=1G", f"--database={address.database}",
         f"--init-command=SET SESSION {WHOLE_ANSWERS}",
     ]  # fmt: skip
-    with credentials(address) as (told, variables), tempfile.TemporaryFile() as errors:
-        command = [tools.client, f"--defaults-file={told.file}", *argv]
+    with credentials(address) as (login, variables), tempfile.TemporaryFile() as errors:
+        command = [tools.client, f"--defaults-file={login.file}", *argv]
         with process.piped(command, variables, errors, fed=True) as run:
             assert run.stdin is not None
             headway, longest = _Headway(progress, file.stat().st_size), 0
@@ -299,7 +299,7 @@ def restore(
                     longest = max(longest, len(block))  # which ends with a line, however long
                     run.stdin.write(block)
                     if number > 1:
-                        told.forget()  # more than the pipe holds: it has begun to read
+                        login.forget()  # more than the pipe holds: it has begun to read
                 if not rewriting.complete:
                     # Its last statement may be cut, too: it must not be executed.
                     raise _damaged(file, "its end is missing")
@@ -372,10 +372,9 @@ def _first_error(errors: IO[bytes]) -> str:
     """The first line that says what went wrong, without the name of the program."""
     errors.seek(0)
     lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines()]
-    told = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)] or [
-        line for line in lines if line
-    ]
-    return re.sub(r"^[\w./\\-]+(?:dump|mysql|mariadb)(?:\.exe)?: ", "", told[0]) if told else ""
+    errors_only = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    first = next((line for line in errors_only or lines if line), "")
+    return re.sub(r"^[\w./\\-]+(?:dump|mysql|mariadb)(?:\.exe)?: ", "", first)
 
 
 def _bare(message: str, address: Address) -> str:

@@ -40,7 +40,7 @@ def may_come_up(error: BaseException) -> bool:
 
 def in_words(error: BaseException, label: str) -> str:
     """What an error of MariaDB means to a person."""
-    code, message = code_of(error), _said(error)
+    code, message = code_of(error), _message_of(error)
     match code:
         case 1049:
             return f"{label} does not exist"
@@ -95,7 +95,7 @@ def remedy(error: BaseException) -> str:
             return "Let this machine in on the server: CREATE USER, or FLUSH HOSTS; and try again."
     if code_of(error) in _DENIED:
         return _grant(str(error.args[1]) if len(error.args) > 1 else "")
-    if code_of(error) in _FULL or "No space left" in _said(error):
+    if code_of(error) in _FULL or "No space left" in _message_of(error):
         return "Make room there and try again."
     return "See whether the server runs and the url is right, and try again."
 
@@ -124,7 +124,7 @@ def _where(name: str) -> str:
     return quoted(first)
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     """The server's own words in one line: they name host and user, and never a password."""
     text = str(error.args[1]) if len(error.args) > 1 else str(error)
     return " ".join(text.split()).rstrip(".") or type(error).__name__

@@ -78,7 +78,7 @@ class Copies(ServerCopies):
                 untouched=f"{self.real.label} is as it was.",
                 next=remedy(error),
             ) from error
-        return self.place.of_database(name)
+        return self.scratch_server.of_database(name)
 
     @contextmanager
     def maintenance(self) -> Iterator[Connection]:
@@ -87,16 +87,16 @@ class Copies(ServerCopies):
         :raises psycopg.Error: there is none.
         """
         failure: psycopg.Error | None = None
-        for name in (*MAINTENANCE, self.place.database):
+        for name in (*MAINTENANCE, self.scratch_server.database):
             try:
-                connection = connect(self.place.of_database(name), "copies")
+                connection = connect(self.scratch_server.of_database(name), "copies")
             except psycopg.Error as error:
                 failure = error
                 if not was_answered(error):
                     break
                 continue
-            place = self.place.of_database(name)
-            with connection, watched(place, partial(cut, connection)):
+            server = self.scratch_server.of_database(name)
+            with connection, watched(server, partial(cut, connection)):
                 yield connection
             return
         assert failure is not None

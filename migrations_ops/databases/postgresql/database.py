@@ -73,8 +73,8 @@ class PostgreSQL(ServerDatabase):
         :raises ConfigurationError: a URL names no database.
         """
         address = Address.of(url)
-        place = Address.of(scratch_url) if scratch_url else address
-        return cls(address, schema=schema, _own=_Resources(Copies(address, place)))
+        scratch_server = Address.of(scratch_url) if scratch_url else address
+        return cls(address, schema=schema, _own=_Resources(Copies(address, scratch_server)))
 
     # -- how the server is asked ----------------------------------------------------------------
 
@@ -340,7 +340,9 @@ class PostgreSQL(ServerDatabase):
     def _beside(self) -> Copies:
         """The server itself, wherever copies are made else."""
         copies = self._own.copies
-        return copies if copies.place is copies.real else Copies(self.address, self.address)
+        return (
+            copies if copies.scratch_server is copies.real else Copies(self.address, self.address)
+        )
 
     # -- the child ----------------------------------------------------------------------------
 

@@ -54,8 +54,8 @@ class Lock:
         """
         until = time.monotonic() + wait
         if self.address.database != _BESIDE:
-            place = self.address.of_database(_BESIDE)
-            self.beside = _session(place, self.purpose, until, needed=False)
+            beside = self.address.of_database(_BESIDE)
+            self.beside = _session(beside, self.purpose, until, needed=False)
         if self.beside is not None:
             _take(self.beside, _key_of(self.address.database), self.address, until)
         self._take_inside(until)

@@ -295,13 +295,13 @@ def _backup_of(session: Session, environment: Environment, record: TaskRecord) -
 
 def _close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Note that an environment needs nothing more; the last one closes the record."""
-    settled = replace(record, settled=(*record.settled, name))
+    closed = replace(record, settled=(*record.settled, name))
     configured = {environment.name for environment in session.project.settings.path}
-    if configured.intersection(_open(settled)):
-        write_record(session.project.settings.releases, settled)
+    if configured.intersection(_open(closed)):
+        write_record(session.project.settings.releases, closed)
     else:
-        _close(session, settled)
-    return settled
+        _close(session, closed)
+    return closed
 
 
 def _close(session: Session, record: TaskRecord) -> None:

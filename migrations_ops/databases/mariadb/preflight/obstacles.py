@@ -119,7 +119,7 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
     except (StepFailed, pymysql.MySQLError) as error:
         cause = error.__cause__ if isinstance(error, StepFailed) else error
         if isinstance(cause, pymysql.MySQLError) and not is_denied(cause):
-            where = copies.place.host or "its server"
+            where = copies.scratch_server.host or "its server"
             reason = (
                 "a database for that cannot be made:"
                 f" {in_words(cause, where)}. {remedy(cause).removesuffix('.')}"
@@ -128,5 +128,5 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
             return
         pattern = OWN.replace("_", r"\_")
         grant = f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
-        server = copies.place.host or "its server"
+        server = copies.scratch_server.host or "its server"
         yield NO_COPIES_ALLOWED.found(user, server=server, grant=grant)

@@ -83,7 +83,7 @@ def _sum(
 def row_terms(hashed: Sequence[tuple[str, Column]]) -> list[str]:
     """What tells a row from all others in a CONCAT_WS, which leaves out what is NULL.
 
-    :param told: expressions, and the columns that they are of.
+    :param hashed: expressions, and the columns that they are of.
     """
     terms = [text for text, _ in hashed]
     nulls = ", ".join(f"ISNULL({column.at('a')})" for _, column in hashed if column.is_nullable)

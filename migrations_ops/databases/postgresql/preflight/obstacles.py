@@ -75,10 +75,10 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
         if not is_missing(address, error):
             raise
     with copies.maintenance() as connection, promptly(connection):
-        is_real = copies.place is copies.real
-        found += _of_copies(connection, copies.place, needs, is_real=is_real)
-        if copies.place is not copies.real:
-            found += _of_clients(connection, copies.place)
+        is_real = copies.scratch_server is copies.real
+        found += _of_copies(connection, copies.scratch_server, needs, is_real=is_real)
+        if copies.scratch_server is not copies.real:
+            found += _of_clients(connection, copies.scratch_server)
     return found
 
 
@@ -154,7 +154,7 @@ def _of_restore(
             f" this one. GRANT CONNECT ON DATABASE {MAINTENANCE[0]} TO {user}"
         )
     else:
-        if copies.place is not copies.real:
+        if copies.scratch_server is not copies.real:
             why = why_not(connection, needs, _BY_HAND)
     if why:
         yield NO_RESTORE.found(address.database, database=address.label, reason=why)

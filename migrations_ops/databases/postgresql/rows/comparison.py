@@ -12,7 +12,12 @@ import psycopg
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.rows.tables import Side, Table
-from migrations_ops.databases.postgresql.rows.values import IS_TOLD_AGAIN, Column, compared, hash_of
+from migrations_ops.databases.postgresql.rows.values import (
+    IS_RECOVERABLE,
+    Column,
+    compared,
+    hash_of,
+)
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 
 T = TypeVar("T")
@@ -300,9 +305,9 @@ class _Comparison:
         :param ranked: several rows may have the same key: they are put together in their order.
         """
         here, there = (
-            self._rows(keys, told, groups, table, ranked=ranked)
-            for keys, told, table in zip(
-                _values(key), _told(changed), (self._before, self._after), strict=True
+            self._rows(keys, expressions, groups, table, ranked=ranked)
+            for keys, expressions, table in zip(
+                _values(key), _as_text(changed), (self._before, self._after), strict=True
             )
         )
         columns = "".join(f', c{number} text COLLATE "C"' for number in range(len(changed)))
@@ -316,7 +321,7 @@ class _Comparison:
     def _rows(
         self,
         keys: Sequence[str],
-        told: Sequence[str],
+        expressions: Sequence[str],
         groups: list[int],
         table: Table,
         *,
@@ -326,9 +331,9 @@ class _Comparison:
         place = "0::bigint"
         if ranked:
             by = ", ".join((hash_of(keys), hash_of(keys, _OTHER_SEED)))
-            order = ", ".join(f'{value} COLLATE "C"' for value in told) or "1"
+            order = ", ".join(f'{value} COLLATE "C"' for value in expressions) or "1"
             place = f"row_number() OVER (PARTITION BY {by} ORDER BY {order})"
-        values = "".join(f", {value} AS c{number}" for number, value in enumerate(told))
+        values = "".join(f", {value} AS c{number}" for number, value in enumerate(expressions))
         wanted = ", ".join(map(str, groups))
         where = f"{self._group(keys)} = ANY('{{{wanted}}}'::bigint[])"
         k1, k2 = hash_of(keys), hash_of(keys, _OTHER_SEED)
@@ -351,7 +356,7 @@ class _Comparison:
         asked = []
         for number in range(start, start + len(part)):
             a, b = f"a.c{number}", f"b.c{number}"
-            lost = f"(NOT ({IS_TOLD_AGAIN.format(a=a, b=b)}))"
+            lost = f"(NOT ({IS_RECOVERABLE.format(a=a, b=b)}))"
             lengths = f"coalesce(length({a}), -1), coalesce(length({b}), -1)"
             asked += [
                 f"count(*) FILTER (WHERE {a} IS DISTINCT FROM {b})",
@@ -362,8 +367,8 @@ class _Comparison:
         for number, (here, there) in enumerate(part):
             rows, lossy, example = found[3 * number : 3 * number + 3]
             if rows:
-                told = f"{here.shown(example[1])} became {there.shown(example[2])}"
-                yield ColumnChange(here.name, rows, lossy, told)
+                example_text = f"{here.shown(example[1])} became {there.shown(example[2])}"
+                yield ColumnChange(here.name, rows, lossy, example_text)
 
 
 def _matched(pair: Pair, before: Table, after: Table) -> _Columns:
@@ -384,9 +389,9 @@ def _values(columns: _Columns) -> tuple[list[str], list[str]]:
     return [here for here, _ in both], [there for _, there in both]
 
 
-def _told(columns: _Columns) -> tuple[list[str], list[str]]:
-    return [here.told(there) for here, there in columns], [
-        there.told(here) for here, there in columns
+def _as_text(columns: _Columns) -> tuple[list[str], list[str]]:
+    return [here.as_text(there) for here, there in columns], [
+        there.as_text(here) for here, there in columns
     ]
 
 

@@ -35,7 +35,7 @@ class Column:
         direct = (self.element or self.type) in _HASHED and not self.folded
         return quoted(self.name) if direct else f'{quoted(self.name)}::text COLLATE "C"'
 
-    def told(self, other: Column) -> str:
+    def as_text(self, other: Column) -> str:
         """Its value as a text that is equal to the other column's if that has the same value.
 
         :param other: the same column on the other side, perhaps of another type.
@@ -69,7 +69,7 @@ def compared(one: Column, other: Column) -> tuple[str, str]:
     # The numbers of types that a project made are others in each database.
     if one.type_name == other.type_name and one.folded == other.folded:
         return one.hashed(), other.hashed()
-    return f'{one.told(other)} COLLATE "C"', f'{other.told(one)} COLLATE "C"'
+    return f'{one.as_text(other)} COLLATE "C"', f'{other.as_text(one)} COLLATE "C"'
 
 
 def hash_of(values: Iterable[str], seed: int = 470_011) -> str:
@@ -85,7 +85,7 @@ def hash_of(values: Iterable[str], seed: int = 470_011) -> str:
 
 # Whether the old value, a, can be told from the new one, b: '12' from 12, but not '007' from 7.
 _NUMBER = r"'^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$'"
-IS_TOLD_AGAIN = (
+IS_RECOVERABLE = (
     "CASE WHEN {a} IS NULL OR {b} IS NULL THEN {a} IS NULL AND {b} IS NULL"
     " WHEN {a} = {b} OR lower({a}) = lower({b}) OR rtrim({a}) = rtrim({b}) THEN true"
     " WHEN {a} IN ('true', 'false') AND lower({b}) IN ('t', 'f', '0', '1', 'y', 'n', 'yes', 'no')"

@@ -145,7 +145,7 @@ def test_only_copies_of_this_database_are_swept(
     assert left not in postgres.databases()
     assert kept <= postgres.databases()
     with pytest.raises(AssertionError):
-        copies.drop(copies.place.of_database("plain"))
+        copies.drop(copies.scratch_server.of_database("plain"))
     assert "plain" in postgres.databases()
 
 
