@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from migrations_ops.backups.retention import prune, surplus
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console, require_text
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.text import UNCHANGED
-from migrations_ops.journal.past import Past
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.plan import EnvironmentPlan, PlannedStep, StepName
-from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.manual.restore import restore_environment
+from migrations_ops.operations.backup import back_up_environments, find_environments_in_use
+from migrations_ops.operations.manual.restore import plan_restore, restore_environment
+from migrations_ops.operations.prune import prune_backups
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 
@@ -22,13 +20,8 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
     """Take backups and print their files."""
     project = here.project_as_it_is()
     settings = project.settings
-    environments = list(settings.path) if all_ else [_one(settings, env)]
-    if all_:
-        environments = [
-            each
-            for each in environments
-            if project.database(each).size() or BackupStore.of(settings, each).way_back()
-        ]
+    one = settings.environment(env) if env else settings.default
+    environments = find_environments_in_use(project) if all_ else [one]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
         here.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
@@ -36,10 +29,6 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
     finished = back_up_environments(project, environments, note, here.report)
     files = [str(settings.backups / name) for name in finished.result.backups]
     here.finish(finished, "\n".join(files))
-
-
-def _one(settings: Settings, env: str | None) -> Environment:
-    return settings.environment(env) if env else settings.default
 
 
 def show_backups(here: Console, env: str | None) -> None:
@@ -74,14 +63,7 @@ def show_restore(
     environment = project.settings.environment(name)
     found = BackupStore.of(project.settings, environment).find(wanted)
     if dry:
-        plan = EnvironmentPlan(
-            name,
-            project.database(environment).label,
-            to=found.revisions,
-            steps=(PlannedStep(StepName.BACK_UP), PlannedStep(StepName.RESTORE)),
-            backup=found.name,
-        )
-        here.show_plan(project, [plan])
+        here.show_plan(project, [plan_restore(project, environment, found)])
         return
     if environment.protected:
         here.confirm(name, f"restore {found.name}", yes=yes)
@@ -95,14 +77,10 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     project = here.project_as_it_is()
     settings = project.settings
     environments = [settings.environment(env)] if env else list(settings.path)
-    past = Past.read(settings.releases)
-    lines = []
-    for each in environments:
-        store = BackupStore.of(settings, each)
-        removed = surplus(store, past) if dry else prune(store, past)
-        lines += [f"{'would remove' if dry else 'removed'} {backup.name}" for backup in removed]
+    pruned = prune_backups(project, environments, dry=dry)
+    lines = [f"{'would remove' if dry else 'removed'} {name}" for name in pruned.removed]
     kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"
-    if past.unclear:
+    if pruned.unclear:
         kept = "the record of a task that was broken off cannot be read; see invoke releases"
     lines = lines or [f"Nothing to remove: {kept}."]
     here.show("\n".join([*lines, UNCHANGED] if dry else lines))

@@ -15,9 +15,7 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
-from migrations_ops.operations.failure.recovery import (
-    end_resumed_restore,
-)
+from migrations_ops.operations.failure.recovery import end_resumed_restore
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.missing import committed_by, require_worth_keeping
 from migrations_ops.operations.run import Finished, run_recorded
@@ -66,6 +64,16 @@ def prune(session: Session, environments: Iterable[Environment]) -> None:
                 step.note = "old backups stay"
                 kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
                 session.record.add_findings([kept])
+
+
+def find_environments_in_use(project: Project) -> list[Environment]:
+    """The environments that have a database, or have had one that a backup would bring back."""
+    settings = project.settings
+    return [
+        each
+        for each in settings.path
+        if project.database(each).size() or BackupStore.of(settings, each).way_back()
+    ]
 
 
 def back_up_environments(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.failure.recovery import (
     overrule,
     report_resumed_restores,
 )
 from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+
+
+def plan_restore(project: Project, environment: Environment, backup: Backup) -> EnvironmentPlan:
+    """What a restore of this backup would do."""
+    plan = list_steps(project, environment, [(StepName.BACK_UP, ()), (StepName.RESTORE, ())])
+    return replace(plan, to=backup.revisions, backup=backup.name)
 
 
 def restore_environment(
