@@ -5,27 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-from .protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
+from .families import server_of
 
-SQLITE: Final = "sqlite"
-POSTGRESQL: Final = "postgresql"
-MARIADB: Final = "mariadb"
-IDENTITIES = {POSTGRESQL: POSTGRESQL_IDENTITY, MARIADB: MARIADB_IDENTITY}
 # libpq's status of a connection that waits outside of any transaction.
 _IDLE = 0
 # The drivers whose connections take the class of a cursor.
 _WITH_CURSORS = frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"})
 _CLASS = re.compile(r"^<class '[^']*'>: ")
-
-
-def family_of(dialect: Any) -> str:
-    """The engine that a dialect of SQLAlchemy is for; else the dialect's own name."""
-    names = {each.__name__ for each in type(dialect).__mro__}
-    if "PGDialect" in names:
-        return POSTGRESQL
-    return MARIADB if "MySQLDialect" in names else str(dialect.name)
 
 
 def main_file(connection: Any) -> str | None:
@@ -84,8 +72,8 @@ def plain_cursor(driver: Any) -> Any:
 
 def identity_of(driver: Any, family: str) -> str | None:
     """What the server itself calls the database of a connection; None for other engines."""
-    sql = IDENTITIES.get(family)
-    return None if sql is None else str(ask(driver, sql)[0][0])
+    server = server_of(family)
+    return None if server is None else str(ask(driver, server.identity)[0][0])
 
 
 def is_idle(driver: Any) -> bool:

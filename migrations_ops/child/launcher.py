@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .channel import INTERRUPTED, Control, Events, take_channels
+from .families import SQLITE, family_of_identity, family_of_scheme, load
 from .protocol import ProtocolError
 from .protocol.events import Failed, Finished, Ready
 from .protocol.instructions import DIALECT, Instructions
@@ -28,7 +29,7 @@ from .redaction import redacted
 _AHEAD = (
     "alembic.config", "sqlalchemy.orm", "logging.config", ".commands", ".failures",
     ".destination.proof", ".destination.version_table", ".recording.hooks", ".recording.ledger",
-    ".recording.tracing", ".transactions.sqlite",
+    ".recording.tracing",
 )  # fmt: skip
 _OF_SERVERS = (".destination.connections", ".transactions.sessions")
 
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> int:
 def _dialect_of(arguments: list[str]) -> tuple[str, list[str]]:
     if arguments[:1] and arguments[0].startswith(DIALECT):
         return arguments[0].removeprefix(DIALECT), arguments[1:]
-    return "sqlite", arguments
+    return SQLITE, arguments
 
 
 def _import_ahead(dialect: str) -> None:
@@ -96,14 +97,17 @@ def _import_ahead(dialect: str) -> None:
 
 def _import_dialect(dialect: str) -> None:
     """Import what SQLAlchemy needs for a dialect and its driver; env.py reports what is missing."""
-    name, _, driver = dialect.partition("+")
-    if name == "sqlite":
-        importlib.import_module("sqlalchemy.dialects.sqlite")
+    scheme, _, driver = dialect.partition("+")
+    family = family_of_scheme(scheme)
+    if family is None:
+        return
+    load(family.transactions)
+    load(family.ledger)
+    importlib.import_module(family.dialects)
+    if family.server is None:
         return
     for module in _OF_SERVERS:
         importlib.import_module(module, __package__)
-    with contextlib.suppress(Exception):
-        importlib.import_module(f"sqlalchemy.dialects.{name.replace('mariadb', 'mysql')}")
     with contextlib.suppress(Exception):
         importlib.import_module({"mysqldb": "MySQLdb"}.get(driver, driver.removesuffix("_async")))
 
@@ -154,24 +158,22 @@ def _install_guards(
     """From now on, prove the destination, keep the transaction whole, and report to the parent."""
     from .destination.proof import Destination
     from .destination.version_table import VersionTable
-    from .protocol.identity import is_server
     from .recording.hooks import AllTransactions, wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
 
+    family = family_of_identity(instructions.destination)
     destination = Destination(instructions, events)
     ledger = Ledger(instructions, events)
     tracing = Tracing(events)
 
-    if is_server(instructions.destination):
-        own, prove = _guard_server(instructions, events, ledger, destination, control.may_go_on)
+    guard = load(family.transactions)
+    if family.server is None:
+        own = guard(instructions, events, destination.require_allowed, control.may_go_on)
+        prove: Callable[[Any, str | None], None] = destination.prove
     else:
-        from .transactions.sqlite import SQLiteTransactions
-
-        own = SQLiteTransactions(
-            instructions, events, destination.require_allowed, control.may_go_on
-        )
-        prove = destination.prove
+        own = guard(instructions, events, ledger, control.may_go_on)
+        prove = _guard_connections(instructions, own, destination)
     transactions = AllTransactions([own])
     control.on_stop = transactions.stop
     destination.install()
@@ -183,26 +185,15 @@ def _install_guards(
     return transactions, tracing
 
 
-def _guard_server(
-    instructions: Instructions,
-    events: Events,
-    ledger: Any,
-    destination: Any,
-    written_down: Callable[[], bool],
-) -> tuple[Any, Callable[[Any, str | None], None]]:
-    """The guard of the transactions on a server, and what proves a connection to it."""
+def _guard_connections(
+    instructions: Instructions, transactions: Any, destination: Any
+) -> Callable[[Any, str | None], None]:
+    """Look at each connection to a server from now on; what proves the one that Alembic uses."""
     from .destination.connections import Connections
     from .destination.cross_database import CrossDatabase
     from .redaction import keep_secret, keep_secrets_of_urls
-    from .transactions.mariadb import MariaDBTransactions
-    from .transactions.postgresql import PostgreSQLTransactions
     from .transactions.sessions import Sessions
 
-    each = (PostgreSQLTransactions, MariaDBTransactions)
-    kind = next(
-        kind for kind in each if str(instructions.destination).startswith(f"{kind.family}:")
-    )
-    transactions = kind(instructions, events, ledger, written_down)
     sessions = Sessions(instructions, transactions, destination.refuse)
     cross_database = CrossDatabase(instructions)
     keep_secret(instructions.redirect or {})
@@ -216,4 +207,4 @@ def _guard_server(
         cross_database.guard(connection.connection.dbapi_connection, instructions.destination)
         sessions.proved(connection)
 
-    return transactions, prove
+    return prove

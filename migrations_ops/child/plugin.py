@@ -21,8 +21,6 @@ from .protocol.instructions import Instructions, same_file
 
 # Family, host, port and database.
 _Address = tuple[str, str, int, str]
-_PORTS = {"postgresql": 5432, "mariadb": 3306}
-_FAMILIES = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _OWN = "migrations_ops.toml"
 _MARK = b"tool.migrations_ops"
@@ -72,22 +70,19 @@ def _arm(config: Any) -> None:
     if configured is None:
         return
     from .channel import Events
+    from .families import FAMILIES, load
     from .recording.hooks import AllTransactions, wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
     from .transactions.base import CHANGING
-    from .transactions.mariadb import MariaDBTransactions
-    from .transactions.postgresql import PostgreSQLTransactions
-    from .transactions.sqlite import SQLiteTransactions
 
     events = Events()
     instructions = Instructions(environment="")
     ledger = Ledger(instructions, events)
     transactions = AllTransactions(
         [
-            SQLiteTransactions(instructions, events),
-            PostgreSQLTransactions(instructions, events, ledger),
-            MariaDBTransactions(instructions, events, ledger),
+            load(family.transactions)(instructions, events, *([ledger] if family.server else []))
+            for family in FAMILIES.values()
         ]
     )
     transactions.command_begins(changes=command[0].__name__ in CHANGING)
@@ -157,26 +152,29 @@ def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _address_of_url(text: str) -> _Address | None:
-    family = _FAMILIES.get(text.partition(":")[0].partition("+")[0])
-    if family is None:
+    from .families import family_of_scheme
+
+    family = family_of_scheme(text.partition(":")[0].partition("+")[0])
+    if family is None or family.server is None:
         return None
     try:
         parts = urlsplit(text)
-        return _address(family, parts.hostname, parts.port, unquote(parts.path[1:]))
+        port = parts.port or family.server.port
+        return _address(family.name, parts.hostname, port, unquote(parts.path[1:]))
     except ValueError:  # a bracket in a password
         return None
 
 
-def _address(family: str, host: str | None, port: int | None, database: str | None) -> _Address:
+def _address(family: str, host: str | None, port: int, database: str | None) -> _Address:
     host = (host or "").lower()
-    return family, "" if host in _LOCAL else host, port or _PORTS[family], database or ""
+    return family, "" if host in _LOCAL else host, port, database or ""
 
 
 def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
     """The environment, its database, and what chose it."""
     value = os.environ.get(configured.selector)
     why = f"{configured.selector}={value}" if value else f"{configured.selector} is not set"
-    from .driver import SQLITE, family_of
+    from .families import SQLITE, family_of
 
     family = family_of(connection.dialect)
     if family == SQLITE:
@@ -200,11 +198,13 @@ def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]
 
 def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[str | None, str]:
     from .destination.proof import address_of
+    from .families import server_of
 
     url = connection.engine.url
     reached = None
-    if family in _PORTS:
-        reached = _address(family, url.host, url.port, url.database)
+    server = server_of(family)
+    if server is not None:
+        reached = _address(family, url.host, url.port or server.port, url.database)
     names = (name for name, address in configured.servers.items() if address == reached)
     return next(names, None), address_of(connection)
 

@@ -14,14 +14,11 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from ..driver import (
-    IDENTITIES,
-    MARIADB,
-    POSTGRESQL,
     close_quietly,
-    family_of,
     identity_of,
     plain_cursor,
 )
+from ..families import MARIADB, family_of, server_of
 from ..protocol.instructions import Instructions
 from ..redaction import keep_secret
 from .cross_database import SESSION, CrossDatabase
@@ -82,7 +79,7 @@ class Connections:
 
     def connect(self, call: ConnectCall) -> Any:
         """A connection as it was asked for, if it may be used."""
-        if _ASKING.get() or call.family not in (POSTGRESQL, MARIADB):
+        if _ASKING.get() or server_of(call.family) is None:
             return call.make()
         keep_secret(call.options)
         with _asking():
@@ -97,8 +94,7 @@ class Connections:
             if refusal:
                 close_quietly(made)
                 self._refuse(*refusal)
-            if call.family == MARIADB:
-                self._cross_database.guard(made, identity)
+            self._cross_database.guard(made, identity)
         if self._is_destination(identity) and not _is_native(made):
 
             def again() -> Any:
@@ -110,10 +106,11 @@ class Connections:
 
     def connect_directly(self, call: ConnectCall) -> Any:
         """The same for somebody who does without SQLAlchemy, which tells of its own commits."""
+        server = server_of(call.family)
         if _ASKING.get():
             return call.make()
         made = self.connect(call)
-        if call.family == POSTGRESQL:
+        if server is not None and not server.sees_every_connection:
             with _asking():
                 if self._is_destination(self._identity(made, call.family)):
                     self._listener.opened_unseen()
@@ -202,9 +199,10 @@ def _package_of(dialect: Any) -> str:
 
 
 async def _identity_async(driver: Any, family: str) -> str | None:
-    identity = None
+    identity, server = None, server_of(family)
+    assert server is not None  # its driver is one of those that are guarded
     with suppress(Exception):
-        identity = str((await _ask_async(driver, IDENTITIES[family]))[0][0])
+        identity = str((await _ask_async(driver, server.identity))[0][0])
     await _roll_back_async(driver)
     return identity
 

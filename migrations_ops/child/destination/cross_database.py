@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..driver import MARIADB, ask, raw_of
+from ..driver import ask, raw_of
+from ..families import MARIADB
 from ..protocol.instructions import Instructions
 from ..protocol.named_databases import find_database
 from .statements import intercept_statements

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from types import MethodType
 from typing import Any, Protocol
 
-from ..driver import MARIADB, POSTGRESQL
+from ..families import FAMILIES
 from .redirect import Connect, ConnectCall
 
 # Functions that connect, by the module in which others look them up.
@@ -39,7 +39,12 @@ _CLASSES = {
 _ALL = _FUNCTIONS | _COROUTINES | _METHODS | _ASYNC_METHODS | _CLASSES
 # What an instance was made with.
 _ADDRESS = "_migrations_ops_address"
-_OF_MARIADB = frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"})
+_FAMILY_OF = {
+    package: family.name
+    for family in FAMILIES.values()
+    if family.server is not None
+    for package in family.server.drivers
+}
 
 
 class Guard(Protocol):
@@ -69,7 +74,7 @@ def _guard_module(module: Any, guard: Guard) -> None:
     if found is None:
         return
     package = name.partition(".")[0]
-    driver = _Driver(package, MARIADB if package in _OF_MARIADB else POSTGRESQL, guard)
+    driver = _Driver(package, _FAMILY_OF[package], guard)
     if name in _FUNCTIONS:
         _replace(module, found, driver.function(found))
     elif name in _COROUTINES:

@@ -17,7 +17,8 @@ import urllib.parse
 from typing import Any
 
 from ..channel import Events
-from ..driver import IDENTITIES, SQLITE, ask_driver, family_of, identity_of, is_idle, main_file
+from ..driver import ask_driver, identity_of, is_idle, main_file
+from ..families import SQLITE, family_of, server_of
 from ..protocol.events import Failed, Opened
 from ..protocol.identity import is_server
 from ..protocol.instructions import Instructions, same_file
@@ -102,11 +103,10 @@ class Destination:
         driver = connection.connection.dbapi_connection
         # What is only read here must not leave a transaction behind.
         idle = is_idle(connection.connection.driver_connection)
-        if family_of(connection.dialect) not in IDENTITIES or not is_server(
-            self._instructions.destination
-        ):
+        family = family_of(connection.dialect)
+        if server_of(family) is None or not is_server(self._instructions.destination):
             self.refuse(f"the {connection.dialect.name} database {address_of(connection)}")
-        if identity_of(driver, family_of(connection.dialect)) != self._instructions.destination:
+        if identity_of(driver, family) != self._instructions.destination:
             self.refuse(f"the database {address_of(connection)}")
         self._require_own(connection, schema)
         if idle:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..driver import MARIADB, POSTGRESQL, ask, ask_driver, family_of, is_idle
+from ..driver import ask, ask_driver, is_idle
+from ..families import family_of, server_of
 from ..protocol.instructions import Instructions
 
 _USUAL = "alembic_version"
-_CURRENT = {POSTGRESQL: "SELECT current_schema()", MARIADB: "SELECT DATABASE()"}
 
 
 class VersionTable:
@@ -78,12 +78,12 @@ class VersionTable:
 
 def _current_schema(connection: Any) -> str:
     """Where unqualified names go just now."""
-    asked = _CURRENT.get(family_of(connection.dialect))
-    if asked is None:
+    server = server_of(family_of(connection.dialect))
+    if server is None:
         return ""
     driver = connection.connection.dbapi_connection
     idle = is_idle(connection.connection.driver_connection)
-    found = ask(driver, asked)[0][0]
+    found = ask(driver, server.schema)[0][0]
     if idle:
         driver.rollback()  # nobody else knows of this transaction
     return str(found or "")
@@ -91,7 +91,8 @@ def _current_schema(connection: Any) -> str:
 
 def _usual_schema(connection: Any) -> str | None:
     """Where unqualified names go."""
-    if family_of(connection.dialect) == POSTGRESQL:
-        return str(ask_driver(connection, "SELECT current_schema()")[0][0])
+    server = server_of(family_of(connection.dialect))
+    if server is not None:
+        return str(ask_driver(connection, server.schema)[0][0])
     usual = connection.dialect.default_schema_name
     return None if usual is None else str(usual)

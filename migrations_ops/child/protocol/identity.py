@@ -6,6 +6,7 @@ Constants and pure functions only: the parent imports this module, too.
 from __future__ import annotations
 
 import hashlib
+import re
 
 # A restored or copied cluster keeps its system identifier, and its databases their oids: the
 # moment of its start, in microseconds, tells it from the one that it was copied from.
@@ -23,6 +24,8 @@ SELECT CONCAT_WS(':', 'mariadb', @@hostname, @@port, @@socket, @@datadir, @@serv
     /*!80000 , @@server_uuid */ /*M!101102 , @@server_uid */,
     {FOLDED_NAME})
 """
+# An identity begins with the name of its engine; the letter of a drive does not count.
+_OF_SERVER = re.compile(r"[a-z][a-z0-9_]+:")
 # Advisory locks of PostgreSQL belong to one database: the same two keys serve in each. One is
 # taken for a whole release, the other one by each step that changes the database, so that an
 # orphaned one is waited for.
@@ -46,4 +49,4 @@ def lock_name(what: str, database: str) -> str:
 
 def is_server(identity: str | None) -> bool:
     """Whether an identity is that of a server's database, and not the path of a file."""
-    return identity is not None and identity.startswith(("postgresql:", "mariadb:"))
+    return identity is not None and _OF_SERVER.match(identity) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of
+from ..families import find_family
 from .ledger import Ledger
 from .tracing import Tracing
 
@@ -118,17 +118,17 @@ def _whole(
     connection: Any, options: dict[str, Any], transactions: AllTransactions
 ) -> dict[str, Any]:
     """The options that keep a run together."""
-    family = family_of(connection.dialect)
-    transactions.meets(family)
-    if family in (SQLITE, POSTGRESQL):
+    family = find_family(connection.dialect)
+    if family is None:
+        return {}  # under a bare alembic alone: a step has been refused such a destination by now
+    transactions.meets(family.name)
+    if family.is_transactional:
         # One transaction for the whole run: a failure in the third revision leaves the database
         # as it was before the first.
         return {"transactional_ddl": True, "transaction_per_migration": False}
-    if family == MARIADB:
-        callbacks = options.get("on_version_apply") or ()
-        callbacks = callbacks if isinstance(callbacks, Iterable) else (callbacks,)
-        return {"on_version_apply": (*callbacks, transactions.version_applied)}
-    return {}
+    callbacks = options.get("on_version_apply") or ()
+    callbacks = callbacks if isinstance(callbacks, Iterable) else (callbacks,)
+    return {"on_version_apply": (*callbacks, transactions.version_applied)}
 
 
 def _follow_steps(

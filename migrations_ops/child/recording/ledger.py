@@ -16,15 +16,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..channel import Events
-from ..driver import MARIADB, POSTGRESQL, SQLITE, family_of, sqlstate_of
 from ..failures import sentence
+from ..families import Family, find_family, load
 from ..protocol.events import LedgerFailed
 from ..protocol.instructions import Instructions
 from ..protocol.ledger import BEGUN, Run, environment_in
-from . import server_ledger, sqlite_ledger
-
-# MariaDB's code for a lock that was waited for in vain.
-_LOCKED = "1205"
 
 
 class Ledger:
@@ -54,7 +50,7 @@ class Ledger:
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
         """Alembic's list of steps; when the last one is done, and not committed, all are noted.
 
-        MariaDB commits each of them, so that each is noted when it is done.
+        Where each of them is committed by itself, each is noted when it is done.
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
@@ -67,12 +63,12 @@ class Ledger:
                 yield step
                 self._step = None
                 self._note(step.info, started, round(time.perf_counter() - clock, 4))
-                if self._family == MARIADB:
+                if self._commits_each:
                     self._write()
                 elif self.committed_in_part:
                     self._write()
                     self.commit(context)
-            if self._family in (SQLITE, POSTGRESQL):
+            if not self._commits_each:
                 self._write()
 
         return followed
@@ -83,15 +79,18 @@ class Ledger:
         self.committed_in_part, self._role = False, None
 
     @property
-    def _family(self) -> str | None:
+    def _family(self) -> Family | None:
         context = self._context
         offline = context is None or context.as_sql or context.connection is None
-        return None if offline else family_of(context.connection.dialect)
+        return None if offline else find_family(context.connection.dialect)
+
+    @property
+    def _commits_each(self) -> bool:
+        return self._family is not None and not self._family.is_transactional
 
     def _current_role(self) -> str:
-        if self._family != POSTGRESQL:
-            return ""
-        return server_ledger.POSTGRESQL.role(self._context.connection)
+        family = self._family
+        return "" if family is None else load(family.ledger).role(self._context.connection)
 
     def note_begun(self, **more: Any) -> None:
         """Note that the revision at work has begun, where a part of it may be committed.
@@ -105,12 +104,11 @@ class Ledger:
 
     def withdraw(self) -> None:
         """Remove the entry of a revision that was started and then rolled back completely."""
-        if not self._writes or self._family != MARIADB:
+        family = self._family
+        if not self._writes or family is None:
             return
         if self._before is None and not self._runs:
-            server_ledger.MARIADB.remove(
-                self._context.connection, self._context.version_table_schema
-            )
+            load(family.ledger).remove(self._context.connection, self._context.version_table_schema)
         else:
             self._write()
 
@@ -147,21 +145,21 @@ class Ledger:
     def _write(self, begun: Run | None = None) -> None:
         """Write the ledger anew: its old content, what this run did, and what it has begun."""
         family, context = self._family, self._context
-        if family not in _LEDGERS or not (self._runs or begun or self._writes):
+        if family is None or not (self._runs or begun or self._writes):
             return
-        ledger, connection = _LEDGERS[family], context.connection
+        ledger, connection = load(family.ledger), context.connection
         role = self._current_role()
         if role == self._role:
             self._replace(ledger, begun)
             return
-        server_ledger.POSTGRESQL.set_role(connection, str(self._role))
+        ledger.set_role(connection, str(self._role))
         try:
             self._replace(ledger, begun)
         finally:
-            server_ledger.POSTGRESQL.set_role(connection, role)
+            ledger.set_role(connection, role)
 
     def _replace(self, ledger: Any, begun: Run | None) -> None:
-        family, connection = self._family, self._context.connection
+        connection = self._context.connection
         schema = self._context.version_table_schema
         if self._writes is None:
             self._before = ledger.find(connection, schema)
@@ -172,7 +170,7 @@ class Ledger:
         try:
             ledger.write(connection, schema, self._content(begun))
         except Exception as error:
-            if family == SQLITE or (begun is not None and sqlstate_of(error) == _LOCKED):
+            if ledger.must_be_written(error, begins=begun is not None):
                 raise
             self._events.emit(LedgerFailed(sentence(error)))
 
@@ -186,17 +184,10 @@ class Ledger:
         return [*(self._before or []), *(facts | run for run in noted)]
 
 
-_LEDGERS: dict[str | None, Any] = {
-    SQLITE: sqlite_ledger,
-    POSTGRESQL: server_ledger.POSTGRESQL,
-    MARIADB: server_ledger.MARIADB,
-}
-
-
 def ledger_of(connection: Any, schema: str | None = None) -> list[Run]:
     """The content of a database's ledger; nothing where there is none."""
-    found = _LEDGERS.get(family_of(connection.dialect))
-    return (found.find(connection, schema) if found else None) or []
+    family = find_family(connection.dialect)
+    return (load(family.ledger).find(connection, schema) if family else None) or []
 
 
 def environment_of(connection: Any, schema: str | None = None) -> str | None:

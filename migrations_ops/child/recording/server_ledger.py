@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..driver import ask_driver, autocommits
+from ..driver import ask_driver, autocommits, sqlstate_of
 from ..protocol.ledger import NAME, Run, from_text, mariadb_view, postgresql_view
 
 # How long, in seconds, MariaDB may wait for somebody who reads the ledger.
 _LOCK_WAIT = 10
+# Its code for a lock that was waited for in vain.
+_LOCKED = "1205"
 
 
 class PostgreSQLLedger:
@@ -60,6 +62,10 @@ class PostgreSQLLedger:
         finally:
             ask_driver(connection, f"RELEASE SAVEPOINT {NAME}")
 
+    def must_be_written(self, error: Exception, *, begins: bool) -> bool:
+        """Whether the run fails with what prevented an entry: a role may lack the right."""
+        return False
+
     def role(self, connection: Any) -> str:
         """The role that executes statements now; ``none`` for that of the session."""
         return str(ask_driver(connection, "SELECT current_setting('role')")[0][0])
@@ -104,6 +110,15 @@ class MariaDBLedger:
         :raises Exception: it may not be written; what was open is committed all the same.
         """
         self._execute(connection, mariadb_view(self._schema(connection, schema), runs))
+
+    def must_be_written(self, error: Exception, *, begins: bool) -> bool:
+        """Whether the run fails with what prevented an entry: what is locked is tried again, as
+        long as nothing of the revision has been done; a role may lack the right."""
+        return begins and sqlstate_of(error) == _LOCKED
+
+    def role(self, connection: Any) -> str:
+        """None that an entry would have to be written as."""
+        return ""
 
     def remove(self, connection: Any, schema: str | None) -> None:
         """Remove a ledger that was made for a revision of which nothing is left."""

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from ..destination.statements import intercept_commits, intercept_statements
-from ..driver import MARIADB, ask, autocommits, raw_of, sqlstate_of
+from ..driver import ask, autocommits, raw_of, sqlstate_of
+from ..families import MARIADB
 from ..protocol.sql import Syntax
 from .base import TransactionTorn
 from .control import (

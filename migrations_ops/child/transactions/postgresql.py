@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from ..destination.statements import intercept_commits
-from ..driver import POSTGRESQL, ask, autocommits
+from ..driver import ask, autocommits
+from ..families import POSTGRESQL
 from ..protocol.events import Autocommitted
 from ..protocol.sql import Syntax
 from ..recording.tracing import SQL_SENT

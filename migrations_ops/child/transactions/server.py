@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ..channel import Events
 from ..destination.cross_database import NamesOtherDatabase
-from ..driver import ask, autocommits, family_of, identity_of, set_autocommit
+from ..driver import ask, autocommits, identity_of, set_autocommit
+from ..families import family_of
 from ..protocol.events import RowsWritten
 from ..protocol.instructions import Instructions
 from ..protocol.sql import Syntax

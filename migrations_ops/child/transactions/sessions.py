@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..driver import MARIADB, POSTGRESQL, ask, close_quietly, family_of, is_idle, is_pooled
+from ..driver import ask, close_quietly, is_idle, is_pooled
+from ..families import Server, family_of, load, server_of
 from ..protocol.identity import STEP_KEY, lock_name
 from ..protocol.instructions import Instructions
-from .timeouts import set_timeouts
 
 # How often, in seconds, it is asked for again. Never waited for inside of the server: a CREATE
 # INDEX CONCURRENTLY of the other step would wait for us.
@@ -26,6 +26,9 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = {(STEP_KEY >> 32) & 0xFFFFFFFF} AND objid = {STEP_KEY & 0xFFFFFFFF}
 """
+
+# SQL that takes the lock, that names who has it, and that tells the session's own number.
+Questions = Callable[[Any], tuple[str, str, str]]
 
 
 class Follower(Protocol):
@@ -55,7 +58,7 @@ class Sessions:
 
     def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
         """A new one was made; another one like it is made by ``again``."""
-        if family == POSTGRESQL and is_pooled(driver):
+        if is_pooled(driver):
             close_quietly(driver)
             self._refuse(
                 f"{self._instructions.name} through a pooler such as PgBouncer",
@@ -63,7 +66,9 @@ class Sessions:
                 " the address of the server itself",
             )
         self._known.append(driver)
-        set_timeouts(driver, family, self._instructions)
+        server = server_of(family)
+        assert server is not None
+        load(server.timeouts)(driver, self._instructions)
         self._follower.opened(driver, again)
 
     def opened_unseen(self) -> None:
@@ -76,12 +81,14 @@ class Sessions:
         :raises StepLocked: another step is still at work.
         """
         family = family_of(connection.dialect)
+        server = server_of(family)
+        assert server is not None  # it was proved to be the destination
         driver = connection.connection.dbapi_connection
         known = any(driver is each for each in self._known)
-        if not known and (family == MARIADB or is_idle(connection.connection.driver_connection)):
+        if not known and (not server.tells_idle or _is_idle(connection)):
             self.opened(driver, family, None)
         if self._follower.changes:
-            self._lock.take(connection, family)
+            self._lock.take(connection, server)
 
 
 class StepLocked(Exception):
@@ -96,22 +103,22 @@ class StepLock:
         # Sessions of this process: a pool may still hold the one of an earlier command.
         self._own: set[int] = set()
 
-    def take(self, connection: Any, family: str) -> None:
+    def take(self, connection: Any, server: Server) -> None:
         """:raises StepLocked: somebody else had it for the whole time of waiting."""
-        if not self._instructions.step_lock or family not in (POSTGRESQL, MARIADB):
+        if not self._instructions.step_lock:
             return
         driver = connection.connection.dbapi_connection
-        idle = family == POSTGRESQL and is_idle(connection.connection.driver_connection)
+        idle = server.tells_idle and _is_idle(connection)
         try:
-            self._poll(driver, family)
+            self._poll(driver, load(server.step_lock))
         finally:
             if idle:
                 driver.rollback()  # the lock is the session's, and stays
 
-    def _poll(self, driver: Any, family: str) -> None:
+    def _poll(self, driver: Any, questions: Questions) -> None:
         until = time.monotonic() + self._instructions.step_wait
         while True:
-            holder = self._try(driver, family)
+            holder = self._try(driver, questions)
             if holder is None:
                 return
             if time.monotonic() >= until:
@@ -121,9 +128,9 @@ class StepLock:
                 )
             time.sleep(POLL)
 
-    def _try(self, driver: Any, family: str) -> str | None:
+    def _try(self, driver: Any, questions: Questions) -> str | None:
         """Take the lock; who has it where somebody else does."""
-        take, holder, session = _QUESTIONS[family](driver)
+        take, holder, session = questions(driver)
         self._own.add(int(ask(driver, session)[0][0]))
         if ask(driver, take)[0][0]:
             return None
@@ -132,11 +139,15 @@ class StepLock:
         return "(gone by now)"
 
 
-def _postgresql(driver: Any) -> tuple[str, str, str]:
+def _is_idle(connection: Any) -> bool:
+    return is_idle(connection.connection.driver_connection)
+
+
+def postgresql_lock(driver: Any) -> tuple[str, str, str]:
     return f"SELECT pg_try_advisory_lock({STEP_KEY})", _HOLDER, "SELECT pg_backend_pid()"
 
 
-def _mariadb(driver: Any) -> tuple[str, str, str]:
+def mariadb_lock(driver: Any) -> tuple[str, str, str]:
     name = lock_name("step", str(ask(driver, "SELECT DATABASE()")[0][0]))
     text = "X'" + name.encode().hex() + "'"
     lock = f"CONVERT({text} USING utf8mb4)"
@@ -145,6 +156,3 @@ def _mariadb(driver: Any) -> tuple[str, str, str]:
         f" WHERE id = IS_USED_LOCK({lock})"
     )
     return f"SELECT GET_LOCK({lock}, 0)", holder, "SELECT CONNECTION_ID()"
-
-
-_QUESTIONS = {POSTGRESQL: _postgresql, MARIADB: _mariadb}

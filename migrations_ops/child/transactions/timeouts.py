@@ -11,11 +11,11 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from ..driver import POSTGRESQL, ask
+from ..driver import ask
 from ..protocol.instructions import Instructions
 
-# In seconds. MariaDB's 0 means: do not wait for a table's lock at all.
-LOCK = {"postgresql": 0.5, "mariadb": 0.0}
+# How long to wait for a lock, in seconds. MariaDB's 0 means: do not wait for a table's at all.
+_POSTGRESQL_LOCK, _MARIADB_LOCK = 0.5, 0.0
 STATEMENT = 3600.0
 IDLE = 60.0
 # How long, in seconds, MariaDB waits for a row unless that is set.
@@ -32,23 +32,13 @@ _CONCURRENT = re.compile(
 )
 
 
-def set_timeouts(driver: Any, family: str, instructions: Instructions) -> None:
+def set_postgresql(driver: Any, instructions: Instructions) -> None:
     """Set them for the life of a connection, which is outside of any transaction."""
-    lock = LOCK[family] if instructions.lock_timeout is None else instructions.lock_timeout
-    statement = (
-        STATEMENT if instructions.statement_timeout is None else instructions.statement_timeout
-    )
-    if family == POSTGRESQL:
-        _set_postgresql(driver, lock, statement)
-    else:
-        _set_mariadb(driver, lock, statement)
-
-
-def _set_postgresql(driver: Any, lock: float, statement: float) -> None:
+    lock = _or(instructions.lock_timeout, _POSTGRESQL_LOCK)
     settings = {
         # Its 0 would mean: wait for ever.
         "lock_timeout": max(1, _milliseconds(lock)),
-        "statement_timeout": _milliseconds(statement),
+        "statement_timeout": _milliseconds(_or(instructions.statement_timeout, STATEMENT)),
         "idle_in_transaction_session_timeout": _milliseconds(IDLE),
     }
     settings_sql = [f"set_config('{name}', '{value}', false)" for name, value in settings.items()]
@@ -65,7 +55,10 @@ def _set_postgresql(driver: Any, lock: float, statement: float) -> None:
     driver.rollback()
 
 
-def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
+def set_mariadb(driver: Any, instructions: Instructions) -> None:
+    """The same for a connection to MariaDB."""
+    lock = _or(instructions.lock_timeout, _MARIADB_LOCK)
+    statement = _or(instructions.statement_timeout, STATEMENT)
     rows = _rows(lock)
     # MySQL waits a second at least, and has a limit for queries only.
     ask(driver, f"SET SESSION lock_wait_timeout = {int(lock)}, innodb_lock_wait_timeout = {rows}")
@@ -75,10 +68,14 @@ def _set_mariadb(driver: Any, lock: float, statement: float) -> None:
 
 def set_row_timeout(driver: Any, instructions: Instructions, *, usual: bool) -> None:
     """How long a connection to MariaDB waits for a row: as all others do, or hardly at all."""
-    lock = LOCK["mariadb"] if instructions.lock_timeout is None else instructions.lock_timeout
+    lock = _or(instructions.lock_timeout, _MARIADB_LOCK)
     as_others = f"GREATEST(@@global.innodb_lock_wait_timeout, {_USUAL_ROW_TIMEOUT})"
     seconds = as_others if usual else str(_rows(lock))
     ask(driver, f"SET SESSION innodb_lock_wait_timeout = {seconds}")
+
+
+def _or(seconds: float | None, usual: float) -> float:
+    return usual if seconds is None else seconds
 
 
 def _rows(lock: float) -> int:

@@ -7,6 +7,7 @@ import signal
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,7 @@ from tests.contract.child.steps import (
     wait_for_pause,
     write_env,
 )
-from tests.support import R2, R3, Sandbox, query
+from tests.support import R2, R3, Sandbox, dump, query
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 
@@ -309,3 +310,34 @@ def test_child_needs_nothing_of_this_package(filled: Sandbox) -> None:
     run = Step(child, dev).run(instructions_for(project, dev))
     assert (run.finished, run.failure) == (True, "")
     assert revision_of(filled.dev) == R3
+
+
+def test_step_on_sqlite_loads_nothing_of_a_server(filled: Sandbox) -> None:
+    write_env(filled, USUAL + "print('loaded', *sys.modules, flush=True)\n")
+    assert run_child(filled).finished
+    [line] = [each for each in log_of(filled).splitlines() if each.startswith("loaded ")]
+    own = {each.partition(".")[2] for each in line.split() if each.startswith("migrations_ops_")}
+    assert "transactions.sqlite" in own
+    assert not own & {
+        "destination.connections",
+        "recording.server_ledger",
+        "transactions.mariadb",
+        "transactions.postgresql",
+        "transactions.server",
+        "transactions.sessions",
+    }
+
+
+def test_database_of_an_engine_that_no_step_knows_is_refused(filled: Sandbox) -> None:
+    """Not guarded as one of SQLite, whose transaction would be another one."""
+    step, project = start_child(filled, "dev", ["upgrade", "head"])
+    dev = project.settings.environment("dev")
+    instructions = replace(instructions_for(project, dev), real="oracle:host:1521:shop")
+    before = dump(filled.dev)
+    run = step.run(instructions)
+    assert not run.finished
+    assert run.failure == (
+        "a step knows nothing of oracle databases, and would not keep this one whole: it works on"
+        " sqlite, postgresql, mariadb alone"
+    )
+    assert dump(filled.dev) == before
