@@ -7,27 +7,21 @@ ns = namespace(__file__)
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
-from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.tasks import Task
 
 # Invoke switches bytecode files off before it reads tasks.py. For our own modules that would
 # mean compiling them anew at each call, which takes 46 ms.
 sys.dont_write_bytecode = False
 
+from migrations_ops.cli.task import Definition, OpsTask, is_dry_run, task  # noqa: E402
+
 if TYPE_CHECKING:
     from migrations_ops.cli.console import Console
 
-_SHORT = {"env": "e", "json": "j", "yes": "y"}
 _JSON = "print one JSON document (default: text)"
 _YES = "do not ask (default: a protected environment asks for its name to be typed)"
 _ASK_NOT = "do not ask (default: ask where the configuration has ask = true)"
@@ -37,133 +31,6 @@ _ENV = "the environment (default: prod; the last of the path where none has that
 _SCRIPTS = "whose scripts (default: prod; the last of the path where none has that name)"
 _EVERY = "the environment (default: every one)"
 _NO_DEFAULT = "the environment (no default)"
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A task as every project has it: what it does, and the texts of its help.
-
-    ``body`` takes a console for its first argument, and then the flags.
-    """
-
-    body: Callable[..., None]
-    group: str
-    name: str
-    flags: dict[str, str]
-
-
-class OpsTask(Task[Any]):
-    """A task of one project, never equal to another call of itself.
-
-    Invoke drops a call that equals an earlier one, so that ``status backup status`` would show
-    one status only, and the same task of two projects would count as equal.
-    """
-
-    def __init__(self, defined: Definition, folder: Path) -> None:
-        super().__init__(
-            defined.body,
-            name=defined.name,
-            positional=[],
-            iterable=["allow"] if "allow" in defined.flags else [],
-            auto_shortflags=False,
-            help=defined.flags,
-        )
-        self.__doc__ = f"[{defined.group}] {(defined.body.__doc__ or '').strip()}"
-        self.folder = folder
-
-    def __eq__(self, other: object) -> bool:
-        return False
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __call__(self, c: Context, *args: Any, **kwargs: Any) -> None:
-        """Run it for its project: the body gets a console instead of Invoke's context.
-
-        The flags are as Invoke or another task gives them; ``--json`` is the console's.
-        """
-        flags = self.argspec(self.body).bind(*args, **kwargs).arguments
-        with _console(self.folder, json=bool(flags.get("json"))) as here:
-            _refuse_empty(flags)
-            self.body(here, **flags)
-        self.times_called += 1
-
-    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
-        """Only ``-e``, ``-j`` and ``-y`` are short, and mean the same in every task."""
-        options = super().arg_opts(name, default, taken_names)
-        if name in _SHORT:
-            options["names"] = [name, _SHORT[name]]
-        return options
-
-
-def task(
-    group: str, *, name: str | None = None, **flags: str
-) -> Callable[[Callable[..., None]], Definition]:
-    """Make a function a task of a group; the keywords are the help of its flags."""
-
-    def define(body: Callable[..., None]) -> Definition:
-        return Definition(body, group, name or body.__name__.replace("_", "-"), flags)
-
-    return define
-
-
-@contextmanager
-def _console(folder: Path, *, json: bool) -> Iterator[Console]:
-    """The console of a task; an error of the task ends Invoke with its exit code."""
-    from migrations_ops.cli.console import Console
-    from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
-    from migrations_ops.system.signals import one_interrupt
-
-    here = Console(folder, json=json)
-    # A task is short and uses little memory: garbage collection would take a tenth of its time.
-    gc.disable()
-    try:
-        with one_interrupt():
-            _refuse_runtime_configuration()
-            yield here
-    except OpsError as stopped:
-        here.show_error(stopped)
-        raise Exit(code=int(stopped.exit_code)) from None
-    except KeyboardInterrupt:
-        here.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
-        raise Exit(code=int(ExitCode.INTERRUPTED)) from None
-    finally:
-        gc.enable()
-
-
-def _refuse_empty(flags: Mapping[str, Any]) -> None:
-    """An empty flag comes from a shell variable that was not set; only a note may be empty.
-
-    :raises ConfigurationError: there is such a flag.
-    """
-    from migrations_ops.model.errors import ConfigurationError
-
-    for name, value in flags.items():
-        if value == "" and name != "note":
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(
-                f"{flag} is empty.", next=f"Name what is meant, or leave {flag} out."
-            )
-
-
-def _refuse_runtime_configuration() -> None:
-    """Only this one of the INVOKE_* variables can make Invoke load the tasks of another project
-    instead of those of the working directory.
-
-    :raises ConfigurationError: the variable is set.
-    """
-    from migrations_ops.model.errors import ConfigurationError
-
-    if os.environ.get("INVOKE_RUNTIME_CONFIG"):
-        raise ConfigurationError(
-            "INVOKE_RUNTIME_CONFIG is set: with it the shell decides whose tasks Invoke runs.",
-            next="Unset it; for one command, type: invoke --config FILE",
-        )
-
-
-def _dry() -> bool:
-    """Whether ``--dry`` was typed; INVOKE_RUN_DRY in the shell decides nothing here."""
-    return bool({"--dry", "-R"} & set(sys.argv[1:]))
 
 
 # -- Release ----------------------------------------------------------------------------------
@@ -193,7 +60,7 @@ def release_migration(
     """
     from migrations_ops.cli.release import show_plan, show_release
 
-    if plan or _dry():
+    if plan or is_dry_run():
         show_plan(here, to)
     else:
         accepted = tuple(allow or ())
@@ -210,7 +77,7 @@ def backup(here: Console, env: str | None = None, all: bool = False, note: str =
     """Take a verified backup and print its file."""
     from migrations_ops.cli.backups import show_backup
 
-    show_backup(here, env, note, all_=all, dry=_dry())
+    show_backup(here, env, note, all_=all, dry=is_dry_run())
 
 
 @task("Release", env="the environment (default: the first of the path)", json=_JSON)
@@ -241,7 +108,7 @@ def _upgrade(name: str, *, first: bool) -> Definition:
             show_sql(here, name, to)
         else:
             accepted = tuple(allow or ())
-            show_upgrade(here, name, to, accepted, yes=yes, dry=_dry())
+            show_upgrade(here, name, to, accepted, yes=yes, dry=is_dry_run())
 
     body.__doc__ = (
         f"Back up {name}, upgrade it, verify."
@@ -381,7 +248,7 @@ def restore(
     """
     from migrations_ops.cli.backups import show_restore
 
-    show_restore(here, env, backup, yes=yes, dry=_dry())
+    show_restore(here, env, backup, yes=yes, dry=is_dry_run())
 
 
 @task("Backups", env=_EVERY)
@@ -392,7 +259,7 @@ def prune(here: Console, env: str | None = None) -> None:
     """
     from migrations_ops.cli.backups import show_prune
 
-    show_prune(here, env, dry=_dry())
+    show_prune(here, env, dry=is_dry_run())
 
 
 # -- Revisions --------------------------------------------------------------------------------
@@ -421,7 +288,7 @@ def revision(
     from migrations_ops.cli.revisions import show_revision
 
     generated = autogenerate and not empty
-    show_revision(here, message, rev_id, autogenerate=generated, dry=_dry())
+    show_revision(here, message, rev_id, autogenerate=generated, dry=is_dry_run())
 
 
 @task(
@@ -437,7 +304,7 @@ def downgrade(
     """Back up, then take revisions back."""
     from migrations_ops.cli.revisions import show_downgrade
 
-    show_downgrade(here, env, to, yes=yes, dry=_dry())
+    show_downgrade(here, env, to, yes=yes, dry=is_dry_run())
 
 
 @task(
@@ -456,7 +323,7 @@ def stamp(
     """
     from migrations_ops.cli.revisions import show_stamp
 
-    show_stamp(here, env, to, yes=yes, dry=_dry())
+    show_stamp(here, env, to, yes=yes, dry=is_dry_run())
 
 
 @task("Revisions", env=_NO_DEFAULT, yes=_YES, json=_JSON)
@@ -467,7 +334,7 @@ def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool =
     """
     from migrations_ops.cli.revisions import show_adopt
 
-    show_adopt(here, env, yes=yes, dry=_dry())
+    show_adopt(here, env, yes=yes, dry=is_dry_run())
 
 
 @task(
@@ -491,7 +358,7 @@ def resolve(
     """
     from migrations_ops.cli.revisions import show_resolve
 
-    show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=_dry())
+    show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=is_dry_run())
 
 
 @task(
@@ -509,7 +376,7 @@ def alembic(
     """
     from migrations_ops.cli.revisions import show_alembic
 
-    show_alembic(here, env, args, yes=yes, dry=_dry())
+    show_alembic(here, env, args, yes=yes, dry=is_dry_run())
 
 
 _DEFINITIONS = (

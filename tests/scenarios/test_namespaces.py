@@ -162,7 +162,7 @@ def test_a_relative_path_is_relative_to_the_file_that_names_it(root: Sandbox) ->
 def test_the_list_loads_what_a_task_needs_of_no_project(root: Sandbox) -> None:
     listed = root.run(sys.executable, "-X", "importtime", "-m", "invoke", "--list")
     loaded = {line.rpartition("|")[2].strip() for line in listed.err.splitlines()}
-    assert "migrations_ops.project.settings" in loaded
+    assert "migrations_ops.project.config_file" in loaded
     assert (
         not {
             "sqlalchemy",
