@@ -237,7 +237,7 @@ def _rows(
         if declared.removes_rows_of(table.lower()):
             findings.append(DELETED_ROWS.found(where, rows=lost))
         else:
-            replaced = " though others take their place" if now > count - missing else ""
+            replaced = " though new rows were inserted" if now > count - missing else ""
             findings.append(LOST_ROWS.found(where, rows=lost, replaced=replaced))
     return findings
 

@@ -27,7 +27,7 @@ def differences(
         if key in before.schema or key not in others
     ]
     if before.revisions != now.revisions:
-        found.insert(0, f"it stands at {', '.join(now.revisions) or 'no revision'}")
+        found.insert(0, f"it is at {', '.join(now.revisions) or 'no revision'}")
     return found
 
 

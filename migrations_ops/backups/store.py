@@ -102,7 +102,7 @@ class BackupStore:
         if good:
             return good[-1]
         newest = backups[-1]
-        why = newest.doubt or "it holds what a restore replaced"
+        why = newest.doubt or "it is the safety backup of a restore"
         raise Refused(
             f"{self.environment.name} has no backup that could be meant by latest: of"
             f" {newest.name}, {why}.",
@@ -140,7 +140,7 @@ class BackupStore:
         meant = [each for each in strays if name in (each[0], str(self.folder / each[0]))]
         for file, why in meant or (strays[-1:] if none else []):
             link = (self.folder / file).is_symlink()
-            mend = "Put the file itself in the place of the link" if link else _BRING
+            mend = "Replace the link by the file itself" if link else _BRING
             raise Refused(
                 f"{self.environment.name} has no {'such ' * (not none)}backup: {file} lies in"
                 f" {self.folder}, but {why}.",

@@ -79,7 +79,7 @@ def require_readable_records(releases: Path) -> None:
     for record in find_lost(releases):
         mark = mark_of(releases, record.file.parent.name)
         raise Refused(
-            f"{Unfinished(record)} What it left in a database cannot be told, nor undone.",
+            f"{Unfinished(record)} What it left in a database is unknown, and cannot be undone.",
             untouched="No database was touched.",
             next="Bring the record back; or look at each database by: invoke verify --env NAME;"
             f" and if all are well, delete {mark} and try again.",

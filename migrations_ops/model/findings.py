@@ -189,7 +189,7 @@ UPGRADE_FAILS_AGAIN = UPGRADE_NOT_REPEATABLE.also(
 # -- what a release finds besides -------------------------------------------------------------
 
 BACKUP_IN_DOUBT = Entry(
-    "backup-in-doubt", "warning", "{backup} is kept apart, and is not the latest: {reason}"
+    "backup-in-doubt", "warning", "{backup} is suspect, and never the latest: {reason}"
 )
 BACKUPS_KEPT = Entry("backups-kept", "warning", "{reason}")
 RESTORE_RESUMED = Entry("restore-taken-up", "warning", "{what}")
@@ -197,8 +197,8 @@ RESTORE_RESUMED = Entry("restore-taken-up", "warning", "{what}")
 COPY_LEFT = Entry(
     "copy-left",
     "warning",
-    "the copy {where} of {database} could not be dropped, and takes its room until a later task"
-    " can, or somebody does: {reason}",
+    "the copy {where} of {database} could not be dropped, and uses disk space until a later task"
+    " can drop it: {reason}",
 )
 
 # -- what verify finds ------------------------------------------------------------------------
@@ -369,7 +369,7 @@ NO_BACKUP = NO_COPIES.also("error", "no backup of {database} could be taken: {re
 NO_RESTORE = Entry(
     "no-restore",
     "error",
-    "no backup could take the place of {database}: {reason}",
+    "no backup of {database} could be restored: {reason}",
     "See to that; or, if a person would put a backup back: --allow no-restore",
 )
 NAMES_ITSELF = Entry(
@@ -397,8 +397,7 @@ NAMES_ANOTHER = Entry(
 SETTING_LEFT_OUT = Entry(
     "setting-left-out",
     "warning",
-    "a restore of {database} would leave out what somebody has set by {setting}, and say so:"
-    " {reason}",
+    "a restore of {database} would leave out {setting}, and report that: {reason}",
 )
 REPLICATION_SLOT = Entry(
     "replication-slot",
@@ -416,7 +415,7 @@ SUBSCRIPTION = Entry(
 POOLER = Entry(
     "pooler",
     "error",
-    "between this machine and {where} stands {what}, which deals out the server's sessions: two"
+    "between this machine and {where} is {what}, which multiplexes the server's sessions: two"
     " releases could both hold the same lock. Give the environment the address of the server"
     " itself",
     _MEND,
@@ -424,7 +423,7 @@ POOLER = Entry(
 ENGINE_UNTESTED = Entry(
     "engine-untested",
     "error",
-    "{database} is {engine}, on which nobody has tried this: see docs/engines.md",
+    "{database} is {engine}, which is not tested: see docs/engines.md",
     "If you have tried it yourself: engine_untested = true in environments.{environment}",
 )
 

@@ -64,7 +64,7 @@ def _advice_when_dirty(state: DatabaseState) -> str:
     if not state.look.begun:
         return (
             f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
-            f" bring them to their end by hand, and then: invoke resolve --env {name} --applied"
+            f" finish them by hand, and then: invoke resolve --env {name} --applied"
         )
     back = state.way_back or BackupStore.restore_command(name)
     resolve = f"invoke resolve --env {name}"

@@ -24,8 +24,8 @@ from migrations_ops.model.text import counted, see_env_py
 from migrations_ops.operations.comparison import Comparison
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
+    finished_in_words,
     in_revision,
-    ran_to_its_end,
     revisions_in_words,
     what_next,
 )
@@ -199,7 +199,7 @@ class _Rehearsal:
         after = self._fingerprint()
         if set(after.revisions) != set(self._state.target):
             now = ", ".join(after.revisions) or "no revision"
-            raise self._refusal(f"{ran_to_its_end(up)}, but the copy stands at {now}")
+            raise self._refusal(f"{finished_in_words(up)}, but the copy is at {now}")
         findings = self._find_losses(up, after)
         if self._children.next == CHECK:
             findings += self._find_drift(self._run_next())

@@ -31,7 +31,7 @@ class Kept:
     def __str__(self) -> str:
         if not self.where:
             return "there was no database before"
-        return f"what it held until then is in {self.where}"
+        return f"its previous content is in {self.where}"
 
 
 def restore_and_prove(session: Session, environment: Environment, backup: Backup) -> Kept:
@@ -62,7 +62,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
             raise NeedsAPerson(
                 f"{environment.name} is not equal to {backup.name} after the restore:"
                 " something else changes its tables.",
-                untouched=f"What it held before is in {kept.where}." if kept.where else "",
+                untouched=f"Its previous content is in {kept.where}." if kept.where else "",
                 next="Stop the application and type: invoke restore --env"
                 f" {environment.name} --backup {backup.name} --yes",
             )

@@ -24,7 +24,7 @@ from migrations_ops.operations.attempts import Attempts
 from migrations_ops.operations.comparison import Comparison
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
-    ran_to_its_end,
+    finished_in_words,
     revisions_in_words,
 )
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
@@ -191,7 +191,7 @@ def _verify(
         raise Interrupted(f"Verify of {name} was interrupted.", untouched=untouched) from None
     except OpsError as error:
         # Its process was killed, for instance.
-        untouched = _undo_unverified(due, f"verify of {name} could not come to its end")
+        untouched = _undo_unverified(due, f"verify of {name} could not finish")
         what = f"{name} was upgraded, but could not be verified: {error.what}"
         kind = Refused if due.is_first else StepFailed
         raise kind(what, untouched=untouched, next=error.next) from error
@@ -270,6 +270,6 @@ def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
     reached = look.trouble or ", ".join(look.revisions) or "no revision"
     why = "; it began a transaction before context.configure() and did not commit it"
     return (
-        f"{ran_to_its_end(run)}, but the database stands at {reached} instead of"
+        f"{finished_in_words(run)}, but the database is at {reached} instead of"
         f" {', '.join(target)}{why if run.in_transaction else ''}"
     )

@@ -191,7 +191,7 @@ def test_link_is_not_a_backup(kept: Sandbox, task: Callable[[Sandbox], None]) ->
     assert f"{backup.name} does not count as a backup of prod: it is a symbolic link" in listed
     ran = kept.invoke("restore", "--env", "prod", "--backup", backup.name, "--yes")
     assert ran.code == 1
-    assert "Put the file itself in the place of the link" in ran.err
+    assert "Replace the link by the file itself" in ran.err
 
 
 @tasks

@@ -120,7 +120,7 @@ LOST: dict[str, tuple[str, str, str]] = {
         "CREATE TABLE swapped (id INTEGER PRIMARY KEY, a TEXT);"
         "INSERT INTO swapped VALUES (1, 'x')",
         past("DELETE FROM swapped") + "\n" + past("INSERT INTO swapped VALUES (2, 'x')"),
-        "1 of 1 rows of swapped would vanish though others take their place",
+        "1 of 1 rows of swapped would vanish though new rows were inserted",
     ),
 }  # fmt: skip
 

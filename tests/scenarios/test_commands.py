@@ -152,8 +152,8 @@ def test_commands_run_in_their_order_and_with_their_own_codes_of_success(project
         ([tool("half"), tool("work")], "python ended with exit code 1"),
         ([tool("rows")], "python ended with exit code 1"),
         ([tool("four")], "python ended with exit code 4"),
-        ([tool("first")], "the commands ran to their end, but the database stands at one"),
-        ([tool("swallow")], "the commands ran to their end, but the database stands at one"),
+        ([tool("first")], "the commands finished, but the database is at one"),
+        ([tool("swallow")], "the commands finished, but the database is at one"),
         ([["no-such-tool"]], "no-such-tool: it cannot be started"),
     ],
     ids=[

@@ -116,8 +116,8 @@ def test_next_release_puts_back_what_killed_commands_left_and_runs_them_again(
     [found] = [each for each in verified.json["findings"] if each["severity"] == "error"]
     assert found["code"] == ("dirty" if at_head else "not-at-head")
     if at_head:
-        assert "did not come to their end" in prod["trouble"]
-        assert "did not come to their end" in found["message"]
+        assert "did not finish" in prod["trouble"]
+        assert "did not finish" in found["message"]
         assert project.invoke("release-migration", "--plan").code == 1
 
     again = project.invoke("release-migration", "--json")
@@ -188,7 +188,7 @@ def test_backup_of_a_half_is_none_to_go_back_to(project: Project) -> None:
     kill(project, "prod.db before second")
     ran = project.invoke("backup", "--env", "prod")
     assert ran.code == 0, ran.err
-    assert "is kept apart, and is not the latest" in ran.err
+    assert "is suspect, and never the latest" in ran.err
     ran = project.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
     assert ran.code == 0, ran.err
     assert dump(project.prod) == before
@@ -244,7 +244,7 @@ def test_resolve_believes_no_end_of_commands_while_the_version_has_not_moved(
     kill(project, "prod.db rows")
     ran = project.invoke("resolve", "--env", "prod", "--applied", "--json")
     assert ran.code == 1, ran.err
-    assert "stands at one" in ran.json["error"]["what"]
+    assert "is at one" in ran.json["error"]["what"]
     # The schema is as it was, and who has undone the rows says so.
     query(project.prod, "UPDATE items SET done = 0")
     ran = project.invoke("resolve", "--env", "prod", "--rolled-back")

@@ -217,7 +217,7 @@ def test_latest_is_refused_where_there_is_only_what_restores_replaced(filled: Sa
     changed = dump(filled.prod)
     assert restore(filled, base).error is None
     (shelf_of(filled).folder / base).unlink()
-    with pytest.raises(Refused, match="what a restore replaced") as caught:
+    with pytest.raises(Refused, match="safety backup of a restore") as caught:
         shelf_of(filled).find("latest")
     assert (
         read_status(project_of(filled), [project_of(filled).settings.default])

@@ -130,7 +130,7 @@ class MariaDBTransactions(ServerTransactions):
             return
         if not self._in_autocommit_block:
             raise TransactionTorn(
-                f"revision {self.revision} was to be committed before it had come to its end: leave"
+                f"revision {self.revision} was to be committed before it had finished: leave"
                 " out connection.commit(); or, if it or env.py catches an error and goes on, mend"
                 " that error, which its log may show"
             )

@@ -109,7 +109,7 @@ class PostgreSQLTransactions(ServerTransactions):
 
     def _before_commit(self, connection: Any) -> None:
         if not self._in_autocommit_block:
-            raise self._torn("was to be committed before it had come to its end")
+            raise self._torn("was to be committed before it had finished")
         if self._transaction is None:
             return  # inside of the block, where each statement has been committed already
         driver = connection.connection.dbapi_connection

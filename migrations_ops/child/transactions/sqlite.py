@@ -150,7 +150,7 @@ class SQLiteTransactions(Transactions):
         driver = connection.connection.driver_connection
         if self.revision is not None and driver is self._migrating:
             if not self._in_autocommit_block:
-                raise self._torn("was to be committed before it had come to its end")
+                raise self._torn("was to be committed before it had finished")
             self._report_committed()
         if _BASELINE in connection.info:
             refuse_new_violations(connection, connection.info[_BASELINE])
@@ -215,7 +215,7 @@ class SQLiteTransactions(Transactions):
             return self._deny(str(self._torn("sends a COMMIT of its own")))
         if action == sqlite3.SQLITE_ATTACH:
             if first is None:
-                return self._deny("the name of a file to ATTACH must stand in the statement")
+                return self._deny("the name of a file to ATTACH must be a literal in the statement")
             try:
                 self._may_attach(first)
             except Exception as refusal:

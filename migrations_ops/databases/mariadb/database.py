@@ -279,7 +279,7 @@ class MariaDB(ServerDatabase):
             what = f"is not as its backup after the restore: {', '.join(changed_keys[:3])}{more}"
         raise NeedsAPerson(
             f"{self.label} {what}.",
-            untouched=f"What it held until then is in the database {kept} of the same server.",
+            untouched=f"Its previous content is in the database {kept} of the same server.",
             next="See what changes it meanwhile, stop that, and type the same again.",
         )
 

@@ -89,7 +89,7 @@ def _session(address: Address, purpose: str, until: float) -> Connection:
     if is_behind_a_proxy(session):
         close(session)
         raise Refused(
-            f"Between this machine and {address.label} stands a proxy that deals out the server's"
+            f"Between this machine and {address.label} is a proxy that multiplexes the server's"
             " sessions: two releases could both hold the same lock.",
             untouched="Nothing was started.",
             next="Give the environment the address of the server itself.",

@@ -231,7 +231,7 @@ class _ToolErrors:
     def why(self, code: int | None) -> str:
         """Why it failed, in one line."""
         if self.locked:
-            return "somebody else has locked a table"
+            return "another session has locked a table"
         if self.errors:
             return self.errors[0]
         if code is not None and code < 0:
@@ -296,8 +296,8 @@ def _credentials(address: Address) -> Iterator[tuple[dict[str, str], list[Path]]
         return
     if re.search(r"[\r\n]", address.password):
         raise StepFailed(
-            f"The password of {address.label} holds the end of a line, which PostgreSQL's own"
-            " clients cannot be told.",
+            f"The password of {address.label} contains a line break, which PostgreSQL's own"
+            " clients cannot read from a password file.",
             untouched="No database was changed.",
             next="Choose another password.",
         )

@@ -147,8 +147,8 @@ def _session(address: Address, purpose: str, until: float, *, needed: bool) -> C
             return session
     session.close()
     raise Refused(
-        f"Between this machine and {address.label} stands a pooler such as PgBouncer, which"
-        " deals out the server's sessions: two releases could both hold the same lock.",
+        f"Between this machine and {address.label} is a pooler such as PgBouncer, which"
+        " multiplexes the server's sessions: two releases could both hold the same lock.",
         untouched="Nothing was started.",
         next="Give the environment the address of the server itself.",
     )

@@ -37,11 +37,11 @@ def what_next(run: CommandRun) -> str:
     if run.sqlstate in LOCKED:
         tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
         return (
-            f"Another session held a lock for the whole time{tried}: nothing is to be mended."
-            f"{_holders(run)} Type the same again when it has come to its end."
+            f"Another session held a lock for the whole time{tried}: nothing has to be fixed."
+            f"{_holders(run)} Type the same again when it has finished."
         )
     if any(sign in run.failure for sign in _NO_ROOM):
-        return "See that the disk has room and is well, and try again."
+        return "Make sure that the disk has free space and works, and try again."
     return f"Mend it and try again{_place(run)}."
 
 
@@ -57,8 +57,8 @@ def _place(run: CommandRun) -> str:
     return f": {run.where}" if run.where else ""
 
 
-def ran_to_its_end(run: CommandRun) -> str:
-    return "the commands ran to their end" if run.commands else "env.py ran to its end"
+def finished_in_words(run: CommandRun) -> str:
+    return "the commands finished" if run.commands else "env.py finished"
 
 
 def revisions_in_words(run: CommandRun) -> str:
@@ -129,14 +129,14 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
             return NeedsAPerson(
                 f"{begin}; {name} stays upgraded, since applications may have written to it.",
                 untouched=_safe(failure),
-                next=f"To go back: {_way_back(failure)} (what was written since then is kept"
-                f" apart); to look at it: invoke verify --env {name}",
+                next=f"To go back: {_way_back(failure)} (what was written since then is kept);"
+                f" to look at it: invoke verify --env {name}",
             )
         case Sentence.INDEXES_LEFT:
             return NeedsAPerson(
                 f"{begin}, and left behind in {name} ({label}):"
                 f" {in_brief(invalid_in_words(list(seen.left)))}. It cannot be dropped now, since"
-                " somebody's transaction is in the way.",
+                " a transaction of another session uses it.",
                 untouched="All else is as it was; upgrades are refused until then.",
                 next="When that transaction has ended, type what drops it and looks:"
                 f" invoke resolve --env {name} --rolled-back",
@@ -148,7 +148,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
         case Sentence.WHOLE_REVISIONS:
             version = ", ".join(seen.now.revisions) or "no revision"
             return NeedsAPerson(
-                f"{begin}; {name} ({label}) stands at {version}: what came before the revision that"
+                f"{begin}; {name} ({label}) is at {version}: what came before the revision that"
                 " failed is applied as a whole, and stays.",
                 untouched=_safe(failure),
                 next=f"To go on from there, type the same again; to go back: {_way_back(failure)}",
@@ -169,7 +169,7 @@ def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
         stays = f"against its backup, {stays}; of this, what came before {failed} is whole"
     what = "its commands may have left a half" if failure.ended is Ended.COMMANDS else ""
     return NeedsAPerson(
-        f"{_begin(failure)}, and {what or 'half of a revision stands'} in {name} ({label}):"
+        f"{_begin(failure)}, and {what or 'half of a revision is applied'} in {name} ({label}):"
         f" {stays}.",
         untouched=f"Its content before is safe in {_backup_name(failure)}{refused}.",
         next=f"Type: {_way_back(failure)}; or repair it by hand{resolve}",
@@ -220,10 +220,7 @@ def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
     go_on = "to go on as it is, type the same again"
     if failure.state.kind == "dirty":
         # Nothing is pending, so that no upgrade would run the commands again.
-        go_on = (
-            "or bring the commands to their end by hand, and then:"
-            f" invoke resolve --env {name} --applied"
-        )
+        go_on = f"or finish the commands by hand, and then: invoke resolve --env {name} --applied"
     how = f"{name} is not as in its backup: {in_brief(list(seen.changed))}"
     unknown = "its schema is as before, but rows may have been changed"
     return NeedsAPerson(
@@ -238,7 +235,7 @@ def begin_anew(located: LocatedDatabase) -> str:
     """What to do with a database that commands began to create."""
     return (
         f"If nothing in {located.database.label} is needed, delete it and type the same again; or"
-        " bring the commands to their end by hand, and then:"
+        " finish the commands by hand, and then:"
         f" invoke resolve --env {located.environment.name} --applied"
     )
 

@@ -112,8 +112,8 @@ def _require_at_head(session: Session, environment: Environment) -> None:
     if state.kind != "dirty":
         version = ", ".join(state.look.revisions) or "no revision"
         raise Refused(
-            f"{environment.name} stands at {version} instead of {', '.join(state.target)}: its"
-            " commands did not come to their end.",
+            f"{environment.name} is at {version} instead of {', '.join(state.target)}: its"
+            " commands did not finish.",
             untouched="Nothing was changed.",
             next=f"Type: invoke upgrade-{environment.name}",
         )
@@ -275,7 +275,7 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
             raise NeedsAPerson(
                 f"The restore of {environment.name} by {record.id} was broken off, and"
                 f" {wanted or 'its backup'} is not there any more.",
-                untouched="What the database held before lies beside it.",
+                untouched="The previous content of the database is in a file next to it.",
                 next=f"See its backups: invoke backups --env {environment.name}",
             )
         return

@@ -81,7 +81,7 @@ def _where_it_ended(state: DatabaseState, wanted: tuple[str, ...] | None) -> str
     now = state.database.look(state.environment.version_table).revisions
     if wanted is None or set(now) == set(wanted):
         return ""
-    return f"it ran to its end, but the database stands at {', '.join(now) or 'base'}"
+    return f"it finished, but the database is at {', '.join(now) or 'base'}"
 
 
 def not_understood(

@@ -371,7 +371,7 @@ def test_commit_of_the_connection_is_refused_in_a_revision(project: ServerProjec
     before = project.everything()
     project.add_revision(R2, R1, ROWS + "    op.get_bind().commit()")
     ran = project.run(ledger={})
-    assert f"revision {R2} was to be committed before it had come to its end" in ran.failure
+    assert f"revision {R2} was to be committed before it had finished" in ran.failure
     assert not ran.committed
     assert project.everything() == before
 

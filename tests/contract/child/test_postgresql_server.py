@@ -373,7 +373,7 @@ with create_engine(url).connect() as connection:
     )
     before = project.everything()
     project.add_revision(R2, R1, FAILING)
-    assert "before it had come to its end" in project.run().failure
+    assert "before it had finished" in project.run().failure
     assert project.everything() == before
 
 

@@ -382,7 +382,7 @@ with create_engine(url).connect() as connection:
         except Exception as error:
             kept = error
 """,
-        "before it had come to its end",
+        "before it had finished",
     ),
     "swallows errors inside of engine.begin": (
         """
@@ -392,7 +392,7 @@ with create_engine(url).begin() as connection:
     except Exception:
         pass
 """,
-        "before it had come to its end",
+        "before it had finished",
     ),
     "does nothing": ("", "instead of"),
     "leaves with sys.exit(0)": ("sys.exit(0)", "sys.exit(0)"),

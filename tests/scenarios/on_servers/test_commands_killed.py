@@ -83,7 +83,7 @@ def test_protected_database_of_killed_commands_is_left_to_a_person(filled: Serve
         assert "early" in content(filled.prod_database), "it is not put back unasked"
         verified = filled.invoke("verify", "--env", "prod")
         assert verified.code == 1
-        assert "did not come to their end" in verified.err
+        assert "did not finish" in verified.err
     way_back = ran.json["error"]["next"].removeprefix("To go back: ").partition(";")[0]
     typed = shlex.split(way_back)
     assert typed[:2] == ["invoke", "restore"]

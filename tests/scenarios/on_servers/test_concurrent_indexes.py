@@ -182,7 +182,7 @@ def test_revision_with_a_concurrent_index_stays_whole_when_a_later_one_fails(
     file = shop.add_revision(LAST, NEXT, fails)
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
-    assert f"stands at {NEXT}" in ran.err
+    assert f"is at {NEXT}" in ran.err
     assert version(shop.prod_database) == NEXT
     rows = shop.invoke("status-all", "--json").json["environments"]
     assert [each["state"] for each in rows] == ["at head", "behind"]

@@ -149,7 +149,7 @@ def test_copy_of_what_is_half_applied_is_none_to_go_back_to(mariadb_filled: Serv
     kept = shop.invoke("backup")
 
     assert kept.code == 0, kept.err
-    assert "is kept apart, and is not the latest: half of r4dddddddddd is applied" in kept.err
+    assert "is suspect, and never the latest: half of r4dddddddddd is applied" in kept.err
     early = shop.invoke("resolve", "--env", "prod", "--rolled-back")
     assert early.code == 1, early.err
     assert "parents.more" in early.err
@@ -184,7 +184,7 @@ def test_any_alembic_command_is_refused_while_half_a_revision_stands(
     shop.add_revision(NEXT, R3, f"{COLUMN}\n{only_in_production(shop.prod_database)}")
     ran = shop.invoke("alembic", "--env", "prod", "--args", "upgrade head", "--yes")
     assert ran.code == 4, ran.err
-    assert "half of a revision stands in prod" in ran.err
+    assert "half of a revision is applied in prod" in ran.err
     assert "column parents.more is new" in ran.err
     before = content(shop.prod_database)
 
@@ -229,7 +229,7 @@ def test_revisions_before_the_one_that_failed_stay_whole_on_mariadb(
     file = shop.add_revision(NEXT, R3, only_in_production(shop.prod_database))
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
-    assert f"stands at {R3}" in ran.err
+    assert f"is at {R3}" in ran.err
     assert version(shop.prod_database) == R3
     file.write_text(file.read_text().replace("UPDATE no_such_table SET id = 1", "SELECT 1"))
     again = shop.invoke("release-migration", "--allow", "edited-revision")

@@ -156,7 +156,7 @@ def test_downgrade_of_which_a_part_is_whole_stays_where_it_came_to(
     assert ran.code == 4, ran.err
     assert version(shop.prod_database) == R3
     assert replaced(shop) == []
-    assert f"stands at {R3}" in ran.err
+    assert f"is at {R3}" in ran.err
     assert "To go on from there, type the same again; to go back: invoke restore" in ran.err
 
 

@@ -68,9 +68,9 @@ def test_check_that_proves_nothing_is_no_verify(check: CommandRun, error: type[O
     ("run", "look", "failure"),
     [
         (FINISHED, Look(True, ("r2",)), ""),
-        (FINISHED, Look(True, ("r1",)), "stands at r1 instead of r2"),
-        (FINISHED, Look(True, ()), "stands at no revision instead of r2"),
-        (FINISHED, Look(True, (), trouble="silent"), "stands at silent instead of r2"),
+        (FINISHED, Look(True, ("r1",)), "is at r1 instead of r2"),
+        (FINISHED, Look(True, ()), "is at no revision instead of r2"),
+        (FINISHED, Look(True, (), trouble="silent"), "is at silent instead of r2"),
         (replace(FINISHED, in_transaction=True), Look(True, ("r1",)), "did not commit it"),
         (replace(FAILED, failure="broken"), Look(True, ("r2",)), "broken"),
         (replace(FAILED, refused="elsewhere"), Look(True, ("r2",)), "elsewhere"),

@@ -408,7 +408,7 @@ def test_a_table_that_somebody_has_locked_is_said_so(
         blocker.execute("LOCK TABLE t")
         with pytest.raises(StepFailed) as raised:
             dump(Address.of(postgres_database.url()), tmp_path / "dump")
-    assert raised.value.what == "pg_dump failed: somebody else has locked a table."
+    assert raised.value.what == "pg_dump failed: another session has locked a table."
     assert "Let the other process finish" in raised.value.next
 
 

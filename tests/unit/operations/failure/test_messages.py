@@ -82,5 +82,5 @@ def test_what_others_have_changed_is_not_hidden_behind_as_it_was() -> None:
 def test_version_that_has_moved_is_told_with_the_half_after_it() -> None:
     of = failure(FakeDatabase(), Ended.IN_PART)
     now = Fingerprint(("two",), {}, {})
-    what = for_a_person(Sentence.HALF, of, seen(of, ("it stands at two",), "three", now)).what
+    what = for_a_person(Sentence.HALF, of, seen(of, ("it is at two",), "three", now)).what
     assert "what came before the revision that failed is whole" in what

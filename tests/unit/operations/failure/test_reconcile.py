@@ -43,7 +43,7 @@ def test_index_that_was_left_is_dropped_before_it_is_decided() -> None:
 
 def test_live_database_is_left_and_another_is_put_back(restored: list[str]) -> None:
     moved = Fingerprint(("between",), BEFORE.schema, BEFORE.rows)
-    with pytest.raises(NeedsAPerson, match="stands at between"):
+    with pytest.raises(NeedsAPerson, match="is at between"):
         reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.IN_PART))
     assert restored == []
     free = failure(FakeDatabase(now=moved), Ended.IN_PART, protected=False)
