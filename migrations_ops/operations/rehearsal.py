@@ -103,14 +103,7 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             _require_no_errors(rehearsed, environment)
             return rehearsed
     except _RealDatabaseChanged:
-        reason = f"the rehearsal of {environment.name} reached the real database"
-        failure = Failure(state, backup, reason, Ended.COMMANDS)
-        raise StepFailed(
-            f"The rehearsal of {environment.name} reached the real database: its commands do not"
-            " go where their variables say.",
-            untouched=reconcile(session, failure),
-            next=f"Check commands and variables of environments.{environment.name}.",
-        ) from None
+        raise _undo_real_change(session, state, backup) from None
     except KeyboardInterrupt:
         raise Interrupted(
             f"The rehearsal of {environment.name} was interrupted.",
@@ -122,6 +115,18 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             scratch.remove()
         if not state.exists and state.database.is_server:
             state.database.remove()
+
+
+def _undo_real_change(session: Session, state: DatabaseState, backup: Backup | None) -> StepFailed:
+    """Put the real database back, to which the project's own commands went in a rehearsal."""
+    name = state.environment.name
+    reason = f"the rehearsal of {name} reached the real database"
+    return StepFailed(
+        f"The rehearsal of {name} reached the real database: its commands do not go where their"
+        " variables say.",
+        untouched=reconcile(session, Failure(state, backup, reason, Ended.COMMANDS)),
+        next=f"Check commands and variables of environments.{name}.",
+    )
 
 
 class _Children:
