@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# How the names of the engines' backups end.
-SUFFIXES = (".sqlite3", ".dump", ".sql.gz")
+from migrations_ops.system.files import PART
+
+# How the names end of what lies beside backups and is none: their sidecars, and partial files.
+_OTHERS = frozenset({"json", PART.removeprefix(".")})
 
 
 def stem_pattern(prefix: str) -> str:
@@ -20,9 +22,12 @@ def stem_pattern(prefix: str) -> str:
 
 
 def is_backup_name(name: str, prefix: str) -> bool:
-    """Whether a backup of that prefix could have this name; no path is such a name anywhere."""
-    endings = "|".join(map(re.escape, SUFFIXES))
-    return re.fullmatch(f"{stem_pattern(prefix)}(?:{endings})", name) is not None
+    """Whether a backup of that prefix could have this name; no path is such a name anywhere.
+
+    Its ending is the engine's (``BackedUp.suffix``): one or two parts of small letters and digits.
+    """
+    named = re.fullmatch(rf"{stem_pattern(prefix)}((?:\.[a-z0-9]+){{1,2}})", name)
+    return named is not None and _OTHERS.isdisjoint(named[1].split("."))
 
 
 def path_of(folder: Path, prefix: str, name: str) -> Path:

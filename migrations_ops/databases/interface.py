@@ -158,7 +158,8 @@ class BackedUp(Readable, Protocol):
 
     @property
     def suffix(self) -> str:
-        """How the names of its backups end."""
+        """How the names of its backups end: one or two parts of small letters and digits, each
+        after a dot, and neither of them ``json`` or ``part``."""
 
     def unchanged_since(
         self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str

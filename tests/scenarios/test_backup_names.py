@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.backups.naming import SUFFIXES, is_backup_name, path_of, sidecar_of
+from migrations_ops.backups.naming import is_backup_name, path_of, sidecar_of
 from migrations_ops.backups.retention import surplus
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
@@ -27,7 +27,7 @@ from migrations_ops.journal.retention import prune_records
 from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.release import ReleaseOptions, release_all
 from migrations_ops.project.project import Project
-from migrations_ops.system.files import read_json
+from migrations_ops.system.files import partial_name, read_json
 from tests.records import task_record
 from tests.support import Sandbox, dump, query
 
@@ -82,13 +82,34 @@ tasks = pytest.mark.parametrize("task", [prune, release])
 # -- names ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [SQLite.suffix, PostgreSQL.suffix, MariaDB.suffix])
+SUFFIXES = (SQLite.suffix, PostgreSQL.suffix, MariaDB.suffix)
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".bak", ".x2.zst"])
 def test_every_engine_finds_the_backups_that_it_names(suffix: str, tmp_path: Path) -> None:
     for stem in ("db.dev_20260101_235959", "db.dev_20260101_235959_12"):
         file = path_of(tmp_path, "db.dev", f"{stem}{suffix}")
         assert file == tmp_path / f"{stem}{suffix}"
         assert not is_backup_name(file.name, "db")
         assert sidecar_of(file).parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "", ".", ".json", ".sql.json", ".json.gz", ".part", ".dump.part", ".part.gz", ".BAK",
+        ".b-wal", ".b\n", ".a.b.c", "..b", ".b.", ".\u0661", ".b c", "bak", ".b_c",
+    ],
+)  # fmt: skip
+def test_no_backup_is_named_as_what_lies_beside_one(ending: str) -> None:
+    assert not is_backup_name(f"{OLD_STEM}{ending}", "db")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_partial_file_and_sidecar_of_a_backup_are_no_backups(suffix: str) -> None:
+    name = f"{OLD_STEM}{suffix}"
+    for other in (partial_name(name), f"{name}.part", sidecar_of(Path(name)).name):
+        assert not is_backup_name(other, "db")
 
 
 _PIECES = st.sampled_from(
@@ -117,7 +138,7 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
     for kind in (PurePosixPath, PureWindowsPath):
         assert (kind(name).name, kind(name).anchor) == (name, "")
     assert name.isascii()
-    assert file.suffix not in (".json", ".part")
+    assert not {".json", ".part"} & set(file.suffixes)
 
 
 # -- victims ----------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.backups.naming import is_backup_name
+from migrations_ops.child.families import family_of_identity
 from migrations_ops.databases.interface import (
     Database,
     DatabaseFile,
@@ -196,6 +198,15 @@ def test_what_a_backup_cannot_be_read_from_is_refused(shop: Shop) -> None:
     with pytest.raises(StepFailed), database.locked("restore", 0):
         database.restore_from(file, VERSION, None)
     assert shop.open().fingerprint(VERSION) == before
+
+
+def test_its_backups_are_found_by_the_names_that_it_gives_them(shop: Shop) -> None:
+    assert is_backup_name(f"shop_20260101_000000{shop.open().suffix}", "shop")
+
+
+def test_a_step_tells_its_family_by_its_identity(shop: Shop) -> None:
+    database = shop.open()
+    assert family_of_identity(database.identity()).name == database.syntax
 
 
 def test_what_an_engine_can_do_is_told_by_its_type(shop: Shop) -> None:
