@@ -30,6 +30,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.outcome import DoctorReport
 from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
+from migrations_ops.operations.preflight.edited import find_edited
 from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.status import read_selector
@@ -118,7 +119,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         # The state gives the reason already.
         found = [each for each in found if each.code != UNREACHABLE.code]
     if state.look.exists:
-        found += database.check_integrity()
+        found += [*database.check_integrity(), *find_edited(state)]
     judged = judge(
         dict.fromkeys(found),
         environment,

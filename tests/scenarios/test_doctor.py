@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tests.support import Sandbox, dump
+from tests.support import R3, Sandbox, dump
 
 
 def codes(sandbox: Sandbox, **variables: str) -> tuple[int, dict[str, list[str]]]:
@@ -43,6 +43,21 @@ def test_an_env_py_that_fails_is_named_with_the_place(filled: Sandbox) -> None:
     code, found = codes(filled)
     assert code == 1
     assert all(place.endswith("env.py:1") for place in found["env-py-fails"])
+
+
+def test_a_revision_that_was_edited_after_it_ran_is_named_unless_it_is_allowed(
+    filled: Sandbox,
+) -> None:
+    assert filled.invoke("upgrade-dev").code == 0
+    file = filled.folder / "alembic/versions/r3_note.py"
+    file.write_text(f"{file.read_text()}\nEDITED = True\n")
+    code, found = codes(filled)
+    assert (code, found["edited-revision"]) == (1, [R3])
+    text = (filled.folder / "pyproject.toml").read_text()
+    url = 'url = "sqlite:///data/repom/db.dev.sqlite3"'
+    filled.configure(text.replace(url, f'{url}\nallow = ["edited-revision:{R3}"]'))
+    code, found = codes(filled)
+    assert (code, found["edited-revision"]) == (0, [R3])
 
 
 def test_an_interpreter_that_is_not_there_is_named(filled: Sandbox) -> None:
