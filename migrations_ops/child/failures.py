@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from .driver import message_of, sqlstate_of
+from .families import is_of_a_lock
 from .protocol.events import Failed
 
 # PostgreSQL's code for a transaction in which something has failed before.
@@ -31,6 +32,7 @@ def failed(error: Exception, reason: str, revision: str | None) -> Failed:
         revision=revision,
         where=_where(error),
         sqlstate=sqlstate_of(error),
+        locked=is_of_a_lock(sqlstate_of(error)),
     )
 
 

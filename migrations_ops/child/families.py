@@ -33,6 +33,8 @@ class Server:
     timeouts: str
     step_lock: str
     drivers: frozenset[str]
+    # Its codes of an error after which the same is tried again: somebody else had a lock.
+    lock_codes: frozenset[str]
     # Whether its drivers tell when a connection is outside of any transaction (driver.is_idle).
     tells_idle: bool
     # Whether the guard sees what a connection does that SQLAlchemy knows nothing of.
@@ -86,6 +88,8 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_postgresql",
                 step_lock="transactions.sessions:postgresql_lock",
                 drivers=frozenset({"psycopg", "psycopg2", "asyncpg", "pg8000"}),
+                # Lock not available, deadlock, serialisation failure.
+                lock_codes=frozenset({"55P03", "40P01", "40001"}),
                 tells_idle=True,
                 sees_every_connection=False,
             ),
@@ -105,6 +109,8 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_mariadb",
                 step_lock="transactions.sessions:mariadb_lock",
                 drivers=frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"}),
+                # Lock wait timeout, deadlock.
+                lock_codes=frozenset({"1205", "1213"}),
                 tells_idle=False,
                 sees_every_connection=True,
             ),
@@ -159,3 +165,9 @@ def server_of(family: str) -> Server | None:
     """What a family of that name has as a server; None for a file, and for what is unknown."""
     found = FAMILIES.get(family)
     return found.server if found else None
+
+
+def is_of_a_lock(code: str | None) -> bool:
+    """Whether the code of a server's error says that somebody else had a lock."""
+    servers = (each.server for each in FAMILIES.values() if each.server is not None)
+    return any(code in each.lock_codes for each in servers)

@@ -17,7 +17,7 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.retry import LOCKED, delays
+from migrations_ops.steps.retry import delays
 from migrations_ops.steps.step import Step
 
 
@@ -93,7 +93,7 @@ class Attempts:
         for number in count(1):
             run = self._attempt(watched=watched)
             run = replace(run, revisions=(*revisions, *run.revisions), attempts=number)
-            if run.sqlstate not in LOCKED:
+            if not run.locked:
                 return run
             self.close()
             database = self._state.database

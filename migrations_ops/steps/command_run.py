@@ -39,9 +39,10 @@ class CommandRun:
     its end was not reported. ``trace`` has operations and statements in the order in which they
     happened.
 
-    ``sqlstate`` is the server's own code of the error, ``attempts`` how often it was tried since a
-    lock was in the way, ``holders`` who had locks there when it failed, in words. ``commands`` are
-    how many of the project's own commands ran instead of Alembic's.
+    ``sqlstate`` is the server's own code of the error, ``locked`` whether that says that
+    somebody else had a lock, ``attempts`` how often it was tried since a lock was in the way,
+    ``holders`` who had locks there when it failed, in words. ``commands`` are how many of the
+    project's own commands ran instead of Alembic's.
     """
 
     started: str
@@ -60,6 +61,7 @@ class CommandRun:
     unshared: tuple[Unshared, ...] = ()
     ledger_failure: str = ""
     sqlstate: str = ""
+    locked: bool = False
     attempts: int = 1
     holders: tuple[str, ...] = ()
     revisions: tuple[RevisionRun, ...] = ()
@@ -127,6 +129,7 @@ def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
                 where=failed.where or "",
                 failed_revision=failed.revision or "",
                 sqlstate=failed.sqlstate or "",
+                locked=failed.locked,
             )
     return run
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-# PostgreSQL's lock not available, deadlock and serialisation failure; MariaDB's lock wait timeout
-# and deadlock.
-LOCKED = frozenset({"55P03", "40P01", "40001", "1205", "1213"})
 ATTEMPTS = 12
 # Seconds: the first wait, and the longest one.
 _FIRST, _LONGEST = 0.5, 8.0

@@ -10,7 +10,6 @@ from migrations_ops.operations.failure.decision import Ended, Sentence
 from migrations_ops.operations.failure.observe import Failure, Seen, failed_revision
 from migrations_ops.operations.state import LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
-from migrations_ops.steps.retry import LOCKED
 
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
@@ -34,7 +33,7 @@ def what_next(run: CommandRun) -> str:
     """What to do after a failure: wait where another process is in the way, else mend it."""
     if "locked by another process" in run.failure:
         return "Try again when the other process has finished."
-    if run.sqlstate in LOCKED:
+    if run.locked:
         tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
         return (
             f"Another session held a lock for the whole time{tried}: nothing has to be fixed."

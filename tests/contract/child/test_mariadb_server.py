@@ -97,6 +97,7 @@ def test_rows_of_a_revision_that_fails_are_as_they_were_under_any_driver(
     ran = any_driver.run(ledger={})
     assert ran.failure.startswith("ProgrammingError: Table '")
     assert (ran.run.sqlstate, ran.run.failed_revision) == ("1146", R2)
+    assert not ran.run.locked
     assert not ran.committed
     assert any_driver.everything() == before
     assert not has_ledger(any_driver)
@@ -273,7 +274,7 @@ def test_locked_table_fails_with_its_code_and_may_be_tried_again(project: Server
     with session_of(project, autocommit=False) as application:
         application.cursor().execute("SELECT * FROM shops")
         ran = project.run(ledger={})
-        assert ran.run.sqlstate == "1205"
+        assert (ran.run.sqlstate, ran.run.locked) == ("1205", True)
         assert not ran.committed
         assert not has_ledger(project)
         assert project.everything() == before

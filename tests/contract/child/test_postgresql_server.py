@@ -444,7 +444,7 @@ def test_ledger_says_which_revision_an_autocommit_block_left_half_applied(
     project.database.execute("INSERT INTO shops VALUES (4, 'four'), (5, 'five')")
     ran = project.run(ledger={"release": "x"})
     assert ran.committed
-    assert ran.run.sqlstate == "23505"
+    assert (ran.run.sqlstate, ran.run.locked) == ("23505", False)
     _, done, begun = project.ledger()
     assert (done["event"], [each["revision"] for each in done["revisions"]]) == ("upgrade", [R2])
     assert (begun["event"], begun["outcome"], begun["release"]) == ("begun", "begun", "x")
@@ -488,7 +488,7 @@ def test_lock_that_is_held_fails_with_its_code_and_changes_nothing(project: Serv
     with server.session(project.database.name, autocommit=False) as application:
         application.execute("SELECT * FROM shops")
         ran = project.run(lock_timeout=0.1)
-    assert ran.run.sqlstate == "55P03"
+    assert (ran.run.sqlstate, ran.run.locked) == ("55P03", True)
     assert not ran.committed
     assert project.everything() == before
 

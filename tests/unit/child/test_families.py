@@ -13,6 +13,7 @@ from migrations_ops.child.families import (
     family_of,
     family_of_identity,
     family_of_scheme,
+    is_of_a_lock,
     load,
 )
 from migrations_ops.child.protocol import ProtocolError
@@ -67,3 +68,13 @@ def test_identity_begins_with_the_name_of_its_family() -> None:
 def test_server_that_nobody_knows_gets_the_guard_of_no_other_one(name: str) -> None:
     with pytest.raises(ProtocolError, match=f"knows nothing of {name} databases.*postgresql"):
         family_of_identity(f"{name}:host:1521:shop")
+
+
+@pytest.mark.parametrize("code", ["55P03", "40P01", "40001", "1205", "1213"])
+def test_lock_of_somebody_else_is_told_by_its_code(code: str) -> None:
+    assert is_of_a_lock(code)
+
+
+@pytest.mark.parametrize("code", [None, "", "23505", "25P02", "1146"])
+def test_other_error_is_none_of_a_lock(code: str | None) -> None:
+    assert not is_of_a_lock(code)

@@ -57,6 +57,8 @@ HALF = [*DONE, RevisionStarted("two")]
         ([Failed("error", "DataError", "(psycopg.DataError) too long", "one", "one.py:3", "22001")],
          {"failure": "DataError: too long", "failed_revision": "one", "where": "one.py:3",
           "sqlstate": "22001"}),
+        ([Failed("error", "E", "in use", sqlstate="55P03", locked=True)],
+         {"failure": "E: in use", "sqlstate": "55P03", "locked": True}),
     ],
 )  # fmt: skip
 def test_what_a_step_did(events: list[Event], expected: dict[str, Any]) -> None:
