@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console, require_text
 from migrations_ops.cli.output import json as documents
@@ -34,13 +36,13 @@ def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: b
 def show_backups(here: Console, env: str | None) -> None:
     """List the backups."""
     settings = here.project_as_it_is().settings
-    environments = [settings.environment(env)] if env else list(settings.path)
+    environments = settings.environments(env)
     found = [backup for each in environments for backup in BackupStore.of(settings, each).backups()]
     here.show(lambda: _list(settings, environments, found, here.style), documents.backups(found))
 
 
 def _list(
-    settings: Settings, environments: list[Environment], found: list[Backup], style: Style
+    settings: Settings, environments: Iterable[Environment], found: list[Backup], style: Style
 ) -> str:
     """The backups, and the files that only look like backups."""
     strays = [
@@ -76,7 +78,7 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     """Remove the oldest backups beyond what is kept."""
     project = here.project_as_it_is()
     settings = project.settings
-    environments = [settings.environment(env)] if env else list(settings.path)
+    environments = settings.environments(env)
     pruned = prune_backups(project, environments, dry=dry)
     lines = [f"{'would remove' if dry else 'removed'} {name}" for name in pruned.removed]
     kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"

@@ -29,7 +29,7 @@ def show_status_all(here: Console, *, check: bool) -> None:
 
 
 def _show(here: Console, project: Project, environments: list[Environment], *, check: bool) -> None:
-    """:raises OpsError: an environment could not be looked at; each has its row all the same."""
+    """:raises OpsError: an environment could not be read; each has its row all the same."""
     report, failure = try_status(project, environments)
     document = documents.status(report) | (documents.error(failure) if failure else {})
     here.show(lambda: text.status(report, here.style), document)
@@ -57,7 +57,7 @@ def show_verify(here: Console, env: str | None) -> None:
 def show_current(here: Console, env: str | None) -> None:
     """The revision of each environment, with its message."""
     project = here.project_as_it_is()
-    rows = [read_current(project, each) for each in _chosen(project, env)]
+    rows = [read_current(project, each) for each in project.settings.environments(env)]
     here.show(lambda: text.current(rows), documents.current(rows))
 
 
@@ -76,7 +76,7 @@ def show_history(here: Console, env: str | None, *, only_heads: bool = False) ->
 def show_db_version(here: Console, env: str | None) -> None:
     """The content of the version table, read without Alembic."""
     project = here.project_as_it_is()
-    rows = [read_version(project, each) for each in _chosen(project, env)]
+    rows = [read_version(project, each) for each in project.settings.environments(env)]
     here.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
@@ -101,8 +101,3 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
         elif len(shown) < last:
             shown.insert(0, each)
     here.show(lambda: text.records(shown, here.style), documents.releases(shown))
-
-
-def _chosen(project: Project, env: str | None) -> list[Environment]:
-    settings = project.settings
-    return [settings.environment(env)] if env else list(settings.path)

@@ -22,7 +22,7 @@ RECORDS_READ = 100
 
 
 def read_status(project: Project, environments: list[Environment]) -> StatusReport:
-    """One row for each environment; what cannot be read is said in its row."""
+    """One row for each environment; a row says what could not be read."""
     return try_status(project, environments)[0]
 
 

@@ -21,7 +21,7 @@ def find_file(folder: Path) -> Path | None:
     try:
         configured = b"tool.migrations_ops" in pyproject.read_bytes()
     except OSError:
-        # One that is there and cannot be read is said to be so by whoever reads it.
+        # A file that cannot be read counts: reading it raises the error that says so.
         configured = pyproject.is_file()
     return pyproject if configured else None
 

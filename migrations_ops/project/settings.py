@@ -94,6 +94,13 @@ class Settings:
             next=f"Configured are: {', '.join(names)}.",
         )
 
+    def environments(self, name: str | None) -> tuple[Environment, ...]:
+        """The environment of that name alone; without a name all of them.
+
+        :raises ConfigurationError: there is none of that name.
+        """
+        return (self.environment(name),) if name else self.path
+
     def before(self, environment: Environment) -> tuple[Environment, ...]:
         """The environments that come before this one on the path."""
         return self.path[: self.path.index(environment)]
