@@ -68,7 +68,7 @@ class Declared:
         if self._drops_by_name(fact) or (fact.kind == "privilege" and self._revokes(fact)):
             return True
         if fact.kind in ATTACHED:
-            # Whoever rebuilds a table by hand writes its columns and constraints again, but
+            # A revision that rebuilds a table by hand writes its columns and constraints again, but
             # easily forgets that its indexes, triggers and rights go with the old one.
             gone = fact.table in dropped
         else:

@@ -121,7 +121,7 @@ def _is_check_of_boolean(
     """Whether this is the check that SQLAlchemy before 1.4 gave each of its booleans.
 
     Alembic's rebuild leaves unnamed checks out because of just these, which belong to the type
-    and not to the table, and which nobody ever wrote.
+    and not to the table, and which no statement wrote.
     """
     if fact.kind != "check" or fact.name or declared.drops(fact):
         return False

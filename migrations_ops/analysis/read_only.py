@@ -23,7 +23,7 @@ _ALTERS_NO_ROW = (("DETACH", "PARTITION"), ("VALIDATE", "CONSTRAINT"), ("ADD", "
 
 
 def only_reads(sql: str) -> bool:
-    """Whether a statement only looks, or works on indexes beside everybody else.
+    """Whether a statement only reads, or works on indexes concurrently.
 
     A function that it calls may write all the same.
     """

@@ -126,7 +126,7 @@ class Naming:
             self.rebuilt.add(first)
 
     def rebuilt_by_batch(self, name: str) -> None:
-        """Alembic's batch mode dropped a table and put a copy there: nobody asked for a drop."""
+        """Alembic's batch mode dropped a table and put a copy there: no drop was intended."""
         if name in self._last_dropped:
             first, was_rebuilt = self._bring_back(name)
             if not was_rebuilt:

@@ -9,7 +9,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.text import counted
 
 _SHOWN = 5
-# A DETACH PARTITION CONCURRENTLY that was broken off: no query sees the rows of its partition.
+# A DETACH PARTITION CONCURRENTLY that was canceled: no query sees the rows of its partition.
 _DETACHED = re.compile(r'\bPARTITION OF ("(?:[^"]|"")+"|\S+) .*\bDETACH PENDING\b')
 
 
@@ -18,7 +18,7 @@ def differences(
 ) -> list[str]:
     """The names of what is not as it was, in words.
 
-    :param others: what somebody else has made, which is no difference where it is new.
+    :param others: what other sessions have made, which is no difference where it is new.
     """
     keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
     found = [
@@ -53,7 +53,7 @@ def _typed(name: str) -> str:
 
 
 def others_in_words(before: Fingerprint, now: Fingerprint, others: Mapping[str, bool]) -> list[str]:
-    """What to say of indexes that somebody else has made, or is making, in the meantime."""
+    """Describe indexes that other sessions have made, or are making, in the meantime."""
     new = [key for key in others if others[key] or key in now.schema.keys() - before.schema.keys()]
     return [f"{key} is none of the revision's{', and INVALID' * others[key]}" for key in new]
 

@@ -74,7 +74,7 @@ def _is_old(backup: Backup, keep_days: int, at: datetime) -> bool:
     try:
         age = at - datetime.fromisoformat(backup.taken)
         return age.total_seconds() > keep_days * 86_400
-    except (ValueError, TypeError):  # a date that nobody understands does not make it old
+    except (ValueError, TypeError):  # an unreadable date does not make it old
         return not keep_days
 
 

@@ -81,7 +81,7 @@ def find_stray_sidecars(folder: Path, prefix: str, environment: str) -> Iterator
             yield path.name, wrong
             continue
         file = path_of(folder, prefix, sidecar.name)
-        # One whose file is gone misleads nobody; a link to a file is a stray itself.
+        # One whose file is gone misleads no one; a link to a file is a stray itself.
         if os.path.lexists(file) and not file.is_file():
             yield path.name, f"{sidecar.name} is not a file"
 

@@ -207,7 +207,7 @@ def verified_digest(
         try:
             _require_equal(copy, taken, version_table)
         except BaseException:
-            stopped.set()  # nobody waits for the rest of a large file
+            stopped.set()  # no one waits for the rest of a large file
             raise
         return digest.result()
 

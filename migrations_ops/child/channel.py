@@ -59,7 +59,7 @@ class Control:
         """The next line from the parent; None when there will be no more."""
         self.working = False
         line = self._lines.get()
-        # In this order, and the other way round in the thread that reads: whoever comes second
+        # In this order, and the other way round in the thread that reads: the second one
         # notices the first, so that no command is begun, or goes on, for a parent that is gone.
         self.working = line is not None
         return None if self._gone else line

@@ -210,7 +210,7 @@ def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[s
 
 
 def _warning(connection: Any, schema: str | None, name: str) -> str:
-    """What the ledger has that nobody would expect: another environment, a half of a revision."""
+    """What is unexpected in the ledger: another environment, a half of a revision."""
     from .driver import is_idle
     from .protocol.ledger import environment_in, revisions_begun
     from .recording.ledger import ledger_of

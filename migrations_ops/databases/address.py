@@ -101,7 +101,7 @@ def _is_torn(found: re.Match[str]) -> bool:
 
 
 def _unreadable(url: str, why: str) -> ConfigurationError:
-    # Never the URL itself: nobody can tell which part of it is the password.
+    # Never the URL itself: which part of it is the password is unknown.
     return ConfigurationError(
         f"The {url.strip().partition(':')[0]} URL {why}.",
         next="Write DIALECT://USER:PASSWORD@HOST:PORT/DATABASE; special characters of the"

@@ -120,7 +120,7 @@ class Checked(Named, Protocol):
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
         """Find what prevents a backup, its proof, or a restore: rights that the role lacks,
-        programs that are not here, a version of the server on which nobody has tried it.
+        programs that are not here, an untested version of the server.
 
         :param others: the identities of the other environments' databases.
         """
@@ -174,7 +174,7 @@ class BackedUp(Readable, Protocol):
         """Write a consistent copy into a new file, flushed, and return its fingerprint."""
 
     def opened_copy(self, file: Path) -> AbstractContextManager[Database]:
-        """Open a backup file as a database, which nobody writes.
+        """Open a backup file as a database, which no one writes.
 
         :raises StepFailed: it cannot be restored.
         """
@@ -188,7 +188,7 @@ class BackedUp(Readable, Protocol):
     ) -> Restored:
         """Make the content equal to the backup's, in place, while others are connected.
 
-        :param keep: is called with the database while nobody can commit, before it is replaced;
+        :param keep: is called with the database while no one can commit, before it is replaced;
             not where the engine itself keeps what it replaces.
         """
 
@@ -266,7 +266,7 @@ class LeavesInvalidIndexes(Protocol):
 
     def indexes_of_others(self) -> Mapping[str, bool]:
         """The indexes that the revision which has begun did not make, as fingerprints name them,
-        and whether each is INVALID; none where nobody can tell who made them.
+        and whether each is INVALID; none where it is unknown who made them.
 
         Those that were INVALID before it began are left out.
         """

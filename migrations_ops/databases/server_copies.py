@@ -49,7 +49,7 @@ class ServerCopies(ABC):
         return f"{self.prefix}{secrets.token_hex(6)}"
 
     def restored(self, file: Path) -> Address:
-        """A database restored from a backup, which nobody writes; made once for each file.
+        """A database restored from a backup, which no one writes; made once for each file.
 
         :raises StepFailed: it cannot be made, or the backup cannot be restored there.
         """
@@ -73,7 +73,7 @@ class ServerCopies(ABC):
         self._restored.clear()
 
     def sweep(self) -> None:
-        """Drop all copies of this database: whoever made them is dead, or is done with them."""
+        """Drop all copies of this database: their owners are dead, or finished with them."""
         self._restored.clear()
         self.stuck.clear()
         for name in self.find_all():

@@ -33,8 +33,9 @@ class Mark:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        # Whoever looks locks it for an instant. Where no file can be locked at all, the task counts
-        # as broken off while it works; whoever could finish or undo it waits for its database.
+        # Another process that looks locks it for an instant. Where no file can be locked at all,
+        # the task counts as killed while it works; a task that would finish or undo it waits for
+        # its database.
         for _ in range(50):
             if _try_lock(self._descriptor):
                 break

@@ -25,7 +25,7 @@ LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
 class Report(Protocol):
-    """Whoever shows progress while a task works."""
+    """Shows progress while a task works."""
 
     def begin(self, step: str, environment: str) -> None:
         """A step begins."""
@@ -104,7 +104,7 @@ class Recorder:
     ) -> Iterator[StepNotes]:
         """One step: written ahead as under way, then with its result, whatever that is.
 
-        :param backup: what a restore puts back: whoever finishes it after a kill needs to know.
+        :param backup: what a restore puts back: the task that finishes it after a kill needs it.
         """
         notes = StepNotes()
         self._kept = self._kept or name not in LOOKING

@@ -21,7 +21,7 @@ LOGS_KEPT = 20
 _YOUNG_SECONDS = 3600
 
 _ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
-# What a task writes into its folder. One that holds anything else is somebody's, and stays.
+# What a task writes into its folder. One that holds anything else is not ours, and stays.
 _OWN_FILES = ("*.log", "traceback.txt", "report.html", "rehearsal*", "stamp*", "*.part", RECORD)
 
 
@@ -53,7 +53,7 @@ def prune_records(releases: Path, backups: Path) -> None:
 def choose_old_records(records: Sequence[TaskRecord], backups: set[str], keep: int) -> set[str]:
     """Which of these records, newest first, go: those beyond ``keep`` that nothing refers to.
 
-    One that cannot be read is not among them, and stays: nobody can tell what still needs it.
+    One that cannot be read is not among them, and stays: what still needs it is unknown.
 
     :param backups: the names of those that are there.
     """

@@ -1,4 +1,4 @@
-"""Finds the tasks that are at work or were broken off, by their marks and their records."""
+"""Finds the tasks that are running or were killed, by their marks and their records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migrations_ops.model.errors import Refused
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A task of which something is open; ``running`` if whoever writes its record is alive."""
+    """A task of which something is open; ``running`` if the writer of its record is alive."""
 
     record: TaskRecord | Unreadable
     running: bool = False
@@ -34,7 +34,7 @@ class Unfinished:
 
 
 def find_unfinished(releases: Path) -> list[Unfinished]:
-    """The tasks that are at work or were broken off, oldest first."""
+    """The tasks that are running or were killed, oldest first."""
     found = []
     for name in marked(releases):
         # In this order: one that is running now may have finished before its record is read.
@@ -54,7 +54,7 @@ def _is_open(record: TaskRecord | Unreadable, *, running: bool) -> bool:
 
 
 def find_broken_off(releases: Path) -> list[TaskRecord]:
-    """What is known of the tasks that were broken off, oldest first."""
+    """What is known of the tasks that were killed, oldest first."""
     return [
         one.record
         for one in find_unfinished(releases)
@@ -63,19 +63,19 @@ def find_broken_off(releases: Path) -> list[TaskRecord]:
 
 
 def find_lost(releases: Path) -> list[Unreadable]:
-    """The records of tasks that were broken off, and of which nobody can tell what they did."""
+    """The records of tasks that were killed, and of which it is unknown what they did."""
     return [one.record for one in find_unfinished(releases) if isinstance(one.record, Unreadable)]
 
 
 def find_half_run(releases: Path, environment: str) -> TaskRecord | None:
-    """The task whose commands began in that environment and were broken off; None where nothing
+    """The task whose commands began in that environment and were killed; None where nothing
     like that is left."""
     found = find_broken_off(releases)
     return next((each for each in found if each.is_half_run(environment)), None)
 
 
 def require_readable_records(releases: Path) -> None:
-    """:raises Refused: of a task that was broken off nobody can tell any more what it did."""
+    """:raises Refused: it is unknown what a task that was killed did."""
     for record in find_lost(releases):
         mark = mark_of(releases, record.file.parent.name)
         raise Refused(

@@ -26,7 +26,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file of which nobody can tell what it holds; ``newer`` if a later release could."""
+    """A file whose content is unknown; ``newer`` if a later release could read it."""
 
     file: Path
     newer: bool = False

@@ -82,7 +82,7 @@ class Locked(OpsError):
 
 
 class Interrupted(OpsError):
-    """Somebody pressed Ctrl-C; what had begun was undone."""
+    """The user pressed Ctrl-C; what had begun was undone."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.INTERRUPTED)

@@ -41,7 +41,7 @@ class Ledger:
     ``stamped`` are those in the version table that never ran; ``begun`` maps those that started
     and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
     ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
-    the first of them began; None where nobody has noted them. ``made`` are the indexes that are
+    the first of them began; None where they were not noted. ``made`` are the indexes that are
     theirs.
     """
 

@@ -46,7 +46,7 @@ class AfterLock:
 
 
 def has_complete_revisions_only(after: AfterLock) -> bool:
-    """Whether each revision of which something was committed has come to its end: from the first
+    """Whether each revision of which something was committed has finished: from the first
     autocommit_block() on, a server commits at the end of each."""
     look, failed = after.look, after.failed_revision
     if not after.is_server or not failed or failed in after.in_part:
@@ -86,7 +86,7 @@ class Attempts:
     def run(self, *, watched: bool) -> CommandRun:
         """Let the child upgrade; where a table was locked and nothing has changed, try again.
 
-        :param watched: whether the child has to report when nobody else can have written.
+        :param watched: whether the child has to report when no other process can have written.
         """
         waits = delays()
         revisions: tuple[RevisionRun, ...] = ()

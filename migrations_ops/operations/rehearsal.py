@@ -165,7 +165,7 @@ class _Children:
         instructions = instructions_for(
             session.project, self._environment, scratch=scratch, facts=session.facts
         )
-        # The copy is looked at while the child leaves: nobody waits for its end.
+        # The copy is inspected while the child ends: no one waits for it.
         run = self._child.run(instructions, listener(session), last=False)
         self._has_ended = not run.finished
         return run

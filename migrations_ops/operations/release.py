@@ -34,7 +34,7 @@ Ask = Callable[[DatabaseState, Rehearsed], bool]
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What a task was asked for. ``to`` replaces the configured target; ``resume`` means: only
-    if something was broken off."""
+    if a task was killed."""
 
     to: str | None = None
     ask: Ask | None = None
@@ -48,7 +48,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     """
     project = session.project
     databases = [project.database(environment) for environment in environments]
-    # 1. One release at a time; what was broken off is finished or undone first.
+    # 1. One release at a time; what a killed task left is finished or undone first.
     with lock_databases(databases, session.record.task, project.settings.wait):
         if not recover(session, environments) and options.resume:
             return

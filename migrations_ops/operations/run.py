@@ -63,7 +63,7 @@ def run_recorded(
     try:
         return close()
     except KeyboardInterrupt:
-        # Only the first one raises: this time it comes to its end.
+        # Only the first one raises: this time it finishes.
         error = error or _interrupted_at_the_end(task)
         return close()
 

@@ -69,7 +69,7 @@ def locate(project: Project, environment: Environment) -> LocatedDatabase:
 
 
 def read_state(project: Project, environment: Environment, to: str | None = None) -> DatabaseState:
-    """Read where an environment stands and what an upgrade would run.
+    """Read the state of an environment and what an upgrade would run.
 
     :param to: the target instead of the configured one.
     :raises OpsError: the scripts or the configuration cannot be read, or the target is unknown.
@@ -155,7 +155,7 @@ def _half_run(project: Project, environment: Environment) -> tuple[State, str]:
 
 
 def half_applied(history: History, look: Look) -> list[str]:
-    """The revisions that have begun and, as the version table tells, not come to their end.
+    """The revisions that have started and, as the version table tells, not finished.
 
     On MariaDB that table is written first: a crash in between leaves a note of what is whole.
     """

@@ -103,12 +103,12 @@ def _comparison(due: _Due) -> Comparison | None:
     if due.backup is None or due.rehearsed is None:
         return None
     if due.state.database.is_server:
-        return None  # on a server nobody can tell whose rows they are
+        return None  # on a server it is unknown whose rows they are
     return Comparison(due.session, due.state, due.backup)
 
 
 def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
-    """Keep a file open: whoever closes it last would change the stamp of its content."""
+    """Keep a file open: the last process to close it would change its content stamp."""
     database = state.database
     return database.kept_open() if isinstance(database, DatabaseFile) else nullcontext()
 
@@ -117,7 +117,7 @@ def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
 
 
 def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
-    """:param watched: whether the child has to report when nobody else can have written."""
+    """:param watched: whether the child has to report when no other process can have written."""
     session, state, environment = due.session, due.state, due.environment
     run: CommandRun | None
     try:
@@ -137,7 +137,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
             else:
                 _end_commands(due)
     except KeyboardInterrupt:
-        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        # Also right after its end: a user who presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
     if run is None or failure:
         attempts.close()
@@ -180,7 +180,7 @@ def _verify(
     """Verify what the upgrade has led to.
 
     :param in_parts: whether it was committed in parts.
-    :raises OpsError: verify could not come to its end; the database is as ``_undo_unverified``
+    :raises OpsError: verify could not finish; the database is as ``_undo_unverified``
         says.
     """
     name = due.environment.name

@@ -49,7 +49,7 @@ def schema_differences(
 ) -> tuple[list[str], list[str]]:
     """The keys that are not as they were after the rehearsal, and those that others have changed.
 
-    :param before: what the rehearsal began with; None where nobody else changes anything.
+    :param before: what the rehearsal began with; None where no other process changes anything.
     """
     differing = sorted({key for key, _ in has.items() ^ wanted.items()})
     others = [key for key in differing if before is not None and wanted.get(key) == before.get(key)]
@@ -79,7 +79,7 @@ class RowsFound:
 
 
 def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> RowsFound:
-    """Compare the rows of a file with those of its backup, if nobody else has written to it.
+    """Compare the rows of a file with those of its backup, if no other process has written to it.
 
     Where others write, a row that is gone may be one that they have deleted. The child reports
     between which stamps of the content it had the database for itself: the first must be that of
@@ -100,7 +100,7 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> R
         after = database.fingerprint(environment.version_table)
         found = comparison.find(database, run, before, after, rows=undisturbed, orphans=orphans)
     except StepFailed:
-        return RowsFound()  # somebody holds it locked
+        return RowsFound()  # another process has it locked
     if undisturbed and until != database.stamp_of_content():
         return RowsFound()
     found = without_allowed(found, session.allowed(environment))

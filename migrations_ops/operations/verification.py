@@ -66,7 +66,7 @@ def compared_models(
     """Compare the models with the database by ``alembic check``, in a process of its own.
 
     What an env.py or a revision has set, imported or registered during the upgrade is not there.
-    While the child leaves, the context goes on: nobody waits for its end.
+    While the child ends, the context goes on: no one waits for it.
 
     :returns: how the check ended, None where the models are not to be compared.
     """

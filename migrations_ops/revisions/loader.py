@@ -72,7 +72,7 @@ def source_hash(path: str | Path) -> str:
 def digest(revision: Revision) -> str:
     """The hash of a revision's script, which distinguishes its versions.
 
-    Empty for a revision that only the configuration names, since nobody can edit that.
+    Empty for a revision that only the configuration names, since no one can edit that.
     """
     return source_hash(revision.path) if revision.file else ""
 

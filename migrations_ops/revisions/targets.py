@@ -73,7 +73,7 @@ def downgrade_roots(
 
 
 def nearest(history: History, asked: str) -> list[str]:
-    """Up to five ids and labels that somebody who typed this may have meant."""
+    """Up to five ids and labels that a user who typed this may have meant."""
     from difflib import get_close_matches
 
     names = [*history.revisions, *history.labels]

@@ -62,7 +62,7 @@ class CommandsStep(Step):
     def run(
         self, instructions: Instructions, listener: Listener | None = None, *, last: bool = True
     ) -> CommandRun:
-        """Run the commands to their end, or to the first that fails.
+        """Run all commands, or up to the first that fails.
 
         :param instructions: of them, ``scratch`` counts: the copy whose URL the commands are given.
         """

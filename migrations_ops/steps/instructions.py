@@ -28,7 +28,7 @@ def instructions_for(
     :param scratch: the copy to use instead of the database, for a rehearsal.
     :param stdout: the file for the output of the command, if the caller reads it.
     :param facts: what each entry of this run in the ledger repeats; without it, none is begun.
-    :param watched: whether the child reports between which moments nobody else can have written.
+    :param watched: whether the child reports between which moments no one else can have written.
     """
     database = project.database(environment)
     return Instructions(

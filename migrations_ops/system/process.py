@@ -141,7 +141,7 @@ def run(
     output: IO[bytes] | int = subprocess.PIPE,
     timeout: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end, without standard input; errors go where ``output`` goes.
+    """Run a command until it ends, without standard input; errors go where ``output`` goes.
 
     :raises OSError: the program or the directory does not exist, or may not be used.
     :raises subprocess.TimeoutExpired: it took longer than ``timeout`` seconds, and was killed.

@@ -48,7 +48,7 @@ def writes_of(sql: list[Token]) -> Iterator[Write]:
         rest = rest[1:]
     tables = _tables(verb, rest)
     if not tables or tables[0].startswith(TEMPORARY):
-        return  # batch mode copies the table: nobody asked to change it
+        return  # batch mode copies the table: the project did not ask to change it
     inserts = verb in ("INSERT", "REPLACE", "MERGE", "COPY")
     deletes = verb == "DELETE" or (verb == "MERGE" and any(word.means("DELETE") for word in rest))
     columns = frozenset[str]() if verb in ("DELETE", "COPY") else _set(verb, rest)

@@ -30,13 +30,13 @@ _ASKING = ContextVar("migrations_ops_asking", default=False)
 
 
 class Listener(Protocol):
-    """Whoever has to know the connections to the destination."""
+    """Has to know the connections to the destination."""
 
     def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
         """One was made; another one like it is made by ``again``."""
 
     def opened_unseen(self) -> None:
-        """A revision has made one whose statements nobody sees."""
+        """A revision has made one whose statements are not seen."""
 
 
 class Connections:
@@ -105,7 +105,7 @@ class Connections:
         return made
 
     def connect_directly(self, call: ConnectCall) -> Any:
-        """The same for somebody who does without SQLAlchemy, which tells of its own commits."""
+        """The same for code without SQLAlchemy, which reports its own commits."""
         server = server_of(call.family)
         if _ASKING.get():
             return call.make()

@@ -1,4 +1,4 @@
-"""No statement on MariaDB reaches the database of somebody else by its name.
+"""No statement on MariaDB reaches a database of another project by its name.
 
 All databases of a server are within reach of each of its sessions: ``DELETE FROM shop.parents``
 works on the database ``shop``, whichever the session has opened.
@@ -24,11 +24,11 @@ _NO_BACKSLASH_ESCAPES = 0x200
 
 
 class NamesOtherDatabase(Exception):
-    """A statement names the database of somebody else; it was not executed."""
+    """A statement names another database; it was not executed."""
 
 
 class CrossDatabase:
-    """Reads the statements of every connection to the server, whoever has made it."""
+    """Reads the statements of every connection to the server, whatever code made it."""
 
     def __init__(self, instructions: Instructions) -> None:
         self._instructions = instructions

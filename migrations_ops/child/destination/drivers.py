@@ -48,7 +48,7 @@ _FAMILY_OF = {
 
 
 class Guard(Protocol):
-    """Whoever looks at each connection before it is used."""
+    """Looks at each connection before it is used."""
 
     def connect_directly(self, call: ConnectCall) -> Any: ...
 
@@ -89,7 +89,7 @@ def _guard_module(module: Any, guard: Guard) -> None:
 
 @dataclass(frozen=True)
 class _Driver:
-    """A driver whose connections somebody looks at."""
+    """A driver whose connections a guard looks at."""
 
     package: str
     family: str
@@ -192,7 +192,7 @@ def _replace(module: Any, old: Any, new: Any) -> None:
 
 
 class _Finder:
-    """Hands a driver's module to somebody as soon as it has been imported."""
+    """Passes a driver's module on as soon as it has been imported."""
 
     def __init__(self, imported: Callable[[Any], None]) -> None:
         self._imported = imported

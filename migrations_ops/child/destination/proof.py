@@ -1,7 +1,7 @@
 """The proof of destination: no connection but to the database that is meant.
 
 Three checks, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
-whoever calls it, before a file is created; a server is asked which database it is as soon as a
+from any code, before a file is created; a server is asked which database it is as soon as a
 driver has connected (see connections.py). A redirection leads a rehearsal to its scratch copy
 under an env.py that knows only the real name. And ``context.configure`` compares what env.py
 really opened, before the first statement of Alembic.
@@ -66,7 +66,7 @@ class Destination:
             self._created.append(file)
 
     def require_allowed(self, database: Any) -> None:
-        """Whoever opens or attaches a file: it must not be another environment's database.
+        """Check a file that is opened or attached: it must not be another environment's database.
 
         :raises WrongDatabase: it is; it was not opened.
         """

@@ -26,7 +26,7 @@ Connect = Callable[..., Any]
 class ConnectCall:
     """A call of what connects: a function, a class or a coroutine function.
 
-    :param plain: connects, and nobody asks it anything.
+    :param plain: connects without any check.
     :param package: the name of the driver's package.
     :param options: the arguments that have names.
     :param another: makes a second connection; without it, ``plain`` does.

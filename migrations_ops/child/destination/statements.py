@@ -24,7 +24,7 @@ def _nothing(sql: str, rows: int) -> None:
 
 
 def intercept_statements(driver: Any, before: Before, after: After = _nothing) -> bool:
-    """Call somebody before each statement of a connection, and afterwards.
+    """Call the interceptor before each statement of a connection, and afterwards.
 
     :param before: may raise, and the statement is not sent.
     :param after: called when it has succeeded; never for an asynchronous driver.
@@ -47,7 +47,7 @@ def intercept_statements(driver: Any, before: Before, after: After = _nothing) -
 
 
 def intercept_commits(driver: Any, before: Callable[[], None]) -> None:
-    """Call somebody before each commit() of a connection."""
+    """Call the interceptor before each commit() of a connection."""
     raw = raw_of(driver)
     with suppress(AttributeError):
         original = raw.commit

@@ -85,7 +85,7 @@ def _current_schema(connection: Any) -> str:
     idle = is_idle(connection.connection.driver_connection)
     found = ask(driver, server.schema)[0][0]
     if idle:
-        driver.rollback()  # nobody else knows of this transaction
+        driver.rollback()  # no other code knows of this transaction
     return str(found or "")
 
 

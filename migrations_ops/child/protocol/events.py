@@ -34,7 +34,7 @@ class RevisionStarted(NamedTuple):
 
 
 class RevisionDone(NamedTuple):
-    """A revision came to its end, and the version table says so."""
+    """A revision finished, and the version table says so."""
 
     revision: str
     seconds: float
@@ -89,7 +89,7 @@ class Autocommitted(NamedTuple):
 
 
 class Unshared(NamedTuple):
-    """Between these two stamps of the database's file nobody else wrote to it."""
+    """Between these two stamps of the database's file no other process wrote to it."""
 
     since: Stamp | None
     until: Stamp
@@ -141,7 +141,7 @@ class Failed(NamedTuple):
             return self.message
         if "database is locked" in self.message:
             return "the database is locked by another process"
-        # SQLAlchemy repeats in brackets which of the driver's errors it stands for.
+        # SQLAlchemy repeats in parentheses which of the driver's errors it wraps.
         message = re.sub(r"^\([\w.]+\) ", "", self.message)
         return f"{self.type}: {message}"
 

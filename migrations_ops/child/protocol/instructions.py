@@ -30,7 +30,7 @@ class Instructions:
     database: host, port, user, password, database.
 
     ``ledger`` has the facts that each entry of this run in the ledger repeats; without it, no
-    ledger is begun. ``watched`` asks between which two moments nobody else can have written.
+    ledger is begun. ``watched`` asks between which two moments no other process can have written.
 
     The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
     away from a server's database, and to wait ``step_wait`` seconds for one still at work.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 NAME = "migrations_ops_ledger"
-# The event of a revision that has begun and not come to its end, where a part of it may be
+# The event of a revision that was started and has not finished, where a part of it may be
 # committed: as the last entry, it means that the database has a half of it.
 BEGUN = "begun"
 
@@ -24,7 +24,7 @@ def to_text(runs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def from_text(text: str) -> list[Run] | None:
-    """The runs that a text holds; None where somebody else has written it."""
+    """The runs that a text holds; None where they are malformed."""
     try:
         runs = json.loads(text)
     except ValueError:
@@ -52,7 +52,7 @@ def environment_in(runs: Iterable[Run]) -> str:
 
 
 def revisions_begun(runs: Iterable[Run]) -> list[str]:
-    """The revisions that have begun and not come to their end."""
+    """The revisions that were started and have not finished."""
     begun: dict[str, None] = {}
     for run in runs:
         for each in run.get("revisions", ()):

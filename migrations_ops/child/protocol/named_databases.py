@@ -35,13 +35,13 @@ _ENDS = frozenset(
         "SELECT", "UNION", "EXCEPT", "INTERSECT", "PROCEDURE", "RETURNING", "WINDOW", "AS",
     }
 )  # fmt: skip
-# In their brackets, FROM stands before a value.
+# In their parentheses, FROM is before a value.
 _OF_VALUES = frozenset(["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"])
 _DATABASE = frozenset({"DATABASE", "SCHEMA"})
 _OR = ("OR", "REPLACE")
 # These may put what they expect into brackets; INSERT, REPLACE and TRUNCATE are functions then.
 _BRACKETED = ("FROM", "JOIN", "STRAIGHT_JOIN", "UPDATE", ",", "(")
-# What they execute stands in a literal.
+# What they execute is in a literal.
 _DYNAMIC = frozenset({"EXECUTE", "PREPARE"})
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _BLANKS = {"n": "\n", "r": "\r", "t": "\t"}
@@ -70,7 +70,7 @@ def names_in(sql: str) -> set[str]:
 
 
 def _without_head(tokens: list[Token]) -> list[Token]:
-    """A statement without what may stand before any: settings, or the beginning of a block."""
+    """A statement without what may be before any: settings, or the beginning of a block."""
     words = [token.text.upper() for token in tokens]
     if words[:2] == ["SET", "STATEMENT"] and "FOR" in words:
         return tokens[words.index("FOR") + 1 :]
@@ -136,7 +136,7 @@ def _find(tokens: list[Token], names: Callable[[str], bool]) -> str | None:
 
 
 def _named_as_databases(tokens: list[Token]) -> Iterator[str]:
-    """What stands after USE, and after DATABASE in CREATE, ALTER and DROP, also in a block."""
+    """What follows USE, and DATABASE in CREATE, ALTER and DROP, also in a block."""
     if tokens[0].means("USE") and len(tokens) > 1:
         yield tokens[1].text
     for number, token in enumerate(tokens[1:], 1):
@@ -155,7 +155,7 @@ def _unqualified(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _qualified(tokens: list[Token]) -> Iterator[tuple[Token, bool]]:
-    """The first of names with points between them, and whether a table must stand there."""
+    """The first of names with dots between them, and whether it must be a table."""
     positions = _TablePositions(tokens)
     number = 0
     while number < len(tokens):

@@ -31,13 +31,13 @@ _PLAIN = re.compile(r"[^\W\d][\w$]*")
 class _Rules:
     """Where the engines differ.
 
-    :param names: the quotes that names stand in.
+    :param names: the quotes of names.
     :param line_comment: a pattern; None where there are no comments at all.
     :param nested_comments: whether a comment may have others inside.
-    :param executed_comments: whether what stands in ``/*! */`` is executed.
+    :param executed_comments: whether what is in ``/*! */`` is executed.
     :param backslashes: the quotes within which a backslash escapes.
     :param escape_literals: whether it does so within ``E''``.
-    :param dollar_literals: whether a literal may stand between ``$tag$``.
+    :param dollar_literals: whether a literal may be between ``$tag$``.
     """
 
     names: str = '"'
@@ -204,7 +204,7 @@ def normal(sql: str | Iterable[Token]) -> str:
     """A text that is equal for statements that mean the same.
 
     White space, comments, the quotes around names and the case of letters do not count; what
-    stands in a literal does.
+    is in a literal does.
     """
     text = ""
     for token in tokens(sql) if isinstance(sql, str) else sql:
@@ -216,7 +216,7 @@ def normal(sql: str | Iterable[Token]) -> str:
 
 
 def group(sql: list[Token], start: int) -> list[Token]:
-    """What stands between the bracket at ``start`` and the one that closes it."""
+    """The text between the parenthesis at ``start`` and the one that closes it."""
     depth = 0
     for position in range(start, len(sql)):
         depth += sql[position].means("(") - sql[position].means(")")

@@ -10,7 +10,7 @@ from typing import Any
 from ..driver import ask_driver, autocommits, sqlstate_of
 from ..protocol.ledger import NAME, Run, from_text, mariadb_view, postgresql_view
 
-# How long, in seconds, MariaDB may wait for somebody who reads the ledger.
+# How long, in seconds, MariaDB may wait for a session that reads the ledger.
 _LOCK_WAIT = 10
 # Its code for a lock that was waited for in vain.
 _LOCKED = "1205"

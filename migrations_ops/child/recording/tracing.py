@@ -68,7 +68,7 @@ class Tracing:
         """Alembic's list of steps, with an event before and after each one.
 
         :param begins: called with the revision and Alembic's context before it begins.
-        :param ends: called with the context when it has come to its end; not where it fails.
+        :param ends: called with the context when it has finished; not where it fails.
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:

@@ -32,7 +32,7 @@ class Transactions:
         self._written_down = written_down
         # Whether the command at work may change the database.
         self.changes = False
-        # The revision that has begun and not come to its end, also when it failed: an env.py
+        # The revision that was started and has not finished, also when it failed: an env.py
         # that swallows the error must not commit the half of it.
         self.revision: str | None = None
         # The connection on which the revisions run.
@@ -58,11 +58,11 @@ class Transactions:
         """Alembic has moved the version, and is about to commit where it does so each time."""
 
     def ends(self, context: Any) -> None:
-        """The revision has come to its end, and the version table says so."""
+        """The revision has finished, and the version table says so."""
         self.revision = None
 
     def run_ends(self, context: Any) -> None:
-        """All revisions have come to their end, and the ledger says so."""
+        """All revisions have finished, and the ledger says so."""
 
     def reason(self, error: BaseException) -> str:
         """What these guards have to say about an error; empty if it was not theirs."""

@@ -17,7 +17,7 @@ _COMMITTING = frozenset(
         "ALTER", "ANALYZE", "BACKUP", "BEGIN", "CACHE", "CHANGE", "CHECK", "COMMIT", "CREATE",
         "DROP", "FLUSH", "GRANT", "INSTALL", "LOCK", "OPTIMIZE", "RENAME", "REPAIR", "RESET",
         "REVOKE", "SHUTDOWN", "START", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK", "XA",
-        # What a procedure does, nobody can tell from outside; a block needs no procedure.
+        # What a procedure does is unknown from outside; a block needs no procedure.
         "CALL", "EXECUTE", "IF", "CASE", "LOOP", "REPEAT", "WHILE", "FOR", "DECLARE",
     }
 )  # fmt: skip

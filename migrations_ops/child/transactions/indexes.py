@@ -32,7 +32,7 @@ _TABLES = {
     "INDEX": "SELECT x.indrelid::bigint FROM pg_index x"
     f" JOIN ({_WITH_PARTITIONS}) each (oid) ON each.oid = x.indexrelid",
 }
-# These make no index; of a SELECT that calls a function nobody can tell.
+# These make no index; of a SELECT that calls a function it is unknown.
 _MAKES_NONE = frozenset(
     {"SHOW", "SET", "RESET", "INSERT", "UPDATE", "DELETE", "DROP", "VACUUM", "ANALYZE", "REINDEX"}
 )
@@ -41,7 +41,7 @@ _LONGEST = 63
 
 @dataclass(frozen=True)
 class Build:
-    """The building of indexes beside everybody else.
+    """The building of indexes concurrently with other sessions.
 
     :param kind: what ``name`` is the name of: ``TABLE`` or ``INDEX``.
     :param index: the name of a new one; None where the server chooses it.
@@ -101,7 +101,7 @@ def _entries(driver: Any, build: Build) -> list[dict[str, Any]]:
 
 
 def build_of(sql: str) -> Build | None:
-    """What a statement builds; None where it builds nothing beside everybody else."""
+    """What a statement builds; None where it builds nothing concurrently."""
     reader = _Reader(tokens(sql, "postgresql"))
     if reader.skip("CREATE"):
         reader.skip("UNIQUE")

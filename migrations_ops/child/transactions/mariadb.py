@@ -36,7 +36,7 @@ _TAKES_ALL_BACK = "SELECT @@innodb_rollback_on_timeout"
 # The server's code for a table, or a row, that is in use.
 _LOCKED = "1205"
 # For how long, in seconds, a statement in the middle of a revision is tried again, and after which
-# time at most: it does not wait for the lock, so that nobody waits behind it.
+# time at most: it does not wait for the lock, so that no session waits behind it.
 _TRIED_FOR, _LONGEST = 60.0, 1.0
 
 
@@ -84,7 +84,7 @@ class MariaDBTransactions(ServerTransactions):
 
     def meets(self, family: str) -> None:
         if family == MARIADB and not self._follows_failures:
-            # Not earlier: it is seen in the traceback of whoever has no such database.
+            # Not earlier: it would be in the tracebacks of users without such a database.
             self._follows_failures = True
             self._follow_failures()
 
@@ -121,7 +121,7 @@ class MariaDBTransactions(ServerTransactions):
 
     def _revision_ends(self, context: Any) -> None:
         self._require_running()
-        # Whoever begins transactions here, Alembic or env.py: the version first, then the ledger,
+        # Alembic and env.py may begin transactions here: the version first, then the ledger,
         # whose writing would commit it anyway.
         context.connection.connection.dbapi_connection.commit()
 

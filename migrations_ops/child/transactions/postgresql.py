@@ -22,8 +22,8 @@ from .row_counts import Written
 from .server import ServerTransactions
 from .timeouts import LockTimeout
 
-# A row that is there twice, and must not be at the commit: whoever commits before we have deleted
-# it, in whatever way, is refused by the server itself, which rolls back.
+# A row that is there twice, and must not be at the commit: a commit before we have deleted it,
+# in whatever way, is refused by the server itself, which rolls back.
 _GUARD, _GUARD_RULE = "migrations_ops_guard", "migrations_ops_guard_rule"
 _MAKE = (
     f"CREATE TEMPORARY TABLE {_GUARD}"

@@ -86,7 +86,7 @@ class ServerTransactions(Transactions):
         self._sessions.append(Session(driver, again))
 
     def opened_unseen(self) -> None:
-        """A connection to the destination was made whose statements, and commits, nobody sees:
+        """A connection to the destination was made whose statements, and commits, are not seen:
         what a revision does there has to count as done."""
         if self.revision is not None and self.changes:
             self._report_rows_committed()
@@ -109,7 +109,7 @@ class ServerTransactions(Transactions):
         self._run_ends(context)
         driver = context.connection.connection.dbapi_connection
         if driver in self._autocommit_off:
-            # Nobody else may commit: each statement was to be committed by itself.
+            # No other code may commit: each statement was to be committed by itself.
             self._require_running()
             driver.commit()
             set_autocommit(driver, True)
@@ -132,7 +132,7 @@ class ServerTransactions(Transactions):
         raise NotImplementedError
 
     def _run_ends(self, context: Any) -> None:
-        """Nothing, unless somebody has something to undo."""
+        """Nothing, unless an engine has something to undo."""
 
     def _leaves_block(self, context: Any) -> None:
         """An autocommit_block() is about to end in order."""

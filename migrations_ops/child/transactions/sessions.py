@@ -32,7 +32,7 @@ Questions = Callable[[Any], tuple[str, str, str]]
 
 
 class Follower(Protocol):
-    """Whoever must know the sessions, to end what they are doing."""
+    """Must know the sessions, to end what they are doing."""
 
     changes: bool
 
@@ -72,7 +72,7 @@ class Sessions:
         self._follower.opened(driver, again)
 
     def opened_unseen(self) -> None:
-        """One was made whose statements nobody sees."""
+        """One was made whose statements are not seen."""
         self._follower.opened_unseen()
 
     def proved(self, connection: Any) -> None:
@@ -104,7 +104,7 @@ class StepLock:
         self._own: set[int] = set()
 
     def take(self, connection: Any, server: Server) -> None:
-        """:raises StepLocked: somebody else had it for the whole time of waiting."""
+        """:raises StepLocked: another session had it for the whole time of waiting."""
         if not self._instructions.step_lock:
             return
         driver = connection.connection.dbapi_connection
@@ -129,7 +129,7 @@ class StepLock:
             time.sleep(POLL)
 
     def _try(self, driver: Any, questions: Questions) -> str | None:
-        """Take the lock; who has it where somebody else does."""
+        """Take the lock; returns who has it, if another session does."""
         take, holder, session = questions(driver)
         self._own.add(int(ask(driver, session)[0][0]))
         if ask(driver, take)[0][0]:

@@ -56,7 +56,7 @@ class SQLiteTransactions(Transactions):
         # What SQLite's own "not authorized" does not say.
         self._denied = ""
         self._drivers: list[Any] = []
-        # None where nobody asks for it, or where the run has been committed in parts.
+        # None where it is not asked for, or where the run has been committed in parts.
         self._unshared = UnsharedTransaction(events) if instructions.watched else None
         self._committing = False
 

@@ -1,6 +1,6 @@
 """Timeouts for what a step asks of a server, on any driver: an application never waits long for us.
 
-A statement that waits for a lock lets everybody queue behind it, so it gives up early, and the
+All later statements queue behind one that waits for a lock, so it gives up early, and the
 parent tries again later.
 """
 
@@ -23,8 +23,8 @@ _USUAL_ROW_TIMEOUT = 50
 # How often, in milliseconds, PostgreSQL looks during a statement whether we are still there.
 CHECK_INTERVAL = 500
 APPLICATION = "migrations_ops"
-# These wait for all older transactions, but nobody waits for them; broken off, an index that was
-# being built stays behind, invalid.
+# These wait for all older transactions, but no session waits for them; if one is canceled, the
+# index that was being built stays behind, invalid.
 _CONCURRENT = re.compile(
     r"\b(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM|PARTITION\s+\S+)\s+CONCURRENTLY\b"
     r"|\bREINDEX\s*\([^)]*\bCONCURRENTLY\b",
@@ -88,7 +88,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 class LockTimeout:
-    """Disables the lock timeout for CONCURRENTLY statements: they block nobody while waiting."""
+    """Disables the lock timeout for CONCURRENTLY statements: they block no one while waiting."""
 
     def __init__(self) -> None:
         self._before: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Reports between which two moments nobody but the upgrade can have written.
+"""Reports between which two moments no process but the upgrade can have written.
 
 What differs from the backup afterwards is then the upgrade's doing, and not an application's.
 """
@@ -30,11 +30,11 @@ class UnsharedTransaction:
         self._file = ""
 
     def begins(self, file: str) -> None:
-        """The transaction has got the write lock: from now on nobody else commits."""
+        """The transaction has got the write lock: from now on no other process commits."""
         self._file, self._since = file, stamp_of(file)
 
     def commit(self, connection: Any) -> None:
-        """Commit, and report it, unless somebody has written right afterwards."""
+        """Commit, and report it, unless another process has written right afterwards."""
         # It changes whenever another connection commits: https://www.sqlite.org/pragma.html
         version = ask_driver(connection, "PRAGMA data_version")
         ask_driver(connection, "COMMIT")

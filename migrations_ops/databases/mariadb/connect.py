@@ -27,7 +27,7 @@ Connection: TypeAlias = "pymysql.Connection[Cursor]"
 
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
 ANSWER_SECONDS = 5.0
-# How long, in seconds, a question waits for somebody who changes a table: for a day, by default.
+# How long, in seconds, a query waits for a session that changes a table: a day, by default.
 _LOCK_WAIT = 5
 # The most rows that sql_select_limit lets through: all of them.
 ALL_ROWS = (1 << 64) - 1
@@ -52,7 +52,7 @@ else:
 
 
 class _Session(_Base):
-    """A session that needs no certificates where nobody asks for any.
+    """A session that needs no certificates where none are asked for.
 
     PyMySQL speaks TLS wherever it is spoken, and reads all certificates of the system for that,
     30 ms each time, even if it compares none with them.
@@ -78,7 +78,7 @@ def connect(
 ) -> Connection:
     """A connection in autocommit mode.
 
-    :param purpose: shown to whoever looks at the server's sessions.
+    :param purpose: shown in the list of the server's sessions.
     :param database: whether it is in the database, or only on its server.
     :param timeout: how long, in seconds, the server may take for each answer until it lets us in.
     :raises pymysql.MySQLError: there is none.
@@ -135,7 +135,7 @@ def local_socket(address: Address) -> str | None:
 def _ssl(options: Mapping[str, str]) -> ssl.SSLContext | None:
     """As SQLAlchemy understands the query of a URL; None where it says nothing of TLS.
 
-    Then it is spoken with servers that speak it, and nobody asks who they are.
+    Then it is spoken with servers that speak it, and their identity is not checked.
 
     :raises OSError: a certificate cannot be read.
     """

@@ -20,7 +20,7 @@ from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.system.files import local_stamp
 
-# CREATE DATABASE says that somebody was quicker.
+# CREATE DATABASE says that another session was quicker.
 _EXISTS = 1007
 
 
@@ -138,7 +138,7 @@ class Copies(ServerCopies):
         return kept
 
     def resume_swap(self) -> list[str]:
-        """Finish an exchange that was broken off, with the lock of a release.
+        """Finish a swap that was killed, with the lock of a release.
 
         :returns: what was done, in words.
         :raises NeedsAPerson: that is not possible now.

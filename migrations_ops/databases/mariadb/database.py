@@ -212,7 +212,7 @@ class MariaDB(ServerDatabase):
         after = self._read_fingerprint(version_table, summed=True)
         if not before.structure_equals(after):
             raise StepFailed(
-                f"Somebody changed the tables of {self.label} while they were copied.",
+                f"Another session changed the tables of {self.label} while they were copied.",
                 untouched="It was only read, and the copy was discarded.",
                 next="Try again when that has ended.",
             )

@@ -43,7 +43,7 @@ __all__ = ["dump", "require_tools", "restore"]
 _BLOCK = 1 << 18
 # How many blocks are read ahead of the compression, which takes about as long as the dump.
 _AHEAD = 16
-# gzip: whoever has nothing but the file can still read it. zstd would save a tenth of the time.
+# gzip: a user who has nothing but the file can still read it. zstd would save a tenth of the time.
 _GZIP, _LEVEL = zlib.MAX_WBITS | 16, 1
 _OPTIONS = (
     "--single-transaction", "--quick", "--hex-blob", "--no-tablespaces", "--skip-add-locks",
@@ -246,7 +246,7 @@ def _read_ahead(stream: IO[bytes]) -> Iterator[bytes]:
             try:
                 block = stream.read(_BLOCK)
             except (OSError, ValueError):
-                block = b""  # closed, since nobody wants to know
+                block = b""  # closed: the reader is gone
             _put(blocks, block, given_up)
 
     threading.Thread(target=read, daemon=True).start()
@@ -393,7 +393,7 @@ def _advice(message: str) -> str:
     if number is None:
         return "Mend that, and try again."
     if number in (1146, 1412):
-        return "Somebody changed the tables meanwhile: try again when that has ended."
+        return "Another session changed the tables meanwhile: try again when that has ended."
     if number == 1356:
         return "Mend that view, or drop it, and try again."
     return remedy(pymysql.OperationalError(number, message))

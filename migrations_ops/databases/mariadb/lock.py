@@ -1,7 +1,7 @@
 """The lock of a release on MariaDB: held by a connection of its own, freed by the server.
 
-It is asked for again and again, never waited for inside of the server, so that whoever waits can
-be told who holds it, and can stop.
+It is asked for again and again, never waited for inside of the server, so that the task
+that waits can report who holds it, and can stop.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
 
     :param wait: how long, in seconds, to wait for it, and for a server that is not up yet.
     :raises Locked: another release has it, or a step that it left behind is still at work.
-    :raises Refused: the server cannot be reached, or somebody deals out its sessions.
+    :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
     """
     until = time.monotonic() + wait
     session = _session(address, f"{purpose} of {account()} on {host()}", until)

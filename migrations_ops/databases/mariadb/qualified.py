@@ -17,7 +17,7 @@ from migrations_ops.databases.mariadb.names import quoted
 
 # What comes after these is a table; JOIN is the last word of all joins but one.
 _BEFORE_TABLES = frozenset(["from", "join", "straight_join", "references"])
-# In their brackets, FROM stands before a value; SUBSTRING is printed without it.
+# In their parentheses, FROM is before a value; SUBSTRING is printed without it.
 _OF_VALUES = frozenset(["trim", "extract"])
 _OF_SEQUENCES = frozenset(["nextval", "lastval", "setval"])
 
@@ -70,7 +70,7 @@ def _end_of_name(tokens: list[_Located], number: int) -> int:
 
 
 def _follows(tokens: list[_Located], number: int, mark: str) -> bool:
-    """Whether a mark stands there, without a blank before it."""
+    """Whether a punctuation character is there, without a space before it."""
     if number >= len(tokens):
         return False
     start, _, token = tokens[number]
@@ -79,7 +79,7 @@ def _follows(tokens: list[_Located], number: int, mark: str) -> bool:
 
 @dataclass
 class _Position:
-    """What stands before the next name: the last word, and what opened each bracket around it."""
+    """What is before the next name: the last word, and what opened each parenthesis around it."""
 
     is_of_table: bool = False
     _last: str = ""

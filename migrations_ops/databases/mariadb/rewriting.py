@@ -18,11 +18,11 @@ from migrations_ops.databases.mariadb.qualified import renamed
 TRAILER = b"-- Dump completed"
 _NAME = rb"`(?:[^`]|``)*`"
 _LITERAL = rb"'(?:[^'\\]|\\.|'')*'"
-# Where the name of the database stands, within so many bytes.
+# Where the name of the database is, within that many bytes.
 _HEAD = 4096
 _DATABASE = re.compile(rb"^-- Host: .*?    Database: (.+)$", re.MULTILINE)
 _DEFINER = re.compile(rb"DEFINER=(" + _NAME + rb"(?:@" + _NAME + rb")?) ?")
-# Where a definer stands, and not a text that looks like one.
+# Where a definer is, and not a text that looks like one.
 _VIEW = re.compile(rb"/\*!50013 DEFINER=")
 _PROGRAM = re.compile(rb"/\*!50003 CREATE\*/ |/\*!50106 CREATE\*/ |CREATE DEFINER=")
 _EVENT = re.compile(

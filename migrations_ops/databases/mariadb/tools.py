@@ -93,7 +93,7 @@ def _tools(dump: str, client: str, path: str) -> Tools | None:
 
 
 class Credentials:
-    """A file that tells a client where to go and as whom, and that nobody else may read."""
+    """A file that tells a client where to go and as whom, and that no other user may read."""
 
     def __init__(self, folder: Path, address: Address) -> None:
         self.file = folder / "client.cnf"

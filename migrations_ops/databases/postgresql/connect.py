@@ -76,7 +76,7 @@ def _place(port: str) -> str:
 def connect(address: Address, purpose: str = "") -> Connection:
     """A connection in autocommit mode.
 
-    :param purpose: shown to whoever looks at the server's sessions.
+    :param purpose: shown in the list of the server's sessions.
     :raises psycopg.Error: there is none.
     """
     name = f"migrations_ops {purpose}".strip()
@@ -148,7 +148,7 @@ def promptly(connection: Connection, seconds: float = ANSWER_SECONDS) -> Iterato
 def watched(address: Address, give_up: Callable[[], object]) -> Iterator[None]:
     """What goes on inside takes as long as it needs, unless the server has fallen silent.
 
-    Then it is given up. Somebody else asks the server meanwhile, twice before that is believed.
+    Then it is given up. Another session asks the server meanwhile, twice before that is believed.
 
     :param give_up: ends what goes on; called in a thread of its own.
     """

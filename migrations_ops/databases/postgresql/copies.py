@@ -66,7 +66,7 @@ class Copies(ServerCopies):
                         sql.Identifier(name), sql.Identifier(template), like
                     )
                 )
-                # It holds what the real one holds: nobody else has any business in it.
+                # It has the same content as the real one: no other role needs access to it.
                 connection.execute(
                     sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
                 )
@@ -200,7 +200,7 @@ class Copies(ServerCopies):
         old = self.real.database
         if not users:
             # No session at all: transactions that were prepared, or a subscription.
-            detail = (error.diag.message_detail or "somebody uses it").rstrip(".")
+            detail = (error.diag.message_detail or "another session uses it").rstrip(".")
             return StepFailed(
                 f"No backup can take the place of {old}: {detail}.",
                 untouched=f"{self.real.label} is as it was.",
@@ -289,7 +289,7 @@ def _end_sessions(connection: Connection, names: list[str], done: threading.Even
 
 
 def drop(connection: Connection, name: str) -> None:
-    """Drop a database, whoever is in it."""
+    """Drop a database, and end the sessions in it."""
     connection.execute(
         sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     )
@@ -301,7 +301,7 @@ def create_like(connection: Connection, name: str) -> None:
 
 
 def is_unused(connection: Connection) -> bool:
-    """Whether nobody has made anything in a database but Alembic and us: an empty table of
+    """Whether nothing was created in a database but by Alembic and us: an empty table of
     versions, and a ledger."""
     rows = connection.execute(
         """

@@ -140,7 +140,7 @@ class PostgreSQL(ServerDatabase):
     # -- reading ------------------------------------------------------------------------------
 
     def stamp_of_content(self) -> dict[str, int | str]:
-        """The next transaction number of the whole server: while it is equal, nobody wrote."""
+        """The next transaction number of the whole server: while equal, nothing was written."""
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
             row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
             return {"snapshot": str(row[0])} if row else {}
@@ -208,7 +208,7 @@ class PostgreSQL(ServerDatabase):
         if ledger.invalid is not None and ledger.made is not None:
             return drop_own(self.address, ledger.made, ledger.invalid)
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
-            # Nobody can tell whose they are.
+            # It is unknown whose they are.
             return [], [each.typed for each in find_invalid(connection) if ledger.begun]
         return [], []
 
@@ -255,7 +255,7 @@ class PostgreSQL(ServerDatabase):
                     )  # fmt: skip
                     found = taken.result()
                 except BaseException:
-                    cut(connection)  # nobody waits for the sums of a large table
+                    cut(connection)  # no one waits for the sums of a large table
                     raise
                 after = sequence_values(connection)
             found = replace(found, schema=as_dumped(found.schema))
@@ -332,7 +332,7 @@ class PostgreSQL(ServerDatabase):
         if self._own.lock is not None:
             self._own.lock.let_go()
         with suppress(psycopg.Error), self._beside.maintenance() as connection:
-            # Not by force: whoever is in it may be about to fill it.
+            # Not by force: a session in it may be about to fill it.
             name = sql.Identifier(self.address.database)
             connection.execute(sql.SQL("DROP DATABASE {}").format(name))
 

@@ -26,7 +26,7 @@ _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/p
 # A subscription is a tie to another server, with a password in it: a copy that had it could not be
 # dropped, and a restored database with it would not receive its rows.
 _NO_SUBSCRIPTIONS = "--no-subscriptions"
-# How long, in milliseconds, pg_dump waits for a table that somebody holds locked.
+# How long, in milliseconds, pg_dump waits for a table that another session has locked.
 _LOCK_WAIT = 5000
 # The first version whose pg_restore tells every server of a setting that only newer ones know.
 _SAYS_TOO_MUCH = 17

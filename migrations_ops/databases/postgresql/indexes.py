@@ -1,4 +1,4 @@
-"""Indexes that are INVALID: what a CREATE INDEX CONCURRENTLY leaves that was broken off.
+"""Indexes that are INVALID: what a failed CREATE INDEX CONCURRENTLY leaves.
 
 No query uses them, every write keeps them up, and they have the name that the next attempt needs.
 A dump leaves them out, so that no rehearsal meets them.
@@ -23,8 +23,8 @@ from migrations_ops.databases.postgresql.schema.catalog import OWN_SCHEMAS, Cata
 from migrations_ops.model.findings import HALF_DETACHED, INVALID_INDEX, Finding
 from migrations_ops.model.ledger import BuiltIndex, MadeIndexes
 
-# How long, in seconds, to wait for whoever prevents a DROP; how long one attempt waits; and the
-# pause before the next one.
+# How long, in seconds, to wait for sessions that prevent a DROP; how long one attempt waits; and
+# the pause before the next one.
 DROP_SECONDS = 10.0
 _ATTEMPT_SECONDS = 3.0
 _PAUSE_SECONDS = 0.2
@@ -34,9 +34,9 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsub
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = %s::bigint::oid AND objid = %s::bigint::oid
 """
-# Whether an index is still what it was, and nobody is about to build on its table: a DROP would
-# wait for him, and then take away what he has made valid. Of those who hold the same lock, a
-# VACUUM and an ANALYZE make none.
+# Whether an index is still INVALID, and no session is about to build on its table: a DROP would
+# wait for that session, and then drop what it has made valid. Of those that hold the same lock,
+# a VACUUM and an ANALYZE build none.
 _MAY_BE_DROPPED = """
 SELECT NOT x.indisvalid AND NOT EXISTS (
     SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.relation = x.indrelid
@@ -98,7 +98,7 @@ def findings(connection: Connection) -> list[Finding]:
 
 
 def _half_detached(connection: Connection) -> list[Finding]:
-    """The partitions whose DETACH CONCURRENTLY was broken off: nobody sees their rows, and a copy
+    """The partitions whose DETACH CONCURRENTLY was canceled: no query sees their rows, and a copy
     has them again."""
     if connection.info.server_version < 140000:
         return []
@@ -145,7 +145,7 @@ def _is_built(built: BuiltIndex, index: Index) -> bool:
 def drop_own(
     address: Address, made: MadeIndexes, before: Collection[int]
 ) -> tuple[list[str], list[str]]:
-    """Drop those that a revision has made, and wait a while for whoever is in the way: the orphan
+    """Drop those that a revision has made, and wait a while for sessions in the way: the orphan
     of a step that was killed still builds one, or an application's transaction has its table.
 
     :param before: those that were INVALID before it.
@@ -179,7 +179,7 @@ def _drop(connection: Connection, wanted: Collection[Index], until: float) -> It
         if connection.execute(_MAY_BE_DROPPED, (each.oid,)).fetchone() != (True,):
             continue
         with suppress(psycopg.Error):
-            # What is broken off here can be dropped by the next attempt.
+            # What is canceled here can be dropped by the next attempt.
             connection.execute(sql.SQL(each.cure))
             yield each
 

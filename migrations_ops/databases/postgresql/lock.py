@@ -28,10 +28,10 @@ from migrations_ops.system.provenance import account, host
 
 # How often, in seconds, a lock is asked for again.
 POLL = 0.1
-# Where databases are made and renamed from: nobody can do either to the one that he is in.
+# Where databases are created and renamed from: a session can do neither to its own database.
 MAINTENANCE = ("postgres", "template1")
-# Where the lock beside a database is. Not in template1: whoever stays there keeps everybody from
-# making databases.
+# Where the lock beside a database is. Not in template1: a session there prevents all others
+# from creating databases.
 _BESIDE = "postgres"
 
 
@@ -50,7 +50,7 @@ class Lock:
 
     def take(self, wait: float) -> None:
         """:raises Locked: another release holds it, or a step of one is still at work.
-        :raises Refused: the server cannot be reached, or somebody deals out its sessions.
+        :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
         """
         until = time.monotonic() + wait
         if self.address.database != _BESIDE:
@@ -68,7 +68,7 @@ class Lock:
             )
 
     def let_go(self) -> None:
-        """Leave the database itself, which nobody could rename or drop otherwise."""
+        """Leave the database itself, which could not be renamed or dropped otherwise."""
         if self.inside is not None:
             _close(self.inside)
             self.inside = None
@@ -115,7 +115,7 @@ def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     """Hold the lock of a database, which need not exist yet.
 
     :raises Locked: another release holds it, or a step that it left behind is still at work.
-    :raises Refused: the server cannot be reached, or somebody deals out its sessions.
+    :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
     """
     lock = Lock(address, f"{purpose} of {account()} on {host()}")
     try:
@@ -216,7 +216,7 @@ def _await_orphan(session: Connection, address: Address, until: float) -> None:
 
 
 def _holder(session: Connection, key: int) -> str:
-    """Who holds a lock, in words; empty where nobody does."""
+    """Who holds a lock, in words; empty where no one does."""
     unsigned = key & 0xFFFF_FFFF_FFFF_FFFF
     row = session.execute(
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations_ops.databases.postgresql.connect import Connection
 
 _SHOWN = 3
-# pg_locks is everybody's to read. Of the sessions of other roles, pg_stat_activity tells only the
+# Every role may read pg_locks. Of the sessions of other roles, pg_stat_activity tells only the
 # user and the name, unless one is in pg_read_all_stats:
 # https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-VIEWS
 _HOLDERS = """

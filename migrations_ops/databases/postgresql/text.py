@@ -22,7 +22,7 @@ _TIGHT_BEFORE = frozenset({"(", ")", "[", "]", ".", "::", ","})
 
 @dataclass(frozen=True)
 class _Group:
-    """What stands in brackets."""
+    """The text in parentheses."""
 
     opener: str
     inside: list[_Part]

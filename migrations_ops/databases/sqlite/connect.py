@@ -26,7 +26,7 @@ def connect(
     journal nor tidy up the -wal that it makes; SQLite itself falls back to reading where the file
     may not be written.
 
-    :param immutable: nobody writes the file: opened so, SQLite leaves no -wal or -shm beside it.
+    :param immutable: no one writes the file: opened so, SQLite leaves no -wal or -shm beside it.
     """
     if not immutable:
         exists(path)
@@ -43,7 +43,7 @@ def connect(
 def exists(path: Path) -> bool:
     """Whether the file is there.
 
-    :raises OSError: something else than a file has its name, or nobody may look; or opening it
+    :raises OSError: something else than a file has its name, or must not be read; or opening it
         would destroy the last that is left of it.
     """
     try:
@@ -86,7 +86,7 @@ def tidy(path: Path) -> None:
             connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
             connection.execute("PRAGMA journal_mode=DELETE").fetchone()
             return
-        # In WAL mode nobody writes a journal; to leave that mode, one has to be the only one.
+        # In WAL mode no process writes a journal; to leave that mode, one has to be the only one.
         connection.execute("BEGIN IMMEDIATE")
         if not _is_hot(journal):
             journal.unlink()

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class SQLite:
     """One SQLite file.
 
-    ``immutable`` marks a backup that nobody writes; ``locked_by`` is the connection that has the
-    database locked exclusively, so that everybody else has to read through it.
+    ``immutable`` marks a backup that no one writes; ``locked_by`` is the connection that has the
+    database locked exclusively, so that all other code has to read through it.
     """
 
     path: Path
@@ -190,7 +190,7 @@ class SQLite:
             )
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
-        return []  # whoever may write the file may put a backup into it
+        return []  # a role that may write the file may put a backup into it
 
     def find_blocking_sessions(self) -> list[str]:
         return []  # the system does not report who locks a file
@@ -273,8 +273,8 @@ class SQLite:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        # The last one to close a database in WAL mode moves its -wal into it: what nobody has
-        # changed would look changed.
+        # The last one to close a database in WAL mode moves its -wal into it: an unchanged
+        # database would look changed.
         with ExitStack() as stack:
             with suppress(sqlite3.Error, OSError):
                 stack.enter_context(self.connect()).execute("PRAGMA schema_version").fetchone()

@@ -120,7 +120,7 @@ def restore(
     leaves the old content. Never by replacing the file: a -wal or -journal of another lineage
     beside it, or an open handle on the old one, would corrupt it or undo the restore.
 
-    :param keep: is called while nobody else can commit, right before the content goes: what it
+    :param keep: is called while no other process can commit, right before the content goes: what it
         reads is what is replaced, to the last row.
     :returns: the fingerprint of what is there then.
     """
@@ -200,7 +200,7 @@ def _out_of_wal(
 
     It can be changed only by the only connection.
 
-    :raises StepFailed: somebody else has the database open.
+    :raises StepFailed: another process has the database open.
     """
     try:
         is_only_one = target.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
@@ -216,7 +216,7 @@ def _out_of_wal(
     try:
         yield
     finally:
-        # Back to what it was; where somebody has opened it meanwhile, it stays in this mode.
+        # Back to what it was; where another process has opened it meanwhile, it stays in this mode.
         with suppress(sqlite3.Error):
             target.execute("PRAGMA locking_mode=NORMAL").fetchone()
             target.execute("PRAGMA journal_mode=WAL").fetchone()

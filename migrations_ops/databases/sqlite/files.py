@@ -49,7 +49,7 @@ def stamp_of_content(path: Path) -> dict[str, int | str]:
                 stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
                 stamp[f"file{ending}"] = found.st_ino
             if not ending:
-                # Nobody can set this one back, as cp -p and touch do with the other. That of the
+                # No tool can set this one back, as cp -p and touch do with the other. That of the
                 # -wal changes whenever root opens it: SQLite then sees to its owner.
                 stamp["changed status"] = found.st_ctime_ns
     return stamp

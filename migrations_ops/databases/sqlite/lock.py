@@ -21,7 +21,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
     guarded = file.with_name(file.name[1:]).with_suffix("")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever may work on the database may wait for its lock, and see who has it.
+        # A user who may write the database may wait for its lock, and see who has it.
         like = guarded if guarded.exists() else file.parent
         lock = FileLock(file, timeout=wait, mode=rights_of(like))
         lock.acquire(poll_interval=0.05)

@@ -1,6 +1,6 @@
-"""What is done after a failure: a pure table from what is known to what follows.
+"""Decides what to do after a failure: a pure table from what is known to what follows.
 
-``observe`` asks the database, ``reconcile`` carries the decision out, ``messages`` words it.
+``observe`` inspects the database, ``reconcile`` executes the decision, ``messages`` words it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from migrations_ops.model.errors import ExitCode
 
 
 class Ended(Enum):
-    """How the step ended that changed a database, as far as anybody knows."""
+    """How the step ended that changed a database, as far as it is known."""
 
     ROLLED_BACK = auto()
     """It failed or was interrupted, and had committed nothing."""
     IN_PART = auto()
     """It failed or was interrupted after something was committed, or was about to be."""
     MUST_NOT_STAY = auto()
-    """It came to its end, and what it led to did not pass verify."""
+    """It finished, and what it led to did not pass verify."""
     COMMANDS = auto()
     """The project's own commands failed: our child was not inside, and they commit as they like."""
     KILLED = auto()
@@ -51,7 +51,7 @@ class Indexes(Enum):
     """The INVALID indexes that a failed CREATE INDEX CONCURRENTLY leaves."""
 
     UNTRIED = auto()
-    """Nobody has looked for them yet."""
+    """They were not looked for yet."""
     NONE = auto()
     """They were dropped, or there were none."""
     STUCK = auto()
@@ -60,18 +60,18 @@ class Indexes(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What happened, in what kind of database, and what is seen of it now."""
+    """What happened, in what kind of database, and what is observed now."""
 
     ended: Ended
     on_server: bool
     transactional: bool
     # Protected and on a server: applications may write to it while it is released, and what they
-    # wrote since the backup would be lost from their sight if that was put back unasked.
+    # wrote since the backup would be hidden if that was restored automatically.
     live: bool
     # There is no backup, since there was no database.
     new: bool
     version: Version
-    # Nothing at all is in it.
+    # It has neither a table nor a version.
     empty: bool = False
     # A revision has begun and not ended, and a part of it may be committed.
     half: bool = False
@@ -87,7 +87,7 @@ class Action(Enum):
     NOTHING = auto()
     """It is as it was."""
     GO_ON = auto()
-    """Whatever comes next deals with what is there, or refuses to."""
+    """The next task deals with what is there, or refuses to."""
     DROP_LEFT_INDEXES = auto()
     """Drop what no query uses, and look again."""
     RESTORE = auto()
@@ -121,7 +121,7 @@ class Sentence(Enum):
 class Decision:
     """What is done, the exit code that the step ends with, and the words for it.
 
-    ``FAILED`` becomes 130 where somebody interrupted the step, and ``DONE`` lets the next task go
+    ``FAILED`` becomes 130 where the user interrupted the step, and ``DONE`` lets the next task go
     on after a kill.
     """
 
@@ -148,7 +148,7 @@ _RECOVER = Decision(Action.RESTORE, ExitCode.DONE, Sentence.RESTORED)
 
 
 def decide(case: Case) -> Decision:
-    """What follows: the first row that matches counts."""
+    """The decision: the first row that matches counts."""
     return _after_a_kill(case) if case.ended in KILLED else _after_a_failure(case)
 
 
@@ -222,7 +222,7 @@ def _after_a_kill(case: Case) -> Decision:
         ):
             return _UNCHANGED
         case Case(half=True, live=True) | Case(Ended.KILLED):
-            return _GO_ON  # whatever comes next is refused, and says why
+            return _GO_ON  # the next task is refused, and says why
         case Case(half=True):
             return _RECOVER
         # Whole revisions, or commands.

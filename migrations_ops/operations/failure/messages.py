@@ -1,4 +1,4 @@
-"""The words for a failure: what happened, how the database is now, and what to type next."""
+"""Messages for a failure: what happened, how the database is now, and what to type next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migrations_ops.steps.command_run import CommandRun
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
 
-# How many of those who were in the way are named.
+# How many of the sessions in the way are named.
 _SHOWN = 2
 
 
@@ -23,14 +23,14 @@ def in_revision(run: CommandRun) -> str:
 
 
 def how_it_failed(run: CommandRun | None, failure: str) -> str:
-    """:param run: None where somebody interrupted it."""
+    """:param run: None where the user interrupted it."""
     if run is None:
         return "was interrupted"
     return f"failed{in_revision(run)}: {failure.removesuffix('.')}"
 
 
 def what_next(run: CommandRun) -> str:
-    """What to do after a failure: wait where another process is in the way, else mend it."""
+    """What to do after a failure: wait where another process is in the way, else fix it."""
     if "locked by another process" in run.failure:
         return "Try again when the other process has finished."
     if run.locked:
@@ -45,7 +45,7 @@ def what_next(run: CommandRun) -> str:
 
 
 def _holders(run: CommandRun) -> str:
-    """Who was in the way, as far as the server tells: whoever began first, most likely."""
+    """The sessions in the way, as far as the server reports; most likely those that began first."""
     if not run.holders:
         return ""
     more = f"; and {len(run.holders) - _SHOWN} more" if len(run.holders) > _SHOWN else ""
@@ -68,9 +68,9 @@ def revisions_in_words(run: CommandRun) -> str:
 
 
 def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:
-    """How a database is that is as it was, or was put back.
+    """Describe a database that is as it was, or was restored.
 
-    :param restored: where that is kept which it held until then.
+    :param restored: where its previous content is kept.
     """
     name = failure.state.environment.name
     match sentence:
@@ -95,7 +95,7 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
 
 
 def unreachable(failure: Failure, seen: Seen) -> StepFailed:
-    """A server that does not answer, in which nothing can have been committed."""
+    """The error for a server that does not answer, on which nothing can have been committed."""
     name, label = failure.state.environment.name, failure.state.database.label
     return StepFailed(
         _silent(failure, seen),
@@ -110,7 +110,7 @@ def _silent(failure: Failure, seen: Seen) -> str:
 
 
 def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
-    """What a person has to judge: what is there, and each way on from it."""
+    """The error for a person to judge: the state of the database, and each way to continue."""
     name, label = failure.state.environment.name, failure.state.database.label
     begin = _begin(failure)
     match sentence:
@@ -176,9 +176,9 @@ def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
 
 
 def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
-    """What a failed upgrade began to create, and something is in it.
+    """A failed upgrade created a database that is not empty.
 
-    :param why: it could not be taken away.
+    :param why: why it could not be removed.
     """
     label = failure.state.database.label
     return NeedsAPerson(
@@ -191,7 +191,7 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
 
 
 def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
-    """The way back failed too."""
+    """The restore failed too."""
     name, label = failure.state.environment.name, failure.state.database.label
     return NeedsAPerson(
         f"{_begin(failure)}, and {name} ({label}) could not be put back: {why}",
@@ -213,7 +213,7 @@ def _killed_new(failure: Failure) -> NeedsAPerson:
 
 
 def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
-    """What they did to a database to which applications write, nobody can tell from what those
+    """What they did to a live database cannot be distinguished from what applications
     did."""
     name = failure.state.environment.name
     go_on = "to go on as it is, type the same again"
@@ -240,7 +240,7 @@ def begin_anew(located: LocatedDatabase) -> str:
 
 
 def _go_on_as_it_is(failure: Failure) -> str:
-    """A restore ends what was broken off, also one of what is there now."""
+    """A restore closes what a killed task left, also one of what is there now."""
     environment = failure.state.environment
     name, yes = environment.name, " --yes" * environment.protected
     return (

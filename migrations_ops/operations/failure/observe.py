@@ -1,4 +1,4 @@
-"""Asks a database, after a failure, what has become of it: each question once."""
+"""Inspects a database after a failure; asks each question once."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _EMPTY = Fingerprint((), {}, {})
 
 @dataclass(frozen=True)
 class Failure:
-    """A step that did not come to its end, or whose end must not stay.
+    """A step that did not finish, or whose result must not stay.
 
     ``state`` is how the database was before it, ``backup`` holds that, and None if there was no
     database. ``reason`` says what happened, as the beginning of a sentence. ``run`` is the last
-    that is known of the child, and None where nobody knows.
+    that is known of the child, and None where it is unknown.
     """
 
     state: DatabaseState
@@ -44,10 +44,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a database is now: what decides, and what the words are made of.
+    """The state of a database now: what the decision and the messages are made of.
 
     ``changed`` names what is not as it was. ``dropped`` are the indexes that were left INVALID,
-    ``left`` those that cannot be dropped now, and ``others`` those of somebody else.
+    ``left`` those that cannot be dropped now, and ``others`` those of other sessions.
     """
 
     case: Case
@@ -62,7 +62,7 @@ class Seen:
 
 def is_live(environment: Environment, database: Database) -> bool:
     """Whether applications may write to it while it is released: what they wrote since the backup
-    would be lost from their sight if that was put back unasked."""
+    would be hidden if that was restored automatically."""
     return environment.protected and database.is_server
 
 
@@ -97,7 +97,7 @@ def observe(
         new=backup is None,
         version=_version(state, look),
         empty=not look.exists or not (look.tables or look.revisions or look.trouble),
-        # Where the role may make no view, there is no ledger to tell it.
+        # Where the role may create no view, there is no ledger to tell it.
         half=bool(look.begun or _torn(failure.run)),
         indexes=_indexes(indexes),
     )
@@ -122,7 +122,7 @@ def _is_compared(case: Case) -> bool:
 
 
 def _await_answer(session: Session, located: LocatedDatabase) -> Look:
-    """Look at a database; a server of which one process was killed starts anew by itself."""
+    """Inspect a database; a server of which one process was killed restarts by itself."""
     until = time.monotonic() + session.project.settings.wait
     while True:
         look = located.database.look(located.environment.version_table)
@@ -132,7 +132,8 @@ def _await_answer(session: Session, located: LocatedDatabase) -> Look:
 
 
 def _version(state: DatabaseState, look: Look) -> Version:
-    """As far as a look tells. A file that cannot be read is no server that may answer later."""
+    """The version, as far as it can be read. A file that cannot be read is no server that may
+    answer later."""
     if look.trouble and state.database.is_server:
         return Version.SILENT
     if not look.exists:
@@ -149,12 +150,12 @@ def _indexes(found: tuple[list[str], list[str]] | None) -> Indexes:
 def _has_same_rows(
     session: Session, failure: Failure, case: Case, before: Fingerprint, now: Fingerprint
 ) -> bool:
-    """Whether the rows are known to be as before, whoever may have changed them."""
+    """Whether the rows are known to be as before, whatever session may have changed them."""
     state, ended = failure.state, failure.ended
     if case.half and case.indexes is Indexes.UNTRIED:
         return ended is Ended.KILLED  # a commit is written down before it happens
     if case.half:
-        # Of the schema only an index of somebody else's may be new.
+        # In the schema, only an index of another session may be new.
         return _left_no_row(state, replace(before, schema=now.schema), failure.run)
     wrote = ended in (Ended.COMMANDS, Ended.KILLED_COMMANDS)
     if failure.backup is not None and (
@@ -181,7 +182,7 @@ def _left_no_row(located: LocatedDatabase, before: Fingerprint, run: CommandRun 
 
 
 def _left_no_rows(run: CommandRun, database: Database) -> bool:
-    """Whether the revision that failed did nothing that could have stayed but make an index.
+    """Whether the failed revision did nothing that could have stayed but create an index.
 
     A record without a statement proves nothing: a revision may use the driver itself.
     """

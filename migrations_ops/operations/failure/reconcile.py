@@ -1,7 +1,7 @@
-"""After a failure: the database is as it was, or is put back, or a person learns what to do.
+"""After a failure: proves the database unchanged, restores it, or tells a person what to do.
 
-This is the one way of every step that fails: upgrade, downgrade, stamp, any Alembic command, a
-rehearsal that went astray, and what a killed task has left.
+Every step that fails goes through here: upgrade, downgrade, stamp, any Alembic command, a
+rehearsal that changed the real database, and what a killed task has left.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from migrations_ops.steps.command_run import CommandRun
 @dataclass(frozen=True)
 class FailedRun:
     """A child's run that failed: of what (``the upgrade of prod``), and why, which is empty where
-    somebody interrupted it. ``run`` is the last that is known of it."""
+    the user interrupted it. ``run`` is the last that is known of it."""
 
     subject: str
     why: str
@@ -76,7 +76,7 @@ def undo_failed_run(
 
 
 def next_after_refusal(session: Session, environment: Environment) -> str:
-    """What to do when env.py went to another database than the one that is meant."""
+    """What to do when env.py connected to another database than the configured one."""
     there = locate(session.project, environment)
     return cure_of_copy(there) if other_identity(there) else see_env_py(environment.name)
 
@@ -90,7 +90,7 @@ def _runs_them_again(state: DatabaseState) -> bool:
 
 
 def reconcile(session: Session, failure: Failure) -> str:
-    """Prove that a database is as it was, or put it back.
+    """Prove that a database is as it was, or restore it.
 
     :returns: a sentence that says how it is now.
     :raises StepFailed: its server does not answer, and nothing of the step can be there.

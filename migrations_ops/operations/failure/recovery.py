@@ -1,4 +1,4 @@
-"""Recovery: what a killed task left is looked at, finished or undone, and recorded."""
+"""Recovery: inspects what a killed task left, finishes or undoes it, and records that."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _TOUCHING = frozenset(
 
 
 def recover(session: Session, environments: Sequence[Environment]) -> bool:
-    """Finish or undo what was broken off in these environments, whose locks must be held.
+    """Finish or undo what killed tasks left in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but
     not verified any more, is verified now, and put back if it does not pass.
 
     :returns: whether there was anything.
-    :raises Refused: a database, or the record of what was broken off, cannot be looked at now.
+    :raises Refused: a database, or the record of a killed task, cannot be read now.
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to put back.
     """
@@ -77,7 +77,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
 
 
 def overrule(session: Session, environment: Environment) -> None:
-    """Close what was broken off in an environment before: a backup was put back there."""
+    """Close the unfinished tasks of an environment: a backup was restored there."""
     for record, mine in _broken_off(session, [environment.name]):
         if mine:
             _report(session, record, mine)
@@ -85,10 +85,10 @@ def overrule(session: Session, environment: Environment) -> None:
 
 
 def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
-    """Believe a person that commands which were broken off came to their end by hand, or that
+    """Believe a person that killed commands were finished by hand, or that
     nothing of them is there, as far as the database shows it.
 
-    :returns: whether any were broken off there.
+    :returns: whether any were killed there.
     :raises Refused: the version, or the schema, shows that it is not so.
     """
     found = False
@@ -165,7 +165,7 @@ def end_resumed_restore(session: Session, environment: Environment) -> None:
 
 
 def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[TaskRecord, list[str]]]:
-    """What was broken off in these environments, oldest first, each with those of them that it
+    """The killed tasks of these environments, oldest first, each with those of them that it
     touched; with none, if it had touched nothing yet that is still configured."""
     configured = {environment.name for environment in session.project.settings.path}
     for record in find_broken_off(session.project.settings.releases):
@@ -181,7 +181,7 @@ def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
 
 
 def _open(record: TaskRecord) -> list[str]:
-    """The environments that a task had begun with, and that nobody has closed since."""
+    """The environments that a task had begun with, and that were not closed since."""
     steps = [*record.steps, *([record.under_way] if record.under_way else ())]
     touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
     return [name for name in touched if name not in record.settled]
@@ -194,7 +194,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         return
     state = read_state(session.project, environment)
     if state.exists:
-        # What cannot be looked at now, since somebody holds it locked for instance, stays open.
+        # What cannot be read now, since another process has it locked for instance, stays open.
         require_readable(state)
     arrived = set(state.look.revisions) == set(record.to)
     if arrived and state.kind == "at head" and not record.is_half_run(environment.name):
@@ -254,7 +254,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
 
 
 def _finish_restore(session: Session, environment: Environment, record: TaskRecord) -> None:
-    """A restore that was broken off has changed everything or nothing, unless the database was
+    """A restore that was killed has changed everything or nothing, unless the database was
     damaged and had been moved aside: then nothing is there yet.
 
     One that a release had begun, to undo something, is done again if it had changed nothing.

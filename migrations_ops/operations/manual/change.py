@@ -30,7 +30,7 @@ def change(
     """Back up, run one Alembic command, and undo what it did if it fails.
 
     :param name: the name of the step.
-    :param wanted: the version to which it leads; None where nobody knows.
+    :param wanted: the version to which it leads; None where it is unknown.
     :param stdout: a file for what it prints.
     """
     environment, database = state.environment, state.database
@@ -58,7 +58,7 @@ def change(
             session.warn_of_ledger(environment, run.ledger_failure)
             return
     except KeyboardInterrupt:
-        # Also right after its end: whoever presses Ctrl-C does not want it to go on.
+        # Also right after its end: a user who presses Ctrl-C does not want it to go on.
         run, why = child.latest, ""
     finally:
         child.close()

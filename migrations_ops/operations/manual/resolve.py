@@ -62,7 +62,7 @@ def resolve_environment(
                 _note(session, state, "applied" if applied else "rolled back")
                 step.note = _outcome(state, applied=applied)
             if not applied:
-                # Not before: a copy with half of a revision in it is none to go back to.
+                # Not earlier: a backup with half of a revision in it is not good.
                 now = back_up(session, state)
                 _report_rows(session, environment, before, now)
             session.record.update(outcome="resolved")
@@ -71,7 +71,7 @@ def resolve_environment(
 
 
 def _outcome(state: DatabaseState, *, applied: bool) -> str:
-    """What became of the revisions, in words."""
+    """Describe how each revision ended."""
     outcomes = []
     for name, direction in state.look.begun.items():
         is_there = applied is (direction == "upgrade")
@@ -126,7 +126,7 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
 def _report_rows(
     session: Session, environment: Environment, before: _Before | None, now: Backup | None
 ) -> None:
-    """Report the tables whose rows are not as they were: nobody can tell who has changed them."""
+    """Report tables whose rows changed since the backup, by whatever session."""
     if before is None or now is None:
         return
     was = before.fingerprint

@@ -105,7 +105,7 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
 
 
 def committed_by(project: Project, environment: Environment) -> str:
-    """Which task was broken off after it had committed a part there, in words; else empty."""
+    """The task that was killed after it had committed a part there, in words; else empty."""
     for record in find_broken_off(project.settings.releases):
         if environment.name not in record.settled and record.has_committed(environment.name):
             return f"{record.title} was broken off and had committed a part"

@@ -67,7 +67,7 @@ def require_changeable(state: DatabaseState, done: str) -> None:
 
 
 def require_whole(state: DatabaseState, done: str = "changed") -> None:
-    """:raises Refused: half of a revision stands there: another run would make it worse."""
+    """:raises Refused: half of a revision is applied: another run would make it worse."""
     if state.kind == "dirty":
         name, label = state.environment.name, state.database.label
         raise Refused(
@@ -78,7 +78,7 @@ def require_whole(state: DatabaseState, done: str = "changed") -> None:
 
 
 def _why_no_version(state: DatabaseState) -> str:
-    # The ledger knows better than the version table, which somebody has emptied or dropped.
+    # The ledger knows better than the version table, which was emptied or dropped by hand.
     ran = last_ran(state)
     if ran:
         return f"its version table is empty or gone, though its ledger knows that {ran} ran there"

@@ -33,7 +33,7 @@ _WRITES = {
     **dict.fromkeys(("ALTER", "DROP", "RENAME", "TRUNCATE", "CALL", "EXECUTE", "PREPARE", "LOAD"),
                     ()),
 }  # fmt: skip
-# INSERT INTO t (SELECT ...: what stands in brackets is read.
+# INSERT INTO t (SELECT ...: what is in parentheses is read.
 _ENDS_AT_BRACKETS = frozenset({"INSERT", "REPLACE"})
 # AFTER UPDATE ON t, SELECT ... FOR UPDATE, ON DUPLICATE KEY UPDATE: nothing of its own.
 _NO_STATEMENT = ("BEFORE", "AFTER", "FOR", "KEY", "OR")
@@ -111,7 +111,7 @@ def _find_written(written: list[Token], names: Callable[[str], bool]) -> str | N
 
 
 def _written(written: list[Token]) -> Iterator[list[Token]]:
-    """The parts of a text that name what it writes to, or calls: nobody knows what that does."""
+    """The parts of a text that name what it writes to, or calls: what that does is unknown."""
     for number, word in enumerate(written):
         verb = word.text.upper()
         if not word.quoted and verb in _WRITES and _begins(written, number):

@@ -44,7 +44,7 @@ def compare(
 ) -> ContentChange:
     """Compare tables with what they were.
 
-    :param before_database: the earlier copy, which nobody writes.
+    :param before_database: the earlier copy, which no one writes.
     :param orphans: whether to look for rows that lost their parents.
     """
     before, after = (_read(connection, name) for name in (before_database, after_database))

@@ -231,7 +231,7 @@ class _Table:
 
 
 def _position(written: list[Token], *keywords: str) -> int | None:
-    """Where the first of these words stands outside of all brackets."""
+    """The position of the first of these words outside of all parentheses."""
     depth = 0
     for number, word in enumerate(written):
         depth += word.means("(") - word.means(")")
@@ -336,7 +336,7 @@ def _events(catalog: _Catalog) -> Iterator[tuple[str, list[Token]]]:
 
 
 def _without_definer(written: list[Token]) -> list[Token]:
-    """CREATE DEFINER=`user`@`host` FUNCTION... without whoever made it."""
+    """CREATE DEFINER=`user`@`host` FUNCTION... without its definer."""
     if len(written) > 6 and written[1].means("DEFINER"):
         return [written[0], *written[6:]]
     return written

@@ -92,7 +92,7 @@ def read_extras(connection: Connection, database: str) -> list[Extra]:
 
 
 def _by_anybody(ledger: Extra) -> Extra:
-    """The ledger is nobody's own: whoever writes it defines it."""
+    """The ledger has no owner to keep: the role that writes it becomes its definer."""
     return replace(ledger, statement=_DEFINER.sub("", ledger.statement, count=1))
 
 
@@ -122,7 +122,7 @@ def make_extras(
     there = frozenset(read_extras(connection, database))
     waiting = [each for each in wanted if each not in there]
     packages = {each.name for each in waiting if each.kind == "PACKAGE"}
-    # Whoever replaces a package drops its body.
+    # Replacing a package drops its body.
     waiting += [
         each
         for each in wanted
@@ -184,7 +184,7 @@ def _make(connection: Connection, database: str, extra: Extra, replaces: bool) -
 def drop_others(
     connection: Connection, database: str, known: Sequence[Extra], wanted: Sequence[Extra]
 ) -> None:
-    """Drop those of the known that are not wanted: what somebody else has made meanwhile stays."""
+    """Drop those of the known that are not wanted: what others have made meanwhile stays."""
     named = {(each.kind, each.name) for each in known}
     named -= {(each.kind, each.name) for each in wanted}
     for each in reversed(read_extras(connection, database)):

@@ -1,7 +1,7 @@
 """Foreign keys that an exchange of tables would leave pointing at the wrong table.
 
 InnoDB takes a key along with both of its tables. A key whose parent is missing, or lies in another
-database, stays with the parent's name: that of a table which now is somebody else's.
+database, stays with the parent's name: that of a table that now belongs to another database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PARENTS = """SELECT table_name FROM information_schema.tables WHERE table_schem
 _LINE = re.compile(
     r"^  (CONSTRAINT (`(?:[^`]|``)*`) FOREIGN KEY (?:[^`\n]|`(?:[^`]|``)*`)*?),?$", re.MULTILINE
 )
-# The table, or a column of it, has been dropped by somebody.
+# The table, or a column of it, was dropped meanwhile.
 _GONE = frozenset({1072, 1146})
 
 

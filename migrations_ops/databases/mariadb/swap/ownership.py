@@ -22,7 +22,7 @@ from migrations_ops.model.errors import StepFailed
 _SHOWN = 3
 # How the names of databases begin in which a restore has kept what was there.
 KEPT = f"{OWN}kept_"
-# Who has defined what in a database, but for the ledger, which whoever writes it defines.
+# The definers in a database; but for the ledger, whose definer is the role that writes it.
 _DEFINED = f"""
 SELECT table_name, definer FROM information_schema.views
     WHERE table_schema = %(database)s AND table_name <> '{LEDGER}'

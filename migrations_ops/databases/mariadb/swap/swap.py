@@ -56,7 +56,7 @@ Server: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 _NEXT = re.compile(r"nextval\(`(?:[^`]|``)*`\.`(?:[^`]|``)*`\)")
 # How long, in seconds, the tables may be in use until the exchange is given up.
 LOCK_WAIT = 10
-# How often it is tried to put back what was dropped, where somebody holds the tables locked.
+# How often to try to recreate what was dropped, where another session has locked the tables.
 _ATTEMPTS = 3
 _IN_USE = frozenset({1205, 1213})
 
@@ -126,7 +126,7 @@ def _finish_or_undo(
     In a new session, since the one that did it may be dead, or be at work still.
 
     :param session: the number of that one, which is ended.
-    :param made: whether all is there that was wanted; None where nobody knows, and an application
+    :param made: whether all is there that was wanted; None if unknown, and an application
         may have written to the new tables for long.
     :returns: whether it was finished; None where nothing had begun yet.
     """
@@ -149,7 +149,7 @@ def _finish_or_undo(
 
 
 def _work_on(connection: Connection, real: str) -> int:
-    """Prepare a session; whoever comes after us waits until its last statement has ended.
+    """Prepare a session; a later process waits until its last statement has ended.
 
     :returns: its number.
     """
@@ -163,7 +163,7 @@ def _work_on(connection: Connection, real: str) -> int:
 
 
 def _end(connection: Connection, session: int) -> None:
-    """End a session of ours that nobody listens to any more."""
+    """End a session of ours that no process listens to any more."""
     if session:
         with suppress(pymysql.MySQLError):  # it has ended by itself
             ask(connection, f"KILL {session}")
@@ -200,9 +200,9 @@ def _write_down(connection: Connection, real: str, new: str, kept: str) -> Recor
 
 
 def _wait_for(connection: Connection, real: str) -> None:
-    """Whoever uses the tables now has to end, before a trigger is dropped.
+    """Wait until no session uses the tables, before a trigger is dropped.
 
-    :raises pymysql.OperationalError: somebody does not.
+    :raises pymysql.OperationalError: one still does.
     """
     tables = [name for name, kind in _relations(connection, real) if kind != "SEQUENCE"]
     if not tables:
@@ -212,7 +212,7 @@ def _wait_for(connection: Connection, real: str) -> None:
         ask(connection, f"LOCK TABLES {clauses}")
         ask(connection, "UNLOCK TABLES")
     except pymysql.MySQLError as error:
-        # Else a trigger is broken, say, and nobody can lock its table: it goes on without.
+        # Else a trigger is broken, say, and its table cannot be locked: it goes on without.
         if code_of(error) in _IN_USE or code_of(error) in LOST:
             raise
 
@@ -326,7 +326,7 @@ def _go_on(connection: Connection, record: Record) -> None:
 def _tidy_up(connection: Connection, record: Record) -> None:
     drop_others(connection, record.real, record.was.extras, record.wanted.extras)
     with suppress(pymysql.MySQLError):
-        # For whoever studies what was there: the tables are what counts.
+        # For a person who studies what was there: the tables are what counts.
         extras = [each.of(record.real, record.kept) for each in record.was.extras]
         make_extras(connection, record.kept, [each for each in extras if each.kind != "EVENT"])
     drop_record(connection, record.kept)

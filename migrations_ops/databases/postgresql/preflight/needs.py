@@ -76,8 +76,8 @@ FROM pg_publication o WHERE puballtables
     OR EXISTS (SELECT FROM pg_publication_namespace WHERE pnpubid = o.oid)
 ORDER BY 1
 """
-# Who has granted something that he does not own: pg_restore must become that role to repeat it,
-# which a superuser alone may do.
+# Roles that granted something that they do not own: pg_restore must become that role to repeat
+# it, which only a superuser may do.
 _GRANTS = f"""
 SELECT DISTINCT pg_get_userbyid(a.grantor), what FROM (
     SELECT relowner AS owner, relacl AS acl, o.oid::regclass::text AS what FROM pg_class o
@@ -93,7 +93,7 @@ SELECT DISTINCT pg_get_userbyid(a.grantor), what FROM (
     UNION ALL SELECT lomowner, lomacl, 'large object ' || oid FROM pg_largeobject_metadata
 ) AS granted, aclexplode(acl) AS a WHERE a.grantor <> owner ORDER BY 1, 2
 """
-# Whoever takes away, or gives, what a role grants by default must have that role.
+# To change what a role grants by default, one must have that role.
 _DEFAULTS = "SELECT DISTINCT pg_get_userbyid(defaclrole) FROM pg_default_acl ORDER BY 1"
 _PUBLICATIONS = "SELECT pg_get_userbyid(pubowner), quote_ident(pubname) FROM pg_publication"
 # Tables of which this role sees the rows alone that a policy lets it see.
@@ -105,7 +105,7 @@ WHERE relrowsecurity AND relkind IN ('r', 'p') AND row_security_active(oid)
 
 @dataclass(frozen=True)
 class Needs:
-    """What whoever restores a database must be able to do.
+    """What the role that restores a database must be able to do.
 
     ``owners`` are the roles that its things belong to, each with one of them, as ALTER names it;
     ``special`` is what a superuser alone can make, ``grants`` what some role has granted that does
@@ -204,7 +204,7 @@ def _why_not_defaults(connection: Connection, needs: Needs, user: str) -> str:
 
 
 def _why_not_owned(connection: Connection, needs: Needs, user: str) -> str:
-    # From version 16 on, whoever is a member may still not be allowed to act as the other one.
+    # From version 16 on, a member may still not be allowed to act as the other role.
     way = "SET" if connection.info.server_version >= 160000 else "MEMBER"
     rows = connection.execute(
         "SELECT name, quote_ident(name), rolname IS NULL, rolsuper FROM unnest(%s::text[]) AS name"
@@ -216,7 +216,7 @@ def _why_not_owned(connection: Connection, needs: Needs, user: str) -> str:
         what = needs.owners[name]
         if is_missing:
             return f"its server does not know the owner of the {what}. CREATE ROLE {quoted}"
-        # Whoever may act as a superuser is one.
+        # A role that may act as a superuser is one.
         cure = f"ALTER {what} OWNER TO {user}" if is_of_superuser else f"GRANT {quoted} TO {user}"
         return f"{user} may not give the {what} to its owner {quoted}. {cure}"
     return ""

@@ -82,7 +82,7 @@ def copy_settings(connection: Connection, old: str, new: str, *, strict: bool = 
 
 
 def find_slots(connection: Connection, database: str) -> list[str]:
-    """The slots through which somebody follows what is written to a database."""
+    """The slots through which a subscriber follows what is written to a database."""
     rows = connection.execute(
         "SELECT slot_name FROM pg_replication_slots WHERE database = %s AND slot_type = 'logical'"
         " ORDER BY 1",
@@ -91,7 +91,7 @@ def find_slots(connection: Connection, database: str) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-# Who has set a parameter, by pg_settings; and what to type so that he has not.
+# Where a parameter is set, by pg_settings; and what to type to reset it.
 _READ_ONLY = "default_transaction_read_only"
 _SOURCES = {
     "database": ("for the database", "ALTER DATABASE {database} RESET {name}"),
@@ -195,7 +195,7 @@ def _rights(connection: Connection, old: str, new: str) -> list[sql.Composed]:
         )
     if comment:
         found.append(sql.SQL("COMMENT ON DATABASE {} IS {}").format(target, sql.Literal(comment)))
-    # The last one: whoever gives a database away may not do the rest any more.
+    # The last one: a role that gives a database away may not do the rest any more.
     found.append(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(target, sql.Identifier(owner)))
     return found
 

@@ -137,7 +137,7 @@ def compare(
 ) -> ContentChange:
     """Compare tables with what they were, in another database of the same server.
 
-    :param before: nobody writes there; it gets a temporary table.
+    :param before: no one writes there; it gets a temporary table.
     :param after: it is only read.
     :param orphans: whether to look for rows that lost their parents.
     :param schema: the one whose names go without it, as for ``read_schema``.
@@ -153,7 +153,7 @@ def compare(
             lost = find_orphans(one, other, pairs, changes) if orphans else {}
             return ContentChange(tuple(changes), lost, find_reused(one, other, pairs))
         except BaseException:
-            # Its thread waits for an answer, and nobody for it any more.
+            # Its thread waits for an answer that is not needed any more.
             after.cancel_safe()
             raise
 

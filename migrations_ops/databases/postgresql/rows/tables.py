@@ -54,7 +54,7 @@ WHERE a.atttypid IN (20, 21, 23, 1700)
 class Table:
     """One table: how SQL names it, its columns, and those by which rows are told apart.
 
-    ``rows`` is what stands behind FROM: a table that others inherit from is asked for its own rows
+    ``rows`` is what comes after FROM: a table that others inherit from is asked for its own rows
     only, a partitioned one for those of its parts. ``key`` is empty if there is none.
     """
 

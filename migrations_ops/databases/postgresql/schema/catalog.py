@@ -52,7 +52,7 @@ class Catalog:
 
     def ask(self, sql: str, *values: Any) -> Iterable[tuple[Any, ...]]:
         with self.connection.cursor(row_factory=tuple_row) as cursor:
-            # Without values, so that a percent sign stands for itself.
+            # Without values, so that a percent sign is only a character.
             return cursor.execute(sql.encode(), values or None).fetchall()
 
     def name(self, schema: str, name: str) -> str:

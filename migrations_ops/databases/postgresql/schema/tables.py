@@ -19,7 +19,7 @@ _REPLICA_IDENTITIES = {"f": "REPLICA IDENTITY FULL", "n": "REPLICA IDENTITY NOTH
                        "i": "REPLICA IDENTITY INDEX"}  # fmt: skip
 _STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSIONS = {"p": "PGLZ", "l": "LZ4"}
-# What a DETACH PARTITION CONCURRENTLY leaves that was broken off; no dump has it.
+# What a canceled DETACH PARTITION CONCURRENTLY leaves; no dump has it.
 HALF_DETACHED = " DETACH PENDING"
 
 

@@ -32,7 +32,7 @@ def compare(
     """Compare tables with what they were.
 
     :param now: the URI of the database; it is only read.
-    :param before: the earlier copy, which nobody writes.
+    :param before: the earlier copy, which no one writes.
     :param orphans: whether to look for rows that lost their parents, beside the comparison.
     """
     earlier = f"{before.absolute().as_uri()}?mode=ro&immutable=1"
