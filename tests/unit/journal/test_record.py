@@ -132,7 +132,7 @@ def test_a_fifo_in_the_place_of_a_record_makes_nobody_wait(tmp_path: Path) -> No
 
 
 @given(version=st.integers(2, 2**70))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_of_a_later_version_is_named_and_left_alone(tmp_path: Path, version: int) -> None:
     folder = put(tmp_path, record_document(FULL) | {"version": version, "outcome": "new"})
     content = (folder / RECORD).read_bytes()
