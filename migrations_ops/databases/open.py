@@ -4,7 +4,12 @@ An engine is a factory, registered by scheme as an entry point of the group
 ``migrations_ops.engines``; any installed distribution can bring one::
 
     [project.entry-points."migrations_ops.engines"]
-    oracle = "my_package.oracle:open_database"
+    example = "my_package.engine:open_database"
+
+Such a distribution brings what the parent does: backups, locks, comparisons. What a step does is
+in ``child/families.py`` alone, and is extended here only: the engine of a distribution has to be
+of one of those families. Its ``identity()`` begins with the name of the family, and is what the
+family's own SQL answers; its ``syntax`` is that of the family. A step refuses every other database.
 """
 
 from __future__ import annotations
