@@ -22,7 +22,7 @@ class Pair:
 class ColumnChange:
     """``rows`` values of a column are others than before.
 
-    ``lossy`` of them cannot be told from what is there now; ``example`` shows one by its kind and
+    ``lossy`` of them cannot be recovered from the new values; ``example`` shows one by its kind and
     its length, since the value itself may be a secret.
     """
 
@@ -36,8 +36,8 @@ class ColumnChange:
 class TableChange:
     """What became of the rows of one table.
 
-    ``gone`` of them are found no more, whatever others were added; ``renumbered`` tells that the
-    hidden row numbers are others; ``key`` are the columns by which rows were told apart.
+    ``gone`` of them are not found any more, whatever rows were added; ``renumbered``: the
+    hidden row numbers are others; ``key`` are the columns that identified a row.
     """
 
     pair: Pair

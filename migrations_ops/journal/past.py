@@ -36,7 +36,7 @@ class Past:
     def read(cls, releases: Path, taken: Iterable[str] = ()) -> Past:
         """What all records say.
 
-        :param taken: the backups that the task at work has just taken. They are kept even where a
+        :param taken: the backups that the running task has just taken. They are kept even where a
             clock that was set back makes them look old, or where no record could name them.
         """
         past = cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))

@@ -16,7 +16,7 @@ RECORD = "release.json"
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """The step at work; of a restore, ``backup`` is what it puts back."""
+    """The running step; for a restore, ``backup`` is what it restores."""
 
     name: str
     environment: str

@@ -1,4 +1,4 @@
-"""Keeps the record of the task at work, written ahead of each step, and shows its progress."""
+"""Keeps the record of the running task, written ahead of each step, and shows its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removes the backups beyond what is kept, when somebody asks for it."""
+"""Removes the backups beyond what is kept, on demand."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
 def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState]) -> None:
     """Verify again what an earlier release has left upgraded, though verify did not pass there.
 
-    It is verified where it is: what has been written since then, to mend it, is pending there.
+    It is verified where it is: what has been written since then, to fix it, is pending there.
 
     :raises Refused: it still does not pass.
     """

@@ -21,7 +21,7 @@ from migrations_ops.system.provenance import account, git_commit, host
 
 @dataclass
 class Session:
-    """One task at work. ``allow`` names the findings that this one run accepts."""
+    """One running task. ``allow`` names the findings that this one run accepts."""
 
     project: Project
     record: Recorder
@@ -72,7 +72,7 @@ def open_session(
 def listener(session: Session, environment: Environment | None = None) -> Listener:
     """Shows each revision while it runs, and starts the next child when this one is ready.
 
-    :param environment: whose real database is at work; None for a scratch copy.
+    :param environment: the one whose real database is changed; None for a scratch copy.
     """
 
     def on_event(event: Event) -> None:

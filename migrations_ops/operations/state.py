@@ -47,7 +47,7 @@ class DatabaseState(LocatedDatabase):
 
     @property
     def target_argument(self) -> str:
-        """What Alembic is told to upgrade to: the revision, or the word that means several.
+        """The target in the command of Alembic: the revision, or the word that means several.
 
         After the upgrade, ``+1`` would mean another revision than before it.
         """

@@ -47,7 +47,7 @@ def try_status(
 def _unread_row(
     project: Project, environment: Environment, releases: dict[str, str], error: OpsError
 ) -> EnvironmentStatus:
-    """What can be told all the same of an environment whose scripts, or URL, cannot be read."""
+    """What is known of an environment whose scripts, or URL, cannot be read."""
     label, look = "-", Look(exists=True)
     with suppress(OpsError):
         located = locate(project, environment)

@@ -79,7 +79,7 @@ def upgrade_and_verify(
     :raises Refused: env.py went to another database; or verify found an error in the first
         environment of the path, which is left upgraded for a look at it.
     :raises StepFailed: the upgrade, or verify after it, failed; the database is as it was.
-    :raises NeedsAPerson: it failed and the database could not be put back.
+    :raises NeedsAPerson: it failed and the database could not be restored.
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
     due = _Due(session, state, backup, rehearsed)
@@ -227,7 +227,7 @@ def _compare_schema(due: _Due, now: DatabaseState, run: CommandRun) -> list[Find
 
 def _require_verified(due: _Due, report: VerifyReport) -> None:
     """:raises Refused: verify failed in the first environment of the path.
-    :raises StepFailed: it failed in a later one, which was put back.
+    :raises StepFailed: it failed in a later one, which was restored.
     """
     if report.passed:
         return
@@ -250,7 +250,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
 
     :param stays: why it stays there.
     :returns: a sentence that says how the database is now.
-    :raises NeedsAPerson: it could not be put back.
+    :raises NeedsAPerson: it could not be restored.
     """
     if due.is_first:
         return f"{due.environment.name} stays upgraded{stays}; nothing after it was touched."

@@ -40,7 +40,7 @@ class CommandRun:
     happened.
 
     ``sqlstate`` is the server's own code of the error, ``locked`` whether that says that
-    somebody else had a lock, ``attempts`` how often it was tried since a lock was in the way,
+    another session had a lock, ``attempts`` how often it was tried since a lock was in the way,
     ``holders`` who had locks there when it failed, in words. ``commands`` are how many of the
     project's own commands ran instead of Alembic's.
     """

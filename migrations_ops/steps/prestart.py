@@ -59,7 +59,7 @@ class Prestart:
         while self._queue and len(self._waiting) < CORES:
             name = next(iter(self._queue))
             request = self._queue.pop(name)
-            # Another step is at work: a child that cannot start says so when its turn comes.
+            # Another step is running: a child that cannot start says so when its turn comes.
             with suppress(OpsError, OSError):
                 self._waiting[name] = (request, self._start(name, request))
 

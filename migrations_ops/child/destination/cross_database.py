@@ -36,7 +36,7 @@ class CrossDatabase:
         self._checks: list[tuple[Any, Callable[[str], None]]] = []
 
     def install(self) -> None:
-        """To be called before anybody takes note of a statement that will not be executed."""
+        """To be called before a statement is recorded that will not be executed."""
         from sqlalchemy import Engine, event
 
         event.listen(Engine, "before_cursor_execute", self._before)

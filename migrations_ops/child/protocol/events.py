@@ -122,7 +122,7 @@ class Failed(NamedTuple):
     """A command failed, or was refused.
 
     ``kind`` is refused, error, guard, exit, usage or interrupted; ``sqlstate`` is a server's own
-    code of the error: "55P03", "1205". ``locked`` says that somebody else had a lock
+    code of the error: "55P03", "1205". ``locked`` says that another session had a lock
     of that server, so that the same may succeed when it is tried again.
     """
 

@@ -29,7 +29,7 @@ def write(connection: Any, schema: str | None, runs: list[Run]) -> None:
 
 
 def must_be_written(error: Exception, *, begins: bool) -> bool:
-    """Whether the run fails with what prevented an entry: nobody may lack the right here."""
+    """Whether the run fails with what prevented an entry: the right cannot be missing here."""
     return True
 
 

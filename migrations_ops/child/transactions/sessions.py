@@ -1,4 +1,4 @@
-"""What each session of a step on a server gets before anybody uses it: timeouts, and the lock.
+"""What each session of a step on a server gets before its first use: timeouts, and the lock.
 
 One step at a time works in a server's database: also an orphan of a dead release is waited for. The
 server frees the lock when the connection that has it ends, whatever became of its process.
@@ -78,7 +78,7 @@ class Sessions:
     def proved(self, connection: Any) -> None:
         """Alembic is about to use this one, which a function of env.py's may have made.
 
-        :raises StepLocked: another step is still at work.
+        :raises StepLocked: another step is still running.
         """
         family = family_of(connection.dialect)
         server = server_of(family)

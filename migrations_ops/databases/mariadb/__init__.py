@@ -1,4 +1,4 @@
-"""MariaDB: each change of the schema commits at once, so that the way back is a restore."""
+"""MariaDB: each change of the schema commits at once; undoing it needs a restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backups of MariaDB: written by mariadb-dump, put back by mariadb, never in memory as a whole."""
+"""Backups of MariaDB: written by mariadb-dump, restored by mariadb, never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _of_limit(connection: Connection, address: Address) -> tuple[str, ...]:
     if limit < most:
         raise StepFailed(
             f"No backup could be taken: the server of {address.label} is set to cut each answer"
-            f" after {limit} rows (sql_select_limit), and its clients cannot be told otherwise.",
+            f" after {limit} rows (sql_select_limit), and its clients cannot override that.",
             untouched=f"{address.label} was only read.",
             next="SET GLOBAL sql_select_limit = DEFAULT; and try again.",
         )
@@ -294,7 +294,7 @@ def restore(
         with process.piped(command, variables, errors, fed=True) as run:
             assert run.stdin is not None
             headway, longest = _Headway(progress, file.stat().st_size), 0
-            with suppress(OSError):  # it has ended, and said why
+            with suppress(OSError):  # it has ended, and reported why
                 for number, block in enumerate(rewriting.pass_through(_unpacked(file, headway))):
                     longest = max(longest, len(block))  # which ends with a line, however long
                     run.stdin.write(block)
@@ -383,7 +383,7 @@ def _bare(message: str, address: Address) -> str:
 
 
 def _advice(message: str) -> str:
-    """What to do about what a client said."""
+    """What to do about the error of a client."""
     if "insufficient privileges to SHOW CREATE" in message:
         return (
             "Let this role see what others have defined: GRANT SELECT ON mysql.proc TO it, or from"

@@ -58,7 +58,7 @@ def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     """Hold the lock of a database, which need not exist yet.
 
     :param wait: how long, in seconds, to wait for it, and for a server that is not up yet.
-    :raises Locked: another release has it, or a step that it left behind is still at work.
+    :raises Locked: another release has it, or a step that it left behind is still running.
     :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
     """
     until = time.monotonic() + wait
@@ -161,7 +161,7 @@ def _holder(session: Connection, lock: str) -> str:
 
 
 def _purpose(session: Connection, number: int) -> str:
-    """What another session said that it was for, where the server keeps that."""
+    """The purpose that another session stated, where the server keeps that."""
     with suppress(pymysql.MySQLError):
         rows = ask(
             session,

@@ -37,7 +37,7 @@ def engine_of(version: str, comment: str = "") -> str:
 
 def version_of(version: str) -> tuple[int, ...]:
     """The numbers of a version."""
-    # Before MariaDB 11, replicas were told another version first: 5.5.5-10.11.18-MariaDB.
+    # Before MariaDB 11, the server sent replicas another version first: 5.5.5-10.11.18-MariaDB.
     found = re.match(r"(?:5\.5\.5-)?(\d+(?:\.\d+)*)", version)
     return tuple(map(int, found[1].split("."))) if found else ()
 

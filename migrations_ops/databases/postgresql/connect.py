@@ -26,7 +26,7 @@ _LIBPQ = frozenset(
 )  # fmt: skip
 # How asyncpg, pg8000 and libpq call the same thing.
 _SSL = {"true": "require", "false": "disable", "1": "require", "0": "disable"}
-# Where a server listens that is not told a host: as asyncpg looks for it; libpq knows one of them.
+# Where a server listens if no host is given: as asyncpg looks for it; libpq knows one of them.
 _SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/var/pgsql_socket", "/private/tmp", "/tmp")
 # Overrides the settings that a role or database has for applications. The keepalives let the
 # server drop a dead client, and its locks, within half a minute. Only settings that this server
@@ -50,7 +50,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def parameters(address: Address) -> dict[str, str]:
-    """What libpq is told, without the password."""
+    """The options of libpq, without the password."""
     libpq_options = {key: value for key, value in address.options.items() if key in _LIBPQ}
     ssl = address.options.get("ssl", "")
     if ssl:
@@ -188,8 +188,8 @@ def cut(connection: Connection) -> None:
 def is_behind_a_pooler(connection: Connection) -> bool:
     """Whether a pooler between this machine and the server multiplexes its sessions.
 
-    PgBouncer invents the process number that it tells at the beginning, whatever its mode: one
-    that leaves us our session until the end cannot be told from one that does not.
+    PgBouncer invents the process number that it reports at the beginning, whatever its mode: one
+    that keeps our session until the end cannot be distinguished from one that does not.
     """
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     return row is not None and int(row[0]) != connection.info.backend_pid

@@ -29,7 +29,7 @@ from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system.files import local_stamp
 
-# How often, in seconds, the sessions of a database are told to end that is about to be renamed.
+# How often, in seconds, the sessions of a database that is about to be renamed are ended.
 _AGAIN = 0.05
 
 

@@ -35,7 +35,7 @@ _IGNORED = re.compile(r"errors ignored on restore: (\d+)")
 _FROM_SERVER = "detail: Error message from server:"
 # Which clients read a file, by the minor version of its format; the newest read all.
 _READERS = {14: 12, 15: 16, 16: 17}
-# Several keep what they said when they failed; the first says why.
+# Several keep their output when they failed; the first says why.
 _KEPT_ERRORS = 20
 
 
@@ -156,8 +156,8 @@ def restore(address: Address, file: Path, *, server: int) -> None:
         tools = find_tools(reader) or _no_reader(file, reader, tools)
     argv = [tools.program("pg_restore"), "--verbose", _NO_SUBSCRIPTIONS, str(file)]
     lenient = server < _SAYS_TOO_MUCH <= tools.version
-    # Where errors are told apart by their words, one process speaks: those of several run into
-    # each other within a line, and an error that is not recognised would be taken for none.
+    # Where errors are recognised by their words, one process writes: those of several run into
+    # each other within a line, and an error that is not recognised would be missed.
     if not lenient:
         argv[1:1] = ["--exit-on-error", f"--jobs={min(4, os.cpu_count() or 1)}"]
     _run(argv, address, "pg_restore", lambda line: None, lenient=lenient)

@@ -49,7 +49,7 @@ class Lock:
     inside: Connection | None = None
 
     def take(self, wait: float) -> None:
-        """:raises Locked: another release holds it, or a step of one is still at work.
+        """:raises Locked: another release holds it, or a step of one is still running.
         :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
         """
         until = time.monotonic() + wait
@@ -114,7 +114,7 @@ class Lock:
 def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     """Hold the lock of a database, which need not exist yet.
 
-    :raises Locked: another release holds it, or a step that it left behind is still at work.
+    :raises Locked: another release holds it, or a step that it left behind is still running.
     :raises Refused: the server cannot be reached, or a proxy multiplexes its sessions.
     """
     lock = Lock(address, f"{purpose} of {account()} on {host()}")

@@ -25,7 +25,7 @@ from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import flush
 
-# Called with the connection that has the database locked; None where anybody can read it.
+# Called with the connection that has the database locked; None where all processes can read it.
 KeepLocked = Callable[[sqlite3.Connection | None], object]
 
 PAGES_A_STEP = 4096
@@ -168,7 +168,7 @@ def _page_size(connection: sqlite3.Connection) -> int:
 
 
 def _read_back(target: sqlite3.Connection, version_table: str) -> Fingerprint | None:
-    """What is there now, before anybody else can write; None if this connection cannot tell.
+    """What is there now, before any other process can write; None if this connection cannot tell.
 
     Once a connection has read a database, it does not follow it into another text encoding.
     """
@@ -209,7 +209,7 @@ def _out_of_wal(
     if not is_only_one:
         raise StepFailed(
             f"The pages of the backup have {_page_size(source)} bytes, those of {label}"
-            f" {_page_size(target)}: they can be exchanged only while nobody else has it open.",
+            f" {_page_size(target)}: they can be exchanged only while no one else has it open.",
             untouched=f"{label} is as it was.",
             next="Stop the application and try again.",
         )

@@ -67,7 +67,7 @@ class _Table:
     def facts(self) -> dict[str, str]:
         facts = {f"table {self._shown}": self._traits()}
         if self._virtual:
-            # Its columns are told by its module, which need not be loaded here.
+            # Its columns come from its module, which need not be loaded here.
             return facts
         return facts | self._columns() | self._foreign_keys() | self._indexes() | self._checks()
 

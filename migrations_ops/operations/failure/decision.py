@@ -27,7 +27,7 @@ class Ended(Enum):
     KILLED_IN_PART = auto()
     """The whole task was killed after something was committed, or was about to be."""
     KILLED_COMMANDS = auto()
-    """The whole task was killed while the project's own commands were at work."""
+    """The whole task was killed while the project's own commands were running."""
 
 
 KILLED = frozenset({Ended.KILLED, Ended.KILLED_IN_PART, Ended.KILLED_COMMANDS})

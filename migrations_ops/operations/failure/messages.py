@@ -213,8 +213,8 @@ def _killed_new(failure: Failure) -> NeedsAPerson:
 
 
 def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
-    """What they did to a live database cannot be distinguished from what applications
-    did."""
+    """In a live database, what the commands changed cannot be distinguished from what
+    applications changed."""
     name = failure.state.environment.name
     go_on = "to go on as it is, type the same again"
     if failure.state.kind == "dirty":

@@ -82,8 +82,8 @@ def next_after_refusal(session: Session, environment: Environment) -> str:
 
 
 def _runs_them_again(state: DatabaseState) -> bool:
-    """Whether the next upgrade runs the project's own commands again that are left to a person, as
-    the version tells: they are over then. What is not live is put back by the next task."""
+    """Whether the next upgrade runs the project's own commands again, by the version; then their
+    record can be closed. A database that is not live is restored by the next task."""
     look = state.database.look(state.environment.version_table)
     behind = not look.trouble and set(look.revisions) != set(state.target)
     return is_live(state.environment, state.database) and behind
@@ -94,7 +94,7 @@ def reconcile(session: Session, failure: Failure) -> str:
 
     :returns: a sentence that says how it is now.
     :raises StepFailed: its server does not answer, and nothing of the step can be there.
-    :raises NeedsAPerson: something of it is there, or it could not be put back.
+    :raises NeedsAPerson: something of it is there, or it could not be restored.
     """
     try:
         seen = observe(session, failure)

@@ -47,12 +47,12 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     """Finish or undo what killed tasks left in these environments, whose locks must be held.
 
     What the engine rolled back by itself needs nothing. An environment that was upgraded, but
-    not verified any more, is verified now, and put back if it does not pass.
+    not verified any more, is verified now, and restored if it does not pass.
 
     :returns: whether there was anything.
     :raises Refused: a database, or the record of a killed task, cannot be read now.
     :raises StepFailed: it did not pass, and was restored.
-    :raises NeedsAPerson: it did not pass, and there is no backup to put back.
+    :raises NeedsAPerson: it did not pass, and there is no backup to restore.
     """
     require_readable_records(session.project.settings.releases)
     names = {environment.name: environment for environment in environments}
@@ -85,8 +85,8 @@ def overrule(session: Session, environment: Environment) -> None:
 
 
 def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
-    """Believe a person that killed commands were finished by hand, or that
-    nothing of them is there, as far as the database shows it.
+    """Believe a person that killed commands were finished by hand, or undone completely, as far
+    as the database shows it.
 
     :returns: whether any were killed there.
     :raises Refused: the version, or the schema, shows that it is not so.
@@ -226,8 +226,8 @@ def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
 
 
 def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRecord) -> None:
-    """What was upgraded and not verified is verified now, and put back if it does not pass; the
-    first environment of the path stays for a look."""
+    """Verify an environment that was upgraded and not verified, and restore it if it does not pass;
+    the first environment of the path stays as it is, to be inspected."""
     environment, task = state.environment, record.id
     report = verify(session, environment)
     if report.passed:

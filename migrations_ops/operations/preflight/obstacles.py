@@ -13,7 +13,7 @@ from migrations_ops.project.environments import Environment
 
 
 def require_no_obstacles(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: no backup could be taken, be verified, or be put back."""
+    """:raises Refused: no backup could be taken, verified or restored."""
     if not state.pending:
         return
     environment, project = state.environment, session.project

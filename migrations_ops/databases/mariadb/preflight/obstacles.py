@@ -63,7 +63,7 @@ def find_obstacles(address: Address, copies: Copies, others: Mapping[str, str]) 
 
 
 def _of_programs(address: Address, copies: Copies, others: Mapping[str, str]) -> Iterator[Finding]:
-    """What is in it that cannot be copied, or put back, or not without harm."""
+    """What is in it that cannot be copied or restored, or not safely."""
     try:
         connection = connect(address, "rights")
     except pymysql.MySQLError as error:

@@ -25,9 +25,9 @@ _FAMILIES = {
 _FAMILY = {kind: family for family, kinds in _FAMILIES.items() for kind in kinds}
 _SHORT = ("char", "varchar", "enum", "set", "binary", "varbinary")
 _NUMBERS = frozenset({"integer", "decimal", "float"})
-# As many digits as there can be; a value that has more is told by its text alone.
+# As many digits as there can be; a value that has more is compared as text only.
 _EXACT, _LARGEST = "DECIMAL(65,30)", "1e34"
-# Texts from which a number or a moment can be told, and back: '007' is more than 7.
+# Texts that can be converted to a number or a time, and back: '007' is more than 7.
 _IS_NUMBER = "'^[+-]?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$'"
 _IS_MOMENT = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$'"
 
@@ -116,7 +116,7 @@ def kept(was: Column, now: Column) -> str:
 
 
 def _recoverable(was: Column, now: Column, families: set[str]) -> list[str]:
-    """Further ways in which a value can be told from one of another kind."""
+    """Further ways in which a value can be recovered from one of another kind."""
     a, b = was.at("a"), now.at("b")
     if families == {"text", "binary"}:
         return [f"BINARY {a} = BINARY {b}"]

@@ -138,7 +138,7 @@ class _Matched:
 
 
 class _Comparison:
-    """One table: rows are told apart by a key, and where there is none that is in both, as a heap:
+    """One table: rows are matched by a key, and where there is none that is in both, as a multiset:
     how many have no equal after.
     """
 
@@ -166,7 +166,7 @@ class _Comparison:
         return self._as_heap()
 
     def _condition(self, key: tuple[str, ...]) -> str | None:
-        """How rows are joined by this key; None if they cannot be told apart by it, then and now,
+        """How rows are joined by this key; None if it does not identify them, then and now,
         or not be found by an index."""
         matched = [self._columns[name] for name in key if name in self._columns]
         if len(matched) < len(key) or any(each.was.is_nullable for each in matched):

@@ -34,7 +34,7 @@ def count_and_sum(
 ) -> tuple[dict[str, int], dict[str, str]]:
     """The number of rows of each table, and a checksum of these.
 
-    Sums are also told of the next number of each AUTO_INCREMENT and sequence, as ``sequence NAME``.
+    Among the sums is the next number of each AUTO_INCREMENT and sequence, as ``sequence NAME``.
 
     :raises pymysql.OperationalError: the server is set to shorter texts than a row may be.
     """

@@ -88,10 +88,10 @@ def read_extras(connection: Connection, database: str) -> list[Extra]:
     ]
     if may_name_definers(connection):
         return found
-    return [_by_anybody(each) if each.name == LEDGER else each for each in found]
+    return [_without_definer(each) if each.name == LEDGER else each for each in found]
 
 
-def _by_anybody(ledger: Extra) -> Extra:
+def _without_definer(ledger: Extra) -> Extra:
     """The ledger has no owner to keep: the role that writes it becomes its definer."""
     return replace(ledger, statement=_DEFINER.sub("", ledger.statement, count=1))
 

@@ -79,7 +79,7 @@ def _why_not_kept(kept: Sequence[Referring]) -> str:
     return (
         "what earlier restores have kept refers to it by foreign keys, which belong there no more:"
         f" {_listed(list(map(str, kept)))}. Drop these foreign keys: {tables}; or what is kept,"
-        f" where nobody needs it any more: {databases}"
+        f" where no one needs it any more: {databases}"
     )
 
 

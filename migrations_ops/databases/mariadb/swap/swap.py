@@ -3,8 +3,8 @@
 MariaDB cannot rename a database. But it renames tables from one database to another, all of them in
 one statement, so that nothing that was written is ever dropped. Views, triggers, routines and
 events cannot move: they are made anew from their own definitions, which are written down before
-the first is dropped (:mod:`exchange_record`). Whoever is killed in the middle leaves that record:
-:func:`resume` finishes, back if the tables had not moved yet, else forward.
+the first is dropped (see ``record.py``). After a kill in the middle that record is still there:
+:func:`resume` then rolls back if the tables had not moved yet, else it finishes.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _finish_or_undo(
 ) -> bool | None:
     """Put everything back, or finish it.
 
-    In a new session, since the one that did it may be dead, or be at work still.
+    In a new session, since the one that did it may be dead, or still be running.
 
     :param session: the number of that one, which is ended.
     :param made: whether all is there that was wanted; None if unknown, and an application

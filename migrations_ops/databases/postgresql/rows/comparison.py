@@ -229,7 +229,7 @@ class _Comparison:
         return self._without_key(rows == rows_now)
 
     def _by_key(self, key: _Columns) -> TableChange | None:
-        """None if rows cannot be told apart by it any more."""
+        """None if it does not identify rows any more."""
         rest = [each for each in self._columns if each not in key]
         groups, changed = self._differing(key, rest)
         with self._brought(key, changed, groups) as source:

@@ -52,7 +52,7 @@ WHERE a.atttypid IN (20, 21, 23, 1700)
 
 @dataclass(frozen=True)
 class Table:
-    """One table: how SQL names it, its columns, and those by which rows are told apart.
+    """One table: how SQL names it, its columns, and those that identify a row.
 
     ``rows`` is what comes after FROM: a table that others inherit from is asked for its own rows
     only, a partitioned one for those of its parts. ``key`` is empty if there is none.

@@ -1,4 +1,4 @@
-"""How values of PostgreSQL are told, so that equal ones look equal in two databases."""
+"""How values of PostgreSQL are formatted, so that equal ones look equal in two databases."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def hash_of(values: Iterable[str], seed: int = 470_011) -> str:
     return f"hashint8extended(hash_record_extended(ROW({', '.join(values)}), {seed}), {seed})"
 
 
-# Whether the old value, a, can be told from the new one, b: '12' from 12, but not '007' from 7.
+# Whether the old value, a, follows from the new one, b: '12' from 12, but not '007' from 7.
 _NUMBER = r"'^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$'"
 IS_RECOVERABLE = (
     "CASE WHEN {a} IS NULL OR {b} IS NULL THEN {a} IS NULL AND {b} IS NULL"

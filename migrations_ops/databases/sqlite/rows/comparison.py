@@ -149,7 +149,7 @@ class _Comparison:
         return self._connection.execute(sql).fetchone() is not None
 
     def _by_key(self) -> _Alignment | None:
-        """By primary key; None if rows cannot be told apart by it, then and now."""
+        """By primary key; None if it does not identify rows, then and now."""
         matched = self._matched
         then = [matched.before.columns[name] for name in matched.before.key]
         now = [

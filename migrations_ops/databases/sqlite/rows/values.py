@@ -1,4 +1,4 @@
-"""When two values of a column are equal, and whether the old one can be told from the new one."""
+"""When two values of a column are equal, and whether the old one follows from the new one."""
 
 from __future__ import annotations
 
