@@ -185,7 +185,7 @@ def test_revision_cannot_reach_another_environment(filled: Sandbox, way: str) ->
     before = everything(filled)
     run = run_child(filled)
     if way == "ATTACH with a parameter":
-        assert "must stand in the statement" in run.failure
+        assert "must be a literal in the statement" in run.failure
     else:
         assert "the database of prod" in run.refused
     assert everything(filled) == before
