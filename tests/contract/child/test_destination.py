@@ -114,6 +114,16 @@ def test_refused_upgrade_ends_with_1_and_one_sentence(filled: Sandbox, way: str)
     assert not (filled.folder / "fresh.db").exists()
 
 
+def test_copy_of_another_environment_is_recognised_by_its_ledger(filled: Sandbox) -> None:
+    assert run_child(filled, "prod", facts={}).failure == ""
+    shutil.copyfile(filled.prod, filled.dev)
+    filled.add_revision(R4, R3, "    op.execute('DELETE FROM children')")
+    before = everything(filled)
+    run = run_child(filled, facts={})
+    assert "whose ledger says that it is prod, but dev was meant" in run.refused
+    assert everything(filled) == before
+
+
 def test_file_that_was_there_before_is_left_alone(filled: Sandbox) -> None:
     other = filled.folder / "fresh.db"
     query(other, "CREATE TABLE kept (id)")
