@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from migrations_ops.backups.quality import BEFORE_RESTORE
-from migrations_ops.backups.retention import Policy, choose_surplus, rows_of
+from migrations_ops.backups.retention import Policy, choose_surplus, rows_of, surplus
+from migrations_ops.backups.sidecar import Sidecar, write_sidecar
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.past import Past
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.project.environments import Environment
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -85,3 +91,24 @@ def test_rows_are_counted_separately() -> None:
     past = Past(failed=frozenset({"b1", "b4"}))
     rows = rows_of([good, failed, replaced, doubtful, of_both], past)
     assert rows == [[good], [failed], [replaced], [doubtful, of_both]]
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [(b"good", 2), (b"torn!", 1), (b"rott", 1)],
+    ids=["good", "of another size", "of another content"],
+)
+def test_a_backup_whose_file_was_damaged_replaces_no_other(
+    tmp_path: Path, content: bytes, left: int
+) -> None:
+    store = BackupStore(tmp_path, Environment("prod", "sqlite:///prod.db", tmp_path), "db", keep=1)
+    stored = [f"db_20260101_00000{number}.sqlite3" for number in range(3)]
+    for number, name in enumerate(stored):
+        (tmp_path / name).write_bytes(b"good")
+        digest = hashlib.sha256(b"good").hexdigest()
+        taken = f"2026-01-0{number + 1}T00:00:00.000Z"
+        write_sidecar(
+            store.sidecar(name), Sidecar(name, "prod", taken, 4, digest, Fingerprint((), {}, {}))
+        )
+    (tmp_path / stored[-1]).write_bytes(content)
+    assert [each.name for each in surplus(store, Past())] == stored[:left]
