@@ -1,0 +1,39 @@
+"""The record on disk is written ahead: whoever finds it after a kill knows what had begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.record import TaskRecord, read_record
+from migrations_ops.journal.recorder import Recorder
+from migrations_ops.model.plan import StepName
+
+
+def on_disk(record: Recorder) -> TaskRecord:
+    found = read_record(record.folder)
+    assert isinstance(found, TaskRecord)
+    return found
+
+
+def test_a_step_is_on_disk_while_it_is_under_way(tmp_path: Path) -> None:
+    record = Recorder(tmp_path, "restore", "dev", Lines())
+    with record.step(StepName.RESTORE, "dev", "db"):
+        written = on_disk(record).under_way
+        assert written is not None
+        assert (written.name, written.environment, written.backup) == ("restore", "dev", "db")
+    assert on_disk(record).under_way is None
+
+
+def test_what_is_about_to_be_committed_is_on_disk_before_it_is(tmp_path: Path) -> None:
+    record = Recorder(tmp_path, "upgrade-dev", "dev", Lines())
+    with record.step(StepName.UPGRADE, "dev"):
+        record.note_commit("dev")
+        assert on_disk(record).committed == ("dev",)
+
+
+def test_commands_are_on_disk_before_they_begin(tmp_path: Path) -> None:
+    record = Recorder(tmp_path, "upgrade-dev", "dev", Lines())
+    with record.step(StepName.UPGRADE, "dev"):
+        record.note_commands("dev")
+        assert on_disk(record).commands == ("dev",)
