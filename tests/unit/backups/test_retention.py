@@ -94,14 +94,14 @@ def test_rows_are_counted_separately() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "left"),
-    [(b"good", 2), (b"torn!", 1), (b"rott", 1)],
-    ids=["good", "of another size", "of another content"],
+    ("keep", "damaged", "content", "gone"),
+    [(1, 2, b"good", 2), (1, 2, b"torn!", 1), (1, 2, b"rott", 1), (2, 1, b"torn!", 0)],
+    ids=["none", "the newest in its size", "the newest in its content", "an older one"],
 )
 def test_a_backup_whose_file_was_damaged_replaces_no_other(
-    tmp_path: Path, content: bytes, left: int
+    tmp_path: Path, keep: int, damaged: int, content: bytes, gone: int
 ) -> None:
-    store = BackupStore(tmp_path, Environment("prod", "sqlite:///prod.db", tmp_path), "db", keep=1)
+    store = BackupStore(tmp_path, Environment("prod", "sqlite:///prod.db", tmp_path), "db", keep)
     stored = [f"db_20260101_00000{number}.sqlite3" for number in range(3)]
     for number, name in enumerate(stored):
         (tmp_path / name).write_bytes(b"good")
@@ -110,5 +110,5 @@ def test_a_backup_whose_file_was_damaged_replaces_no_other(
         write_sidecar(
             store.sidecar(name), Sidecar(name, "prod", taken, 4, digest, Fingerprint((), {}, {}))
         )
-    (tmp_path / stored[-1]).write_bytes(content)
-    assert [each.name for each in surplus(store, Past())] == stored[:left]
+    (tmp_path / stored[damaged]).write_bytes(content)
+    assert [each.name for each in surplus(store, Past())] == stored[:gone]
