@@ -399,6 +399,16 @@ def test_identity_can_be_asked_by_a_user_who_may_nothing_else(mariadb: MariaServ
         assert identity(ServerDatabase(mariadb, other)) != identity(ServerDatabase(mariadb, name))
 
 
+def test_copy_of_another_environment_is_recognised_by_its_ledger(project: ServerProject) -> None:
+    project.add_revision(R2, R1, "    op.execute('UPDATE shops SET name = name')")
+    assert project.run(environment="prod", ledger={}).failure == ""
+    before = project.everything()
+    project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')")
+    refused = project.run(ledger={}).refused
+    assert refused == "env.py opened the shop, whose ledger says that it is prod, but dev was meant"
+    assert project.everything() == before
+
+
 def test_env_that_uses_another_database_than_it_opened_is_refused(project: ServerProject) -> None:
     other = beside(project.database)
     project.write_env(

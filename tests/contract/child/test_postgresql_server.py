@@ -505,6 +505,27 @@ def test_identity_can_be_asked_by_a_role_that_may_nothing_else(postgres: Postgre
         assert found == identity(ServerDatabase(postgres, name))
 
 
+def test_env_that_goes_to_another_environment_is_refused(project: ServerProject) -> None:
+    other = beside(project.database)
+    given = {"DATABASE_URL": project.url_of(other)}
+    before = project.everything()
+    ran = project.run(variables=given, others={"prod": identity(other)})
+    assert ran.refused == "env.py opened the database of prod, but dev is the shop"
+    unknown = project.run(variables=given)
+    assert f"/{other.name}, but dev is the shop" in unknown.refused
+    assert project.everything() == before
+
+
+def test_copy_of_another_environment_is_recognised_by_its_ledger(project: ServerProject) -> None:
+    project.add_revision(R2, R1, HALF_DONE)
+    assert project.run(environment="prod", ledger={}).failure == ""
+    before = project.everything()
+    project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')")
+    refused = project.run(ledger={}).refused
+    assert refused == "env.py opened the shop, whose ledger says that it is prod, but dev was meant"
+    assert project.everything() == before
+
+
 def test_database_of_another_kind_is_refused(project: ServerProject) -> None:
     given = {"DATABASE_URL": f"sqlite:///{project.folder}/astray.db"}
     refused = project.run(variables=given).refused
