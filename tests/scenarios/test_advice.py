@@ -289,7 +289,7 @@ def test_a_full_disk_does_not_recommend_to_stamp_uncompared(filled: Sandbox) -> 
     )
     assert ran.code in (1, 3), ran.err
     assert "invoke alembic" not in ran.err
-    assert "See that the disk has room" in told(ran)
+    assert "Make sure that the disk has free space" in told(ran)
 
 
 def path() -> str:

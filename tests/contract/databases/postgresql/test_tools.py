@@ -245,7 +245,7 @@ def test_any_password_opens_the_door_to_both_tools(
 
 def test_a_password_of_two_lines_is_refused_in_words() -> None:
     address = Address("postgresql", host="127.0.0.1", user="u", password="a\nb", database="d")
-    with pytest.raises(StepFailed, match="holds the end of a line") as raised:
+    with pytest.raises(StepFailed, match="contains a line break") as raised:
         tools._run(["pg_dump"], address, "pg_dump", lambda line: None)
     assert "a\nb" not in str(raised.value)
 
