@@ -109,6 +109,17 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+def test_commands_whose_record_could_not_be_written_do_not_begin(project: Project) -> None:
+    """Killed without a record, they would be taken for never begun, and run twice."""
+    project.write_configuration([tool("work")])
+    (project.folder / "data/releases").write_text("")
+    before = dump(project.dev)
+    ran = project.invoke("upgrade-dev", "--json")
+    assert ran.code == 1, ran.err
+    assert "What the release does could not be noted" in ran.json["error"]["what"]
+    assert dump(project.dev) == before
+
+
 def test_release_runs_the_commands_and_needs_no_scripts_of_alembic(project: Project) -> None:
     project.write_configuration([tool("work")])
     before = dump(project.prod)

@@ -194,3 +194,20 @@ def test_what_was_left_unverified_is_verified_where_it_is_before_more_is_release
     assert [step["name"] for step in ran.json["steps"]][:3] == ["preflight", "verify", "back up"]
     assert query(filled.prod, VERSION) == [(R3,)]
     assert not evidence.unverified(project.settings.last)
+
+
+@pytest.mark.parametrize("in_the_way", ["no folder", "evidence of a newer version"])
+def test_what_could_not_be_noted_does_not_begin(filled: Sandbox, in_the_way: str) -> None:
+    """Without a record nothing could be recovered; without evidence prod could not follow dev."""
+    releases = filled.folder / "data/repom/releases"
+    if in_the_way == "no folder":
+        releases.write_text("")
+    else:
+        releases.mkdir()
+        write_whole(releases / FILE, {"version": 99})
+    before = dump(filled.dev), dump(filled.prod)
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 1, ran.err
+    assert "What the release does could not be noted" in ran.json["error"]["what"]
+    assert (dump(filled.dev), dump(filled.prod)) == before
+    assert not list((filled.folder / "data/repom").glob("backups/*"))

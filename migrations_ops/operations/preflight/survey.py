@@ -10,6 +10,7 @@ from migrations_ops.operations.preflight.disk_space import require_disk_space
 from migrations_ops.operations.preflight.edited import require_unedited
 from migrations_ops.operations.preflight.missing import require_present
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
+from migrations_ops.operations.preflight.recordable import require_recordable
 from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
 from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.session import Session
@@ -43,6 +44,7 @@ def preflight(
         for state in states:
             for check in _CHECKS:
                 check(session, state)
+        require_recordable(session, states)
         require_disk_space(session.project.settings, states)
         session.record.update(from_=states[-1].look.revisions, to=states[-1].target)
         step.note = "; ".join(f"{each.environment.name}: {_pending(each)}" for each in states)
