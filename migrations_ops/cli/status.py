@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
-from migrations_ops.journal.record import TaskRecord, read_records, walk_records
+from migrations_ops.journal.record import TaskRecord, walk_records
 from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.operations.status import require_at_head, try_status
@@ -86,10 +86,7 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
         raise ConfigurationError("--last is at least 1.", next="Type: invoke releases --last 10")
     project = here.project_as_it_is()
     if one is not None:
-        records = read_records(project.settings.releases)
-        found = next((each for each in records if each.id == one), None)
-        if found is None:
-            raise ConfigurationError(f"There is no release {one!r}.", next="Type: invoke releases")
+        found = _find_record(project, one)
         here.show(lambda: text.record(found, here.style), documents.record(found))
         return
     shown: list[TaskRecord] = []
@@ -101,3 +98,16 @@ def show_releases(here: Console, last: int, one: str | None) -> None:
         elif len(shown) < last:
             shown.insert(0, each)
     here.show(lambda: text.records(shown, here.style), documents.releases(shown))
+
+
+def _find_record(project: Project, wanted: str) -> TaskRecord:
+    """:raises ConfigurationError: there is no such record, or it cannot be read."""
+    for each in walk_records(project.settings.releases):
+        if isinstance(each, Unreadable):
+            if each.file.parent.name == wanted:
+                raise ConfigurationError(
+                    f"The record {each.file} {each.why}.", next="Type: invoke releases"
+                )
+        elif each.id == wanted:
+            return each
+    raise ConfigurationError(f"There is no release {wanted!r}.", next="Type: invoke releases")

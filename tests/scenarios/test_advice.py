@@ -191,6 +191,8 @@ def test_a_record_that_cannot_be_read_is_told_and_touches_nothing(filled: Sandbo
     assert str(file) in ran.err
     assert dump(filled.dev) == before
     assert f"The record {file} cannot be read" in filled.invoke("releases").err
+    shown = filled.invoke("releases", "--show", file.parent.name)
+    assert (shown.code, f"The record {file} cannot be read" in shown.err) == (2, True)
 
 
 # -- versions that do not fit -----------------------------------------------------------------

@@ -247,8 +247,9 @@ def test_resolve_believes_no_end_of_commands_while_the_version_has_not_moved(
     assert "is at one" in ran.json["error"]["what"]
     # The schema is as it was, and who has undone the rows says so.
     query(project.prod, "UPDATE items SET done = 0")
-    ran = project.invoke("resolve", "--env", "prod", "--rolled-back")
+    ran = project.invoke("resolve", "--env", "prod", "--rolled-back", "--json")
     assert ran.code == 0, ran.err
+    assert [each["code"] for each in ran.json["findings"]] == ["rows-not-compared"]
     again = project.invoke("release-migration", "--json")
     assert again.code == 0, again.err
     assert "restore" not in [step["name"] for step in again.json["steps"]]

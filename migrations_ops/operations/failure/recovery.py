@@ -15,7 +15,12 @@ from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.unfinished import find_broken_off, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
-from migrations_ops.model.findings import RESTORE_RESUMED
+from migrations_ops.model.findings import (
+    CHANGED_VALUES_SINCE_BACKUP,
+    RESTORE_RESUMED,
+    ROWS_NOT_KNOWN,
+    Finding,
+)
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import begin_anew
@@ -100,7 +105,7 @@ def resolve_half_run(session: Session, environment: Environment, *, applied: boo
             if applied:
                 _require_at_head(session, environment)
             else:
-                _require_as_before(session, environment, record)
+                session.record.add_findings(_compare_with_backup(session, environment, record))
             step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
         _close_for(session, record, environment.name)
     return found
@@ -119,7 +124,14 @@ def _require_at_head(session: Session, environment: Environment) -> None:
         )
 
 
-def _require_as_before(session: Session, environment: Environment, record: TaskRecord) -> None:
+def _compare_with_backup(
+    session: Session, environment: Environment, record: TaskRecord
+) -> list[Finding]:
+    """Name the tables whose rows are not those of the backup from before the commands, or say that
+    nothing is known of them: equal counts prove little.
+
+    :raises Refused: its version or its schema is not as it was; or there is no such backup.
+    """
     located = locate(session.project, environment)
     require_readable(located)
     backup = _backup_of(session, environment, record)
@@ -131,7 +143,8 @@ def _require_as_before(session: Session, environment: Environment, record: TaskR
             next=begin_anew(located),
         )
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-    found = differences(before, located.database.fingerprint(environment.version_table))
+    now = located.database.fingerprint(environment.version_table)
+    found = differences(before, now)
     if found:
         raise Refused(
             f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
@@ -139,6 +152,10 @@ def _require_as_before(session: Session, environment: Environment, record: TaskR
             next="Undo that too, and try again; or put the backup back:"
             f" {BackupStore.restore_command(environment.name, backup.name)}",
         )
+    changed = [table for table, rows in before.rows.items() if now.rows.get(table) != rows]
+    if not changed:
+        return [ROWS_NOT_KNOWN.found(environment.name)]
+    return [CHANGED_VALUES_SINCE_BACKUP.found(table, backup=backup.name) for table in changed]
 
 
 def report_resumed_restores(session: Session, environment: Environment) -> bool:
