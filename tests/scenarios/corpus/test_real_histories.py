@@ -17,7 +17,7 @@ from tests.scenarios.corpus.support import (
     rows,
     set_up,
 )
-from tests.support import dump, query
+from tests.support import REPOSITORY, dump, query
 
 # Real projects, in virtual environments of their own.
 pytestmark = pytest.mark.slow
@@ -302,7 +302,7 @@ def test_first_environment_that_leads_elsewhere_is_refused(mailman: RealProject)
 
 
 def test_page_shows_the_configurations_that_these_tests_run() -> None:
-    page = (HERE.parents[1] / "docs/real-projects.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/real-projects.md").read_text(encoding="utf-8")
     shown = {"tasks.py": TASKS}
     for file in (HERE / "projects").rglob("*"):
         if file.is_file():
