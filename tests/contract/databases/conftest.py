@@ -20,7 +20,8 @@ def _old_postgres() -> Iterator[PostgresServer]:
     server.close()
 
 
-@pytest.fixture(params=["oldest", "newest"])
+# What differs between the versions is worth a look before a change lands, not at each run.
+@pytest.fixture(params=[pytest.param("oldest", marks=pytest.mark.slow), "newest"])
 def any_postgres(request: pytest.FixtureRequest) -> Iterator[ServerDatabase]:
     """A fresh database of the oldest and of the newest PostgreSQL that is supported."""
     name = "_old_postgres" if request.param == "oldest" else "postgres"
