@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
@@ -15,9 +15,12 @@ from migrations_ops.cli.output.style import Style
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.model.plan import EnvironmentPlan
-from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from migrations_ops.system.streams import AS_BYTES, discard
+
+if TYPE_CHECKING:
+    # What runs a task loads half of the package, and a task that only reads needs none of it.
+    from migrations_ops.operations.run import Finished
 
 
 class Console:
