@@ -47,9 +47,11 @@ def test_a_copy_under_a_writer_without_pause_is_one_moment(tmp_path: Path, mode:
         # A copy that starts over at each commit would go on for ever.
         assert len(seen) < 3000, "the copy starts over again and again"
 
+    written = 0
     with writer(database.path):
-        for number in range(5):
+        for number in range(100):
             copy = tmp_path / f"copy{number}"
+            seen.clear()
             before = sides(database.path)
             taken = database.back_up(copy, VERSION, progress)
             after = sides(database.path)
@@ -59,8 +61,13 @@ def test_a_copy_under_a_writer_without_pause_is_one_moment(tmp_path: Path, mode:
             with database.opened_copy(copy) as opened:
                 assert opened.fingerprint(VERSION) == taken
                 assert opened.find_damage() == ""
-    assert len(seen) > 100, "the copy was made in one step: nothing was shown"
-    assert after > before, "nothing was written meanwhile"
+            copy.unlink()
+            # A fast disk may be done with a copy before the writer gets its turn.
+            written += after > before
+            if number >= 4 and written >= 2:
+                break
+    assert len(seen) > 20, "the copy was made in one step: nothing was shown"
+    assert written >= 2, "nothing was written meanwhile"
 
 
 def test_a_copy_is_private_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
