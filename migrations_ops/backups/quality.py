@@ -31,7 +31,7 @@ def is_good(backup: Backup | Sidecar) -> bool:
     return row_of(backup) == "good"
 
 
-def doubt_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
+def mark_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
     """Mark empty backups as suspect, unless all are empty: the database may be new."""
     if all(map(is_empty, sidecars)):
         return list(sidecars)

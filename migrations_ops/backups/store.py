@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.backups.naming import path_of, sidecar_of
-from migrations_ops.backups.quality import doubt_empty, is_good
+from migrations_ops.backups.quality import is_good, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.backup import Backup
@@ -41,7 +41,7 @@ class BackupStore:
         """The sidecars of this environment's backups whose files are there, oldest first."""
         read = map(self._read, self.folder.glob(f"{self.prefix}_*.json"))
         found = [sidecar for sidecar in read if sidecar is not None]
-        return doubt_empty(sorted(found, key=lambda each: (each.taken, each.name)))
+        return mark_empty(sorted(found, key=lambda each: (each.taken, each.name)))
 
     def _read(self, file: Path) -> Sidecar | None:
         return read_backup(file, self.prefix, self.environment.name)

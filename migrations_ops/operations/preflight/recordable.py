@@ -34,7 +34,7 @@ def require_recordable(session: Session, states: Sequence[DatabaseState]) -> Non
         raise Refused(
             f"What the release does could not be noted: {obstacle}.",
             untouched="No database was touched.",
-            next=OPEN_IT,
+            next=f"{OPEN_IT} What a newer migrations_ops has written needs that version.",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from migrations_ops.backups.quality import EMPTY, doubt_empty, is_empty, is_good, row_of
+from migrations_ops.backups.quality import EMPTY, is_empty, is_good, mark_empty, row_of
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.documents import Unreadable, to_versioned
@@ -100,7 +100,7 @@ def test_a_fifo_in_the_place_of_a_sidecar_makes_nobody_wait(tmp_path: Path) -> N
 
 
 def test_an_empty_copy_is_in_doubt_only_beside_one_that_is_not() -> None:
-    assert doubt_empty([NOTHING, NOTHING]) == [NOTHING, NOTHING]
-    assert [each.doubt for each in doubt_empty([NOTHING, GOOD])] == [EMPTY, ""]
+    assert mark_empty([NOTHING, NOTHING]) == [NOTHING, NOTHING]
+    assert [each.doubt for each in mark_empty([NOTHING, GOOD])] == [EMPTY, ""]
     own = replace(NOTHING, doubt="its ledger says that it is dev")
-    assert [each.doubt for each in doubt_empty([own, FULL])] == [own.doubt, FULL.doubt]
+    assert [each.doubt for each in mark_empty([own, FULL])] == [own.doubt, FULL.doubt]
