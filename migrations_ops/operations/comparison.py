@@ -1,23 +1,34 @@
-"""Compares a database with the backup from before an upgrade, and judges what is found."""
+"""Compares an upgraded database: rows and losses with its backup, the schema with the rehearsal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.events import Traced
 from migrations_ops.databases.interface import Database
+from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.errors import StepFailed
+from migrations_ops.model.findings import (
+    CHANGED_MEANWHILE,
+    NOT_AS_REHEARSED,
+    ROWS_NOT_COMPARED,
+    Finding,
+)
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.source import read_upgrades
 from migrations_ops.steps.command_run import CommandRun
+
+Schema = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,3 +76,78 @@ class Comparison:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
         return run.trace
+
+
+def compare_schema(
+    state: DatabaseState, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
+) -> list[Finding]:
+    """What differs from the end of the rehearsal.
+
+    On a server others may make a table, or grant a right, at any time. What the rehearsal left
+    alone, though it ran the very same statements, was changed by others.
+
+    :param before: what the backup holds that the rehearsal began with.
+    """
+    has = state.database.fingerprint(state.environment.version_table).schema
+    others_may = state.database.is_server and _ran_the_same(run, rehearsed)
+    unchanged = before.schema if others_may else None
+    own, others = schema_differences(has, rehearsed.after.schema, unchanged)
+    name = state.environment.name
+    return [
+        *(NOT_AS_REHEARSED.found(key) for key in own),
+        *(CHANGED_MEANWHILE.found(key, environment=name) for key in others),
+    ]
+
+
+def schema_differences(
+    has: Schema, wanted: Schema, before: Schema | None
+) -> tuple[list[str], list[str]]:
+    """The keys that are not as they were after the rehearsal, and those that others have changed.
+
+    :param before: what the rehearsal began with; None where no other process changes anything.
+    """
+    differing = sorted({key for key, _ in has.items() ^ wanted.items()})
+    others = [key for key in differing if before is not None and wanted.get(key) == before.get(key)]
+    return [key for key in differing if key not in others], others
+
+
+def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:
+    """A record without a statement proves nothing: a revision may use the driver itself."""
+    return bool(rehearsed.statements) and statements_of(run) == rehearsed.statements
+
+
+def statements_of(run: CommandRun) -> tuple[str, ...]:
+    """What a run sent to the database, in that order."""
+    return tuple(each.sql for each in run.statements)
+
+
+def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> list[Finding]:
+    """Compare the rows of a file with those of its backup, if no other process has written to it.
+
+    Where others write, a row that is gone may be one that they have deleted. The child reports
+    between which stamps of the content it had the database for itself: the first must be that of
+    the backup, and the last must hold until all is compared.
+
+    :param orphans: whether to count the rows without their parents.
+    :returns: what the rehearsal would have stopped, and it did not show there; or that the rows
+        were not compared.
+    """
+    session, state, backup = comparison.session, comparison.state, comparison.backup
+    environment, database = state.environment, state.database
+    not_compared = [ROWS_NOT_COMPARED.found(environment.name)]
+    store = BackupStore.of(session.project.settings, environment)
+    since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
+    undisturbed = since is not None and since == store.describe(backup).source
+    if not undisturbed and not orphans:
+        return not_compared
+    before = store.fingerprint(backup)
+    try:
+        after = database.fingerprint(environment.version_table)
+        found = comparison.find(database, run, before, after, rows=undisturbed, orphans=orphans)
+    except StepFailed:
+        return not_compared  # another process has it locked
+    if undisturbed and until != database.stamp_of_content():
+        return not_compared
+    found = without_allowed(found, session.allowed(environment))
+    errors = [finding for finding in found if finding.severity == "error"]
+    return errors if undisturbed else errors + not_compared

@@ -21,7 +21,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.model.text import counted, see_env_py
-from migrations_ops.operations.comparison import Comparison
+from migrations_ops.operations.comparison import Comparison, statements_of
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
@@ -33,7 +33,6 @@ from migrations_ops.operations.failure.observe import Failure, structure_is
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.upgraded import statements_of
 from migrations_ops.operations.verification import CHECK
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.source import has_downgrade

@@ -21,7 +21,7 @@ from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.attempts import Attempts
-from migrations_ops.operations.comparison import Comparison
+from migrations_ops.operations.comparison import Comparison, compare_rows, compare_schema
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
@@ -31,7 +31,6 @@ from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
-from migrations_ops.operations.upgraded import compare_rows, compare_schema
 from migrations_ops.operations.verification import (
     compared_models,
     first_error,
@@ -208,7 +207,7 @@ def _record_verify(
             if comparison is not None and not found:
                 # The child looks after the parents of rows, where it is inside and all is at once.
                 orphans = bool(run.commands) or in_parts
-                found = compare_rows(comparison, run, orphans=orphans).findings(environment.name)
+                found = compare_rows(comparison, run, orphans=orphans)
             report = judge(session, now, check, found)
         session.record.add_findings(list(report.findings))
         step.note = summary(report)
