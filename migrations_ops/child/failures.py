@@ -31,7 +31,6 @@ def failed(error: Exception, reason: str, revision: str | None) -> Failed:
         message=reason or sentence(error),
         revision=revision,
         where=_where(error),
-        sqlstate=sqlstate_of(error),
         locked=is_of_a_lock(sqlstate_of(error)),
     )
 

@@ -1,9 +1,14 @@
-"""Lets a child upgrade, and tries again where a table was locked and nothing of it is there."""
+"""Lets a child upgrade, and tries again where a table was locked and nothing of it is there.
+
+While an ALTER waits for a lock, all later statements on the table wait as well. A short lock
+timeout keeps that queue short, and further attempts make up for it.
+"""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -17,8 +22,18 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.retry import delays
 from migrations_ops.steps.step import Step
+
+ATTEMPTS = 12
+# Seconds: the first wait, and the longest one.
+_FIRST, _LONGEST = 0.5, 8.0
+
+
+def _waits() -> Iterator[float]:
+    """The seconds before each further attempt: twice as long each time, and never the same."""
+    for number in range(ATTEMPTS - 1):
+        longest = min(_LONGEST, _FIRST * 2**number)
+        yield random.uniform(longest / 2, longest)
 
 
 def upgrade_commands(state: DatabaseState) -> Commands:
@@ -88,7 +103,7 @@ class Attempts:
 
         :param watched: whether the child has to report when no other process can have written.
         """
-        waits = delays()
+        waits = _waits()
         revisions: tuple[RevisionRun, ...] = ()
         for number in count(1):
             run = self._attempt(watched=watched)

@@ -39,10 +39,9 @@ class CommandRun:
     its end was not reported. ``trace`` has operations and statements in the order in which they
     happened.
 
-    ``sqlstate`` is the server's own code of the error, ``locked`` whether that says that
-    another session had a lock, ``attempts`` how often it was tried since a lock was in the way,
-    ``holders`` who had locks there when it failed, in words. ``commands`` are how many of the
-    project's own commands ran instead of Alembic's.
+    ``locked`` tells that another session had a lock that it needed, ``attempts`` how often it was
+    tried for that reason, and ``holders`` who had locks there when it failed, in words.
+    ``commands`` are how many of the project's own commands ran instead of Alembic's.
     """
 
     started: str
@@ -60,7 +59,6 @@ class CommandRun:
     autocommitted: tuple[Autocommitted, ...] = ()
     unshared: tuple[Unshared, ...] = ()
     ledger_failure: str = ""
-    sqlstate: str = ""
     locked: bool = False
     attempts: int = 1
     holders: tuple[str, ...] = ()
@@ -128,7 +126,6 @@ def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
                 misused=failed.kind == "usage",
                 where=failed.where or "",
                 failed_revision=failed.revision or "",
-                sqlstate=failed.sqlstate or "",
                 locked=failed.locked,
             )
     return run

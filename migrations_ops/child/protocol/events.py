@@ -121,9 +121,8 @@ class ScriptFound(NamedTuple):
 class Failed(NamedTuple):
     """A command failed, or was refused.
 
-    ``kind`` is refused, error, guard, exit, usage or interrupted; ``sqlstate`` is a server's own
-    code of the error: "55P03", "1205". ``locked`` says that another session had a lock
-    of that server, so that the same may succeed when it is tried again.
+    ``kind`` is refused, error, guard, exit, usage or interrupted. ``locked`` says that another
+    session of the server had a lock, so that the same may succeed when it is tried again.
     """
 
     kind: str
@@ -131,7 +130,6 @@ class Failed(NamedTuple):
     message: str
     revision: str | None = None
     where: str | None = None
-    sqlstate: str | None = None
     locked: bool = False
 
     @property

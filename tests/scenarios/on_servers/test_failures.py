@@ -460,8 +460,8 @@ def test_application_never_waits_longer_than_the_lock_timeout(at_head: ServerSho
 # As it is typed, but for the number of attempts and the time between: else it takes a minute.
 FOUR_TIMES = """\
 import sys
-from migrations_ops.steps import retry
-retry.ATTEMPTS, retry._FIRST = 4, 0.1
+from migrations_ops.operations import attempts
+attempts.ATTEMPTS, attempts._FIRST = 4, 0.1
 from invoke.main import program
 sys.argv = ["invoke", "upgrade-dev"]
 program.run()

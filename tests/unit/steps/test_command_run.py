@@ -54,11 +54,10 @@ HALF = [*DONE, RevisionStarted("two")]
          {"failure": "it left", "failed_revision": "one"}),
         ([Failed("error", "OperationalError", "database is locked")],
          {"failure": "the database is locked by another process"}),
-        ([Failed("error", "DataError", "(psycopg.DataError) too long", "one", "one.py:3", "22001")],
-         {"failure": "DataError: too long", "failed_revision": "one", "where": "one.py:3",
-          "sqlstate": "22001"}),
-        ([Failed("error", "E", "in use", sqlstate="55P03", locked=True)],
-         {"failure": "E: in use", "sqlstate": "55P03", "locked": True}),
+        ([Failed("error", "DataError", "(psycopg.DataError) too long", "one", "one.py:3")],
+         {"failure": "DataError: too long", "failed_revision": "one", "where": "one.py:3"}),
+        ([Failed("error", "E", "in use", locked=True)],
+         {"failure": "E: in use", "locked": True}),
     ],
 )  # fmt: skip
 def test_what_a_step_did(events: list[Event], expected: dict[str, Any]) -> None:
