@@ -14,9 +14,15 @@ from migrations_ops.analysis.statements.blocks import (
     statements_of,
     unquoted,
 )
-from migrations_ops.analysis.statements.rows import TEMPORARY, Write, assigned_columns, writes_of
+from migrations_ops.analysis.statements.rows import (
+    TEMPORARY,
+    Write,
+    assigned_columns,
+    writes_compiled,
+    writes_of,
+)
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
-from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, TableWrite, Traced
 from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
@@ -37,15 +43,17 @@ def read_declared(
     :param after: the schema to which they led.
     :param syntax: whose SQL the statements are.
     """
-    reader = _Reader(before, after, syntax)
+    reader, compiled = _Reader(before, after, syntax), False
     for event in events:
         if isinstance(event, StatementRan):
+            compiled |= event.writes is not None
             for statement in statements_of(event.sql, syntax):
-                reader.read_statement(statement)
+                reader.read_statement(statement, event.writes)
         else:
             reader.read_operation(event)
     reader.declared.naming.finish(after)
-    reader.note_triggers(before)
+    if not compiled:
+        reader.note_triggers(before, after)
     return reader.declared
 
 
@@ -89,10 +97,16 @@ class _Reader:
             case "drop_index":
                 self.declared.names.add((self._resolver.object(name), self._first(table)))
 
-    def read_statement(self, statement: list[Token]) -> None:
+    def read_statement(
+        self, statement: list[Token], compiled: Iterable[TableWrite] | None = None
+    ) -> None:
+        """:param compiled: what it writes as the engine said; None where its text has to tell."""
         for action in schema_actions(statement):
             self._read_action(action)
-        for write in writes_of(statement):
+        writes: Iterable[Write] = writes_of(statement)
+        if compiled is not None and not statement[0].means("EXPLAIN"):
+            writes = writes_compiled(compiled, writes)
+        for write in writes:
             table = self._resolver.table(write.table)
             columns = {self._column(table, column) for column in write.columns}
             self._note_write(write, self._naming.table(table), columns)
@@ -238,23 +252,36 @@ class _Reader:
             if happens:
                 noted |= tables
 
-    def note_triggers(self, schema: Mapping[str, str]) -> None:
-        """What triggers do on their own, of tables that were written to, is declared too."""
+    def note_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """What triggers do on their own, of tables that were written to, is declared too.
+
+        One that comes with the upgrade may have been there in time, or not: texts do not tell.
+        """
         triggers = [
-            (Fact.of(key, was).table, _body(was, schema))
-            for key, was in schema.items()
+            (Fact.of(key, was).table, _body(was, schema), is_new)
+            for is_new, schema, facts in (
+                (False, before, before.items()),
+                (True, after, after.items() - before.items()),
+            )
+            for key, was in facts
             if key.startswith("trigger ")
         ]
         for _ in triggers:  # each may fire another one
-            for table, body in triggers:
+            for name, body, is_new in triggers:
+                table = self._first(name) if is_new else name
                 if not self.declared.writes_to(table):
                     continue
-                self.declared.updated |= {(table, column) for column in assigned_columns(body)}
+                assigned = {self._in_trigger(name, each, is_new) for each in assigned_columns(body)}
+                self.declared.updated |= assigned
                 inside = statements_in_block(body) + statements_in_trigger(body)
                 for write in (each for statement in inside for each in writes_of(statement)):
-                    written = self._resolver.table(write.table)
-                    columns = {(written, column) for column in write.columns}
-                    self._note_write(write, written, columns)
+                    to = self._resolver.table(write.table)
+                    columns = {self._in_trigger(to, each, is_new) for each in write.columns}
+                    self._note_write(write, self._first(to) if is_new else to, columns)
+
+    def _in_trigger(self, table: str, column: str, is_new: bool) -> tuple[str, str]:
+        """The first names of what a trigger writes, which one of before has in its text."""
+        return self._column(table, column) if is_new else (table, column)
 
 
 def _body(trigger: str, schema: Mapping[str, str]) -> list[Token]:

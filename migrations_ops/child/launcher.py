@@ -169,7 +169,13 @@ def _install_guards(
 
     guard = load(family.transactions)
     if family.server is None:
-        own = guard(instructions, events, destination.require_allowed, control.may_go_on)
+        own = guard(
+            instructions,
+            events,
+            destination.require_allowed,
+            control.may_go_on,
+            tracing.writes.note,
+        )
         prove: Callable[[Any, str | None], None] = destination.prove
     else:
         own = guard(instructions, events, ledger, control.may_go_on)

@@ -187,6 +187,13 @@ FINE: dict[str, tuple[str, str, str]] = {
         "INSERT INTO triggered VALUES (1, 'x', 'x')",
         "op.execute(\"UPDATE triggered SET b = 'y'\")", "as the revisions say",
     ),
+    "changed-values:stamped.seen": (  # the trigger comes with the backfill that fires it
+        "CREATE TABLE stamped (id INTEGER PRIMARY KEY, a, seen); INSERT INTO stamped VALUES"
+        " (1, 'x', 'x')",
+        "op.execute('CREATE TRIGGER stamped_tr AFTER UPDATE OF a ON stamped BEGIN"
+        " UPDATE stamped SET seen = 1; END')\n"
+        "op.execute(\"UPDATE stamped SET a = 'y'\")", "as the revisions say",
+    ),
     "changed-values:moved.a": (
         "CREATE TABLE moved (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO moved VALUES (1, 'x')",
         "op.rename_table('moved', 'moved_on')\n"
@@ -199,7 +206,7 @@ FINE: dict[str, tuple[str, str, str]] = {
         'op.drop_column("again", "a")', "as the revisions say",
     ),
 }  # fmt: skip
-ALSO = {"changed-values:triggered.b", "changed-values:two.a"}
+ALSO = {"changed-values:triggered.b", "changed-values:stamped.a", "changed-values:two.a"}
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from migrations_ops.child.protocol.events import TableWrite
 from migrations_ops.child.protocol.sql import Token, group, split
 
 # The prefix of the copy that Alembic's batch mode makes of a table.
@@ -54,6 +55,23 @@ def writes_of(sql: list[Token]) -> Iterator[Write]:
     columns = frozenset[str]() if verb in ("DELETE", "COPY") else _set(verb, rest)
     for table in tables if verb in ("UPDATE", "DELETE") else tables[:1]:
         yield Write(table, deletes, inserts, replaces, columns)
+
+
+def writes_compiled(compiled: Iterable[TableWrite], read: Iterable[Write]) -> Iterator[Write]:
+    """What a statement writes as SQLite says it, with what its text alone tells.
+
+    SQLite does not say that an INSERT may replace rows.
+    """
+    replaced = {each.table.rpartition(".")[2] for each in read if each.replaces}
+    found: dict[str, list[TableWrite]] = {}
+    for write in compiled:
+        table = write[1].lower()
+        if not table.startswith(TEMPORARY):
+            found.setdefault(table, []).append(write)
+    for table, writes in found.items():
+        verbs = {verb for verb, _, _ in writes}
+        columns = frozenset(column.lower() for _, _, column in writes if column)
+        yield Write(table, "delete" in verbs, "insert" in verbs, table in replaced, columns)
 
 
 def _tables(verb: str, rest: list[Token]) -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 Stamp = dict[str, int]
+# "insert", "update" or "delete"; the table; the column, for an update.
+TableWrite = tuple[str, str, str]
 
 
 class Ready(NamedTuple):
@@ -42,10 +44,14 @@ class RevisionDone(NamedTuple):
 
 
 class StatementRan(NamedTuple):
-    """A revision ran a statement, which is here without its parameters."""
+    """A revision ran a statement, which is here without its parameters.
+
+    ``writes`` is what it writes as the engine itself said; None where that says nothing.
+    """
 
     sql: str
     revision: str = ""
+    writes: tuple[TableWrite, ...] | None = None
 
 
 class OperationAsked(NamedTuple):
@@ -197,4 +203,4 @@ def decode(line: bytes) -> Event | None:
 
 
 def _value(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_value, value)) if isinstance(value, list) else value

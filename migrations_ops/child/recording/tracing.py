@@ -9,6 +9,7 @@ from typing import Any
 
 from ..channel import Events
 from ..protocol.events import OperationAsked, RevisionDone, RevisionStarted, StatementRan
+from .writes import EngineWrites
 
 # A data migration that works row by row sends hundreds of thousands of statements: past this
 # many in one revision they are counted, not reported.
@@ -40,6 +41,7 @@ class Tracing:
         self._events = events
         self._count = 0
         self._changed: set[tuple[str, ...]] = set()
+        self.writes = EngineWrites()
         self._batch: Any = None
         self._batches = 0
         self.revision: str | None = None
@@ -48,6 +50,7 @@ class Tracing:
         from alembic.operations.base import AbstractOperations
         from sqlalchemy import Engine, event
 
+        event.listen(Engine, "before_cursor_execute", lambda *_: self.writes.begin())
         event.listen(Engine, "after_cursor_execute", self._statement)
         original = AbstractOperations.invoke
 
@@ -92,8 +95,11 @@ class Tracing:
         if self.revision is None:
             return
         self._count += 1
-        if self._is_first_of_its_kind(sql) or self._count <= STATEMENTS_SENT:
-            self._events.emit(StatementRan(sql.strip()[:SQL_SENT], self.revision))
+        writes = self.writes.take()
+        is_new = self._is_first_of_its_kind(sql) or not self._changed.issuperset(writes or ())
+        self._changed.update(writes or ())
+        if is_new or self._count <= STATEMENTS_SENT:
+            self._events.emit(StatementRan(sql.strip()[:SQL_SENT], self.revision, writes))
 
     def _is_first_of_its_kind(self, sql: str) -> bool:
         """Whether this statement changes something that none before it did."""

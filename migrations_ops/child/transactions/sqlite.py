@@ -42,6 +42,7 @@ class SQLiteTransactions(Transactions):
     """One transaction around the whole run, IMMEDIATE where the command changes the database.
 
     :param may_attach: raises where the file that a statement attaches is not for this run.
+    :param compiled: called with what SQLite says that a statement does, when it compiles it.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class SQLiteTransactions(Transactions):
         events: Events,
         may_attach: Callable[[str], None] = lambda file: None,
         written_down: Callable[[], bool] = lambda: True,
+        compiled: Callable[[int, str | None, str | None, str | None], None] = lambda *_: None,
     ) -> None:
         super().__init__(instructions, events, written_down)
         self._may_attach = may_attach
+        self._compiled = compiled
         # What SQLite's own "not authorized" does not say.
         self._denied = ""
         self._drivers: list[Any] = []
@@ -198,19 +201,19 @@ class SQLiteTransactions(Transactions):
     def _take_over(self, connection: Any) -> None:
         driver = connection.connection.driver_connection
         self._drivers.append(driver)
-        if isinstance(driver, sqlite3.Connection):
+        run_async = getattr(connection.connection.dbapi_connection, "run_async", None)
+        if run_async is not None:  # aiosqlite
+            run_async(lambda driver: driver.set_authorizer(self._authorize))
+        elif hasattr(driver, "set_authorizer"):  # sqlite3, and sqlcipher3, which is made like it
             driver.set_authorizer(self._authorize)
-        elif hasattr(driver, "set_authorizer"):  # aiosqlite
-            connection.connection.dbapi_connection.run_async(
-                lambda driver: driver.set_authorizer(self._authorize)
-            )
         if self._instructions.scratch is not None:
             # A rehearsal's copy is thrown away: nothing is gained by flushing it to disk.
             ask_driver(connection, "PRAGMA synchronous=OFF")
 
     def _authorize(
-        self, action: int, first: str | None, _2: str | None, _3: str | None, _4: str | None
+        self, action: int, first: str | None, second: str | None, schema: str | None, _: str | None
     ) -> int:
+        self._compiled(action, first, second, schema)
         if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT" and not self._may_commit():
             return self._deny(str(self._torn("sends a COMMIT of its own")))
         if action == sqlite3.SQLITE_ATTACH:

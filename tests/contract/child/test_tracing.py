@@ -154,3 +154,55 @@ def test_error_outside_of_every_revision_names_no_revision(filled: Sandbox) -> N
     assert (run.failed_revision, run.failure) == ("", "LookupError: no settings")
     assert run.where.endswith("env.py:1")
     assert not run.opened
+
+
+def test_what_a_statement_writes_is_asked_of_sqlite(filled: Sandbox) -> None:
+    """Triggers of the same revision, views and temporary tables included; DDL writes no rows."""
+    filled.add_revision(
+        R4,
+        R3,
+        "    for sql in (\n"
+        '        "CREATE TRIGGER tr AFTER UPDATE OF note ON parents BEGIN"\n'
+        '        " UPDATE children SET parent_id = parent_id; END",\n'
+        '        "UPDATE parents SET note = 1",\n'
+        '        "DROP TRIGGER tr",\n'
+        '        "WITH x AS (SELECT 1) DELETE FROM main.children WHERE id < 0",\n'
+        '        "CREATE TEMP TABLE aside (id INTEGER)",\n'
+        '        "INSERT INTO aside VALUES (1)",\n'
+        '        "CREATE VIEW v AS SELECT id FROM parents",\n'
+        '        "CREATE TRIGGER vt INSTEAD OF DELETE ON v BEGIN DELETE FROM parents; END",\n'
+        '        "DELETE FROM v WHERE id < 0",\n'
+        '        "DROP VIEW v",\n'
+        '        "CREATE TABLE counting (id INTEGER PRIMARY KEY AUTOINCREMENT)",\n'
+        '        "UPDATE sqlite_sequence SET seq = 1",\n'
+        "    ):\n"
+        "        op.execute(sql)\n"
+        # Past SQLAlchemy, and not of the statement that follows.
+        "    driver = op.get_bind().connection.driver_connection\n"
+        '    driver.execute("UPDATE parents SET name = name")\n'
+        '    op.execute("SELECT 1")',
+    )
+    run = run_child(filled)
+    assert run.failure == ""
+    writes = {each.sql: each.writes for each in run.statements if each.revision == R4}
+    assert writes["UPDATE parents SET note = 1"] == (
+        ("update", "parents", "note"), ("update", "children", "parent_id"),
+    )  # fmt: skip
+    assert writes["DELETE FROM v WHERE id < 0"] == (("delete", "v", ""), ("delete", "parents", ""))
+    assert writes["UPDATE sqlite_sequence SET seq = 1"] == (("update", "sqlite_sequence", "seq"),)
+    there = {sql: each for sql, each in writes.items() if each}
+    assert {sql.split()[0] for sql in there} == {"UPDATE", "WITH", "DELETE"}
+    assert None not in writes.values()
+
+
+def test_where_the_project_asks_sqlite_itself_the_texts_are_read(filled: Sandbox) -> None:
+    filled.add_revision(
+        R4,
+        R3,
+        "    driver = op.get_bind().connection.driver_connection\n"
+        "    driver.set_authorizer(lambda *_: 0)\n"
+        '    op.execute("UPDATE parents SET note = 1")',
+    )
+    run = run_child(filled)
+    assert run.failure == ""
+    assert next(each.writes for each in run.statements if each.revision == R4) is None
