@@ -1,35 +1,24 @@
 """Writes the expressions that PostgreSQL prints in one form for all that mean the same.
 
 What is dumped and restored is parsed anew, and a few expressions are printed in another way from
-then on: ``a IN ('x', 'y')`` with its casts elsewhere, ``BETWEEN`` in other brackets.
+then on, which no further restore changes: ``a IN ('x', 'y')`` with its casts elsewhere,
+``BETWEEN`` in other brackets, ``-1::integer`` as a constant. All else is printed alike.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import takewhile
 
 from migrations_ops.child.protocol.sql import Token, tokens
 
-_CLOSERS = {"(": ")", "[": "]"}
 # After these, no blank; before those, none.
 _TIGHT_AFTER = frozenset("([.:,")
 _TIGHT_BEFORE = frozenset({"(", ")", "[", "]", ".", "::", ","})
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The text in parentheses."""
-
-    opener: str
-    inside: list[_Part]
-
-
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE]\d+)?|\.\d+")
-_Part: TypeAlias = Token | _Group
+_OPEN, _CLOSE, _CAST = map(Token, ("(", ")", "::"))
 
 
 # The types of columns are a few, again and again.
@@ -39,11 +28,12 @@ def canonical(sql: str, schema: str) -> str:
 
     :param schema: whose names are written without it.
     """
-    parts = _reparsed(_tree(_without(tokens(sql, "postgresql"), schema), ""))
-    while len(parts) == 1 and (inside := _bracketed(parts[0])):
-        parts = inside
+    words = _with_constants([*_without(tokens(sql, "postgresql"), schema)])
+    words = _with_plain_brackets(_with_casts_inside(words))
+    if _ends(words).get(0) == len(words) - 1:
+        words = words[1:-1]
     text = ""
-    for word in _flat(parts):
+    for word in words:
         part = word.shown() if word.quoted or word.literal else word.text.lower()
         if text and text[-1] not in _TIGHT_AFTER and part not in _TIGHT_BEFORE:
             text += " "
@@ -63,129 +53,80 @@ def _without(sql: list[Token], schema: str) -> Iterator[Token]:
             yield word
 
 
-def _tree(sql: Iterator[Token], closer: str) -> list[_Part]:
-    parts: list[_Part] = []
-    for word in sql:
-        if word.means(closer):
-            break
-        inner = None if word.quoted else _CLOSERS.get(word.text)
-        parts.append(word if inner is None else _Group(word.text, _tree(sql, inner)))
-    return parts
-
-
-def _reparsed(parts: list[_Part]) -> list[_Part]:
-    """The same as it is after it was printed and parsed once more."""
-    found: list[_Part] = []
-    for part in parts:
-        if isinstance(part, _Group):
-            inside = _reparsed(part.inside)
-            while len(inside) == 1 and (inner := _bracketed(inside[0])):
-                inside = inner
-            part = _Group(part.opener, inside)
-        found.append(part)
-    return _with_flat_chain(list(_with_casts_inside(_with_constants(found))))
-
-
-def _with_constants(parts: list[_Part]) -> list[_Part]:
-    """``(- 1)`` is ``'-1'::integer``, which gets the same brackets here."""
-    match parts:
-        case [Token() as sign, *digits] if digits and sign.means("-"):
-            text = "".join(part.text if isinstance(part, Token) else "(" for part in digits)
-            if _NUMBER.fullmatch(text):
-                kind = Token("integer" if text.isdigit() else "numeric")
-                return [Token(f"'-{text}'"), Token("::"), kind]
-    found: list[_Part] = []
-    for part in parts:
-        found.append(part)
-        match found[-3:]:
-            case [Token() as number, Token("::"), Token("integer" | "numeric")] if (
-                number.text.startswith("'-") and len(parts) > 3
-            ):
-                found[-3:] = [_Group("(", found[-3:])]
+def _ends(words: list[Token]) -> dict[int, int]:
+    """Where each bracket is closed, by where it is opened."""
+    opened: list[int] = []
+    found: dict[int, int] = {}
+    for number, word in enumerate(words):
+        if word.means("(", "["):
+            opened.append(number)
+        elif word.means(")", "]") and opened:
+            found[opened.pop()] = number
     return found
 
 
-def _with_casts_inside(parts: list[_Part]) -> Iterator[_Part]:
-    """``(ARRAY[a, b])::text[]`` is ``ARRAY[(a)::text, (b)::text]``."""
-    position = 0
-    while position < len(parts):
-        part = parts[position]
-        end = _end_of_array_type(parts, position + 1)
-        elements = _elements(part) if end else None
-        if elements is None:
-            yield part
-            position += 1
+def _with_constants(words: list[Token]) -> list[Token]:
+    """``(- 1)`` is ``'-1'::integer``."""
+    # From the right, so that what is on the left keeps its place.
+    for start, end in sorted(_ends(words).items(), reverse=True):
+        if words[start].means("(") and words[start + 1].means("-"):
+            number = "".join(word.text for word in words[start + 2 : end])
+            if _NUMBER.fullmatch(number):
+                kind = Token("integer" if number.isdigit() else "numeric")
+                words = [*words[:start], Token(f"'-{number}'"), _CAST, kind, *words[end + 1 :]]
+    return words
+
+
+def _with_casts_inside(words: list[Token]) -> list[Token]:
+    """``(ARRAY[a, b])::text[]`` is ``ARRAY[(a)::text, (b)::text]``.
+
+    Statistics are printed with fewer brackets: ``ARRAY[a, b]::text[]``.
+    """
+    ends, dropped = _ends(words), set[int]()
+    added: dict[int, list[Token]] = {}
+    for start, end in ends.items():
+        if not (start and words[start - 1].means("ARRAY") and end > start + 1):
             continue
-        cast = parts[position + 1 : end - 1]
-        inside = [[_in_brackets(element), *cast] for element in elements]
-        yield Token("ARRAY")
-        yield _Group("[", _joined(inside))
-        position = end
+        bracketed = ends.get(start - 2) == end + 1
+        kind = _element_type(words[end + 1 + bracketed :])
+        if not kind:
+            continue
+        commas = [number for number in _directly_in(start, ends) if words[number].means(",")]
+        for number in (start, *commas):
+            added[number + 1] = [_OPEN] * bracketed
+        for number in (*commas, end):
+            added[number] = [*[_CLOSE] * bracketed, _CAST, *kind]
+        dropped.update(range(end + 1, end + 4 + bracketed + len(kind)), [start - 2] * bracketed)
+    return [
+        each
+        for number, word in enumerate(words)
+        for each in (*added.get(number, ()), *(() if number in dropped else (word,)))
+    ]
 
 
-def _end_of_array_type(parts: list[_Part], start: int) -> int:
-    """Where ``::type[]`` ends that begins there; 0 if there is none."""
-    if not (start < len(parts) and _means(parts[start], "::")):
-        return 0
-    for position in range(start + 1, len(parts)):
-        part = parts[position]
-        if isinstance(part, _Group):
-            if part.opener == "[":
-                return 0 if part.inside else position + 1
-        elif not (part.quoted or part.text == "." or part.text[0].isalpha()):
-            return 0
-    return 0
+def _element_type(words: list[Token]) -> list[Token]:
+    """The type in ``::type[]``, where these words begin with that."""
+    end = 1 + len([*takewhile(lambda word: word.is_name or word == Token("."), words[1:])])
+    is_array = words[:1] == [_CAST] and words[end : end + 2] == [Token("["), Token("]")]
+    return words[1:end] if is_array else []
 
 
-def _elements(part: _Part) -> list[list[_Part]] | None:
-    """The elements of ``(ARRAY[...])``."""
-    match _bracketed(part):
-        case [Token() as start, _Group("[", inside)] if start.means("ARRAY"):
-            elements: list[list[_Part]] = [[]]
-            for each in inside:
-                if _means(each, ","):
-                    elements.append([])
-                else:
-                    elements[-1].append(each)
-            return elements
-    return None
+def _with_plain_brackets(words: list[Token]) -> list[Token]:
+    """``((a))`` is ``(a)``, and ``((a AND b) AND c)`` is ``(a AND b AND c)``."""
+    ends, dropped = _ends(words), set[int]()
+    for start, end in ends.items():
+        if words[start].means("(") and start - 1 in ends:
+            following = words[end + 1]
+            inside = (words[number] for number in _directly_in(start, ends))
+            chain = next((word for word in inside if word.means("AND", "OR")), None)
+            if ends[start - 1] == end + 1 or chain == following:
+                dropped |= {start, end}
+    return [word for number, word in enumerate(words) if number not in dropped]
 
 
-def _in_brackets(element: list[_Part]) -> _Part:
-    if len(element) == 1 and _bracketed(element[0]):
-        return element[0]
-    return _Group("(", element)
-
-
-def _joined(elements: list[list[_Part]]) -> list[_Part]:
-    first, *others = elements
-    return [*first, *(part for each in others for part in (Token(","), *each))]
-
-
-def _with_flat_chain(parts: list[_Part]) -> list[_Part]:
-    """``((a AND b) AND c)`` is ``(a AND b AND c)``."""
-    for chain in ("AND", "OR"):
-        while len(parts) > 1 and _means(parts[1], chain):
-            inside = _bracketed(parts[0]) or []
-            if not any(_means(part, chain) for part in inside):
-                break
-            parts = [*inside, *parts[1:]]
-    return parts
-
-
-def _bracketed(part: _Part) -> list[_Part] | None:
-    return part.inside if isinstance(part, _Group) and part.opener == "(" else None
-
-
-def _means(part: _Part, text: str) -> bool:
-    return isinstance(part, Token) and part.means(text)
-
-
-def _flat(parts: Iterable[_Part]) -> Iterator[Token]:
-    for part in parts:
-        if isinstance(part, Token):
-            yield part
-        else:
-            yield Token(part.opener)
-            yield from _flat(part.inside)
-            yield Token(_CLOSERS[part.opener])
+def _directly_in(start: int, ends: dict[int, int]) -> Iterator[int]:
+    """What is in these brackets, and in none within them."""
+    number = start + 1
+    while number < ends[start]:
+        yield number
+        number = ends.get(number, number) + 1

@@ -47,6 +47,7 @@ CREATE TABLE audit.loans (id bigint GENERATED ALWAYS AS IDENTITY (START WITH 10 
     ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT ck_status CHECK (status IN ('open', 'closed')
     AND second_id BETWEEN 1 AND 9 AND id > 0),
+  CONSTRAINT ck_constants CHECK (id > -1::integer AND parent_id > -1.5::numeric),
   CONSTRAINT ck_alone CHECK (parent_id > 0) NO INHERIT,
   CONSTRAINT no_overlap EXCLUDE USING gist (parent_id WITH =, during WITH &&)
     WHERE (status <> 'closed'));
@@ -98,6 +99,7 @@ CREATE TRIGGER on_parts AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION tou
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION see();
 CREATE RULE no_deletes AS ON DELETE TO parents WHERE old.id = 1 DO INSTEAD NOTHING;
 CREATE STATISTICS st_loans (dependencies) ON status, due FROM audit.loans;
+CREATE STATISTICS st_open ON (status IN ('open', 'x')), due FROM audit.loans;
 ALTER TABLE parents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE parents FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON parents FOR SELECT TO app, "Odd role" USING (name = CURRENT_USER);

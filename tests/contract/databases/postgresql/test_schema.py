@@ -14,7 +14,6 @@ from migrations_ops.databases.postgresql.schema.reading import (
     read_schema,
     read_tables,
 )
-from migrations_ops.databases.postgresql.text import canonical
 from tests.contract.databases.postgresql.support import (
     EVERYTHING,
     VERSION_TABLE,
@@ -289,38 +288,3 @@ def test_schema_is_read_as_an_ordinary_role_in_a_read_only_snapshot(
     assert {key for key in before if key not in found} <= {
         key for key in before if key.startswith("privilege ") and key.endswith(" to app")
     }
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("((v)::text = ANY ((ARRAY['x'::character varying, 'y'::character varying])::text[]))",
-         "((v)::text = ANY (ARRAY[('x'::character varying)::text,"
-         " ('y'::character varying)::text]))"),
-        ("(((a >= 1) AND (a <= 10)) AND ((b >= 2) AND (b <= 3)))",
-         "((a >= 1) AND (a <= 10) AND ((b >= 2) AND (b <= 3)))"),
-        ("(((a OR b) OR c) OR d)", "(a OR b OR c OR d)"),
-        ("((public.loans.id > 0))", "(loans.id > 0)"),
-    ],
-    ids=["array", "and", "or", "schema"],
-)  # fmt: skip
-def test_what_a_restore_prints_otherwise_is_the_same(one: str, other: str) -> None:
-    assert canonical(one, "public") == canonical(other, "public")
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("(a AND (b OR c))", "((a AND b) OR c)"),
-        ("(a OR (b AND c))", "((a OR b) AND c)"),
-        ("(x = 'a  b')", "(x = 'a b')"),
-        ("(x = 'A')", "(x = 'a')"),
-        ("(x = E'a\\\\b')", "(x = E'a\\nb')"),
-        ('("A" > 1)', "(a > 1)"),
-        ("(x)::text", "(x)::character varying"),
-        ("ARRAY['x'::text]", "ARRAY['x'::character varying]"),
-        ("(audit.f(x) > 1)", "(f(x) > 1)"),
-    ],
-)
-def test_what_means_another_thing_stays_another_thing(one: str, other: str) -> None:
-    assert canonical(one, "public") != canonical(other, "public")
