@@ -173,7 +173,9 @@ def _address(family: str, host: str | None, port: int, database: str | None) -> 
 def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
     """The environment, its database, and what chose it."""
     value = os.environ.get(configured.selector)
-    why = f"{configured.selector}={value}" if value else f"{configured.selector} is not set"
+    why = f"; {configured.selector}={value}" if value else f"; {configured.selector} is not set"
+    if not configured.selector:
+        why = ""
     from .families import SQLITE, family_of
 
     family = family_of(connection.dialect)
@@ -184,8 +186,8 @@ def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
     if name is None:
         unnamed = ", which no environment of the configuration names"
         reached += unnamed if configured.knows_some else ""
-        return f"{configured.trouble}this reaches {reached}; {why}"
-    return f"this reaches {name} ({reached}){_warning(connection, schema, name)}; {why}"
+        return f"{configured.trouble}this reaches {reached}{why}"
+    return f"this reaches {name} ({reached}){_warning(connection, schema, name)}{why}"
 
 
 def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]:

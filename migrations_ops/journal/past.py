@@ -8,13 +8,12 @@ from pathlib import Path
 
 from migrations_ops.journal.record import TaskRecord, read_records
 from migrations_ops.journal.unfinished import find_lost
-from migrations_ops.model.outcome import DONE
+from migrations_ops.model.outcome import DONE, NOT_DONE
 from migrations_ops.model.plan import StepName
 
 # The outcomes of attempts that came to nothing.
 CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
 _CHANGING = frozenset({StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, StepName.RESTORE})
-_BAD = frozenset({"failed", "refused", "interrupted"})
 
 
 @dataclass(frozen=True)
@@ -81,5 +80,5 @@ def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
 def _in_trouble(record: TaskRecord) -> set[str]:
     """The environments that a task left to a person."""
     named = {step.environment for step in record.steps}
-    bad = {step.environment for step in record.steps if step.outcome in _BAD}
+    bad = {step.environment for step in record.steps if step.outcome in NOT_DONE}
     return bad or named or {""}

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import Selector
 
 # How a task ends that has done what it was asked for; "released" belongs to releases alone.
@@ -16,6 +17,8 @@ Done = Literal[
     "released", "backed up", "restored", "downgraded", "stamped", "adopted", "resolved", "done"
 ]
 DONE: frozenset[str] = frozenset(get_args(Done))
+# How a step ends that stops its task.
+NOT_DONE = frozenset({"failed", "refused", "interrupted"})
 Outcome = Literal[
     Done,
     "nothing to do",
@@ -87,6 +90,19 @@ class ReleaseResult:
     backups: tuple[str, ...]
     findings: tuple[Finding, ...]
     error: ErrorReport | None = None
+
+    @property
+    def upgraded(self) -> tuple[str, ...]:
+        """The environments whose upgrade came to its end, in the order of the path."""
+        done = (each for each in self.steps if each.name == StepName.UPGRADE)
+        return tuple(dict.fromkeys(each.environment for each in done if each.outcome == "done"))
+
+    @property
+    def stopped_at(self) -> StepResult | None:
+        """The first step that did not end well, where something stopped the task."""
+        if self.error is None:
+            return None
+        return next((each for each in self.steps if each.outcome in NOT_DONE), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ State = Literal[
     "missing",
     "dirty",
     "unreachable",
+    "unknown",
 ]
 
 

@@ -52,8 +52,12 @@ def examine(project: Project) -> DoctorReport:
     """Check everything that a release depends on."""
     settings, selector = project.settings, read_selector(project)
     findings, todo = _shell(selector), []
+    # Environments that share an interpreter share what is found about it.
+    last_of = {environment.python: environment for environment in settings.path}
     for environment in settings.path:
         found = _environment(project, environment)
+        if last_of[environment.python] is environment:
+            found += _plugin(project, environment)
         findings += found
         todo += [what_to_do(each, environment.name) for each in found if each.severity == "error"]
     return DoctorReport(
@@ -130,7 +134,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     findings = [_state(state), *judged]
     if state.look.exists:
         findings += [*_store(project, state), *_ask_env_py(project, environment)]
-    return [*findings, *_plugin(project, environment)]
+    return findings
 
 
 def _state(state: DatabaseState) -> Finding:
@@ -189,4 +193,4 @@ def _plugin(project: Project, environment: Environment) -> list[Finding]:
         return [UNUSABLE.found(name, reason=error.what)]
     if found is not None:
         return []
-    return [NO_PLUGIN.found(name, python=python)]
+    return [NO_PLUGIN.found(str(python), python=python)]

@@ -69,7 +69,7 @@ def _plan(project: Project, state: DatabaseState, needed: Sequence[Revision]) ->
         state.database.label,
         state.look.revisions,
         state.target,
-        tuple(PlannedRevision(each.revision, each.message) for each in state.pending),
+        tuple(PlannedRevision(each.revision, each.title) for each in state.pending),
         tuple(steps),
     )
 

@@ -48,14 +48,15 @@ def _unread_row(
     project: Project, environment: Environment, releases: dict[str, str], error: OpsError
 ) -> EnvironmentStatus:
     """What is known of an environment whose scripts, or URL, cannot be read."""
-    label, look = "-", Look(exists=True)
+    label, look = "-", Look(exists=True, trouble="nothing says where it is")
     with suppress(OpsError):
         located = locate(project, environment)
         label, look = located.database.label, located.look
     return EnvironmentStatus(
         name=environment.name,
         database=label,
-        state="unreachable" if look.exists else "missing",
+        # It can be reached; against scripts that cannot be read it has no state.
+        state="unreachable" if look.trouble else "unknown" if look.exists else "missing",
         current=look.revisions,
         heads=environment.heads,
         last_backup=_last_backup(project, environment),
@@ -122,8 +123,10 @@ def read_selector(project: Project) -> Selector:
     """What the shell's own selector would do to a command typed by hand."""
     settings = project.settings
     name = settings.selector
-    value = os.environ.get(name)
-    if not value:
+    value = os.environ.get(name) if name else None
+    if not name:
+        effect = "no variable chooses the environment"
+    elif not value:
         effect = f"an env.py that reads it goes to {settings.default.name}"
     elif value in (environment.name for environment in settings.path):
         effect = f"an env.py that reads it goes to {value}; tasks of this tool ignore it"

@@ -34,7 +34,7 @@ def read_current(project: Project, environment: Environment) -> EnvironmentCurre
         found.trouble,
         heads=heads,
         at_head=set(found.current) == set(heads),
-        messages={each.revision: each.message for each in known},
+        messages={each.revision: each.title for each in known},
     )
 
 
@@ -53,7 +53,7 @@ def read_history(project: Project, scripts_of: Environment, *, only_heads: bool)
         RevisionRow(
             each.revision,
             each.down,
-            each.message,
+            each.title,
             each.revision in history.heads,
             tuple(at.get(each.revision, ())),
         )

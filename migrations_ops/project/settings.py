@@ -30,10 +30,10 @@ from migrations_ops.project.toml_table import (
     FLAG,
     NAMES,
     SECONDS,
+    SELECTOR,
     TABLE,
     TEXT,
     TEXTS,
-    VARIABLE,
     VARIABLES,
     Check,
     Table,
@@ -244,7 +244,7 @@ def _all_codes(values: Any) -> bool:
 
 _TOP_KEYS: Mapping[str, Check] = {
     "alembic": TEXT,
-    "selector": VARIABLE,
+    "selector": SELECTOR,
     "backups": TEXT,
     "keep": COUNT_FROM_ONE,
     "keep_days": COUNT,

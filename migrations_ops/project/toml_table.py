@@ -58,7 +58,11 @@ COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
 SECONDS: Check = ("a number of seconds", _is_seconds)
 TEXTS: Check = ("a list of texts", are_texts)
 TABLE: Check = ("a table", lambda value: isinstance(value, dict))
-VARIABLE: Check = ("the name of a variable", is_variable)
+# An empty text: the project has no such variable.
+SELECTOR: Check = (
+    "the name of a variable, or an empty text",
+    lambda name: name == "" or is_variable(name),
+)
 VARIABLES: Check = ("a table of variables with their texts", _are_variables)
 NAMES: Check = (
     "a list of names of variables",

@@ -18,6 +18,8 @@ def step_variables(
 ) -> dict[str, str]:
     """The variables of one step: the base, the selector, and what the configuration names.
 
+    :param selector: the variable that names the environment; empty if the project has none.
+
     :raises ConfigurationError: a variable to pass, or a configured one, is missing or empty.
         An empty variable has made a project write a fresh database into its working directory.
     """
@@ -31,7 +33,8 @@ def step_variables(
                 next=f"Set {name}, or take it out of pass in environments.{environment.name}.",
             )
         variables[name] = shell[name]
-    variables[selector] = environment.name
+    if selector:
+        variables[selector] = environment.name
     for name, template in environment.variables.items():
         value = template.replace("{url}", url)
         if not value.strip():

@@ -35,6 +35,8 @@ from migrations_ops.revisions.graph import (
 )
 
 _ILLEGAL = "@-+:"
+# What Alembic writes where no message is given.
+NO_MESSAGE = "empty message"
 
 
 class Revision(NamedTuple):
@@ -52,6 +54,13 @@ class Revision(NamedTuple):
     # tuple, which is made three times as fast as an instance with frozen fields.
     file: str
     message: str
+
+    @property
+    def title(self) -> str:
+        """Its message; of a merge that Alembic gave none, what it merges."""
+        if len(self.down) > 1 and self.message in ("", NO_MESSAGE):
+            return f"merge of {', '.join(self.down)}"
+        return self.message
 
     @property
     def path(self) -> Path:

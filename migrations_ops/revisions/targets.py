@@ -121,7 +121,7 @@ def _absolute(history: History, target: str) -> tuple[str, ...]:
     if symbol in ("head", "heads"):
         heads = [head for head in history.heads if line is None or head in line]
         if symbol == "head" and len(heads) > 1:
-            raise SeveralHeads(target, [(h, history.revisions[h].message) for h in heads])
+            raise SeveralHeads(target, [(h, history.revisions[h].title) for h in heads])
         return tuple(heads)
     return (_identify(history, symbol, label, line),)
 
@@ -173,7 +173,7 @@ def _line(history: History, label: str) -> set[str]:
 
 def _only(history: History, target: str, found: Sequence[str]) -> str | None:
     if len(found) > 1:
-        raise SeveralHeads(target, [(name, history.revisions[name].message) for name in found])
+        raise SeveralHeads(target, [(name, history.revisions[name].title) for name in found])
     return found[0] if found else None
 
 

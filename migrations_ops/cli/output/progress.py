@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import time
 from typing import TextIO
@@ -56,16 +54,8 @@ class Lines:
         step, environment = self._now
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
         # A line that wraps could not be erased.
-        room = self._columns() - width(line) - 1
+        room = self.style.columns() - width(line) - 1
         self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
-
-    def _columns(self) -> int:
-        """The width of this very stream: standard output may go to a file meanwhile."""
-        try:
-            found = os.get_terminal_size(self._stream.fileno()).columns
-        except (OSError, ValueError):
-            found = 0
-        return found or shutil.get_terminal_size().columns
 
     def end(self, result: StepResult, note: str) -> None:
         good = result.outcome in _GOOD

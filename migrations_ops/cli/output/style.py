@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import unicodedata
 from typing import TextIO
@@ -15,6 +16,7 @@ class Style:
     """What one stream can show: colours on a terminal unless NO_COLOR is set (no-color.org)."""
 
     def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self.live = (
             stream.isatty() and os.environ.get("TERM") != "dumb" and _understands_escapes(stream)
         )
@@ -26,6 +28,17 @@ class Style:
         except (UnicodeEncodeError, LookupError):
             # A Windows console of code page 932 cannot show them and would raise.
             self._signs = False
+
+    def columns(self) -> int:
+        """The width of the stream's terminal; of one that does not say, the shell's COLUMNS or 80.
+
+        Asked of this very stream: another one may go to a file.
+        """
+        try:
+            found = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            found = 0
+        return found or shutil.get_terminal_size().columns
 
     def paint(self, text: str, *names: str) -> str:
         """The text in that colour or weight, if there are colours."""

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
+from migrations_ops.model.outcome import (
+    DoctorReport,
+    ErrorReport,
+    ReleaseResult,
+    StepResult,
+    VerifyReport,
+)
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentVersion,
     HistoryReport,
+    Selector,
     StatusReport,
 )
 from migrations_ops.model.text import counted, human_size
@@ -31,10 +39,15 @@ Paint = Callable[[str, str], str]
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, paint: Paint) -> str:
     """Columns with a header, each as wide as its widest cell.
 
+    On a terminal that is too narrow for them, each row is a block of lines instead: a line that
+    wraps breaks in the middle of names.
+
     :param paint: given a column's title and a cell, returns the cell in its colour.
     """
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
+    if style.live and sum(widths) + 2 * len(widths) - 2 > style.columns():
+        return "\n".join(_block(header, row, style, paint) for row in cells[1:])
     lines = []
     for number, row in enumerate(cells):
         parts = [padded(cell, widths[column]) for column, cell in enumerate(row)]
@@ -44,6 +57,29 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, pa
             parts = [style.paint(part, "bold") for part in parts]
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def _block(header: Sequence[str], row: Sequence[str], style: Style, paint: Paint) -> str:
+    """One row of a table as lines: its name, and below it what the other columns have."""
+    columns = max(map(width, header))
+    lines = [paint(header[0], row[0])]
+    lines += [
+        f"  {style.paint(padded(title, columns), 'dim')}  {paint(title, cell)}"
+        for title, cell in zip(header[1:], row[1:], strict=True)
+        if cell not in ("", "-")
+    ]
+    return "\n".join(lines)
+
+
+def local(moment: str) -> str:
+    """A moment in local time to the second, as the names of backups and records have it.
+
+    :param moment: in UTC, as ISO 8601 text; any other text is shown as it is.
+    """
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError):
+        return moment
 
 
 def status(report: StatusReport, style: Style) -> str:
@@ -72,12 +108,13 @@ def status(report: StatusReport, style: Style) -> str:
     lines = [table(header, rows, style, paint)]
     sign = style.paint(style.sign("✗"), "red")
     lines += [f"{sign} {row.name}: {row.trouble}" for row in report.environments if row.trouble]
-    return "\n".join([*lines, "", selector_line(report, style)])
+    if report.selector.name:
+        lines += ["", selector_line(report.selector, style)]
+    return "\n".join(lines)
 
 
-def selector_line(report: StatusReport, style: Style) -> str:
+def selector_line(selector: Selector, style: Style) -> str:
     """The value of the selector in the shell, and its effect."""
-    selector = report.selector
     if selector.shell_value is None:
         return style.paint(f"{selector.name} is not set: {selector.effect}.", "dim")
     sign = style.paint(style.sign("⚠"), "yellow")
@@ -93,7 +130,7 @@ def backups(found: Sequence[Backup], style: Style) -> str:
         (
             backup.environment,
             backup.name,
-            backup.taken,
+            local(backup.taken),
             ", ".join(backup.revisions) or "base",
             human_size(backup.size),
             "; ".join(filter(None, (backup.note, backup.doubt))),
@@ -114,12 +151,12 @@ def doctor(report: DoctorReport, style: Style) -> str:
     """What a release depends on, a line each, and every finding."""
     selector, versions = report.selector, dict(report.versions)
     value = selector.shell_value
+    shown = f"{selector.name}={value}" if value else f"{selector.name} is not set"
     facts = {
         "configuration": report.configuration,
         "alembic.ini": report.alembic,
         "path": " -> ".join(report.path),
-        "selector": f"{selector.name}={value}" if value else f"{selector.name} is not set",
-        "now": selector.effect,
+        **({"selector": shown, "now": selector.effect} if selector.name else {}),
         "python": f"{versions.pop('python')} ({report.python})",
         **versions,
     }
@@ -142,7 +179,7 @@ def verified(report: VerifyReport, style: Style) -> str:
 
 def released(result: ReleaseResult, style: Style) -> str:
     """How a release ended, in a line."""
-    name, to = result.environment, ", ".join(result.to)
+    to = ", ".join(result.to)
     if result.outcome == "nothing to do":
         if not to:
             return "Nothing to do: there are no revisions yet."
@@ -150,7 +187,8 @@ def released(result: ReleaseResult, style: Style) -> str:
     if result.outcome == "released":
         seconds = sum(step.seconds for step in result.steps)
         sign = style.paint(style.sign("✓"), "green", "bold")
-        return f"{sign} Released {name} to {to} in {seconds:.1f} s (record {result.id})."
+        where = " and ".join(result.upgraded)
+        return f"{sign} Released {where} to {to} in {seconds:.1f} s (record {result.id})."
     return f"{result.outcome} (record {result.id})"
 
 
@@ -163,14 +201,34 @@ def records(found: Sequence[TaskRecord], style: Style) -> str:
         (
             each.id,
             each.task,
-            each.environment,
+            ", ".join(_worked_on(each)),
             ", ".join(each.from_) or "-",
             ", ".join(each.to) or "-",
-            each.outcome or "unfinished",
+            _outcome(each),
         )
         for each in found
     ]
     return table(header, rows, style, lambda title, cell: cell)
+
+
+def _worked_on(record: TaskRecord) -> Sequence[str]:
+    """The environments that a task has upgraded, and the one where it was stopped."""
+    stopped = record.stopped_at
+    names = [*record.upgraded, *([stopped.environment] if stopped and _where(stopped) else [])]
+    return list(dict.fromkeys(names)) or [record.environment]
+
+
+def _outcome(record: TaskRecord) -> str:
+    """How a task ended; of one that was stopped, where, and which environments it had upgraded."""
+    outcome, stopped = record.outcome or "unfinished", record.stopped_at
+    if stopped is None:
+        return outcome
+    upgraded = f"; {', '.join(record.upgraded)} upgraded" if record.upgraded else ""
+    return f"{outcome} ({stopped.name}{_where(stopped)}{upgraded})"
+
+
+def _where(step: StepResult) -> str:
+    return "" if step.name == StepName.PREFLIGHT else f" of {step.environment}"
 
 
 def record(found: TaskRecord, style: Style) -> str:
@@ -185,7 +243,7 @@ def record(found: TaskRecord, style: Style) -> str:
         (
             step.name,
             step.environment,
-            step.started,
+            local(step.started),
             f"{step.seconds:.2f}",
             str(step.exit),
             step.outcome,
@@ -258,7 +316,7 @@ def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> s
 def plan(plans: Iterable[EnvironmentPlan], selector: str) -> str:
     """The steps that a task would run, and that none was run.
 
-    :param selector: the variable that tells env.py its environment.
+    :param selector: the variable that tells env.py its environment; empty if none does.
     """
     return "\n".join([*(line for each in plans for line in _planned(each, selector)), UNCHANGED])
 
@@ -271,7 +329,8 @@ def _planned(plan: EnvironmentPlan, selector: str) -> list[str]:
     lines = [f"{plan.environment}: {f'{count} pending, to {to}' if count else plan.database}"]
     lines += [f"    {each.revision}  {each.message}" for each in plan.pending]
     for step in plan.steps:
-        command = f"{selector}={plan.environment} {' '.join(step.argv)}"
+        chosen = f"{selector}={plan.environment} " if selector else ""
+        command = f"{chosen}{' '.join(step.argv)}"
         source = f" from {plan.backup}" if step.name is StepName.RESTORE else ""
         lines.append(f"  {step.name:<9} {command if step.argv else plan.database + source}")
     return lines

@@ -165,6 +165,14 @@ def test_one_line_names_the_environment_and_what_chose_it(
     assert said(ran) == [line.replace("/", os.sep)]
 
 
+def test_a_project_without_a_selector_reads_nothing_of_one(filled: Sandbox) -> None:
+    file = filled.folder / "pyproject.toml"
+    text = file.read_text().replace("[tool.migrations_ops]", '[tool.migrations_ops]\nselector = ""')
+    file.write_text(text)
+    [line] = said(filled.alembic("current"))
+    assert line.endswith("this reaches prod (data/repom/db.sqlite3)".replace("/", os.sep))
+
+
 def test_command_that_opens_no_database_says_nothing(filled: Sandbox) -> None:
     assert said(filled.alembic("heads")) == []
     sql = filled.alembic("upgrade", f"base:{R2}", "--sql")

@@ -106,6 +106,12 @@ def test_each_documented_key_is_accepted_and_paths_are_relative_to_the_file(
     assert (prod.allow, prod.protected, prod.ask) == (("lost-rows:tokens",), False, True)
 
 
+def test_a_project_may_have_no_selector(tmp_path: Path) -> None:
+    table = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///prod.db"\n'
+    found = configured(tmp_path, f'[tool.migrations_ops]\nselector = ""\n{table}')
+    assert found.selector == ""
+
+
 def test_what_is_not_said_has_the_documented_default(tmp_path: Path) -> None:
     text = '[tool.migrations_ops.environments.{}]\nurl = "sqlite:///{}.db"\n'
     found = configured(tmp_path, "".join(text.format(name, name) for name in ("dev", "prod")))

@@ -65,6 +65,10 @@ def test_nothing_but_the_named_gets_through(shell: dict[str, str], selector: str
     assert set(FIXED) <= set(others) | {selector}
 
 
+def test_a_project_without_a_selector_gets_none() -> None:
+    assert "dev" not in step_variables(environment(), "", "sqlite:///a.db", {}).values()
+
+
 @given(
     shell=shells,
     passed=st.lists(names, unique=True, max_size=4),

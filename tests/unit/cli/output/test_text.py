@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import DoctorReport
+from migrations_ops.model.outcome import DoctorReport, ErrorReport, Outcome, StepResult
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentStatus,
@@ -31,6 +33,89 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
     assert text.table(("id", "note"), rows, STYLE, lambda _, cell: cell) == (
         "id    note\n短い  x\na     longer"
     )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_that_is_wider_than_the_terminal_is_a_block_for_each_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    header, row = ("environment", "last backup", "database"), ("prod", "-", "d" * 70)
+    narrow = Style(Terminal())
+    shown = text.table(header, [row], narrow, lambda _, cell: cell)
+    assert shown == f"prod\n  database     {'d' * 70}"
+    fits = text.table(header, [("prod", "-", "d" * 54)], narrow, lambda _, cell: cell)
+    assert len(fits.splitlines()) == 2
+    assert "last backup" in text.table(header, [row], STYLE, lambda _, cell: cell)
+
+
+def test_a_project_without_a_selector_is_told_nothing_of_one() -> None:
+    row = EnvironmentStatus("prod", "db", "at head")
+    shown = text.status(StatusReport((row,), (), Selector("", None, "")), STYLE)
+    assert len(shown.splitlines()) == 2
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one time zone a process")
+def test_times_are_shown_in_local_time_as_names_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert text.local("2026-11-30T17:28:34.398Z") == "2026-12-01 02:28:34"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert text.local("yesterday") == "yesterday"
+
+
+def step(name: str, environment: str, outcome: str) -> StepResult:
+    return StepResult(name, environment, (), "2026-11-30T17:28:34Z", 1.0, 0, outcome)
+
+
+def made_record(*steps: StepResult, outcome: Outcome, error: ErrorReport | None) -> TaskRecord:
+    return TaskRecord(
+        id="20261130_172834", outcome=outcome, environment="prod", from_=("a",), to=("b",),
+        steps=steps, backups=(), findings=(), error=error, task="release-migration", process=1,
+    )  # fmt: skip
+
+
+DEV_UPGRADED = (step("preflight", "all", "done"), step("upgrade", "dev", "done"))
+STOPPED = ErrorReport(3, "The rehearsal failed.", "", "")
+
+
+def test_a_release_names_the_environments_that_it_upgraded() -> None:
+    only_dev = made_record(*DEV_UPGRADED, outcome="released", error=None)
+    assert "Released dev to b in" in text.released(only_dev, STYLE)
+    both = made_record(
+        *DEV_UPGRADED, step("upgrade", "prod", "done"), outcome="released", error=None
+    )
+    assert "Released dev and prod to b in" in text.released(both, STYLE)
+
+
+@pytest.mark.parametrize(
+    ("steps", "environment", "outcome"),
+    [
+        ((step("upgrade", "dev", "failed"),), "dev", "(upgrade of dev)"),
+        (
+            (*DEV_UPGRADED, step("rehearse", "prod", "failed")),
+            "dev, prod",
+            "(rehearse of prod; dev upgraded)",
+        ),
+        ((step("preflight", "all", "refused"),), "prod", "(preflight)"),
+    ],
+)
+def test_a_release_that_was_stopped_is_listed_with_where_it_was(
+    steps: tuple[StepResult, ...], environment: str, outcome: str
+) -> None:
+    record = made_record(*steps, outcome="failed, unchanged", error=STOPPED)
+    row = text.records([record], STYLE).splitlines()[1]
+    assert row.split("  ")[2].strip() == environment
+    assert row.endswith(f"failed, unchanged {outcome}")
 
 
 def test_status_names_what_is_wrong_below_the_rows() -> None:
