@@ -118,6 +118,7 @@ def _run(
     from .commands import Usage, run_command, split
     from .destination.proof import WrongDatabase
     from .failures import failed
+    from .forgotten_models import ForgottenModels
 
     if instructions.stdout is not None:
         target = os.open(instructions.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -132,6 +133,9 @@ def _run(
             events.emit(Finished())
     except WrongDatabase as refusal:
         print(refusal, file=sys.stderr)
+        return 1
+    except ForgottenModels as refusal:
+        events.emit(Failed("refused", "ForgottenModels", str(refusal), next=refusal.next))
         return 1
     except Usage as usage:
         events.emit(Failed("usage", "CommandError", str(usage)))

@@ -48,6 +48,7 @@ class CommandRun:
     seconds: float = 0.0
     finished: bool = False
     refused: str = ""
+    next: str = ""
     failure: str = ""
     where: str = ""
     failed_revision: str = ""
@@ -118,7 +119,7 @@ def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
     """A refusal has precedence over later failures, since an env.py may swallow it."""
     for failed in failures:
         if failed.kind == "refused":
-            run = replace(run, refused=failed.message)
+            run = replace(run, refused=failed.message, next=failed.next)
         elif not run.refused:
             run = replace(
                 run,

@@ -102,6 +102,27 @@ def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
 
 
 @pytest.mark.slow
+def test_models_that_env_py_does_not_import_make_no_revision_that_drops_their_tables(
+    filled: Sandbox,
+) -> None:
+    assert filled.invoke("release-migration").code == 0
+    env = filled.folder / "alembic/env.py"
+    text = env.read_text()
+    env.write_text(text.replace("\nname =", "\ntarget_metadata.clear()\nname =", 1))
+    before = sorted((filled.folder / "alembic/versions").glob("*.py"))
+    ran = filled.invoke("revision", "--message", "one")
+    assert ran.code == 1
+    assert "whose models env.py does not know" in ran.err
+    assert "Import every module that defines models in env.py" in ran.err
+    assert sorted((filled.folder / "alembic/versions").glob("*.py")) == before
+    # A model that is gone is what autogenerate is for.
+    one = 'target_metadata.remove(target_metadata.tables["children"])'
+    env.write_text(text.replace("\nname =", f"\n{one}\nname =", 1))
+    ran = filled.invoke("revision", "--message", "one", "--json")
+    assert (ran.code, ran.json["operations"]) == (0, ["drop_table children"]), ran.err
+
+
+@pytest.mark.slow
 def test_a_new_project_autogenerates_its_first_revision(shop: Sandbox) -> None:
     for file in (shop.folder / "alembic/versions").glob("*.py"):
         file.unlink()

@@ -128,7 +128,8 @@ class Failed(NamedTuple):
     """A command failed, or was refused.
 
     ``kind`` is refused, error, guard, exit, usage or interrupted. ``locked`` says that another
-    session of the server had a lock, so that the same may succeed when it is tried again.
+    session of the server had a lock, so that the same may succeed when it is tried again. ``next``
+    is what to do, where the refusal knows that itself.
     """
 
     kind: str
@@ -137,6 +138,7 @@ class Failed(NamedTuple):
     revision: str | None = None
     where: str | None = None
     locked: bool = False
+    next: str = ""
 
     @property
     def sentence(self) -> str:

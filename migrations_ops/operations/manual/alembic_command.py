@@ -73,7 +73,7 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",
                 untouched="Nothing was written.",
-                next=next_after_refusal(session, environment),
+                next=run.next or next_after_refusal(session, environment),
             )
         if run.misused:
             raise not_understood(environment, arguments, run)
