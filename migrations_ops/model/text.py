@@ -51,3 +51,9 @@ def see_env_py(environment: str) -> str:
         "See how env.py learns its database: variables, x or ini_url = true in"
         f" environments.{environment}; invoke doctor tells more."
     )
+
+
+def os_error_in_words(error: OSError) -> str:
+    """What the system could not do, and with which file."""
+    file = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{file}"

@@ -123,7 +123,7 @@ def _undo_real_change(session: Session, state: DatabaseState, backup: Backup | N
     return StepFailed(
         f"The rehearsal of {name} reached the real database: its commands do not go where their"
         " variables say.",
-        untouched=reconcile(session, Failure(state, backup, reason, Ended.COMMANDS)),
+        untouched=reconcile(session, Failure.of(state, backup, reason, Ended.COMMANDS)),
         next=f"Check commands and variables of environments.{name}.",
     )
 

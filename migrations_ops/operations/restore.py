@@ -88,9 +88,7 @@ def _replace(
 
     try:
         restored = database.restore_from(file, version_table, progress, keep)
-    except StepFailed as error:
-        if safety:
-            error.untouched += f" What it holds is also in {safety[0].name}."
+    except StepFailed:
         if safety or not (isinstance(database, DatabaseFile) and database.is_damaged()):
             raise
         return _replace_damaged(

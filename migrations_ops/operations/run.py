@@ -15,6 +15,7 @@ from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.outcome import Outcome, ReleaseResult
 from migrations_ops.model.plan import StepName
+from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
@@ -82,8 +83,7 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
         )
     except OSError as failed:
         return StepFailed(
-            f"{task} failed{_during(record)}: {failed.strerror or failed}"
-            f"{f' ({failed.filename})' if failed.filename else ''}.",
+            f"{task} failed{_during(record)}: {os_error_in_words(failed)}.",
             untouched="Every database is as it was before that step.",
             next="Mend that and try again.",
         )

@@ -253,7 +253,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     """
     if due.is_first:
         return f"{due.environment.name} stays upgraded{stays}; nothing after it was touched."
-    return reconcile(due.session, Failure(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
+    return reconcile(due.session, Failure.of(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
 
 
 def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +174,35 @@ def test_a_restore_into_a_locked_database_changes_nothing(
     assert finished.result.outcome == "failed, unchanged"
     assert "lock" in finished.error.what
     assert dump(filled.prod) == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_restore_says_which_of_both_is_there(
+    filled: Sandbox, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    old, name = dump(filled.prod), back_up(filled)
+    query(filled.prod, "DELETE FROM children")
+    new = dump(filled.prod)
+    real = sqlite_copy._replace
+
+    def interrupted(*arguments: Any) -> None:
+        if when == "after":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlite_copy, "_replace", interrupted)
+    finished = restore(filled, name)
+    assert finished.error is not None
+    assert finished.error.exit_code == 130
+    if when == "before":
+        assert finished.error.untouched == "prod is as it was."
+        assert dump(filled.prod) == new
+    else:
+        [safety] = finished.result.backups
+        assert finished.error.untouched == (
+            f"The restore was done: prod holds all of {name}; what it held before is in {safety}."
+        )
+        assert dump(filled.prod) == old
 
 
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(filled: Sandbox) -> None:

@@ -22,27 +22,47 @@ class Ended(Enum):
     """It finished, and what it led to did not pass verify."""
     COMMANDS = auto()
     """The project's own commands failed: our child was not inside, and they commit as they like."""
+    RESTORE_FAILED = auto()
+    """A restore that a person asked for failed, and its engine says that it replaced nothing."""
+    RESTORE_INTERRUPTED = auto()
+    """A restore that a person asked for was interrupted: it replaced everything, or nothing."""
     KILLED = auto()
     """The whole task was killed, and had committed nothing."""
     KILLED_IN_PART = auto()
     """The whole task was killed after something was committed, or was about to be."""
     KILLED_COMMANDS = auto()
     """The whole task was killed while the project's own commands were running."""
+    KILLED_RESTORE = auto()
+    """The whole task was killed during a restore that a person asked for."""
+    KILLED_UNDO = auto()
+    """The whole task was killed during the restore that undid what it had done."""
 
 
-KILLED = frozenset({Ended.KILLED, Ended.KILLED_IN_PART, Ended.KILLED_COMMANDS})
+RESTORES = frozenset(
+    {Ended.RESTORE_FAILED, Ended.RESTORE_INTERRUPTED, Ended.KILLED_RESTORE, Ended.KILLED_UNDO}
+)
+KILLED = frozenset(
+    {
+        Ended.KILLED,
+        Ended.KILLED_IN_PART,
+        Ended.KILLED_COMMANDS,
+        Ended.KILLED_RESTORE,
+        Ended.KILLED_UNDO,
+    }
+)
 
 
 class Version(Enum):
     """The version of a database now."""
 
     START = auto()
-    """The one before the step."""
+    """The one before the step. For a restore: all is as before it."""
     TARGET = auto()
-    """The one that an upgrade leads to."""
+    """The one that an upgrade leads to. For a restore: all is as in the backup."""
     ELSEWHERE = auto()
+    """Another one. For a restore: it is not known which of the two it is, or not asked."""
     GONE = auto()
-    """There is no database any more, or not yet."""
+    """There is no database any more, or not yet. For one that was killed: it may be empty."""
     SILENT = auto()
     """Its server does not answer."""
 
@@ -68,7 +88,7 @@ class Case:
     # Protected and on a server: applications may write to it while it is released, and what they
     # wrote since the backup would be hidden if that was restored automatically.
     live: bool
-    # There is no backup, since there was no database.
+    # There is no backup, since there was no database; or the one that was being restored is lost.
     new: bool
     version: Version
     # It has neither a table nor a version.
@@ -114,6 +134,9 @@ class Sentence(Enum):
     WHOLE_REVISIONS = auto()
     KILLED_NEW = auto()
     KILLED_COMMANDS = auto()
+    REPLACED = auto()
+    OLD_OR_NEW = auto()
+    BACKUP_LOST = auto()
     NO_WORDS = auto()
 
 
@@ -144,11 +167,16 @@ _STAYS = _person(Sentence.STAYS_UPGRADED, Action.STAYS_UPGRADED)
 _DROP = Decision(Action.DROP_LEFT_INDEXES, ExitCode.DONE, Sentence.NO_WORDS)
 _GO_ON = Decision(Action.GO_ON, ExitCode.DONE, Sentence.NO_WORDS)
 _UNCHANGED = Decision(Action.NOTHING, ExitCode.DONE, Sentence.NO_WORDS)
+_UNREPLACED = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.AS_IT_WAS)
+_REPLACED = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.REPLACED)
+_OLD_OR_NEW = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.OLD_OR_NEW)
 _RECOVER = Decision(Action.RESTORE, ExitCode.DONE, Sentence.RESTORED)
 
 
 def decide(case: Case) -> Decision:
     """The decision: the first row that matches counts."""
+    if case.ended in RESTORES:
+        return _after_a_restore(case)
     return _after_a_kill(case) if case.ended in KILLED else _after_a_failure(case)
 
 
@@ -235,3 +263,26 @@ def _after_a_kill(case: Case) -> Decision:
         case Case(version=Version.START, same_schema=True, same_rows=True):
             return _UNCHANGED
     return _RECOVER
+
+
+def _after_a_restore(case: Case) -> Decision:
+    match case:
+        case Case(Ended.RESTORE_FAILED, version=Version.SILENT):
+            return _UNREACHABLE
+        case Case(version=Version.SILENT):
+            return _SILENT
+        case Case(Ended.RESTORE_FAILED | Ended.RESTORE_INTERRUPTED, version=Version.GONE):
+            return _person(Sentence.GONE)
+        case Case(Ended.RESTORE_FAILED) | Case(Ended.RESTORE_INTERRUPTED, version=Version.START):
+            return _UNREPLACED
+        case Case(Ended.RESTORE_INTERRUPTED, version=Version.TARGET):
+            return _REPLACED
+        case Case(Ended.RESTORE_INTERRUPTED):
+            return _OLD_OR_NEW
+        # Killed.
+        case Case(version=Version.GONE):
+            return _person(Sentence.BACKUP_LOST) if case.new else _RECOVER
+        case Case(Ended.KILLED_UNDO, new=False, live=False):
+            is_undone = case.version is Version.TARGET and case.same_rows
+            return _GO_ON if is_undone else _RECOVER
+    return _GO_ON  # a person asked for it, and is asked for nothing else

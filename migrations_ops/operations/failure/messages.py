@@ -6,7 +6,7 @@ from migrations_ops.analysis.schema_diff import in_brief, invalid_in_words, othe
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.text import counted
-from migrations_ops.operations.failure.decision import Ended, Sentence
+from migrations_ops.operations.failure.decision import RESTORES, Ended, Sentence
 from migrations_ops.operations.failure.observe import Failure, Seen, failed_revision
 from migrations_ops.operations.state import LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
@@ -72,13 +72,22 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
 
     :param restored: where its previous content is kept.
     """
-    name = failure.state.environment.name
+    name = failure.located.environment.name
     match sentence:
         case Sentence.NOT_THERE:
             return f"{name} does not exist, as before."
         case Sentence.RESTORED if failure.backup is not None:
             back = failure.backup.name
             return f"{name} was restored from {back} and proved equal to it; {restored}."
+        case Sentence.REPLACED if failure.backup is not None:
+            kept = f"; what it held before is in {failure.safety.name}" if failure.safety else ""
+            return f"The restore was done: {name} holds all of {failure.backup.name}{kept}."
+        case Sentence.OLD_OR_NEW:
+            return f"{name} holds all that it held before, or all of {_backup_name(failure)}."
+        case Sentence.AS_IT_WAS if not seen.look.exists:
+            return f"{name} does not exist, as before."
+        case Sentence.AS_IT_WAS if failure.safety is not None:
+            return f"{name} is as it was. What it holds is also in {failure.safety.name}."
         case Sentence.AS_IT_WAS:
             dropped = ", ".join(seen.dropped)
             parts = [f"dropped was {dropped}, INVALID since its CREATE failed"] if dropped else []
@@ -96,7 +105,7 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
 
 def unreachable(failure: Failure, seen: Seen) -> StepFailed:
     """The error for a server that does not answer, on which nothing can have been committed."""
-    name, label = failure.state.environment.name, failure.state.database.label
+    name, label = failure.located.environment.name, failure.located.database.label
     return StepFailed(
         _silent(failure, seen),
         untouched=f"Nothing of it was committed, so that {name} ({label}) is as it was when the"
@@ -111,7 +120,7 @@ def _silent(failure: Failure, seen: Seen) -> str:
 
 def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
     """The error for a person to judge: the state of the database, and each way to continue."""
-    name, label = failure.state.environment.name, failure.state.database.label
+    name, label = failure.located.environment.name, failure.located.database.label
     begin = _begin(failure)
     match sentence:
         case Sentence.SILENT:
@@ -144,6 +153,12 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
             return _killed_new(failure)
         case Sentence.KILLED_COMMANDS:
             return _killed_commands(failure, seen)
+        case Sentence.BACKUP_LOST:
+            return NeedsAPerson(
+                f"{begin}, and that backup is not there any more.",
+                untouched="The previous content of the database is in a file next to it.",
+                next=f"See its backups: invoke backups --env {name}",
+            )
         case Sentence.WHOLE_REVISIONS:
             version = ", ".join(seen.now.revisions) or "no revision"
             return NeedsAPerson(
@@ -156,7 +171,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
 
 
 def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
-    name, label = failure.state.environment.name, failure.state.database.label
+    name, label = failure.located.environment.name, failure.located.database.label
     refused = resolve = ""
     if seen.look.begun:
         refused = "; upgrades are refused for now"
@@ -180,7 +195,7 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
 
     :param why: why it could not be removed.
     """
-    label = failure.state.database.label
+    label = failure.located.database.label
     return NeedsAPerson(
         f"{_begin(failure)}, and what it began to create is in {label}"
         f"{why and f', which could not be removed: {why}'}.",
@@ -192,7 +207,7 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
 
 def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
     """The restore failed too."""
-    name, label = failure.state.environment.name, failure.state.database.label
+    name, label = failure.located.environment.name, failure.located.database.label
     return NeedsAPerson(
         f"{_begin(failure)}, and {name} ({label}) could not be put back: {why}",
         untouched=_safe(failure),
@@ -201,12 +216,12 @@ def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
 
 
 def _killed_new(failure: Failure) -> NeedsAPerson:
-    name = failure.state.environment.name
+    name = failure.located.environment.name
     return NeedsAPerson(
         f"{_begin(failure)} after it had committed a part of the upgrade of {name}, and there is no"
         " backup from before.",
         untouched="It was not touched now.",
-        next=begin_anew(failure.state)
+        next=begin_anew(failure.located)
         if failure.ended is Ended.KILLED_COMMANDS
         else _go_on_as_it_is(failure),
     )
@@ -215,9 +230,9 @@ def _killed_new(failure: Failure) -> NeedsAPerson:
 def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
     """In a live database, what the commands changed cannot be distinguished from what
     applications changed."""
-    name = failure.state.environment.name
+    name = failure.located.environment.name
     go_on = "to go on as it is, type the same again"
-    if failure.state.kind == "dirty":
+    if failure.dirty:
         # Nothing is pending, so that no upgrade would run the commands again.
         go_on = f"or finish the commands by hand, and then: invoke resolve --env {name} --applied"
     how = f"{name} is not as in its backup: {in_brief(list(seen.changed))}"
@@ -241,7 +256,7 @@ def begin_anew(located: LocatedDatabase) -> str:
 
 def _go_on_as_it_is(failure: Failure) -> str:
     """A restore closes what a killed task left, also one of what is there now."""
-    environment = failure.state.environment
+    environment = failure.located.environment
     name, yes = environment.name, " --yes" * environment.protected
     return (
         f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
@@ -259,8 +274,11 @@ def _backup_name(failure: Failure) -> str:
 
 
 def _safe(failure: Failure) -> str:
+    if failure.backup and failure.ended in RESTORES:
+        kept = f", and what it replaces is in {failure.safety.name}" if failure.safety else ""
+        return f"{failure.backup.name} is as it was{kept}."
     return f"Its content before is safe in {failure.backup.name}." if failure.backup else ""
 
 
 def _way_back(failure: Failure) -> str:
-    return BackupStore.restore_command(failure.state.environment.name, _backup_name(failure))
+    return BackupStore.restore_command(failure.located.environment.name, _backup_name(failure))

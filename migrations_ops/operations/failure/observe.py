@@ -8,12 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from migrations_ops.analysis.read_only import changes_no_row, only_reads
 from migrations_ops.analysis.schema_diff import differences
+from migrations_ops.backups.sidecar import Sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, indexes_of_others
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.look import Look
-from migrations_ops.operations.failure.decision import Case, Ended, Indexes, Version
+from migrations_ops.operations.failure.decision import (
+    KILLED,
+    RESTORES,
+    Case,
+    Ended,
+    Indexes,
+    Version,
+)
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.project.environments import Environment
@@ -30,16 +38,38 @@ _EMPTY = Fingerprint((), {}, {})
 class Failure:
     """A step that did not finish, or whose result must not stay.
 
-    ``state`` is how the database was before it, ``backup`` holds that, and None if there was no
-    database. ``reason`` says what happened, as the beginning of a sentence. ``run`` is the last
-    that is known of the child, and None where it is unknown.
+    ``located`` is how the database was before it; ``backup`` holds that, and is None if there was
+    no database. ``reason`` says what happened, as the beginning of a sentence. ``run`` is the last
+    that is known of the child, and None where it is unknown. ``target`` is where the step led to,
+    ``dirty`` whether half of it was there before.
+
+    Of a restore, ``backup`` is what it puts back, None if that is lost; ``safety`` holds what was
+    there before, None where the engine itself keeps it. With ``rows_unknown`` the rows may
+    be others than those of the backup though the schema is that.
     """
 
-    state: DatabaseState
+    located: LocatedDatabase
     backup: Backup | None
     reason: str
     ended: Ended
     run: CommandRun | None = None
+    target: tuple[str, ...] = ()
+    dirty: bool = False
+    safety: Backup | None = None
+    rows_unknown: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        state: DatabaseState,
+        backup: Backup | None,
+        reason: str,
+        ended: Ended,
+        run: CommandRun | None = None,
+    ) -> Failure:
+        """The failure of a step that leads to the target of this state."""
+        dirty = state.kind == "dirty"
+        return cls(state, backup, reason, ended, run, state.target, dirty)
 
 
 @dataclass(frozen=True)
@@ -85,9 +115,9 @@ def observe(
     :param indexes: those that were dropped, and those that could not be; None before that.
     :raises OpsError: it cannot be read.
     """
-    state, backup, ended = failure.state, failure.backup, failure.ended
-    environment, database = state.environment, state.database
-    look = _await_answer(session, state)
+    located, backup, ended = failure.located, failure.backup, failure.ended
+    environment, database = located.environment, located.database
+    look = _await_answer(session, located)
     dropped, left = indexes or ([], [])
     case = Case(
         ended,
@@ -95,12 +125,14 @@ def observe(
         transactional=database.is_transactional,
         live=is_live(environment, database),
         new=backup is None,
-        version=_version(state, look),
+        version=_version(failure, look),
         empty=not look.exists or not (look.tables or look.revisions or look.trouble),
         # Where the role may create no view, there is no ledger to tell it.
         half=bool(look.begun or _torn(failure.run)),
         indexes=_indexes(indexes),
     )
+    if ended in RESTORES:
+        return _observe_restore(session, failure, Seen(case, look))
     if backup is None or not _is_compared(case):
         return Seen(case, look)
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
@@ -131,14 +163,68 @@ def _await_answer(session: Session, located: LocatedDatabase) -> Look:
         time.sleep(_AGAIN)
 
 
-def _version(state: DatabaseState, look: Look) -> Version:
+def _version(failure: Failure, look: Look) -> Version:
     """The version, as far as it can be read. A file that cannot be read is no server that may
     answer later."""
-    if look.trouble and state.database.is_server:
+    if look.trouble and failure.located.database.is_server:
         return Version.SILENT
     if not look.exists:
         return Version.GONE
-    return Version.TARGET if set(look.revisions) == set(state.target) else Version.ELSEWHERE
+    return Version.TARGET if set(look.revisions) == set(failure.target) else Version.ELSEWHERE
+
+
+def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
+    """Find out whether a database is as before a restore, or as the backup.
+
+    :raises OpsError: it cannot be read.
+    """
+    version = seen.case.version
+    if failure.ended in KILLED and not (seen.look.tables or seen.look.versioned):
+        # A file that was damaged is moved aside first, and an empty one made in its place.
+        version = Version.SILENT if version is Version.SILENT else Version.GONE
+    elif version is Version.GONE and not failure.located.exists:
+        version = Version.START
+    elif version in (Version.TARGET, Version.ELSEWHERE):
+        version = _restored_version(session, failure)
+    return replace(
+        seen, case=replace(seen.case, version=version, same_rows=not failure.rows_unknown)
+    )
+
+
+def _restored_version(session: Session, failure: Failure) -> Version:
+    """Whether all is as before, or all as in the backup: an engine leaves nothing in between."""
+    environment, database = failure.located.environment, failure.located.database
+    is_asked = failure.ended in (Ended.RESTORE_INTERRUPTED, Ended.KILLED_UNDO)
+    if failure.backup is None or not is_asked:
+        return Version.ELSEWHERE
+    store = BackupStore.of(session.project.settings, environment)
+    new = store.describe(failure.backup)
+    now = database.fingerprint(environment.version_table)
+    if not now.structure_equals(new.fingerprint):
+        return Version.START
+    if failure.ended is Ended.KILLED_UNDO or not failure.located.exists:
+        return Version.TARGET
+    if failure.safety is None:
+        # That of a file is taken before anything is replaced; a server keeps it by itself.
+        is_readable_file = not database.is_server and not failure.located.look.trouble
+        return Version.START if is_readable_file else Version.ELSEWHERE
+    old = store.describe(failure.safety)
+    if _is_as(failure.located, old):
+        return Version.START
+    # Which of both it is shows in what they do not have in common.
+    is_old, is_new = (_counts_equal(now, each.fingerprint) for each in (old, new))
+    if is_old is is_new:
+        return Version.ELSEWHERE
+    return Version.START if is_old else Version.TARGET
+
+
+def _is_as(located: LocatedDatabase, backup: Sidecar) -> bool:
+    table = located.environment.version_table
+    return located.database.unchanged_since(backup.fingerprint, backup.source, table)
+
+
+def _counts_equal(one: Fingerprint, other: Fingerprint) -> bool:
+    return one.structure_equals(other) and one.rows == other.rows
 
 
 def _indexes(found: tuple[list[str], list[str]] | None) -> Indexes:
@@ -151,21 +237,18 @@ def _has_same_rows(
     session: Session, failure: Failure, case: Case, before: Fingerprint, now: Fingerprint
 ) -> bool:
     """Whether the rows are known to be as before, whatever session may have changed them."""
-    state, ended = failure.state, failure.ended
+    located, ended = failure.located, failure.ended
     if case.half and case.indexes is Indexes.UNTRIED:
         return ended is Ended.KILLED  # a commit is written down before it happens
     if case.half:
         # In the schema, only an index of another session may be new.
-        return _left_no_row(state, replace(before, schema=now.schema), failure.run)
+        return _left_no_row(located, replace(before, schema=now.schema), failure.run)
     wrote = ended in (Ended.COMMANDS, Ended.KILLED_COMMANDS)
     if failure.backup is not None and (
         wrote or (ended is Ended.KILLED_IN_PART and not case.on_server)
     ):
-        store = BackupStore.of(session.project.settings, state.environment)
-        sidecar = store.describe(failure.backup)
-        return state.database.unchanged_since(
-            sidecar.fingerprint, sidecar.source, state.environment.version_table
-        )
+        store = BackupStore.of(session.project.settings, located.environment)
+        return _is_as(located, store.describe(failure.backup))
     # They go with the transaction, and so does the version.
     return case.version is Version.START
 

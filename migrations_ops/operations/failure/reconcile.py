@@ -1,13 +1,14 @@
 """After a failure: proves the database unchanged, restores it, or tells a person what to do.
 
 Every step that fails goes through here: upgrade, downgrade, stamp, any Alembic command, a
-rehearsal that changed the real database, and what a killed task has left.
+restore, a rehearsal that changed the real database, and what a killed task has left.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.backup import Backup
@@ -19,16 +20,18 @@ from migrations_ops.model.errors import (
     Refused,
     StepFailed,
 )
-from migrations_ops.model.text import see_env_py
+from migrations_ops.model.text import os_error_in_words, see_env_py
 from migrations_ops.operations.advice import cure_of_copy
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Seen, is_live, observe
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, locate, other_identity
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, locate, other_identity
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
+
+_AGAIN = "Type the same again."
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def undo_failed_run(
     if run is not None and not failed.why:
         run = replace(run, failed_revision=run.at_work)
     how = messages.how_it_failed(run if failed.why else None, failed.why)
-    failure = Failure(state, backup, f"{failed.subject} {how}", failed.ended, run)
+    failure = Failure.of(state, backup, f"{failed.subject} {how}", failed.ended, run)
     try:
         untouched = reconcile(session, failure)
     except NeedsAPerson:
@@ -73,6 +76,47 @@ def undo_failed_run(
         untouched=untouched,
         next=messages.what_next(run),
     )
+
+
+def undo_failed_restore(
+    session: Session,
+    located: LocatedDatabase,
+    backup: Backup,
+    error: OpsError | OSError | KeyboardInterrupt,
+) -> OpsError:
+    """Find out what a restore that a person asked for has left; its engine leaves no half.
+
+    :param located: how the database was before.
+    :param error: what stopped it.
+    :returns: the error that says what happened and how the database is now, to be raised.
+    :raises OpsError: as ``reconcile``.
+    """
+    name = located.environment.name
+    ended = Ended.RESTORE_INTERRUPTED
+    match error:
+        case OpsError():
+            ended, how = Ended.RESTORE_FAILED, f"failed: {error.what.removesuffix('.')}"
+        case OSError():
+            how = f"failed: {os_error_in_words(error)}"
+        case _:
+            how = "was interrupted"
+    safety = _safety_backup(session, located.environment)
+    failure = Failure(located, backup, f"the restore of {name} {how}", ended, safety=safety)
+    untouched = reconcile(session, failure)
+    match error:
+        case OpsError():
+            error.untouched = untouched
+            return error
+        case OSError():
+            return StepFailed(f"The restore of {name} {how}.", untouched=untouched, next=_AGAIN)
+    return Interrupted(f"The restore of {name} {how}.", untouched=untouched, next=_AGAIN)
+
+
+def _safety_backup(session: Session, environment: Environment) -> Backup | None:
+    """What a restore has replaced: it takes no other backup."""
+    taken = session.record.result.backups
+    store = BackupStore.of(session.project.settings, environment)
+    return next((each for each in store.backups() if each.name in taken), None)
 
 
 def next_after_refusal(session: Session, environment: Environment) -> str:
@@ -100,7 +144,7 @@ def reconcile(session: Session, failure: Failure) -> str:
         seen = observe(session, failure)
         decision = decide(seen.case)
         if decision.action is Action.DROP_LEFT_INDEXES:
-            seen = observe(session, failure, drop_invalid_indexes(failure.state.database))
+            seen = observe(session, failure, drop_invalid_indexes(failure.located.database))
             decision = decide(seen.case)
         sentence = _carry_out(session, failure, seen, decision)
     except NeedsAPerson:
@@ -119,7 +163,7 @@ def reconcile(session: Session, failure: Failure) -> str:
 
 
 def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decision) -> str:
-    environment, database = failure.state.environment, failure.state.database
+    environment, database = failure.located.environment, failure.located.database
     kept: object = ""
     match decision.action:
         case Action.RESTORE if failure.backup is not None:
@@ -142,7 +186,7 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
 def _note_resolved(session: Session, failure: Failure, seen: Seen) -> None:
     """Note in the ledger that nothing of what had begun is there."""
     revisions = [{"revision": each} for each in seen.look.begun]
-    failure.state.database.note(
-        failure.state.environment.name,
+    failure.located.database.note(
+        failure.located.environment.name,
         {"event": "resolved", "how": "rolled back", **session.facts, "revisions": revisions},
     )

@@ -27,7 +27,6 @@ from migrations_ops.operations.failure.messages import begin_anew
 from migrations_ops.operations.failure.observe import Failure, is_live
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
-from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
@@ -219,7 +218,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         return
     backup = _backup_of(session, environment, record)
     reason = f"{record.id} was broken off"
-    failure = Failure(state, backup, reason, _how_it_was_killed(record, environment.name))
+    failure = Failure.of(state, backup, reason, _how_it_was_killed(record, environment.name))
     _reconcile(session, failure, record)
 
 
@@ -232,12 +231,12 @@ def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
 def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
     """Reconcile; a person hears of a live database once, unless the next task could not go on with
     it as it is."""
-    environment = failure.state.environment
+    environment = failure.located.environment
     try:
         return reconcile(session, failure)
     except NeedsAPerson:
-        live = is_live(environment, failure.state.database)
-        if live and failure.backup is not None and failure.state.kind != "dirty":
+        live = is_live(environment, failure.located.database)
+        if live and failure.backup is not None and not failure.dirty:
             _close_for(session, record, environment.name)
         raise
 
@@ -260,7 +259,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     if environment is session.project.settings.path[0]:
         return
     reason = f"{task} was broken off, and verify fails: {first_error(report)}"
-    failure = Failure(state, backup, reason, Ended.MUST_NOT_STAY)
+    failure = Failure.of(state, backup, reason, Ended.MUST_NOT_STAY)
     untouched = _reconcile(session, failure, record)
     _close_for(session, record, environment.name)
     raise StepFailed(
@@ -271,37 +270,26 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
 
 
 def _finish_restore(session: Session, environment: Environment, record: TaskRecord) -> None:
-    """A restore that was killed has changed everything or nothing, unless the database was
-    damaged and had been moved aside: then nothing is there yet.
-
-    One that a release had begun, to undo something, is done again if it had changed nothing.
+    """Finish a restore that was killed, if there is nothing now, or if it was undoing something.
 
     :raises NeedsAPerson: there is neither a database nor a backup.
     """
-    store = BackupStore.of(session.project.settings, environment)
-    database = session.project.database(environment)
-    wanted = record.under_way.backup if record.under_way else None
-    backup = next((each for each in store.backups() if each.name == wanted), None)
+    name = environment.name
     located = locate(session.project, environment)
-    look = located.look
-    gone = not (look.exists and (look.tables or look.versioned))
-    if look.trouble and not (isinstance(database, DatabaseFile) and database.is_damaged()):
+    database = located.database
+    if located.look.trouble and not (isinstance(database, DatabaseFile) and database.is_damaged()):
         require_readable(located)
-    if backup is None:
-        if gone:
-            raise NeedsAPerson(
-                f"The restore of {environment.name} by {record.id} was broken off, and"
-                f" {wanted or 'its backup'} is not there any more.",
-                untouched="The previous content of the database is in a file next to it.",
-                next=f"See its backups: invoke backups --env {environment.name}",
-            )
-        return
-    if gone or record.task != "restore":
-        now = None if gone else database.fingerprint(environment.version_table)
+    wanted = record.under_way.backup if record.under_way else None
+    backups = BackupStore.of(session.project.settings, environment).backups()
+    failure = Failure(
+        located,
+        next((each for each in backups if each.name == wanted), None),
+        f"the restore of {wanted or 'a backup'} into {name} by {record.id} was broken off",
+        Ended.KILLED_RESTORE if record.task == "restore" else Ended.KILLED_UNDO,
         # What was committed on its own may be rows alone, and no count tells of them.
-        rows = _how_it_was_killed(record, environment.name) is not Ended.KILLED
-        if now is None or rows or not now.structure_equals(store.fingerprint(backup)):
-            restore_and_prove(session, environment, backup)
+        rows_unknown=_how_it_was_killed(record, name) is not Ended.KILLED,
+    )
+    reconcile(session, failure)
 
 
 def _backup_of(session: Session, environment: Environment, record: TaskRecord) -> Backup | None:

@@ -1,4 +1,4 @@
-"""Puts a backup back by hand, after a safety backup, and proves the result."""
+"""Puts a backup back where a person asks for it, after a safety backup, and proves the result."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.plan import EnvironmentPlan, StepName
-from migrations_ops.operations.failure.recovery import (
-    overrule,
-    report_resumed_restores,
-)
+from migrations_ops.operations.failure.reconcile import undo_failed_restore
+from migrations_ops.operations.failure.recovery import overrule, report_resumed_restores
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import locate
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -33,15 +33,18 @@ def restore_environment(
     """Put a backup back, after a safety backup, and prove it."""
 
     def body(session: Session) -> None:
-        database = project.database(environment)
         project.others(environment)
-        with lock_databases([database], "restore", project.settings.wait):
+        with lock_databases([project.database(environment)], "restore", project.settings.wait):
             report_resumed_restores(session, environment)
             backup = BackupStore.of(project.settings, environment).find(name)
-            session.record.update(
-                from_=database.look(environment.version_table).revisions, to=backup.revisions
-            )
-            restore_and_prove(session, environment, backup)
+            located = locate(project, environment)
+            session.record.update(from_=located.look.revisions, to=backup.revisions)
+            try:
+                restore_and_prove(session, environment, backup)
+            except NeedsAPerson:
+                raise
+            except (OpsError, OSError, KeyboardInterrupt) as error:
+                raise undo_failed_restore(session, located, backup, error) from error
             overrule(session, environment)
             session.record.update(outcome="restored")
 

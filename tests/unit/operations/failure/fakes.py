@@ -15,6 +15,7 @@ from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.state import DatabaseState
 
+SAFETY = "db_2.dump"
 BEFORE = Fingerprint(("one",), {"table items": "..."}, {"items": 3})
 
 
@@ -31,6 +32,7 @@ class FakeDatabase:
     begun: Mapping[str, str] = field(default_factory=dict)
     stamp: Mapping[str, int | str] = field(default_factory=dict)
     same_content: bool = False
+    same_as: str = ""
     invalid: tuple[list[str], list[str]] = ((), ())  # type: ignore[assignment]
     is_stubborn: bool = False
     calls: list[str] = field(default_factory=list)
@@ -51,7 +53,7 @@ class FakeDatabase:
         return self.stamp
 
     def unchanged_since(self, before: Fingerprint, source: object, version_table: str) -> bool:
-        return self.same_content
+        return self.same_content or source == self.same_as
 
     def indexes_of_others(self) -> Mapping[str, bool]:
         return {}
@@ -71,13 +73,16 @@ class FakeDatabase:
 
 
 class FakeStore:
-    """A store that holds one backup."""
+    """A store that holds a backup, and perhaps a safety backup that a restore has taken."""
+
+    def __init__(self, safety: Fingerprint = BEFORE) -> None:
+        self.safety = safety
 
     def fingerprint(self, backup: Backup) -> Fingerprint:
-        return BEFORE
+        return self.safety if backup.name == SAFETY else BEFORE
 
     def describe(self, backup: Backup) -> Any:
-        return SimpleNamespace(fingerprint=BEFORE, source=None)
+        return SimpleNamespace(fingerprint=self.fingerprint(backup), source=backup.name)
 
 
 def session() -> Any:
@@ -85,8 +90,8 @@ def session() -> Any:
     return SimpleNamespace(project=SimpleNamespace(settings=settings), facts={})
 
 
-def backup() -> Any:
-    return SimpleNamespace(name="db_1.dump")
+def backup(name: str = "db_1.dump") -> Any:
+    return SimpleNamespace(name=name)
 
 
 def failure(
@@ -108,4 +113,4 @@ def failure(
         kind,  # type: ignore[arg-type]
         ("two",),
     )
-    return Failure(state, None if new else backup(), "the upgrade of prod failed", ended, run)
+    return Failure.of(state, None if new else backup(), "the upgrade of prod failed", ended, run)

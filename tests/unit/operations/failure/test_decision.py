@@ -10,6 +10,7 @@ import pytest
 from migrations_ops.model.errors import ExitCode
 from migrations_ops.operations.failure.decision import (
     KILLED,
+    RESTORES,
     Action,
     Case,
     Decision,
@@ -38,12 +39,27 @@ CASES = [
 DECIDED = [(case, decide(case)) for case in CASES]
 
 
+# What is said of an interrupted restore.
+SENTENCES = {
+    Version.START: Sentence.AS_IT_WAS,
+    Version.TARGET: Sentence.REPLACED,
+    Version.ELSEWHERE: Sentence.OLD_OR_NEW,
+}
+
+
 def broken(rule: str, found: list[tuple[Case, Decision]]) -> None:
     assert not found, f"{rule}: {len(found)} cases, the first is {found[0]}"
 
 
 def test_live_database_is_never_put_back_unasked() -> None:
-    found = [each for each in DECIDED if each[0].live and each[1].action is Action.RESTORE]
+    """What a killed restore had to fill, and is empty, was asked for."""
+    found = [
+        each
+        for each in DECIDED
+        if each[0].live
+        and each[1].action is Action.RESTORE
+        and not (each[0].ended in RESTORES and each[0].version is Version.GONE)
+    ]
     broken("live, and restored", found)
 
 
@@ -74,9 +90,42 @@ def test_exit_code_3_is_for_what_is_as_it_was_or_was_put_back() -> None:
     found = [
         each
         for each in DECIDED
-        if each[1].exit is ExitCode.FAILED and each[1].action not in as_before
+        if each[1].exit is ExitCode.FAILED
+        and each[1].action not in as_before
+        and each[0].ended not in RESTORES
     ]
     broken("exit code 3", found)
+
+
+def test_restore_that_a_person_asked_for_is_not_undone() -> None:
+    """What is there then is all old or all new, and it is said which, as far as it is known."""
+    for case, decision in DECIDED:
+        if case.ended not in (Ended.RESTORE_FAILED, Ended.RESTORE_INTERRUPTED):
+            continue
+        if case.version in (Version.SILENT, Version.GONE):
+            is_silent = case.version is Version.SILENT
+            expected = Action.UNREACHABLE if is_silent else Action.LEAVE_TO_A_PERSON
+            assert decision.action is expected, case
+            continue
+        sentence = Sentence.AS_IT_WAS
+        if case.ended is Ended.RESTORE_INTERRUPTED:
+            sentence = SENTENCES[case.version]
+        assert decision == Decision(Action.GO_ON, ExitCode.FAILED, sentence), case
+
+
+def test_killed_restore_is_finished_where_nothing_is_there_or_something_was_being_undone() -> None:
+    for case, decision in DECIDED:
+        if case.ended not in (Ended.KILLED_RESTORE, Ended.KILLED_UNDO):
+            continue
+        if decision.action is Action.RESTORE:
+            assert not case.new, case
+            assert case.version is Version.GONE or case.ended is Ended.KILLED_UNDO, case
+        elif decision.exit is ExitCode.NEEDS_A_PERSON:
+            is_lost = case.new and case.version is Version.GONE
+            assert is_lost or case.version is Version.SILENT, case
+        else:
+            assert decision.action is Action.GO_ON, case
+            assert case.version is not Version.GONE, case
 
 
 def test_silent_server_is_as_it_was_only_where_nothing_can_have_been_committed() -> None:
@@ -84,7 +133,9 @@ def test_silent_server_is_as_it_was_only_where_nothing_can_have_been_committed()
         if case.version is not Version.SILENT:
             assert decision.action is not Action.UNREACHABLE, case
             continue
-        nothing = case.ended is Ended.ROLLED_BACK and case.transactional and not case.half
+        nothing = case.ended is Ended.RESTORE_FAILED or (
+            case.ended is Ended.ROLLED_BACK and case.transactional and not case.half
+        )
         assert decision.action is Action.UNREACHABLE, case
         assert (decision.exit is ExitCode.FAILED) is nothing, case
 
@@ -277,6 +328,22 @@ ROWS = [
         Action.LEAVE_TO_A_PERSON,
         PERSON,
     ),
+    # a restore that a person asked for
+    (Ended.RESTORE_FAILED, FILE, ELSEWHERE, Action.GO_ON, FAILED),
+    (Ended.RESTORE_FAILED, LIVE_POSTGRES, SILENT, Action.UNREACHABLE, FAILED),
+    (Ended.RESTORE_FAILED, MARIADB, GONE, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.RESTORE_INTERRUPTED, FILE, {"version": Version.START}, Action.GO_ON, FAILED),
+    (Ended.RESTORE_INTERRUPTED, LIVE_POSTGRES, TARGET, Action.GO_ON, FAILED),
+    (Ended.RESTORE_INTERRUPTED, FILE, ELSEWHERE, Action.GO_ON, FAILED),
+    (Ended.RESTORE_INTERRUPTED, POSTGRES, SILENT, Action.UNREACHABLE, PERSON),
+    (Ended.KILLED_RESTORE, FILE, GONE, Action.RESTORE, DONE),
+    (Ended.KILLED_RESTORE, FILE, {**GONE, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.KILLED_RESTORE, LIVE_MARIADB, ELSEWHERE, Action.GO_ON, DONE),
+    # a restore that undid something
+    (Ended.KILLED_UNDO, FILE, {**TARGET, "same_rows": True}, Action.GO_ON, DONE),
+    (Ended.KILLED_UNDO, FILE, TARGET, Action.RESTORE, DONE),
+    (Ended.KILLED_UNDO, POSTGRES, START, Action.RESTORE, DONE),
+    (Ended.KILLED_UNDO, FILE, {**GONE, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
 ]
 
 

@@ -26,7 +26,10 @@ OF_PERSONS = sorted(
     {
         (decision.sentence, case.ended, case.new)
         for case, decision in DECIDED
-        if decision.exit == 4 and decision.action is not Action.DROP_LEFT_INDEXES
+        if decision.exit == 4
+        and decision.action is not Action.DROP_LEFT_INDEXES
+        # What a person asks for is there.
+        and not (case.new and case.ended in (Ended.RESTORE_FAILED, Ended.RESTORE_INTERRUPTED))
     },
     key=repr,
 )

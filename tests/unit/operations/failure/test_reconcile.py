@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,19 @@ import pytest
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.look import Look
 from migrations_ops.operations.failure import observe, reconcile
 from migrations_ops.operations.failure.decision import Ended, Indexes, Version
 from migrations_ops.steps.commands import CommandsStep
-from tests.unit.operations.failure.fakes import BEFORE, FakeDatabase, FakeStore, failure, session
+from tests.unit.operations.failure.fakes import (
+    BEFORE,
+    SAFETY,
+    FakeDatabase,
+    FakeStore,
+    backup,
+    failure,
+    session,
+)
 
 WITH_INDEX = Fingerprint(("one",), {**BEFORE.schema, "index uq": "INVALID"}, BEFORE.rows)
 
@@ -79,6 +89,95 @@ def test_whatever_stops_the_way_back_leads_to_a_person(
     # After a kill nothing has changed since, and the next task tries again.
     with pytest.raises(type(error)):
         reconcile.reconcile(session(), failure(database, Ended.KILLED_IN_PART))
+
+
+MORE_ROWS = Fingerprint(BEFORE.revisions, BEFORE.schema, {"items": 4})
+OTHER = Fingerprint(("two",), {"table items": "!"}, {"items": 3})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same_as", "version"),
+    [
+        # Revision or schema are not those of the backup: nothing was replaced.
+        (OTHER, OTHER, "", Version.START),
+        (None, OTHER, "", Version.START),
+        # They are. What it replaces is kept first.
+        (None, BEFORE, "", Version.START),
+        (BEFORE, BEFORE, SAFETY, Version.START),
+        # The counts tell which it is, where they differ.
+        (OTHER, BEFORE, "", Version.TARGET),
+        (MORE_ROWS, MORE_ROWS, "", Version.START),
+        (MORE_ROWS, BEFORE, "", Version.TARGET),
+        (BEFORE, BEFORE, "", Version.ELSEWHERE),
+        (MORE_ROWS, Fingerprint(("one",), BEFORE.schema, {"items": 5}), "", Version.ELSEWHERE),
+    ],
+)
+def test_interrupted_restore_has_replaced_all_or_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    before: Fingerprint | None,
+    now: Fingerprint,
+    same_as: str,
+    version: Version,
+) -> None:
+    monkeypatch.setattr(BackupStore, "of", lambda *_: FakeStore(before or BEFORE))
+    database = FakeDatabase(is_server=False, now=now, same_as=same_as)
+    of = failure(database, Ended.RESTORE_INTERRUPTED)
+    of = replace(of, safety=None if before is None else backup(SAFETY))
+    assert observe.observe(session(), of).case.version is version
+
+
+def test_interrupted_restore_of_a_server_that_keeps_what_it_replaces() -> None:
+    of = failure(FakeDatabase(), Ended.RESTORE_INTERRUPTED)
+    told = reconcile.reconcile(session(), of)
+    assert told == "prod holds all that it held before, or all of db_1.dump."
+    # Before, there was none.
+    of = replace(of, located=replace(of.located, look=Look(exists=False)))
+    told = reconcile.reconcile(session(), of)
+    assert told == "The restore was done: prod holds all of db_1.dump."
+
+
+def test_failed_restore_is_not_taken_for_the_end_of_what_had_begun_before() -> None:
+    """A half applied revision stays noted: the restore that failed has not undone it."""
+    database = FakeDatabase(begun={"two": "upgrade"})
+    of = failure(database, Ended.RESTORE_FAILED)
+    assert reconcile.reconcile(session(), of) == "prod is as it was."
+    assert not any(call.startswith("note") for call in database.calls)
+    assert "fingerprint" not in database.calls
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_database_that_is_gone_after_a_restore_that_failed_needs_a_person(existed: bool) -> None:
+    of = failure(FakeDatabase(is_server=False, exists=False), Ended.RESTORE_FAILED)
+    of = replace(of, located=replace(of.located, look=Look(exists=existed)))
+    if not existed:
+        assert reconcile.reconcile(session(), of) == "prod does not exist, as before."
+        return
+    with pytest.raises(NeedsAPerson, match="not there any more"):
+        reconcile.reconcile(session(), of)
+
+
+@pytest.mark.parametrize("ended", [Ended.KILLED_RESTORE, Ended.KILLED_UNDO])
+def test_killed_restore_of_what_is_empty_now_is_done_again(
+    ended: Ended, restored: list[str]
+) -> None:
+    empty = FakeDatabase(is_server=False, now=Fingerprint((), {}, {}))
+    reconcile.reconcile(session(), failure(empty, ended))
+    assert restored == ["prod"]
+    lost = replace(failure(empty, ended), backup=None)
+    with pytest.raises(NeedsAPerson, match="that backup is not there any more"):
+        reconcile.reconcile(session(), lost)
+
+
+@pytest.mark.parametrize(
+    ("now", "rows_unknown", "again"),
+    [(BEFORE, False, False), (BEFORE, True, True), (OTHER, False, True)],
+)
+def test_restore_that_undid_something_is_done_again_unless_it_was_done(
+    now: Fingerprint, rows_unknown: bool, again: bool, restored: list[str]
+) -> None:
+    of = failure(FakeDatabase(is_server=False, now=now), Ended.KILLED_UNDO)
+    reconcile.reconcile(session(), replace(of, rows_unknown=rows_unknown))
+    assert (restored == ["prod"]) is again
 
 
 def test_server_that_does_not_answer_is_asked_no_more_than_a_look() -> None:
