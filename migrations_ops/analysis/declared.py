@@ -159,6 +159,10 @@ class Declared:
         by_hand = self.naming.rebuilt | self.naming.dropped
         return table in by_hand | self.replaced | (self.emptied & self.inserted)
 
+    def rewritten(self, table: str) -> frozenset[str]:
+        """The columns of a table whose values revisions write by name."""
+        return frozenset(column for each, column in self.updated | self.columns if each == table)
+
     def changes_values_of(self, table: str, column: str) -> bool:
         """Whether revisions write to that column, or drop it and add it under the same name."""
         column_of_table = (table, column)

@@ -15,6 +15,7 @@ from migrations_ops.model.findings import (
     NEW_ORPHANS,
     RENUMBERED_ROWS,
     REUSED_IDS,
+    ROWS_NOT_COMPARED_ONE_BY_ONE,
     Finding,
 )
 from migrations_ops.model.fingerprint import Fingerprint
@@ -29,26 +30,16 @@ def surviving(before: Fingerprint, after: Fingerprint, declared: Declared) -> li
     for table in before.rows:
         name = declared.naming.table_after(table.lower())
         if name in tables_after:
-            pairs.append(Pair(table, tables_after[name], columns.get(table.lower(), {})))
+            first = table.lower()
+            pairs.append(
+                Pair(table, tables_after[name], columns.get(first, {}), declared.rewritten(first))
+            )
     return pairs
 
 
-def rows_gone(change: ContentChange, declared: Declared) -> dict[str, int]:
-    """How many rows of each table are gone, unless revisions change their keys by name."""
-    return {
-        each.pair.before: each.gone
-        for each in change.tables
-        if each.gone > 0 and not _are_rewritten(each, declared)
-    }
-
-
-def _are_rewritten(change: TableChange, declared: Declared) -> bool:
-    """Whether the revisions change the key by which the rows of a table are compared."""
-    keys = {key.lower() for key in change.key}
-    return any(
-        table == change.pair.before.lower() and (not keys or column in keys)
-        for table, column in declared.updated
-    )
+def rows_gone(change: ContentChange) -> dict[str, int]:
+    """How many rows of each table are gone."""
+    return {each.pair.before: each.gone for each in change.tables if each.gone > 0}
 
 
 def find_changes(change: ContentChange, declared: Declared, environment: str) -> list[Finding]:
@@ -66,6 +57,10 @@ def find_changes(change: ContentChange, declared: Declared, environment: str) ->
 def _table(change: TableChange, declared: Declared, environment: str) -> Iterator[Finding]:
     for column in change.columns:
         yield _column(change.pair, column, declared, environment)
+    if change.not_compared:
+        yield ROWS_NOT_COMPARED_ONE_BY_ONE.found(
+            shown(change.pair.before), reason=change.not_compared
+        )
     if change.renumbered:
         yield RENUMBERED_ROWS.found(shown(change.pair.before), environment=environment)
 

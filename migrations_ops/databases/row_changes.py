@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 class Pair:
     """A table before and after, and the columns that have another name after (small letters).
 
-    That name is empty for one that is gone, while another one has taken its name.
+    That name is empty for one that is gone, while another one has taken its name. ``rewritten`` are
+    the columns, by their names before, whose values the revisions write: by these no row is found
+    again.
     """
 
     before: str
     after: str
     renamed: Mapping[str, str] = field(default_factory=dict)
+    rewritten: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,19 @@ class TableChange:
     """What became of the rows of one table.
 
     ``gone`` of them are not found any more, whatever rows were added; ``renumbered``: the
-    hidden row numbers are others; ``key`` are the columns that identified a row.
+    hidden row numbers are others; ``not_compared`` says why they could not be compared one by one.
     """
 
     pair: Pair
     gone: int = 0
     columns: tuple[ColumnChange, ...] = ()
     renumbered: bool = False
-    key: tuple[str, ...] = ()
+    not_compared: str = ""
+
+
+# Why rows could not be compared one by one.
+KEY_REWRITTEN = "the revisions rewrite its key, and its other columns were compared as a whole"
+NO_MODULE = "its module is not loaded here, or does not read it"
 
 
 @dataclass(frozen=True, slots=True)

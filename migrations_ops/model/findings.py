@@ -282,6 +282,9 @@ ROWS_NOT_COMPARED = Entry(
     "note",
     "{where}: others may have written, so that its rows were not compared with those of its backup",
 )
+ROWS_NOT_COMPARED_ONE_BY_ONE = ROWS_NOT_COMPARED.also(
+    "warning", "the rows of {where} could not be compared one by one: {reason}"
+)
 ROWS_NOT_KNOWN = ROWS_NOT_COMPARED.also(
     "warning",
     "the rows of {where} were not compared: if the revision that failed has changed them, undo"

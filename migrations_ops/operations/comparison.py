@@ -69,7 +69,7 @@ class Comparison:
         changes = find_changes(change, declared, name)
         if not rows:
             return changes
-        return find_losses(before, after, declared, name, rows_gone(change, declared)) + changes
+        return find_losses(before, after, declared, name, rows_gone(change)) + changes
 
     def _events(self, run: CommandRun) -> Sequence[Traced]:
         if run.commands:

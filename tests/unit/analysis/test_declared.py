@@ -87,7 +87,7 @@ def test_renames_are_followed_one_after_the_other() -> None:
         after=["table C", "column C.Three"],
     )  # fmt: skip
     before, after = Fingerprint((), {}, {"A": 1, "gone": 1}), Fingerprint((), {}, {"C": 1})
-    assert surviving(before, after, found) == [Pair("A", "C", {"one": "three"})]
+    assert surviving(before, after, found) == [Pair("A", "C", {"one": "three"}, frozenset({"one"}))]
     assert found.updated == {("a", "one")}
 
 
@@ -184,10 +184,18 @@ def test_what_fires_a_trigger_declares_what_it_does() -> None:
     assert (other.updated, other.emptied) == ({("w", "x")}, set())
 
 
-def test_rows_whose_key_is_changed_by_name_are_not_gone() -> None:
-    change = ContentChange((TableChange(Pair("t", "t"), gone=3, key=("ID",)),))
-    assert rows_gone(change, declared("UPDATE t SET id = id + 1")) == {}
-    assert rows_gone(change, declared("UPDATE t SET a = 1")) == {"t": 3}
+def test_columns_that_revisions_write_identify_no_row() -> None:
+    there = Fingerprint((), {}, {"T": 3})
+    found = declared("UPDATE t SET id = id + 1", "UPDATE u SET a = 1")
+    assert surviving(there, there, found) == [Pair("T", "T", rewritten=frozenset({"id"}))]
+
+
+def test_rows_that_could_not_be_compared_are_named() -> None:
+    change = ContentChange((TableChange(Pair("t", "t"), gone=3, not_compared="no key"),))
+    assert rows_gone(change) == {"t": 3}
+    [finding] = find_changes(change, declared(), "prod")
+    assert (finding.code, finding.severity) == ("rows-not-compared", "warning")
+    assert finding.message == "the rows of t could not be compared one by one: no key"
 
 
 @pytest.mark.parametrize(

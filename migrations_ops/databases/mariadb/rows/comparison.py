@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import Connection, ask
@@ -27,7 +27,13 @@ from migrations_ops.databases.mariadb.rows.sums import (
     next_numbers,
     table_sizes,
 )
-from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import (
+    KEY_REWRITTEN,
+    ColumnChange,
+    ContentChange,
+    Pair,
+    TableChange,
+)
 from migrations_ops.model.text import counted
 
 __all__ = ["compare", "count", "count_and_sum"]
@@ -138,8 +144,8 @@ class _Matched:
 
 
 class _Comparison:
-    """One table: rows are matched by a key, and where there is none that is in both, as a multiset:
-    how many have no equal after.
+    """One table: rows are matched by a key that no revision writes, and where there is none that is
+    in both, as a multiset: how many have no equal after.
     """
 
     def __init__(self, connection: Connection, pair: Pair, before: _Side, after: _Side) -> None:
@@ -159,11 +165,15 @@ class _Comparison:
         }
 
     def run(self) -> TableChange | None:
+        has_new_keys = False
         for key in self._before.keys.get(self._pair.before, ()):
+            if not self._pair.rewritten.isdisjoint(key):
+                has_new_keys = True
+                continue
             condition = self._condition(key)
             if condition is not None:
                 return self._by_key(key, condition)
-        return self._as_heap()
+        return self._without_key() if has_new_keys else self._as_heap()
 
     def _condition(self, key: tuple[str, ...]) -> str | None:
         """How rows are joined by this key; None if it does not identify them, then and now,
@@ -202,8 +212,7 @@ class _Comparison:
             return None
         source = f"FROM {then} JOIN {now} ON {condition} WHERE NOT ({same})"
         columns = tuple(self._column_changes(source)) if differing else ()
-        names = tuple(self._columns[name].was.name for name in key)
-        return TableChange(self._pair, gone, columns, key=names)
+        return TableChange(self._pair, gone, columns)
 
     def _column_changes(self, source: str) -> Iterator[ColumnChange]:
         matched = list(self._columns.values())
@@ -227,21 +236,38 @@ class _Comparison:
         was, now = _shown(each.was, *row[:2]), _shown(each.now, *row[2:])
         return f"{was} became {now}"
 
+    def _unwritten(self) -> list[_Matched]:
+        columns = self._columns.items()
+        return [each for name, each in columns if name not in self._pair.rewritten]
+
     def _as_heap(self) -> TableChange | None:
-        matched = list(self._columns.values())
+        matched = self._unwritten()
         gone = self._missing(matched)
         if not gone:
             return None
-        alike = [each for each in matched if each.is_alike]
-        if len(alike) < len(matched) and not self._missing(alike):
-            # All rows are there, but for what became of their new types.
-            changes = tuple(
-                ColumnChange(each.was.name, gone, gone, f"{each.was.kind} became {each.now.kind}")
-                for each in matched
-                if not each.is_alike
-            )
-            return TableChange(self._pair, 0, changes)
-        return TableChange(self._pair, gone)
+        others = {each: gone for each in matched if not each.is_alike}
+        # All rows may be there, but for what became of their new types.
+        return self._as_columns(matched, others) or TableChange(self._pair, gone)
+
+    def _without_key(self) -> TableChange | None:
+        """By the columns whose values are others, since no row is found again."""
+        matched = self._unwritten()
+        gone = self._missing(matched)
+        others = {each: self._missing([each]) for each in matched} if gone else {}
+        change = self._as_columns(matched, {each: rows for each, rows in others.items() if rows})
+        return replace(change or TableChange(self._pair, gone), not_compared=KEY_REWRITTEN)
+
+    def _as_columns(
+        self, matched: list[_Matched], others: dict[_Matched, int]
+    ) -> TableChange | None:
+        """The changes of these columns, with how many rows they have; None if rows are gone."""
+        if not others or self._missing([each for each in matched if each not in others]):
+            return None
+        changes = tuple(
+            ColumnChange(each.was.name, rows, rows, f"{each.was.kind} became {each.now.kind}")
+            for each, rows in others.items()
+        )
+        return TableChange(self._pair, 0, changes)
 
     def _missing(self, matched: Sequence[_Matched]) -> int:
         """How many rows before have no equal after, each counted as often as it is there."""

@@ -18,7 +18,13 @@ from migrations_ops.databases.postgresql.rows.values import (
     compared,
     hash_of,
 )
-from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import (
+    KEY_REWRITTEN,
+    ColumnChange,
+    ContentChange,
+    Pair,
+    TableChange,
+)
 
 T = TypeVar("T")
 # Rows are first compared by groups of about this size.
@@ -198,14 +204,16 @@ _Columns = list[tuple[Column, Column]]
 class _Comparison:
     """One table: first as a whole by its checksum, then in groups of rows, then row by row.
 
-    Rows are put side by side by their key. Without one, they are put by what has not changed; where
-    that is not the same on both sides, rows are counted as a heap.
+    Rows are put side by side by their key. Without one, or where the revisions rewrite it, they are
+    put by what has not changed; where that is not the same on both sides, rows are counted as a
+    heap, by the columns that no revision writes.
     """
 
     def __init__(self, both: _Both, pair: Pair, before: Table, after: Table) -> None:
         self._both, self._pair = both, pair
         self._before, self._after = before, after
         self._columns = _matched(pair, before, after)
+        self._has_new_keys = any(name.lower() in pair.rewritten for name in before.key)
 
     def run(self) -> TableChange | None:
         asked = (
@@ -219,7 +227,8 @@ class _Comparison:
             return None
         self._size = rows
         by_name = {here.name: (here, there) for here, there in self._columns}
-        if self._before.key and all(name in by_name for name in self._before.key):
+        has_key = self._before.key and not self._has_new_keys
+        if has_key and all(name in by_name for name in self._before.key):
             key = [by_name[name] for name in self._before.key]
             change = self._by_key(key)
             # A key of another type whose values all are new is another column of the same name.
@@ -236,7 +245,7 @@ class _Comparison:
             repeated = f"SELECT 1 FROM {_BROUGHT} GROUP BY k1, k2 HAVING count(*) > 1 LIMIT 1"
             if self._both.before.ask(repeated):
                 return None
-            return self._change(source, changed, self._before.key)
+            return self._change(source, changed)
 
     def _without_key(self, as_many: bool) -> TableChange | None:
         changed = self._changed_columns()
@@ -244,10 +253,12 @@ class _Comparison:
         if as_many and changed and not self._differing(kept, [])[0]:
             groups, _ = self._differing(kept, changed)
             with self._brought(kept, changed, groups, ranked=True) as source:
-                return self._change(source, changed, ())
-        groups, _ = self._differing(self._columns, [])
-        with self._brought(self._columns, [], groups, ranked=True) as source:
-            return self._change(source, [], ())
+                return self._change(source, changed)
+        rewritten = self._pair.rewritten
+        unwritten = [each for each in self._columns if each[0].name.lower() not in rewritten]
+        groups, _ = self._differing(unwritten, [])
+        with self._brought(unwritten, [], groups, ranked=True) as source:
+            return self._change(source, [])
 
     def _changed_columns(self) -> _Columns:
         """The columns whose values differ in any row."""
@@ -342,14 +353,15 @@ class _Comparison:
             f" FROM {table.rows} WHERE {where if len(groups) < self._groups() else 'true'}"
         )
 
-    def _change(self, source: str, changed: _Columns, key: tuple[str, ...]) -> TableChange | None:
+    def _change(self, source: str, changed: _Columns) -> TableChange | None:
         gone = self._both.before.number(f"SELECT count(*) {source} WHERE b.ctid IS NULL")
         columns: list[ColumnChange] = []
         for start, part in zip(range(0, len(changed), _AT_ONCE), _parts(changed), strict=False):
             columns += self._column_changes(f"{source} WHERE b.ctid IS NOT NULL", start, part)
-        if not gone and not columns:
+        not_compared = KEY_REWRITTEN if self._has_new_keys else ""
+        if not gone and not columns and not not_compared:
             return None
-        return TableChange(self._pair, gone, tuple(columns), key=key)
+        return TableChange(self._pair, gone, tuple(columns), not_compared=not_compared)
 
     def _column_changes(self, source: str, start: int, part: _Columns) -> Iterator[ColumnChange]:
         """All of them in one pass: with millions of rows, each one takes seconds."""

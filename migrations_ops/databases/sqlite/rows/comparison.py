@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.databases.interface import Progress
-from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import (
+    KEY_REWRITTEN,
+    NO_MODULE,
+    ColumnChange,
+    ContentChange,
+    Pair,
+    TableChange,
+)
 from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.rows.connect import BEFORE, opened
 from migrations_ops.databases.sqlite.rows.orphans import new_orphans, restarted_sequences
@@ -64,14 +71,16 @@ def _changes(
         if progress is not None and total:
             progress(done, total)
         done += size
-        if matched is None or not size:
-            continue
+        change: TableChange | None = None
         try:
-            change = _Comparison(connection, pair, matched, size).run()
+            if matched is None:
+                change = TableChange(pair, not_compared=NO_MODULE)
+            elif size:
+                change = _Comparison(connection, pair, matched, size).run()
         except sqlite3.OperationalError:
-            if not matched.virtual:
+            if matched is None or not matched.virtual:
                 raise
-            continue  # its module cannot be asked so, or is not loaded here
+            change = TableChange(pair, not_compared=NO_MODULE)
         if change is not None:
             yield change
     if progress is not None and total:
@@ -80,21 +89,31 @@ def _changes(
 
 @dataclass(frozen=True)
 class _Alignment:
-    """Rows before beside rows after: what to select from, and how many differ."""
+    """Rows before beside rows after: what to select from, and how many differ.
+
+    ``unexpected`` of them differ in columns that no revision writes. Rows that are no more than
+    counted have no source.
+    """
 
     source: str
     gone: int
     differing: int
+    unexpected: int
 
     @property
     def trouble(self) -> int:
-        return self.gone + self.differing
+        return self.gone + self.unexpected
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.gone and not self.differing
 
 
 class _Comparison:
     """One table. Rows are put side by side by row number first, which is quickest; where they
     differ, by their key; without one, in order or as a multiset. The alignment with the fewest
-    differences counts, since a rebuild renumbers rows that it does not change.
+    differences counts, since a rebuild renumbers rows that it does not change. A key that the
+    revisions rewrite is none.
     """
 
     def __init__(
@@ -117,28 +136,31 @@ class _Comparison:
             )
             for name, other in matched.columns.items()
         ]
+        self._unwritten = [
+            column for column in self._columns if column.name.lower() not in pair.rewritten
+        ]
+        self._has_new_keys = not pair.rewritten.isdisjoint(before.key)
 
     def run(self) -> TableChange | None:
         before, after = self._matched.before, self._matched.after
-        key = tuple(before.columns[name] for name in before.key)
         if before.number and after.number:
             by_number = self._by_number()
-            if not by_number.trouble:
+            if by_number.is_equal:
                 return None
             own = before.own_number
-            if own and self._matched.columns.get(own) == after.own_number:
-                return self._change(by_number, key)
+            is_own = own and self._matched.columns.get(own) == after.own_number
+            if is_own and not self._has_new_keys:
+                return self._change(by_number)
             best, renumbered = self._without_numbers(by_number)
-            return self._change(best, key, renumbered=renumbered)
-        best = self._by_key() or self._as_heap()
-        return self._change(best, key)
+            return self._change(best, renumbered=renumbered and not is_own)
+        return self._change(self._by_key() or self._as_heap())
 
     def _without_numbers(self, by_number: _Alignment) -> tuple[_Alignment, bool]:
         by_key = self._by_key()
         if by_key is not None:
             return by_key, self._is_renumbered(by_key)
         others = [self._in_order()]
-        if by_number.gone:
+        if by_number.gone or self._has_new_keys:
             others.append(self._as_heap())
         best = min((by_number, *others), key=lambda each: (each.trouble, each.gone))
         return best, best is not by_number
@@ -151,6 +173,8 @@ class _Comparison:
     def _by_key(self) -> _Alignment | None:
         """By primary key; None if it does not identify rows, then and now."""
         matched = self._matched
+        if self._has_new_keys:
+            return None
         then = [matched.before.columns[name] for name in matched.before.key]
         now = [
             matched.after.columns[matched.columns[name]]
@@ -198,40 +222,67 @@ class _Comparison:
         )
 
     def _side_by_side(self, source: str) -> _Alignment:
-        differs = _any([column.differs for column in self._columns])
-        sql = f"SELECT count(*), coalesce(sum({differs}), 0) {source}"
+        differ = [_any([column.differs for column in self._columns])]
+        if len(self._unwritten) < len(self._columns):
+            differ.append(_any([column.differs for column in self._unwritten]))
+        asked = ", ".join(f"coalesce(sum({each}), 0)" for each in differ)
+        sql = f"SELECT count(*), {asked} {source}"
         if len(self._columns) > _AT_ONCE:
             # An aggregate may not refer to more than 2,000 columns.
-            sql = f"SELECT (SELECT count(*) {source}), (SELECT count(*) {source} WHERE {differs})"
-        together, differing = self._connection.execute(sql).fetchone()
-        return _Alignment(source, self._size - together, differing)
+            asked = ", ".join(f"(SELECT count(*) {source} WHERE {each})" for each in differ)
+            sql = f"SELECT (SELECT count(*) {source}), {asked}"
+        together, differing, *unexpected = self._connection.execute(sql).fetchone()
+        return _Alignment(
+            source, self._size - together, differing, unexpected[0] if unexpected else differing
+        )
 
     def _as_heap(self) -> _Alignment:
-        """How many rows before have no equal after, each counted as often as it is there."""
+        return _Alignment("", self._missing(self._unwritten), 0, 0)
+
+    def _missing(self, columns: Sequence[Column], value: str = "{}, typeof({})") -> int:
+        """How many rows before have no equal after, each counted as often as it is there.
+
+        :param value: what of each column is compared.
+        """
         sides = []
-        for count, table, names in (
-            (1, self._before, self._names[0]),
-            (-1, self._after, self._names[1]),
+        for count, table, side in (
+            (1, f"{self._before} AS a", "here"),
+            (-1, f"{self._after} AS b", "there"),
         ):
-            expressions = [f"{name} COLLATE BINARY, typeof({name})" for name in names]
-            sides.append(f"SELECT {', '.join((str(count), *expressions))} FROM {table}")
-        columns = range(2, 2 * len(self._columns) + 2)
-        rows = f"WITH both_of({', '.join(f'c{n}' for n in (1, *columns))}) AS"
+            names = [getattr(column, side) for column in columns]
+            values = [value.format(f"{name} COLLATE BINARY", name) for name in names]
+            sides.append(f"SELECT {', '.join((str(count), *values))} FROM {table}")
+        numbers = range(2, (value.count(",") + 1) * len(columns) + 2)
+        rows = f"WITH both_of({', '.join(f'c{n}' for n in (1, *numbers))}) AS"
         rows += f" ({' UNION ALL '.join(sides)})"
-        groups = f" GROUP BY {', '.join(f'c{n}' for n in columns)}" if columns else ""
+        groups = f" GROUP BY {', '.join(f'c{n}' for n in numbers)}" if numbers else ""
         gone = self._connection.execute(
             f"{rows} SELECT coalesce(sum(missing), 0) FROM"
             f" (SELECT max(sum(c1), 0) AS missing FROM both_of{groups})"
         ).fetchone()[0]
-        return _Alignment("", gone, 0)
+        return int(gone)
 
-    def _change(
-        self, aligned: _Alignment, key: tuple[str, ...], *, renumbered: bool = False
-    ) -> TableChange | None:
-        if not aligned.trouble and not renumbered:
+    def _change(self, aligned: _Alignment, *, renumbered: bool = False) -> TableChange | None:
+        if not aligned.source and self._has_new_keys:
+            return self._as_columns(aligned.gone)
+        if aligned.is_equal and not renumbered:
             return None
         columns = tuple(self._column_changes(aligned.source)) if aligned.differing else ()
-        return TableChange(self._pair, aligned.gone, columns, renumbered, key)
+        return TableChange(self._pair, aligned.gone, columns, renumbered)
+
+    def _as_columns(self, gone: int) -> TableChange:
+        """What of rows without a key can be told: the columns whose values are others."""
+        changes: list[ColumnChange] = []
+        kept = list(self._unwritten)
+        for column in self._unwritten if gone else ():
+            rows = self._missing([column])
+            if rows:
+                kept.remove(column)
+                lossy = self._missing([column], "CAST({} AS TEXT) COLLATE BINARY")
+                changes.append(ColumnChange(column.name, rows, lossy, "value became another"))
+        if self._missing(kept):
+            return TableChange(self._pair, gone, not_compared=KEY_REWRITTEN)
+        return TableChange(self._pair, 0, tuple(changes), not_compared=KEY_REWRITTEN)
 
     def _column_changes(self, source: str) -> Iterator[ColumnChange]:
         for start in range(0, len(self._columns), _AT_ONCE):

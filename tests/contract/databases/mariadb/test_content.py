@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.databases.mariadb.rows.comparison import compare
-from migrations_ops.databases.row_changes import ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import KEY_REWRITTEN, ContentChange, Pair, TableChange
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer
@@ -277,7 +277,7 @@ def test_an_example_shows_the_kind_and_the_length_and_no_value(two: ServerDataba
          "UPDATE t SET c = '2026-01-01', b = 'x' WHERE id = 2"],
     )  # fmt: skip
     [table] = change.tables
-    assert table.key == ("id",)
+
     assert {column.column: column.example for column in table.columns}["a"] == (
         "text of 2 characters became text of 6 characters"
     )
@@ -414,3 +414,36 @@ def test_what_is_found_is_what_python_finds(
     }
     assert summary(change) == {name: count for name, count in expected.items() if count}
     assert all(isinstance(table, TableChange) for table in change.tables)
+
+
+UUIDS = (
+    "CREATE TABLE t (id VARCHAR(20) PRIMARY KEY, v VARCHAR(9), w TEXT)",
+    "INSERT INTO t VALUES ('c-1', '007', 'x'), ('a-2', 'abc', 'y'), ('b-3', '12', 'z')",
+)
+NEW_IDS = "UPDATE t SET id = REPLACE(id, '-', '')"
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ([NEW_IDS], {}),
+        ([NEW_IDS, "UPDATE t SET w = 'x'"], {"w": 2}),
+        ([NEW_IDS, "SET sql_mode = ''", "ALTER TABLE t MODIFY v INT"], {"v": 2}),
+        ([NEW_IDS, "DELETE FROM t WHERE w = 'y'"], {"gone": 1}),
+    ],
+)
+def test_rows_are_compared_though_their_keys_are_rewritten(
+    two: ServerDatabase, statements: list[str], found: dict[str, Any]
+) -> None:
+    pair = Pair("t", "t", rewritten=frozenset({"id"}))
+    change = compared(two, UUIDS, statements, pair)
+    assert summary(change) == found
+    assert [each.not_compared for each in change.tables] == [KEY_REWRITTEN]
+
+
+def test_another_key_that_no_revision_writes_identifies_rows(two: ServerDatabase) -> None:
+    pair = Pair("t", "t", rewritten=frozenset({"id"}))
+    unique = (UUIDS[0].replace("w TEXT", "w VARCHAR(9) NOT NULL UNIQUE"), UUIDS[1])
+    by_another = compared(two, unique, [NEW_IDS], pair)
+    assert summary(by_another) == {"id": 3}
+    assert by_another.tables[0].not_compared == ""

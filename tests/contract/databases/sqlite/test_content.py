@@ -13,7 +13,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.databases.row_changes import ContentChange, Pair, TableChange
+from migrations_ops.databases.row_changes import (
+    KEY_REWRITTEN,
+    NO_MODULE,
+    ContentChange,
+    Pair,
+    TableChange,
+)
 from tests.contract.databases.support import sqlite
 
 
@@ -166,13 +172,65 @@ def test_a_renamed_table_and_column_are_compared_under_their_new_names(tmp_path:
     )  # fmt: skip
     change = compared(tmp_path, KEYED, statements, Pair("t", "Other", {"a": "z"}))
     assert summary(change) == {"a": (1, 1)}
-    assert change.tables[0].key == ("id",)
 
 
 def test_more_columns_than_one_expression_may_hold_are_compared(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(1500)]
     before = (f"CREATE TABLE t ({', '.join(names)})", "INSERT INTO t (c0) VALUES (1)")
     assert summary(compared(tmp_path, before, ["UPDATE t SET c1499 = 1"])) == {"c1499": (1, 1)}
+
+
+UUIDS = (
+    "CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT, w TEXT)",
+    "INSERT INTO t VALUES ('c-1', '007', 'x'), ('a-2', 'abc', 'y'), ('b-3', '12', 'z')",
+)
+WITHOUT = (UUIDS[0] + " WITHOUT ROWID", UUIDS[1])
+NEW_IDS = "UPDATE t SET id = REPLACE(id, '-', '')"
+OTHER_ORDER = "UPDATE t SET id = substr(id, 3) || id"
+AS_INTEGER = rebuilt("id TEXT PRIMARY KEY, v INTEGER, w TEXT", "id, CAST(v AS INTEGER), w")
+NUMBERS = (UUIDS[0].replace("TEXT PRIMARY", "INTEGER PRIMARY"), "INSERT INTO t VALUES"
+           " (1, '1', 'x'), (2, '2', 'y'), (4, '3', 'z')")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "statements", "found", "told"),
+    [
+        (UUIDS, [NEW_IDS], {"id": (3, 3)}, False),
+        (UUIDS, [NEW_IDS, *AS_INTEGER], {"id": (3, 3), "v": (3, 2)}, False),
+        (UUIDS, [OTHER_ORDER, *AS_INTEGER], {"id": (3, 3), "v": (3, 2)}, False),
+        (UUIDS, [NEW_IDS, "UPDATE t SET w = 'x'"], {"id": (3, 3), "w": (2, 2)}, False),
+        (UUIDS, [NEW_IDS, "DELETE FROM t WHERE w = 'y'"], {"id": (2, 2), "gone": 1}, False),
+        (WITHOUT, [NEW_IDS], {}, True),
+        (WITHOUT, [OTHER_ORDER, "UPDATE t SET w = 'x'"], {"w": (2, 2)}, True),
+        (WITHOUT, [OTHER_ORDER, *AS_INTEGER], {"v": (3, 2)}, True),
+        (WITHOUT, [NEW_IDS, "DELETE FROM t WHERE w = 'y'"], {"gone": 1}, True),
+        (NUMBERS, ["UPDATE t SET id = id + 100"], {"id": (3, 3)}, False),
+        (NUMBERS, ["UPDATE t SET id = 10 - id"], {}, True),
+        (NUMBERS, ["UPDATE t SET id = id + 100", "UPDATE t SET v = 0 WHERE id = 102"],
+         {"id": (3, 3), "v": (1, 1)}, False),
+    ],
+)  # fmt: skip
+def test_rows_are_compared_though_their_keys_are_rewritten(
+    tmp_path: Path,
+    before: tuple[str, ...],
+    statements: list[str],
+    found: dict[str, Any],
+    told: bool,
+) -> None:
+    pair = Pair("t", "t", rewritten=frozenset({"id"}))
+    change = compared(tmp_path, before, statements, pair)
+    assert summary(change) == found
+    assert [each.not_compared for each in change.tables] == [KEY_REWRITTEN if told else ""]
+
+
+def test_a_virtual_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    before = ("CREATE VIRTUAL TABLE t USING fts5(a)", "INSERT INTO t VALUES ('one')")
+    unknown = (
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_master SET sql = replace(sql, 'fts5', 'nowhere') WHERE name = 't'",
+    )
+    change = compared(tmp_path, before, unknown)
+    assert [each.not_compared for each in change.tables] == [NO_MODULE]
 
 
 def test_a_full_text_table_is_compared_by_what_it_tells_and_not_by_how_it_keeps_it(
