@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .sql import literal, quoted
+
 NAME = "migrations_ops_ledger"
 # The event of a revision that was started and has not finished, where a part of it may be
 # committed: as the last entry, it means that the database has a half of it.
@@ -64,9 +66,8 @@ def revisions_begun(runs: Iterable[Run]) -> list[str]:
 
 def postgresql_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
     """The statement that writes a ledger, whatever standard_conforming_strings says."""
-    text = to_text(runs).replace("\\", "\\\\").replace("'", "''")
-    name = '"' + schema.replace('"', '""') + f'".{NAME}'
-    return f"CREATE OR REPLACE VIEW {name} AS SELECT E'{text}'::text AS ledger"
+    name, text = f"{quoted(schema)}.{NAME}", literal(to_text(runs))
+    return f"CREATE OR REPLACE VIEW {name} AS SELECT {text}::text AS ledger"
 
 
 def mariadb_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:

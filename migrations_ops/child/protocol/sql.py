@@ -194,10 +194,19 @@ def _end_of_comment(sql: str, start: int) -> int:
 
 def shown(name: str) -> str:
     """A name as keys and messages write it: in quotes only where it would not read as one word."""
-    if _PLAIN.fullmatch(name):
-        return name
+    return name if _PLAIN.fullmatch(name) else quoted(name)
+
+
+def quoted(name: str) -> str:
+    """A name for standard SQL."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """A text for PostgreSQL, whatever a backslash means in its other literals."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
 
 
 def normal(sql: str | Iterable[Token]) -> str:

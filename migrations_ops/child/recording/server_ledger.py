@@ -9,6 +9,7 @@ from typing import Any
 
 from ..driver import ask_driver, autocommits, sqlstate_of
 from ..protocol.ledger import NAME, Run, from_text, mariadb_view, postgresql_view
+from ..protocol.sql import literal, quoted
 
 # How long, in seconds, MariaDB may wait for a session that reads the ledger.
 _LOCK_WAIT = 10
@@ -27,11 +28,11 @@ class PostgreSQLLedger:
         rows = ask_driver(
             connection,
             "SELECT c.oid FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum = 1"
-            f" WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_text(where)})"
+            f" WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {literal(where)})"
             f" AND relname = '{NAME}' AND relkind = 'v' AND attname = 'ledger'"
             " AND atttypid = 'text'::regtype AND has_table_privilege(c.oid, 'SELECT')",
         )
-        return _read(connection, f"{_name(where)}.{NAME}") if rows else None
+        return _read(connection, f"{quoted(where)}.{NAME}") if rows else None
 
     def is_taken(self, connection: Any, schema: str | None) -> bool:
         """Whether something that is no ledger has its name, or there is no schema for one."""
@@ -40,7 +41,7 @@ class PostgreSQLLedger:
             return True
         if self.find(connection, schema) is not None:
             return False
-        sql = f"SELECT to_regclass({_text(f'{_name(where)}.{NAME}')}) IS NOT NULL"
+        sql = f"SELECT to_regclass({literal(f'{quoted(where)}.{NAME}')}) IS NOT NULL"
         return bool(ask_driver(connection, sql)[0][0])
 
     def write(self, connection: Any, schema: str | None, runs: list[Run]) -> None:
@@ -72,7 +73,7 @@ class PostgreSQLLedger:
 
     def set_role(self, connection: Any, role: str) -> None:
         """Set the role until the open transaction ends; then, that of the session counts again."""
-        ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else _name(role)}")
+        ask_driver(connection, f"SET LOCAL ROLE {'NONE' if role == 'none' else quoted(role)}")
 
     def _schema(self, connection: Any, schema: str | None) -> str | None:
         if schema is not None:
@@ -149,16 +150,8 @@ def _decoded(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _qualified(schema: str) -> str:
     return "`" + schema.replace("`", "``") + f"`.{NAME}"
-
-
-def _text(value: str) -> str:
-    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _is_in(schema: str, prefix: str = "") -> str:

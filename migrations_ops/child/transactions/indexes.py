@@ -6,12 +6,13 @@ both are INVALID, and both were not there before. Only those that are noted here
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..driver import ask
-from ..protocol.sql import Token, group, tokens
+from ..protocol.sql import literal, quoted, tokens
 from .control import statements
 from .row_counts import is_own
 
@@ -22,33 +23,39 @@ _OWN = (
     " JOIN pg_class c ON c.oid = x.indexrelid"
     f" WHERE c.relpersistence <> 't' AND ({is_own('x.xmin')} OR {is_own('c.xmin')})"
 )
-# On a partitioned table each partition has its own.
-_WITH_PARTITIONS = (
-    "SELECT to_regclass({name})::oid WHERE to_regclass({name}) IS NOT NULL"
-    " UNION SELECT relid::oid FROM pg_partition_tree(to_regclass({name}))"
+# Those of a table, or of an index, by the name that a statement has; each partition has its own.
+_TABLES = """
+SELECT coalesce(x.indrelid, each.oid)::bigint, {index}
+FROM (SELECT to_regclass({name})::oid WHERE to_regclass({name}) IS NOT NULL
+    UNION SELECT relid::oid FROM pg_partition_tree(to_regclass({name}))) each (oid)
+LEFT JOIN pg_index x ON x.indexrelid = each.oid
+"""
+_NAME = r"""(?:"(?:[^"]|"")*"|[^\s"'(),.;]+)"""
+_CREATES = re.compile(
+    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?+(?:(?!ON )(?P<index>{_NAME}) )?"
+    rf"ON (?:ONLY )?+(?P<name>{_NAME}(?: \. {_NAME})?)",
+    re.IGNORECASE,
 )
-_TABLES = {
-    "TABLE": f"SELECT each.oid::bigint FROM ({_WITH_PARTITIONS}) each (oid)",
-    "INDEX": "SELECT x.indrelid::bigint FROM pg_index x"
-    f" JOIN ({_WITH_PARTITIONS}) each (oid) ON each.oid = x.indexrelid",
-}
+_CREATES_AGAIN = re.compile(
+    r"REINDEX (?=.*\bCONCURRENTLY\b)(?:\( .*? \) )?+(?:INDEX|TABLE) (?:CONCURRENTLY )?+"
+    rf"(?P<name>{_NAME}(?: \. {_NAME})?)",
+    re.IGNORECASE,
+)
 # These make no index; of a SELECT that calls a function it is unknown.
 _MAKES_NONE = frozenset(
     {"SHOW", "SET", "RESET", "INSERT", "UPDATE", "DELETE", "DROP", "VACUUM", "ANALYZE", "REINDEX"}
 )
-_LONGEST = 63
 
 
 @dataclass(frozen=True)
 class Build:
-    """The building of indexes concurrently with other sessions.
+    """The building of indexes concurrently with other sessions; names are as SQL has them.
 
-    :param kind: what ``name`` is the name of: ``TABLE`` or ``INDEX``.
+    :param name: that of their table; of one that is built again, it may be its own.
     :param index: the name of a new one; None where the server chooses it.
     :param again: whether they were there before.
     """
 
-    kind: Literal["TABLE", "INDEX"]
     name: str
     index: str | None = None
     again: bool = False
@@ -72,7 +79,8 @@ class OwnIndexes:
     def before_commit(self, driver: Any) -> None:
         """The transaction in which the revision has worked is about to be committed."""
         if not self._facts:
-            self._facts = {"invalid": _oids(driver, _INVALID), "built": []}
+            invalid = [int(oid) for (oid,) in ask(driver, _INVALID)]
+            self._facts = {"invalid": invalid, "built": []}
         made = [{"table": int(table), "index": str(name)} for table, name in ask(driver, _OWN)]
         self._facts["built"] = [*self._facts["built"], *made]
 
@@ -93,78 +101,26 @@ class OwnIndexes:
 
 def _entries(driver: Any, build: Build) -> list[dict[str, Any]]:
     """The indexes that are built, for the ledger: the table of each, and its name if it has one."""
+    # The server knows best which letters it makes small, and how long a name may be.
+    index = f"(parse_ident({literal(build.index)})::name[])[1]::text" if build.index else "NULL"
+    rows = ask(driver, _TABLES.format(name=literal(build.name), index=index))
     more: dict[str, Any] = {"again": True} if build.again else {}
-    if build.index is not None:
-        more["index"] = build.index
-    tables = _oids(driver, _TABLES[build.kind], _text(build.name))
-    return [{"table": table, **more} for table in tables]
+    return [
+        {"table": int(table), **more, **({} if name is None else {"index": name})}
+        for table, name in rows
+    ]
 
 
 def build_of(sql: str) -> Build | None:
     """What a statement builds; None where it builds nothing concurrently."""
-    reader = _Reader(tokens(sql, "postgresql"))
-    if reader.skip("CREATE"):
-        reader.skip("UNIQUE")
-        return _created(reader) if reader.skip("INDEX", "CONCURRENTLY") else None
-    return _built_again(reader) if reader.skip("REINDEX") else None
-
-
-def _created(reader: _Reader) -> Build | None:
-    reader.skip("IF", "NOT", "EXISTS")
-    index = None
-    if reader.rest and not reader.comes("ON"):
-        index = _folded(reader.rest.pop(0))
-    if not reader.skip("ON"):
-        return None
-    reader.skip("ONLY")
-    name = reader.name()
-    return Build("TABLE", name, index) if name else None
-
-
-def _built_again(reader: _Reader) -> Build | None:
-    concurrently = False
-    if reader.comes("("):
-        options = group(reader.rest, 0)
-        concurrently = any(token.means("CONCURRENTLY") for token in options)
-        del reader.rest[: len(options) + 2]
-    kinds: tuple[Literal["INDEX", "TABLE"], ...] = ("INDEX", "TABLE")
-    kind = next((kind for kind in kinds if reader.skip(kind)), None)
-    concurrently |= reader.skip("CONCURRENTLY")
-    name = reader.name()
-    return Build(kind, name, again=True) if kind and concurrently and name else None
-
-
-class _Reader:
-    """Reads a statement from left to right."""
-
-    def __init__(self, sql: list[Token]) -> None:
-        self.rest = sql
-
-    def comes(self, *keywords: str) -> bool:
-        """Whether these come next."""
-        following = self.rest[: len(keywords)]
-        return len(following) == len(keywords) and all(
-            token.means(keyword) for token, keyword in zip(following, keywords, strict=True)
-        )
-
-    def skip(self, *keywords: str) -> bool:
-        """Pass over these, if they come next."""
-        comes = self.comes(*keywords)
-        if comes:
-            del self.rest[: len(keywords)]
-        return comes
-
-    def name(self) -> str:
-        """A name, perhaps with its schema, as SQL; empty if none comes next."""
-        name = ""
-        while self.rest and self.rest[0].is_name:
-            token = self.rest.pop(0)
-            escaped = token.text.replace('"', '""')
-            name += f'"{escaped}"' if token.quoted else token.text
-            if not self.skip("."):
-                return name
-            name += "."
-        return ""
+    text = " ".join(
+        quoted(token.text) if token.quoted else token.text for token in tokens(sql, "postgresql")
+    )
+    if found := _CREATES.match(text):
+        return Build(found["name"], found["index"])
+    if found := _CREATES_AGAIN.match(text):
+        return Build(found["name"], again=True)
+    return None
 
 
 def _makes_none(sql: str) -> bool:
@@ -175,17 +131,3 @@ def _makes_none(sql: str) -> bool:
         or (words[0] == "SELECT" and not calls)
         for words in statements(sql, "postgresql")
     )
-
-
-def _oids(driver: Any, sql: str, name: str = "") -> list[int]:
-    return [int(oid) for (oid,) in ask(driver, sql.replace("{name}", name))]
-
-
-def _folded(token: Token) -> str:
-    """A name as the server has it."""
-    name = token.text if token.quoted else token.text.lower()
-    return name.encode()[:_LONGEST].decode(errors="ignore")
-
-
-def _text(value: str) -> str:
-    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..driver import ask
+from ..protocol.sql import literal
 
 _SAVEPOINT = "migrations_ops_written"
 # What has not been reported yet may be of a transaction before: hence the count at the beginning.
@@ -52,13 +53,13 @@ class Written:
         now = self._count(driver)
         if now is None or now != self._before:
             return True
-        sql = _EXCHANGED.format(version=_text(self._version), own=is_own("c.xmin"))
+        sql = _EXCHANGED.format(version=literal(self._version), own=is_own("c.xmin"))
         return _ask(driver, sql) != [(False,)]
 
     def _count(self, driver: Any) -> int | None:
         if _ask(driver, _KNOWN) != [(True,)]:
             return None
-        rows = _ask(driver, _COUNTED.format(version=_text(self._version)))
+        rows = _ask(driver, _COUNTED.format(version=literal(self._version)))
         return int(rows[0][0]) if rows else None
 
 
@@ -72,7 +73,3 @@ def _ask(driver: Any, sql: str) -> list[tuple[Any, ...]]:
         return []
     finally:
         ask(driver, f"RELEASE SAVEPOINT {_SAVEPOINT}")
-
-
-def _text(value: str) -> str:
-    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

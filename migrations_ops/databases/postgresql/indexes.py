@@ -28,7 +28,6 @@ from migrations_ops.model.ledger import BuiltIndex, MadeIndexes
 DROP_SECONDS = 10.0
 _ATTEMPT_SECONDS = 3.0
 _PAUSE_SECONDS = 0.2
-_PLAIN = re.compile("[a-z_][a-z0-9_]*")
 _AT_WORK = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -52,20 +51,16 @@ _AGAIN_BUILT = re.compile(r".*_cc(new|old)\d*")
 
 @dataclass(frozen=True)
 class Index:
-    """An index; ``oid`` identifies it for as long as the database is not replaced."""
+    """An index; ``oid`` identifies it for as long as the database is not replaced.
+
+    :param typed: its name as SQL wants it.
+    """
 
     oid: int
     name: str
     table: str
     table_oid: int
-
-    @property
-    def typed(self) -> str:
-        """Its name as SQL wants it: one word, with its schema in it if that is not the usual."""
-        parts = self.name.split(".", 1)
-        return ".".join(
-            each if _PLAIN.fullmatch(each) else sql.Identifier(each).as_string() for each in parts
-        )
+    typed: str
 
     @property
     def cure(self) -> str:
@@ -81,14 +76,15 @@ def _find_indexes(connection: Connection, condition: str) -> list[Index]:
     with reading(connection, None) as schema:
         catalog = Catalog(connection, schema)
         rows = catalog.ask(
-            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint FROM pg_index x"
+            "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint,"
+            " i.oid::regclass::text FROM pg_index x"
             " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
             " JOIN pg_namespace n ON n.oid = i.relnamespace"
             f" WHERE {condition} AND i.relkind = 'i' AND {OWN_SCHEMAS} ORDER BY 2, 3"
         )
         return [
-            Index(int(oid), catalog.name(nsp, index), catalog.name(nsp, table), int(table_oid))
-            for oid, nsp, index, table, table_oid in rows
+            Index(oid, catalog.name(nsp, index), catalog.name(nsp, table), table_oid, typed)
+            for oid, nsp, index, table, table_oid, typed in rows
         ]
 
 

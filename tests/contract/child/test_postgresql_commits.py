@@ -101,7 +101,8 @@ def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
         "    with op.get_context().autocommit_block():\n"
         '        op.execute("REINDEX TABLE CONCURRENTLY shops")\n'
         '        op.execute(\'CREATE INDEX CONCURRENTLY "Odd ix" ON "Odd s" . t (a)\')\n'
-        '        op.execute("/* one */ create unique index concurrently Late ON shops (id)")\n'
+        f'        op.execute("/* one */ create unique index concurrently Late{"é" * 40}'
+        ' ON shops (id)")\n'
         '        op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON shops ((1 / (id - id)))")',
     )
     assert "division by zero" in project.run(ledger={}).failure
@@ -115,7 +116,7 @@ def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
         {"table": oid["shops"], "index": "at_once"},
         {"table": oid["shops"], "again": True},
         {"table": oid['"Odd s".t'], "index": "Odd ix"},
-        {"table": oid["shops"], "index": "late"},
+        {"table": oid["shops"], "index": f"late{'é' * 29}"},
         {"table": oid["shops"]},
     ]
     assert "unseen" not in begun
