@@ -1,0 +1,88 @@
+"""One database for a test on any engine: how it is reached, and what its SQL has of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from migrations_ops.databases.interface import Database
+from migrations_ops.databases.open import open_database
+from migrations_ops.model.fingerprint import Fingerprint
+from tests.servers.databases import ServerDatabase
+
+VERSION = "alembic_version"
+SERVERS = ("postgresql", "mariadb")
+ENGINES = ("sqlite", *SERVERS)
+
+
+def statements(sql: str) -> list[str]:
+    """The statements of a text in which no semicolon is part of one."""
+    return [each.strip() for each in sql.split(";") if each.strip()]
+
+
+def spelled(engine: str, sql: str) -> str:
+    """SQL that is alike on all engines, as one of them writes names and bytes."""
+    if engine == "mariadb":
+        return sql.replace('"', "`")
+    return sql.replace(" BLOB", " bytea").replace("X'", r"'\x") if engine == "postgresql" else sql
+
+
+@dataclass(frozen=True)
+class Live:
+    """A database of a test.
+
+    ``server`` is None for a file.
+    """
+
+    engine: str
+    url: str
+    root: Path
+    server: ServerDatabase | None = None
+
+    @classmethod
+    def in_file(cls, folder: Path) -> Live:
+        return cls("sqlite", "sqlite:///shop.db", folder)
+
+    @classmethod
+    def on_server(cls, database: ServerDatabase, folder: Path) -> Live:
+        url = database.url()
+        return cls("mariadb" if url.startswith("mysql") else "postgresql", url, folder, database)
+
+    @property
+    def missing_url(self) -> str:
+        """The URL of a database beside it that does not exist."""
+        name = self.server.name if self.server else "shop"
+        return f"{name}_missing".join(self.url.rsplit(name, 1))
+
+    def open(self, url: str | None = None) -> Database:
+        """Another object for it each time, as another process has one."""
+        return open_database(url or self.url, self.root)
+
+    def execute(self, *texts: str) -> list[tuple[Any, ...]]:
+        """Run SQL, one statement a text; returns what the last one found."""
+        found: list[tuple[Any, ...]] = []
+        for sql in texts:
+            text = spelled(self.engine, sql)
+            found = self.server.execute(text) if self.server else self._in_file(text)
+        return found
+
+    def _in_file(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.root / "shop.db", isolation_level=None)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def back_up(self, name: str = "copy") -> tuple[Path, Fingerprint]:
+        database = self.open()
+        file = self.root / f"{name}{database.suffix}"
+        with database.locked("backup", 0):
+            return file, database.back_up(file, VERSION, None)
+
+    @contextmanager
+    def locked(self, purpose: str = "release", wait: float = 0) -> Iterator[Database]:
+        """It, locked by this process."""
+        database = self.open()
+        with database.locked(purpose, wait):
+            yield database
