@@ -1,13 +1,15 @@
-"""Servers of both ends of the versions that are supported."""
+"""A database of a test, on each engine; and servers of both ends of the versions supported."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from migrations_ops.databases.postgresql import dump as postgresql_tools
+from tests.contract.databases.engines import ENGINES, SERVERS, Live
 from tests.servers.databases import ServerDatabase, swept
 from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer, debian_bin, wheel_bin
@@ -38,6 +40,27 @@ def postgres_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     search_clients_anew()
     yield
     search_clients_anew()
+
+
+@pytest.fixture(params=ENGINES)
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Live:
+    """An empty database, on every engine."""
+    return _live(request, tmp_path)
+
+
+@pytest.fixture(params=SERVERS)
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Live:
+    """An empty database, on every server."""
+    return _live(request, tmp_path)
+
+
+def _live(request: pytest.FixtureRequest, folder: Path) -> Live:
+    if request.param == "sqlite":
+        return Live.in_file(folder)
+    if request.param == "mariadb":
+        return Live.on_server(request.getfixturevalue("mariadb_database"), folder)
+    request.getfixturevalue("postgres_clients")
+    return Live.on_server(request.getfixturevalue("postgres_database"), folder)
 
 
 def search_clients_anew() -> None:

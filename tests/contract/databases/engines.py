@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,14 @@ def spelled(engine: str, sql: str) -> str:
     if engine == "mariadb":
         return sql.replace('"', "`")
     return sql.replace(" BLOB", " bytea").replace("X'", r"'\x") if engine == "postgresql" else sql
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of an application, on a server."""
+
+    number: int
+    ask: Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,48 @@ class Live:
         file = self.root / f"{name}{database.suffix}"
         with database.locked("backup", 0):
             return file, database.back_up(file, VERSION, None)
+
+    # -- on servers alone -------------------------------------------------------------------
+
+    @property
+    def on(self) -> ServerDatabase:
+        assert self.server is not None
+        return self.server
+
+    def url_of(self, name: str = "", **role: str) -> str:
+        """Its URL for another role, or that of another database of its server.
+
+        :param role: ``user`` and ``password``.
+        """
+        return self.on.server.url(name or self.on.name, **role)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        with self.on.server.session(self.on.name) as connection:
+            if self.engine == "postgresql":
+                execute = connection.execute
+
+                def ask(sql: str) -> list[tuple[Any, ...]]:
+                    done = execute(sql)
+                    return list(done.fetchall()) if done.description else []
+
+                yield Session(connection.info.backend_pid, ask)
+            else:
+                cursor = connection.cursor()
+
+                def ask_maria(sql: str) -> list[tuple[Any, ...]]:
+                    cursor.execute(sql)
+                    return list(cursor.fetchall())
+
+                yield Session(connection.thread_id(), ask_maria)
+
+    def end_session(self, number: int) -> None:
+        killing = (
+            "SELECT pg_terminate_backend({}, 5000)" if self.engine == "postgresql" else "KILL {}"
+        )
+        self.on.execute(killing.format(number))
+
+    # -- the lock ---------------------------------------------------------------------------
 
     @contextmanager
     def locked(self, purpose: str = "release", wait: float = 0) -> Iterator[Database]:

@@ -2,96 +2,41 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from migrations_ops.backups.naming import is_backup_name
 from migrations_ops.child.families import family_of_identity
 from migrations_ops.databases.interface import (
-    Database,
     DatabaseFile,
     LeavesInvalidIndexes,
     ResumesRestores,
 )
-from migrations_ops.databases.open import open_database
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import Locked, StepFailed
-from migrations_ops.model.fingerprint import Fingerprint
-from tests.servers.databases import ServerDatabase
-
-VERSION = "alembic_version"
-ENGINES = ("sqlite", "postgresql", "mariadb")
+from tests.contract.databases.engines import VERSION, Live
 
 
-@dataclass(frozen=True)
-class Shop:
+@pytest.fixture
+def shop(live: Live) -> Live:
     """A database with a version, two tables and four rows."""
-
-    url: str
-    missing_url: str
-    root: Path
-    execute: Callable[[str], object]
-
-    def open(self, url: str | None = None) -> Database:
-        """Another object for it each time, as another process has one."""
-        return open_database(url or self.url, self.root)
-
-
-@pytest.fixture(params=ENGINES)
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
-    made = (
-        _file(tmp_path)
-        if request.param == "sqlite"
-        else _on_server(request.param, request, tmp_path)
-    )
-    for sql in (
+    live.execute(
         f"CREATE TABLE {VERSION} (version_num VARCHAR(32) NOT NULL)",
         f"INSERT INTO {VERSION} VALUES ('r1')",
         "CREATE TABLE parents (id INTEGER PRIMARY KEY, name VARCHAR(20))",
         "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER)",
         "INSERT INTO parents VALUES (1, 'a'), (2, 'b')",
         "INSERT INTO children VALUES (1, 1), (2, 2)",
-    ):
-        made.execute(sql)
-    return made
+    )
+    return live
 
 
-def _file(folder: Path) -> Shop:
-    def execute(sql: str) -> None:
-        with closing(sqlite3.connect(folder / "shop.db", isolation_level=None)) as connection:
-            connection.execute(sql)
-
-    return Shop("sqlite:///shop.db", "sqlite:///missing.db", folder, execute)
-
-
-def _on_server(engine: str, request: pytest.FixtureRequest, folder: Path) -> Shop:
-    fixture = "postgres_database" if engine == "postgresql" else "mariadb_database"
-    database: ServerDatabase = request.getfixturevalue(fixture)
-    if engine == "postgresql":
-        request.getfixturevalue("postgres_clients")
-    missing = database.url().replace(database.name, f"{database.name}_missing")
-    return Shop(database.url(), missing, folder, database.execute)
-
-
-def back_up(shop: Shop) -> tuple[Path, Fingerprint]:
-    database = shop.open()
-    file = shop.root / f"copy{database.suffix}"
-    with database.locked("backup", 0):
-        return file, database.back_up(file, VERSION, None)
-
-
-def test_the_state_of_a_database_is_read(shop: Shop) -> None:
+def test_the_state_of_a_database_is_read(shop: Live) -> None:
     look = shop.open().look(VERSION)
     assert (look.exists, look.versioned, look.revisions, look.tables) == (True, True, ("r1",), 2)
     assert not look.trouble
 
 
-def test_a_missing_database_is_told_from_an_unreadable_one(shop: Shop) -> None:
+def test_a_missing_database_is_told_from_an_unreadable_one(shop: Live) -> None:
     missing = shop.open(shop.missing_url)
     assert not missing.look(VERSION).exists
     missing.require_usable()
@@ -99,7 +44,7 @@ def test_a_missing_database_is_told_from_an_unreadable_one(shop: Shop) -> None:
     assert not missing.look(VERSION).exists, "reading has made it"
 
 
-def test_a_version_table_that_is_none_of_alembics_is_a_trouble(shop: Shop) -> None:
+def test_a_version_table_that_is_none_of_alembics_is_a_trouble(shop: Live) -> None:
     assert "has no column version_num" in shop.open().look("parents").trouble
 
 
@@ -112,15 +57,15 @@ def test_a_version_table_that_is_none_of_alembics_is_a_trouble(shop: Shop) -> No
         f"UPDATE {VERSION} SET version_num = 'r2'",
     ],
 )
-def test_a_fingerprint_differs_after_each_change(shop: Shop, sql: str) -> None:
+def test_a_fingerprint_differs_after_each_change(shop: Live, sql: str) -> None:
     before = shop.open().fingerprint(VERSION)
     assert shop.open().fingerprint(VERSION) == before
     shop.execute(sql)
     assert shop.open().fingerprint(VERSION) != before
 
 
-def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Shop) -> None:
-    file, taken = back_up(shop)
+def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Live) -> None:
+    file, taken = shop.back_up()
     for sql in (
         "DELETE FROM children",
         "DROP TABLE parents",
@@ -138,8 +83,8 @@ def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Shop) -> None:
     assert shop.open().look(VERSION).revisions == ("r1",)
 
 
-def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Shop) -> None:
-    file, taken = back_up(shop)
+def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) -> None:
+    file, taken = shop.back_up()
     database = shop.open()
     with database.locked("rehearsal", 0):
         scratch = database.make_scratch(shop.root / "scratch.db", file)
@@ -151,7 +96,7 @@ def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Shop) 
     assert shop.open().ledger().environment == ""
 
 
-def test_one_release_at_a_time(shop: Shop) -> None:
+def test_one_release_at_a_time(shop: Live) -> None:
     one, other = shop.open(), shop.open()
     assert one.lock_order == other.lock_order
     with one.locked("release-migration", 0):
@@ -162,7 +107,7 @@ def test_one_release_at_a_time(shop: Shop) -> None:
         pass
 
 
-def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Shop) -> None:
+def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Live) -> None:
     database = shop.open()
     before = database.fingerprint(VERSION)
     run = {"event": "upgrade", "revisions": [{"revision": "r1", "source_hash": "h"}]}
@@ -178,8 +123,8 @@ def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Shop) -> None:
     assert database.fingerprint(VERSION) == before, "the ledger is no part of the schema"
 
 
-def test_rows_are_compared_with_a_backup(shop: Shop) -> None:
-    file, _ = back_up(shop)
+def test_rows_are_compared_with_a_backup(shop: Live) -> None:
+    file, _ = shop.back_up()
     shop.execute("DELETE FROM children WHERE id = 1")
     shop.execute("UPDATE parents SET name = 'x' WHERE id = 2")
     database = shop.open()
@@ -190,7 +135,7 @@ def test_rows_are_compared_with_a_backup(shop: Shop) -> None:
     assert found == {"parents": (0, [1]), "children": (1, [])}
 
 
-def test_what_a_backup_cannot_be_read_from_is_refused(shop: Shop) -> None:
+def test_what_a_backup_cannot_be_read_from_is_refused(shop: Live) -> None:
     database = shop.open()
     before = database.fingerprint(VERSION)
     file = shop.root / f"broken{database.suffix}"
@@ -200,16 +145,16 @@ def test_what_a_backup_cannot_be_read_from_is_refused(shop: Shop) -> None:
     assert shop.open().fingerprint(VERSION) == before
 
 
-def test_its_backups_are_found_by_the_names_that_it_gives_them(shop: Shop) -> None:
+def test_its_backups_are_found_by_the_names_that_it_gives_them(shop: Live) -> None:
     assert is_backup_name(f"shop_20260101_000000{shop.open().suffix}", "shop")
 
 
-def test_a_step_tells_its_family_by_its_identity(shop: Shop) -> None:
+def test_a_step_tells_its_family_by_its_identity(shop: Live) -> None:
     database = shop.open()
     assert family_of_identity(database.identity()).name == database.syntax
 
 
-def test_what_an_engine_can_do_is_told_by_its_type(shop: Shop) -> None:
+def test_what_an_engine_can_do_is_told_by_its_type(shop: Live) -> None:
     database = shop.open()
     assert database.is_server != isinstance(database, DatabaseFile)
     assert isinstance(database, LeavesInvalidIndexes) == (database.syntax == "postgresql")

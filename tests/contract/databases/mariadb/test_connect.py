@@ -21,6 +21,7 @@ from migrations_ops.databases.mariadb.connect import (
     promptly,
 )
 from migrations_ops.databases.mariadb.errors import in_words, is_missing, may_come_up, remedy
+from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.databases.mariadb.server import (
     engine_of,
     find_engine,
@@ -148,6 +149,14 @@ def test_whoever_changes_a_table_cannot_make_us_wait_for_a_day(
             ask(reader, "SELECT * FROM t")
         assert in_words(caught.value, "LABEL") == "LABEL is locked by another process"
         assert "Let the other process finish" in remedy(caught.value)
+
+
+def test_the_server_does_not_end_a_lock_s_session_that_says_nothing_for_hours(
+    mariadb_database: ServerDatabase,
+) -> None:
+    with locked(address_of(mariadb_database), "upgrade", 0) as lock:
+        [(seconds,)] = ask(lock.session, "SELECT @@wait_timeout")
+        assert seconds > 7 * 24 * 3600
 
 
 def test_our_sessions_ask_for_a_short_wait(mariadb_database: ServerDatabase) -> None:

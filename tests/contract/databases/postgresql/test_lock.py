@@ -1,19 +1,14 @@
-"""The lock of a release on PostgreSQL: one holder, who is known, and freed when he dies."""
+"""What the lock of a release has to see to on PostgreSQL alone."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 
 from migrations_ops.child.protocol.identity import STEP_KEY
@@ -21,44 +16,26 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import connect, promptly
 from migrations_ops.databases.postgresql.lock import Lock, locked
 from migrations_ops.model.errors import Locked, Refused, StepFailed
+from tests.contract.databases.support import running
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 
-# A release in a process of its own; told "busy", it waits for a statement that takes long.
-HOLDER = """
+# A release in a process of its own, which waits for a statement that takes long.
+BUSY = """
 import sys
+from migrations_ops.child.protocol.identity import STEP_KEY
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.lock import locked
 with locked(Address.of(sys.argv[1]), "release-migration", 0) as lock:
     print("held", flush=True)
-    if sys.argv[2] == "busy":
-        lock.inside.execute("SELECT pg_sleep(600)")
-    sys.stdin.read()
+    lock.inside.execute("SELECT pg_sleep(600)")
 """
 
 
 def address_of(database: ServerDatabase) -> Address:
     return Address.of(database.url())
-
-
-@contextmanager
-def holder(database: ServerDatabase, state: str = "idle") -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock; it is killed in the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, database.url(), state],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @contextmanager
@@ -83,60 +60,17 @@ def wait_until(told: Any) -> None:
         time.sleep(0.01)
 
 
-def test_another_process_is_kept_away_and_named(postgres_database: ServerDatabase) -> None:
-    address = address_of(postgres_database)
-    with holder(postgres_database) as process, refused_as_locked(address) as caught:
-        assert process.poll() is None
-    what = caught[0].what
-    assert what.startswith("release-migration of ")
-    assert f"works on {address.label}." in what
-    assert "server process " in what
-    assert ", since 20" in what
-    take(address)
-
-
-def test_a_role_that_sees_little_is_told_who_holds_the_lock(
-    postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    postgres.create_role("plain", "x")
-    url = postgres.url(postgres_database.name, user="plain", password="x")
-    with holder(postgres_database), refused_as_locked(Address.of(url)) as caught:
-        assert "release-migration of " in caught[0].what
-
-
-@pytest.mark.parametrize("state", ["idle", "busy"])
-def test_a_holder_that_is_killed_holds_it_no_more(
-    state: str, postgres_database: ServerDatabase
+def test_whoever_is_killed_while_the_server_works_for_him_frees_the_lock(
+    postgres_database: ServerDatabase,
 ) -> None:
     address = address_of(postgres_database)
-    with holder(postgres_database, state) as process:
+    with running(BUSY, postgres_database.url()) as process:
         with refused_as_locked(address):
             pass
         process.kill()
         process.wait()
         # The server looks every half a second for whoever waits for an answer.
         take(address, wait=30)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP here")
-def test_a_holder_that_is_stopped_holds_it_still(postgres_database: ServerDatabase) -> None:
-    address = address_of(postgres_database)
-    with holder(postgres_database) as process:
-        os.kill(process.pid, signal.SIGSTOP)
-        with refused_as_locked(address, wait=0.3):
-            pass
-        os.kill(process.pid, signal.SIGCONT)
-
-
-def test_databases_are_locked_one_by_one(
-    postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    other = Address.of(postgres.url(postgres.create_database()))
-    capital = Address.of(postgres.url(postgres.create_database("Test_Capital")))
-    small = Address.of(postgres.url(postgres.create_database("test_capital")))
-    with ExitStack() as stack:
-        for address in (address_of(postgres_database), other, capital, small):
-            stack.enter_context(locked(address, "release", 0))
 
 
 def test_an_index_is_made_concurrently_while_another_release_waits(
@@ -157,14 +91,6 @@ def test_an_index_is_made_concurrently_while_another_release_waits(
                 connection.execute("SET statement_timeout = '20s'")
                 connection.execute("CREATE INDEX CONCURRENTLY ix ON t (g)")
             assert not waiting.done()
-        waiting.result(60)
-
-
-def test_whoever_waits_gets_it_when_it_is_free(postgres_database: ServerDatabase) -> None:
-    address = address_of(postgres_database)
-    with ThreadPoolExecutor() as pool:
-        with locked(address, "release", 0):
-            waiting = pool.submit(take, address, 60)
         waiting.result(60)
 
 
@@ -249,20 +175,6 @@ def test_a_pooler_is_refused_with_the_reason(
     assert "server itself" in raised.value.next
 
 
-def test_a_server_that_is_not_up_yet_is_waited_for(
-    postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    address = address_of(postgres_database)
-    postgres.kill()
-    with pytest.raises(Refused, match="refused") as raised, locked(address, "release", 0.3):
-        pass
-    assert raised.value.untouched == "Nothing was started."
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(take, address, 60)
-        postgres.start()
-        waiting.result(60)
-
-
 def test_a_server_without_a_free_place_is_waited_for(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
@@ -275,47 +187,12 @@ def test_a_server_without_a_free_place_is_waited_for(
     assert raised.value.next
 
 
-def orphan(database: ServerDatabase) -> psycopg.Connection[Any]:
-    """What a step holds whose release is dead."""
-    session = connect(address_of(database), "step of prod")
-    session.execute("SELECT pg_advisory_lock(%s)", (STEP_KEY,))
-    return session
-
-
-def test_a_step_that_outlived_its_release_is_waited_for(
-    postgres_database: ServerDatabase,
-) -> None:
-    address = address_of(postgres_database)
-    with orphan(postgres_database) as step, ThreadPoolExecutor() as pool:
-        with refused_as_locked(address, wait=0.2) as caught:
-            assert "A step of an earlier release is still at work" in caught[0].what
-            assert "step of prod (server process " in caught[0].what
-        waiting = pool.submit(take, address, 60)
-        step.close()
-        waiting.result(60)
-
-
 def test_a_step_in_the_database_beside_it_is_nobody_s(
     postgres: PostgresServer, postgres_database: ServerDatabase
 ) -> None:
-    with orphan(ServerDatabase(postgres, "postgres")):
+    with connect(Address.of(postgres.url("postgres")), "step of prod") as step:
+        step.execute("SELECT pg_advisory_lock(%s)", (STEP_KEY,))
         take(address_of(postgres_database))
-
-
-@pytest.mark.parametrize("where", ["inside", "beside"])
-def test_a_lock_that_was_lost_is_noticed(
-    where: str, postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    address = address_of(postgres_database)
-    with locked(address, "release", 0) as lock:
-        lock.require_lock()
-        pid = getattr(lock, where).info.backend_pid
-        postgres.execute("SELECT pg_terminate_backend(%s, 5000)", pid)
-        with pytest.raises(StepFailed) as raised:
-            lock.require_lock()
-        assert raised.value.what == f"The lock on {address.label} was lost: its connection broke."
-        # Whoever comes to tidy up afterwards has nothing to fall over.
-        lock.let_go()
 
 
 def test_a_lock_is_lost_with_its_server(
@@ -379,7 +256,7 @@ def test_whoever_was_quicker_keeps_it(postgres_database: ServerDatabase) -> None
         lock.let_go()
         # One that cannot go where the lock beside it is.
         quicker = Lock(address, "release-migration of somebody")
-        quicker._take_inside(time.monotonic())
+        quicker._take_inside(time.monotonic() + 30)
         with pytest.raises(Locked, match="release-migration of somebody"):
             lock.take_again(0)
         quicker.close()
