@@ -1,4 +1,4 @@
-"""Databases beside the real one: copies of it that are thrown away, and the exchange of tables."""
+"""Databases beside the real one: copies of it that are thrown away, and the swap of tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from migrations_ops.databases.mariadb.connect import Connection, ask, close, con
 from migrations_ops.databases.mariadb.dump import restore
 from migrations_ops.databases.mariadb.errors import code_of, in_words, remedy
 from migrations_ops.databases.mariadb.names import quoted
-from migrations_ops.databases.mariadb.swap.ownership import KEPT
-from migrations_ops.databases.mariadb.swap.record import UNDONE
-from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, Resumed, exchange, resume
+from migrations_ops.databases.mariadb.swap.record import KEPT, UNDONE
+from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, Resumed, resume, swap
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.system.files import local_stamp
@@ -120,7 +119,7 @@ class Copies(ServerCopies):
             return [str(name) for (name,) in rows if str(name).startswith(self.prefix)]
         return []
 
-    def exchange(self, new: str) -> str:
+    def swap(self, new: str) -> str:
         """Give the real database the tables of a restored one; its own are kept in a third.
 
         :returns: the name of that one.
@@ -129,7 +128,7 @@ class Copies(ServerCopies):
         """
         kept = self._make_kept()
         try:
-            exchange(self.server, self.real.database, new, kept)
+            swap(self.server, self.real.database, new, kept)
         except pymysql.MySQLError as error:
             what = f"No backup can take the place of {self.real.label}"
             raise self._failed(what, error) from error

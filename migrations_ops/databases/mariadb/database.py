@@ -248,7 +248,7 @@ class MariaDB(ServerDatabase):
         now = self._copy(address, summed=True).fingerprint(version_table)
         copies.take(backup)
         try:
-            kept = copies.exchange(address.database)
+            kept = copies.swap(address.database)
         finally:
             copies.drop(address)
         self._require_restored(version_table, now, kept)

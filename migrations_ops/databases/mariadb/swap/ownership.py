@@ -16,12 +16,10 @@ from migrations_ops.databases.mariadb.server import (
     may_name_definers,
     server_version,
 )
-from migrations_ops.databases.server_copies import OWN
+from migrations_ops.databases.mariadb.swap.record import KEPT
 from migrations_ops.model.errors import StepFailed
 
 _SHOWN = 3
-# How the names of databases begin in which a restore has kept what was there.
-KEPT = f"{OWN}kept_"
 # The definers in a database; but for the ledger, whose definer is the role that writes it.
 _DEFINED = f"""
 SELECT table_name, definer FROM information_schema.views

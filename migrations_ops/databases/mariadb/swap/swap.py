@@ -1,15 +1,19 @@
 """Gives the tables of a restored database to the real one, whose own move to a third and are kept.
 
 MariaDB cannot rename a database. But it renames tables from one database to another, all of them in
-one statement, so that nothing that was written is ever dropped. Views, triggers, routines and
-events cannot move: they are made anew from their own definitions, which are written down before
-the first is dropped (see ``record.py``). After a kill in the middle that record is still there:
-:func:`resume` then rolls back if the tables had not moved yet, else it finishes.
+one statement, so that nothing that was written is ever dropped, and no reader waits for longer than
+that statement takes. (Loading a backup under the real name takes a minute for each gigabyte, during
+which readers find half of the tables.) Views, triggers, routines and events cannot move: they are
+made anew from their own definitions, which are written down before the first is dropped (see
+``record.py``). Those of a dump would not do: mariadb-dump fails at a view that an upgrade has
+broken, and makes each routine anew, which takes the rights on it away.
+
+After a kill in the middle that record is still there: :func:`resume` then rolls back if the tables
+had not moved yet, else it finishes.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
@@ -22,39 +26,28 @@ from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.errors import LOST, code_of
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.qualified import renamed
-from migrations_ops.databases.mariadb.swap.extras import (
-    clear_way,
-    collation_of,
-    drop_others,
-    make_extras,
-    read_extras,
-    set_collation,
-)
+from migrations_ops.databases.mariadb.swap.extras import drop_named, make_content, read_content
 from migrations_ops.databases.mariadb.swap.foreign_keys import (
+    KIND,
     drop_keys,
     find_dangling,
     find_outward,
-    make_keys,
 )
 from migrations_ops.databases.mariadb.swap.ownership import require_owned
 from migrations_ops.databases.mariadb.swap.record import (
     AFTER,
     BEFORE,
-    Content,
     Record,
     drop_record,
     find_records,
     read_record,
-    write_keys_of_was,
-    write_keys_wanted,
+    write_keys,
     write_record,
 )
 
 Server: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
-# A default that is written without brackets.
-_NEXT = re.compile(r"nextval\(`(?:[^`]|``)*`\.`(?:[^`]|``)*`\)")
-# How long, in seconds, the tables may be in use until the exchange is given up.
+# How long, in seconds, the tables may be in use until the swap is given up.
 LOCK_WAIT = 10
 # How often to try to recreate what was dropped, where another session has locked the tables.
 _ATTEMPTS = 3
@@ -62,14 +55,14 @@ _IN_USE = frozenset({1205, 1213})
 
 
 class HalfDoneError(Exception):
-    """An exchange could neither be finished nor undone; its record is in ``record``."""
+    """A swap could neither be finished nor undone; its record is in ``record``."""
 
     def __init__(self, record: str, error: pymysql.MySQLError) -> None:
         super().__init__(record)
         self.record, self.error = record, error
 
 
-def exchange(server: Server, real: str, new: str, kept: str) -> None:
+def swap(server: Server, real: str, new: str, kept: str) -> None:
     """Let ``real`` hold what ``new`` holds, and ``kept`` what ``real`` held.
 
     :param server: opens a session on the server.
@@ -83,9 +76,7 @@ def exchange(server: Server, real: str, new: str, kept: str) -> None:
             session = _work_on(connection, real)
             record = _write_down(connection, real, new, kept)
             record = _move(connection, record)
-            record = _part(connection, record)
-            set_collation(connection, real, record.wanted.collation)
-            make_extras(connection, real, record.wanted.extras)
+            _complete(connection, record)
             made = True
             _tidy_up(connection, record)
     except BaseException as error:
@@ -140,7 +131,11 @@ def _finish_or_undo(
                     drop_record(connection, kept)
                     return None
                 forward = record.moved and made is not False
-                (_go_on if forward else _go_back)(connection, record)
+                if forward:
+                    _complete(connection, record)
+                    _tidy_up(connection, record)
+                else:
+                    _go_back(connection, record)
                 return forward
         except pymysql.MySQLError as error:
             if code_of(error) not in _IN_USE or attempt == _ATTEMPTS - 1:
@@ -178,24 +173,21 @@ def _write_down(connection: Connection, real: str, new: str, kept: str) -> Recor
     :raises StepFailed: it cannot.
     """
     require_owned(connection, real)
-    was = read_extras(connection, real)
-    wanted = [each.of(new, real).awake() for each in read_extras(connection, new)]
+    was, copied = read_content(connection, real), read_content(connection, new)
+    wanted = replace(copied, extras=tuple(each.of(new, real).enabled() for each in copied.extras))
     defaults = _counting_defaults(connection, new)
-    created_sequences = _missing_sequences(connection, new, real) if defaults else []
-    record = Record(
-        real,
-        new,
-        kept,
-        Content(collation_of(connection, real), tuple(was)),
-        Content(collation_of(connection, new), tuple(wanted)),
-        tuple(created_sequences),
-    )
+    created = _missing_sequences(connection, new, real) if defaults else ()
+    record = Record(real, new, kept, was, wanted, created)
     write_record(connection, record)
     _wait_for(connection, real)
-    for name in created_sequences:
+    for name in created:
         ask(connection, f"CREATE SEQUENCE {quoted(real)}.{quoted(name)}")
     for table, column, default in defaults:
-        _point_default(connection, f"{quoted(new)}.{quoted(table)}", column, new, real, default)
+        ask(
+            connection,
+            f"ALTER TABLE {quoted(new)}.{quoted(table)}"
+            f" ALTER COLUMN {quoted(column)} SET DEFAULT ({renamed(default, new, real)})",
+        )
     return record
 
 
@@ -231,74 +223,58 @@ def _counting_defaults(connection: Connection, new: str) -> list[tuple[str, str,
     ]
 
 
-def _missing_sequences(connection: Connection, new: str, real: str) -> list[str]:
+def _missing_sequences(connection: Connection, new: str, real: str) -> tuple[str, ...]:
     """Sequences that have to be made for this, since a default must find its own."""
     there = {name for name, _ in _relations(connection, real)}
-    return [
+    return tuple(
         name
         for name, kind in _relations(connection, new)
         if kind == "SEQUENCE" and name not in there
-    ]
-
-
-def _point_default(
-    connection: Connection, table: str, column: str, new: str, real: str, default: str
-) -> None:
-    """Let a default that counts up a sequence count that one which ``real`` will have."""
-    clauses = renamed(default, new, real)
-    if not _NEXT.fullmatch(clauses):
-        clauses = f"({clauses})"
-    ask(connection, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET DEFAULT {clauses}")
+    )
 
 
 def _move(connection: Connection, record: Record) -> Record:
     """Move all tables, and the record with them, or none."""
-    source = record.kept if record.moved else record.new
-    record = _cut_dangling(connection, record)
-    known = (*record.was.extras, *record.wanted.extras)
-    clear_way(connection, record.real, known, [name for name, _ in _relations(connection, source)])
-    clear_way(connection, source, known, [])
+    real, source = record.real, record.kept if record.moved else record.new
+    # Not back to where they came from, which is thrown away: an application may have written.
+    aside = record.undone if record.moved else record.kept
+    record = _drop_dangling(connection, record, source)
+    _clear_way(connection, record, source)
     moved = replace(record, moved=not record.moved)
     clauses = [f"{record.table} TO {moved.table}"]
-    ways = [(record.real, record.kept), (record.new, record.real)]
-    if record.moved:
-        # Not to where they came from, which is thrown away: an application may have written.
-        ways = [(record.real, record.undone), (record.kept, record.real)]
-    for source, target in ways:
-        for name, _ in _relations(connection, source):
+    for origin, target in ((real, aside), (source, real)):
+        for name, _ in _relations(connection, origin):
             if name not in (BEFORE, AFTER):
                 one = quoted(name)
-                clauses.append(f"{quoted(source)}.{one} TO {quoted(target)}.{one}")
+                clauses.append(f"{quoted(origin)}.{one} TO {quoted(target)}.{one}")
     ask(connection, f"RENAME TABLE {', '.join(clauses)}")
     return moved
 
 
-def _cut_dangling(connection: Connection, record: Record) -> Record:
-    """Drop keys whose parent is missing, from the tables that are about to give way.
+def _drop_dangling(connection: Connection, record: Record, source: str) -> Record:
+    """Drop keys whose parent is missing, from the tables that are about to move.
 
     As soon as another table has the name of that parent, they would refer to it: rows that are
     kept would go with those of the live database, or hold them.
     """
-    keys = find_dangling(connection, record.real)
-    write = write_keys_wanted if record.moved else write_keys_of_was
-    record = write(connection, record, keys)
-    drop_keys(connection, record.real, keys)
+    was, wanted = (source, record.real) if record.moved else (record.real, source)
+    keys = find_dangling(connection, was), find_dangling(connection, wanted)
+    record = write_keys(connection, record, *keys)
+    for database, dangling in zip((was, wanted), keys, strict=True):
+        drop_keys(connection, database, dangling)
     return record
 
 
-def _part(connection: Connection, record: Record) -> Record:
-    """After the tables moved: drop the foreign keys of the kept tables to other databases, and
-    recreate those of the real tables that refer to the copy."""
-    outward = find_outward(connection, record.kept)
-    record = write_keys_of_was(connection, record, outward)
-    drop_keys(connection, record.kept, outward)
-    # Their parent was missing in the backup: no table took them along.
-    left = [each for each in find_outward(connection, record.real) if each.schema == record.new]
-    own = [each.of(record.new, record.real) for each in left]
-    record = write_keys_wanted(connection, record, own)
-    drop_keys(connection, record.real, left)
-    make_keys(connection, record.real, record.wanted.keys)
-    return record
+def _clear_way(connection: Connection, record: Record, source: str) -> None:
+    """Drop what keeps tables from moving: triggers, and views in the place of a table.
+
+    Those that are not written down stay, and keep them from moving.
+    """
+    known = record.was.names() | record.wanted.names()
+    triggers = {each for each in known if each[0] == "TRIGGER"}
+    views = known & {("VIEW", name) for name, _ in _relations(connection, source)}
+    drop_named(connection, record.real, triggers | views)
+    drop_named(connection, source, triggers)
 
 
 def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
@@ -312,24 +288,31 @@ def _relations(connection: Connection, database: str) -> list[tuple[str, str]]:
     return [(str(name), str(kind)) for name, kind in rows]
 
 
-# -- and back -------------------------------------------------------------------------------------
+def _complete(connection: Connection, record: Record) -> None:
+    """After the tables have moved: create the objects that they need.
 
-
-def _go_on(connection: Connection, record: Record) -> None:
-    """Finish the swap: the tables have moved, create the objects that they need."""
-    record = _part(connection, record)
-    set_collation(connection, record.real, record.wanted.collation)
-    make_extras(connection, record.real, record.wanted.extras)
-    _tidy_up(connection, record)
+    What is kept loses its foreign keys to other databases, in which an application may delete.
+    """
+    outward = find_outward(connection, record.kept)
+    write_keys(connection, record, outward, ())
+    drop_keys(connection, record.kept, outward)
+    make_content(connection, record.real, record.wanted)
 
 
 def _tidy_up(connection: Connection, record: Record) -> None:
-    drop_others(connection, record.real, record.was.extras, record.wanted.extras)
+    drop_named(connection, record.real, record.was.names() - record.wanted.names())
     with suppress(pymysql.MySQLError):
         # For a person who studies what was there: the tables are what counts.
-        extras = [each.of(record.real, record.kept) for each in record.was.extras]
-        make_extras(connection, record.kept, [each for each in extras if each.kind != "EVENT"])
+        extras = [
+            each.of(record.real, record.kept)
+            for each in record.was.extras
+            if each.kind not in ("EVENT", KIND)
+        ]
+        make_content(connection, record.kept, replace(record.was, extras=tuple(extras)))
     drop_record(connection, record.kept)
+
+
+# -- and back -------------------------------------------------------------------------------------
 
 
 def _go_back(connection: Connection, record: Record) -> None:
@@ -338,10 +321,8 @@ def _go_back(connection: Connection, record: Record) -> None:
         ask(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(record.undone)}")
         record = _move(connection, record)
     drop_keys(connection, record.undone, find_outward(connection, record.undone))
-    make_keys(connection, record.real, record.was.keys)
     for name in record.created_sequences:
         ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")
-    set_collation(connection, record.real, record.was.collation)
-    make_extras(connection, record.real, record.was.extras, as_far_as_whole=True)
-    drop_others(connection, record.real, record.wanted.extras, record.was.extras)
+    make_content(connection, record.real, record.was, as_far_as_whole=True)
+    drop_named(connection, record.real, record.wanted.names() - record.was.names())
     drop_record(connection, record.kept)

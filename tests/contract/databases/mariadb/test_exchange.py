@@ -14,7 +14,7 @@ import pytest
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.schema.reading import read_schema
-from migrations_ops.databases.mariadb.swap.swap import exchange
+from migrations_ops.databases.mariadb.swap.swap import swap
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.mariadb.support import EVERYTHING, make_role, run, session
@@ -136,7 +136,7 @@ def test_an_exchange_that_fails_late_is_taken_back(mariadb_database: ServerDatab
     with session(mariadb_database) as connection:
         before = read_schema(connection, "")
     with pytest.raises(pymysql.MySQLError):
-        exchange(sessions(mariadb_database), mariadb_database.name, "exchange_new", "exchange_kept")
+        swap(sessions(mariadb_database), mariadb_database.name, "exchange_new", "exchange_kept")
     with session(mariadb_database) as again:
         assert read_schema(again, "") == before
         assert ask(again, "SELECT id FROM v") == [(1,)]

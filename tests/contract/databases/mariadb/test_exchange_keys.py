@@ -109,13 +109,13 @@ def test_kept_rows_are_not_even_tied_for_a_moment(
     back_up(mariadb_database, tmp_path / "b")
     run(mariadb_database, *WITHOUT_PARENTS)
     seen: list[list[tuple[object, ...]]] = []
-    part = mariadb_exchange._part
+    part = mariadb_exchange._complete
 
-    def parted(connection: Connection, record: Record) -> Record:
+    def parted(connection: Connection, record: Record) -> None:
         seen.append(keys_out_of(mariadb_database, record.kept))
-        return part(connection, record)
+        part(connection, record)
 
-    monkeypatch.setattr(mariadb_exchange, "_part", parted)
+    monkeypatch.setattr(mariadb_exchange, "_complete", parted)
     restore(mariadb_database, tmp_path / "b")
     assert seen == [[]]
 
@@ -186,13 +186,13 @@ database = MariaDB.from_url(url)
 with database.locked("restore", 0):
     pymysql.cursors.Cursor.execute = stopped
     try:
-        database._own.copies.exchange("exchange_new")
+        database._own.copies.swap("exchange_new")
     except StepFailed:
         sys.exit(3)
 """
 # Where it is stopped: before which statement, whether the tables have moved by then.
 POINTS = [
-    ("ALTER TABLE", 1, False), ("RENAME", 1, False), ("ALTER TABLE", 2, True),
+    ("ALTER TABLE", 1, False), ("RENAME", 1, False), ("ALTER TABLE", 2, False),
     ("ALTER TABLE", 3, True), ("ALTER TABLE", 4, True), ("CREATE OR REPLACE", 1, True),
 ]  # fmt: skip
 
@@ -325,7 +325,6 @@ def test_what_earlier_versions_left_is_named_with_statements_that_end_it(
     [found] = database.find_obstacles()
     assert found.code == "no-restore"
     assert f"{beside}.kids" in found.message
-    assert f"DROP DATABASE `{beside}`" in found.message
     [cure] = re.findall(r"ALTER TABLE \S+ DROP FOREIGN KEY `\w+`", found.message)
     run(mariadb_database, cure)
     assert database.find_obstacles() == []

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,6 @@ from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.schema.reading import read_schema
 from migrations_ops.databases.mariadb.swap import extras
 from migrations_ops.databases.mariadb.swap import swap as mariadb_exchange
-from migrations_ops.databases.mariadb.swap.extras import Extra
 from migrations_ops.model.errors import NeedsAPerson
 from tests.contract.databases.mariadb.support import run, session
 from tests.servers.databases import ServerDatabase
@@ -60,7 +59,7 @@ database = MariaDB.from_url(sys.argv[1])
 with database.locked("restore", 0):
     print("held", flush=True)
     try:
-        database._own.copies.exchange("exchange_new")
+        database._own.copies.swap("exchange_new")
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -233,18 +232,16 @@ def test_what_cannot_be_put_back_is_written_down_and_finished_later(
     """Somebody locks the table between the triggers and the tables, and stays."""
     monkeypatch.setattr(mariadb_exchange, "LOCK_WAIT", 1)
     database = MariaDB.from_url(two.real.url())
-    blocker, clear = ExitStack(), extras.clear_way
+    blocker, clear = ExitStack(), extras.drop_named
 
-    def cleared(
-        connection: Connection, database: str, known: Sequence[Extra], coming: Sequence[str]
-    ) -> None:
-        clear(connection, database, known, coming)
+    def cleared(connection: Connection, database: str, names: set[tuple[str, str]]) -> None:
+        clear(connection, database, names)
         if database == "exchange_new":
             blocker.enter_context(reading(two, "t"))
 
-    monkeypatch.setattr(mariadb_exchange, "clear_way", cleared)
+    monkeypatch.setattr(mariadb_exchange, "drop_named", cleared)
     with database.locked("restore", 0), pytest.raises(NeedsAPerson) as caught:
-        database._own.copies.exchange("exchange_new")
+        database._own.copies.swap("exchange_new")
     [kept] = two.kept()
     assert kept in caught.value.untouched
     assert "Let the other process finish" in caught.value.next
