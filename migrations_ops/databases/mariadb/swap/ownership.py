@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pymysql
 
@@ -16,7 +15,6 @@ from migrations_ops.databases.mariadb.server import (
     may_name_definers,
     server_version,
 )
-from migrations_ops.databases.mariadb.swap.record import KEPT
 from migrations_ops.model.errors import StepFailed
 
 _SHOWN = 3
@@ -52,32 +50,23 @@ def why_not_owned(connection: Connection, database: str) -> str:
     if foreign:
         grant = f"GRANT SET USER ON *.* TO {account_of(connection)}"
         return f"others have defined {_listed(foreign)}, and may not be named by this role. {grant}"
-    referring = find_referring(connection, database)
-    kept = [each for each in referring if each.schema.startswith(KEPT)]
-    if kept:
-        return _why_not_kept(kept)
-    if referring:
-        return (
-            f"foreign keys of other databases refer to it, and would follow its old tables:"
-            f" {_listed(list(map(str, referring)))}. Drop these foreign keys, and create them again"
-            " afterwards"
-        )
-    return ""
+    referring = _find_referring(connection, database)
+    return _why_not_free(connection, database, referring) if referring else ""
 
 
-def _why_not_kept(kept: Sequence[Referring]) -> str:
-    """What restores of earlier versions have left is harmful, too: rows that are kept would go."""
-    schemas = list(dict.fromkeys(each.schema for each in kept))
-    tables = "; ".join(
-        f"ALTER TABLE {quoted(each.schema)}.{quoted(each.table)} DROP FOREIGN KEY {quoted(key)}"
-        for each in kept[:_SHOWN]
-        for key in each.keys
-    )
-    databases = "; ".join(f"DROP DATABASE {quoted(schema)}" for schema in schemas[:_SHOWN])
+def _why_not_free(
+    connection: Connection, database: str, referring: Sequence[tuple[str, str]]
+) -> str:
+    drops = [
+        f"ALTER TABLE {quoted(schema)}.{quoted(table)} DROP FOREIGN KEY {quoted(str(key))}"
+        for schema, table in referring[:_SHOWN]
+        for (key,) in ask(connection, _KEYS, schema, table, database)
+    ]
     return (
-        "what earlier restores have kept refers to it by foreign keys, which belong there no more:"
-        f" {_listed(list(map(str, kept)))}. Drop these foreign keys: {tables}; or what is kept,"
-        f" where no one needs it any more: {databases}"
+        "foreign keys of other databases refer to it, and would follow its old tables:"
+        f" {_listed([f'{schema}.{table}' for schema, table in referring])}. Drop these foreign"
+        " keys, and create them again afterwards unless their tables are only kept"
+        f"{': ' if drops else ''}{'; '.join(drops)}"
     )
 
 
@@ -122,20 +111,8 @@ def _defined_by_others(connection: Connection, database: str) -> list[str]:
         return [str(name) for name, definer in cursor.fetchall() if definer != user]
 
 
-@dataclass(frozen=True)
-class Referring:
-    """A table with foreign keys to another database; ``keys`` are those that the role may see."""
-
-    schema: str
-    table: str
-    keys: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.table}"
-
-
-def find_referring(connection: Connection, database: str) -> list[Referring]:
-    """The tables of other databases that have foreign keys to this one.
+def _find_referring(connection: Connection, database: str) -> list[tuple[str, str]]:
+    """The tables of other databases that have foreign keys to this one, each with its schema.
 
     Without the right PROCESS, these are tables that the role may do more with than read.
     """
@@ -143,22 +120,13 @@ def find_referring(connection: Connection, database: str) -> list[Referring]:
         rows = ask(connection, _REFERRING, database, database)
     except pymysql.MySQLError:
         found = ask(connection, _REFERRING_SEEN, database, database)
-    else:
-        found = [
-            tuple(_spoken(connection, part) for part in str(name).split("/")) for (name,) in rows
-        ]
-    return [
-        Referring(str(schema), str(table), _keys(connection, str(schema), str(table), database))
-        for schema, table in found
-    ]
+        return [(str(schema), str(table)) for schema, table in found]
+    # The server's own list has names as those of files.
+    parts = [str(name).split("/") for (name,) in rows]
+    return [(_decoded(connection, schema), _decoded(connection, table)) for schema, table in parts]
 
 
-def _keys(connection: Connection, schema: str, table: str, database: str) -> tuple[str, ...]:
-    rows = ask(connection, _KEYS, schema, table, database)
-    return tuple(str(name) for (name,) in rows)
-
-
-def _spoken(connection: Connection, name: str) -> str:
+def _decoded(connection: Connection, name: str) -> str:
     """The name of what has a file of that name."""
     hexadecimal = name.encode().hex()
     return str(ask(connection, f"SELECT CONVERT(_filename 0x{hexadecimal} USING utf8mb4)")[0][0])
