@@ -43,7 +43,7 @@ _CREATE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?", re.IGNORECASE)
 _DEFINER = re.compile(r"DEFINER=(`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?) ")
 # What a statement may be read as that is sent as utf8mb4.
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
-# What a view lacks that was broken already.
+# What a view lacks that is made too early, or was broken already.
 _BROKEN = frozenset({1049, 1054, 1146, 1305, 1356})
 
 
@@ -111,11 +111,11 @@ def make_content(
                     _make(connection, database, each, replaces)
                 except pymysql.MySQLError as error:
                     failed[each] = error
-            if len(failed) == len(waiting):
-                if as_far_as_whole and all(map(_is_broken, failed, failed.values())):
-                    return
-                raise next(iter(failed.values()))
-            waiting = list(failed)
+            broken = all(map(_is_broken, failed, failed.values()))
+            if not broken or (len(failed) == len(waiting) and not as_far_as_whole):
+                # The one that may succeed later, as soon as nobody reads what it needs.
+                raise min(failed.items(), key=lambda each: _is_broken(*each))[1]
+            waiting = list(failed) if len(failed) < len(waiting) else []
 
 
 def _is_broken(extra: Extra, error: pymysql.MySQLError) -> bool:
