@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.connect import Connection, close, connect
+from migrations_ops.databases.mariadb.database import MariaDB
+from migrations_ops.databases.mariadb.schema.reading import read_schema
+from migrations_ops.model.fingerprint import Fingerprint
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import account, quoted
 
@@ -119,3 +124,50 @@ def make_role(database: ServerDatabase, *grants: str, password: str = "word") ->
     for grant in grants:
         database.execute(f"GRANT {grant} ON {quoted(database.name)}.* TO {account('plain')}")
     return address_of(database, user="plain", password=password)
+
+
+def engine(database: ServerDatabase, **role: str) -> MariaDB:
+    """The database as the product sees it, with the sums of its rows."""
+    return replace(MariaDB.from_url(database.server.url(database.name, **role)), summed=True)
+
+
+def back_up(database: ServerDatabase, file: Path) -> Fingerprint:
+    """Take a backup."""
+    own = engine(database)
+    with own.locked("backup", 0):
+        return own.back_up(file, "alembic_version", None)
+
+
+def restore(database: ServerDatabase, file: Path) -> Fingerprint:
+    """Restore a backup; returns what is there since."""
+    own = engine(database)
+    with own.locked("restore", 0):
+        return own.restore_from(file, "alembic_version", None).now
+
+
+def require_restored(database: ServerDatabase, file: Path, *harm: str) -> None:
+    """Back up, run what changes the database, and restore: it is as it was before."""
+    before = back_up(database, file)
+    run(database, *harm)
+    assert restore(database, file) == before
+    assert engine(database).fingerprint("alembic_version") == before
+
+
+def kept(database: ServerDatabase) -> list[str]:
+    """The databases in which restores have kept something."""
+    return sorted(name for name in database.server.databases() if "_kept_" in name)
+
+
+def schema_of(database: ServerDatabase, name: str = "") -> dict[str, str]:
+    """What the product reads of a database."""
+    with session(database, name) as connection:
+        return read_schema(connection, "")
+
+
+def keys_out_of(database: ServerDatabase, name: str) -> list[str]:
+    """To what InnoDB itself knows keys that lead out of a database."""
+    found = database.server.execute(
+        "SELECT REF_NAME FROM information_schema.INNODB_SYS_FOREIGN"
+        " WHERE FOR_NAME LIKE %s AND REF_NAME NOT LIKE %s", f"{name}/%", f"{name}/%",
+    )  # fmt: skip
+    return [str(parent) for (parent,) in found]

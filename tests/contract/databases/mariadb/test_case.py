@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.mariadb.database import MariaDB
-from tests.contract.databases.mariadb.support import EVERYTHING, run
+from tests.contract.databases.mariadb.support import (
+    EVERYTHING,
+    back_up,
+    engine,
+    require_restored,
+    restore,
+    run,
+)
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started
 from tests.servers.mariadb import MariaServer
-
-
-def engine(database: ServerDatabase) -> MariaDB:
-    return replace(MariaDB.from_url(database.url()), summed=True)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,8 @@ def test_nothing_of_a_database_whose_name_differs_in_case_is_taken_for_its_own(
     run(own, "CREATE TABLE t (id INT)")
     before = engine(own).fingerprint("")
     assert sorted(before.schema) == ["column t.id", 'schema "character set"', "table t"]
-    database = engine(own)
-    with database.locked("restore", 0):
-        assert database.back_up(tmp_path / "b", "", None) == before
-        assert database.restore_from(tmp_path / "b", "", None).now == before
+    assert back_up(own, tmp_path / "b") == before
+    assert restore(own, tmp_path / "b") == before
     assert engine(own).fingerprint("") == before
     assert engine(own).find_obstacles() == []
 
@@ -66,15 +65,10 @@ def test_the_ledger_of_a_database_whose_name_differs_in_case_is_not_read(
 
 
 @pytest.mark.slow
-def test_a_name_in_capitals_is_backed_up_and_put_back_where_case_makes_no_difference(
+def test_a_name_in_capitals_is_backed_up_and_restored_where_case_makes_no_difference(
     folding: MariaServer, tmp_path: Path
 ) -> None:
     folding.create_database("Shop")
     shop = ServerDatabase(folding, "Shop")
     run(shop, *EVERYTHING)
-    database = engine(shop)
-    with database.locked("restore", 0):
-        before = database.back_up(tmp_path / "b", "", None)
-        run(shop, "DROP VIEW a_view", "DROP TABLE numbered")
-        assert database.restore_from(tmp_path / "b", "", None).now == before
-    assert database.fingerprint("") == before
+    require_restored(shop, tmp_path / "b", "DROP VIEW a_view", "DROP TABLE numbered")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.databases.mariadb.database import MariaDB
-from tests.contract.databases.mariadb.support import run, session
+from tests.contract.databases.mariadb.support import engine, require_restored, run, session
 from tests.servers.databases import ServerDatabase
 
 # Everything is called `books`, or as a column of that table is.
@@ -46,22 +45,17 @@ def books(mariadb_database: ServerDatabase) -> ServerDatabase:
     return made
 
 
-def test_a_table_of_the_databases_name_is_backed_up_and_put_back(
+def test_a_table_of_the_databases_name_is_backed_up_and_restored(
     books: ServerDatabase, tmp_path: Path
 ) -> None:
-    database = replace(MariaDB.from_url(books.url()), summed=True)
-    with database.locked("restore", 0):
-        before = database.back_up(tmp_path / "b", "", None)
-        run(books, "DROP VIEW recent", "DELETE FROM books")
-        assert database.restore_from(tmp_path / "b", "", None).now == before
-    assert database.fingerprint("") == before
+    require_restored(books, tmp_path / "b", "DROP VIEW recent", "DELETE FROM books")
     assert books.execute("SELECT * FROM recent") == [(1, "x")]
 
 
 def test_nothing_in_a_copy_leads_to_the_database_of_its_tables_name(
     books: ServerDatabase, tmp_path: Path
 ) -> None:
-    database = replace(MariaDB.from_url(books.url()), summed=True)
+    database = engine(books)
     with database.locked("rehearse", 0):
         database.back_up(tmp_path / "b", "", None)
         copy = database.make_scratch(tmp_path, tmp_path / "b")
