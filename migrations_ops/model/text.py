@@ -45,14 +45,6 @@ def bare(name: str) -> str:
     return _SQL_QUOTED.sub(lambda found: found[1].replace('""', '"'), name)
 
 
-def see_env_py(environment: str) -> str:
-    """What to do when env.py opened another database than the configured one."""
-    return (
-        "See how env.py learns its database: variables, x or ini_url = true in"
-        f" environments.{environment}; invoke doctor tells more."
-    )
-
-
 def os_error_in_words(error: OSError) -> str:
     """What the system could not do, and with which file."""
     file = f" ({error.filename})" if error.filename else ""

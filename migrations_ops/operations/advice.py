@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.model.errors import OpsError
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.revisions.env_py import setting_for
 
 
 def cure_of_copy(located: LocatedDatabase) -> str:
@@ -15,6 +21,26 @@ def cure_of_copy(located: LocatedDatabase) -> str:
         return f"{first}; or, {adopt}"
     rest = f"; to have the old {name} back: {back}" if back else ""
     return f"{adopt[0].upper()}{adopt[1:]}{rest}"
+
+
+def lead_env_py(project: Project, environment: Environment) -> str:
+    """What to do where env.py opened another database than the configured one."""
+    where = f"environments.{environment.name} in {project.settings.file.name}"
+    return hand_url(project, environment) or (
+        f"See how env.py learns its database: ini_url or variables in {where} hand it the URL."
+    )
+
+
+def hand_url(project: Project, environment: Environment) -> str:
+    """What hands env.py its URL, where nothing does and its source tells; else empty."""
+    if environment.ini_url or environment.variables:
+        return ""
+    setting = ""
+    with suppress(OpsError):
+        file = project.script_location(environment).env
+        setting = setting_for(file) if file else ""
+    where = f"environments.{environment.name} in {project.settings.file.name}"
+    return f"So that env.py goes there, add to {where}: {setting}" if setting else ""
 
 
 def advice(state: DatabaseState) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import tempfile
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
@@ -30,6 +32,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.outcome import DoctorReport
 from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
+from migrations_ops.operations.advice import hand_url, lead_env_py
 from migrations_ops.operations.preflight.edited import find_edited
 from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.operations.state import DatabaseState, read_state
@@ -37,7 +40,6 @@ from migrations_ops.operations.status import read_selector
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
-from migrations_ops.revisions.loader import find_scripts
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
 
@@ -59,7 +61,8 @@ def examine(project: Project) -> DoctorReport:
         if last_of[environment.python] is environment:
             found += _plugin(project, environment)
         findings += found
-        todo += [what_to_do(each, environment.name) for each in found if each.severity == "error"]
+        errors = (each for each in found if each.severity == "error")
+        todo += [_what_to_do(project, environment, each) for each in errors]
     return DoctorReport(
         configuration=str(settings.file),
         alembic=str(settings.alembic),
@@ -70,6 +73,15 @@ def examine(project: Project) -> DoctorReport:
         findings=tuple(findings),
         todo=tuple(todo),
     )
+
+
+def _what_to_do(project: Project, environment: Environment, found: Finding) -> str:
+    if found.code == ELSEWHERE.code:
+        return lead_env_py(project, environment)
+    todo = what_to_do(found, environment.name)
+    if found.code == ENV_PY_FAILS.code:
+        todo = " ".join(filter(None, (f"{todo}.", hand_url(project, environment))))
+    return todo
 
 
 def require_passed(report: DoctorReport) -> None:
@@ -109,9 +121,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         others = project.others(environment)
         state = read_state(project, environment)
         if environment.python is None:
-            find_scripts(
-                project.settings.alembic, environment.section, directory=environment.directory
-            )
+            project.script_location(environment)
     except OpsError as error:
         return [UNUSABLE.found(name, reason=error)]
     try:
@@ -133,7 +143,9 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     )
     findings = [_state(state), *judged]
     if state.look.exists:
-        findings += [*_store(project, state), *_ask_env_py(project, environment)]
+        findings += _store(project, state)
+    if state.look.exists or not database.is_server:
+        findings += _ask_env_py(project, environment, state)
     return findings
 
 
@@ -154,10 +166,10 @@ def _store(project: Project, state: DatabaseState) -> list[Finding]:
     return [UNUSABLE_STORE.found(state.environment.name, reason=reason)] if reason else []
 
 
-def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
+def _ask_env_py(project: Project, environment: Environment, state: DatabaseState) -> list[Finding]:
     """Let env.py open the database, and check that it is the configured one.
 
-    Nothing is asked where there is no database yet: opening it would create one.
+    Where there is no file yet, which opening it would create, env.py is led to an empty one.
     """
     if environment.commands:
         return []
@@ -167,10 +179,14 @@ def _ask_env_py(project: Project, environment: Environment) -> list[Finding]:
         child = start_step(project, environment, [["current"]], log)
     except OpsError as error:
         return [UNUSABLE.found(name, reason=error.what)]
-    try:
-        run = child.run(instructions_for(project, environment))
-    finally:
-        child.close()
+    with tempfile.TemporaryDirectory(prefix="migrations_ops.") as folder:
+        scratch = None
+        if not state.look.exists:
+            scratch = state.database.make_scratch(Path(folder) / "doctor.sqlite3", None)
+        try:
+            run = child.run(instructions_for(project, environment, scratch=scratch))
+        finally:
+            child.close()
     if run.refused:
         return [ELSEWHERE.found(name, reason=run.refused)]
     if run.failure:

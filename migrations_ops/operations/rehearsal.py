@@ -20,17 +20,17 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import Commands, StepName
-from migrations_ops.model.text import counted, see_env_py
+from migrations_ops.model.text import counted
+from migrations_ops.operations.advice import lead_env_py
 from migrations_ops.operations.comparison import Comparison, statements_of
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
     in_revision,
     revisions_in_words,
-    what_next,
 )
 from migrations_ops.operations.failure.observe import Failure, structure_is
-from migrations_ops.operations.failure.reconcile import reconcile
+from migrations_ops.operations.failure.reconcile import next_after_failure, reconcile
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import CHECK
@@ -265,9 +265,12 @@ class _Rehearsal:
     def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:
         name = self._state.environment.name
         where = in_revision(run) if run else ""
-        todo = what_next(run) if run else "Mend it and try again."
+        environment = self._state.environment
+        todo = "Mend it and try again."
         if run and run.refused:
-            todo = see_env_py(name)
+            todo = lead_env_py(self._session.project, environment)
+        elif run:
+            todo = next_after_failure(self._session, environment, run)
         return Refused(
             f"The rehearsal on a copy of {name} failed{where}: {reason}.",
             untouched=self._untouched(run),

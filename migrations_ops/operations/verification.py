@@ -24,8 +24,8 @@ from migrations_ops.model.findings import (
 )
 from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.plan import StepName
-from migrations_ops.model.text import counted, see_env_py
-from migrations_ops.operations.advice import advice
+from migrations_ops.model.text import counted
+from migrations_ops.operations.advice import advice, lead_env_py
 from migrations_ops.operations.preflight.edited import EDITED, find_edited, mend_edited
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
@@ -98,6 +98,12 @@ def judge(
     environment = state.environment
     findings = [*found, *_state_findings(state)]
     if check is not None:
+        if check.refused:
+            raise Refused(
+                f"Verify of {environment.name} was refused: {check.refused}.",
+                untouched="Nothing was read or written there.",
+                next=lead_env_py(session.project, environment),
+            )
         findings += drift_findings(environment, check)
     if state.look.exists and not state.look.trouble:
         findings += state.database.check_integrity()
@@ -187,16 +193,9 @@ def _state_findings(state: DatabaseState) -> list[Finding]:
 def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]:
     """What ``alembic check`` has found, or why it could not compare.
 
-    :raises Refused: env.py went to another database.
     :raises StepFailed: it ended before it had opened the database.
     """
     strict = environment.drift == "strict"
-    if check.refused:
-        raise Refused(
-            f"Verify of {environment.name} was refused: {check.refused}.",
-            untouched="Nothing was read or written there.",
-            next=see_env_py(environment.name),
-        )
     if check.failure:
         if _NO_METADATA in check.failure:
             return [DRIFT_WITHOUT_MODELS.found(environment.name)]

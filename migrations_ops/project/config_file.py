@@ -10,6 +10,7 @@ from migrations_ops.model.errors import ConfigurationError
 
 OWN_FILE = "migrations_ops.toml"
 PYPROJECT = "pyproject.toml"
+ALEMBIC_INI = "alembic.ini"
 
 
 def find_file(folder: Path) -> Path | None:
@@ -52,6 +53,21 @@ def read_table(file: Path) -> dict[str, Any]:
                     next=f"Mend {file} and try again.",
                 )
     return table
+
+
+def alembic_file(folder: Path) -> str:
+    """Where Alembic's own configuration is, unless the tool's says so: as Alembic finds it.
+
+    It reads ``[tool.alembic]`` of pyproject.toml also where there is no alembic.ini
+    (https://alembic.sqlalchemy.org/en/latest/tutorial.html#using-pyproject-toml-for-configuration).
+    """
+    pyproject = folder / PYPROJECT
+    if (folder / ALEMBIC_INI).exists() or not pyproject.is_file():
+        return ALEMBIC_INI
+    try:
+        return PYPROJECT if b"[tool.alembic]" in pyproject.read_bytes() else ALEMBIC_INI
+    except OSError:
+        return ALEMBIC_INI
 
 
 def environment_names(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
@@ -15,6 +16,9 @@ from migrations_ops.project.settings import Settings
 from migrations_ops.project.urls import resolve_url
 from migrations_ops.project.variables import step_variables
 from migrations_ops.revisions.history import History
+
+if TYPE_CHECKING:
+    from migrations_ops.revisions.location import ScriptLocation
 
 
 class Project:
@@ -138,7 +142,22 @@ class Project:
         return StatedHistory.stating(heads)
 
     def _read_history(self, environment: Environment) -> History:
-        from migrations_ops.revisions.loader import ComputedRevision, find_scripts, read_history
+        from migrations_ops.revisions.loader import ComputedRevision, read_history
+
+        try:
+            location = self.script_location(environment)
+            return read_history(location, self.settings.releases / ".scripts.json")
+        except ComputedRevision:
+            from migrations_ops.project.child import ask_for_history
+
+            return ask_for_history(self, environment)
+
+    def script_location(self, environment: Environment) -> ScriptLocation:
+        """Where the scripts of an environment are.
+
+        :raises ConfigurationError: the configuration of Alembic leads nowhere.
+        """
+        from migrations_ops.revisions.location import find_scripts
 
         ini = self.settings.alembic
         if not ini.is_file():
@@ -151,18 +170,12 @@ class Project:
                 f"The directory of {environment.name}, {environment.directory}, does not exist.",
                 next=f"Check environments.{environment.name}.directory.",
             )
-        try:
-            location = find_scripts(
-                ini,
-                environment.section,
-                directory=environment.directory,
-                find_package=self._finder(environment),
-            )
-            return read_history(location, self.settings.releases / ".scripts.json")
-        except ComputedRevision:
-            from migrations_ops.project.child import ask_for_history
-
-            return ask_for_history(self, environment)
+        return find_scripts(
+            ini,
+            environment.section,
+            directory=environment.directory,
+            find_package=self._finder(environment),
+        )
 
     def _finder(self, environment: Environment) -> Callable[[str], Path | None] | None:
         """Finds packages where an environment has an interpreter of its own; else None."""

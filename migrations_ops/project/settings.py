@@ -11,6 +11,7 @@ from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.config_file import (
     OWN_FILE,
     PYPROJECT,
+    alembic_file,
     find_file,
     makes_a_task,
     read_table,
@@ -137,7 +138,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     backups = reader.path("backups", "data/repom/backups")
     return Settings(
         file=file,
-        alembic=reader.path("alembic", "alembic.ini"),
+        alembic=reader.path("alembic", alembic_file(file.parent)),
         # child/plugin.py has the same default: it cannot import this module.
         selector=reader.value("selector", "EXEC_ENV"),
         backups=backups,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ _LOOK = 'Check "alembic" in [tool.migrations_ops].'
 
 @dataclass(frozen=True)
 class ScriptLocation:
-    """The folders with revision scripts, and how they are searched.
+    """The folders with revision scripts, how they are searched, and the env.py beside them.
 
     ``recursive`` takes in folders below them; ``sourceless`` takes compiled files where the source
     is missing. A folder of ``folders`` may be missing where Alembic accepts that: git keeps no
@@ -34,6 +34,7 @@ class ScriptLocation:
     folders: tuple[Path, ...]
     recursive: bool = False
     sourceless: bool = False
+    env: Path | None = field(default=None, compare=False)
 
 
 def find_scripts(
@@ -91,6 +92,7 @@ class _Config:
             folders=self.version_folders() or (script_folder / "versions",),
             recursive=self.flag("recursive_version_locations"),
             sourceless=self.flag("sourceless"),
+            env=script_folder / "env.py",
         )
 
     def nothing_configured(self) -> ConfigurationError:

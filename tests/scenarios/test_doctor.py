@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support import R3, Sandbox, dump
 
@@ -35,6 +39,44 @@ def test_an_env_py_that_goes_elsewhere_is_named(filled: Sandbox) -> None:
     code, found = codes(filled)
     assert code == 1
     assert found["elsewhere"] == ["dev"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["generic", "pyproject"])
+def test_what_alembic_init_makes_is_released_after_the_advice_alone(
+    template: str, tmp_path: Path
+) -> None:
+    project = Sandbox(tmp_path)
+    assert project.alembic("init", "-t", template, "alembic").code == 0
+    tables = "".join(
+        f'[tool.migrations_ops.environments.{name}]\nurl = "sqlite:///{name}.db"\n'
+        for name in ("dev", "prod")
+    )
+    file = tmp_path / "pyproject.toml"
+    file.write_text(f"{file.read_text() if file.exists() else ''}\n{tables}")
+    tasks = "from migrations_ops.tasks import namespace\nns = namespace(__file__)\n"
+    project.write("tasks.py", tasks)
+    project.write("alembic/versions/r1.py", FIRST)
+    for _ in ("dev", "prod"):
+        stopped = project.invoke("doctor")
+        assert stopped.code == 1
+        advised = re.search(r"add to environments\.(\w+) in pyproject\.toml: (.+)", stopped.err)
+        assert advised is not None, stopped.err
+        release = project.invoke("release-migration")
+        assert advised[0] in release.err, release.err
+        name, setting = advised.groups()
+        url = f'url = "sqlite:///{name}.db"'
+        file.write_text(file.read_text().replace(url, f"{url}\n{setting}"))
+    assert project.invoke("doctor").code == 0
+    assert project.invoke("release-migration").code == 0
+
+
+FIRST = """
+revision, down_revision = "r1", None
+
+def upgrade():
+    pass
+"""
 
 
 def test_an_env_py_that_fails_is_named_with_the_place(filled: Sandbox) -> None:

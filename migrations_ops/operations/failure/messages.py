@@ -13,6 +13,12 @@ from migrations_ops.steps.command_run import CommandRun
 
 # How SQLite, the system and we ourselves say that nothing could be written any more.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
+# How SQLite says that its ALTER TABLE lacks what a revision asks for.
+_NEEDS_BATCH = tuple(f'near "{word}": syntax error' for word in ("ALTER", "CONSTRAINT", "MODIFY"))
+_BATCH = (
+    "SQLite cannot alter a column or a constraint in place: write it with op.batch_alter_table();"
+    " render_as_batch=True in env.py makes autogenerate do so."
+)
 
 # How many of the sessions in the way are named.
 _SHOWN = 2
@@ -41,7 +47,8 @@ def what_next(run: CommandRun) -> str:
         )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "Make sure that the disk has free space and works, and try again."
-    return f"Mend it and try again{_place(run)}."
+    batch = f" {_BATCH}" if any(sign in run.failure for sign in _NEEDS_BATCH) else ""
+    return f"Mend it and try again{_place(run)}.{batch}"
 
 
 def _holders(run: CommandRun) -> str:

@@ -20,8 +20,8 @@ from migrations_ops.model.errors import (
     Refused,
     StepFailed,
 )
-from migrations_ops.model.text import os_error_in_words, see_env_py
-from migrations_ops.operations.advice import cure_of_copy
+from migrations_ops.model.text import os_error_in_words
+from migrations_ops.operations.advice import cure_of_copy, hand_url, lead_env_py
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Seen, is_live, observe
@@ -74,7 +74,7 @@ def undo_failed_run(
     return StepFailed(
         f"{subject} failed{messages.in_revision(run)}: {failed.why.removesuffix('.')}.",
         untouched=untouched,
-        next=messages.what_next(run),
+        next=next_after_failure(session, state.environment, run),
     )
 
 
@@ -119,10 +119,20 @@ def _safety_backup(session: Session, environment: Environment) -> Backup | None:
     return next((each for each in store.backups() if each.name in taken), None)
 
 
+def next_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
+    """What to do after a failure; an env.py that opened no database may lack its URL."""
+    todo = messages.what_next(run)
+    if run.opened or run.commands:
+        return todo
+    return " ".join(filter(None, (todo, hand_url(session.project, environment))))
+
+
 def next_after_refusal(session: Session, environment: Environment) -> str:
     """What to do when env.py connected to another database than the configured one."""
     there = locate(session.project, environment)
-    return cure_of_copy(there) if other_identity(there) else see_env_py(environment.name)
+    if other_identity(there):
+        return cure_of_copy(there)
+    return lead_env_py(session.project, environment)
 
 
 def _runs_them_again(state: DatabaseState) -> bool:

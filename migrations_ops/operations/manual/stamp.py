@@ -6,7 +6,7 @@ from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.model.plan import StepName
-from migrations_ops.model.text import see_env_py
+from migrations_ops.operations.advice import lead_env_py
 from migrations_ops.operations.failure.messages import (
     what_next,
 )
@@ -87,7 +87,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
                     f"The revisions up to {to} cannot build an empty database, so that"
                     f" {environment.name} cannot be compared: {run.failure or run.refused}.",
                     untouched=f"{environment.name} was not touched.",
-                    next=_without_comparing(environment, to, run),
+                    next=_without_comparing(session.project, environment, to, run),
                 )
             wanted = built.fingerprint(environment.version_table).schema
             has = state.database.fingerprint(environment.version_table).schema
@@ -108,10 +108,10 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
             built.remove()
 
 
-def _without_comparing(environment: Environment, to: str, run: CommandRun) -> str:
+def _without_comparing(project: Project, environment: Environment, to: str, run: CommandRun) -> str:
     """The way to stamp all the same; not where it was this machine that could not compare."""
     if run.refused:
-        return see_env_py(environment.name)
+        return lead_env_py(project, environment)
     todo = what_next(run)
     if not todo.startswith("Mend it"):
         return todo

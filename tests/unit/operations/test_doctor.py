@@ -17,6 +17,7 @@ from migrations_ops.model.findings import (
     UNREACHABLE,
     Finding,
 )
+from migrations_ops.operations import doctor
 from migrations_ops.operations.doctor import examine, require_passed
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
 from migrations_ops.operations.state import read_state
@@ -65,6 +66,8 @@ def test_doctor_refuses_what_a_release_refuses(
 ) -> None:
     shop.configure((shop.folder / "pyproject.toml").read_text() + f"\n{setting}\n")
     monkeypatch.setattr(SQLite, "find_obstacles", lambda *_: [obstacle])
+    # What env.py opens is asked by a process.
+    monkeypatch.setattr(doctor, "_ask_env_py", lambda *_: [])
     project = Project.read(shop.folder)
     report = examine(project)
     found = [each.severity for each in report.findings if each.code == obstacle.code]
