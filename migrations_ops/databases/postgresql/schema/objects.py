@@ -1,4 +1,4 @@
-"""What a PostgreSQL database holds besides tables, as facts: functions, types, rights..."""
+"""What a PostgreSQL database holds besides tables, as facts: functions, types, extensions..."""
 
 from __future__ import annotations
 
@@ -265,111 +265,6 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# -- rights -------------------------------------------------------------------------------------
-
-# Rights of the owner and of the reading role are left out: that role owns a copy.
-_GRANTED = (
-    "SELECT CASE g.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(g.grantee)::text END AS role,"
-    " string_agg(g.privilege_type"
-    "  || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END,"
-    "  ', ' ORDER BY g.privilege_type) AS rights FROM aclexplode(o.acl) g"
-    " WHERE g.grantee NOT IN (o.owner, (SELECT u.oid FROM pg_roles u WHERE rolname = current_user))"
-    " GROUP BY 1"
-)
-# What every role may do with a new object, unless that was taken away.
-_FOR_ALL = (
-    " UNION ALL SELECT 'public', 'NONE' WHERE NOT EXISTS"
-    " (SELECT FROM aclexplode(o.acl) WHERE grantee = 0)"
-)
-
-
-def _on_relations(catalog: Catalog) -> Facts:
-    kinds = {"v": "view", "m": "materialized view", "S": "sequence"}
-    rows = catalog.ask(
-        "SELECT o.oid, x.role, x.rights FROM (SELECT c.oid::bigint, c.relowner AS owner,"
-        " c.relacl AS acl FROM pg_class c WHERE c.relacl IS NOT NULL) o,"
-        f" LATERAL ({_GRANTED}) x"
-    )
-    for oid, role, rights in rows:
-        if oid in catalog.relations:
-            relation = catalog.relations[oid]
-            what = f"{kinds.get(relation.kind, 'table')} {shown(relation.name)}"
-            yield f"privilege {what} to {shown(role)}", rights
-
-
-def _on_columns(catalog: Catalog) -> Facts:
-    rows = catalog.ask(
-        "SELECT o.oid, o.name, x.role, x.rights FROM (SELECT a.attrelid::bigint AS oid,"
-        " a.attname AS name, c.relowner AS owner, a.attacl AS acl FROM pg_attribute a"
-        " JOIN pg_class c ON c.oid = a.attrelid"
-        " WHERE a.attacl IS NOT NULL AND NOT a.attisdropped) o,"
-        f" LATERAL ({_GRANTED}) x"
-    )
-    for oid, name, role, rights in rows:
-        if oid in catalog.relations:
-            column = f"{shown(catalog.relations[oid].name)}.{shown(name)}"
-            yield f"privilege column {column} to {shown(role)}", rights
-
-
-def _on_functions(catalog: Catalog) -> Facts:
-    rows = catalog.ask(
-        "SELECT o.kind, o.nspname, o.name, o.taken, x.role, x.rights FROM (SELECT n.nspname,"
-        " p.prokind::text AS kind, p.proname AS name, oidvectortypes(p.proargtypes) AS taken,"
-        " p.proowner AS owner, p.proacl AS acl FROM pg_proc p"
-        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.proacl IS NOT NULL"
-        f" AND {OWN_SCHEMAS} AND {not_of_extension('pg_proc', 'p.oid', 'ei')}) o,"
-        f" LATERAL ({_GRANTED}{_FOR_ALL}) x"
-    )
-    for kind, schema, name, taken, role, rights in rows:
-        if (role, rights) != ("public", "EXECUTE"):
-            what = "procedure" if kind == "p" else "function"
-            function = f"{shown(catalog.name(schema, name))}({catalog.text(taken)})"
-            yield f"privilege {what} {function} to {shown(role)}", rights
-
-
-def _on_types(catalog: Catalog) -> Facts:
-    rows = catalog.ask(
-        "SELECT o.kind, o.nspname, o.name, x.role, x.rights FROM (SELECT n.nspname,"
-        " t.typtype::text AS kind, t.typname AS name, t.typowner AS owner, t.typacl AS acl"
-        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-        f" WHERE t.typacl IS NOT NULL AND {OWN_SCHEMAS}"
-        f" AND {not_of_extension('pg_type', 't.oid')}) o,"
-        f" LATERAL ({_GRANTED}{_FOR_ALL}) x"
-    )
-    for kind, schema, name, role, rights in rows:
-        if (role, rights) != ("public", "USAGE"):
-            what = "domain" if kind == "d" else "type"
-            yield f"privilege {what} {shown(catalog.name(schema, name))} to {shown(role)}", rights
-
-
-def _on_schemas(catalog: Catalog) -> Facts:
-    rows = catalog.ask(
-        "SELECT o.nspname, x.role, x.rights FROM (SELECT n.nspname, n.nspowner AS owner,"
-        " coalesce(n.nspacl, acldefault('n', n.nspowner)) AS acl FROM pg_namespace n"
-        f" WHERE {OWN_SCHEMAS} AND {not_of_extension('pg_namespace', 'n.oid')}) o,"
-        f" LATERAL ({_GRANTED}{_FOR_ALL}) x"
-    )
-    for schema, role, rights in rows:
-        usual = "USAGE" if schema == "public" else "NONE"
-        if (role, rights) != ("public", usual):
-            yield f"privilege schema {shown(schema)} to {shown(role)}", rights
-
-
-def _on_new_objects(catalog: Catalog) -> Facts:
-    kinds = {"r": "tables", "S": "sequences", "f": "functions", "T": "types", "n": "schemas"}
-    rows = catalog.ask(
-        "SELECT o.kind, o.nspname, o.role, x.role, x.rights FROM (SELECT n.nspname,"
-        " d.defaclobjtype::text AS kind, pg_get_userbyid(d.defaclrole)::text AS role,"
-        " d.defaclrole AS owner, d.defaclacl AS acl FROM pg_default_acl d"
-        " LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace) o,"
-        f" LATERAL ({_GRANTED}) x"
-    )
-    for kind, schema, owner, role, rights in rows:
-        where = f" in {shown(schema)}" if schema else ""
-        what = f"default {kinds.get(kind, kind)} of {shown(owner)}{where}"
-        yield f"privilege {what} to {shown(role)}", rights
-
-
 OBJECTS: tuple[Callable[[Catalog], Facts], ...] = (
     _functions,
     _aggregates,
@@ -384,10 +279,4 @@ OBJECTS: tuple[Callable[[Catalog], Facts], ...] = (
     _schemas,
     _statistics,
     _others,
-    _on_relations,
-    _on_columns,
-    _on_functions,
-    _on_types,
-    _on_schemas,
-    _on_new_objects,
 )

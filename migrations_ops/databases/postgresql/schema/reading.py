@@ -21,6 +21,7 @@ from migrations_ops.databases.postgresql.schema.catalog import (
     reading,
 )
 from migrations_ops.databases.postgresql.schema.objects import OBJECTS
+from migrations_ops.databases.postgresql.schema.rights import RIGHTS
 from migrations_ops.databases.postgresql.schema.tables import HALF_DETACHED, TABLES
 
 
@@ -43,7 +44,7 @@ def read_schema(
         relations = _relations(Catalog(connection, schema), version_table, version_schema)
         catalog = Catalog(connection, schema, relations)
         found: dict[str, list[str]] = {}
-        for read in (*TABLES, *OBJECTS):
+        for read in (*TABLES, *OBJECTS, *RIGHTS):
             for key, text in read(catalog):
                 found.setdefault(key, []).append(text)
     return {key: "; ".join(sorted(texts)) for key, texts in sorted(found.items())}
