@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from migrations_ops.child.protocol.sql import quoted
 from migrations_ops.databases.postgresql.rows.tables import Reference, Side, Table
-from migrations_ops.databases.postgresql.rows.values import quoted
 from migrations_ops.databases.row_changes import Pair, TableChange
 
 

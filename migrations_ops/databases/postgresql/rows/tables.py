@@ -10,10 +10,12 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from migrations_ops.databases.postgresql.rows.values import Column, quoted
+from migrations_ops.child.protocol.sql import quoted
+from migrations_ops.databases.postgresql.rows.values import Column
 from migrations_ops.databases.postgresql.schema.catalog import (
     OWN_SCHEMAS,
     Catalog,
+    column_names,
     find_default_schema,
     not_of_extension,
 )
@@ -202,10 +204,8 @@ class Side:
         """The primary key, or else the shortest unique index without NULLs, of each table."""
         found: dict[int, tuple[str, ...]] = {}
         for oid, columns in self.ask(
-            "SELECT x.indrelid::bigint, ARRAY(SELECT a.attname::text"
-            "  FROM unnest(x.indkey[0:x.indnkeyatts - 1]) WITH ORDINALITY k(attnum, place)"
-            "  JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum"
-            "  ORDER BY k.place)"
+            "SELECT x.indrelid::bigint,"
+            f" {column_names('x.indrelid', 'x.indkey[0:x.indnkeyatts - 1]')}"
             " FROM pg_index x WHERE x.indisunique AND x.indisvalid AND x.indimmediate"
             " AND x.indpred IS NULL AND x.indexprs IS NULL AND x.indrelid = ANY(%s)"
             " AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.indrelid"
@@ -238,14 +238,10 @@ class Side:
 
     def references(self) -> list[Reference]:
         """All foreign keys, each of a partitioned table once."""
-        names = (
-            "ARRAY(SELECT a.attname::text FROM unnest({keys}) WITH ORDINALITY k(attnum, place)"
-            " JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.attnum ORDER BY k.place)"
-        )
         rows = self.ask(
             "SELECT cn.nspname, c.relname, pn.nspname, p.relname,"
-            f" {names.format(keys='x.conkey', table='x.conrelid')},"
-            f" {names.format(keys='x.confkey', table='x.confrelid')}, x.convalidated"
+            f" {column_names('x.conrelid', 'x.conkey')},"
+            f" {column_names('x.confrelid', 'x.confkey')}, x.convalidated"
             " FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid"
             " JOIN pg_namespace cn ON cn.oid = c.relnamespace"
             " JOIN pg_class p ON p.oid = x.confrelid"

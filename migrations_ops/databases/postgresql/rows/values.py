@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from migrations_ops.child.protocol.sql import quoted
+
 # Types whose own hash is quick, and equal for just those values that mean the same: the numbers of
 # pg_type, which never change. An enum has other numbers for its values in each database; citext
 # and interval take for equal what is not the same.
@@ -95,9 +97,3 @@ IS_RECOVERABLE = (
     f" WHEN {{a}} ~ {_NUMBER} AND {{b}} ~ {_NUMBER} THEN {{a}}::numeric = {{b}}::numeric"
     " ELSE false END"
 )
-
-
-def quoted(name: str) -> str:
-    """A name for SQL."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -26,6 +26,14 @@ def not_of_extension(catalog: str, oid: str, kinds: str = "e") -> str:
     )
 
 
+def column_names(table: str, numbers: str) -> str:
+    """An expression: the names of a table's columns, by an array of their numbers."""
+    return (
+        f"ARRAY(SELECT a.attname::text FROM unnest({numbers}) WITH ORDINALITY k(attnum, number)"
+        f" JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.attnum ORDER BY k.number)"
+    )
+
+
 @dataclass(frozen=True)
 class Relation:
     """A table, view or sequence; ``kind`` is PostgreSQL's letter."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from migrations_ops.child.protocol.sql import Token, group, normal, shown, tokens
-from migrations_ops.databases.postgresql.schema.catalog import Catalog, Facts
+from migrations_ops.child.protocol.sql import group, located, normal, shown, tokens
+from migrations_ops.databases.postgresql.schema.catalog import Catalog, Facts, column_names
 
 _ACTIONS = {
     "a": "NO ACTION",
@@ -121,16 +121,12 @@ def _guarded(expression: str) -> str:
 
 def _constraints(catalog: Catalog) -> Facts:
     enforced = "c.conenforced" if catalog.version >= 180000 else "true"
-    names = (
-        "ARRAY(SELECT a.attname::text FROM unnest({keys}) WITH ORDINALITY k(attnum, place)"
-        " JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.attnum ORDER BY k.place)"
-    )
     rows = catalog.ask(
         "SELECT c.conrelid::bigint, c.contype::text, c.conname, pg_get_constraintdef(c.oid),"
-        f" {names.format(keys='c.conkey', table='c.conrelid')}, c.confrelid::bigint,"
-        f" {names.format(keys='c.confkey', table='c.confrelid')},"
+        f" {column_names('c.conrelid', 'c.conkey')}, c.confrelid::bigint,"
+        f" {column_names('c.confrelid', 'c.confkey')},"
         " c.confupdtype::text, c.confdeltype::text, c.confmatchtype::text,"
-        f" {names.format(keys='c.confdelsetcols', table='c.conrelid')},"
+        f" {column_names('c.conrelid', 'c.confdelsetcols')},"
         " c.condeferrable, c.condeferred, c.convalidated, c.connoinherit,"
         f" {enforced}, pg_get_expr(c.conbin, c.conrelid)"
         " FROM pg_constraint c WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')"
@@ -234,18 +230,14 @@ def _indexes(catalog: Catalog) -> Facts:
         if table not in catalog.relations:
             continue
         index = shown(catalog.name(schema, name))
-        written = tokens(definition, "postgresql")
-        start = next(number for number, word in enumerate(written) if word.means("USING"))
+        words = located(definition, "postgresql")
+        start = next(begin for begin, _, word in words if word.means("USING"))
         parts = (
             f"create {'unique ' if unique else ''}index {index}",
-            f"on {shown(catalog.relations[table].name)} {catalog.text(_sql(written[start:]))}",
+            f"on {shown(catalog.relations[table].name)} {catalog.text(definition[start:])}",
             "" if valid else "INVALID",
         )
         yield f"index {index}", " ".join(filter(None, parts))
-
-
-def _sql(written: list[Token]) -> str:
-    return " ".join(shown(word.text) if word.quoted else word.text for word in written)
 
 
 def _views(catalog: Catalog) -> Facts:

@@ -108,6 +108,10 @@ CHANGES = {
         'index "audit.ix_partial"'),
     "operator class": ("DROP INDEX ix_gin; CREATE INDEX ix_gin ON cache USING gin (v)",
                        "index ix_gin"),
+    "letters of an index's column": (
+        'ALTER TABLE parents ADD "Name" text; DROP INDEX ix_include;'
+        'CREATE INDEX ix_include ON parents ("Name") INCLUDE (note) WITH (fillfactor = 60)',
+        "index ix_include"),
     "table of another schema": ("CREATE TABLE audit.more (id int)", 'table "audit.more"'),
     "column of another schema": ("ALTER TABLE audit.loans DROP COLUMN tags",
                                  'column "audit.loans".tags'),
