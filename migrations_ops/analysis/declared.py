@@ -34,6 +34,7 @@ class Declared:
     :param inserted: tables into which rows were inserted.
     :param replaced: tables in which an INSERT may overwrite rows.
     :param updated: columns that were updated, as (table, column).
+    :param refilled: columns that got other values where rows were deleted and inserted.
     :param revoked: rights that were revoked, as (object, role).
     :param recounted: tables whose sequences were set.
     :param renamed: new names of types, values and the like, as the texts of other facts have them.
@@ -54,6 +55,7 @@ class Declared:
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     updated: set[tuple[str, str]] = field(default_factory=set)
+    refilled: set[tuple[str, str]] = field(default_factory=set)
     revoked: set[tuple[str, str]] = field(default_factory=set)
     recounted: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -154,10 +156,10 @@ class Declared:
         written = self.emptied | self.inserted | self.replaced
         return table in written or any(table == each for each, _ in self.updated)
 
-    def rewrites(self, table: str) -> bool:
-        """Whether all values of a table may be meant to change."""
-        by_hand = self.naming.rebuilt | self.naming.dropped
-        return table in by_hand | self.replaced | (self.emptied & self.inserted)
+    def may_retype(self, table: str, column: str) -> bool:
+        """Whether a column may get another type: it is altered, or its table written anew."""
+        by_hand = table in self.naming.rebuilt | self.naming.dropped
+        return by_hand or (table, column, "type") in self.altered
 
     def rewritten(self, table: str) -> frozenset[str]:
         """The columns of a table whose values revisions write by name."""
@@ -165,5 +167,5 @@ class Declared:
 
     def changes_values_of(self, table: str, column: str) -> bool:
         """Whether revisions write to that column, or drop it and add it under the same name."""
-        column_of_table = (table, column)
-        return self.rewrites(table) or column_of_table in self.updated | self.columns
+        written = self.updated | self.columns | self.refilled
+        return table in self.replaced or (table, column) in written

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from migrations_ops.analysis.declared import Declared
+from migrations_ops.analysis.refills import Refills
 from migrations_ops.analysis.renames import Names, Naming
 from migrations_ops.analysis.resolver import Hierarchy, Resolver
 from migrations_ops.analysis.schema_facts import Fact, lowered
@@ -51,7 +52,7 @@ def read_declared(
                 reader.read_statement(statement, event.writes)
         else:
             reader.read_operation(event)
-    reader.declared.naming.finish(after)
+    reader.finish(after)
     if not compiled:
         reader.note_triggers(before, after)
     return reader.declared
@@ -61,6 +62,7 @@ class _Reader:
     def __init__(self, before: Mapping[str, str], after: Mapping[str, str], syntax: Syntax) -> None:
         self._naming, self._hierarchy = Naming(before), Hierarchy(before)
         self._resolver = Resolver.of(self._naming, before, after)
+        self._refills = Refills(self._naming, self._resolver)
         facts = tuple(Fact.of(key, was) for key, was in before.items())
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         # The number of the batch that is being read, and the names from before it.
@@ -101,6 +103,7 @@ class _Reader:
         self, statement: list[Token], compiled: Iterable[TableWrite] | None = None
     ) -> None:
         """:param compiled: what it writes as the engine said; None where its text has to tell."""
+        self._refills.read(statement)
         for action in schema_actions(statement):
             self._read_action(action)
         writes: Iterable[Write] = writes_of(statement)
@@ -108,8 +111,18 @@ class _Reader:
             writes = writes_compiled(compiled, writes)
         for write in writes:
             table = self._resolver.table(write.table)
+            self._refills.update(table, write.columns)
             columns = {self._column(table, column) for column in write.columns}
             self._note_write(write, self._naming.table(table), columns)
+
+    def finish(self, after: Mapping[str, str]) -> None:
+        self._naming.finish(after)
+        for first in self._naming.dropped:
+            if table := self._naming.table_after(first):  # it was dropped, and made once more
+                self.declared.updated |= self._refills.replaced(table, first)
+        for first in self.declared.emptied & self.declared.inserted:
+            table = self._naming.table_after(first)
+            self.declared.refilled |= self._refills.emptied(table, first)
 
     def _read_action(self, action: SchemaAction) -> None:
         table = self._resolver.table(action.table) if action.table else ""
@@ -169,7 +182,9 @@ class _Reader:
     def _drop_table(self, table: str) -> None:
         for partition in self._hierarchy.below(self._naming.table(table)):
             self._naming.drop_table(self._naming.table_after(partition))
-        self._naming.drop_table(table)
+        self._refills.drop(table)
+        if first := self._naming.drop_table(table):
+            self.declared.updated |= self._refills.replaced(first, first)
 
     def _drop_schema(self, name: str, to: str) -> None:
         """All of a schema is dropped with it, or gets its new name.
@@ -186,9 +201,12 @@ class _Reader:
     def _rename_table(self, old: str, new: str) -> None:
         if old.startswith(TEMPORARY):
             self._naming.rebuilt_by_batch(new)
+            self._refills.rebuilt_by_batch(new)
             self._announced = [each for each in self._announced if each[0] != new]
-        else:
-            self._naming.rename_table(old, new)
+            return
+        self._refills.rename(old, new)
+        if first := self._naming.rename_table(old, new):
+            self.declared.updated |= self._refills.replaced(new, first)
 
     def _rename_column(self, table: str, name: str, to: str, batch: int = 0) -> None:
         if self._is_announced((table, name, to), batch):

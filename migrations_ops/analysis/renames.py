@@ -25,6 +25,10 @@ class Names:
     def knows(self, first: str) -> bool:
         return first in self._now
 
+    def known(self) -> list[str]:
+        """The first names."""
+        return list(self._now)
+
     def current(self) -> set[str]:
         """The current names."""
         return set(self._first)
@@ -101,10 +105,11 @@ class Naming:
         """Its name, or that of the table that replaced it; empty if it was dropped for good."""
         return self._tables.successor(first)
 
-    def rename_table(self, old: str, new: str) -> None:
+    def rename_table(self, old: str, new: str) -> str:
+        """:return: the first name of the table that a new one replaces; empty for none."""
         first = self._tables.first(old)
         if not first:
-            return
+            return ""
         if self._tables.knows(first):
             other = self._tables.first(new)
             if other in self.rebuilt:  # it seemed to be replaced; now its name is taken
@@ -113,17 +118,22 @@ class Naming:
         elif new in self._last_dropped:
             first, _ = self._bring_back(new)
             self.rebuilt.add(first)
+            return first
+        return ""
 
-    def drop_table(self, name: str) -> None:
+    def drop_table(self, name: str) -> str:
+        """:return: the first name of the table that a new one replaces; empty for none."""
         first = self._tables.first(name)
         if not first:
-            return
+            return ""
         self._mark_dropped(first, name)
         if name != first and self._tables.successor(first):
             # It was renamed to make room for another one; where none came, finish() finds out.
             self._tables.rename(first, first)
             self.dropped.discard(first)
             self.rebuilt.add(first)
+            return first
+        return ""
 
     def rebuilt_by_batch(self, name: str) -> None:
         """Alembic's batch mode dropped a table and put a copy there: no drop was intended."""

@@ -71,10 +71,11 @@ def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: s
     if declared.changes_values_of(pair.before.lower(), change.column.lower()):
         verb = "changes" if change.rows == 1 else "change"
         return CHANGED_VALUES_DECLARED.found(where, values=values, change=verb)
-    if (pair.before.lower(), change.column.lower(), "type") in declared.altered:
-        if not change.lossy:
-            verb = "changes its" if change.rows == 1 else "change their"
-            return CHANGED_VALUES_KEPT.found(where, values=values, change=verb)
+    table, column = pair.before.lower(), change.column.lower()
+    if declared.may_retype(table, column) and not change.lossy:
+        verb = "changes its" if change.rows == 1 else "change their"
+        return CHANGED_VALUES_KEPT.found(where, values=values, change=verb)
+    if (table, column, "type") in declared.altered:
         return CHANGED_VALUES_LOSSY.found(
             where,
             values=counted(change.lossy, "value"),

@@ -13,6 +13,8 @@ TEMPORARY = "_alembic_tmp_"
 _WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE", "MERGE", "COPY")
 _CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT", "WHEN")
 _MODIFIERS = ("INTO", "FROM", "ONLY", "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "QUICK", "DELAYED")
+_ENDS_OF_SOURCE = ("JOIN", ",", "ON", "INNER", "LEFT", "RIGHT", "CROSS", "NATURAL", "FULL",
+                   "USING")  # fmt: skip
 _ENDS_OF_SOURCES = ("SET", "WHERE", "ORDER", "LIMIT", "RETURNING")
 
 
@@ -38,15 +40,12 @@ def writes_of(sql: list[Token]) -> Iterator[Write]:
             inside = group(sql, number) if word.means("(") else []
             if inside and inside[0].means(*_WRITES):
                 yield from writes_of(inside)
-        sql = sql[_outside(sql, _WRITES) :]
+        sql = sql[outside(sql, _WRITES) :]
     if not sql or not sql[0].means(*_WRITES):
         return
     verb, rest = sql[0].text.upper(), sql[1:]
-    replaces = verb == "REPLACE"
-    if rest and rest[0].means("OR"):
-        replaces, rest = any(word.means("REPLACE") for word in rest[1:2]), rest[2:]
-    while len(rest) > 1 and rest[0].means(*_MODIFIERS) and not rest[1].means("."):
-        rest = rest[1:]
+    replaces = verb == "REPLACE" or [word.text.upper() for word in rest[:2]] == ["OR", "REPLACE"]
+    rest = without_modifiers(rest)
     tables = _tables(verb, rest)
     if not tables or tables[0].startswith(TEMPORARY):
         return  # batch mode copies the table: the project did not ask to change it
@@ -55,6 +54,15 @@ def writes_of(sql: list[Token]) -> Iterator[Write]:
     columns = frozenset[str]() if verb in ("DELETE", "COPY") else _set(verb, rest)
     for table in tables if verb in ("UPDATE", "DELETE") else tables[:1]:
         yield Write(table, deletes, inserts, replaces, columns)
+
+
+def without_modifiers(words: list[Token]) -> list[Token]:
+    """What follows the verb, from the name of the table on."""
+    if words and words[0].means("OR"):
+        words = words[2:]
+    while len(words) > 1 and words[0].means(*_MODIFIERS) and not words[1].means("."):
+        words = words[1:]
+    return words
 
 
 def writes_compiled(compiled: Iterable[TableWrite], read: Iterable[Write]) -> Iterator[Write]:
@@ -77,32 +85,31 @@ def writes_compiled(compiled: Iterable[TableWrite], read: Iterable[Write]) -> It
 def _tables(verb: str, rest: list[Token]) -> list[str]:
     """The table that is written; with several in one statement, as MariaDB takes them, all."""
     if verb not in ("UPDATE", "DELETE"):
-        return [_name(rest)] if rest else []
-    sources = rest[: _outside(rest, _ENDS_OF_SOURCES)]
-    start = _outside(sources, ("FROM",)) if verb == "DELETE" else len(sources)
+        return [name_of(rest)] if rest else []
+    sources = rest[: outside(rest, _ENDS_OF_SOURCES)]
+    start = outside(sources, ("FROM",)) if verb == "DELETE" else len(sources)
     # DELETE a, b FROM t AS a JOIN ... writes only those that it lists, by their other names.
     listed = {part[0].text.lower() for part in split(sources[:start])}
     joined = start < len(sources)
-    sources = sources[start + 1 :] if joined else sources[: _outside(sources, ("USING",))]
-    found = []
-    for part in _each_source(sources):
-        name = _name(part)
-        other = [word for word in part[2 * name.count(".") + 1 :] if not word.means("AS")][:1]
-        names = {name, *(word.text.lower() for word in other)}
-        if not joined or names & listed:
-            found.append(name)
-    return found
+    sources = sources[start + 1 :] if joined else sources[: outside(sources, ("USING",))]
+    return [
+        name for name, other in sources_of(sources) if not joined or {name, other or name} & listed
+    ]
 
 
-def _each_source(sources: list[Token]) -> Iterator[list[Token]]:
+def sources_of(sources: list[Token]) -> Iterator[tuple[str, str]]:
+    """The tables of a FROM, each with the other name that it has there, or an empty one."""
     starts = [n + 1 for n, word in enumerate(sources) if word.means("JOIN", ",")]
     for start in (0, *starts):
         part = sources[start:]
         if part and not part[0].means("(", "LATERAL"):
-            yield part[: _outside(part, ("JOIN", ",", "ON", "INNER", "LEFT", "RIGHT", "CROSS"))]
+            part = part[: outside(part, _ENDS_OF_SOURCE)]
+            name = name_of(part)
+            other = [word for word in part[2 * name.count(".") + 1 :] if not word.means("AS")][:1]
+            yield name, "".join(word.text.lower() for word in other)
 
 
-def _name(words: list[Token]) -> str:
+def name_of(words: list[Token]) -> str:
     parts = [words[0].text.lower()]
     at = 1
     while at + 1 < len(words) and words[at].means("."):
@@ -132,15 +139,15 @@ def _set(verb: str, sql: list[Token]) -> frozenset[str]:
     starts = [n + 1 for n, word in enumerate(sql) if word.means("SET") and _is_outside(sql, n)]
     if not starts:
         # INSERT ... ON DUPLICATE KEY UPDATE a = 1
-        duplicate = _outside(sql, ("DUPLICATE",))
+        duplicate = outside(sql, ("DUPLICATE",))
         starts = [duplicate + 3] if duplicate < len(sql) else []
-    elif verb == "INSERT" and _outside(sql, ("DO", "DUPLICATE")) == len(sql):
+    elif verb == "INSERT" and outside(sql, ("DO", "DUPLICATE")) == len(sql):
         return frozenset()  # INSERT INTO t SET a = 1
     for start in starts:
         part = sql[start:]
-        for each in split(part[: _outside(part, _CLAUSES)]):
+        for each in split(part[: outside(part, _CLAUSES)]):
             names = split(group(each, 0)) if each[0].means("(") else [each]
-            found |= {_name(name).rpartition(".")[2] for name in names}
+            found |= {name_of(name).rpartition(".")[2] for name in names}
     return frozenset(found)
 
 
@@ -151,7 +158,7 @@ def _is_outside(sql: list[Token], position: int) -> bool:
     return depth == 0
 
 
-def _outside(sql: list[Token], keywords: tuple[str, ...]) -> int:
+def outside(sql: list[Token], keywords: tuple[str, ...]) -> int:
     """The index of the first of these keywords outside of brackets; the length if there is none."""
     depth = 0
     for number, word in enumerate(sql):

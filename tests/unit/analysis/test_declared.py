@@ -11,6 +11,7 @@ from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
+from migrations_ops.child.protocol.sql import Syntax
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.fingerprint import Fingerprint
 
@@ -323,3 +324,128 @@ def test_the_engine_is_believed_before_the_text(
 def test_a_trigger_that_did_not_fire_declares_nothing_where_the_engine_tells() -> None:
     ran = StatementRan("UPDATE t SET a = 1", "r", (("update", "t", "a"),))
     assert read_declared([ran], {}, {"trigger stamp": STAMP}).updated == {("t", "a")}
+
+
+PEOPLE = ["table people", "column people.id", "column people.name", "column people.city",
+          "table other", "column other.name"]  # fmt: skip
+NEW = "CREATE TABLE p2 (id INTEGER PRIMARY KEY, name TEXT DEFAULT (1, 2), city TEXT, UNIQUE (name))"
+SWAP = ("DROP TABLE people", "ALTER TABLE p2 RENAME TO people")
+
+
+def rewritten(*statements: str, syntax: Syntax = "sqlite") -> set[str]:
+    """The columns of people that may change."""
+    facts = dict.fromkeys(PEOPLE, "")
+    found = read_declared([StatementRan(each) for each in statements], facts, facts, syntax)
+    columns = ("id", "name", "city")
+    return {column for column in columns if found.changes_values_of("people", column)}
+
+
+@pytest.mark.parametrize(
+    ("insert", "columns"),
+    [
+        # What is copied stays as it is, in whichever order the columns of the table stand.
+        ("INSERT INTO p2 SELECT * FROM people", set()),
+        ("INSERT INTO p2 SELECT p.* FROM main.people AS p", set()),
+        ("INSERT INTO p2 SELECT id, name, city FROM people", set()),
+        ("INSERT INTO p2 SELECT id, city, name FROM people", set()),
+        ("INSERT INTO p2 (id, city, name) SELECT people.id, city, (name) FROM people", set()),
+        ("INSERT INTO p2 (id, name) SELECT id, name FROM people", set()),
+        ("WITH x AS (SELECT 1) INSERT OR IGNORE INTO p2 SELECT DISTINCT id, name n, city FROM"
+         " people WHERE id > 0 UNION ALL SELECT * FROM people ORDER BY 1", set()),
+        # What is computed changes, and that alone.
+        ("INSERT INTO p2 SELECT id, upper(name), city FROM people", {"name"}),
+        ("INSERT INTO p2 (city, name, id) SELECT 'x', name, id FROM people", {"city"}),
+        ("INSERT INTO p2 SELECT id, CASE name WHEN 1 THEN 2 ELSE name END, NULL FROM people",
+         {"name", "city"}),
+        ("INSERT INTO p2 SELECT id, name || city, city FROM people WHERE name = upper(city)",
+         {"name"}),
+        ("INSERT INTO p2 SELECT id + 1000 AS x, name, city FROM people", {"id"}),
+        ("INSERT INTO p2 SELECT id, name, current_timestamp FROM people", {"city"}),
+        ("INSERT INTO p2 SELECT id, name, city FROM people UNION SELECT 1, 'x', city FROM people",
+         {"id", "name"}),
+        # Another column on purpose, since both are written out; or one of another table.
+        ("INSERT INTO p2 (id, name, city) SELECT id, city, name FROM people", {"name", "city"}),
+        ("INSERT INTO p2 SELECT p.id, o.name, p.city FROM people p JOIN other o ON o.id = p.id",
+         {"name"}),
+        ("INSERT INTO p2 SELECT * FROM (SELECT id, upper(name) AS name, city FROM people)",
+         {"name"}),
+        ("INSERT INTO p2 SELECT s.* FROM (SELECT * FROM people) s", set()),
+        ("INSERT INTO p2 WITH s AS (SELECT id, upper(name) AS name FROM people) SELECT * FROM s",
+         {"name"}),
+        # A program may have computed these.
+        ("INSERT INTO p2 (id, name) VALUES (?, ?)", {"id", "name"}),
+        ("INSERT INTO p2 VALUES (1, 2, 3)", {"id", "name", "city"}),
+        ("SELECT 1", set()),
+    ],
+)  # fmt: skip
+def test_a_table_written_anew_by_hand_changes_what_its_select_computes(
+    insert: str, columns: set[str]
+) -> None:
+    assert rewritten(NEW, insert, *SWAP) == columns
+    aside = insert.replace("people", "old").replace("p2", "people")
+    renamed = "ALTER TABLE people RENAME TO old"
+    assert rewritten(renamed, NEW.replace("p2", "people"), aside, "DROP TABLE old") == columns
+    there_and_back = (NEW, insert, "DROP TABLE people", NEW.replace("p2", "people"),
+                      "INSERT INTO people SELECT * FROM p2", "DROP TABLE p2")  # fmt: skip
+    assert rewritten(*there_and_back) == columns
+    if "VALUES" not in insert and "SELECT 1" not in insert[:8]:
+        emptied = (NEW, insert, "DELETE FROM people", "INSERT INTO people SELECT * FROM p2")
+        unknown = (
+            {"name", "city", "id"} if "FROM (SELECT" in insert or "FROM s" in insert else set()
+        )
+        assert rewritten(*emptied) == columns | unknown
+
+
+@pytest.mark.parametrize(
+    ("statements", "columns"),
+    [
+        (["CREATE TABLE p2 AS SELECT id, name AS city, city AS name FROM people", *SWAP],
+         {"name", "city"}),
+        (["CREATE TABLE p2 AS SELECT id, name, lower(city) AS city FROM people", *SWAP], {"city"}),
+        ([NEW, "INSERT INTO p2 SELECT * FROM people", "UPDATE p2 SET name = 1", *SWAP], {"name"}),
+        ([NEW, "INSERT INTO p2 SELECT *, 1 FROM people", *SWAP], set()),
+        ([NEW, "WITH s AS (SELECT id, upper(name) AS name, city FROM people)"
+          " INSERT INTO p2 SELECT * FROM s", *SWAP], {"name"}),
+        # Later rows are others.
+        ([NEW, "INSERT INTO p2 SELECT * FROM people", *SWAP, "INSERT INTO people VALUES (1, 2, 3)"],
+         set()),
+        (["INSERT INTO people VALUES (1, 2, 3)", NEW, "INSERT INTO p2 SELECT * FROM people", *SWAP],
+         set()),
+        # A batch in between is none of it.
+        ([NEW, "INSERT INTO p2 SELECT id, upper(name), city FROM people",
+          "INSERT INTO _alembic_tmp_p2 SELECT id, name, city FROM p2", "DROP TABLE p2",
+          "ALTER TABLE _alembic_tmp_p2 RENAME TO p2", *SWAP], {"name"}),
+        # A table of which nothing is known.
+        (["CREATE TABLE p2 LIKE people", "INSERT INTO p2 SELECT id, upper(name), city FROM people",
+          *SWAP], {"name"}),
+        # Rows that come in place of others may be any.
+        (["DELETE FROM people", "INSERT INTO people VALUES (1, 2, 3)"], {"id", "name", "city"}),
+        (["DELETE FROM people", "INSERT INTO people SELECT * FROM nowhere"],
+         {"id", "name", "city"}),
+        (["DELETE FROM people WHERE id = 1", "INSERT INTO people (id, name) VALUES (1, 2)"],
+         {"id", "name"}),
+    ],
+)  # fmt: skip
+def test_what_comes_into_the_place_of_rows_is_followed(
+    statements: list[str], columns: set[str]
+) -> None:
+    assert rewritten(*statements) == columns
+    assert rewritten(*statements, syntax="mariadb") == columns
+
+
+@pytest.mark.parametrize(
+    ("lossy", "code"),
+    [(0, ("changed-values", "note")), (1, ("changed-values", "error"))],
+)
+def test_a_copied_column_may_get_another_type_but_lose_nothing(
+    lossy: int, code: tuple[str, str]
+) -> None:
+    facts = dict.fromkeys(PEOPLE, "")
+    events = [StatementRan(each) for each in (NEW, "INSERT INTO p2 SELECT * FROM people", *SWAP)]
+    change = TableChange(
+        Pair("people", "people"), columns=(ColumnChange("city", 1, lossy, "text became integer"),)
+    )
+    found = read_declared(events, facts, facts)
+    [finding] = find_changes(ContentChange((change,)), found, "prod")
+    assert (finding.code, finding.severity) == code
+    assert ("its type" not in finding.message) == bool(lossy)

@@ -254,6 +254,8 @@ class _Comparison:
         matched = self._unwritten()
         gone = self._missing(matched)
         others = {each: self._missing([each]) for each in matched} if gone else {}
+        if not matched:
+            return TableChange(self._pair, gone) if gone else None
         change = self._as_columns(matched, {each: rows for each, rows in others.items() if rows})
         return replace(change or TableChange(self._pair, gone), not_compared=KEY_REWRITTEN)
 

@@ -213,6 +213,9 @@ class _Comparison:
         self._both, self._pair = both, pair
         self._before, self._after = before, after
         self._columns = _matched(pair, before, after)
+        self._unwritten = [
+            each for each in self._columns if each[0].name.lower() not in pair.rewritten
+        ]
         self._has_new_keys = any(name.lower() in pair.rewritten for name in before.key)
 
     def run(self) -> TableChange | None:
@@ -254,10 +257,8 @@ class _Comparison:
             groups, _ = self._differing(kept, changed)
             with self._brought(kept, changed, groups, ranked=True) as source:
                 return self._change(source, changed)
-        rewritten = self._pair.rewritten
-        unwritten = [each for each in self._columns if each[0].name.lower() not in rewritten]
-        groups, _ = self._differing(unwritten, [])
-        with self._brought(unwritten, [], groups, ranked=True) as source:
+        groups, _ = self._differing(self._unwritten, [])
+        with self._brought(self._unwritten, [], groups, ranked=True) as source:
             return self._change(source, [])
 
     def _changed_columns(self) -> _Columns:
@@ -358,7 +359,7 @@ class _Comparison:
         columns: list[ColumnChange] = []
         for start, part in zip(range(0, len(changed), _AT_ONCE), _parts(changed), strict=False):
             columns += self._column_changes(f"{source} WHERE b.ctid IS NOT NULL", start, part)
-        not_compared = KEY_REWRITTEN if self._has_new_keys else ""
+        not_compared = KEY_REWRITTEN if self._has_new_keys and self._unwritten else ""
         if not gone and not columns and not not_compared:
             return None
         return TableChange(self._pair, gone, tuple(columns), not_compared=not_compared)

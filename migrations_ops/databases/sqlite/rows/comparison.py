@@ -270,7 +270,7 @@ class _Comparison:
         columns = tuple(self._column_changes(aligned.source)) if aligned.differing else ()
         return TableChange(self._pair, aligned.gone, columns, renumbered)
 
-    def _as_columns(self, gone: int) -> TableChange:
+    def _as_columns(self, gone: int) -> TableChange | None:
         """What of rows without a key can be told: the columns whose values are others."""
         changes: list[ColumnChange] = []
         kept = list(self._unwritten)
@@ -280,9 +280,12 @@ class _Comparison:
                 kept.remove(column)
                 lossy = self._missing([column], "CAST({} AS TEXT) COLLATE BINARY")
                 changes.append(ColumnChange(column.name, rows, lossy, "value became another"))
+        not_compared = KEY_REWRITTEN if self._unwritten else ""
         if self._missing(kept):
-            return TableChange(self._pair, gone, not_compared=KEY_REWRITTEN)
-        return TableChange(self._pair, 0, tuple(changes), not_compared=KEY_REWRITTEN)
+            return TableChange(self._pair, gone, not_compared=not_compared)
+        if not changes and not not_compared:
+            return None
+        return TableChange(self._pair, 0, tuple(changes), not_compared=not_compared)
 
     def _column_changes(self, source: str) -> Iterator[ColumnChange]:
         for start in range(0, len(self._columns), _AT_ONCE):

@@ -1,0 +1,118 @@
+"""Which columns of a table that was written anew by hand got other values on purpose.
+
+``CREATE TABLE new ...; INSERT INTO new SELECT ... FROM t; DROP TABLE t; ALTER TABLE new RENAME TO
+t`` declares that those columns change which its SELECT computes. What is copied is to stay as it
+is, under the same name: a ``SELECT *`` puts values into other columns where those of production
+stand in another order than thought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from migrations_ops.analysis.renames import Naming
+from migrations_ops.analysis.resolver import Resolver
+from migrations_ops.analysis.statements.copies import Copied, created_columns, read_copy
+from migrations_ops.analysis.statements.rows import TEMPORARY
+from migrations_ops.child.protocol.sql import Token
+
+# What a value comes from that is not copied from a column of the same name, and from where it is
+# unknown: a view, a query in brackets, a statement that was not seen.
+_COMPUTED, _UNKNOWN = "", "?"
+
+
+@dataclass
+class _Filled:
+    """The first names of the tables that each column of a new table is copied from.
+
+    ``rest`` are those of all other columns.
+    """
+
+    columns: dict[str, set[str]] = field(default_factory=dict)
+    rest: set[str] = field(default_factory=set)
+
+    def origins(self, column: str) -> set[str]:
+        return self.columns.get(column, self.rest)
+
+    def add(self, column: str, origins: Iterable[str]) -> None:
+        self.columns.setdefault(column, set(self.rest)).update(origins)
+
+    def add_rest(self, origins: Iterable[str]) -> None:
+        for each in (*self.columns.values(), self.rest):
+            each.update(origins)
+
+
+class Refills:
+    """Follows what is put into tables until they take the place of others."""
+
+    def __init__(self, naming: Naming, resolver: Resolver) -> None:
+        self._naming, self._resolver = naming, resolver
+        self._layouts: dict[str, list[str]] = {}
+        self._filled: dict[str, _Filled] = {}
+        # What was dropped last under each name, which a batch brings back.
+        self._dropped: dict[str, _Filled] = {}
+
+    def read(self, statement: list[Token]) -> None:
+        layout = created_columns(statement)
+        if layout is not None:
+            self._layouts[layout[0]] = layout[1]
+        copied = read_copy(statement, self._layouts)
+        if copied is not None and not copied.table.startswith(TEMPORARY):
+            self._add(copied)
+
+    def update(self, table: str, columns: Iterable[str]) -> None:
+        """Some columns of a table get other values."""
+        for column in columns:
+            self._of(table).add(column, [_COMPUTED])
+
+    def rename(self, old: str, new: str) -> None:
+        if old in self._filled:
+            self._filled[new] = self._filled.pop(old)
+
+    def drop(self, table: str) -> None:
+        if table in self._filled:
+            self._dropped[table] = self._filled.pop(table)
+
+    def rebuilt_by_batch(self, table: str) -> None:
+        if table in self._dropped:
+            self._filled[table] = self._dropped.pop(table)
+
+    def replaced(self, table: str, first: str) -> set[tuple[str, str]]:
+        """A table has taken the place of another: the columns of that which it changes."""
+        return self._changed(table, first, {first, _UNKNOWN})
+
+    def emptied(self, table: str, first: str) -> set[tuple[str, str]]:
+        """A table has lost its rows, and got others: the columns which that changes."""
+        return self._changed(table, first, {first})
+
+    def _changed(self, table: str, first: str, same: set[str]) -> set[tuple[str, str]]:
+        filled = self._filled.pop(table, None) or _Filled(rest={_UNKNOWN})
+        names = self._naming.columns(first)
+        return {
+            (first, column) for column in names.known() if filled.origins(names.now(column)) - same
+        }
+
+    def _add(self, copied: Copied) -> None:
+        into = self._of(self._resolver.table(copied.table))
+        if copied.everything:
+            into.add_rest([_COMPUTED])
+        for star in copied.stars:
+            source = self._source(star)
+            for column, origins in source.columns.items():
+                into.add(column, origins)
+            into.add_rest(source.rest)
+        for column, table in copied.columns:
+            into.add(column, self._source(table).origins(column))
+        for column in copied.computed:
+            into.add(column, [_COMPUTED])
+
+    def _of(self, table: str) -> _Filled:
+        return self._filled.setdefault(table, _Filled())
+
+    def _source(self, table: str) -> _Filled:
+        """Where the values of a table that is copied come from."""
+        now = self._resolver.table(table)
+        if now in self._naming.current():
+            return _Filled(rest={self._naming.table(now)})
+        return self._filled.get(now, _Filled(rest={_UNKNOWN}))

@@ -1,0 +1,140 @@
+"""What a statement copies from other tables into one, column by column, and what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from migrations_ops.analysis.statements.queries import (
+    Item,
+    Select,
+    computed_within,
+    selects_of,
+    unwrapped,
+)
+from migrations_ops.analysis.statements.rows import name_of, outside, without_modifiers
+from migrations_ops.child.protocol.sql import Token, group, split
+
+_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "LIKE", "KEY", "INDEX",
+                "EXCLUDE", "FULLTEXT", "SPATIAL", "PERIOD")  # fmt: skip
+_ROWS = ("SELECT", "WITH", "VALUES", "VALUE", "SET", "DEFAULT", "TABLE", "(")
+
+
+@dataclass
+class Copied:
+    """Where the values of a table's columns come from; names are in small letters.
+
+    :param table: the table that gets the rows.
+    :param computed: the columns that get other values than those of a column of the same name.
+    :param columns: the columns that get just these, each with its table; that is empty if unknown.
+    :param stars: the tables of which all columns are copied.
+    :param everything: whether the values of all columns come from elsewhere.
+    """
+
+    table: str
+    computed: set[str] = field(default_factory=set)
+    columns: set[tuple[str, str]] = field(default_factory=set)
+    stars: set[str] = field(default_factory=set)
+    everything: bool = False
+
+
+def created_columns(statement: Sequence[Token]) -> tuple[str, list[str]] | None:
+    """The table that a statement creates, and its columns in their order."""
+    table, rest = _created(statement)
+    if not rest or not rest[0].means("("):
+        return None
+    parts = split(group(rest, 0))
+    return table, [part[0].text.lower() for part in parts if not part[0].means(*_CONSTRAINTS)]
+
+
+def read_copy(statement: list[Token], layouts: Mapping[str, Sequence[str]]) -> Copied | None:
+    """What a statement puts into a table; None if that is nothing.
+
+    :param layouts: the columns of the tables that revisions made, in their order.
+    """
+    table, rest = _created(statement)
+    if table:
+        start = outside(rest, ("SELECT", "WITH"))
+        if start == len(rest):
+            rest = unwrapped(rest[outside(rest, ("AS",)) + 1 :])
+            start = outside(rest, ("SELECT", "WITH"))
+        # Such a table has the columns of its SELECT, under their names.
+        return _queried(table, rest[start:]) if start < len(rest) else None
+    start = 0
+    if statement and statement[0].means("WITH"):
+        start = outside(statement, ("INSERT", "REPLACE", "SELECT"))
+    if start == len(statement) or not statement[start].means("INSERT", "REPLACE"):
+        return None
+    found = _inserted(without_modifiers(statement[start + 1 :]), layouts)
+    if found is not None:
+        found.computed.update(computed_within(statement[:start]))
+    return found
+
+
+def _created(statement: Sequence[Token]) -> tuple[str, list[Token]]:
+    """The table that a statement creates, and what follows its name; empty for any other one."""
+    head = next((n for n, word in enumerate(statement[:5]) if word.means("TABLE")), 0)
+    if not head or not statement[0].means("CREATE"):
+        return "", []
+    rest = list(statement[head + 1 :])
+    while len(rest) > 1 and rest[0].means("IF", "NOT", "EXISTS"):
+        rest = rest[1:]
+    table = name_of(rest) if rest else ""
+    return table, rest[2 * table.count(".") + 1 :]
+
+
+def _inserted(words: list[Token], layouts: Mapping[str, Sequence[str]]) -> Copied | None:
+    if not words:
+        return None
+    table = name_of(words)
+    words = words[2 * table.count(".") + 1 :]
+    if words and words[0].means("AS"):
+        words = words[2:]
+    listed: list[str] = []
+    inside = group(words, 0) if words and words[0].means("(") else []
+    if inside and not inside[0].means("SELECT", "WITH", "("):
+        listed = [part[0].text.lower() for part in split(inside)]
+        words = words[len(inside) + 2 :]
+    words = unwrapped(words[outside(words, _ROWS) :])
+    if words and words[0].means("SELECT", "WITH", "("):
+        return _queried(table, words, listed, layouts.get(table, ()))
+    if words and words[0].means("TABLE"):
+        return Copied(table, stars={name_of(words[1:])})
+    return Copied(table, computed=set(listed), everything=not listed)
+
+
+def _queried(
+    table: str, query: list[Token], listed: Sequence[str] = (), layout: Sequence[str] = ()
+) -> Copied:
+    """:param listed: the columns that the statement names; ``layout``: those of the table."""
+    found = Copied(table)
+    for select in selects_of(query):
+        found.computed |= select.computed
+        places_known = True
+        for place, item in enumerate(select.items):
+            if item.is_star:
+                every = {select.tables.get(item.qualifier, "")} if item.qualifier else None
+                found.stars |= set(select.tables.values()) if every is None else every
+                places_known = False  # of what follows
+            else:
+                names = (each[place : place + 1] if places_known else () for each in
+                         (listed, () if listed else layout))  # fmt: skip
+                given, in_order = ("".join(each) for each in names)
+                _note(found, select, item, given, in_order)
+    return found
+
+
+def _note(found: Copied, select: Select, item: Item, given: str, in_order: str) -> None:
+    """:param given: the column that the statement names; ``in_order``: the one in this place."""
+    if not item.column:
+        # Of a place that is unknown, it is one of the columns that it is computed from.
+        target = given or in_order or item.alias
+        found.computed |= {target} if target else item.mentioned
+        return
+    target = given or in_order or item.alias or item.column
+    if target == item.column:
+        tables = {*select.tables.values()}
+        only = next(iter(tables)) if len(tables) == 1 else ""
+        found.columns.add((target, select.tables.get(item.qualifier, only)))
+    elif given or item.alias == target:
+        found.computed.add(target)  # another column on purpose: both are written out
