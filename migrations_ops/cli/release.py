@@ -24,8 +24,8 @@ def show_release(
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = here.project()
-    options = ReleaseOptions(to, None if yes else _ask, resume)
-    finished = release_all(project, options, here.report, allow)
+    options = ReleaseOptions(to, None if yes else _ask, resume, allow)
+    finished = release_all(project, options, here.report)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was broken off."
     lines = [resumed if idle else text.released(finished.result, here.style)]
@@ -48,11 +48,11 @@ def show_upgrade(
     require_known_codes(allow)
     project = here.project()
     environment = project.settings.environment(name)
-    options = ReleaseOptions(to, None if yes else _ask)
+    options = ReleaseOptions(to, None if yes else _ask, allow=allow)
     if dry:
         here.show_plan(project, plan_from_here(project, [environment], to))
         return
-    finished = upgrade_environment(project, environment, options, here.report, allow)
+    finished = upgrade_environment(project, environment, options, here.report)
     reached = ", ".join(finished.result.to)
     line = (
         f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."

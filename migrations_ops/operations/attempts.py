@@ -16,7 +16,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import RevisionRun
-from migrations_ops.model.plan import Commands
+from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.operations.failure.observe import structure_is
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
@@ -38,7 +38,7 @@ def _waits() -> Iterator[float]:
 
 def upgrade_commands(state: DatabaseState) -> Commands:
     """What the child of an upgrade runs."""
-    return (("upgrade", state.target_argument),)
+    return (("upgrade", state.target.argument),)
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ class Attempts:
 
     def _next_child(self) -> Step:
         environment = self._state.environment
-        name, commands = f"{environment.name}.upgrade", upgrade_commands(self._state)
-        return self._session.prestart.take(name, environment, commands)
+        commands = upgrade_commands(self._state)
+        return self._session.prestart.take(environment, StepName.UPGRADE, commands)
 
     def _attempt(self, *, watched: bool) -> CommandRun:
         session, environment = self._session, self._state.environment

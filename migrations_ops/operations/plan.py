@@ -68,7 +68,7 @@ def _plan(project: Project, state: DatabaseState, needed: Sequence[Revision]) ->
         environment.name,
         state.database.label,
         state.look.revisions,
-        state.target,
+        state.target.revisions,
         tuple(PlannedRevision(each.revision, each.title) for each in state.pending),
         tuple(steps),
     )

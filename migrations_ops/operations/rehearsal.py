@@ -49,9 +49,9 @@ class _RealDatabaseChanged(StepFailed):
 
 def rehearsal_commands(state: DatabaseState) -> Commands:
     """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
-    upgrade = ("upgrade", state.target_argument)
+    upgrade = ("upgrade", state.target.argument)
     commands: list[tuple[str, ...]] = [upgrade]
-    at_head = set(state.target) == set(state.history.effective_heads)
+    at_head = set(state.target.revisions) == set(state.history.effective_heads)
     # Before head, Alembic does not compare.
     if state.environment.compares_models and at_head:
         commands.append(CHECK)
@@ -65,7 +65,7 @@ def can_go_down(state: DatabaseState) -> bool:
     return (
         not state.environment.commands
         and len(state.look.revisions) == 1
-        and len(state.target) == 1
+        and len(state.target.revisions) == 1
         and all(has_downgrade(revision) for revision in state.pending)
     )
 
@@ -173,8 +173,8 @@ class _Children:
         self._child.close()
 
     def _take(self) -> Step:
-        name = f"{self._environment.name}.rehearse"
-        return self._session.prestart.take(name, self._environment, tuple(self._left))
+        prestart, commands = self._session.prestart, tuple(self._left)
+        return prestart.take(self._environment, StepName.REHEARSE, commands)
 
 
 class _Rehearsal:
@@ -201,7 +201,7 @@ class _Rehearsal:
         if up.refused or up.failure:
             raise self._refusal(up.refused or up.failure, up)
         after = self._fingerprint()
-        if set(after.revisions) != set(self._state.target):
+        if set(after.revisions) != set(self._state.target.revisions):
             now = ", ".join(after.revisions) or "no revision"
             raise self._refusal(f"{finished_in_words(up)}, but the copy is at {now}")
         findings = self._find_losses(up, after)

@@ -9,11 +9,9 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import Rehearsed
-from migrations_ops.model.plan import EnvironmentPlan
+from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up, prune
-from migrations_ops.operations.failure.recovery import (
-    recover,
-)
+from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.preflight.gate import require_passed
@@ -21,11 +19,12 @@ from migrations_ops.operations.preflight.survey import preflight
 from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.upgrade import upgrade_and_verify
 from migrations_ops.operations.verification import require_passed_verify, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.revisions.targets import Target
 
 # Asked before a later environment is upgraded, where it is configured to ask.
 Ask = Callable[[DatabaseState, Rehearsed], bool]
@@ -34,11 +33,12 @@ Ask = Callable[[DatabaseState, Rehearsed], bool]
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What a task was asked for. ``to`` replaces the configured target; ``resume`` means: only
-    if a task was killed."""
+    if a task was killed; ``allow`` are the codes of findings that this run accepts."""
 
     to: str | None = None
     ask: Ask | None = None
     resume: bool = False
+    allow: tuple[str, ...] = ()
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -52,23 +52,69 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     with lock_databases(databases, session.record.task, project.settings.wait):
         if not recover(session, environments) and options.resume:
             return
-        # 2. Look at everything before anything is changed.
-        states = preflight(session, environments, options.to)
+        # 2. Everything is looked at before anything is changed.
+        states = survey(session, environments, options.to)
         verify_what_is_unverified(session, states)
         if not any(state.pending for state in states):
             return
         plans = plan_release(project, states)
         start_children_ahead(session, plans)
-        # 3. The first environment directly; 4. and 5. the later ones, each through the gate.
         for state, plan in zip(states, plans, strict=True):
-            if state.pending:
-                promote(session, options, state)
-            elif plan.steps:
-                require_passed_verify(verify(session, state.environment, to=options.to))
+            if not state.pending:
+                if plan.steps:  # a later environment needs what is there to have passed
+                    require_passed_verify(verify(session, state.environment, state.target))
+            elif state.environment is project.settings.path[0]:
+                upgrade_first(session, state)  # 3.
+            else:
+                promote(session, state, options.ask)  # 4. and 5.
         # 6. Record, and retention, now that all that is new is safe.
         reached = [state.target for state in states if state.pending]
-        session.record.update(outcome="released", to=reached[-1])
+        session.record.update(outcome="released", to=reached[-1].revisions)
         prune(session, environments)
+
+
+def survey(
+    session: Session, environments: Sequence[Environment], to: str | None
+) -> list[DatabaseState]:
+    """2. Read the state of each environment, and refuse what cannot be released from there.
+
+    :param to: the target instead of the configured one.
+    """
+    about = environments[0].name if len(environments) == 1 else "all"
+    with session.record.step(StepName.PREFLIGHT, about) as step:
+        states = [read_state(session.project, each, to) for each in environments]
+        step.note = preflight(session, states)
+        last = states[-1]
+        session.record.update(from_=last.look.revisions, to=last.target.revisions)
+    return states
+
+
+def upgrade_first(session: Session, state: DatabaseState) -> None:
+    """3. The first environment of the path: back up, upgrade, verify.
+
+    :raises OpsError: the upgrade or verify stopped it.
+    """
+    backup = back_up(session, state)
+    upgrade_and_verify(session, state, backup)
+
+
+def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
+    """4. and 5. A later environment: back up, rehearse on a copy, ask, upgrade, verify.
+
+    :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
+    """
+    require_passed(session.project, state.environment, state.pending)
+    backup = back_up(session, state)
+    rehearsed = rehearse(session, state, backup)
+    require_consent(state, rehearsed, ask)
+    upgrade_and_verify(session, state, backup, rehearsed)
+
+
+def require_consent(state: DatabaseState, rehearsed: Rehearsed, ask: Ask | None) -> None:
+    """:raises Refused: the environment is configured to ask, and the answer was no."""
+    name = state.environment.name
+    if state.environment.ask and ask is not None and not ask(state, rehearsed):
+        raise Refused(f"The upgrade of {name} was declined.", untouched=f"{name} was not touched.")
 
 
 def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState]) -> None:
@@ -82,8 +128,8 @@ def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState])
     for state in states:
         unverified = evidence.unverified(state.environment)
         if unverified and unverified == set(state.look.revisions):
-            at = state.look.revisions[0] if len(unverified) == 1 else "heads"
-            require_passed_verify(verify(session, state.environment, to=at))
+            here = Target(state.look.revisions, "heads")
+            require_passed_verify(verify(session, state.environment, here))
 
 
 def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> None:
@@ -92,50 +138,21 @@ def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> 
         environment = session.project.settings.environment(plan.environment)
         for step in plan.steps:
             if step.commands:
-                name = f"{plan.environment}.{step.name}"
-                session.prestart.request(name, environment, step.commands)
+                session.prestart.request(environment, step.name, step.commands)
 
 
-def promote(session: Session, options: ReleaseOptions, state: DatabaseState) -> None:
-    """Upgrade one environment: the first of the path directly, a later one through the gate.
-
-    :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
-    """
-    environment = state.environment
-    first = environment is session.project.settings.path[0]
-    if not first:
-        require_passed(session.project, environment, state.pending)
-    backup = back_up(session, state)
-    if first:
-        upgrade_and_verify(session, state, backup)
-        return
-    rehearsed = rehearse(session, state, backup)
-    if environment.ask and options.ask is not None and not options.ask(state, rehearsed):
-        raise Refused(
-            f"The upgrade of {environment.name} was declined.",
-            untouched=f"{environment.name} was not touched.",
-        )
-    upgrade_and_verify(session, state, backup, rehearsed)
-
-
-def release_all(
-    project: Project, options: ReleaseOptions, report: Report, allow: tuple[str, ...]
-) -> Finished:
+def release_all(project: Project, options: ReleaseOptions, report: Report) -> Finished:
     """The whole path, once."""
-    path, last = project.settings.path, project.settings.last.name
-    return _recorded(project, "release-migration", last, path, options, report, allow)
+    path, about = project.settings.path, project.settings.last.name
+    return _recorded(project, "release-migration", about, path, options, report)
 
 
 def upgrade_environment(
-    project: Project,
-    environment: Environment,
-    options: ReleaseOptions,
-    report: Report,
-    allow: tuple[str, ...],
+    project: Project, environment: Environment, options: ReleaseOptions, report: Report
 ) -> Finished:
     """One environment alone; a later one of the path still passes gate and rehearsal."""
     name = environment.name
-    return _recorded(project, f"upgrade-{name}", name, [environment], options, report, allow)
+    return _recorded(project, f"upgrade-{name}", name, [environment], options, report)
 
 
 def _recorded(
@@ -145,12 +162,10 @@ def _recorded(
     environments: Sequence[Environment],
     options: ReleaseOptions,
     report: Report,
-    allow: tuple[str, ...],
 ) -> Finished:
     """Release under a record of its own.
 
     :param about: the environment that the record is about.
-    :param allow: the codes of findings that this run accepts.
     """
     return run_recorded(
         project,
@@ -158,5 +173,5 @@ def _recorded(
         about,
         report,
         lambda session: release(session, environments, options),
-        allow=allow,
+        allow=options.allow,
     )

@@ -13,6 +13,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.errors import OverlappingRevisions
 from migrations_ops.revisions.history import History, Revision
+from migrations_ops.revisions.targets import Target
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,11 @@ class DatabaseState(LocatedDatabase):
 
     history: History
     kind: State
-    target: tuple[str, ...]
+    target: Target
     pending: tuple[Revision, ...] = ()
     trouble: str = ""
     # The revision that contains another row of the version table; empty nearly always.
     overlap: str = ""
-    # The word that the target was asked for by.
-    asked: str = ""
-
-    @property
-    def target_argument(self) -> str:
-        """The target in the command of Alembic: the revision, or the word that means several.
-
-        After the upgrade, ``+1`` would mean another revision than before it.
-        """
-        return self.target[0] if len(self.target) == 1 else self.asked
 
 
 def locate(project: Project, environment: Environment) -> LocatedDatabase:
@@ -77,7 +68,7 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     history = project.history(environment)
     located = locate(project, environment)
     look = located.look
-    target = to or environment.target
+    word = to or environment.target
     known = look.revisions if _known(history, look) else ()
     try:
         if len(known) > 1:
@@ -90,16 +81,16 @@ def read_state(project: Project, environment: Environment, to: str | None = None
             located.way_back,
             history,
             "diverged",
-            (),
+            Target((), word),
             trouble=f"its version table names {error.outer}, and {error.inner}, which is in it",
             overlap=error.outer,
         )
-    wanted = history.resolve(target, known)
+    wanted = history.resolve(word, known)
     kind, trouble = _kind(history, look, wanted)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
     if kind in ("behind", "empty", "missing", "at head") and not arrived:
-        pending = history.pending(look.revisions, target)
+        pending = history.pending(look.revisions, word)
     if kind == "at head" and pending:
         kind = "behind"
     if kind == "at head":
@@ -111,10 +102,9 @@ def read_state(project: Project, environment: Environment, to: str | None = None
         located.way_back,
         history,
         kind,
-        wanted,
+        Target(wanted, word),
         pending,
         trouble,
-        asked=target,
     )
 
 

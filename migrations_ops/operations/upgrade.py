@@ -129,7 +129,8 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
             run = attempts.run(watched=watched)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
-            failure = failure_of(run, state.target, state.database.look(environment.version_table))
+            look = state.database.look(environment.version_table)
+            failure = failure_of(run, state.target.revisions, look)
             if failure:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
@@ -202,7 +203,7 @@ def _record_verify(
     session, environment = due.session, due.environment
     with session.record.step(StepName.VERIFY, environment.name) as step:
         with compared_models(session, environment, step) as check:
-            now = read_state(session.project, environment, due.state.target_argument)
+            now = read_state(session.project, environment, due.state.target.argument)
             found = _compare_schema(due, now, run)
             if comparison is not None and not found:
                 # The child looks after the parents of rows, where it is inside and all is at once.

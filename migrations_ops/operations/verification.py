@@ -33,6 +33,7 @@ from migrations_ops.operations.state import DatabaseState, other_identity, read_
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.targets import Target
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 
@@ -41,14 +42,16 @@ DRIFT_SHOWN = 10
 _NO_METADATA = "MetaData"
 
 
-def verify(session: Session, environment: Environment, *, to: str | None = None) -> VerifyReport:
+def verify(
+    session: Session, environment: Environment, target: Target | None = None
+) -> VerifyReport:
     """Check a database, and let what passes count for the gate.
 
-    :param to: the revision that it has to be at, instead of the configured target.
+    :param target: where it has to be, instead of at the configured target.
     :raises OpsError: the database cannot be asked.
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
-        state = read_state(session.project, environment, to)
+        state = read_state(session.project, environment, target and target.argument)
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
         with compared_models(session, environment, step) if asked else nullcontext() as check:
@@ -73,7 +76,7 @@ def compared_models(
     if not environment.compares_models:
         yield None
         return
-    child = session.prestart.take(f"{environment.name}.verify", environment, (CHECK,))
+    child = session.prestart.take(environment, StepName.VERIFY, (CHECK,))
     try:
         step.argv = child.argv
         instructions = instructions_for(session.project, environment)

@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 _COMPLETED_FROM = 4
 
 
+class Target(NamedTuple):
+    """Where an upgrade leads: the revisions that a typed word means, and the word.
+
+    What follows goes by the revisions: after the upgrade, ``+1`` would mean another one.
+    """
+
+    revisions: tuple[str, ...]
+    word: str = ""
+
+    @property
+    def argument(self) -> str:
+        """The target in a command of Alembic: the revision, or the word that means several."""
+        return self.revisions[0] if len(self.revisions) == 1 else self.word
+
+
 class _Steps(NamedTuple):
     label: str
     symbol: str

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.plan import Commands
+from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.commands import CommandsStep
@@ -22,18 +23,24 @@ from migrations_ops.steps.step import Step, start_step
 CORES = os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
+    """A child that runs these commands for one step of an environment."""
+
     environment: Environment
+    step: StepName
     commands: Commands
+
+    @property
+    def name(self) -> str:
+        return f"{self.environment.name}.{self.step}"
 
 
 @dataclass
 class Prestart:
     """The children of one task that wait for their turn; at most one for each core waits.
 
-    A child is named after its environment and its step. ``log`` gives the file for what the child
-    of that name prints.
+    There is one for each step of an environment. ``log`` gives the file of that name, for what it
+    prints.
     """
 
     project: Project
@@ -41,15 +48,15 @@ class Prestart:
     _waiting: dict[str, tuple[_Request, Step]] = field(default_factory=dict)
     _queue: dict[str, _Request] = field(default_factory=dict)
 
-    def request(self, name: str, environment: Environment, commands: Commands) -> None:
+    def request(self, environment: Environment, step: StepName, commands: Commands) -> None:
         """Start a child now, or as soon as a core is free."""
-        if name in self._waiting:
+        request = _Request(environment, step, commands)
+        if request.name in self._waiting:
             return
-        request = _Request(environment, commands)
         if len(self._waiting) < CORES:
-            self._waiting[name] = (request, self._start(name, request))
+            self._waiting[request.name] = (request, self._start(request))
         else:
-            self._queue[name] = request
+            self._queue[request.name] = request
 
     def start_next(self) -> None:
         """Start the children that are next in the queue.
@@ -61,31 +68,32 @@ class Prestart:
             request = self._queue.pop(name)
             # Another step is running: a child that cannot start says so when its turn comes.
             with suppress(OpsError, OSError):
-                self._waiting[name] = (request, self._start(name, request))
+                self._waiting[name] = (request, self._start(request))
 
-    def take(self, name: str, environment: Environment, commands: Commands) -> Step:
-        """The child of that name, started ahead or now.
+    def take(self, environment: Environment, step: StepName, commands: Commands) -> Step:
+        """The child of a step, started ahead or now.
 
         :raises ConfigurationError: its interpreter cannot be started.
         """
-        self._queue.pop(name, None)
-        request = _Request(environment, commands)
-        if name in self._waiting:
-            started, step = self._waiting.pop(name)
+        request = _Request(environment, step, commands)
+        self._queue.pop(request.name, None)
+        if request.name in self._waiting:
+            started, child = self._waiting.pop(request.name)
             if started == request:
-                return step
-            step.close()
-        return self._start(name, request)
+                return child
+            child.close()
+        return self._start(request)
 
     def close(self) -> None:
         """Dismiss the children that were not needed."""
         self._queue.clear()
-        for _, step in self._waiting.values():
-            step.close()
+        for _, child in self._waiting.values():
+            child.close()
         self._waiting.clear()
 
-    def _start(self, name: str, request: _Request) -> Step:
+    def _start(self, request: _Request) -> Step:
         environment, (first, *_) = request.environment, request.commands
+        log = self.log(request.name)
         if environment.commands and first[0] == "upgrade" and "--sql" not in first:
-            return CommandsStep(self.project, environment, self.log(name))
-        return start_step(self.project, environment, request.commands, self.log(name))
+            return CommandsStep(self.project, environment, log)
+        return start_step(self.project, environment, request.commands, log)

@@ -55,7 +55,7 @@ class Played:
         self.before = {name: content(file) for name, file in self.files.items()}
 
     def release(self) -> Finished:
-        return release_all(Project.read(self.sandbox.folder), ReleaseOptions(), Quiet(), ())
+        return release_all(Project.read(self.sandbox.folder), ReleaseOptions(), Quiet())
 
     def is_as_before(self, name: str) -> bool:
         return content(self.files[name]) == self.before[name]

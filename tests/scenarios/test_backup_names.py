@@ -71,7 +71,7 @@ def prune(sandbox: Sandbox) -> None:
 
 
 def release(sandbox: Sandbox) -> None:
-    finished = release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines(), ())
+    finished = release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines())
     assert finished.error is None
     assert finished.result.outcome == "released"
 

@@ -233,7 +233,7 @@ def take(sandbox: Sandbox) -> Finished:
 
 
 def release(sandbox: Sandbox) -> Finished:
-    return release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines(), ())
+    return release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines())
 
 
 def store_of(sandbox: Sandbox, name: str) -> BackupStore:
@@ -327,7 +327,7 @@ def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
 
 def upgrade_dev(sandbox: Sandbox) -> Finished:
     project = Project.read(sandbox.folder)
-    return upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
+    return upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines())
 
 
 def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(

@@ -50,7 +50,7 @@ def restore(sandbox: Sandbox, backup: str) -> Finished:
 
 
 def release(sandbox: Sandbox, *allow: str) -> Finished:
-    return release_all(project_of(sandbox), ReleaseOptions(), Lines(), allow)
+    return release_all(project_of(sandbox), ReleaseOptions(allow=allow), Lines())
 
 
 def kept(sandbox: Sandbox, name: str = "prod") -> list[str]:

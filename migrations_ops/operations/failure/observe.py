@@ -69,7 +69,7 @@ class Failure:
     ) -> Failure:
         """The failure of a step that leads to the target of this state."""
         dirty = state.kind == "dirty"
-        return cls(state, backup, reason, ended, run, state.target, dirty)
+        return cls(state, backup, reason, ended, run, state.target.revisions, dirty)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def _runs_them_again(state: DatabaseState) -> bool:
     """Whether the next upgrade runs the project's own commands again, by the version; then their
     record can be closed. A database that is not live is restored by the next task."""
     look = state.database.look(state.environment.version_table)
-    behind = not look.trouble and set(look.revisions) != set(state.target)
+    behind = not look.trouble and set(look.revisions) != set(state.target.revisions)
     return is_live(state.environment, state.database) and behind
 
 

@@ -115,9 +115,9 @@ def _require_at_head(session: Session, environment: Environment) -> None:
     require_readable(state)
     if state.kind != "dirty":
         version = ", ".join(state.look.revisions) or "no revision"
+        target = ", ".join(state.target.revisions)
         raise Refused(
-            f"{environment.name} is at {version} instead of {', '.join(state.target)}: its"
-            " commands did not finish.",
+            f"{environment.name} is at {version} instead of {target}: its commands did not finish.",
             untouched="Nothing was changed.",
             next=f"Type: invoke upgrade-{environment.name}",
         )

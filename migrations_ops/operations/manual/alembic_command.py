@@ -7,6 +7,7 @@ from pathlib import Path
 
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.messages import in_revision, what_next
 from migrations_ops.operations.failure.reconcile import next_after_refusal
 from migrations_ops.operations.failure.recovery import recover
@@ -47,7 +48,7 @@ def run_alembic(
                 require_whole(state)
             output = session.scratch("stdout.txt")
             try:
-                change(session, state, arguments, name="alembic", stdout=output)
+                change(session, state, arguments, name=StepName.ALEMBIC, stdout=output)
                 printed.append(_read(output))
             finally:
                 output.unlink(missing_ok=True)
@@ -65,7 +66,7 @@ def changes_database(arguments: Sequence[str]) -> bool:
 def print_alembic(session: Session, environment: Environment, arguments: list[str]) -> str:
     """Run a command that changes no database, and return what it printed."""
     output = session.scratch("stdout.txt")
-    child = session.prestart.take(f"{environment.name}.alembic", environment, (tuple(arguments),))
+    child = session.prestart.take(environment, StepName.ALEMBIC, (tuple(arguments),))
     try:
         instructions = instructions_for(session.project, environment, stdout=output)
         run = child.run(instructions, listener(session))
@@ -108,11 +109,11 @@ def write_sql(
 
     def body(session: Session) -> None:
         state = read_state(project, environment, to)
-        session.record.update(from_=state.look.revisions, to=state.target)
+        session.record.update(from_=state.look.revisions, to=state.target.revisions)
         if not state.pending:
             return
         current = ",".join(state.look.revisions) or "base"
-        target = ",".join(state.target)
+        target = ",".join(state.target.revisions)
         span = f"{current}:{target}"
         printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
 

@@ -23,7 +23,7 @@ def change(
     state: DatabaseState,
     command: list[str],
     *,
-    name: str,
+    name: StepName,
     wanted: tuple[str, ...] | None = None,
     stdout: Path | None = None,
 ) -> None:
@@ -35,13 +35,13 @@ def change(
     """
     environment, database = state.environment, state.database
     backup = back_up(session, state)
-    child = session.prestart.take(f"{environment.name}.{name}", environment, (tuple(command),))
+    child = session.prestart.take(environment, name, (tuple(command),))
     if isinstance(child, CommandsStep):
         session.record.note_commands(environment.name)
     run: CommandRun | None = None
     why = ""
     try:
-        with session.record.step(StepName(name), environment.name) as step:
+        with session.record.step(name, environment.name) as step:
             step.argv = child.argv
             instructions = instructions_for(
                 session.project, environment, facts=session.facts, stdout=stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
@@ -34,7 +35,7 @@ def downgrade_environment(
                 return
             wanted = _left_after(state, [revision.revision for revision in reverting])
             session.record.update(from_=state.look.revisions, to=wanted)
-            change(session, state, ["downgrade", to], name="downgrade", wanted=wanted)
+            change(session, state, ["downgrade", to], name=StepName.DOWNGRADE, wanted=wanted)
             session.record.update(outcome="downgraded")
 
     return run_recorded(project, "downgrade", environment.name, report, body)

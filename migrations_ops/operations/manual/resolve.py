@@ -84,7 +84,7 @@ def _stamp(session: Session, state: DatabaseState) -> None:
     to = name if direction == "upgrade" else (state.history.parents[name] or ("base",))[0]
     wanted = state.history.resolve(to, state.look.revisions)
     session.record.update(from_=state.look.revisions, to=wanted)
-    change(session, state, ["stamp", to], name="stamp", wanted=wanted)
+    change(session, state, ["stamp", to], name=StepName.STAMP, wanted=wanted)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _as_it_was(
     file = session.scratch(f"resolve{state.database.suffix}")
     scratch = state.database.make_scratch(file, Path(backup.file))
     commands = tuple(("upgrade", name) for name in state.look.revisions)
-    child = session.prestart.take(f"{environment.name}.resolve", environment, commands)
+    child = session.prestart.take(environment, StepName.COMPARE, commands)
     try:
         for _ in commands:
             run = child.run(

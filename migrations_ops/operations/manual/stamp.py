@@ -46,7 +46,7 @@ def stamp_environment(
             gone = state.history.unknown(state.look.revisions)
             # Alembic looks up each row before it takes it away, unless they all go first.
             purge = ["--purge"] if gone or state.overlap else []
-            change(session, state, ["stamp", *purge, to], name="stamp", wanted=wanted)
+            change(session, state, ["stamp", *purge, to], name=StepName.STAMP, wanted=wanted)
             session.record.update(outcome="stamped")
             _note_gone(session, state)
 
@@ -77,9 +77,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
     file = session.scratch(f"stamp{state.database.suffix}")
     built = state.database.make_scratch(file, None)
     with session.record.step(StepName.COMPARE, environment.name) as step:
-        child = session.prestart.take(
-            f"{environment.name}.stamp-compare", environment, (("upgrade", to),)
-        )
+        child = session.prestart.take(environment, StepName.COMPARE, (("upgrade", to),))
         try:
             run = child.run(instructions_for(session.project, environment, scratch=built))
             if run.failure or run.refused:

@@ -12,6 +12,7 @@ import pytest
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.project.project import Project
@@ -23,6 +24,7 @@ from tests.contract.child.steps import is_alive
 from tests.support import R3, Sandbox, query
 
 LOOK = (("current",),)
+ALEMBIC = StepName.ALEMBIC
 
 
 @pytest.fixture
@@ -46,23 +48,23 @@ def started(session: Session) -> set[str]:
 @pytest.mark.usefixtures("one_core")
 def test_at_most_one_child_for_each_core_waits(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request("first", dev, LOOK)
-    session.prestart.request("second", prod, LOOK)
-    assert started(session) == {"first"}
+    session.prestart.request(dev, ALEMBIC, LOOK)
+    session.prestart.request(prod, ALEMBIC, LOOK)
+    assert started(session) == {"dev.alembic"}
     session.prestart.start_next()
-    assert started(session) == {"first"}
+    assert started(session) == {"dev.alembic"}
 
 
 @pytest.mark.usefixtures("one_core")
 def test_next_child_starts_while_the_one_before_it_works(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request("first", dev, LOOK)
-    session.prestart.request("second", prod, LOOK)
-    step = session.prestart.take("first", dev, LOOK)
-    assert started(session) == {"first"}
+    session.prestart.request(dev, ALEMBIC, LOOK)
+    session.prestart.request(prod, ALEMBIC, LOOK)
+    step = session.prestart.take(dev, ALEMBIC, LOOK)
+    assert started(session) == {"dev.alembic"}
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
-        assert started(session) == {"first", "second"}
+        assert started(session) == {"dev.alembic", "prod.alembic"}
     finally:
         step.close()
 
@@ -71,21 +73,21 @@ def test_next_child_starts_while_the_one_before_it_works(session: Session) -> No
 def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(session: Session) -> None:
     dev, prod = session.project.settings.path
     broken = replace(prod, python=Path("no-such-interpreter").absolute())
-    session.prestart.request("first", dev, LOOK)
-    session.prestart.request("second", broken, LOOK)
-    step = session.prestart.take("first", dev, LOOK)
+    session.prestart.request(dev, ALEMBIC, LOOK)
+    session.prestart.request(broken, ALEMBIC, LOOK)
+    step = session.prestart.take(dev, ALEMBIC, LOOK)
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
     finally:
         step.close()
     with pytest.raises(ConfigurationError, match="no-such-interpreter"):
-        session.prestart.take("second", broken, LOOK)
+        session.prestart.take(broken, ALEMBIC, LOOK)
 
 
 def test_children_that_are_not_needed_leave(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request("first", dev, LOOK)
-    session.prestart.request("second", prod, LOOK)
+    session.prestart.request(dev, ALEMBIC, LOOK)
+    session.prestart.request(prod, ALEMBIC, LOOK)
     pids = [step._child.pid for _, step in session.prestart._waiting.values()]
     assert pids
     assert all(map(is_alive, pids))
@@ -102,15 +104,15 @@ def test_child_of_a_verify_that_is_not_reached_leaves(
     pids: dict[str, int] = {}
     start = Prestart._start
 
-    def noted(self: Prestart, name: str, request: Any) -> Step:
-        step = start(self, name, request)
-        pids[name] = step._child.pid
+    def noted(self: Prestart, request: Any) -> Step:
+        step = start(self, request)
+        pids[request.name] = step._child.pid
         return step
 
     monkeypatch.setattr(Prestart, "_start", noted)
     filled.add_revision("r4dddddddddd", R3, "    raise ValueError")
     project = Project.read(filled.folder)
-    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines())
     assert finished.error is not None
     assert pids.keys() == {"dev.upgrade", "dev.verify"}
     assert not any(map(is_alive, pids.values()))
@@ -119,7 +121,7 @@ def test_child_of_a_verify_that_is_not_reached_leaves(
 @pytest.mark.usefixtures("one_core")
 def test_release_arrives_on_a_single_core(filled: Sandbox) -> None:
     project = Project.read(filled.folder)
-    finished = release_all(project, ReleaseOptions(), Lines(), ())
+    finished = release_all(project, ReleaseOptions(), Lines())
     assert finished.error is None
     for file in (filled.dev, filled.prod):
         assert query(file, "SELECT version_num FROM alembic_version") == [(R3,)]
@@ -134,7 +136,7 @@ def test_children_of_a_single_upgrade_start_before_the_backup(
     monkeypatch.setattr(prestart, "CORES", cores)
     project = Project.read(filled.folder)
     report = FirstSteps(project.settings.releases)
-    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), report, ())
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), report)
     assert finished.error is None
     assert report.logs["back up"] == started
 
@@ -156,6 +158,6 @@ def test_env_py_may_import_what_is_hidden_from_mako(filled: Sandbox) -> None:
     file = filled.folder / "alembic/env.py"
     file.write_text("from pygments.lexers import PythonLexer\n" + file.read_text("utf-8"), "utf-8")
     project = Project.read(filled.folder)
-    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines(), ())
+    finished = upgrade_environment(project, project.settings.path[0], ReleaseOptions(), Lines())
     assert finished.error is None
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R3,)]

@@ -15,6 +15,7 @@ from migrations_ops.operations.upgrade import failure_of
 from migrations_ops.operations.verification import DRIFT_SHOWN, drift_findings
 from migrations_ops.project.environments import Drift, Environment
 from migrations_ops.project.project import Project
+from migrations_ops.revisions.targets import Target
 from migrations_ops.steps.command_run import CommandRun
 from tests.support import R1, R3, Sandbox
 
@@ -84,6 +85,6 @@ def test_child_is_told_the_revision_that_was_meant(
 ) -> None:
     project = Project.read(shop.folder)
     state = read_state(project, project.settings.path[0], asked)
-    assert (state.target, state.target_argument) == ((revision,), revision)
+    assert (state.target.revisions, state.target.argument) == ((revision,), revision)
     # Several revisions have no other name than the word.
-    assert replace(state, target=("a", "b"), asked="heads").target_argument == "heads"
+    assert Target(("a", "b"), "heads").argument == "heads"

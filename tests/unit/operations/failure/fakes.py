@@ -14,6 +14,7 @@ from migrations_ops.model.look import Look
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.revisions.targets import Target
 
 SAFETY = "db_2.dump"
 BEFORE = Fingerprint(("one",), {"table items": "..."}, {"items": 3})
@@ -111,6 +112,6 @@ def failure(
         "",
         None,  # type: ignore[arg-type]
         kind,  # type: ignore[arg-type]
-        ("two",),
+        Target(("two",)),
     )
     return Failure.of(state, None if new else backup(), "the upgrade of prod failed", ended, run)
