@@ -9,7 +9,6 @@ from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
 from migrations_ops.operations.plan import plan_from_here
@@ -78,7 +77,7 @@ def show_plan(here: Console, to: str | None) -> None:
     here.show_plan(project, plan_from_here(project, project.settings.path, to))
 
 
-def _ask(state: DatabaseState, rehearsed: Rehearsed) -> bool:
+def _ask(state: DatabaseState) -> bool:
     """Ask before an environment that is configured to ask.
 
     :raises Refused: there is nobody to ask.

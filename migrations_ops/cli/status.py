@@ -8,8 +8,13 @@ from migrations_ops.cli.output import text
 from migrations_ops.journal.record import TaskRecord, walk_records
 from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.operations.status import require_at_head, try_status
-from migrations_ops.operations.versions import read_current, read_history, read_version
+from migrations_ops.operations.status import (
+    read_current,
+    read_history,
+    read_version,
+    require_at_head,
+    try_status,
+)
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 

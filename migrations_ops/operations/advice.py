@@ -66,13 +66,13 @@ def advice(state: DatabaseState) -> str:
         case "dirty":
             return _advice_when_dirty(state)
         case "missing" | "empty":
-            return _advice_without_database(state)
+            return advice_without_database(state)
         case "behind":
             return f"Type: invoke upgrade-{name}"
     return ""
 
 
-def _advice_without_database(located: LocatedDatabase) -> str:
+def advice_without_database(located: LocatedDatabase) -> str:
     if located.way_back:
         return f"Bring it back: {located.way_back}"
     return f"Type: invoke upgrade-{located.environment.name}"

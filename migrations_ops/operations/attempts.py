@@ -113,7 +113,7 @@ class Attempts:
             self.close()
             database = self._state.database
             run = replace(run, holders=tuple(database.find_blocking_sessions()))
-            wait = next(waits, None) if may_try_again(self.after(run)) else None
+            wait = next(waits, None) if may_try_again(self._after(run)) else None
             if wait is None:
                 return run
             # Of one transaction for the whole run nothing is left.
@@ -123,7 +123,7 @@ class Attempts:
             self.child = self._next_child()
         raise AssertionError("the attempts are counted without end")
 
-    def after(self, run: CommandRun | None) -> AfterLock:
+    def _after(self, run: CommandRun) -> AfterLock:
         """How the database is after that run of the child."""
         state, environment = self._state, self._state.environment
         same = False
@@ -135,7 +135,7 @@ class Attempts:
             is_transactional=state.database.is_transactional,
             look=state.database.look(environment.version_table),
             revisions=state.look.revisions,
-            failed_revision="" if run is None else run.failed_revision,
+            failed_revision=run.failed_revision,
             committed=self.committed,
             in_part=self.in_part,
             same_structure=same,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 
-from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
-from migrations_ops.journal.past import Past
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import BACKUP_IN_DOUBT, BACKUPS_KEPT
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.findings import BACKUP_IN_DOUBT
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import end_resumed_restore
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.missing import committed_by, require_worth_keeping
+from migrations_ops.operations.prune import prune
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate
@@ -50,20 +48,6 @@ def back_up(
         if backup.reused:
             step.note += ", still equal"
         return backup
-
-
-def prune(session: Session, environments: Iterable[Environment]) -> None:
-    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
-    settings = session.project.settings
-    past = Past.read(settings.releases, session.record.result.backups)
-    for environment in environments:
-        try:
-            retention.prune(BackupStore.of(settings, environment), past)
-        except StepFailed as error:
-            with session.record.step(StepName.PRUNE, environment.name) as step:
-                step.note = "old backups stay"
-                kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
-                session.record.add_findings([kept])
 
 
 def find_environments_in_use(project: Project) -> list[Environment]:

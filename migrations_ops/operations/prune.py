@@ -1,13 +1,20 @@
-"""Removes the backups beyond what is kept, on demand."""
+"""Retention: removes the backups beyond what is kept, on demand and at the end of a task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.past import CAME_TO_NOTHING, Past
+from migrations_ops.model.errors import OpsError, StepFailed
+from migrations_ops.model.findings import BACKUPS_KEPT
+from migrations_ops.model.outcome import ReleaseResult
+from migrations_ops.model.plan import StepName
+from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -33,3 +40,43 @@ def prune_backups(project: Project, environments: Iterable[Environment], *, dry:
     stores = [BackupStore.of(settings, environment) for environment in environments]
     removed = tuple(backup.name for store in stores for backup in choose(store, past))
     return Pruned(removed, past.unclear)
+
+
+def prune(session: Session, environments: Iterable[Environment]) -> None:
+    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
+    settings = session.project.settings
+    past = Past.read(settings.releases, session.record.result.backups)
+    for environment in environments:
+        try:
+            retention.prune(BackupStore.of(settings, environment), past)
+        except StepFailed as error:
+            with session.record.step(StepName.PRUNE, environment.name) as step:
+                step.note = "old backups stay"
+                kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
+                session.record.add_findings([kept])
+
+
+def prune_after_failure(project: Project, result: ReleaseResult) -> None:
+    """Prune the backups of failed attempts, so that releases that fail in a loop fill no disk.
+
+    The backups of good releases stay, and so does everything if another task is at work by now:
+    that one prunes when it ends.
+    """
+    if result.outcome not in CAME_TO_NOTHING:
+        return
+    settings = project.settings
+    taking = {
+        step.environment
+        for step in result.steps
+        if step.name in (StepName.BACK_UP, StepName.RESTORE)
+    }
+    for environment in settings.path:
+        if environment.name not in taking:
+            continue
+        with (
+            suppress(OpsError, OSError),
+            lock_databases([project.database(environment)], "prune", 0),
+        ):
+            past = Past.read(settings.releases, result.backups)
+            store = BackupStore.of(settings, environment)
+            retention.prune(store, past, failed_only=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.model.plan import EnvironmentPlan, StepName
-from migrations_ops.operations.backup import back_up, prune
+from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.preflight.gate import require_passed
 from migrations_ops.operations.preflight.survey import preflight
+from migrations_ops.operations.prune import prune
 from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -27,7 +27,7 @@ from migrations_ops.project.project import Project
 from migrations_ops.revisions.targets import Target
 
 # Asked before a later environment is upgraded, where it is configured to ask.
-Ask = Callable[[DatabaseState, Rehearsed], bool]
+Ask = Callable[[DatabaseState], bool]
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
     require_passed(session.project, state.environment, state.pending)
     backup = back_up(session, state)
     rehearsed = rehearse(session, state, backup)
-    require_consent(state, rehearsed, ask)
+    require_consent(state, ask)
     upgrade_and_verify(session, state, backup, rehearsed)
 
 
-def require_consent(state: DatabaseState, rehearsed: Rehearsed, ask: Ask | None) -> None:
+def require_consent(state: DatabaseState, ask: Ask | None) -> None:
     """:raises Refused: the environment is configured to ask, and the answer was no."""
     name = state.environment.name
-    if state.environment.ask and ask is not None and not ask(state, rehearsed):
+    if state.environment.ask and ask is not None and not ask(state):
         raise Refused(f"The upgrade of {name} was declined.", untouched=f"{name} was not touched.")
 
 

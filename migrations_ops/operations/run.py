@@ -7,16 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from migrations_ops.backups.retention import prune
-from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.past import CAME_TO_NOTHING, Past
 from migrations_ops.journal.recorder import Recorder, Report
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.outcome import Outcome, ReleaseResult
-from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import os_error_in_words
-from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.prune import prune_after_failure
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
 
@@ -57,7 +53,7 @@ def run_recorded(
     def close() -> Finished:
         result = record.finish(outcome, error)
         if error is not None:
-            _prune_after_failure(project, result)
+            prune_after_failure(project, result)
         prune_records(project.settings.releases, project.settings.backups)
         return Finished(result, error)
 
@@ -129,28 +125,3 @@ def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
         untouched="The backups that it took are listed by: invoke backups",
         next=f"Type: invoke status-all; and please report {file}",
     )
-
-
-def _prune_after_failure(project: Project, result: ReleaseResult) -> None:
-    """Prune the backups of failed attempts, so that releases that fail in a loop fill no disk.
-
-    The backups of good releases stay, and so does everything if another task is at work by now:
-    that one prunes when it ends.
-    """
-    if result.outcome not in CAME_TO_NOTHING:
-        return
-    settings = project.settings
-    taking = {
-        step.environment
-        for step in result.steps
-        if step.name in (StepName.BACK_UP, StepName.RESTORE)
-    }
-    for environment in settings.path:
-        if environment.name not in taking:
-            continue
-        with (
-            suppress(OpsError, OSError),
-            lock_databases([project.database(environment)], "prune", 0),
-        ):
-            past = Past.read(settings.releases, result.backups)
-            prune(BackupStore.of(settings, environment), past, failed_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import Any
 
 from migrations_ops.child.protocol.events import Event, PartCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
+from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -50,6 +51,17 @@ class Session:
         if failure:
             reason = f"the ledger of {environment.name} could not be written: {failure}"
             self.record.add_findings([LEDGER_BEHIND.found(environment.name, reason=reason)])
+
+    def note_done(
+        self, environment: Environment, event: str, revisions: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write into the ledger what was done; that it cannot be written must not undo it."""
+        entry = {"event": event, **self.facts, "revisions": revisions}
+        try:
+            self.project.database(environment).note(environment.name, entry)
+        except StepFailed as error:
+            found = LEDGER_BEHIND.found(environment.name, reason=error.what.removesuffix("."))
+            self.record.add_findings([found])
 
     def scratch(self, name: str) -> Path:
         """A file for a throw-away copy."""

@@ -15,7 +15,7 @@ from migrations_ops.model.errors import (
     Refused,
     StepFailed,
 )
-from migrations_ops.model.findings import LEDGER_BEHIND, Finding
+from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
@@ -135,7 +135,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
             else:
-                _end_commands(due)
+                session.record.end_commands(environment.name)
     except KeyboardInterrupt:
         # Also right after its end: a user who presses Ctrl-C does not want it to go on.
         run, failure = None, "it was interrupted"
@@ -149,26 +149,13 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
     return run
 
 
-def _end_commands(due: _Due) -> None:
-    if due.environment.commands:
-        due.session.record.end_commands(due.environment.name)
-
-
 def _note_commands(due: _Due, run: CommandRun) -> None:
     """Write the ledger after the project's own commands, in which our child is not inside."""
     revisions = [
         {"revision": each.revision, "source_hash": digest(each) or None, "started": run.started}
         for each in due.state.pending
     ]
-    name = due.environment.name
-    try:
-        due.state.database.note(
-            name, {"event": "upgrade", **due.session.facts, "revisions": revisions}
-        )
-    except StepFailed as error:
-        # The upgrade is done: that it was not noted must not undo it.
-        found = LEDGER_BEHIND.found(name, reason=error.what.removesuffix("."))
-        due.session.record.add_findings([found])
+    due.session.note_done(due.environment, "upgrade", revisions)
 
 
 # -- verify -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from migrations_ops.model.errors import (
     Refused,
     StepFailed,
 )
+from migrations_ops.model.look import Look
 from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.advice import cure_of_copy, hand_url, lead_env_py
 from migrations_ops.operations.failure import messages
@@ -184,7 +185,7 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
             if database.look(environment.version_table).exists:
                 raise messages.new_left(failure)
         case Action.NOTHING if seen.look.begun:
-            _note_resolved(session, failure, seen)
+            note_resolved(session, failure.located, seen.look, "rolled back")
         case Action.STAYS_UPGRADED:
             # Each release asks verify until it passes.
             Evidence(session.project.settings.releases).note_unverified(
@@ -193,10 +194,10 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
     return messages.how_it_is(decision.sentence, failure, seen, kept)
 
 
-def _note_resolved(session: Session, failure: Failure, seen: Seen) -> None:
-    """Note in the ledger that nothing of what had begun is there."""
-    revisions = [{"revision": each} for each in seen.look.begun]
-    failure.located.database.note(
-        failure.located.environment.name,
-        {"event": "resolved", "how": "rolled back", **session.facts, "revisions": revisions},
+def note_resolved(session: Session, located: LocatedDatabase, look: Look, how: str) -> None:
+    """Note in the ledger how that ended which had begun: applied, or rolled back."""
+    revisions = [{"revision": each} for each in look.begun]
+    located.database.note(
+        located.environment.name,
+        {"event": "resolved", "how": how, **session.facts, "revisions": revisions},
     )

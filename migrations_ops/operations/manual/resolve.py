@@ -21,6 +21,7 @@ from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.failure.reconcile import note_resolved
 from migrations_ops.operations.failure.recovery import recover, resolve_half_run
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
@@ -59,7 +60,7 @@ def resolve_environment(
             else:
                 before = _require_as_before(session, state)
             with session.record.step(StepName.RESOLVE, environment.name) as step:
-                _note(session, state, "applied" if applied else "rolled back")
+                note_resolved(session, state, state.look, "applied" if applied else "rolled back")
                 step.note = _outcome(state, applied=applied)
             if not applied:
                 # Not earlier: a backup with half of a revision in it is not good.
@@ -173,11 +174,3 @@ def _as_it_was(
     finally:
         child.close()
         scratch.remove()
-
-
-def _note(session: Session, state: DatabaseState, how: str) -> None:
-    revisions = [{"revision": each} for each in state.look.begun]
-    state.database.note(
-        state.environment.name,
-        {"event": "resolved", "how": how, **session.facts, "revisions": revisions},
-    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Report
-from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import LEDGER_BEHIND
+from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.advice import lead_env_py
 from migrations_ops.operations.failure.messages import (
@@ -59,13 +58,8 @@ def _note_gone(session: Session, state: DatabaseState) -> None:
     gone = [name for name in ledger.ran if name not in history.revisions]
     if not gone or not history.complete or not history.unknown(state.look.revisions):
         return
-    name = state.environment.name
     revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
-    try:
-        state.database.note(name, {"event": "unstamp", **session.facts, "revisions": revisions})
-    except StepFailed as error:
-        found = LEDGER_BEHIND.found(name, reason=error.what.removesuffix("."))
-        session.record.add_findings([found])
+    session.note_done(state.environment, "unstamp", revisions)
 
 
 def _require_built_like(session: Session, state: DatabaseState, to: str) -> None:

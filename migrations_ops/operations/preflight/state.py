@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.advice import (
-    _advice_without_database,
     advice,
+    advice_without_database,
     cure_of_copy,
     last_ran,
 )
@@ -92,7 +92,7 @@ def require_readable(located: LocatedDatabase) -> None:
         raise Refused(
             f"{name} has no database yet: {located.database.label} does not exist.",
             untouched="Nothing was created.",
-            next=_advice_without_database(located),
+            next=advice_without_database(located),
         )
     if located.look.trouble:
         raise Refused(
