@@ -2,7 +2,8 @@
 
 What is dumped and restored is parsed anew, and a few expressions are printed in another way from
 then on, which no further restore changes: ``a IN ('x', 'y')`` with its casts elsewhere,
-``BETWEEN`` in other brackets, ``-1::integer`` as a constant. All else is printed alike.
+``BETWEEN`` in other brackets, ``-1::integer`` as a constant, a literal of a subquery with a name.
+All else is printed alike.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ _TIGHT_AFTER = frozenset("([.:,")
 _TIGHT_BEFORE = frozenset({"(", ")", "[", "]", ".", "::", ","})
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE]\d+)?|\.\d+")
 _OPEN, _CLOSE, _CAST = map(Token, ("(", ")", "::"))
+# The first word of types that the catalog names in another way than the server prints them.
+_PRINTED = {"int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
+            "float8": "double", "bool": "boolean", "varchar": "character", "bpchar": "character",
+            "varbit": "bit", "timestamptz": "timestamp", "timetz": "time"}  # fmt: skip
 
 
 # The types of columns are a few, again and again.
@@ -29,7 +34,7 @@ def canonical(sql: str, schema: str) -> str:
     :param schema: whose names are written without it.
     """
     words = _with_constants([*_without(tokens(sql, "postgresql"), schema)])
-    words = _with_plain_brackets(_with_casts_inside(words))
+    words = _with_plain_brackets(_with_casts_inside(_without_names_of_types(words)))
     if _ends(words).get(0) == len(words) - 1:
         words = words[1:-1]
     text = ""
@@ -77,6 +82,23 @@ def _with_constants(words: list[Token]) -> list[Token]:
     return words
 
 
+def _without_names_of_types(words: list[Token]) -> list[Token]:
+    """``SELECT 'x'::text AS text`` is ``SELECT 'x'::text``.
+
+    In a subquery, ``'x'`` has no name and is printed with a cast; and what is cast and has no name
+    gets that of its type.
+    """
+    dropped = set[int]()
+    for number, word in enumerate(words[:-1]):
+        start, name = number, words[number + 1].text
+        while word.means("AS") and start and _is_of_type(words[start - 1]):
+            start -= 1
+        kind = {each.text for each in words[start:number]}
+        if start and words[start - 1] == _CAST and {name, _PRINTED.get(name)} & kind:
+            dropped |= {number, number + 1}
+    return [word for number, word in enumerate(words) if number not in dropped]
+
+
 def _with_casts_inside(words: list[Token]) -> list[Token]:
     """``(ARRAY[a, b])::text[]`` is ``ARRAY[(a)::text, (b)::text]``.
 
@@ -102,6 +124,10 @@ def _with_casts_inside(words: list[Token]) -> list[Token]:
         for number, word in enumerate(words)
         for each in (*added.get(number, ()), *(() if number in dropped else (word,)))
     ]
+
+
+def _is_of_type(word: Token) -> bool:
+    return word.is_name or word.means(".", "(", ")", "[", "]")
 
 
 def _element_type(words: list[Token]) -> list[Token]:

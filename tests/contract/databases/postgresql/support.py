@@ -72,6 +72,8 @@ CREATE INDEX ix_include ON parents (name) INCLUDE (note) WITH (fillfactor = 60);
 CREATE VIEW open_loans WITH (security_barrier = true) AS
   SELECT l.id, p.name FROM audit.loans l JOIN parents p ON p.id = l.parent_id
   WHERE l.status IN ('open', 'x') AND l.second_id BETWEEN 1 AND 3 AND p.size > 0;
+CREATE VIEW audit.literals AS SELECT * FROM (SELECT id, 'a' AS k FROM base_of
+  UNION ALL SELECT -1::integer, 'none') q WHERE EXISTS (SELECT 'x' FROM cache);
 CREATE VIEW audit.mine AS SELECT id FROM audit.loans WITH CASCADED CHECK OPTION;
 CREATE MATERIALIZED VIEW totals AS SELECT status, count(*) AS n FROM audit.loans GROUP BY status;
 CREATE UNIQUE INDEX ix_totals ON totals (status);

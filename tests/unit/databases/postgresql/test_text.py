@@ -20,9 +20,14 @@ from migrations_ops.databases.postgresql.text import canonical
          "v::text = ANY (ARRAY['x'::character varying::text, f(y, z)::text])"),
         ("((n > (- 1.5)) OR (f((- 2)) < 3))",
          "((n > '-1.5'::numeric) OR (f('-2'::integer) < 3))"),
+        ("SELECT 'x'::text, '-1'::integer, 'x'::character varying, d.x UNION SELECT 'y'::s.own",
+         "SELECT 'x'::text AS text, '-1'::integer AS int4, 'x'::character varying AS \"varchar\","
+         " d.x UNION SELECT 'y'::s.own AS own"),
+        ("( SELECT ( SELECT '{}'::text[]))", "( SELECT ( SELECT '{}'::text[] AS text) AS text)"),
         ("((public.loans.id > 0))", "(loans.id > 0)"),
     ],
-    ids=["array", "and", "or", "array of statistics", "constant", "schema"],
+    ids=["array", "and", "or", "array of statistics", "constant", "name", "name of a subquery",
+         "schema"],
 )  # fmt: skip
 def test_what_a_restore_prints_otherwise_is_the_same(one: str, other: str) -> None:
     assert canonical(one, "public") == canonical(other, "public")
@@ -39,6 +44,9 @@ def test_what_a_restore_prints_otherwise_is_the_same(one: str, other: str) -> No
         ('("A" > 1)', "(a > 1)"),
         ("(x)::text", "(x)::character varying"),
         ("ARRAY['x'::text]", "ARRAY['x'::character varying]"),
+        ("SELECT x::text AS text", "SELECT x::text AS date"),
+        ("SELECT x AS text", "SELECT x"),
+        ("SELECT x::text || y AS text", "SELECT x::text || y"),
         ("(ARRAY[x])::text[]", "(ARRAY[x])::character varying[]"),
         ("ARRAY[]::text[]", "ARRAY[]::integer[]"),
         ("(audit.f(x) > 1)", "(f(x) > 1)"),
