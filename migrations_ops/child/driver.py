@@ -139,6 +139,8 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 def message_of(error: BaseException) -> str:
     """The message of an error, without what some drivers put around it."""
     original = getattr(error, "orig", None) or error
+    if isinstance(original, OSError) and original.filename is not None:
+        return f"{original.strerror}: {original.filename}"
     first, *rest = original.args or ("",)
     if isinstance(first, dict) and "M" in first:  # pg8000
         return str(first["M"])

@@ -8,30 +8,33 @@ import traceback
 
 from .driver import message_of, sqlstate_of
 from .families import is_of_a_lock
+from .hints import Frames, hint_for
 from .protocol.events import Failed
 
 # PostgreSQL's code for a transaction in which something has failed before.
 _ABORTED = "25P02"
-# Modules that only raise the error of a failing statement: the project cannot fix it there.
-_DRIVERS = (
+# Modules that only raise the error of what they are asked for: the project cannot fix it there.
+_LIBRARIES = (
     "psycopg", "psycopg2", "asyncpg", "pg8000", "pymysql", "MySQLdb", "aiomysql", "asyncmy",
-    "mysql.connector", "greenlet",
+    "mysql.connector", "greenlet", "mako",
 )  # fmt: skip
 
 
-def failed(error: Exception, reason: str, revision: str | None) -> Failed:
+def failed(error: Exception, reason: str, revision: str | None, environment: str) -> Failed:
     """The event of an exception.
 
     :param reason: the explanation of the guard that raised it; empty where none did.
     """
     error = error if reason else _first(error)
+    frames = traceback.extract_tb(error.__traceback__)
     return Failed(
         kind="guard" if reason else "error",
         type=type(error).__name__,
         message=reason or sentence(error),
         revision=revision,
-        where=_where(error),
+        where=_where(error, frames),
         locked=is_of_a_lock(sqlstate_of(error)),
+        next="" if reason or revision else hint_for(error, frames, environment),
     )
 
 
@@ -57,27 +60,44 @@ def sentence(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _where(error: BaseException) -> str | None:
-    """The last line of the traceback in the project's code: not in Python's, Alembic's or ours."""
+def _where(error: BaseException, frames: Frames) -> str | None:
+    """The last line of the traceback in the project's code: not in Python's, Alembic's or ours.
+
+    What is installed is a library of the project's, but for the folder of env.py: the scripts of
+    some projects are installed with them.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     import sqlalchemy
 
     import alembic
 
-    drivers = [sys.modules[name].__file__ for name in _DRIVERS if name in sys.modules]
+    installed = [sys.modules[name].__file__ for name in _LIBRARIES if name in sys.modules]
     libraries = [
         os.path.dirname(os.path.abspath(file))
-        for file in (__file__, alembic.__file__, sqlalchemy.__file__, *filter(None, drivers))
+        for file in (
+            __file__,
+            alembic.__file__,
+            sqlalchemy.__file__,
+            *filter(None, installed),
+        )
     ]
-    frames = [
-        f"{frame.filename}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
+    of_project = [
+        frame
+        for frame in frames
         if not frame.filename.startswith(("<", *libraries))
         and not _is_python(frame.filename)
         and not frame.filename.endswith(".pyx")  # asyncmy's, by a relative path
     ]
-    return frames[-1] if frames else None
+    scripts = tuple(
+        os.path.dirname(frame.filename) + os.sep
+        for frame in of_project
+        if os.path.basename(frame.filename) == "env.py"
+    )
+    own = [each for each in of_project if scripts and each.filename.startswith(scripts)]
+    own = [each for each in of_project if each in own or "-packages" + os.sep not in each.filename]
+    last = (own or of_project)[-1:]
+    return f"{last[0].filename}:{last[0].lineno}" if last else None
 
 
 def _is_python(file: str) -> bool:

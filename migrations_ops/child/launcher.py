@@ -149,7 +149,9 @@ def _run(
         if control.is_stopping:
             # The statement was cancelled on the server before the signal arrived here.
             raise KeyboardInterrupt from error
-        events.emit(failed(error, transactions.reason(error), tracing.revision))
+        events.emit(
+            failed(error, transactions.reason(error), tracing.revision, instructions.environment)
+        )
         return 1
     finally:
         sys.stdout.flush()

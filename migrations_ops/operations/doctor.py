@@ -191,7 +191,8 @@ def _ask_env_py(project: Project, environment: Environment, state: DatabaseState
         return [ELSEWHERE.found(name, reason=run.refused)]
     if run.failure:
         where = run.where or str(log)
-        return [ENV_PY_FAILS.found(where, environment=name, reason=run.failure)]
+        reason = f"{run.failure}. {run.next.removesuffix('.')}" if run.next else run.failure
+        return [ENV_PY_FAILS.found(where, environment=name, reason=reason)]
     with suppress(OSError):
         log.unlink()
     return []

@@ -26,6 +26,7 @@ from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, lead_env_py
+from migrations_ops.operations.failure.messages import what_next
 from migrations_ops.operations.preflight.edited import EDITED, find_edited, mend_edited
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
@@ -208,7 +209,7 @@ def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]
             raise StepFailed(
                 f"Verify of {environment.name} failed: {check.failure}.",
                 untouched="Nothing was changed.",
-                next=f"{check.where or 'The log says more.'}",
+                next=what_next(check),
             )
         return [DRIFT_UNKNOWN.found(check.where, strict=strict, reason=check.failure)]
     shown = check.differences[:DRIFT_SHOWN]

@@ -126,6 +126,7 @@ def _with_failure(run: CommandRun, failures: Sequence[Failed]) -> CommandRun:
                 failure=failed.sentence.removesuffix("."),  # it goes into a sentence
                 misused=failed.kind == "usage",
                 where=failed.where or "",
+                next=failed.next,
                 failed_revision=failed.revision or "",
                 locked=failed.locked,
             )

@@ -123,6 +123,18 @@ def test_models_that_env_py_does_not_import_make_no_revision_that_drops_their_ta
 
 
 @pytest.mark.slow
+def test_a_revision_whose_hook_failed_is_named_as_written(filled: Sandbox) -> None:
+    ini = filled.folder / "alembic.ini"
+    hook = "[post_write_hooks]\nhooks = tidy\ntidy.type = exec\ntidy.executable = no-such-program\n"
+    ini.write_text(f"{ini.read_text()}\n{hook}")
+    before = set((filled.folder / "alembic/versions").glob("*.py"))
+    ran = filled.invoke("revision", "--message", "one", "--empty")
+    [written] = set((filled.folder / "alembic/versions").glob("*.py")) - before
+    assert ran.code == 3
+    assert f"{written} was written before that, and the next release would run it" in ran.err
+
+
+@pytest.mark.slow
 def test_a_new_project_autogenerates_its_first_revision(shop: Sandbox) -> None:
     for file in (shop.folder / "alembic/versions").glob("*.py"):
         file.unlink()

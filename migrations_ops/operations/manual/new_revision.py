@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Report
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.manual.alembic_command import print_alembic
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.source import list_operations
@@ -34,13 +35,27 @@ def create_revision(
             _require_comparable(read_state(project, environment))
         before = set(project.history(environment).revisions)
         arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
-        print_alembic(session, environment, arguments)
-        after: History = Project(project.settings).history(environment)
-        written.extend(after.revisions[name] for name in after.revisions if name not in before)
+        try:
+            print_alembic(session, environment, arguments)
+        except OpsError as error:
+            # A hook that runs after the file is written may have failed.
+            for new in _written(project, environment, before):
+                error.untouched = (
+                    f"{new.file} was written before that, and the next release would run it: look"
+                    f" at it, or delete it. {error.untouched}"
+                )
+            raise
+        written.extend(_written(project, environment, before))
 
     finished = run_recorded(project, "revision", environment.name, report, body)
     new = written[0] if written else None
     return finished, new, list_operations(new.path) if new else []
+
+
+def _written(project: Project, environment: Environment, before: set[str]) -> list[Revision]:
+    """The revisions that there are now, and were not there before."""
+    after: History = Project(project.settings).history(environment)
+    return [after.revisions[name] for name in after.revisions if name not in before]
 
 
 def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) -> list[str]:
