@@ -89,7 +89,7 @@ class Declared:
         return bool({(name, ""), (name, fact.table)} & self.changed)
 
     def alters(self, fact: Fact, what: str) -> bool:
-        """Whether this property of a column (type, nullable, default) is altered by name."""
+        """Whether this property of a column (type, nullable, default...) is altered by name."""
         converted = what == "type" and fact.table in self.converted
         return converted or (fact.table, fact.name, what) in self.altered
 

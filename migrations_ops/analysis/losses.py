@@ -28,7 +28,8 @@ _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED
            "AUTOINCREMENT", "STRICT", "WITHOUT ROWID", "ON CONFLICT", "COLLATE", "DESC", "KEY",
            "UNIQUE", "WHERE", "MATCH FULL", "NULLS NOT DISTINCT", "ROW SECURITY",
            "FORCED")  # fmt: skip
-_COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE")
+_COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE", "INVISIBLE",
+                  "COMMENT")  # fmt: skip
 # Words of a fact that weaken the object if they were not there before.
 _FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
 # On a server, only a statement that names these gives them another text.
@@ -111,7 +112,11 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
 # Which traits of a column go by which property of alter_column.
 _DECLARED_TRAITS = {
     "nullable": ("NOT NULL",),
-    "default": ("IDENTITY", "GENERATED", "AUTO_INCREMENT", "ON UPDATE"),
+    "default": ("IDENTITY", "GENERATED"),
+    "on-update": ("ON UPDATE",),
+    "autoincrement": ("AUTO_INCREMENT",),
+    "comment": ("COMMENT",),
+    "invisible": ("INVISIBLE",),
 }
 
 
@@ -205,7 +210,9 @@ def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
 
 def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
     """Those of these traits that were not there and are now."""
-    before, after = (f" {' '.join(text)} " for text in (was, now))
+    # What is in a literal is none of its words: a comment may have any.
+    words = ([word for word in text if not word.endswith("'")] for text in (was, now))
+    before, after = (f" {' '.join(each)} " for each in words)
     return [
         trait
         for trait in traits

@@ -28,7 +28,6 @@ from migrations_ops.child.protocol.sql import Syntax, Token, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
-_ALL_OF_A_COLUMN = ("type", "nullable", "default")
 
 
 def read_declared(
@@ -89,7 +88,10 @@ class _Reader:
                 self._announced.append((table, to, "all"))
             case "alter_column":
                 first, column = self._column(table, name, batch)
-                self._alter(first, column, operation.changes)
+                changes = {*operation.changes}
+                if "default" in changes:  # SQLAlchemy has both in server_default
+                    changes.add("on-update")
+                self._alter(first, column, changes)
                 # A statement that writes the whole column anew alters no more than this.
                 self._announced.append((table, name, "all"))
             case "drop_constraint":
@@ -170,10 +172,11 @@ class _Reader:
                 self._drop_column(table, name)
             case "rename column", to:
                 self._rename_column(table, name, to)
-            case "alter column", "all":
+            case "rewrite column", named:
                 if not self._is_announced((table, name, "all")):
-                    self._alter(*self._column(table, name), _ALL_OF_A_COLUMN)
+                    self._alter(*self._column(table, name), named.split())
             case "alter column", what:
+                self._is_announced((table, name, "all"))
                 self._alter(*self._column(table, name), [what])
 
     def _first(self, table: str) -> str:

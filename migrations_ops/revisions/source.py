@@ -144,7 +144,13 @@ class _UpgradeReader(ast.NodeVisitor):
     def _note_alteration(self, node: ast.Call, found: dict[str, str], batch: int) -> None:
         """What of a column is changed by name."""
         given = {keyword.arg for keyword in node.keywords}
-        words = {"type_": "type", "nullable": "nullable", "server_default": "default"}
+        words = {
+            "type_": "type",
+            "nullable": "nullable",
+            "server_default": "default",
+            "autoincrement": "autoincrement",
+            "comment": "comment",
+        }
         self.events.append(
             OperationAsked(
                 "alter_column",

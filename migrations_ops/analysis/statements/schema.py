@@ -46,7 +46,8 @@ class SchemaAction:
     of these:
 
     - drop, rename, move (to another schema); change (anything else that leaves the object there)
-    - drop column, rename column, alter column (``to`` is the property, or "all")
+    - drop column, rename column, alter column (``to`` is the property)
+    - rewrite column (``to`` are the properties that are named; it loses all others)
     - drop constraint (``kind`` may be empty); convert (all texts of a table)
     - truncate (``to`` is "restart" where its sequence starts again); detach (a partition)
     - revoke (``to`` is the role); drop owned (``name`` is the role)
@@ -362,4 +363,34 @@ def _column_rewrite(table: str, verb: str, reader: _Reader) -> Iterator[SchemaAc
         if to != column:
             yield SchemaAction("rename column", column, table=table, to=to)
             column = to
-    yield SchemaAction("alter column", column, table=table, to="all")
+    named = " ".join(_named_properties(reader.rest))
+    yield SchemaAction("rewrite column", column, table=table, to=named)
+
+
+# The words that name a property of a column on MariaDB, besides its type.
+_PROPERTIES = {
+    ("NULL",): "nullable",
+    ("DEFAULT",): "default",
+    ("AS",): "default",
+    ("ON", "UPDATE"): "on-update",
+    ("AUTO_INCREMENT",): "autoincrement",
+    ("COMMENT",): "comment",
+    ("INVISIBLE",): "invisible",
+}
+
+
+def _named_properties(definition: list[Token]) -> list[str]:
+    found, depth = ["type"], 0
+    for number, word in enumerate(definition):
+        depth += word.means("(") - word.means(")")
+        is_value = number > 0 and definition[number - 1].means("DEFAULT")
+        for words, what in _PROPERTIES.items():
+            coming = definition[number : number + len(words)]
+            if (
+                not depth
+                and not is_value
+                and len(coming) == len(words)
+                and all(each.means(keyword) for each, keyword in zip(coming, words, strict=True))
+            ):
+                found.append(what)
+    return found

@@ -130,7 +130,7 @@ def _asked(operation: Any, batch: int) -> Iterator[OperationAsked]:
     table = _text(getattr(operation, "table_name", None))
     schema = _text(getattr(operation, "schema", None))
     changes = _changes(operation)
-    if changes:
+    if changes is not None:
         name = _text(operation.column_name)
         yield OperationAsked("alter_column", table, name, schema, batch, changes=changes)
     kind = _DROPS.get(type(operation).__name__)
@@ -149,17 +149,20 @@ def _asked(operation: Any, batch: int) -> Iterator[OperationAsked]:
     )
 
 
-def _changes(operation: Any) -> tuple[str, ...]:
-    """What of a column an operation changes by name."""
+def _changes(operation: Any) -> tuple[str, ...] | None:
+    """What of a column an operation changes by name; None where it changes no more than that."""
     if type(operation).__name__ != "AlterColumnOp":
-        return ()
+        return None
     changes = {
         "type": operation.modify_type is not None,
         "nullable": operation.modify_nullable is not None,
         # False means: not asked for; None: no default any more.
         "default": operation.modify_server_default is not False,
+        "autoincrement": operation.kw.get("autoincrement") is not None,
+        "comment": operation.modify_comment is not False,
     }
-    return tuple(what for what, asked in changes.items() if asked)
+    found = tuple(what for what, asked in changes.items() if asked)
+    return None if not found and operation.modify_name is not None else found
 
 
 def _text(value: Any) -> str | None:

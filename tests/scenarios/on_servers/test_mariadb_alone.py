@@ -120,3 +120,39 @@ def test_rehearsal_does_not_write_to_another_database_through_a_trigger(
     assert server.execute(f"SELECT * FROM {audit}.log") == []
     allowed = shop.invoke("release-migration", "--allow", "names-another:trigger tells")
     assert allowed.code == 0, allowed.err
+
+
+WIDE = """CREATE TABLE wide (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(40) NOT NULL DEFAULT 'x',
+    at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP COMMENT 'since',
+    hidden INT INVISIBLE DEFAULT 3, kept INT NOT NULL DEFAULT 4 COMMENT 'why')"""
+
+
+def test_what_a_column_loses_unnamed_stops_the_release(mariadb_filled: ServerShop) -> None:
+    """A statement that writes a column anew loses what it does not name, and so do operations."""
+    shop = mariadb_filled
+    for database in (shop.dev_database, shop.prod_database):
+        database.execute(WIDE)
+    shop.add_revision(
+        NEXT,
+        R3,
+        '    op.execute("ALTER TABLE wide MODIFY a VARCHAR(60)")\n'
+        '    op.alter_column("wide", "hidden", comment="h", existing_type=sa.Integer())\n'
+        '    op.alter_column("wide", "at", nullable=False, existing_type=sa.TIMESTAMP())\n'
+        '    op.alter_column("wide", "kept", type_=sa.BigInteger(), existing_nullable=False,\n'
+        '        existing_server_default="4", existing_comment="why")',
+    )
+    ran = shop.invoke("release-migration", "--json")
+    assert ran.code == 1, ran.err
+    errors = {
+        f"{each['code']}:{each['where']}": each["message"]
+        for each in ran.json["findings"]
+        if each["severity"] == "error"
+    }
+    assert errors.keys() == {
+        f"{code}-column:wide.{column}"
+        for code in ("changed", "weakened")
+        for column in ("a", "at", "hidden")
+    }
+    assert "would lose NOT NULL" in errors["weakened-column:wide.a"]
+    assert "would lose ON UPDATE, COMMENT" in errors["weakened-column:wide.at"]
+    assert "would lose INVISIBLE" in errors["weakened-column:wide.hidden"]

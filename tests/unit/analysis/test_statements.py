@@ -74,8 +74,14 @@ def test_actions_in_the_sql_of_postgresql(sql: str, expected: list[tuple[str, ..
     ("sql", "expected"),
     [
         ("ALTER TABLE `t` MODIFY `a` int, CHANGE b c int NOT NULL, CHANGE COLUMN d d text",
-         [("alter column", "a", "t", "all"), ("rename column", "b", "t", "c"),
-          ("alter column", "c", "t", "all"), ("alter column", "d", "t", "all")]),
+         [("rewrite column", "a", "t", "type"), ("rename column", "b", "t", "c"),
+          ("rewrite column", "c", "t", "type nullable"), ("rewrite column", "d", "t", "type")]),
+        ("ALTER TABLE t MODIFY COLUMN a timestamp DEFAULT NULL ON UPDATE now() COMMENT 'NULL'",
+         [("rewrite column", "a", "t", "type default on-update comment")]),
+        ("ALTER TABLE t MODIFY a enum('a', 'COMMENT') CHECK (a IS NOT NULL) INVISIBLE NULL,"
+         " MODIFY b int AUTO_INCREMENT",
+         [("rewrite column", "a", "t", "type invisible nullable"),
+          ("rewrite column", "b", "t", "type autoincrement")]),
         ("ALTER TABLE t DROP FOREIGN KEY fk, DROP PRIMARY KEY, DROP INDEX ix, DROP KEY iy,"
          " DROP CONSTRAINT ck, DROP `key`",
          [("drop constraint", "fk", "foreign key", "t"), ("drop constraint", "primary key", "t"),
@@ -164,8 +170,52 @@ def test_what_modify_leaves_out_is_lost_though_the_type_is_declared() -> None:
     assert losses(renamed, rename, StatementRan("ALTER TABLE t CHANGE a b INTEGER NULL")) == {
         "changed-column:t.a", "weakened-column:t.a",
     }  # fmt: skip
-    # Whoever writes the statement by hand declares all of it.
-    assert losses(after, *(part for part in events if isinstance(part, StatementRan))) == set()
+    # Whoever writes the statement by hand declares what it names: NULL, and no default.
+    by_hand = [part for part in events if isinstance(part, StatementRan)]
+    assert losses(after, *by_hand) == {
+        "changed-column:t.a", "weakened-column:t.a", "weakened-column:t.id",
+    }  # fmt: skip
+
+
+WHOLE = (
+    "varchar(60) invisible not null default 'x' on update now() auto_increment comment 'not null'"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "operation", "kept"),
+    [
+        # Nothing of it is named but the type, or the comment: all of that is lost unseen.
+        ("ALTER TABLE t MODIFY a varchar(60)", None, set()),
+        ("ALTER TABLE t MODIFY a varchar(60) NULL", None, {"NOT NULL"}),
+        ("ALTER TABLE t MODIFY a varchar(60) DEFAULT NULL", None, {"DEFAULT"}),
+        ("ALTER TABLE t CHANGE a a varchar(60) COMMENT ''", None, {"COMMENT"}),
+        ("ALTER TABLE t MODIFY a varchar(60) NULL", ("comment",), {"COMMENT"}),
+        ("ALTER TABLE t MODIFY a varchar(60) NULL", ("autoincrement",), {"AUTO_INCREMENT"}),
+        ("ALTER TABLE t MODIFY a varchar(60) NULL", ("default",), {"DEFAULT", "ON UPDATE"}),
+        ("ALTER TABLE t MODIFY a varchar(60) NULL", (), set()),
+    ],
+)
+def test_an_attribute_of_a_column_is_declared_only_where_it_is_named(
+    statement: str, operation: tuple[str, ...] | None, kept: set[str]
+) -> None:
+    before = Fingerprint((), {"table t": "", "column t.a": WHOLE}, {})
+    after = Fingerprint((), {"table t": "", "column t.a": "varchar(60)"}, {})
+    events: list[Traced] = [StatementRan(statement)]
+    if operation is not None:
+        events.insert(0, OperationAsked("alter_column", "t", "a", changes=operation))
+    declared = read_declared(events, before.schema, after.schema, "mariadb")
+    said = " ".join(each.message for each in find_losses(before, after, declared, "prod"))
+    named = ("NOT NULL", "AUTO_INCREMENT", "ON UPDATE", "INVISIBLE", "COMMENT")
+    lost = {each for each in named if each in said} | {"DEFAULT" for _ in "x" if "default" in said}
+    assert lost == {*named, "DEFAULT"} - kept
+
+
+def test_words_in_a_comment_are_no_properties() -> None:
+    before = Fingerprint((), {"column t.a": "int comment 'was not null on update'"}, {})
+    after = Fingerprint((), {"column t.a": "int comment 'other'"}, {})
+    declared = read_declared([], before.schema, after.schema, "mariadb")
+    assert find_losses(before, after, declared, "prod") == []
 
 
 def test_an_index_is_dropped_on_its_own_table_alone() -> None:
