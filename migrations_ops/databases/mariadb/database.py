@@ -207,9 +207,12 @@ class MariaDB(ServerDatabase):
         and the end has to be in the backup as it is in the database."""
         from migrations_ops.databases.mariadb.dump import dump
 
-        before = self._read_fingerprint(version_table, summed=True)
-        dump(self.address, into, progress)
-        after = self._read_fingerprint(version_table, summed=True)
+        try:
+            before = self._read_fingerprint(version_table, summed=True)
+            dump(self.address, into, progress)
+            after = self._read_fingerprint(version_table, summed=True)
+        except pymysql.MySQLError as error:
+            raise self._failed("No backup could be taken", error) from error
         if not before.structure_equals(after):
             raise StepFailed(
                 f"Another session changed the tables of {self.label} while they were copied.",

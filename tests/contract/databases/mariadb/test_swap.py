@@ -126,14 +126,6 @@ def test_any_name_of_a_database_is_backed_up_compared_and_restored(
     assert [each.pair.after for each in found.tables] == [table]
 
 
-def test_what_was_there_is_kept_beside(mariadb_database: ServerDatabase, tmp_path: Path) -> None:
-    run(mariadb_database, "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT id FROM t")
-    require_restored(mariadb_database, tmp_path / "b", "INSERT INTO t VALUES (7)")
-    assert mariadb_database.execute("SELECT COUNT(*) FROM t") == [(0,)]
-    [beside] = kept(mariadb_database)
-    assert mariadb_database.execute(f"SELECT id FROM `{beside}`.v") == [(7,)]
-
-
 def test_two_restores_within_one_second_keep_both(
     mariadb_database: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +11,7 @@ from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.open import open_database
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
-from migrations_ops.model.errors import Locked, Refused, StepFailed
+from migrations_ops.model.errors import Refused, StepFailed
 from tests.contract.child.steps import wait_for
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.servers.databases import ServerDatabase
@@ -35,25 +29,6 @@ INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
 
 
 # -- looking --------------------------------------------------------------------------------------
-
-
-def test_a_missing_database_is_looked_at_without_making_it(
-    postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    engine = PostgreSQL.from_url(postgres.url("Not yet"))
-    assert not engine.look(TABLE).exists
-    engine.require_usable()
-    assert (engine.size(), engine.stamp_of_content()) == (0, {})
-    assert engine.ledger().environment == ""
-    assert engine.identity().startswith("postgresql:missing:")
-    engine.remove()
-    assert "Not yet" not in postgres.databases()
-    assert postgres_database.name in postgres.databases()
-
-
-def test_an_empty_database_is_looked_at(any_postgres: ServerDatabase) -> None:
-    look = engine_of(any_postgres).look(TABLE)
-    assert (look.exists, look.versioned, look.tables, look.trouble) == (True, False, 0, "")
 
 
 def test_tables_are_counted_without_those_of_alembic_and_of_extensions(
@@ -165,38 +140,6 @@ def test_what_the_encoding_of_the_clients_lacks_is_in_a_backup(
         assert connection.execute("TABLE words").fetchall() == [("日本語",)]
 
 
-def test_a_server_that_is_down_is_trouble_and_not_absence(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    file, taken = back_up(engine, tmp_path)
-    postgres.kill()
-    look = engine.look(TABLE)
-    assert look.exists
-    assert "reached" in look.trouble
-    with pytest.raises(Refused, match="reached"):
-        engine.require_usable()
-    for act in (
-        lambda: engine.fingerprint(TABLE),
-        lambda: engine.note("prod", {"event": "x"}),
-        engine.identity,
-        engine.prepare,
-        lambda: back_up(engine, tmp_path, "second"),
-        lambda: engine.restore_from(file, TABLE, None),
-        lambda: engine.make_scratch(tmp_path, None),
-        lambda: engine.opened_copy(file).__enter__(),
-    ):
-        with pytest.raises(StepFailed, match="reached") as raised:
-            act()
-        assert "hidden" not in str(raised.value)
-    assert not engine.unchanged_since(taken, None, TABLE)
-    assert (engine.size(), engine.stamp_of_content()) == (0, {})
-    engine.remove()
-    assert engine.find_damage()
-    postgres.start()
-    assert engine.look(TABLE).revisions == ("r1",)
-
-
 def test_two_urls_of_one_database_are_the_same(postgres: PostgresServer) -> None:
     one = PostgreSQL.from_url(f"postgresql://u:p@localhost:{postgres.port}/shop")
     same = PostgreSQL.from_url(
@@ -212,22 +155,6 @@ def test_two_urls_of_one_database_are_the_same(postgres: PostgresServer) -> None
 
 
 # -- backups --------------------------------------------------------------------------------------
-
-
-def test_a_backup_holds_what_its_fingerprint_says(
-    any_postgres: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(any_postgres)
-    file, taken = back_up(engine, tmp_path)
-    assert taken.revisions == ("r1",)
-    assert taken.rows["parents"] == 20
-    assert set(taken.sums) == set(taken.rows)
-    with engine.locked("test", 0), engine.opened_copy(file) as copy:
-        assert copy.fingerprint(TABLE) == taken
-        assert copy.find_damage() == ""
-        any_postgres.execute("UPDATE parents SET name = 'other' WHERE id = 7")
-        assert copy.fingerprint(TABLE) == taken
-        assert copy.look(TABLE).revisions == ("r1",)
 
 
 def test_a_backup_sees_one_moment_of_a_database_that_is_written(
@@ -260,27 +187,6 @@ def test_a_backup_sees_one_moment_of_a_database_that_is_written(
         writer.join()
 
 
-def test_what_was_not_written_is_known_as_unchanged(
-    any_postgres: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(any_postgres)
-    _, taken = back_up(engine, tmp_path)
-    assert engine.unchanged_since(taken, None, TABLE)
-    any_postgres.execute("VACUUM FULL parents")
-    assert engine.unchanged_since(taken, None, TABLE)
-    for change, undo in (
-        ("UPDATE parents SET name = 'x' WHERE id = 3",
-         "UPDATE parents SET name = 'parent 3' WHERE id = 3"),
-        ("CREATE INDEX ix ON parents (name)", "DROP INDEX ix"),
-        ("UPDATE alembic_version SET version_num = 'r2'",
-         "UPDATE alembic_version SET version_num = 'r1'"),
-    ):  # fmt: skip
-        any_postgres.execute(change)
-        assert not engine.unchanged_since(taken, None, TABLE)
-        any_postgres.execute(undo)
-        assert engine.unchanged_since(taken, None, TABLE)
-
-
 def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> None:
     engine = filled(any_postgres)
 
@@ -297,95 +203,7 @@ def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> N
     assert engine.stamp_of_content() != before
 
 
-def test_a_backup_that_fails_leaves_no_session_behind(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    with pytest.raises(FileNotFoundError):
-        back_up(engine, tmp_path / "no such folder")
-    assert ours(postgres, postgres_database.name) == 0
-
-
-def ours(postgres: PostgresServer, name: str) -> int:
-    limit = time.monotonic() + 10
-    while True:
-        [(count,)] = postgres.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", name
-        )
-        if not count or time.monotonic() > limit:
-            return int(count)
-        time.sleep(0.02)
-
-
-def test_an_interrupted_backup_ends_at_once(
-    postgres: PostgresServer,
-    postgres_database: ServerDatabase,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
-    engine = filled(postgres_database)
-    postgres_database.execute(LARGE)
-    slow = "migrations_ops.databases.postgresql.rows.comparison.count_and_sum"
-    monkeypatch.setattr(slow, lambda connection, _: connection.execute("SELECT pg_sleep(600)"))
-
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        engine.back_up(tmp_path / "backup.dump", TABLE, interrupt)
-    assert ours(postgres, postgres_database.name) == 0
-
-
 # -- restoring ------------------------------------------------------------------------------------
-
-
-def test_a_backup_takes_the_place_of_what_was_there(
-    any_postgres: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(any_postgres)
-    file, taken = back_up(engine, tmp_path)
-    before = any_postgres.server.databases()
-    any_postgres.execute("DROP TABLE children CASCADE; UPDATE parents SET name = 'wrong'")
-    with engine.locked("restore", 0):
-        restored = engine.restore_from(file, TABLE, None)
-        engine.require_lock()
-        with pytest.raises(Locked), engine_of(any_postgres).locked("other", 0):
-            pass
-    assert restored.now == taken
-    assert engine.unchanged_since(taken, None, TABLE)
-    [kept] = any_postgres.server.databases() - before
-    assert restored.kept == f"the database {kept} of the same server"
-    assert ServerDatabase(any_postgres.server, kept).execute(
-        "SELECT DISTINCT name FROM parents"
-    ) == [("wrong",)]
-    # It may be done again, and from a second process of ours that knows nothing of the first.
-    with engine_of(any_postgres).locked("restore", 0):
-        engine_of(any_postgres).restore_from(file, TABLE, None)
-
-
-def test_a_missing_database_is_restored(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    file, taken = back_up(engine, tmp_path)
-    postgres.drop_database(postgres_database.name)
-    with engine.locked("restore", 0):
-        assert engine.restore_from(file, TABLE, None).now == taken
-    assert engine.unchanged_since(taken, None, TABLE)
-
-
-def test_a_restore_that_fails_changes_nothing(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    file, taken = back_up(engine, tmp_path)
-    file.write_bytes(file.read_bytes()[:-200])
-    before = postgres_database.server.databases()
-    with engine.locked("restore", 0), pytest.raises(StepFailed):
-        engine.restore_from(file, TABLE, None)
-    assert postgres_database.server.databases() == before
-    assert engine.unchanged_since(taken, None, TABLE)
 
 
 def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
@@ -421,75 +239,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
         postgres.drop_database(any_postgres.name)
 
 
-def test_a_scratch_database_is_led_to_and_goes(
-    any_postgres: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(any_postgres)
-    assert engine.redirect() is None
-    file, taken = back_up(engine, tmp_path)
-    before = any_postgres.server.databases()
-    with engine.locked("rehearse", 0):
-        scratch, empty = engine.make_scratch(tmp_path, file), engine.make_scratch(tmp_path, None)
-        assert scratch.redirect() == {"database": scratch.address.database}
-        assert scratch.fingerprint(TABLE).rows == taken.rows
-        assert empty.look(TABLE).tables == 0
-        assert len({engine.identity(), scratch.identity(), empty.identity()}) == 3
-        scratch.remove()
-        assert scratch.address.database not in any_postgres.server.databases()
-    # What nobody removed goes with the lock.
-    assert any_postgres.server.databases() == before
-
-
-def test_what_a_killed_process_left_is_swept_by_the_next_one(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    file, _ = back_up(engine, tmp_path)
-    before = postgres_database.server.databases()
-    code = (
-        "import sys; from pathlib import Path;"
-        "from migrations_ops.databases.postgresql.database import PostgreSQL;"
-        "engine = PostgreSQL.from_url(sys.argv[1]);"
-        "lock = engine.locked('rehearse', 0); lock.__enter__();"
-        "engine.make_scratch(Path(), Path(sys.argv[2])); print('made', flush=True);"
-        "sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, postgres_database.url(), str(file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        left = postgres_database.server.databases() - before
-        assert len(left) == 2
-        with pytest.raises(Locked), engine.locked("backup", 0):
-            pass
-        assert postgres_database.server.databases() - before == left
-        os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.wait()
-        with engine.locked("backup", 30):
-            assert postgres_database.server.databases() == before
-
-
 # -- a place for what does not exist yet ----------------------------------------------------------
-
-
-def test_a_place_is_made_locked_and_taken_away(
-    postgres: PostgresServer, postgres_database: ServerDatabase
-) -> None:
-    engine = PostgreSQL.from_url(postgres.url("Not 'yet\""))
-    with engine.locked("release", 0):
-        engine.prepare()
-        assert engine.look(TABLE).exists
-        lock = engine._own.lock
-        assert lock is not None
-        assert lock.inside is not None
-        engine.prepare()
-        engine.remove()
-        assert not engine.look(TABLE).exists
-        engine.require_lock()
-    assert postgres_database.name in postgres.databases()
 
 
 EMPTY = {
@@ -576,27 +326,6 @@ def test_every_driver_s_url_is_one_of_this_engine(
     engine = open_database(postgres_database.url(scheme), tmp_path)
     assert engine.look(TABLE).exists
     assert engine.label == PostgreSQL.from_url(postgres_database.url()).label
-
-
-def test_nothing_tells_the_password(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = filled(postgres_database)
-    wrong = PostgreSQL.from_url(postgres.url(postgres_database.name, password="hidden-too"))
-    texts = [repr(engine), str(engine), engine.label, engine.identity(), engine.lock_order,
-             repr(wrong.look(TABLE)), repr(wrong.find_obstacles())]  # fmt: skip
-    acts: list[Callable[[], object]] = [
-        lambda: wrong.fingerprint(TABLE),
-        wrong.require_usable,
-        lambda: wrong.back_up(tmp_path / "x", TABLE, None),
-        lambda: wrong.locked("x", 0).__enter__(),
-        wrong.identity,
-    ]
-    for act in acts:
-        with pytest.raises((StepFailed, Refused)) as raised:
-            act()
-        texts.append(f"{raised.value} {raised.value.next}")
-    assert not [text for text in texts if "hidden" in text]
 
 
 @pytest.mark.slow

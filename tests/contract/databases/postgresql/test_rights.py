@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.postgresql import dump as tools
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.postgresql.preflight import obstacles as rights
 from migrations_ops.model.findings import Finding
-from tests.contract.databases.conftest import search_clients_anew
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
@@ -332,17 +330,6 @@ def test_the_database_from_which_others_are_renamed(postgres: PostgresServer) ->
 def test_a_pooler(pgbouncer: PgBouncer, postgres_database: ServerDatabase) -> None:
     found = PostgreSQL.from_url(pgbouncer.url(postgres_database.name)).find_obstacles()
     assert "pooler" in codes(found)
-
-
-def test_clients_that_are_too_old(
-    postgres_database: ServerDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    monkeypatch.setattr(tools, "_PLACES", ())
-    search_clients_anew()
-    [found] = PostgreSQL.from_url(postgres_database.url()).find_obstacles()
-    assert found.code == "no-clients"
-    assert found.message.startswith("the server is PostgreSQL 18, and there is no pg_dump in PATH")
 
 
 @pytest.mark.parametrize(

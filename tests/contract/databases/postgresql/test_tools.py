@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,10 +21,9 @@ from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk
 from tests.contract.databases.conftest import search_clients_anew
-from tests.servers import guard
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started
-from tests.servers.postgres import PostgresServer, debian_bin, quoted, wheel_bin
+from tests.servers.postgres import PostgresServer, debian_bin, wheel_bin
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 LINUX = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
@@ -77,15 +72,6 @@ def dump(address: Address, into: Path) -> None:
         pass
 
 
-def make_role(postgres: PostgresServer, name: str, password: str) -> Address:
-    """A role with a database of its own, which holds one row."""
-    postgres.create_role(name, password, "CREATEDB")
-    made = postgres.create_database(options=f"OWNER {quoted(name)}")
-    postgres.execute("CREATE TABLE t AS SELECT 1 AS a", database=made)
-    postgres.execute(f"ALTER TABLE t OWNER TO {quoted(name)}", database=made)
-    return Address.of(postgres.url(made, user=name, password=password))
-
-
 # -- which ones -----------------------------------------------------------------------------------
 
 
@@ -98,14 +84,6 @@ def test_clients_older_than_the_server_are_refused_with_what_to_install(
         tools.require_tools(18)
     assert "The server is PostgreSQL 18, and pg_dump here is version 15" in raised.value.what
     assert raised.value.next.startswith("Install PostgreSQL's clients of version 18 or later")
-
-
-def test_missing_clients_are_refused_with_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only_in(tmp_path, monkeypatch)
-    with pytest.raises(Refused, match="there is no pg_dump in PATH"):
-        tools.require_tools(15)
 
 
 def test_the_oldest_clients_that_are_new_enough_are_taken(
@@ -224,25 +202,6 @@ def test_a_file_that_is_no_backup_fails(
 # -- secrets --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "password",
-    [
-        "plain", "with space ", " ", "it's", 'quo"te', "back\\slash\\", "colon:s::", "100% %41",
-        "ünïcode 日本語 🐘", "#hash", "a@b/c?d=e&f", "$HOME `id` ; --", "*", "\\:", "'\\''",
-    ],
-)  # fmt: skip
-def test_any_password_opens_the_door_to_both_tools(
-    password: str, postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    address = make_role(postgres, "stränge 'r\"ole\\:", password)
-    dump(address, tmp_path / "dump")
-    with connect(address.of_database("postgres")) as connection:
-        connection.execute("CREATE DATABASE test_again")
-    tools.restore(address.of_database("test_again"), tmp_path / "dump", server=18)
-    assert ServerDatabase(postgres, "test_again").execute("TABLE t") == [(1,)]
-    assert postgres_database.name in postgres.databases()
-
-
 def test_a_password_of_two_lines_is_refused_in_words() -> None:
     address = Address("postgresql", host="127.0.0.1", user="u", password="a\nb", database="d")
     with pytest.raises(StepFailed, match="contains a line break") as raised:
@@ -292,34 +251,6 @@ def large_dump(database: ServerDatabase, into: Path) -> Iterator[tuple[Future[No
         yield running, pid
 
 
-@LINUX
-def test_nobody_sees_the_password_while_a_dump_runs(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    secret = postgres_database.server.url("x").rpartition("@")[0].rpartition(":")[2].encode()
-    into = tmp_path / "dump"
-    with large_dump(postgres_database, into) as (running, pid):
-        assert stat.S_IMODE(into.stat().st_mode) == 0o600
-        file = None
-        for each in guard.family(os.getpid()):
-            assert secret not in Path(f"/proc/{each}/cmdline").read_bytes()
-            variables = Path(f"/proc/{each}/environ").read_bytes()
-            assert secret not in variables
-            if each == pid:
-                [file] = [
-                    Path(os.fsdecode(word.partition(b"=")[2]))
-                    for word in variables.split(b"\0")
-                    if word.startswith(b"PGPASSFILE=")
-                ]
-        assert file is not None
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        os.kill(pid, signal.SIGTERM)
-        with pytest.raises(StepFailed):
-            running.result(60)
-    assert not file.parent.exists()
-
-
 # -- trouble --------------------------------------------------------------------------------------
 
 
@@ -345,55 +276,6 @@ def test_a_dump_whose_session_is_ended_is_said_so(
         with pytest.raises(StepFailed, match="administrator") as raised:
             running.result(60)
     assert "hidden" not in str(raised.value)
-
-
-@LINUX
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_dump_outlives_whoever_asked_for_it(
-    number: signal.Signals, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    postgres_database.execute(LARGE)
-    into, told = tmp_path / "dump", tmp_path / "tmp"
-    told.mkdir()
-    code = (
-        "import sys; from pathlib import Path;"
-        "from tests.contract.databases.postgresql.test_tools import dump;"
-        "from migrations_ops.databases.address import Address;"
-        "dump(Address.of(sys.argv[1]), Path(sys.argv[2]))"
-    )
-    asked = subprocess.Popen(
-        [sys.executable, "-c", code, postgres_database.url(), str(into)],
-        env={**os.environ, "TMPDIR": str(told)},
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for(lambda: into.exists() and into.stat().st_size)
-    [pid] = processes_of("pg_dump", into)
-    assert list(told.rglob("pgpass"))
-    asked.send_signal(number)
-    asked.wait()
-    assert guard.wait_for_end([pid], 20)
-    # Not even its password stays.
-    wait_for(lambda: not list(told.rglob("pgpass")))
-
-
-def test_a_dump_that_is_interrupted_ends_with_its_password(
-    postgres_database: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    postgres_database.execute(LARGE)
-    into = tmp_path / "dump"
-
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with (
-        pytest.raises(KeyboardInterrupt),
-        dumped(Address.of(postgres_database.url()), into, interrupt),
-    ):
-        pass
-    assert list(tmp_path.iterdir()) == [into]
-    if Path("/proc/self").exists():
-        assert processes_of("pg_dump", into) == []
 
 
 def test_a_table_that_somebody_has_locked_is_said_so(
@@ -427,17 +309,6 @@ def test_a_full_disk_is_said(postgres_database: ServerDatabase, tmp_path: Path) 
         take_from_small_disk(folder)
 
 
-def test_progress_comes_to_its_end(postgres_database: ServerDatabase, tmp_path: Path) -> None:
-    postgres_database.execute("CREATE TABLE large AS SELECT 1; CREATE TABLE t AS SELECT 2")
-    seen: list[tuple[int, int]] = []
-    with dumped(
-        Address.of(postgres_database.url()), tmp_path / "dump", lambda *both: seen.append(both)
-    ):
-        assert seen[-1] == (110, 110)
-    assert seen == sorted(seen)
-    assert (0, 110) in seen
-
-
 def test_what_a_database_sets_for_applications_keeps_no_copy_from_being_filled(
     postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
@@ -452,13 +323,6 @@ def test_what_a_database_sets_for_applications_keeps_no_copy_from_being_filled(
     tools.restore(address.of_database(again), tmp_path / "dump", server=18)
     postgres.execute(f"ALTER DATABASE {again} RESET ALL")
     assert postgres.execute("TABLE t", database=again) == [(1,)]
-
-
-def test_a_file_is_never_written_over(postgres_database: ServerDatabase, tmp_path: Path) -> None:
-    (tmp_path / "dump").write_text("mine")
-    with pytest.raises(FileExistsError):
-        dump(Address.of(postgres_database.url()), tmp_path / "dump")
-    assert (tmp_path / "dump").read_text() == "mine"
 
 
 def test_a_tool_that_is_gone_is_said(tmp_path: Path) -> None:

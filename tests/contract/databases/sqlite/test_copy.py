@@ -83,14 +83,6 @@ def test_a_copy_is_private_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
         assert copy.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_copy_never_overwrites_what_is_there(tmp_path: Path) -> None:
-    database = make_pair(tmp_path / "a.db", "delete")
-    (tmp_path / "x.part").write_text("precious")
-    with pytest.raises(FileExistsError):
-        database.back_up(tmp_path / "x.part", VERSION, None)
-    assert (tmp_path / "x.part").read_text() == "precious"
-
-
 @pytest.mark.usefixtures("impatient")
 def test_a_copy_of_a_locked_database_is_given_up(tmp_path: Path) -> None:
     database = make_pair(tmp_path / "a.db", "delete")
@@ -161,14 +153,6 @@ def test_a_reader_that_is_attached_sees_the_old_content_or_the_new(
         reader.execute("UPDATE left_side SET n = 9")
     assert sides(path) == (9, 0)
     assert sqlite(path).find_damage() == ""
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_restore_into_a_missing_database_makes_it(tmp_path: Path, mode: str) -> None:
-    _, backup = backed_up(tmp_path, mode)
-    database = sqlite(tmp_path / "gone" / "b.db")
-    database.restore_from(backup, "alembic_version", None)
-    assert database.fingerprint(VERSION) == sqlite(backup).fingerprint(VERSION)
 
 
 @pytest.mark.usefixtures("impatient")
