@@ -58,7 +58,7 @@ class ServerCopies(ABC):
         if key not in self._restored:
             # One at a time: the server may not have the disk space for all of them.
             self.drop_restored()
-            self._restored[key] = self.fill(file).database
+            self._restored[key] = self.filled(file).database
         return self.scratch_server.of_database(self._restored[key])
 
     def take(self, file: Path) -> str:
@@ -86,9 +86,26 @@ class ServerCopies(ABC):
             for name, why in self.stuck.items()
         ]
 
-    @abstractmethod
-    def fill(self, file: Path) -> Address:
+    def filled(self, file: Path) -> Address:
         """A new database with what a backup holds."""
+        address = self.make()
+        try:
+            self.fill(address, file)
+        except BaseException:
+            self.drop(address)
+            raise
+        return address
+
+    @abstractmethod
+    def make(self) -> Address:
+        """A new database, like the real one and empty.
+
+        :raises StepFailed: this role may not make databases.
+        """
+
+    @abstractmethod
+    def fill(self, address: Address, file: Path) -> None:
+        """Restore a backup into an empty database."""
 
     @abstractmethod
     def find_all(self) -> list[str]:

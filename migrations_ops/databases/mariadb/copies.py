@@ -26,38 +26,24 @@ _EXISTS = 1007
 class Copies(ServerCopies):
     """The copies of a database of MariaDB."""
 
-    def fill(self, file: Path) -> Address:
-        return self.clone(file)
+    def fill(self, address: Address, file: Path) -> None:
+        restore(file, address, None)
 
     def clone(self, file: Path | None) -> Address:
         """A database to be written, equal to a backup; an empty one without."""
-        address = self.make()
-        if file is not None:
-            try:
-                restore(file, address, None)
-            except BaseException:
-                self.drop(address)
-                raise
-        return address
+        return self.make() if file is None else self.filled(file)
 
     def make(self) -> Address:
-        """:raises StepFailed: this role may not make databases."""
         name = self.fresh_name()
-        self.make_database(name)
-        return self.scratch_server.of_database(name)
-
-    def make_database(self, name: str) -> None:
-        """An empty database with the character set of the real one.
-
-        :raises StepFailed: this role may not make it.
-        """
         try:
             with self.server() as connection:
                 self._make_database(connection, name)
         except pymysql.MySQLError as error:
             raise self._failed(f"No copy of {self.real.label} could be made", error) from error
+        return self.scratch_server.of_database(name)
 
     def _make_database(self, connection: Connection, name: str) -> None:
+        """With the character set of the real one."""
         rows = ask(
             connection,
             "SELECT default_character_set_name, default_collation_name"

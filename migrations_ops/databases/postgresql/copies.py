@@ -36,16 +36,10 @@ _AGAIN = 0.05
 class Copies(ServerCopies):
     """The copies of a database of PostgreSQL."""
 
-    def fill(self, file: Path) -> Address:
-        address = self.make()
-        try:
-            with connect(address) as connection:
-                server = connection.info.server_version // 10000
-            restore(address, file, server=server)
-        except BaseException:
-            self.drop(address)
-            raise
-        return address
+    def fill(self, address: Address, file: Path) -> None:
+        with connect(address) as connection:
+            server = connection.info.server_version // 10000
+        restore(address, file, server=server)
 
     def clone(self, file: Path | None) -> Address:
         """A database to be written, equal to a backup; an empty one without."""
@@ -54,7 +48,6 @@ class Copies(ServerCopies):
         return self.make(template=self.restored(file).database)
 
     def make(self, template: str = "template0") -> Address:
-        """:raises StepFailed: this role may not make databases."""
         name = self.fresh_name()
         try:
             with self.maintenance() as connection:

@@ -265,6 +265,16 @@ def test_a_swap_whose_view_cannot_be_made_is_undone(two: Two) -> None:
     two.require_old()
 
 
+def test_a_view_that_was_broken_does_not_keep_a_swap_from_being_undone(two: Two) -> None:
+    """It had to be dropped, since a table comes in its place."""
+    run(two.real, "CREATE TABLE gone (id INT)", "CREATE OR REPLACE VIEW either AS SELECT id"
+        " FROM gone", "DROP TABLE gone")  # fmt: skip
+    was = schema_of(two.real)
+    assert two.stop("KILL", 1, "RENAME") == 3
+    assert was.keys() - schema_of(two.real).keys() == {"view either"}
+    assert two.next_task() == []
+
+
 # -- while somebody uses the tables ---------------------------------------------------------------
 
 
