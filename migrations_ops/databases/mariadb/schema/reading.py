@@ -18,7 +18,7 @@ from migrations_ops.child.protocol.sql import Token, group, normal, shown, split
 from migrations_ops.databases.mariadb.connect import Connection, ask, ask_each, database_of
 from migrations_ops.databases.mariadb.names import exactly, quoted
 from migrations_ops.databases.mariadb.qualified import bare
-from migrations_ops.databases.mariadb.view_text import with_brackets
+from migrations_ops.databases.mariadb.schema.view_text import with_brackets
 
 Facts = Iterator[tuple[str, str]]
 _TABLES = ("BASE TABLE", "SYSTEM VERSIONED")
