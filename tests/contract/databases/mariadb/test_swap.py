@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.databases.mariadb import copies as mariadb_copies
-from migrations_ops.databases.mariadb.connect import Connection, ask
+from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect
 from migrations_ops.databases.mariadb.swap import swap as mariadb_swap
+from migrations_ops.databases.mariadb.swap.extras import make_content, read_content
 from migrations_ops.databases.mariadb.swap.record import Record
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
@@ -193,6 +194,18 @@ def test_what_others_have_defined_is_not_dropped_and_grants_that_can_be_typed_en
         taken = database.back_up(tmp_path / "b", "", None)
         run(mariadb_database, "DROP VIEW v")
         assert database.restore_from(tmp_path / "b", "", None).now == taken
+
+
+def test_a_ledger_of_another_role_is_made_again_by_one_that_may_name_no_others(
+    mariadb_database: ServerDatabase,
+) -> None:
+    run(mariadb_database, "CREATE VIEW migrations_ops_ledger AS SELECT '[]' AS ledger")
+    connection = connect(make_role(mariadb_database, "ALL"))
+    content = read_content(connection, mariadb_database.name)
+    run(mariadb_database, "CREATE OR REPLACE VIEW migrations_ops_ledger AS SELECT '[1]' AS ledger")
+    make_content(connection, mariadb_database.name, content)
+    close(connection)
+    assert mariadb_database.execute("SELECT ledger FROM migrations_ops_ledger") == [("[]",)]
 
 
 @pytest.mark.parametrize("privileged", [True, False])
