@@ -50,22 +50,28 @@ def test_a_restored_database_is_as_it_was_with_every_kind_of_object(
     assert len(kept(mariadb_database)) == 1
 
 
+PACKAGE = "CREATE OR REPLACE PACKAGE k {} AS FUNCTION a RETURN INT; {} END"
+BODY = "CREATE OR REPLACE PACKAGE BODY k AS FUNCTION a RETURN INT AS BEGIN RETURN 1; END; {} END"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        [PACKAGE.format("", "FUNCTION b RETURN INT;"),
+         BODY.format("FUNCTION b RETURN INT AS BEGIN RETURN 2; END;")],
+        # The body is as it was, but goes with what it belongs to.
+        [PACKAGE.format("COMMENT 'x'", ""), BODY.format("")],
+    ],
+)  # fmt: skip
 def test_packages_and_the_order_of_triggers_come_back(
-    mariadb_database: ServerDatabase, tmp_path: Path
+    mariadb_database: ServerDatabase, tmp_path: Path, harm: list[str]
 ) -> None:
-    spec = "CREATE OR REPLACE PACKAGE k AS FUNCTION a RETURN INT; {} END"
-    body = (
-        "CREATE OR REPLACE PACKAGE BODY k AS FUNCTION a RETURN INT AS BEGIN RETURN 1; END; {} END"
-    )
-    more = "FUNCTION b RETURN INT"
     run(mariadb_database, "CREATE TABLE t (a INT)",
         *(f"CREATE TRIGGER {name} BEFORE INSERT ON t FOR EACH ROW {order} SET NEW.a = 1"
           for name, order in (("y", ""), ("x", "PRECEDES y"), ("z", "FOLLOWS x"))),
-        "SET sql_mode = ORACLE", spec.format(""), body.format(""))  # fmt: skip
-    require_restored(
-        mariadb_database, tmp_path / "b", "DROP TRIGGER z", "SET sql_mode = ORACLE",
-        spec.format(f"{more};"), body.format(f"{more} AS BEGIN RETURN 2; END;"),
-    )  # fmt: skip
+        "SET sql_mode = ORACLE", PACKAGE.format("", ""), BODY.format(""))  # fmt: skip
+    oracle = ("SET sql_mode = ORACLE", *harm)
+    require_restored(mariadb_database, tmp_path / "b", "DROP TRIGGER z", *oracle)
 
 
 # In the order of SHOW CREATE; what follows the collations says when it was made.
