@@ -20,7 +20,7 @@ WRITING = {
     "trigger t3": f"CREATE TRIGGER t3 {ON_A} UPDATE audit.log AS a SET a.id = 1 WHERE a.id = 2",
     "trigger t4": f"CREATE TRIGGER t4 {ON_A} REPLACE audit.log (id) SELECT id FROM log",
     "trigger t5": f"CREATE TRIGGER t5 {ON_A} CALL audit.tell(NEW.id)",
-    "trigger t6": f"CREATE TRIGGER t6 {ON_A} SET @x = audit.told(NEW.id)",
+    "trigger t6": f"CREATE TRIGGER t6 {ON_A} SET @x = audit.noted(NEW.id)",
     "procedure p1": "CREATE PROCEDURE p1() BEGIN DECLARE x INT; TRUNCATE TABLE audit.log; END",
     "procedure p2": "CREATE PROCEDURE p2() EXECUTE IMMEDIATE 'DELETE FROM audit.log'",
     "event e1": "CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY DO DELETE l FROM audit.log AS l",
@@ -45,7 +45,7 @@ def database(mariadb_database: ServerDatabase) -> Iterator[ServerDatabase]:
     server.create_database("audit")
     server.execute("CREATE TABLE audit.log (id INT, a INT)")
     server.execute("CREATE PROCEDURE audit.tell(a INT) DELETE FROM log")
-    server.execute("CREATE FUNCTION audit.told(a INT) RETURNS INT RETURN 1")
+    server.execute("CREATE FUNCTION audit.noted(a INT) RETURNS INT RETURN 1")
     run(mariadb_database, *BASE)
     yield mariadb_database
     server.drop_database("audit")

@@ -44,21 +44,21 @@ def test_each_digit_of_a_float_comes_back(mariadb_database: ServerDatabase, tmp_
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "long"),
     [("(1, 1.5), (2, NULL), (3, 123456), (4, 0.1)", False), ("(1, 1.5), (2, 1234567)", True)],
 )
 def test_only_what_would_be_shortened_is_written_by_ourselves(
-    mariadb_database: ServerDatabase, tmp_path: Path, rows: str, told: bool
+    mariadb_database: ServerDatabase, tmp_path: Path, rows: str, long: bool
 ) -> None:
     run(mariadb_database, "CREATE TABLE t (id INT, f FLOAT)", f"INSERT INTO t VALUES {rows}",
         "CREATE VIEW v AS SELECT id, f FROM t")  # fmt: skip
     with session(mariadb_database) as connection:
-        assert has_long_floats(connection) is told
+        assert has_long_floats(connection) is long
 
     copied(mariadb_database, tmp_path)
 
     text = gzip.decompress((tmp_path / "backup.sql.gz").read_bytes())
-    assert (b"-- Rows of `t`" in text) is told
+    assert (b"-- Rows of `t`" in text) is long
     was, now = both(mariadb_database, "SELECT id, CAST(f AS DOUBLE) FROM v ORDER BY id")
     assert now == was
 

@@ -1,4 +1,4 @@
-"""Every kind of object is told, every change of one is seen, and nothing is seen without one."""
+"""Every kind of object is read, every change of one is seen, and nothing is seen without one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOLD = {
     "column parents.name": "varchar(40) not null default 'it''s a \"x\" \\ #' comment 'co''mment'",
     "primary key parents(id)": "",
     "column children.e": "enum('a','B''c') not null default 'a'",
-    "column children.told": "varchar(10) generated always as(concat(e,'x''y')) virtual",
+    "column children.joint": "varchar(10) generated always as(concat(e,'x''y')) virtual",
     "column children.stamp": "timestamp not null default current_timestamp() on update"
     " current_timestamp()",
     "column children.notes": "text character set latin1 collate latin1_swedish_ci default null",
@@ -57,7 +57,7 @@ def schema_of(database: ServerDatabase, version_table: str = "alembic_version") 
         return read_schema(connection, version_table)
 
 
-def test_each_kind_of_object_is_told(mariadb_database: ServerDatabase) -> None:
+def test_each_kind_of_object_is_read(mariadb_database: ServerDatabase) -> None:
     run(mariadb_database, *EVERYTHING)
     schema = schema_of(mariadb_database)
     assert {key: schema.get(key) for key in TOLD} == TOLD
@@ -66,8 +66,8 @@ def test_each_kind_of_object_is_told(mariadb_database: ServerDatabase) -> None:
     assert "period for app(a,b)" in schema["table periods"]
     assert mariadb_database.name not in "".join(schema.values())
     assert list(schema) == sorted(schema)
-    for key, told in schema.items():
-        Fact.of(key, told)
+    for key, text in schema.items():
+        Fact.of(key, text)
 
 
 def test_what_is_no_part_of_the_project_is_left_out(mariadb_database: ServerDatabase) -> None:
@@ -82,7 +82,7 @@ def test_what_is_no_part_of_the_project_is_left_out(mariadb_database: ServerData
         assert read_tables(connection) == ["alembic_version"]
 
 
-def test_a_table_of_the_project_that_has_the_name_of_alembics_is_told(
+def test_a_table_of_the_project_that_has_the_name_of_alembics_is_read(
     mariadb_database: ServerDatabase,
 ) -> None:
     run(mariadb_database, "CREATE TABLE alembic_version (id INT)")
@@ -234,12 +234,12 @@ def test_table_of_the_databases_name_is_no_database(mariadb_database: ServerData
         assert find_own_names(connection) == ["procedure leads"]
 
 
-def test_what_tables_get_that_name_no_character_set_is_told(
+def test_what_tables_get_that_name_no_character_set_is_read(
     mariadb_database: ServerDatabase,
 ) -> None:
     run(mariadb_database, "ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-    told = schema_of(mariadb_database)['schema "character set"']
-    assert told == "default utf8mb4 collate utf8mb4_unicode_ci"
+    text = schema_of(mariadb_database)['schema "character set"']
+    assert text == "default utf8mb4 collate utf8mb4_unicode_ci"
 
 
 def test_a_body_that_this_role_may_not_see_is_said_to_be_hidden(
