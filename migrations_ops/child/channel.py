@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import IO
 
 from .protocol.events import Event, Failed, LedgerFailed, encode
-from .redaction import redacted
+from .protocol.redaction import redacted
 
 INTERRUPTED = 130
 # How long, in seconds, a run may take to roll back after its parent is gone.

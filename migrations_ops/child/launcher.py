@@ -23,7 +23,7 @@ from .families import SQLITE, family_of_identity, family_of_scheme, load
 from .protocol import ProtocolError
 from .protocol.events import Failed, Finished, Ready
 from .protocol.instructions import DIALECT, Instructions
-from .redaction import redacted
+from .protocol.redaction import redacted
 
 # What env.py and the guards would import one after the other once the instructions are there.
 _AHEAD = (
@@ -203,7 +203,7 @@ def _guard_connections(
     """Look at each connection to a server from now on; what proves the one that Alembic uses."""
     from .destination.connections import Connections
     from .destination.cross_database import CrossDatabase
-    from .redaction import keep_secret, keep_secrets_of_urls
+    from .protocol.redaction import keep_secret, keep_secrets_of_urls
     from .transactions.sessions import Sessions
 
     sessions = Sessions(instructions, transactions, destination.refuse)

@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.progress import Lines
@@ -61,7 +62,7 @@ class Console:
         if self._json and document is not None:
             self._out(documents.text_of(document))
         elif not self._json:
-            self._out(as_text if isinstance(as_text, str) else as_text())
+            self._out(redacted(as_text if isinstance(as_text, str) else as_text()))
 
     def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
         """Show the steps that would run; none was."""
@@ -82,7 +83,7 @@ class Console:
         if self._json and document is not None:
             self._out(documents.text_of(document))
         elif finished.error is None and as_text and not self._json:
-            self._out(as_text)
+            self._out(redacted(as_text))
         if finished.error is not None:
             raise finished.error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.system.files import read_json, write_whole
@@ -81,7 +82,7 @@ def write_record(releases: Path, record: TaskRecord) -> None:
     """:raises OSError: it cannot be written; the old one, if there is one, stays."""
     folder = releases / record.id
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / RECORD, record_document(record))
+    write_whole(folder / RECORD, redacted_document(record_document(record)))
 
 
 def read_records(releases: Path) -> Iterator[TaskRecord]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migrations_ops.child.protocol.redaction import keep_secrets_of_urls
 from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
@@ -42,7 +43,9 @@ class Project:
         """
         if environment.name not in self._urls:
             root = self.settings.root
-            self._urls[environment.name] = resolve_url(environment.url, environment, root)
+            url = resolve_url(environment.url, environment, root)
+            keep_secrets_of_urls([url])
+            self._urls[environment.name] = url
         return self._urls[environment.name]
 
     def variables(self, environment: Environment) -> dict[str, str]:

@@ -155,8 +155,18 @@ def test_a_configuration_that_is_not_understood_stops_every_task(
         ('{ file = "secret.toml", key = "url" }', {}, "The URL of prod, 'url' of"),
         ('"postgres://u:hunter2@h/d"', {}, "No engine of migrations_ops reads 'postgres' URLs"),
         ('"sqlite:///:memory:"', {}, "names no database file"),
+        ('"sqlite+pysqlcipher://:pa55word@/a.db"', {}, "names no database file"),
     ],
-    ids=["not set", "empty", "pass not set", "pass empty", "no file", "no engine", "no database"],
+    ids=[
+        "not set",
+        "empty",
+        "pass not set",
+        "pass empty",
+        "no file",
+        "no engine",
+        "no database",
+        "no plain file",
+    ],  # fmt: skip
 )
 def test_a_url_or_variable_that_is_missing_stops_the_release_before_anything_starts(
     filled: Sandbox, url: str, variables: dict[str, str], words: str
@@ -164,6 +174,7 @@ def test_a_url_or_variable_that_is_missing_stops_the_release_before_anything_sta
     filled.configure(DEV + PROD.replace('"sqlite:///data/repom/db.sqlite3"', url))
     ran = suffer(filled, RELEASE, 2, words, variables=variables)
     assert "hunter2" not in ran.out + ran.err
+    assert "pa55word" not in ran.out + ran.err
     assert "back up" not in ran.err
     if "pass" not in url:
         suffer(filled, "backup", 2, words, variables=variables)

@@ -20,7 +20,7 @@ from ..driver import (
 )
 from ..families import MARIADB, family_of, server_of
 from ..protocol.instructions import Instructions
-from ..redaction import keep_secret
+from ..protocol.redaction import keep_secret
 from .cross_database import SESSION, CrossDatabase
 from .drivers import guard_drivers
 from .redirect import ConnectCall

@@ -1,6 +1,7 @@
 """What the parent and the child write to each other, in lines of JSON.
 
-Types, constants and pure functions only: both import this package.
+Types, constants and pure functions only: both import this package. ``redaction`` alone remembers
+something, the secrets of its process.
 """
 
 # Both ends come from one installation. Where it is replaced while a release is at work, a child

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.documents import to_document
@@ -24,7 +25,7 @@ from migrations_ops.revisions.history import Revision
 
 def text_of(document: Any) -> str:
     """A document as text."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(redacted_document(document), indent=2, ensure_ascii=False)
 
 
 # A record adds to these how a task is kept.

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TextIO
 
+from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style, padded, shortened, width
 from migrations_ops.model.findings import Finding
@@ -91,7 +92,7 @@ class Lines:
     def _put(self, shown: str) -> None:
         # A closed terminal or a broken pipe does not stop the task.
         try:
-            self._stream.write(shown)
+            self._stream.write(redacted(shown))
             self._stream.flush()
         except OSError:
             discard(self._stream)

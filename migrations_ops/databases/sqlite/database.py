@@ -48,10 +48,12 @@ class SQLite:
     @classmethod
     def from_url(cls, url: str, root: Path) -> SQLite:
         """:raises ConfigurationError: the URL names no file."""
+        scheme = url.partition(":")[0]
         text = url.partition(":///")[2].partition("?")[0]
         if not text or text == ":memory:" or text.startswith("file:"):
             raise ConfigurationError(
-                f"The URL {url!r} names no database file.", next="Write sqlite:///FOLDER/FILE."
+                f"A URL that begins with {scheme!r} names no database file.",
+                next="Write sqlite:///FOLDER/FILE.",
             )
         path = root / urllib.parse.unquote(text)
         relative = os.path.relpath(path, root) if path.drive == root.drive else ".."

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
-_URL = re.compile(r"(:/{1,3}[^\s:/@'\"]*):([^\s'\"]*)@")
+_URL = re.compile(r"(:/{1,3}[^\s:/@'\"]*):(?!PASSWORD@)([^\s'\"]*)@")
 _IN_WORDS = re.compile(
     r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
 )
@@ -42,6 +42,17 @@ def keep_secrets_of_urls(texts: Iterable[str]) -> None:
             user = found[1].rpartition("/")[2]
             for secret in (found[2], unquote(found[2])):
                 keep_secret({"password": secret, "user": user, "user in plain": unquote(user)})
+
+
+def redacted_document(value: Any) -> Any:
+    """A document, or a part of one, without the passwords in its texts."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {key: redacted_document(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted_document(each) for each in value]
+    return value
 
 
 def redacted(text: str) -> str:
