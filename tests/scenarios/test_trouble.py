@@ -166,7 +166,7 @@ def test_a_configuration_that_is_not_understood_stops_every_task(
         "no engine",
         "no database",
         "no plain file",
-    ],  # fmt: skip
+    ],
 )
 def test_a_url_or_variable_that_is_missing_stops_the_release_before_anything_starts(
     filled: Sandbox, url: str, variables: dict[str, str], words: str
