@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.contract.child.server_steps import (
-    MARIADB_DRIVERS,
-    R1,
-    R2,
-    ServerProject,
-    beside,
-    identity,
+from tests.contract.child.engines import (
+    ENGINES,
+    MARIADB,
+    SERVERS,
+    Database,
+    arguments,
+    cases,
     installed,
-    make_project,
 )
-from tests.servers.databases import ServerDatabase
-from tests.servers.running import RunningServer
+from tests.contract.child.project import FAILS, R1, R2, ChildProject
 
 ROW = "UPDATE shops SET name = 'changed' WHERE id = 2"
-FAILS = "    op.execute('SELECT * FROM nowhere')"
+THREE, CHANGED = ["one", "two", "three"], ["one", "changed", "three"]
 
 
 @dataclass(frozen=True)
@@ -125,91 +122,79 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def way(request: pytest.FixtureRequest) -> Way:
-    found = WAYS[request.param]
-    installed(found.driver)
-    return found
+# The driver migrates as usual: by the first one of its engine.
+every_way = cases(
+    "way",
+    {
+        engine: {name: way for name, way in WAYS.items() if way.driver in ENGINES[engine].drivers}
+        for engine in SERVERS
+    },
+)
 
 
-@pytest.fixture
-def project(request: pytest.FixtureRequest, way: Way, tmp_path: Path) -> ServerProject:
-    """On the server of the driver; it migrates by the usual driver, not by this one."""
-    server = "mariadb" if way.driver in MARIADB_DRIVERS else "postgres"
-    database: ServerDatabase = request.getfixturevalue(f"{server}_database")
-    usual = "pymysql" if server == "mariadb" else "psycopg"
-    return make_project(tmp_path / "project", database, usual)
-
-
-every_way = pytest.mark.parametrize("way", WAYS, indirect=True)
-
-
-def revision(way: Way, database: ServerDatabase, sql: str = ROW) -> str:
-    """What connects to a database, changes a row there, and commits."""
-    server = database.server
-    assert isinstance(server, RunningServer)
-    word = {"aiomysql": "db", "psycopg": "dbname", "psycopg_async": "dbname"}
-    args = (
-        f"host={server.host!r}, port={server.port}, user={server.administrator!r},"
-        f" password={server.password!r}, {word.get(way.driver, 'database')}={database.name!r}"
-    )
-    return f"    sql = {sql!r}\n    {way.connects.replace('ARGS', args)}\n    {way.acts}\n"
-
-
-def names(database: ServerDatabase) -> list[str]:
-    return [str(row[0]) for row in database.execute("SELECT name FROM shops ORDER BY id")]
+def connecting(way: Way, database: Database, sql: str = ROW) -> str:
+    """A revision that connects to a database, changes a row there, and commits."""
+    connects = way.connects.replace("ARGS", arguments(database, installed(way.driver)))
+    return f"    sql = {sql!r}\n    {connects}\n    {way.acts}\n"
 
 
 @every_way
-def test_no_way_leads_to_another_environment(project: ServerProject, way: Way) -> None:
-    prod = beside(project.database)
-    project.add_revision(R2, R1, revision(way, prod))
-    ran = project.run(others={"prod": identity(prod)})
+def test_no_way_leads_to_another_environment(project: ChildProject, way: Way) -> None:
+    prod = project.beside()
+    project.add_revision(R2, R1, connecting(way, prod.database))
+    ran = project.run(others={"prod": prod.identity})
     assert ran.refused == "env.py opened the database of prod, but dev is the shop"
-    assert names(prod) == ["one", "two", "three"]
+    assert prod.names() == THREE
     assert project.revision() == R1
 
 
 @pytest.mark.slow
 @every_way
-def test_no_way_leads_a_rehearsal_to_the_real_database(project: ServerProject, way: Way) -> None:
-    scratch = beside(project.database)
-    project.add_revision(R2, R1, revision(way, project.database))
-    ran = project.run(scratch=identity(scratch), redirect={"database": scratch.name})
-    assert names(project.database) == ["one", "two", "three"]
+def test_no_way_leads_a_rehearsal_to_the_real_database(project: ChildProject, way: Way) -> None:
+    scratch = project.beside()
+    project.add_revision(R2, R1, connecting(way, project.database))
+    ran = project.rehearse(scratch)
+    assert project.names() == THREE
     assert (ran.refused, ran.failure) == ("", "")
-    assert names(scratch) == ["one", "changed", "three"]
+    assert scratch.names() == CHANGED
 
 
 @pytest.mark.slow
 @every_way
 def test_what_is_committed_beside_the_revision_counts_as_done(
-    project: ServerProject, way: Way
+    project: ChildProject, way: Way
 ) -> None:
-    project.add_revision(R2, R1, revision(way, project.database) + FAILS)
+    project.add_revision(R2, R1, connecting(way, project.database) + FAILS)
     ran = project.run(ledger={})
     assert "nowhere" in ran.failure
     assert ran.committed
-    assert names(project.database) == ["one", "changed", "three"]
+    assert project.names() == CHANGED
 
 
-@pytest.mark.parametrize("way", ["psycopg", "asyncpg", "pymysql.Connect", "asyncmy"], indirect=True)
-def test_database_that_has_no_part_in_this_may_be_written(project: ServerProject, way: Way) -> None:
-    other = beside(project.database)
-    project.add_revision(R2, R1, revision(way, other) + FAILS)
-    assert not project.run(ledger={}).committed
-    project.add_revision(R2, R1, revision(way, other))
-    assert project.run(ledger={}).failure == ""
-    assert names(other) == ["one", "changed", "three"]
-
-
-@pytest.mark.parametrize(
-    "way", [name for name, way in WAYS.items() if way.driver in MARIADB_DRIVERS], indirect=True
+@cases(
+    "way",
+    {
+        "postgresql": {name: WAYS[name] for name in ("psycopg", "asyncpg")},
+        "mariadb": {name: WAYS[name] for name in ("pymysql.Connect", "asyncmy")},
+    },
 )
-def test_no_way_leads_to_another_environment_by_its_name(project: ServerProject, way: Way) -> None:
-    prod, other = beside(project.database), beside(project.database)
-    sql = f"UPDATE {prod.name}.shops SET name = 'changed'"
-    project.add_revision(R2, R1, revision(way, other, sql))
-    ran = project.run(others={"prod": identity(prod)})
-    assert ran.failure.startswith(f"a statement names the database of prod, {prod.name}")
-    assert names(prod) == ["one", "two", "three"]
+def test_database_that_has_no_part_in_this_may_be_written(project: ChildProject, way: Way) -> None:
+    other = project.beside()
+    project.add_revision(R2, R1, connecting(way, other.database) + FAILS)
+    ran = project.run(ledger={})
+    assert ("nowhere" in ran.failure, ran.committed) == (True, False)
+    assert other.names() == CHANGED
+
+
+@cases(
+    "way",
+    {"mariadb": {name: way for name, way in WAYS.items() if way.driver in MARIADB.drivers}},
+)
+def test_no_way_leads_to_another_environment_by_its_name(project: ChildProject, way: Way) -> None:
+    prod, other = project.beside(), project.beside()
+    sql = f"UPDATE {prod.database.name}.shops SET name = 'changed'"
+    project.add_revision(R2, R1, connecting(way, other.database, sql))
+    ran = project.run(others={"prod": prod.identity})
+    named = f"a statement names the database of prod, {prod.database.name}"
+    assert ran.failure.startswith(named)
+    assert prod.names() == THREE

@@ -1,24 +1,20 @@
-"""What the tests of the child on servers share: a project over one database, and its steps.
+"""A project over one database of any engine, and its steps.
 
 The instructions are made here, by hand: these tests are about the child alone.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from migrations_ops.child.protocol.events import Event
-from migrations_ops.child.protocol.identity import MARIADB_IDENTITY, POSTGRESQL_IDENTITY
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.child.protocol.ledger import NAME
 from migrations_ops.project.child import CHILD
@@ -27,28 +23,13 @@ from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.step import Step
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
+from tests.contract.child.engines import ENGINE_OF, HALF_DONE, Database, Engine, beside
+from tests.contract.child.env_ways import asynchronous
 from tests.contract.child.steps import wait_for
-from tests.servers.databases import ServerDatabase
-from tests.servers.postgres import PostgresServer
+from tests.servers.databases import Server, ServerDatabase
 
 _Event = TypeVar("_Event", bound=tuple[Any, ...])
-R1, R2, R3 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc"
-# The drivers of each server, and how to import what SQLAlchemy needs for it.
-POSTGRESQL_DRIVERS = {
-    "psycopg": "psycopg",
-    "psycopg2": "psycopg2",
-    "asyncpg": "asyncpg",
-    "pg8000": "pg8000",
-    "psycopg_async": "psycopg",
-}
-MARIADB_DRIVERS = {
-    "pymysql": "pymysql",
-    "mysqldb": "MySQLdb",
-    "aiomysql": "aiomysql",
-    "asyncmy": "asyncmy",
-}
-DRIVERS = POSTGRESQL_DRIVERS | MARIADB_DRIVERS
-ASYNC = frozenset({"asyncpg", "psycopg_async", "aiomysql", "asyncmy"})
+R1, R2, R3, R4 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc", "r4dddddddddd"
 
 _TOP = """\
 import os
@@ -69,27 +50,8 @@ USUAL = """
 with create_engine(url, poolclass=pool.NullPool).connect() as connection:
     migrate(connection)
 """
-ASYNCHRONOUS = """
-import asyncio
-from sqlalchemy.ext.asyncio import create_async_engine
-
-async def main():
-    engine = create_async_engine(url, poolclass=pool.NullPool)
-    async with engine.connect() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
-
-asyncio.run(main())
-"""
-# A revision on MariaDB: what it changes, and how it fails.
-ROWS = "    op.execute(\"UPDATE shops SET name = 'changed' WHERE id = 2\")\n"
+# What fails on every engine, and names itself.
 FAILS = "    op.execute('SELECT * FROM nowhere')"
-# Two statements that a transaction has to keep together, and a failure after both.
-HALF_DONE = """\
-    op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
-    op.execute("INSERT INTO half VALUES (1)")
-    op.execute("UPDATE shops SET name = 'changed' WHERE id = 2")
-"""
 FAILING = HALF_DONE + '    raise RuntimeError("in the middle")'
 # Tells the test that it is in the middle of its work, and sleeps there.
 PAUSING = (
@@ -123,29 +85,32 @@ class Ran:
         return [each for each in self.events if isinstance(each, kind)]
 
 
-def installed(driver: str) -> str:
-    """The driver; the test is skipped where it is not installed."""
-    for module in (DRIVERS[driver], "greenlet"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    return driver
-
-
 @dataclass(frozen=True)
-class ServerProject:
-    """An Alembic project over one database of a server, at the first of its revisions."""
+class ChildProject:
+    """An Alembic project over one database, at the first of its revisions."""
 
     folder: Path
-    database: ServerDatabase
+    database: Database
     driver: str
+
+    @property
+    def engine(self) -> Engine:
+        return ENGINE_OF[self.driver]
 
     @property
     def url(self) -> str:
         return self.url_of(self.database)
 
-    def url_of(self, database: ServerDatabase) -> str:
-        dialect = "postgresql" if isinstance(self.database.server, PostgresServer) else "mysql"
-        return database.url(f"{dialect}+{self.driver}")
+    def url_of(self, database: Database) -> str:
+        return database.url(f"{self.engine.dialect}+{self.driver}")
+
+    def over(self, database: Database) -> ChildProject:
+        """The same project, asked about another database."""
+        return replace(self, database=database)
+
+    def beside(self) -> ChildProject:
+        """The same project, asked about a copy of its database."""
+        return self.over(beside(self.database))
 
     def write_env(self, ending: str) -> None:
         (self.folder / "alembic").mkdir(exist_ok=True)
@@ -164,9 +129,13 @@ class ServerProject:
             encoding="utf-8",
         )
 
-    def start(self, *commands: Sequence[str], **variables: str) -> Step:
+    def write_ini(self) -> Path:
         ini = self.folder / "alembic.ini"
         ini.write_text("[alembic]\nscript_location = %(here)s/alembic\n", encoding="utf-8")
+        return ini
+
+    def start(self, *commands: Sequence[str], **variables: str) -> Step:
+        ini = self.write_ini()
         argv = [sys.executable, str(CHILD)]
         for number, command in enumerate(commands or (("upgrade", "head"),)):
             argv += ["--then"] if number else []
@@ -177,8 +146,12 @@ class ServerProject:
         )
         return Step(child, Environment("dev", self.url, self.folder))
 
+    @property
+    def identity(self) -> str:
+        return self.engine.identity_of(self.database)
+
     def instructions(self, **more: Any) -> Instructions:
-        usual = {"environment": "dev", "label": "the shop", "real": identity(self.database)}
+        usual = {"environment": "dev", "label": "the shop", "real": self.identity}
         return Instructions(**usual | more)
 
     def run(
@@ -187,6 +160,50 @@ class ServerProject:
         """Run one Alembic command in a child; ``instructions`` are those beside the usual ones."""
         step = self.start(command or ("upgrade", "head"), **(variables or {}))
         return follow(step, self.instructions(**instructions))
+
+    def rehearse(self, scratch: ChildProject, **instructions: Any) -> Ran:
+        """Upgrade a copy in the place of the database."""
+        redirect = {"database": scratch.database.name} if self.engine.is_server else None
+        return self.run(scratch=scratch.identity, redirect=redirect, **instructions)
+
+    def plain_user(self, rights: str) -> dict[str, str]:
+        """The variable that makes env.py connect as a user with these rights alone.
+
+        :param rights: as in GRANT; on PostgreSQL, the whole statement but for its TO.
+        """
+        server = self.server
+        server.create_role("plain", "hidden-word-of-plain")
+        on_mariadb = f"GRANT {rights} ON {self.database.name}.* TO plain@'%'"
+        self.database.execute(
+            f"GRANT {rights} TO plain" if self.engine.is_transactional else on_mariadb
+        )
+        url = server.url(self.database.name, user="plain", password="hidden-word-of-plain")
+        return {"DATABASE_URL": url}
+
+    @property
+    def server(self) -> Server:
+        assert isinstance(self.database, ServerDatabase)
+        return self.database.server
+
+    def session(self, **more: Any) -> AbstractContextManager[Any]:
+        """Another session of the server, as an application has one."""
+        return self.server.session(self.database.name, **more)
+
+    @contextmanager
+    def upgrades(self, *targets: str, **instructions: Any) -> Iterator[Callable[[], Ran]]:
+        """One child that upgrades to each of these, one whenever what is yielded is called."""
+        step = self.start(*(("upgrade", target) for target in targets))
+        given = self.instructions(**instructions)
+
+        def run() -> Ran:
+            events: list[Event] = []
+            done = step.run(given, events.append, last=False)
+            return Ran(done, bool(done.torn), events)
+
+        try:
+            yield run
+        finally:
+            step.close()
 
     @property
     def log(self) -> str:
@@ -198,17 +215,19 @@ class ServerProject:
 
     def everything(self) -> list[tuple[Any, ...]]:
         """Tables, columns and rows, without the ledger."""
-        found = self.database.execute(
-            "SELECT table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema IN ('public', DATABASE()) ORDER BY 1, ordinal_position"
-            if self.driver in MARIADB_DRIVERS
-            else "SELECT table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema = 'public' ORDER BY 1, ordinal_position"
-        )
-        columns = [row for row in found if row[0] != NAME]
-        for table in sorted({row[0] for row in columns}):
-            columns += [(table, *row) for row in self.database.execute(f"SELECT * FROM {table}")]
-        return sorted(columns, key=str)
+        return self.engine.content_of(self.database)
+
+    def names(self) -> list[str]:
+        """What the three shops are called."""
+        return [str(row[0]) for row in self.database.execute("SELECT name FROM shops ORDER BY id")]
+
+    @property
+    def has_ledger(self) -> bool:
+        return any(row[0] == NAME for row in self.database.execute(self.engine.columns))
+
+    def events(self) -> list[str]:
+        """The kinds of the entries of the ledger."""
+        return [str(run["event"]) for run in self.ledger()]
 
     def ledger(self) -> list[dict[str, Any]]:
         [[text]] = self.database.execute(f"SELECT ledger FROM {NAME}")
@@ -222,7 +241,7 @@ class ServerProject:
 class Background:
     """A step that runs in a thread, so that the test can act meanwhile."""
 
-    def __init__(self, project: ServerProject, **instructions: Any) -> None:
+    def __init__(self, project: ChildProject, **instructions: Any) -> None:
         self.step = project.start(("upgrade", "head"))
         given = project.instructions(**instructions)
         self._ran: list[Ran] = []
@@ -251,35 +270,22 @@ def follow(step: Step, instructions: Instructions) -> Ran:
     return Ran(run, step.committed, events)
 
 
-def identity(database: ServerDatabase) -> str:
-    postgresql = isinstance(database.server, PostgresServer)
-    [[found]] = database.execute(POSTGRESQL_IDENTITY if postgresql else MARIADB_IDENTITY)
-    return str(found)
-
-
-def beside(database: ServerDatabase) -> ServerDatabase:
-    """Another database of the same server, with the same content."""
-    return ServerDatabase(database.server, database.server.copy_database(database.name))
-
-
-def make_project(folder: Path, database: ServerDatabase, driver: str) -> ServerProject:
-    folder.mkdir()
-    made = ServerProject(folder, database, driver)
-    made.write_env(ASYNCHRONOUS if driver in ASYNC else USUAL)
+def make_project(folder: Path, database: Database, driver: str) -> ChildProject:
+    made = ChildProject(folder, database, driver)
+    made.write_env(asynchronous() if driver in made.engine.asynchronous else USUAL)
     made.add_revision(R1, None, "    raise RuntimeError('it ran before')")
+    fill(database, made.engine.references)
+    return made
+
+
+def fill(database: Database, references: str = "") -> None:
+    """A version, three shops, and their orders."""
     for sql in (
         "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
         f"INSERT INTO alembic_version VALUES ('{R1}')",
         "CREATE TABLE shops (id int PRIMARY KEY, name varchar(50))",
         "INSERT INTO shops VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+        f"CREATE TABLE orders (id int PRIMARY KEY, shop int{references})",
+        "INSERT INTO orders VALUES (7, 1), (8, 2), (9, 2)",
     ):
         database.execute(sql)
-    return made
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
