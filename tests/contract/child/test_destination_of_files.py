@@ -1,264 +1,230 @@
-"""The proof of destination: a step opens the database that is meant, or none."""
+"""The proof of destination on SQLite, whose files have many names, and are made by opening them."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 from migrations_ops.child.destination.proof import file_of
-from tests.contract.child.steps import R4, USUAL, everything, revision_of, run_child, write_env
-from tests.support import R2, R3, Sandbox, dump, query
+from tests.contract.child.engines import cases, on
+from tests.contract.child.env_ways import connects, listens
+from tests.contract.child.project import R1, R2, USUAL, ChildProject, Ran
+from tests.contract.child.steps import revision_of, write_env
+from tests.support import R2 as BEFORE
+from tests.support import R3 as HEAD
+from tests.support import Sandbox, dump, query
 
+PROD = "prod = os.environ['PROD']\n"
+OTHER, FRESH = "the database of prod", "fresh.db"
 # Endings of env.py that go where they should not, and what the refusal names.
 ASTRAY = {
-    "the other environment": (
-        "url = f\"sqlite:///{file_of('prod').as_posix()}\"" + USUAL,
-        "the database of prod",
-    ),
     "the other environment by a link": (
-        """
-link = Path("link.sqlite3")
-link.symlink_to(file_of("prod"))
-url = f"sqlite:///{link}"
-"""
-        + USUAL,
-        "the database of prod",
+        f"{PROD}os.symlink(prod, 'link.db')\nurl = 'sqlite:///link.db'{USUAL}",
+        OTHER,
     ),
     "the other environment by a URI": (
-        """
-url = f"sqlite:///file:{file_of('prod').as_posix()}?mode=rw&uri=true"
-"""
-        + USUAL,
-        "the database of prod",
+        f"{PROD}url = f'sqlite:///file:{{prod}}?mode=rw&uri=true'{USUAL}",
+        OTHER,
     ),
     "the other environment by a Connection": (
-        """
-engine = create_engine("sqlite://", creator=lambda: sqlite3.Connection(file_of("prod")))
-with engine.connect() as connection:
-    migrate(connection)
-""",
-        "the database of prod",
-    ),
-    "a selector that env.py overwrites": (
-        """
-for line in Path(__file__).parent.joinpath("dotenv").read_text().splitlines():
-    name, _, value = line.partition("=")
-    os.environ[name] = value
-url = f"sqlite:///{file_of(os.environ['EXEC_ENV']).as_posix()}"
-"""
-        + USUAL,
-        "the database of prod",
-    ),
-    "a fresh file in the working directory": ('url = "sqlite:///fresh.db"' + USUAL, "fresh.db"),
-    "a fresh file with a header": (
-        """
-engine = create_engine("sqlite:///fresh.db")
-@event.listens_for(engine, "connect")
-def write_ahead(driver, record):
-    driver.execute("PRAGMA journal_mode=WAL")
-with engine.connect() as connection:
-    migrate(connection)
-""",
-        "fresh.db",
-    ),
-    "memory": ('url = "sqlite://"' + USUAL, "in memory"),
-    "a temporary file": (
-        'url = "sqlite:///file:?uri=true"' + USUAL,
-        "in memory",
+        f"{PROD}import sqlite3\n"
+        + connects("create_engine('sqlite://', creator=lambda: sqlite3.Connection(prod))"),
+        OTHER,
     ),
     "the other environment, and swallows that": (
-        f"""
-url = f"sqlite:///{{file_of('prod').as_posix()}}"
-try:
-    {USUAL.replace(chr(10), chr(10) + "    ")}
-except BaseException:
-    pass
-""",
-        "the database of prod",
+        f"{PROD}url = 'sqlite:///' + prod\n"
+        f"try:{indent(USUAL, '    ')}except BaseException:\n    pass\n",
+        OTHER,
     ),
+    "a fresh file in the working directory": (f"url = 'sqlite:///fresh.db'{USUAL}", FRESH),
+    "a fresh file with a header": (
+        "url = 'sqlite:///fresh.db'\n"
+        + listens("connect", "driver, record", "driver.execute('PRAGMA journal_mode=WAL')")
+        + connects("engine"),
+        FRESH,
+    ),
+    "memory": (f"url = 'sqlite://'{USUAL}", "in memory"),
+    "a temporary file": (f"url = 'sqlite:///file:?uri=true'{USUAL}", "in memory"),
 }
 
 
-@pytest.mark.parametrize("way", ASTRAY)
+def run_beside(project: ChildProject) -> tuple[Ran, ChildProject]:
+    """Upgrade beside another environment, which must stay as it is."""
+    prod = project.beside()
+    before = prod.everything()
+    others = {"prod": prod.identity}
+    ran = project.run(variables={"PROD": prod.database.name}, others=others)
+    assert prod.everything() == before
+    return ran, prod
+
+
+@cases("given", {"sqlite": ASTRAY})
 def test_env_that_goes_astray_is_refused_before_anything_is_written(
-    filled: Sandbox, way: str
+    project: ChildProject, given: tuple[str, str]
 ) -> None:
-    ending, named = ASTRAY[way]
-    write_env(filled, ending)
-    filled.write("alembic/dotenv", "EXEC_ENV=prod\n")
-    before = everything(filled)
-    files = {file.name for file in filled.folder.iterdir()}
-    run = run_child(filled)
-    assert named in run.refused
-    assert everything(filled) == before
-    left = {file.name for file in filled.folder.iterdir()} - files
-    assert left <= {"child.log", "link.sqlite3"}
+    ending, named = given
+    project.write_env(ending)
+    project.add_revision(R2, R1, project.engine.work)
+    before, files = project.everything(), set(os.listdir(project.folder))
+    ran, prod = run_beside(project)
+    assert named in ran.refused
+    assert project.everything() == before
+    left = set(os.listdir(project.folder)) - files - {Path(prod.database.name).name}
+    assert left <= {"alembic.ini", "child.log", "link.db"}
 
 
-def test_refused_upgrade_ends_with_1_and_one_sentence(filled: Sandbox) -> None:
-    ending, named = ASTRAY["a fresh file with a header"]
-    write_env(filled, ending)
-    before = everything(filled)
-    ran = filled.invoke("upgrade-dev", "--json")
+def test_refused_upgrade_ends_with_1_and_makes_no_database(shop: Sandbox) -> None:
+    write_env(shop, "url = 'sqlite:///fresh.db'\n" + connects())
+    ran = shop.invoke("upgrade-dev", "--json")
     assert ran.code == 1, ran.err
     assert ran.json["outcome"] == "refused"
-    assert named in ran.json["error"]["what"]
+    assert FRESH in ran.json["error"]["what"]
     assert "Traceback" not in ran.err
-    assert everything(filled) == before
-    assert not (filled.folder / "fresh.db").exists()
-
-
-def test_file_that_was_there_before_is_left_alone(filled: Sandbox) -> None:
-    other = filled.folder / "fresh.db"
-    query(other, "CREATE TABLE kept (id)")
-    empty = filled.write("empty.db", "")
-    for name in ("fresh.db", "empty.db"):
-        write_env(filled, f'url = "sqlite:///{name}"' + USUAL)
-        assert name in run_child(filled).refused
-    assert dump(other) == ["BEGIN TRANSACTION;", "CREATE TABLE kept (id);", "COMMIT;"]
-    assert empty.exists()
-
-
-def test_missing_database_stays_missing_when_env_goes_astray(shop: Sandbox) -> None:
-    write_env(shop, 'url = "sqlite:///fresh.db"' + USUAL)
-    ran = shop.invoke("upgrade-dev")
-    assert ran.code == 1, ran.err
     assert not shop.dev.exists()
-    assert not (shop.folder / "fresh.db").exists()
+    assert not (shop.folder / FRESH).exists()
 
 
-def test_file_that_env_filled_itself_is_left_alone(filled: Sandbox) -> None:
-    filling = "sqlite3.connect('fresh.db').execute('CREATE TABLE kept (id)')\n"
-    write_env(filled, f"{filling}url = 'sqlite:///fresh.db'{USUAL}")
-    assert "fresh.db" in run_child(filled).refused
-    assert dump(filled.folder / "fresh.db") is not None
-
-
-@pytest.mark.parametrize(
-    "ending",
-    [
-        "os.symlink(file, 'link.db')\nurl = 'sqlite:///link.db'" + USUAL,
-        "url = f'sqlite:///file:{file.as_posix()}?uri=true'" + USUAL,
-        "url = 'sqlite:///' + os.path.relpath(file)" + USUAL,
-    ],
-    ids=["a link", "a URI", "a relative path"],
-)
-def test_intended_database_is_known_by_any_of_its_names(filled: Sandbox, ending: str) -> None:
-    write_env(filled, ending)
-    run = run_child(filled)
-    assert (run.refused, run.failure, revision_of(filled.dev)) == ("", "", R3)
-
-
-def test_env_may_use_a_file_of_its_own_beside_the_database(filled: Sandbox) -> None:
-    write_env(filled, "sqlite3.connect('cache.db').execute('CREATE TABLE c (id)')" + USUAL)
-    assert run_child(filled).finished
-    assert (filled.folder / "cache.db").exists()
-
-
-# What a revision of dev may try in order to reach prod. {prod} is its path.
-REACHING = {
-    "connect": "    import sqlite3\n    sqlite3.connect({prod!r}).execute('DELETE FROM children')",
-    "engine": (
-        "    with sa.create_engine('sqlite:///' + {prod!r}).begin() as other:\n"
-        "        other.execute(sa.text('DELETE FROM children'))"
-    ),
-    "ATTACH": (
-        '    op.execute("ATTACH \'{prod}\' AS other")\n    op.execute("DELETE FROM other.children")'
-    ),
-    "ATTACH with a parameter": (
-        "    op.get_bind().execute(sa.text('ATTACH :file AS other'), {{'file': {prod!r}}})\n"
-        "    op.execute('DELETE FROM other.children')"
+# What makes a file that is not ours to remove, and where env.py then goes.
+KEPT = {
+    "filled before": ("CREATE TABLE kept (id)", ""),
+    "empty": ("", ""),
+    "filled by env.py": (
+        "",
+        "__import__('sqlite3').connect({!r}).execute('CREATE TABLE kept (id)')\n",
     ),
 }
 
 
-@pytest.mark.parametrize("way", REACHING)
-def test_revision_cannot_reach_another_environment(filled: Sandbox, way: str) -> None:
-    body = REACHING[way].format(prod=filled.prod.as_posix())
-    filled.add_revision(R4, R3, body)
-    before = everything(filled)
-    run = run_child(filled)
-    if way == "ATTACH with a parameter":
-        assert "must be a literal in the statement" in run.failure
-    else:
-        assert "the database of prod" in run.refused
-    assert everything(filled) == before
+@cases("given", {"sqlite": KEPT})
+def test_file_that_was_there_before_is_left_alone(
+    project: ChildProject, given: tuple[str, str]
+) -> None:
+    sql, fills = given
+    file = project.folder / "kept.db"
+    if not fills:
+        file.touch()
+    if sql:
+        query(file, sql)
+    project.write_env(f"{fills.format('kept.db')}url = 'sqlite:///kept.db'{USUAL}")
+    assert "kept.db" in project.run().refused
+    tables = query(file, "SELECT name FROM sqlite_master")
+    assert tables == ([("kept",)] if sql or fills else [])
 
 
-def test_revision_may_attach_a_file_of_its_own(filled: Sandbox) -> None:
-    query(filled.folder / "names.db", "CREATE TABLE names (id, name)")
-    filled.add_revision(
-        R4,
-        R3,
+@cases(
+    "ending",
+    {
+        "sqlite": {
+            "a link": f"os.symlink(file, 'link.db')\nurl = 'sqlite:///link.db'{USUAL}",
+            "a URI": f"url = f'sqlite:///file:{{file}}?uri=true'{USUAL}",
+            "a relative path": f"url = 'sqlite:///' + os.path.relpath(file){USUAL}",
+            "beside a file of its own": (
+                f"__import__('sqlite3').connect('own.db').execute('CREATE TABLE c (id)'){USUAL}"
+            ),
+        }
+    },
+)
+def test_intended_database_is_known_by_any_of_its_names(project: ChildProject, ending: str) -> None:
+    project.write_env(f"file = url.partition(':///')[2]\n{ending}")
+    project.add_revision(R2, R1, project.engine.work)
+    ran = project.run()
+    assert (ran.refused, ran.failure, project.revision()) == ("", "", R2)
+
+
+# -- what a revision reaches by itself ---------------------------------------------------------
+
+CHANGES = "UPDATE shops SET name = 7"
+BY_CONNECT = f"    import sqlite3\n    sqlite3.connect({{prod!r}}).executescript('{CHANGES}')"
+BY_ENGINE = (
+    "    with sa.create_engine('sqlite:///' + {prod!r}).begin() as other:\n"
+    f"        other.execute(sa.text('{CHANGES}'))"
+)
+BY_CONNECTION = BY_CONNECT.replace("connect(", "Connection(")
+THERE = f"    op.execute('{CHANGES.replace('shops', 'other.shops')}')"
+BY_ATTACH = f"    op.execute(\"ATTACH '{{prod}}' AS other\")\n{THERE}"
+BY_PARAMETER = (
+    "    op.get_bind().execute(sa.text('ATTACH :file AS other'), {{'file': {prod!r}}})\n" + THERE
+)
+REACHING = {
+    "connect": (BY_CONNECT, OTHER),
+    "engine": (BY_ENGINE, OTHER),
+    "ATTACH": (BY_ATTACH, OTHER),
+    "ATTACH with a parameter": (BY_PARAMETER, "must be a literal in the statement"),
+}
+
+
+@cases("given", {"sqlite": REACHING})
+def test_revision_cannot_reach_another_environment(
+    project: ChildProject, given: tuple[str, str]
+) -> None:
+    body, refusal = given
+    prod = project.beside()
+    before = project.everything()
+    project.add_revision(R2, R1, body.format(prod=prod.database.name))
+    ran = project.run(others={"prod": prod.identity})
+    assert refusal in ran.refused + ran.failure
+    assert project.everything() == prod.everything() == before
+
+
+@on("sqlite")
+def test_revision_may_attach_a_file_of_its_own(project: ChildProject) -> None:
+    query(project.folder / "names.db", "CREATE TABLE names (id, name)")
+    project.add_revision(
+        R2,
+        R1,
         "    op.execute(\"ATTACH 'names.db' AS names\")\n"
-        '    op.execute("UPDATE parents SET note = (SELECT count(*) FROM names.names)")',
+        '    op.execute("UPDATE shops SET name = (SELECT count(*) FROM names.names)")',
     )
-    assert run_child(filled).failure == ""
-    assert query(filled.dev, "SELECT DISTINCT note FROM parents") == [("0",)]
+    assert project.run().failure == ""
+    assert project.names() == ["0"] * 3
 
 
-# -- the rehearsal ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def scratch(filled: Sandbox) -> Path:
-    """A copy of production, as a rehearsal makes one."""
-    return Path(shutil.copyfile(filled.prod, filled.folder / "scratch.sqlite3"))
-
-
-# What a revision may try in order to reach its own database by its real name while that is
-# being rehearsed. True: it must arrive at the copy; False: it must be refused.
-BESIDE = {
-    "connect": (
-        "    import sqlite3\n"
-        "    print(sqlite3.connect({prod!r}).execute('PRAGMA database_list').fetchall())",
-        True,
-    ),
+# What a rehearsed revision may try in order to reach its own database by its real name; it must
+# arrive at the copy, or be refused.
+LED = {
+    "connect": BY_CONNECT,
     "connect from dbapi2": (
         "    from sqlite3.dbapi2 import connect\n"
-        "    print(connect('file:{prod}?mode=ro', uri=True)"
-        ".execute('PRAGMA database_list').fetchall())",
-        True,
+        "    connect('file:{prod}?mode=rw', uri=True)"
+        f".executescript('{CHANGES}')"
     ),
-    "engine": (
-        "    with sa.create_engine('sqlite:///' + {prod!r}).connect() as other:\n"
-        "        print(other.execute(sa.text('PRAGMA database_list')).all())",
-        True,
-    ),
-    "Connection": (
-        "    import sqlite3\n    sqlite3.Connection({prod!r}).execute('DELETE FROM children')",
-        False,
-    ),
-    "ATTACH": (
-        '    op.execute("ATTACH \'{prod}\' AS real")\n    op.execute("DELETE FROM real.children")',
-        False,
-    ),
-    "dev": ("    import sqlite3\n    sqlite3.connect({dev!r})", False),
+    "engine": BY_ENGINE,
 }
+REFUSED = {"Connection": BY_CONNECTION, "ATTACH": BY_ATTACH}
 
 
-@pytest.mark.parametrize("way", BESIDE)
+@cases(
+    "given",
+    {
+        "sqlite": {
+            **{way: (code, True) for way, code in LED.items()},
+            **{way: (code, False) for way, code in REFUSED.items()},
+        }
+    },
+)
 def test_rehearsal_keeps_every_connection_off_the_real_database(
-    filled: Sandbox, scratch: Path, way: str
+    project: ChildProject, given: tuple[str, bool]
 ) -> None:
-    body, arrives = BESIDE[way]
-    names = {"prod": filled.prod.as_posix(), "dev": filled.dev.as_posix()}
-    filled.add_revision(R4, R3, body.format(**names))
-    before = everything(filled)
-    run = run_child(filled, "prod", scratch=scratch)
-    assert everything(filled) == before
+    body, arrives = given
+    before = project.everything()
+    # By env.py: while a revision is at work, the copy cannot be written by another connection.
     if arrives:
-        assert (run.refused, run.failure) == ("", "")
-        log = (filled.folder / "child.log").read_text(encoding="utf-8")
-        assert str(scratch) in log
-        assert str(filled.prod) not in log
+        code = "\n".join(line[4:] for line in body.format(prod=project.database.name).splitlines())
+        project.write_env(f"import sqlalchemy as sa\n{code}\n{USUAL}")
+        project.add_revision(R2, R1, "    pass")
     else:
-        assert "the database of dev" in run.refused or "this is the rehearsal" in run.refused
+        project.add_revision(R2, R1, body.format(prod=project.database.name))
+    scratch = project.beside()
+    ran = project.rehearse(scratch)
+    assert project.everything() == before
+    scratch_is_changed = scratch.names() == ["7"] * 3
+    assert (ran.failure, scratch_is_changed) == ("", arrives)
+    assert ("this is the rehearsal" in ran.refused) is not arrives
 
 
 def test_revision_that_writes_into_the_real_file_is_stopped_by_the_rehearsal(
@@ -266,8 +232,8 @@ def test_revision_that_writes_into_the_real_file_is_stopped_by_the_rehearsal(
 ) -> None:
     """End to end: dev lets it pass, since its own code only acts in production."""
     filled.add_revision(
-        R4,
-        R3,
+        "r4",
+        HEAD,
         "    import os, sqlite3\n"
         '    if os.environ["EXEC_ENV"] == "prod":\n'
         f"        sqlite3.Connection({str(filled.prod)!r}).execute('DROP TABLE children')",
@@ -277,8 +243,7 @@ def test_revision_that_writes_into_the_real_file_is_stopped_by_the_rehearsal(
     assert ran.code == 1, ran.err
     assert ran.json["steps"][-1]["name"] == "rehearse"
     assert dump(filled.prod) == before
-    assert revision_of(filled.dev) == R4
-    assert revision_of(filled.prod) == R2
+    assert (revision_of(filled.dev), revision_of(filled.prod)) == ("r4", BEFORE)
 
 
 # -- the names of files -----------------------------------------------------------------------

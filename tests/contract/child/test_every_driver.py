@@ -80,11 +80,11 @@ def test_upgrade_and_downgrade_arrive_with_timeouts_and_ledger_under_any_driver(
     assert [each["revision"] for each in ledger[1]["revisions"]] == [R2, R3]
 
 
-# The code and the words of FAILS.
+# What is said of FAILS.
 ERRORS = {
-    "sqlite": ("", "no such table: nowhere"),
-    "postgresql": ("42P01", 'relation "nowhere" does not exist'),
-    "mariadb": ("1146", ".nowhere' doesn't exist"),
+    "sqlite": "no such table: nowhere",
+    "postgresql": 'relation "nowhere" does not exist',
+    "mariadb": ".nowhere' doesn't exist",
 }
 
 
@@ -100,9 +100,8 @@ def test_revision_that_fails_leaves_nothing_under_any_driver(project: ChildProje
     else:
         project.add_revision(R2, R1, project.engine.work + FAILS)
     ran = project.run(ledger={})
-    code, words = ERRORS[project.engine.name]
-    assert ran.failure.endswith(words)
-    assert (ran.run.sqlstate, ran.run.failed_revision) == (code, revision)
+    assert ran.failure.endswith(ERRORS[project.engine.name])
+    assert ran.run.failed_revision == revision
     assert (ran.run.locked, ran.committed, project.has_ledger) == (False, False, False)
     assert project.everything() == before
 

@@ -20,20 +20,19 @@ class Locked:
 
     theirs: str
     wants: str
-    sqlstate: str
 
 
 IN_USE = {
-    "postgresql": {"a table": Locked(SELECTS, HALF_DONE + ADDS, "55P03")},
+    "postgresql": {"a table": Locked(SELECTS, HALF_DONE + ADDS)},
     "mariadb": {
-        "a table": Locked(SELECTS, ADDS, "1205"),
-        "a row": Locked(UPDATES, ROWS + ADDS, "1205"),
+        "a table": Locked(SELECTS, ADDS),
+        "a row": Locked(UPDATES, ROWS + ADDS),
     },
 }
 
 
 @cases("locked", IN_USE)
-def test_lock_of_somebody_else_fails_with_its_code_and_changes_nothing(
+def test_lock_of_somebody_else_is_reported_as_one_and_changes_nothing(
     project: ChildProject, locked: Locked
 ) -> None:
     before = project.everything()
@@ -41,7 +40,7 @@ def test_lock_of_somebody_else_fails_with_its_code_and_changes_nothing(
     with project.session(autocommit=False) as application:
         application.cursor().execute(locked.theirs)
         ran = project.run(ledger={}, lock_timeout=0.1 if project.engine.is_transactional else None)
-        assert (ran.run.sqlstate, ran.run.locked) == (locked.sqlstate, True)
+        assert ran.run.locked
         assert (ran.committed, project.has_ledger) == (False, False)
         assert project.everything() == before
         application.rollback()

@@ -150,7 +150,7 @@ def test_a_project_without_a_selector_reads_nothing_of_one(filled: Sandbox) -> N
     file = filled.folder / "pyproject.toml"
     text = file.read_text().replace("[tool.migrations_ops]", '[tool.migrations_ops]\nselector = ""')
     file.write_text(text)
-    [line] = said(filled.alembic("current"))
+    [line] = lines(filled.alembic("current"))
     assert line.endswith("this reaches prod (data/repom/db.sqlite3)".replace("/", os.sep))
 
 
