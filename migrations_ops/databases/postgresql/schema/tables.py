@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from migrations_ops.child.protocol.sql import group, located, normal, shown, tokens
+from migrations_ops.child.protocol.sql import located, shown, tokens
 from migrations_ops.databases.postgresql.schema.catalog import Catalog, Facts, column_names
 
 _ACTIONS = {
@@ -120,7 +120,8 @@ def _guarded(expression: str) -> str:
 
 
 def _constraints(catalog: Catalog) -> Facts:
-    enforced = "c.conenforced" if catalog.version >= 180000 else "true"
+    newer = catalog.version >= 180000
+    enforced, period = ("c.conenforced", "c.conperiod") if newer else ("true", "false")
     rows = catalog.ask(
         "SELECT c.conrelid::bigint, c.contype::text, c.conname, pg_get_constraintdef(c.oid),"
         f" {column_names('c.conrelid', 'c.conkey')}, c.confrelid::bigint,"
@@ -128,8 +129,10 @@ def _constraints(catalog: Catalog) -> Facts:
         " c.confupdtype::text, c.confdeltype::text, c.confmatchtype::text,"
         f" {column_names('c.conrelid', 'c.confdelsetcols')},"
         " c.condeferrable, c.condeferred, c.convalidated, c.connoinherit,"
-        f" {enforced}, pg_get_expr(c.conbin, c.conrelid)"
-        " FROM pg_constraint c WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')"
+        f" {enforced}, {period}, {column_names('c.conrelid', 'x.indkey[x.indnkeyatts:]')},"
+        " pg_get_expr(c.conbin, c.conrelid) FROM pg_constraint c"
+        " LEFT JOIN pg_index x ON x.indexrelid = c.conindid"
+        " WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')"
         " AND c.conparentid = 0 AND (c.conislocal OR c.contype <> 'c')"
     )
     for row in rows:
@@ -156,6 +159,8 @@ class _Constraint:
     valid: bool
     no_inherit: bool
     enforced: bool
+    period: bool
+    included: list[str]
     expression: str | None
 
     def fact(self) -> tuple[str, str]:
@@ -182,22 +187,17 @@ class _Constraint:
             f"ON UPDATE {_ACTIONS[self.on_update]}",
             f"ON DELETE {_ACTIONS[self.on_delete]}{only}",
             "MATCH FULL" if self.match == "f" else "",
-            "PERIOD" if "PERIOD" in self.definition.partition("REFERENCES")[0].split() else "",
+            "PERIOD" if self.period else "",
         )
         return " ".join(filter(None, parts))
 
     def _of_index(self) -> str:
-        """What the words around the list of its columns say."""
-        written = tokens(self.definition, "postgresql")
-        start = next(number for number, word in enumerate(written) if word.means("("))
-        inside = group(written, start)
-        tail = normal(written[start + len(inside) + 2 :])
-        for word in ("deferrable", "initially deferred"):
-            tail = tail.removesuffix(f" {word}").removesuffix(word)
+        """What the index does besides comparing the columns."""
+        distinct = not self.definition.startswith("UNIQUE NULLS NOT DISTINCT")
         parts = (
-            "NULLS NOT DISTINCT" if any(word.means("NULLS") for word in written[:start]) else "",
-            "WITHOUT OVERLAPS" if any(word.means("OVERLAPS") for word in inside) else "",
-            tail,
+            "" if distinct else "NULLS NOT DISTINCT",
+            "WITHOUT OVERLAPS" if self.period else "",
+            f"include({','.join(map(shown, self.included))})" if self.included else "",
         )
         return " ".join(filter(None, parts))
 
