@@ -138,7 +138,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         dict.fromkeys(found),
         environment,
         environment.allow,
-        is_rehearsed=environment is not project.settings.path[0],
+        is_rehearsed=project.settings.is_rehearsed(environment),
         is_pending=bool(state.pending),
     )
     findings = [_state(state), *judged]

@@ -78,7 +78,7 @@ def _upgrade_steps(project: Project, state: DatabaseState) -> list[PlannedStep]:
     environment = state.environment
     steps = [PlannedStep(StepName.BACK_UP)] if state.exists else []
     changing = [(StepName.UPGRADE, upgrade_commands(state))]
-    if environment is not project.settings.path[0]:
+    if project.settings.is_rehearsed(environment):
         changing.insert(0, (StepName.REHEARSE, rehearsal_commands(state)))
     for name, commands in changing:
         if environment.commands:

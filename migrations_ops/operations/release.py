@@ -63,7 +63,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
             if not state.pending:
                 if plan.steps:  # a later environment needs what is there to have passed
                     require_passed_verify(verify(session, state.environment, state.target))
-            elif state.environment is project.settings.path[0]:
+            elif not project.settings.is_rehearsed(state.environment):
                 upgrade_first(session, state)  # 3.
             else:
                 promote(session, state, options.ask)  # 4. and 5.
@@ -90,7 +90,7 @@ def survey(
 
 
 def upgrade_first(session: Session, state: DatabaseState) -> None:
-    """3. The first environment of the path: back up, upgrade, verify.
+    """3. The first environment of the path, unless it is protected: back up, upgrade, verify.
 
     :raises OpsError: the upgrade or verify stopped it.
     """

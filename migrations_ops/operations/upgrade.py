@@ -60,9 +60,9 @@ class _Due:
         return self.state.environment
 
     @property
-    def is_first(self) -> bool:
-        """Whether it is the first environment of the path."""
-        return self.environment is self.session.project.settings.path[0]
+    def may_stay(self) -> bool:
+        """Whether it may stay upgraded though verify failed: where revisions are tried first."""
+        return not self.session.project.settings.is_rehearsed(self.environment)
 
 
 def upgrade_and_verify(
@@ -180,7 +180,7 @@ def _verify(
         # Its process was killed, for instance.
         untouched = _undo_unverified(due, f"verify of {name} could not finish")
         what = f"{name} was upgraded, but could not be verified: {error.what}"
-        kind = Refused if due.is_first else StepFailed
+        kind = Refused if due.may_stay else StepFailed
         raise kind(what, untouched=untouched, next=error.next) from error
 
 
@@ -220,7 +220,7 @@ def _require_verified(due: _Due, report: VerifyReport) -> None:
         return
     name, backup, error = due.environment.name, due.backup, first_error(report)
     untouched = _undo_unverified(due, f"verify of {name} failed: {error}")
-    if due.is_first:
+    if due.may_stay:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
         todo = f"To mend the revision, go back first: invoke {back}" if back else ""
         require_passed_verify(report, untouched=untouched, next=todo)
@@ -239,7 +239,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     :returns: a sentence that says how the database is now.
     :raises NeedsAPerson: it could not be restored.
     """
-    if due.is_first:
+    if due.may_stay:
         return f"{due.environment.name} stays upgraded{stays}; nothing after it was touched."
     return reconcile(due.session, Failure.of(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
 

@@ -81,6 +81,11 @@ class Settings:
         by_name = {environment.name: environment for environment in self.path}
         return by_name.get("prod", self.last)
 
+    def is_rehearsed(self, environment: Environment) -> bool:
+        """Whether its upgrade is tried on a copy first: each but the first of the path, and the
+        first as well if it is protected, as production alone is."""
+        return environment is not self.path[0] or environment.protected
+
     def environment(self, name: str) -> Environment:
         """The environment of that name.
 

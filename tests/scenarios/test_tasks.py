@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import R2, R3, Sandbox, query
+from tests.support import R2, R3, Sandbox, dump, query
 
 STAGING = "\n[tool.migrations_ops.environments.prod]"
 
@@ -99,6 +99,18 @@ def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
     assert ran.code == 2
     assert "are the same database" in ran.err
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+def test_production_that_is_the_only_environment_is_rehearsed(filled: Sandbox) -> None:
+    filled.configure(
+        '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///data/repom/db.sqlite3"\n'
+    )
+    before = dump(filled.prod)
+    filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
+    stopped = filled.invoke("release-migration", "--json")
+    names = [step["name"] for step in stopped.json["steps"]]
+    assert (stopped.code, names[:3]) == (1, ["preflight", "back up", "rehearse"])
+    assert dump(filled.prod) == before
 
 
 @pytest.mark.slow

@@ -256,7 +256,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
             untouched="It was not touched now.",
             next=f"See its backups: invoke backups --env {environment.name}",
         )
-    if environment is session.project.settings.path[0]:
+    if not session.project.settings.is_rehearsed(environment):
         return
     reason = f"{task} was broken off, and verify fails: {first_error(report)}"
     failure = Failure.of(state, backup, reason, Ended.MUST_NOT_STAY)

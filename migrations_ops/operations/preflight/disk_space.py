@@ -53,7 +53,7 @@ def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]
         if not isinstance(state.database, DatabaseFile):
             continue  # its disk is its server's
         yield Need(state.database.folder, size // GROWTH, f"the journal of {name}")
-        if state.environment is not settings.path[0]:
+        if settings.is_rehearsed(state.environment):
             copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")
             largest = max(largest, copy, key=lambda need: need.size)
     yield largest

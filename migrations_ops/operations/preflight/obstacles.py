@@ -21,7 +21,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
         state.database.find_obstacles(project.others(environment)),
         environment,
         session.allowed(environment),
-        is_rehearsed=environment is not project.settings.path[0],
+        is_rehearsed=project.settings.is_rehearsed(environment),
         is_pending=True,
     )
     session.record.add_findings([each for each in found if each.severity == "warning"])

@@ -32,7 +32,7 @@ def require_runnable(session: Session, state: DatabaseState) -> None:
     project.require_steps(environment)
     if not state.pending:
         return
-    if environment is not project.settings.path[0]:
+    if project.settings.is_rehearsed(environment):
         require_rehearsable(project, environment)
     store = BackupStore.of(project.settings, environment)
     obstacle = find_closed(store) if state.exists else ""
