@@ -215,10 +215,6 @@ def test_the_option_file_goes_whatever_happens(small: ServerDatabase) -> None:
     assert not told.file.parent.exists()
 
 
-def cut(data: bytes) -> bytes:
-    return data[:-20]
-
-
 def unsigned(data: bytes) -> bytes:
     return data[:-4]
 
@@ -238,9 +234,7 @@ def torn(data: bytes) -> bytes:
     return gzip.compress(text[: text.index(b"(2,'two')")] + b"(3,'three')")
 
 
-@pytest.mark.parametrize(
-    "harm", [cut, unsigned, flipped, endless, torn, lambda _: b"", lambda _: b"x"]
-)
+@pytest.mark.parametrize("harm", [unsigned, flipped, endless, torn])
 def test_a_damaged_backup_is_refused_and_its_last_statement_not_executed(
     small: ServerDatabase, tmp_path: Path, harm: Callable[[bytes], bytes]
 ) -> None:

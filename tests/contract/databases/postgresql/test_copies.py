@@ -73,47 +73,24 @@ def plain_role(database: ServerDatabase, options: str = "CREATEDB") -> Iterator[
 # -- copies ---------------------------------------------------------------------------------------
 
 
-def test_a_backup_is_restored_once_and_cloned_as_often_as_needed(
+def test_a_backup_is_restored_once_until_another_one_takes_its_room(
     any_postgres: ServerDatabase, tmp_path: Path
 ) -> None:
-    file = filled(any_postgres, tmp_path)
-    before = any_postgres.server.databases()
+    file, server = filled(any_postgres, tmp_path), any_postgres.server
+    other = dumped(address_of(any_postgres), tmp_path / "other")
+    before = server.databases()
     copies = copies_of(address_of(any_postgres))
     restored = copies.restored(file)
     assert copies.restored(file) == restored
     clone = copies.clone(file)
-    any_postgres.server.execute("UPDATE t SET a = 'scratch'", database=clone.database)
+    server.execute("UPDATE t SET a = 'scratch'", database=clone.database)
     for address, value in ((restored, "old"), (clone, "scratch"), (copies.clone(file), "old")):
-        assert any_postgres.server.execute("TABLE t", database=address.database) == [(value,)]
-    assert any_postgres.execute("TABLE t") == [("new",)]
-    copies.drop(clone)
-    assert clone.database not in any_postgres.server.databases()
-    copies.sweep()
-    assert any_postgres.server.databases() == before
-
-
-def test_another_backup_takes_the_room_of_the_one_before(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    file = filled(postgres_database, tmp_path)
-    other = dumped(address_of(postgres_database), tmp_path / "other")
-    before = postgres_database.server.databases()
-    copies = copies_of(address_of(postgres_database))
-    copies.restored(file)
+        assert server.execute("TABLE t", database=address.database) == [(value,)]
     second = copies.restored(other)
-    assert postgres_database.server.execute("TABLE t", database=second.database) == [("new",)]
-    assert postgres_database.server.databases() - before == {second.database}
-
-
-def test_a_backup_that_cannot_be_restored_leaves_no_copy(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    file = filled(postgres_database, tmp_path)
-    file.write_bytes(file.read_bytes()[:-300])
-    before = postgres_database.server.databases()
-    with pytest.raises(StepFailed, match="pg_restore failed"):
-        copies_of(address_of(postgres_database)).restored(file)
-    assert postgres_database.server.databases() == before
+    assert server.execute("TABLE t", database=second.database) == [("new",)]
+    assert restored.database not in server.databases()
+    copies.sweep()
+    assert server.databases() == before
 
 
 def test_a_copy_is_closed_to_everybody_else(
@@ -333,21 +310,6 @@ def test_a_setting_that_may_not_be_repeated_is_named_and_stops_nothing(
 
 
 # -- the exchange ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_any_name_can_be_exchanged(
-    name: str, postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    database = ServerDatabase(postgres, postgres.create_database(name))
-    file = filled(database, tmp_path)
-    copies = copies_of(address_of(database))
-    kept = [copies.exchange(copies.take(file))[0] for _ in range(3)]
-    assert len(set(kept)) == 3
-    assert set(kept) <= postgres.databases()
-    assert database.execute("TABLE t") == [("old",)]
-    assert postgres.execute("TABLE t", database=kept[0]) == [("new",)]
-    assert all("_replaced_" in each and len(each.encode()) <= 63 for each in kept)
 
 
 def test_names_that_differ_in_case_are_two_databases(

@@ -14,18 +14,12 @@ from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.contract.child.steps import wait_for
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
+from tests.contract.databases.test_backups import LARGE
 from tests.servers.databases import ServerDatabase
-from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
 from tests.servers.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
-# Takes a minute to dump or to sum, and a moment to make.
-LARGE = """
-CREATE TABLE large AS
-SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
-INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
-"""
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -47,42 +41,19 @@ def test_several_revisions_are_seen_in_order(any_postgres: ServerDatabase) -> No
 
 
 @pytest.mark.parametrize("name", ["Odd \"vers'ion", "select", "ünï", "a.b", "{x} 100%s"])
-def test_version_tables_may_have_any_name(name: str, any_postgres: ServerDatabase) -> None:
+def test_a_version_table_of_any_name_is_read_in_its_own_schema_alone(
+    name: str, any_postgres: ServerDatabase
+) -> None:
     odd = quoted(name)
     any_postgres.execute(
         f"CREATE TABLE {odd} AS SELECT 'r7'::varchar AS version_num; CREATE SCHEMA {odd};"
-        f"CREATE TABLE {odd}.{odd} AS SELECT 'r8'::varchar AS version_num"
+        f"CREATE TABLE {odd}.{odd} AS SELECT 'r8'::varchar AS version_num;"
+        f"CREATE TABLE {odd}.there AS SELECT 'r8'::varchar AS version_num"
     )
     assert engine_of(any_postgres).look(name).revisions == ("r7",)
     assert engine_of(any_postgres, schema=name).look(name).revisions == ("r8",)
-
-
-def test_a_version_table_in_another_schema_is_read_there_alone(
-    any_postgres: ServerDatabase,
-) -> None:
-    any_postgres.execute(
-        "CREATE SCHEMA audit; CREATE TABLE audit.alembic_version (version_num varchar(32));"
-        "INSERT INTO audit.alembic_version VALUES ('r2')"
-    )
-    assert not engine_of(any_postgres).look(TABLE).versioned
-    assert engine_of(any_postgres, schema="audit").look(TABLE).revisions == ("r2",)
-    assert not engine_of(any_postgres, schema="no such").look(TABLE).versioned
-
-
-def test_a_table_of_that_name_that_is_not_alembic_s_is_said(any_postgres: ServerDatabase) -> None:
-    any_postgres.execute("CREATE TABLE alembic_version (number integer)")
-    look = engine_of(any_postgres).look(TABLE)
-    assert "none of Alembic's" in look.trouble
-    assert "version_table" in look.remedy
-
-
-def test_what_a_role_may_not_read_is_trouble(any_postgres: ServerDatabase) -> None:
-    filled(any_postgres)
-    any_postgres.server.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
-    url = any_postgres.server.url(any_postgres.name, user="plain", password="x")
-    look = PostgreSQL.from_url(url).look(TABLE)
-    assert look.exists
-    assert "permission denied for table alembic_version" in look.trouble
+    assert not engine_of(any_postgres).look("there").versioned
+    assert not engine_of(any_postgres, schema="no such").look(name).versioned
 
 
 @pytest.mark.parametrize(
@@ -293,12 +264,6 @@ def test_a_database_in_which_somebody_sits_is_not_removed(
 # -- the ledger -----------------------------------------------------------------------------------
 
 
-def test_statement_timeout_of_the_database_is_none_for_us(any_postgres: ServerDatabase) -> None:
-    engine = filled(any_postgres)
-    any_postgres.execute(f"ALTER DATABASE {quoted(any_postgres.name)} SET statement_timeout = 1")
-    assert {engine.look(TABLE).trouble for _ in range(30)} == {""}
-
-
 def test_identities_tell_servers_and_databases_apart(
     any_postgres: ServerDatabase, postgres: PostgresServer
 ) -> None:
@@ -309,14 +274,6 @@ def test_identities_tell_servers_and_databases_apart(
     others = [PostgreSQL.from_url(postgres.url("postgres")),
               PostgreSQL.from_url(any_postgres.server.url("postgres"))]  # fmt: skip
     assert engine_of(any_postgres).identity() not in {other.identity() for other in others}
-
-
-def test_a_pooler_is_refused_before_anything_is_begun(
-    pgbouncer: PgBouncer, postgres_database: ServerDatabase
-) -> None:
-    engine = PostgreSQL.from_url(pgbouncer.url(postgres_database.name))
-    with pytest.raises(Refused, match="PgBouncer"), engine.locked("release", 0):
-        pass
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+asyncpg"])
@@ -335,7 +292,7 @@ def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    postgres_database.execute(LARGE)
+    postgres_database.execute(";".join(LARGE["postgresql"]))
     monkeypatch.setattr("migrations_ops.databases.postgresql.connect.ANSWER_SECONDS", 1)
     with Proxy(postgres.host, postgres.port) as proxy:
         far = PostgreSQL.from_url(proxy.through(postgres_database.url()))

@@ -1,14 +1,11 @@
-"""pg_dump and pg_restore: the right ones, a password that nobody sees, and no survivors."""
+"""pg_dump and pg_restore: the right ones, and what they say when they fail."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,18 +18,12 @@ from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk
 from tests.contract.databases.conftest import search_clients_anew
+from tests.contract.databases.test_backups import LARGE, LINUX, tool_of, wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer, debian_bin, wheel_bin
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
-LINUX = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
-# Takes a minute to dump: each value is as dear as it can be to write as text.
-LARGE = """
-CREATE TABLE large AS
-SELECT g, array_fill(random(), ARRAY[20000]) AS numbers FROM generate_series(1, 4) AS g;
-INSERT INTO large SELECT large.* FROM large, generate_series(1, 5000)
-"""
 
 
 def only_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,25 +42,13 @@ def linked(folder: Path, version: int) -> Path:
     return folder
 
 
-@contextmanager
-def dumped(
-    address: Address, into: Path, progress: Callable[[int, int], None] | None = None
-) -> Iterator[None]:
-    """A dump of what a transaction sees that is open within."""
+def dump(address: Address, into: Path) -> None:
+    """What a transaction sees that is open meanwhile."""
     with connect(address) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
-        sizes = {"public.large": 100, "public.t": 10}
         found = tools.require_tools(connection.info.server_version // 10000)
-        tools.dump(
-            address, into, tools=found, snapshot=str(snapshot), sizes=sizes, progress=progress
-        )
-        yield
-
-
-def dump(address: Address, into: Path) -> None:
-    with dumped(address, into):
-        pass
+        tools.dump(address, into, tools=found, snapshot=str(snapshot), sizes={}, progress=None)
 
 
 # -- which ones -----------------------------------------------------------------------------------
@@ -151,21 +130,6 @@ def test_a_backup_is_restored_by_clients_of_the_server_s_version_and_of_newer_on
     tools.restore(address.of_database("test_again"), tmp_path / "dump", server=int(server))
     again = ServerDatabase(any_postgres.server, "test_again")
     assert again.execute("SELECT sum(a), (SELECT b FROM u) FROM t") == [(45, "x")]
-
-
-@pytest.mark.parametrize("name", ["own", "newer"])
-def test_a_restore_that_fails_is_said_by_whichever_clients(
-    name: str,
-    any_postgres: ServerDatabase,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if name == "newer":
-        only_in(wheel_bin(), monkeypatch)
-    any_postgres.execute("CREATE TABLE t AS SELECT 1 AS a")
-    address = Address.of(any_postgres.url())
-    dump(address, tmp_path / "dump")
-    [(server,)] = any_postgres.execute("SELECT current_setting('server_version_num')::int / 10000")
     with pytest.raises(StepFailed) as raised:
         tools.restore(address, tmp_path / "dump", server=int(server))
     assert 'relation "t" already exists' in raised.value.what
@@ -190,15 +154,6 @@ def test_a_backup_by_newer_clients_is_restored_by_those(
         tools.restore(address, tmp_path / "dump", server=15)
 
 
-@pytest.mark.parametrize("content", [b"", b"PGDMP", b"no dump", b"PGDMP\x01\x10\x00\x04"])
-def test_a_file_that_is_no_backup_fails(
-    content: bytes, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    (tmp_path / "dump").write_bytes(content)
-    with pytest.raises(StepFailed, match="pg_restore failed: "):
-        tools.restore(Address.of(postgres_database.url()), tmp_path / "dump", server=18)
-
-
 # -- secrets --------------------------------------------------------------------------------------
 
 
@@ -220,60 +175,29 @@ def test_a_connection_is_told_as_libpq_reads_it(name: str) -> None:
     assert "password" not in told
 
 
-def processes_of(name: str, into: Path) -> list[int]:
-    """The processes of a tool that write or read this file."""
-    found = []
-    for each in Path("/proc").iterdir():
-        try:
-            words = (each / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(name.encode()) and any(str(into).encode() in word for word in words):
-            found.append(int(each.name))
-    return found
+# How a dump is ended that takes its time, and what is said then.
+ENDED = {
+    "pg_dump failed: it was ended by signal 9": "kill -9",
+    "administrator": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'pg_dump'",
+}
 
 
-def wait_for(told: Callable[[], object]) -> None:
-    limit = time.monotonic() + 60
-    while not told():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-
-
-@contextmanager
-def large_dump(database: ServerDatabase, into: Path) -> Iterator[tuple[Future[None], int]]:
-    """A dump under way that takes its time, and the process of its pg_dump."""
-    database.execute(LARGE)
+@LINUX
+@pytest.mark.parametrize("words", ENDED)
+def test_a_dump_that_is_ended_is_said_so(
+    words: str, postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    postgres_database.execute(";".join(LARGE["postgresql"]))
+    into = tmp_path / "dump"
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(dump, Address.of(database.url()), into)
+        running = pool.submit(dump, Address.of(postgres_database.url()), into)
         wait_for(lambda: into.exists() and into.stat().st_size)
-        [pid] = processes_of("pg_dump", into)
-        yield running, pid
-
-
-# -- trouble --------------------------------------------------------------------------------------
-
-
-@LINUX
-def test_a_dump_that_is_killed_is_said_so(
-    postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    with large_dump(postgres_database, tmp_path / "dump") as (running, pid):
-        os.kill(pid, signal.SIGKILL)
-        with pytest.raises(StepFailed, match="pg_dump failed: it was ended by signal 9"):
-            running.result(60)
-
-
-@LINUX
-def test_a_dump_whose_session_is_ended_is_said_so(
-    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    with large_dump(postgres_database, tmp_path / "dump") as (running, _):
-        postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'pg_dump'"
-        )
-        with pytest.raises(StepFailed, match="administrator") as raised:
+        if ENDED[words].startswith("kill"):
+            os.kill(tool_of(os.getpid(), "pg_dump"), signal.SIGKILL)
+        else:
+            postgres.execute(ENDED[words])
+        with pytest.raises(StepFailed, match=words) as raised:
             running.result(60)
     assert "hidden" not in str(raised.value)
 
@@ -296,7 +220,7 @@ def test_a_table_that_somebody_has_locked_is_said_so(
 
 @pytest.mark.skipif(not can_mount(), reason="no disk can be mounted here")
 def test_a_full_disk_is_said(postgres_database: ServerDatabase, tmp_path: Path) -> None:
-    postgres_database.execute(LARGE)
+    postgres_database.execute(";".join(LARGE["postgresql"]))
     folder = tmp_path / "backups"
     folder.mkdir()
     put_on_small_disk(folder, 100_000)
