@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pymysql
+
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import Run, from_text, mariadb_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.model.ledger import Ledger
+
+# https://mariadb.com/kb/en/e1050/
+_THERE = 1050
 
 
 def read_ledger(connection: Connection) -> Ledger:
@@ -28,20 +33,30 @@ def add_to_ledger(
     """Note a run; the ledger is made, and gets its identity, if it has none.
 
     :param adopt: give it a new identity in any case, as that environment's.
+    :raises pymysql.MySQLError: it may not be written; or something has its name that is no ledger.
     """
-    runs = extended(_read(connection), environment, run, adopt=adopt)
+    before = _read(connection)
+    if before is None and _kind(connection):
+        raise pymysql.ProgrammingError(_THERE, f"{LEDGER} is there, and is no ledger")
+    runs = extended(before, environment, run, adopt=adopt)
     with connection.cursor() as cursor:
         cursor.execute(mariadb_view(database, runs))
 
 
 def _read(connection: Connection) -> list[Run] | None:
-    found = ask(
-        connection,
-        "SELECT 1 FROM information_schema.views WHERE table_schema = DATABASE()"
-        f" AND table_name = '{LEDGER}'",
-    )
-    if not found:
+    """The content of the ledger; None where there is none, or something else of its name."""
+    if _kind(connection) != "VIEW":
         return None
-    rows = ask(connection, f"SELECT * FROM {LEDGER}")
+    columns = [row[0] for row in ask(connection, f"SHOW COLUMNS FROM {LEDGER}")]
+    if columns != ["ledger"]:
+        return None
+    rows = ask(connection, f"SELECT * FROM {LEDGER} LIMIT 2")
     text = rows[0][0] if len(rows) == 1 else None
     return from_text(text.decode() if isinstance(text, bytes) else str(text))
+
+
+def _kind(connection: Connection) -> str:
+    """What has the name of the ledger, such as ``VIEW``; empty where nothing has."""
+    # Of this database alone: information_schema compares names of databases without their case.
+    found = ask(connection, "SHOW FULL TABLES LIKE %s", LEDGER.replace("_", r"\_"))
+    return str(found[0][1]) if found else ""
