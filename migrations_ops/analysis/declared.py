@@ -28,6 +28,10 @@ class Declared:
     :param schemas: schemas that were dropped or renamed.
     :param constraints: constraints that were dropped, as (table, name, kind); the kind is empty
         where the revision does not name it.
+    :param created: constraints that were created, as (table, name, kind, columns): they may take
+        the place of others.
+    :param discarded: tables that an operation dropped, with the indexes on them, even where another
+        table took their place.
     :param altered: what of a column was altered, as (table, column, property).
     :param converted: tables whose texts got another character set.
     :param emptied: tables from which rows were deleted.
@@ -49,6 +53,8 @@ class Declared:
     changed: set[tuple[str, str]] = field(default_factory=set)
     schemas: set[str] = field(default_factory=set)
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
+    created: set[tuple[str, str, str, frozenset[str]]] = field(default_factory=set)
+    discarded: set[str] = field(default_factory=set)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
@@ -72,7 +78,7 @@ class Declared:
         if fact.kind in ATTACHED:
             # A revision that rebuilds a table by hand writes its columns and constraints again, but
             # easily forgets that its indexes, triggers and rights go with the old one.
-            gone = fact.table in dropped
+            gone = fact.table in dropped or (fact.kind == "index" and fact.table in self.discarded)
         else:
             gone = fact.table in dropped | self.naming.rebuilt or fact.parent in dropped
         if gone:
@@ -81,7 +87,9 @@ class Declared:
             table == fact.table and column in fact.columns for table, column in self.columns
         ):
             return True
-        return fact.kind in CONSTRAINTS and self._drops_constraint(fact)
+        return fact.kind in CONSTRAINTS and (
+            self._drops_constraint(fact) or self._replaces_constraint(fact)
+        )
 
     def changes(self, fact: Fact) -> bool:
         """Whether a statement changes this very object without dropping it."""
@@ -94,7 +102,9 @@ class Declared:
         return converted or (fact.table, fact.name, what) in self.altered
 
     def drops_primary_key(self, table: str) -> bool:
-        return any(each == table and kind == "primary key" for each, _, kind in self.constraints)
+        dropped = {(each, kind) for each, _, kind in self.constraints}
+        created = {(each, kind) for each, _, kind, _ in self.created}
+        return (table, "primary key") in dropped | created
 
     def with_new_names(self, text: str) -> str:
         """The text of a fact, with the new names of types, values and sequences."""
@@ -143,6 +153,21 @@ class Declared:
             if name == fact.name or (not fact.name and name not in names):
                 return True
         return False
+
+    def _replaces_constraint(self, fact: Fact) -> bool:
+        """Whether a constraint was created in its place.
+
+        A table has one primary key; of the others, a batch replaces what has the same name. A
+        unique constraint without a name can be known by its columns alone.
+        """
+        return any(
+            (fact.table, fact.kind) == (table, kind)
+            and (
+                kind == "primary key"
+                or (name == fact.name if fact.name else kind == "unique" and columns & fact.columns)
+            )
+            for table, name, kind, columns in self.created
+        )
 
     # -- the rows -------------------------------------------------------------------------------
 

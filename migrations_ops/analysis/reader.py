@@ -78,6 +78,7 @@ class _Reader:
         table = self._resolver.table(table) if table else ""
         match operation.kind:
             case "drop_table" if table:
+                self.declared.discarded.add(self._naming.table(table))
                 self._drop_table(table)
             case "rename_table" if table and to:
                 self._rename_table(table, to)
@@ -98,6 +99,13 @@ class _Reader:
                 kind = operation.type or ""
                 first = self._naming.table(table)
                 self.declared.constraints.add((first, name, _ALEMBIC_KINDS.get(kind, kind)))
+            case "create_constraint" if table:
+                kind = _ALEMBIC_KINDS.get(operation.type or "", operation.type or "")
+                columns = {
+                    self._column(table, each.lower(), batch)[1] for each in operation.columns
+                }
+                first = self._naming.table(table)
+                self.declared.created.add((first, name, kind, frozenset(columns)))
             case "drop_index":
                 self.declared.names.add((self._resolver.object(name), self._first(table)))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
+from migrations_ops.revisions.expressions import WrittenRows, tables_in
 from migrations_ops.revisions.history import Revision
 
 # The names of the positional parameters of Alembic's operations; those of a batch lack the table.
@@ -17,6 +18,19 @@ _OPERATIONS = {
     "drop_index": ("index_name", "table_name"),
     "drop_constraint": ("constraint_name", "table_name", "type_"),
     "alter_column": ("table_name", "column_name"),
+    "create_primary_key": ("constraint_name", "table_name", "columns"),
+    "create_unique_constraint": ("constraint_name", "table_name", "columns"),
+    "create_foreign_key": ("constraint_name", "table_name", "referent_table", "columns"),
+    "create_check_constraint": ("constraint_name", "table_name"),
+}
+# Other names of these parameters.
+_ALIASES = {"source_table": "table_name", "local_cols": "columns"}
+# What the child reports them as, and the kind of the constraint.
+_CREATED = {
+    "create_primary_key": "primary",
+    "create_unique_constraint": "unique",
+    "create_foreign_key": "foreignkey",
+    "create_check_constraint": "check",
 }
 
 
@@ -29,8 +43,8 @@ def read_upgrades(revisions: Iterable[Revision]) -> list[Traced]:
     """
     reader = _UpgradeReader()
     for revision in revisions:
-        for function in _functions(revision.path, "upgrade") if revision.file else ():
-            reader.visit(function)
+        if revision.file:
+            reader.read(ast.parse(revision.path.read_bytes()))
     return reader.events
 
 
@@ -77,7 +91,11 @@ def list_operations(file: Path) -> list[str]:
 
 
 def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
-    for node in ast.parse(file.read_bytes()).body:
+    yield from _functions_in(ast.parse(file.read_bytes()), name)
+
+
+def _functions_in(source: ast.Module, name: str) -> Iterator[ast.FunctionDef]:
+    for node in source.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             yield node
 
@@ -88,6 +106,12 @@ class _UpgradeReader(ast.NodeVisitor):
         # The table and the number of each batch, by the name of its variable.
         self._batches: dict[str, tuple[str, int]] = {}
         self._count = 0
+        self._rows = WrittenRows({})
+
+    def read(self, source: ast.Module) -> None:
+        self._rows = WrittenRows(tables_in(source))
+        for function in _functions_in(source, "upgrade"):
+            self.visit(function)
 
     def visit_With(self, node: ast.With) -> None:
         for item in node.items:
@@ -104,6 +128,8 @@ class _UpgradeReader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
+        if written := self._rows.find(node):
+            self.events.append(StatementRan(written))
         if isinstance(node.func, ast.Attribute):
             if node.func.attr == "execute":
                 self._note_statement(node)
@@ -124,6 +150,9 @@ class _UpgradeReader(ast.NodeVisitor):
         if batch:
             parameters = tuple(name for name in parameters if name != "table_name")
         found = {"table_name": table} | _arguments(node, parameters)
+        if kind in _CREATED:
+            self._note_constraint(node, kind, found, parameters, batch)
+            return
         if kind == "alter_column":
             self._note_alteration(node, found, batch)
             if not any(keyword.arg == "new_column_name" for keyword in node.keywords):
@@ -138,6 +167,27 @@ class _UpgradeReader(ast.NodeVisitor):
                 batch=batch,
                 type=found.get("type_"),
                 to=found.get("new_table_name") or found.get("new_column_name"),
+            )
+        )
+
+    def _note_constraint(
+        self,
+        node: ast.Call,
+        kind: str,
+        found: dict[str, str],
+        parameters: tuple[str, ...],
+        batch: int,
+    ) -> None:
+        given = _given(node, parameters).get("columns")
+        parts = given.elts if isinstance(given, ast.List | ast.Tuple) else []
+        self.events.append(
+            OperationAsked(
+                "create_constraint",
+                table=found["table_name"],
+                name=found.get("constraint_name", ""),
+                batch=batch,
+                type=_CREATED[kind],
+                columns=tuple(filter(None, map(_text, parts))),
             )
         )
 
@@ -164,10 +214,14 @@ class _UpgradeReader(ast.NodeVisitor):
 
 def _arguments(node: ast.Call, parameters: tuple[str, ...]) -> dict[str, str]:
     """The arguments of a call that are written out, by the names of their parameters."""
-    given = dict(zip(parameters, node.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-    texts = {name: _text(value) for name, value in given.items()}
+    texts = {name: _text(value) for name, value in _given(node, parameters).items()}
     return {name: text for name, text in texts.items() if text}
+
+
+def _given(node: ast.Call, parameters: tuple[str, ...]) -> dict[str, ast.expr]:
+    given = dict(zip(parameters, node.args, strict=False))
+    named = {each.arg: each.value for each in node.keywords if each.arg}
+    return given | {_ALIASES.get(name, name): value for name, value in named.items()}
 
 
 def _text(node: ast.AST) -> str:

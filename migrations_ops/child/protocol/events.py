@@ -55,10 +55,10 @@ class StatementRan(NamedTuple):
 
 
 class OperationAsked(NamedTuple):
-    """A revision asked by name to drop, rename or alter something.
+    """A revision asked by name to drop, rename or alter something, or to create a constraint.
 
     ``batch`` numbers the batch to which it belongs, 0 for none; ``to`` is the new name; ``type``
-    is that of a constraint; ``changes`` are what of a column is altered.
+    is that of a constraint, and ``columns`` are its; ``changes`` are what of a column is altered.
     """
 
     kind: str
@@ -69,6 +69,7 @@ class OperationAsked(NamedTuple):
     type: str | None = None
     to: str | None = None
     changes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 class PartCommitted(NamedTuple):

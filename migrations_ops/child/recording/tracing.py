@@ -32,6 +32,13 @@ _DROPS = {
     "DropConstraintOp": "drop_constraint",
     "RenameTableOp": "rename_table",
 }
+# What creates a constraint may take the place of one that is there.
+_CREATES = {
+    "CreatePrimaryKeyOp": "primary",
+    "CreateUniqueConstraintOp": "unique",
+    "CreateForeignKeyOp": "foreignkey",
+    "CreateCheckConstraintOp": "check",
+}
 
 
 class Tracing:
@@ -127,6 +134,10 @@ class Tracing:
 
 def _asked(operation: Any, batch: int) -> Iterator[OperationAsked]:
     """What an operation of Alembic asks for by name: nothing, a change, or two of them."""
+    created = _CREATES.get(type(operation).__name__)
+    if created is not None:
+        yield _created(operation, created, batch)
+        return
     table = _text(getattr(operation, "table_name", None))
     schema = _text(getattr(operation, "schema", None))
     changes = _changes(operation)
@@ -146,6 +157,20 @@ def _asked(operation: Any, batch: int) -> Iterator[OperationAsked]:
     kind_of_constraint = _text(getattr(operation, "constraint_type", None))
     yield OperationAsked(
         kind, table, _text(name), schema, batch, kind_of_constraint, _text(new_name)
+    )
+
+
+def _created(operation: Any, kind: str, batch: int) -> OperationAsked:
+    own = vars(operation)
+    columns = own.get("columns") or own.get("local_cols") or ()
+    return OperationAsked(
+        "create_constraint",
+        _text(own.get("table_name") or own.get("source_table")),
+        _text(operation.constraint_name),
+        _text(own.get("schema") or operation.kw.get("source_schema")),
+        batch,
+        kind,
+        columns=tuple(map(str, columns)),
     )
 
 

@@ -117,11 +117,14 @@ def test_what_a_revision_drops_on_purpose_is_reported_by_name(traced: Traced) ->
         ("drop_table", "half", None),
         ("drop_column", "other", "a"),
         ("rename_table", "other", None),
+        ("create_constraint", "shops", "one_name"),
         ("drop_constraint", "shops", "one_name"),
         ("alter_column", "shops", "name"),
         ("rename_column", "shops", "name"),
     ]
     assert (operations[-2].changes, operations[-1].to) == (("default",), "label")
+    created = operations[-4]
+    assert (created.type, created.columns) == ("unique", ("id", "name"))
 
 
 # -- failures ---------------------------------------------------------------------------------

@@ -233,6 +233,70 @@ def test_a_lost_trait_is_named_by_its_own_word(was: str, now: str, lost: str) ->
     assert messages == ([f"the table t would lose {lost} in prod"] if lost else [])
 
 
+PROMPTS = (
+    "CREATE TABLE prompt_new (id TEXT PRIMARY KEY, code TEXT)",
+    "INSERT INTO prompt_new SELECT name, code FROM parents",
+    "DROP VIEW names",
+    "DROP TABLE parents",
+    "ALTER TABLE prompt_new RENAME TO parents",
+)
+
+
+def test_a_table_that_an_operation_drops_takes_its_indexes_along() -> None:
+    """Also where a new one takes its name; a trigger is forgotten more easily."""
+    dropped = OperationAsked("drop_table", "parents")
+    renamed = OperationAsked("rename_table", "prompt_new", to="parents")
+    by_hand, by_operation = found(*PROMPTS), found(*PROMPTS, operations=(dropped, renamed))
+    assert {key for key in by_hand if key.startswith("lost-")} == {
+        "lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+    }  # fmt: skip
+    assert {key for key in by_operation if key.startswith("lost-")} == {"lost-trigger:tr"}
+
+
+KEYS = (
+    "CREATE TABLE keys (a INT, b INTEGER, c TEXT, CONSTRAINT pk_old PRIMARY KEY (a),"
+    " UNIQUE (b), CONSTRAINT uq UNIQUE (c), UNIQUE (a, c))"
+)
+OTHER_KEYS = (
+    "CREATE TABLE keys (a INT, b INTEGER, c TEXT, CONSTRAINT pk_new PRIMARY KEY (a, b),"
+    " CONSTRAINT uq_b UNIQUE (b, c), CONSTRAINT uq UNIQUE (c, b, a))"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "columns", "covered"),
+    [
+        ("pk_new", "primary", ("a", "b"), {"lost-primary-key:keys(a)"}),
+        ("uq", "unique", ("c", "b", "a"), {"lost-unique:keys(c)", "lost-unique:keys(b)",
+                                           "lost-unique:keys(a, c)"}),
+        ("uq_b", "unique", ("b",), {"lost-unique:keys(b)"}),
+        ("uq_d", "unique", ("d",), set()),
+        ("uq", "check", (), set()),
+    ],
+)  # fmt: skip
+def test_a_constraint_that_is_created_declares_the_loss_of_that_which_it_replaces(
+    name: str, kind: str, columns: tuple[str, ...], covered: set[str]
+) -> None:
+    created = OperationAsked("create_constraint", "keys", name, type=kind, columns=columns)
+    schemas = []
+    for statement in (KEYS, OTHER_KEYS):
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute(statement)
+            schemas.append(read_fingerprint(connection, "alembic_version"))
+    before, after = schemas
+    lost = {
+        asked: {
+            f"{each.code}:{each.where}"
+            for each in find_losses(
+                before, after, read_declared(asked, before.schema, after.schema), "prod"
+            )
+        }
+        for asked in ((), (created,))
+    }
+    assert lost[()] >= {"lost-unique:keys(b)", "lost-unique:keys(c)", "lost-unique:keys(a, c)"}
+    assert lost[()] - lost[(created,)] == covered
+
+
 # -- what is renamed ----------------------------------------------------------------------------
 
 

@@ -75,6 +75,79 @@ def downgrade():
     assert operations[4].type == "foreignkey"
 
 
+EXPRESSIONS = """
+import sqlalchemy as sa
+from sqlalchemy.sql import table, column
+
+posts = table("posts", column("id"))
+
+class User(Base):
+    __tablename__ = "users"
+
+def upgrade():
+    logs: sa.Table = sa.Table("logs", sa.MetaData(), schema="audit")
+    connection, session = op.get_bind(), Session()
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "statements"),
+    [
+        ("op.execute(posts.update().where(posts.c.id == 1).values(title=1, body=2))",
+         ['UPDATE "posts" SET "title" = 1, "body" = 1']),
+        ("op.execute(posts.update().values({'title': 1, posts.c.body: 2}).where(x))",
+         ['UPDATE "posts" SET "title" = 1, "body" = 1']),
+        ("connection.execute(sa.update(logs).values(at=None))",
+         ['UPDATE "audit"."logs" SET "at" = 1']),
+        ("connection.execute(sa.delete(posts).where(posts.c.id == 1)); op.execute(logs.delete())",
+         ['DELETE FROM "posts"', 'DELETE FROM "audit"."logs"']),
+        ("connection.execute(sa.insert(User).values(name=1))",
+         ['INSERT INTO "users" ("name") VALUES (1)']),
+        ("connection.execute(posts.insert(), [{}])", ['INSERT INTO "posts" VALUES (1)']),
+        ("op.execute(posts.insert().from_select(['id', 'title'], query))",
+         ['INSERT INTO "posts" ("id", "title") VALUES (1)']),
+        ("op.bulk_insert(posts, rows)", ['INSERT INTO "posts" VALUES (1)']),
+        ("session.query(User).filter(User.id == 1).update({User.name: 1, 'age': 2})",
+         ['UPDATE "users" SET "name" = 1, "age" = 1']),
+        ("session.query(User).delete()", ['DELETE FROM "users"']),
+        ("op.execute(User.__table__.update().values(name=1))", ['UPDATE "users" SET "name" = 1']),
+        ("op.execute(sa.update(sa.table('tags')).values(**given))", []),
+        # No tables: a dictionary, a list, a function that is called like one.
+        ("settings.update(title=1); names.insert(0, 'posts'); update(1); delete(posts_of(1))", []),
+    ],
+)  # fmt: skip
+def test_expressions_are_read_as_the_statements_that_they_make(
+    tmp_path: Path, code: str, statements: list[str]
+) -> None:
+    script = tmp_path / "one.py"
+    script.write_text(EXPRESSIONS.replace("{}", code, 1), encoding="utf-8")
+    events = read_upgrades([revision_of(script)])
+    found = [each.sql for each in events if isinstance(each, StatementRan)]
+    assert [each for each in found if " " in each] == statements
+
+
+def test_constraints_that_are_created_are_read(tmp_path: Path) -> None:
+    script = tmp_path / "one.py"
+    script.write_text(
+        """
+def upgrade():
+    op.create_primary_key("pk", "posts", ["id", "title"])
+    op.create_foreign_key("fk", source_table="posts", referent_table="u", local_cols=["u_id"])
+    with op.batch_alter_table("users") as batch_op:
+        batch_op.create_unique_constraint(op.f("uq"), ["name"])
+""",
+        encoding="utf-8",
+    )
+    assert read_upgrades([revision_of(script)]) == [
+        OperationAsked("create_constraint", "posts", "pk", type="primary", columns=("id", "title")),
+        OperationAsked("create_constraint", "posts", "fk", type="foreignkey", columns=("u_id",)),
+        OperationAsked(
+            "create_constraint", "users", "uq", batch=1, type="unique", columns=("name",)
+        ),
+    ]
+
+
 def test_a_revision_without_a_script_declares_nothing() -> None:
     assert read_upgrades([Revision("one", (), (), (), "", "")]) == []
 
