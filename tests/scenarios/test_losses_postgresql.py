@@ -14,7 +14,7 @@ import pytest
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
-from migrations_ops.databases.postgresql.rows.comparison import count
+from migrations_ops.databases.postgresql.rows.sums import count
 from migrations_ops.databases.postgresql.schema.reading import read_schema, read_tables
 from migrations_ops.model.fingerprint import Fingerprint
 from tests.servers.databases import swept

@@ -149,7 +149,7 @@ class PostgreSQL(ServerDatabase):
     def _fingerprint_in(
         self, connection: Connection, version_table: str, *, summed: bool
     ) -> Fingerprint:
-        from migrations_ops.databases.postgresql.rows.comparison import count, count_and_sum
+        from migrations_ops.databases.postgresql.rows.sums import count, count_and_sum
         from migrations_ops.databases.postgresql.schema.reading import read_schema, read_tables
 
         look = read_look(connection, version_table, self.schema)
@@ -235,7 +235,7 @@ class PostgreSQL(ServerDatabase):
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         from migrations_ops.databases.postgresql.dump import dump, require_tools
-        from migrations_ops.databases.postgresql.rows.comparison import sequence_values
+        from migrations_ops.databases.postgresql.rows.sums import sequence_values
         from migrations_ops.databases.postgresql.schema.reading import as_dumped
 
         try:
@@ -269,7 +269,7 @@ class PostgreSQL(ServerDatabase):
     def _advanced_sequences(
         self, file: Path, before: dict[str, str], after: dict[str, str]
     ) -> dict[str, str]:
-        from migrations_ops.databases.postgresql.rows.comparison import (
+        from migrations_ops.databases.postgresql.rows.sums import (
             advanced_sequences,
             sequence_values,
         )

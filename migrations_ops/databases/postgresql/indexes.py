@@ -73,7 +73,7 @@ def find_invalid(connection: Connection) -> list[Index]:
 
 
 def _find_indexes(connection: Connection, condition: str) -> list[Index]:
-    with reading(connection, None) as schema:
+    with reading(connection) as schema:
         catalog = Catalog(connection, schema)
         rows = catalog.ask(
             "SELECT i.oid::bigint, n.nspname, i.relname, t.relname, t.oid::bigint,"

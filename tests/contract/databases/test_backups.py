@@ -364,7 +364,7 @@ def test_an_interrupted_backup_ends_at_once_and_leaves_nothing_behind(
     """Neither the rest of a large table is dumped, nor its rows are counted to the end."""
     served.execute(*LARGE[served.engine])
     monkeypatch.setattr("tempfile.tempdir", str(served.root))
-    slow = "migrations_ops.databases.postgresql.rows.comparison.count_and_sum"
+    slow = "migrations_ops.databases.postgresql.rows.sums.count_and_sum"
     monkeypatch.setattr(slow, lambda connection, _: connection.execute("SELECT pg_sleep(600)"))
 
     def interrupt(done: int, total: int) -> None:

@@ -11,7 +11,6 @@ from contextlib import suppress
 
 import pymysql
 
-from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.rows.columns import Column, as_text, read_columns
@@ -30,7 +29,7 @@ def count(connection: Connection, tables: Sequence[str]) -> dict[str, int]:
 
 
 def count_and_sum(
-    connection: Connection, tables: Sequence[str], progress: Progress | None = None
+    connection: Connection, tables: Sequence[str]
 ) -> tuple[dict[str, int], dict[str, str]]:
     """The number of rows of each table, and a checksum of these.
 
@@ -45,18 +44,12 @@ def count_and_sum(
         )
     columns, sizes = read_columns(connection, database), table_sizes(connection, database)
     versioned = versioned_tables(connection, database)
-    total, done = sum(sizes.get(table, 0) for table in tables), 0
     rows, sums = {}, {}
     for table in tables:
-        if progress is not None and total:
-            progress(done, total)
         rows[table], sums[table] = _sum(connection, table, columns[table], table in versioned)
-        done += sizes.get(table, 0)
     for name, number in next_numbers(connection, database).items():
         if name in rows or name not in sizes:
             sums[f"sequence {name}"] = str(number)
-    if progress is not None and total:
-        progress(total, total)
     return rows, sums
 
 

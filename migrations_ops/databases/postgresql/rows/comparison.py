@@ -1,4 +1,4 @@
-"""The rows of a PostgreSQL database: how many, their checksums, and what became of them."""
+"""What became of the rows of a PostgreSQL database, table by table."""
 
 from __future__ import annotations
 
@@ -32,104 +32,9 @@ _ROWS_IN_GROUP = 64
 _MOST_GROUPS = 1 << 12
 # Asked about in one statement: PostgreSQL returns 1,664 results at most.
 _AT_ONCE = 500
-# Statements that ask for all tables, or all sequences, at once get long.
-_TOGETHER = 200
 # Two hashes of different seeds are as good as one of 128 bits.
 _OTHER_SEED = 917_639
 _BROUGHT = "pg_temp.migrations_ops_after"
-
-
-def count(
-    connection: psycopg.Connection[Any], tables: Sequence[str], schema: str | None = None
-) -> dict[str, int]:
-    """How many rows each table has."""
-    side = Side(connection, schema)
-    with side.comparable():
-        known = side.tables(tables)
-        return {name: side.number(f"SELECT count(*) FROM {known[name].rows}") for name in tables}
-
-
-def count_and_sum(
-    connection: psycopg.Connection[Any],
-    tables: Sequence[str],
-    progress: Progress | None = None,
-    schema: str | None = None,
-) -> tuple[dict[str, int], dict[str, str]]:
-    """The rows of each table, and a checksum that does not depend on their order.
-
-    The value of each sequence is among the checksums, as ``sequence NAME``.
-
-    :param schema: the one whose names go without it, as for ``read_schema``.
-    """
-    side = Side(connection, schema)
-    with side.comparable():
-        known = side.tables(tables)
-        total = sum(table.size for table in known.values())
-        rows, sums, done = {}, {}, 0
-        for name in tables:
-            table = known[name]
-            hashed = hash_of(table.hashed())
-            [(rows[name], found)] = side.ask(f"SELECT count(*), sum({hashed}) FROM {table.rows}")
-            sums[name] = str(found or 0)
-            done += table.size
-            if progress is not None and total:
-                progress(done, total)
-        return rows, sums | _sequence_values(side) | _large_objects(side)
-
-
-def _sequence_values(side: Side) -> dict[str, str]:
-    sequences = side.sequences()
-    names, found = sorted(sequences), {}
-    for start in range(0, len(names), _TOGETHER):
-        part = names[start : start + _TOGETHER]
-        asked = (f"SELECT last_value, is_called FROM {sequences[name]}" for name in part)
-        for name, (last, called) in zip(part, side.ask(" UNION ALL ".join(asked)), strict=True):
-            found[f"sequence {name}"] = f"{last} {'called' if called else 'not called'}"
-    return found
-
-
-def sequence_values(
-    connection: psycopg.Connection[Any], schema: str | None = None
-) -> dict[str, str]:
-    """The current value of each sequence; sequences ignore the snapshot of the transaction."""
-    side = Side(connection, schema)
-    with side.comparable():
-        return _sequence_values(side)
-
-
-def advanced_sequences(
-    before: dict[str, str], copied: dict[str, str], after: dict[str, str]
-) -> dict[str, str]:
-    """The values in a backup of the sequences that advanced while it was made.
-
-    A snapshot does not cover sequences. The value in the backup must lie between both readings;
-    a sequence for which it does not is left out.
-    """
-    return {
-        name: copied[name]
-        for name, place in before.items()
-        if name in copied and name in after and place != after[name]
-        if _number(copied[name]) in _range(place, after[name])
-    }
-
-
-def _number(place: str) -> int:
-    return int(place.partition(" ")[0])
-
-
-def _range(one: str, other: str) -> range:
-    low, high = sorted((_number(one), _number(other)))
-    return range(low, high + 1)
-
-
-def _large_objects(side: Side) -> dict[str, str]:
-    [(how_many, found)] = side.ask(
-        f"SELECT count(*), sum({hash_of(['oid'])}) FROM pg_largeobject_metadata"
-    )
-    return {"large objects": str(found)} if how_many else {}
-
-
-# -- two databases ------------------------------------------------------------------------------
 
 
 def compare(
@@ -139,16 +44,14 @@ def compare(
     progress: Progress | None,
     *,
     orphans: bool,
-    schema: str | None = None,
 ) -> ContentChange:
     """Compare tables with what they were, in another database of the same server.
 
     :param before: no one writes there; it gets a temporary table.
     :param after: it is only read.
     :param orphans: whether to look for rows that lost their parents.
-    :param schema: the one whose names go without it, as for ``read_schema``.
     """
-    one, other = Side(before, schema), Side(after, schema)
+    one, other = Side(before), Side(after)
     with (
         ThreadPoolExecutor(1) as pool,
         one.comparable(other.time_zone(), writes=True),

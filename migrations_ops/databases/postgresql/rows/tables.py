@@ -86,9 +86,9 @@ class Reference:
 class Side:
     """One of the databases that are compared, in one transaction."""
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None) -> None:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        self.catalog = Catalog(connection, schema or find_default_schema(connection))
+        self.catalog = Catalog(connection, find_default_schema(connection))
 
     def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return list(self.catalog.ask(sql, *values))

@@ -78,10 +78,10 @@ def find_default_schema(connection: psycopg.Connection[Any]) -> str:
 
 
 @contextmanager
-def reading(connection: psycopg.Connection[Any], default_schema: str | None) -> Iterator[str]:
+def reading(connection: psycopg.Connection[Any]) -> Iterator[str]:
     """Let PostgreSQL print all names but those of one schema with their schemas."""
     with connection.transaction():
-        schema = default_schema or find_default_schema(connection)
+        schema = find_default_schema(connection)
         catalog = Catalog(connection, schema)
         [(path, jit)] = catalog.ask("SELECT current_setting('search_path'), current_setting('jit')")
         # Queries on catalogs look dear, and are done before they are compiled.

@@ -29,7 +29,6 @@ def read_schema(
     connection: psycopg.Connection[Any],
     version_table: str,
     version_schema: str | None = None,
-    default_schema: str | None = None,
 ) -> dict[str, str]:
     """Everything that a migration can make or lose, with what it is.
 
@@ -37,10 +36,8 @@ def read_schema(
 
     :param version_table: Alembic's, which is left out, like the ledger.
     :param version_schema: where that is; None: in the default schema.
-    :param default_schema: the schema whose names go without it; None: where unqualified names go.
-        Give a copy that of its source.
     """
-    with reading(connection, default_schema) as schema:
+    with reading(connection) as schema:
         relations = _relations(Catalog(connection, schema), version_table, version_schema)
         catalog = Catalog(connection, schema, relations)
         found: dict[str, list[str]] = {}
@@ -54,10 +51,9 @@ def read_tables(
     connection: psycopg.Connection[Any],
     version_table: str,
     version_schema: str | None = None,
-    default_schema: str | None = None,
 ) -> list[str]:
     """The tables that hold rows of their own: not the partitions, whose rows are the whole's."""
-    with reading(connection, default_schema) as schema:
+    with reading(connection) as schema:
         relations = _relations(Catalog(connection, schema), version_table, version_schema)
         whole = {
             oid

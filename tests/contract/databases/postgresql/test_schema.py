@@ -196,7 +196,7 @@ NO_CHANGES = {
     "version table": "ALTER TABLE alembic_version ADD COLUMN more text",
     "ledger": "CREATE OR REPLACE VIEW migrations_ops_ledger AS SELECT '[1]' AS ledger",
     "temporary table": "CREATE TEMPORARY TABLE parents (id integer); CREATE TEMP VIEW v AS SELECT",
-    "search path": "SET LOCAL search_path = audit, public",
+    "search path": "SET LOCAL search_path = public, audit",
     "expression in other words": "ALTER TABLE parents DROP CONSTRAINT parents_size_check;"
     "ALTER TABLE parents ADD CONSTRAINT parents_size_check CHECK (((size) > -1.5::numeric))",
 }
@@ -205,7 +205,7 @@ NO_CHANGES = {
 def test_what_has_no_meaning_is_no_fact(postgres_database: ServerDatabase) -> None:
     fill(postgres_database)
     with opened(postgres_database) as connection:
-        before = read_schema(connection, VERSION_TABLE, default_schema="public")
+        before = read_schema(connection, VERSION_TABLE)
         told = " ".join(before)
         assert "alembic_version" not in told
         assert "ledger" not in told
@@ -213,7 +213,7 @@ def test_what_has_no_meaning_is_no_fact(postgres_database: ServerDatabase) -> No
         for name, statements in NO_CHANGES.items():
             with connection.transaction(force_rollback=True):
                 connection.execute(statements.encode())
-                after = read_schema(connection, VERSION_TABLE, default_schema="public")
+                after = read_schema(connection, VERSION_TABLE)
             assert after == before, name
 
 
