@@ -87,7 +87,8 @@ class Recorder:
         self.result = replace(self.result, **changes)
 
     def add_backup(self, backup: Backup) -> None:
-        self.update(backups=(*self.result.backups, backup.name))
+        if backup.name not in self.result.backups:
+            self.update(backups=(*self.result.backups, backup.name))
 
     def add_findings(self, findings: list[Finding]) -> None:
         for finding in findings:

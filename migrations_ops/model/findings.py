@@ -282,6 +282,11 @@ ROWS_NOT_COMPARED = Entry(
     "note",
     "{where}: others may have written, so that its rows were not compared with those of its backup",
 )
+ROWS_NOT_COMPARED_COMMANDS = ROWS_NOT_COMPARED.also(
+    "note",
+    "{where}: its own commands cannot be told apart from others that write there, so that its rows"
+    " were not compared with those of its backup",
+)
 ROWS_NOT_COMPARED_ONE_BY_ONE = ROWS_NOT_COMPARED.also(
     "warning", "the rows of {where} could not be compared one by one: {reason}"
 )

@@ -19,6 +19,7 @@ from migrations_ops.model.findings import (
     CHANGED_MEANWHILE,
     NOT_AS_REHEARSED,
     ROWS_NOT_COMPARED,
+    ROWS_NOT_COMPARED_COMMANDS,
     Finding,
 )
 from migrations_ops.model.fingerprint import Fingerprint
@@ -134,7 +135,8 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
     """
     session, state, backup = comparison.session, comparison.state, comparison.backup
     environment, database = state.environment, state.database
-    not_compared = [ROWS_NOT_COMPARED.found(environment.name)]
+    entry = ROWS_NOT_COMPARED_COMMANDS if run.commands else ROWS_NOT_COMPARED
+    not_compared = [entry.found(environment.name)]
     store = BackupStore.of(session.project.settings, environment)
     since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
     undisturbed = since is not None and since == store.describe(backup).source

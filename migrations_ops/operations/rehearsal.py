@@ -31,6 +31,7 @@ from migrations_ops.operations.failure.messages import (
 )
 from migrations_ops.operations.failure.observe import Failure, structure_is
 from migrations_ops.operations.failure.reconcile import next_after_failure, reconcile
+from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import CHECK
@@ -92,7 +93,8 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             )
             rehearsal = _Rehearsal(session, state, backup, scratch, children)
             try:
-                rehearsed = rehearsal.run()
+                with watched_others(session, environment):
+                    rehearsed = rehearsal.run()
             finally:
                 children.close()
             step.revisions = rehearsal.revisions

@@ -29,6 +29,7 @@ from migrations_ops.operations.failure.messages import (
 )
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
+from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.verification import (
@@ -86,7 +87,8 @@ def upgrade_and_verify(
     attempts = Attempts(session, state, backup)
     try:
         with _kept_open(state) if comparison else nullcontext():
-            run = _upgrade(due, attempts, watched=comparison is not None)
+            with watched_others(session, state.environment):
+                run = _upgrade(due, attempts, watched=comparison is not None)
             attempts.close()
             if run.commands:
                 _note_commands(due, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -155,6 +156,23 @@ def test_commands_run_in_their_order_and_with_their_own_codes_of_success(project
     assert ran.json["steps"][2]["argv"] == [*tool("first"), "&&", *tool("four")]
     assert "2 commands of its own" in ran.err
     assert query(project.prod, VERSION) == [("two",)]
+
+
+def test_commands_of_dev_that_reach_prod_are_an_alarm_with_its_way_back(project: Project) -> None:
+    project.write_configuration([tool("stray")], [tool("work")])
+    dev, prod = dump(project.dev), dump(project.prod)
+    ran = project.invoke("release-migration", "--json")
+    assert ran.code == 4, ran.err
+    error = ran.json["error"]
+    assert "the commands of dev changed prod" in error["what"].replace(
+        "The commands", "the commands"
+    )
+    assert dump(project.dev) == dev
+    assert dump(project.prod) != prod
+    back = re.search(r"invoke (restore --env prod --backup \S+ --yes)", error["next"])
+    assert back is not None, error
+    assert project.invoke(*back[1].split()).code == 0
+    assert dump(project.prod) == prod
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""Watches the other environments while a project's own commands run, which may go to any of them.
+
+Our child is not inside of such commands: no one proves their destination. A configuration file that
+names production takes the commands of dev there, whatever their variables say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from migrations_ops.backups.store import BackupStore
+from migrations_ops.backups.taking import take_backup
+from migrations_ops.model.backup import Backup
+from migrations_ops.model.errors import Interrupted, NeedsAPerson, OpsError
+from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.operations.failure.observe import structure_is
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import LocatedDatabase, locate
+from migrations_ops.project.environments import Environment
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Another environment as it was before; ``backup`` is of then, None where none was taken."""
+
+    located: LocatedDatabase
+    before: Fingerprint
+    backup: Backup | None
+
+    @property
+    def name(self) -> str:
+        return self.located.environment.name
+
+    @property
+    def is_changed(self) -> bool:
+        try:
+            return not structure_is(self.located, self.before)
+        except OpsError:
+            return False  # it cannot be read now: nothing is known
+
+    @property
+    def way_back(self) -> str:
+        if self.backup is None:
+            return self.located.way_back or f"invoke backups --env {self.name}"
+        return BackupStore.restore_command(self.name, self.backup.name)
+
+
+@contextmanager
+def watched_others(session: Session, environment: Environment) -> Iterator[None]:
+    """Compare revision and schema of the other environments before and after commands of this one.
+
+    Rows are not compared: an application may write there all the time.
+
+    :raises NeedsAPerson: another environment was changed; the message has its way back.
+    """
+    watched = list(_watch(session, environment)) if environment.commands else []
+    error: OpsError | None = None
+    try:
+        yield
+    except OpsError as stopped:
+        error = stopped
+    except KeyboardInterrupt:
+        error = Interrupted(f"The commands of {environment.name} were interrupted.")
+    changed = [each for each in watched if each.is_changed]
+    if changed:
+        raise _alarm(environment, changed, error) from error
+    if error is not None:
+        raise error
+
+
+def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
+    project = session.project
+    for other in project.settings.path:
+        if other is environment or not project.knows_url(other):
+            continue
+        with suppress(OpsError):
+            located = locate(project, other)
+            if located.exists and not located.look.trouble:
+                before = located.database.fingerprint(other.version_table)
+                yield _Watched(located, before, _back_up(session, located))
+
+
+def _back_up(session: Session, located: LocatedDatabase) -> Backup | None:
+    """The backup that its own turn on the path would take; it is used again then."""
+    settings = session.project.settings
+    if not settings.is_rehearsed(located.environment):
+        return None
+    with suppress(OpsError):
+        store = BackupStore.of(settings, located.environment)
+        backup = take_backup(store, located.database)
+        session.record.add_backup(backup)
+        return backup
+    return None
+
+
+def _alarm(
+    environment: Environment, changed: list[_Watched], error: OpsError | None
+) -> NeedsAPerson:
+    names = " and ".join(each.name for each in changed)
+    first = f"{error.what} And the" if error else "The"
+    back = "; ".join(each.way_back for each in changed)
+    return NeedsAPerson(
+        f"{first} commands of {environment.name} changed {names}.",
+        untouched=error.untouched if error else f"{environment.name} is upgraded.",
+        next=f"Put {names} back: {back}; and see where the commands of environments."
+        f"{environment.name} learn their database.",
+    )
