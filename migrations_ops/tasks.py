@@ -42,7 +42,7 @@ _NO_DEFAULT = "the environment (no default)"
     plan="show the steps, and run none (default: run them)",
     yes=_ASK_NOT,
     allow=_ALLOW,
-    resume="do nothing unless a task was broken off (default: release in any case)",
+    resume="do nothing unless a task was interrupted (default: release in any case)",
     json=_JSON,
 )
 def release_migration(

@@ -140,12 +140,12 @@ class BackupStore:
         meant = [each for each in strays if name in (each[0], str(self.folder / each[0]))]
         for file, why in meant or (strays[-1:] if none else []):
             link = (self.folder / file).is_symlink()
-            mend = "Replace the link by the file itself" if link else _BRING
+            fix = "Replace the link by the file itself" if link else _BRING
             raise Refused(
                 f"{self.environment.name} has no {'such ' * (not none)}backup: {file} lies in"
                 f" {self.folder}, but {why}.",
                 untouched="Nothing was changed.",
-                next=f"{mend}. Or, while there is no database in its place, copy the file"
+                next=f"{fix}. Or, while there is no database in its place, copy the file"
                 f" there, and type: invoke verify --env {self.environment.name}",
             )
 

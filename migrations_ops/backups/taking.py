@@ -74,7 +74,7 @@ def take_backup(
             untouched=f"{database.label} was not changed.",
             next="Let the other process finish, or stop it, and try again."
             if locked
-            else "Mend that, then try again.",
+            else "Fix that, then try again.",
         ) from error
     finally:
         leftovers = [*store.folder.glob(f"{partial.name}*")]

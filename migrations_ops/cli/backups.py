@@ -83,6 +83,6 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     lines = [f"{'would remove' if dry else 'removed'} {name}" for name in pruned.removed]
     kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"
     if pruned.unclear:
-        kept = "the record of a task that was broken off cannot be read; see invoke releases"
+        kept = "the record of a task that was interrupted cannot be read; see invoke releases"
     lines = lines or [f"Nothing to remove: {kept}."]
     here.show("\n".join([*lines, UNCHANGED] if dry else lines))

@@ -26,7 +26,7 @@ def show_release(
     options = ReleaseOptions(to, None if yes else _ask, resume, allow)
     finished = release_all(project, options, here.report)
     idle = resume and not finished.result.steps
-    resumed = "Nothing to do: nothing was broken off."
+    resumed = "Nothing to do: nothing was interrupted."
     lines = [resumed if idle else text.released(finished.result, here.style)]
     if finished.result.outcome == "released":
         report = read_status(project, list(project.settings.path))

@@ -23,7 +23,7 @@ class Past:
     ``needed`` are those that an unfinished release may need, or one that left a database to a
     person; ``failed`` those that only failed attempts have made; ``verified``
     those that the running task has read completely. ``unclear`` means that the record of a
-    broken-off task cannot be read: any backup may be the one that it needs.
+    interrupted task cannot be read: any backup may be the one that it needs.
     """
 
     needed: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Past:
 
 
 def _wanted(record: TaskRecord) -> list[str]:
-    """What a broken-off task has taken, and what it was putting back."""
+    """What an interrupted task has taken, and what it was putting back."""
     back = record.under_way.backup if record.under_way else None
     return [*record.backups, *([back] if back else [])]
 
@@ -67,12 +67,12 @@ def _wanted(record: TaskRecord) -> list[str]:
 def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
     """The records, newest first, whose backups may be needed yet: those of which something
     is open, and those that left a database to a person and nothing has changed it since."""
-    mended: set[str] = set()
+    fixed: set[str] = set()
     for record in records:
         if record.outcome in DONE:
-            mended |= {step.environment for step in record.steps if step.name in _CHANGING}
+            fixed |= {step.environment for step in record.steps if step.name in _CHANGING}
         if record.is_open or (
-            record.outcome == "failed, needs a person" and not _in_trouble(record) <= mended
+            record.outcome == "failed, needs a person" and not _in_trouble(record) <= fixed
         ):
             yield record
 

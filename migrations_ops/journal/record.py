@@ -31,7 +31,7 @@ class TaskRecord(ReleaseResult):
 
     ``committed`` names the environments in which part of an upgrade was committed before its end,
     ``commands`` those in which the project's own commands were started and have not finished,
-    and ``settled`` those in which a later task has finished or undone the unfinished work.
+    and ``closed`` those in which a later task has finished or undone the unfinished work.
     """
 
     task: str
@@ -39,7 +39,7 @@ class TaskRecord(ReleaseResult):
     under_way: UnderWay | None = None
     committed: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    settled: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -61,7 +61,7 @@ class TaskRecord(ReleaseResult):
 
     def is_half_run(self, environment: str) -> bool:
         """Whether its commands started there, and neither finished nor were undone."""
-        return environment in self.commands and environment not in self.settled
+        return environment in self.commands and environment not in self.closed
 
     def has_committed(self, environment: str) -> bool:
         """Whether a part of an upgrade may be there: commands commit as they like."""
@@ -103,7 +103,7 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         del document["under_way"]
     elif record.under_way and record.under_way.backup is None:
         del document["under_way"]["backup"]
-    for name in ("error", "committed", "commands", "settled"):
+    for name in ("error", "committed", "commands", "closed"):
         if not document[name]:
             del document[name]
     return document

@@ -24,11 +24,11 @@ class Unfinished:
         record = self.record
         if isinstance(record, Unreadable):
             name = record.file.parent.name
-            return f"Task {name} was broken off, and its record {record.file} {record.why}."
+            return f"Task {name} was interrupted, and its record {record.file} {record.why}."
         if self.running:
             return f"{record.title} is running{record.where}."
         return (
-            f"{record.title} was broken off{record.where}:"
+            f"{record.title} was interrupted{record.where}:"
             " invoke release-migration finishes or undoes it."
         )
 
@@ -53,7 +53,7 @@ def _is_open(record: TaskRecord | Unreadable, *, running: bool) -> bool:
     return not running and os.path.lexists(record.file)
 
 
-def find_broken_off(releases: Path) -> list[TaskRecord]:
+def find_interrupted(releases: Path) -> list[TaskRecord]:
     """What is known of the tasks that were killed, oldest first."""
     return [
         one.record
@@ -70,7 +70,7 @@ def find_lost(releases: Path) -> list[Unreadable]:
 def find_half_run(releases: Path, environment: str) -> TaskRecord | None:
     """The task whose commands began in that environment and were killed; None where nothing
     like that is left."""
-    found = find_broken_off(releases)
+    found = find_interrupted(releases)
     return next((each for each in found if each.is_half_run(environment)), None)
 
 

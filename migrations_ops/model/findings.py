@@ -75,7 +75,7 @@ class Entry:
         return self.code.format(kind=kind.replace(" ", "-"))
 
 
-_MEND_REVISION = "Mend the revision; or, if that is meant, allow it: {allow}"
+_FIX_REVISION = "Fix the revision; or, if that is meant, allow it: {allow}"
 _MEND = "See to that, and type the same again: invoke doctor lists all that is missing."
 _STRICT_DRIFT = 'drift = "strict"'
 
@@ -85,7 +85,7 @@ LOST = Entry(
     "lost-{kind}",
     "error",
     "the {kind} {where}{filled} would vanish from {environment}, and no revision says so",
-    _MEND_REVISION,
+    _FIX_REVISION,
     kinds=KINDS,
 )
 LOST_CHECKS_OF_BOOLEANS = Entry(
@@ -98,7 +98,7 @@ WEAKENED = Entry(
     "weakened-{kind}",
     "error",
     "the {kind} {where} {losses} in {environment}",
-    _MEND_REVISION,
+    _FIX_REVISION,
     kinds=KINDS,
 )
 DROPPED = Entry(
@@ -114,7 +114,7 @@ LOST_ROWS = Entry(
     "lost-rows",
     "error",
     "{rows} rows of {where} would vanish{replaced}, and no revision says so",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 DELETED_ROWS = Entry(
     "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions say"
@@ -126,7 +126,7 @@ CHANGED_VALUES = Entry(
     "changed-values",
     "error",
     "{values} of {where} would change in {environment}, and no revision says so: a {example}",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 CHANGED_VALUES_LOSSY = CHANGED_VALUES.also(
     "error",
@@ -147,20 +147,20 @@ CHANGED_COLUMN = Entry(
     "changed-column",
     "error",
     "the column {where} would have {changes} in {environment}",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 REUSED_IDS = Entry(
     "reused-ids",
     "error",
     "{where} would give out ids again in {environment}: its next one would be {now} instead of"
     " {was}",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 NEW_ORPHANS = Entry(
     "new-orphans",
     "error",
     "{rows} of {where} would refer to rows of {parent} that do not exist in {environment}",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 RENUMBERED_ROWS = Entry(
     "renumbered-rows",
@@ -227,7 +227,7 @@ DRIFT = Entry(
     "drift",
     "warning",
     "the models and {environment} differ: {where}",
-    'Write the missing revision, invoke revision --message "...", or mend the models.',
+    'Write the missing revision, invoke revision --message "...", or fix the models.',
     error_if=_STRICT_DRIFT,
 )
 DRIFT_OF_COPY = DRIFT.also("warning", "the models and {environment} would differ: {where}")
@@ -236,7 +236,7 @@ DRIFT_UNKNOWN = Entry(
     "drift-unknown",
     "warning",
     "{reason}",
-    "Mend env.py, where the models are compared, and verify again.",
+    "Fix env.py, where the models are compared, and verify again.",
     error_if=_STRICT_DRIFT,
 )
 DRIFT_WITHOUT_MODELS = DRIFT_UNKNOWN.also(
@@ -254,7 +254,7 @@ ORPHANS = Entry(
 LEFTOVER_TABLE = Entry(
     "leftover-table",
     "error",
-    "{where} is left over from an upgrade that broke off",
+    "{where} is left over from an upgrade that was interrupted",
     "It may hold the only copy of rows: look first, then drop it.",
 )
 _UNDO = "or, if the database may stay as it is, allow it: {allow}"
@@ -300,7 +300,7 @@ NOT_AS_REHEARSED = Entry(
     "not-as-rehearsed",
     "error",
     "{where} is not as it was in the rehearsal",
-    _MEND_REVISION,
+    _FIX_REVISION,
 )
 CHANGED_MEANWHILE = Entry(
     "changed-meanwhile",
@@ -345,7 +345,7 @@ ELSEWHERE = Entry(
     "Tell the environment how env.py learns its database: variables, x, or ini_url = true.",
 )
 ENV_PY_FAILS = Entry(
-    "env-py-fails", "error", "{environment}: {reason}", "Mend what fails there: {where}"
+    "env-py-fails", "error", "{environment}: {reason}", "Fix what fails there: {where}"
 )
 NO_PLUGIN = Entry(
     "no-plugin",

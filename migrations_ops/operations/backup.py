@@ -90,7 +90,7 @@ def back_up_environments(
 
 
 def _back_up(session: Session, environment: Environment, note: str) -> None:
-    """What a broken-off task has left half done is kept too, but not among the good ones."""
+    """What an interrupted task has left half done is kept too, but not among the good ones."""
     doubt = committed_by(session.project, environment)
     backup = back_up(session, locate(session.project, environment), note, doubt)
     if backup is not None and backup.doubt:

@@ -88,7 +88,7 @@ def require_passed(report: DoctorReport) -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
         raise Refused(
-            f"doctor found {counted(len(report.todo), 'thing')} to mend.",
+            f"doctor found {counted(len(report.todo), 'thing')} to fix.",
             untouched="Nothing was changed.",
             next=report.todo[0],
         )

@@ -268,7 +268,7 @@ class _Rehearsal:
         name = self._state.environment.name
         where = in_revision(run) if run else ""
         environment = self._state.environment
-        todo = "Mend it and try again."
+        todo = "Fix it and try again."
         if run and run.refused:
             todo = lead_env_py(self._session.project, environment)
         elif run:
@@ -295,5 +295,5 @@ def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
             f"The rehearsal on a copy of {environment.name} stops the release:"
             f" {errors[0].message}{more}.",
             untouched=f"{environment.name} itself was not touched.",
-            next=f"Mend the revision; or, if that is meant, allow it: {allow_flags(errors)}",
+            next=f"Fix the revision; or, if that is meant, allow it: {allow_flags(errors)}",
         )

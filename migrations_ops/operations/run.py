@@ -81,7 +81,7 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
         return StepFailed(
             f"{task} failed{_during(record)}: {os_error_in_words(failed)}.",
             untouched="Every database is as it was before that step.",
-            next="Mend that and try again.",
+            next="Fix that and try again.",
         )
     except Exception as failed:
         return _own_failure(record, task, failed)

@@ -140,7 +140,7 @@ def _half_run(project: Project, environment: Environment) -> tuple[State, str]:
     task = find_half_run(project.settings.releases, environment.name)
     if task is None:
         return "at head", ""
-    reason = f"its commands were broken off with {task.title}, and did not finish"
+    reason = f"its commands were interrupted with {task.title}, and did not finish"
     return "dirty", reason
 
 

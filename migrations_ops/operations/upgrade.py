@@ -224,12 +224,12 @@ def _require_verified(due: _Due, report: VerifyReport) -> None:
     untouched = _undo_unverified(due, f"verify of {name} failed: {error}")
     if due.may_stay:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
-        todo = f"To mend the revision, go back first: invoke {back}" if back else ""
+        todo = f"To fix the revision, go back first: invoke {back}" if back else ""
         require_passed_verify(report, untouched=untouched, next=todo)
     raise StepFailed(
         f"{name} was upgraded, but verify failed: {error}.",
         untouched=untouched,
-        next="Mend what verify names, and release again.",
+        next="Fix what verify names, and release again.",
     )
 
 

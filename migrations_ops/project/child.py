@@ -86,7 +86,7 @@ def ask_for_history(project: Project, environment: Environment) -> History:
     raise Refused(
         f"Alembic cannot load the revision scripts: {why}.",
         untouched="No database was touched.",
-        next=f"Mend {where}" if where else f"The log says more: {log}",
+        next=f"Fix {where}" if where else f"The log says more: {log}",
     )
 
 

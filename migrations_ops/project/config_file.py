@@ -42,7 +42,7 @@ def read_table(file: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError) as error:  # a number too long, a list too deep
         raise ConfigurationError(
-            f"{file.name} is not valid TOML: {error}.", next=f"Mend {file} and try again."
+            f"{file.name} is not valid TOML: {error}.", next=f"Fix {file} and try again."
         ) from None
     if file.name == PYPROJECT or "tool" in table:
         for name in ("tool", "migrations_ops"):
@@ -50,7 +50,7 @@ def read_table(file: Path) -> dict[str, Any]:
             if not isinstance(table, dict):
                 raise ConfigurationError(
                     f"{name} in {file.name} must be a table.",
-                    next=f"Mend {file} and try again.",
+                    next=f"Fix {file} and try again.",
                 )
     return table
 

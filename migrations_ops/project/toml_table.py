@@ -89,14 +89,14 @@ class Table:
                 raise ConfigurationError(
                     f"{self._name(key)} in {file.name} is not a key that migrations_ops knows"
                     f"{nearest(key, list(known))}",
-                    next=f"Mend {file} and try again.",
+                    next=f"Fix {file} and try again.",
                 )
             kind, fits = known[key]
             if not fits(value):
                 detail = _in_brief(value) if known[key] in _SHORT else "."
                 raise ConfigurationError(
                     f"{self._name(key)} in {file.name} must be {kind}{detail}",
-                    next=f"Mend {file} and try again.",
+                    next=f"Fix {file} and try again.",
                 )
 
     def _name(self, key: str) -> str:

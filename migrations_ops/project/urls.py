@@ -93,11 +93,11 @@ def _from_file(source: UrlFromFile, environment: Environment) -> str:
         # The parser's own message may quote the line, and with it a password.
         raise ConfigurationError(
             f"{what} cannot be read: that is not a valid {_kind(source.file)} file.",
-            next=f"Mend {source.file} and try again.",
+            next=f"Fix {source.file} and try again.",
         ) from None
     if not isinstance(value, str) or not value.strip():
         state = "empty" if isinstance(value, str) else "no text"
-        raise ConfigurationError(f"{what} is {state}.", next=f"Mend {source.file} and try again.")
+        raise ConfigurationError(f"{what} is {state}.", next=f"Fix {source.file} and try again.")
     return value.strip()
 
 

@@ -136,7 +136,7 @@ class RevisionCycle(BrokenHistory):
 class UnreadableScript(BrokenHistory):
     """A revision script that Python, or Alembic, would not load."""
 
-    def __init__(self, what: str, *, next: str = "Mend the file and try again.") -> None:
+    def __init__(self, what: str, *, next: str = "Fix the file and try again.") -> None:
         super().__init__(what, next=next)
 
 

@@ -258,7 +258,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         table = tomllib.loads(source.decode()).get("tool", {}).get("alembic", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{file} is not valid TOML: {error}.", next="Mend the file and try again."
+            f"{file} is not valid TOML: {error}.", next="Fix the file and try again."
         ) from None
     if not isinstance(table, dict):
         raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_LOOK)

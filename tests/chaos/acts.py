@@ -26,7 +26,7 @@ class Act:
     """One command. ``codes`` are those that it may end with where nobody disturbs it.
 
     ``places`` are its steps; ``fails`` is the place of the last revision that breaks off;
-    ``second`` is another command that runs at the same time; ``mends`` is what has to be typed
+    ``second`` is another command that runs at the same time; ``fixes`` is what has to be typed
     before the release that ends every round.
     """
 
@@ -36,7 +36,7 @@ class Act:
     codes: frozenset[int] = frozenset({0})
     fails: str = ""
     second: tuple[str, ...] = ()
-    mends: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
 
 
 def _failing(place: str, code: int) -> Act:
@@ -65,7 +65,7 @@ ACTS = {
         _STAMP,
         "unstamped",
         (("compare", "prod"), ("back up", "prod"), ("stamp", "prod")),
-        mends=_STAMP,
+        fixes=_STAMP,
     ),
     "backup": Act(("backup", "--env", "prod"), "behind", (("back up", "prod"),)),
     "two releases": _two_at_once(*RELEASE),

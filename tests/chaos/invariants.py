@@ -55,7 +55,7 @@ def problems_at_rest(world: World) -> list[str]:
 
 
 def unfinished(world: World) -> list[dict[str, Any]]:
-    """The records of tasks that were broken off while they worked on a database."""
+    """The records of tasks that were interrupted while they worked on a database."""
     files = sorted((world.repom / "releases").glob("*/release.json"))
     found = [read_json(file) for file in files]
     return [each for each in found if isinstance(each, dict) and each.get("outcome") is None]

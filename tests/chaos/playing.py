@@ -61,15 +61,15 @@ class Play:
         """Play it to its end, whatever happens."""
         try:
             self.under_fire()
-            self.mend()
+            self.fix()
         except Exception as error:  # a round that cannot go on is a finding, not the end of all
-            self.found.append(f"the round broke off: {type(error).__name__}: {error}")
+            self.found.append(f"the round was interrupted: {type(error).__name__}: {error}")
 
     def under_fire(self) -> None:
         """The command, what is shot at it, and what must hold then."""
         raise NotImplementedError
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """What is typed afterwards, and what must hold at the end."""
         raise NotImplementedError
 
@@ -144,19 +144,19 @@ class Play:
     def type_release(
         self, codes: set[int] | frozenset[int], unfinished: Sequence[Mapping[str, Any]]
     ) -> Ran:
-        """Release; what was broken off before is said.
+        """Release; what was interrupted before is said.
 
         :param unfinished: the records of tasks that did not come to their end.
         """
-        broken_off = [
+        interrupted = [
             record["id"]
             for record in unfinished
             if {step.get("name") for step in _steps(record)} - set(_LOOKING)
         ]
         ran = self.type(RELEASE, codes)
-        unsaid = [name for name in broken_off if f"{name} was broken off" not in ran.err]
+        unsaid = [name for name in interrupted if f"{name} was interrupted" not in ran.err]
         if unsaid:
-            self.found.append(f"the next release does not say that {unsaid} was broken off")
+            self.found.append(f"the next release does not say that {unsaid} was interrupted")
         return ran
 
     def check(self, when: str, found: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""One round: a command under fire, what must hold after it, and the release that mends it."""
+"""One round: a command under fire, what must hold after it, and the release that fixes it."""
 
 from __future__ import annotations
 
@@ -197,11 +197,11 @@ class _Play(Play):
 
     # -- afterwards ---------------------------------------------------------------------------
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         act, world = self._act, self._world
         self.type(("status-all",), {0})
-        if act.mends:
-            self.type(act.mends, {0})
+        if act.fixes:
+            self.type(act.fixes, {0})
         elif self._draw.between:
             self.type(self._between(), {0, 1})
         if act.fails:

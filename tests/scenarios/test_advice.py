@@ -138,10 +138,10 @@ def test_a_wrong_copy_over_dev_is_adopted_first_of_all(filled: Sandbox) -> None:
     assert filled.invoke("verify").code == 0
 
 
-# -- what was broken off ----------------------------------------------------------------------
+# -- what was interrupted ----------------------------------------------------------------------
 
 
-def broken_off(sandbox: Sandbox, text: str | None = None) -> Path:
+def interrupted(sandbox: Sandbox, text: str | None = None) -> Path:
     """A record whose task is dead; as if it had committed a part of an upgrade of dev."""
     releases, name = sandbox.folder / "data/repom/releases", "20260101_000000"
     (releases / ".unfinished").mkdir(parents=True)
@@ -157,7 +157,7 @@ def broken_off(sandbox: Sandbox, text: str | None = None) -> Path:
 
 
 def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> None:
-    broken_off(filled)
+    interrupted(filled)
     ran = filled.invoke("upgrade-dev")
     assert ran.code == 4, ran.err
     assert "delete" not in told(ran)
@@ -171,7 +171,7 @@ def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> Non
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"outcome": null}', '{"id": 1, "steps": {}}'])
 def test_a_record_that_cannot_be_read_stops_what_would_go_on(filled: Sandbox, text: str) -> None:
-    file = broken_off(filled, text)
+    file = interrupted(filled, text)
     releases = file.parent.parent
     lost = Unreadable(file)
     assert find_lost(releases) == [lost]
@@ -184,7 +184,7 @@ def test_a_record_that_cannot_be_read_stops_what_would_go_on(filled: Sandbox, te
 
 
 def test_a_record_that_cannot_be_read_is_told_and_touches_nothing(filled: Sandbox) -> None:
-    file = broken_off(filled, "{")
+    file = interrupted(filled, "{")
     before = dump(filled.dev)
     ran = filled.invoke("release-migration")
     assert ran.code == 1, ran.err

@@ -28,7 +28,7 @@ ROUNDS = (
 
 # One test, since its templates take longer than a round.
 @pytest.mark.skipif(os.name != "posix", reason="shoots with POSIX signals")
-def test_rounds_under_fire_lose_nothing_and_the_next_release_mends_them(tmp_path: Path) -> None:
+def test_rounds_under_fire_lose_nothing_and_the_next_release_fixes_them(tmp_path: Path) -> None:
     templates = make_templates(tmp_path / "templates")
     bad = []
     for seed, act, shot in ROUNDS:
@@ -43,7 +43,7 @@ ON_SERVERS = (("postgresql", 3, "backup", "both"), ("mariadb", 3, "upgrade-dev",
 
 @pytest.mark.skipif(os.name != "posix", reason="shoots with POSIX signals")
 @pytest.mark.parametrize(("engine", "seed", "act", "shot"), ON_SERVERS)
-def test_round_on_a_server_loses_nothing_and_the_next_release_mends_it(
+def test_round_on_a_server_loses_nothing_and_the_next_release_fixes_it(
     engine: str, seed: int, act: str, shot: str, tmp_path: Path
 ) -> None:
     arena = started(lambda: make_arena(engine, tmp_path / "templates"))

@@ -22,7 +22,7 @@ def codes(sandbox: Sandbox, **variables: str) -> tuple[int, dict[str, list[str]]
     return ran.code, found
 
 
-def test_a_sound_project_has_nothing_to_mend(filled: Sandbox) -> None:
+def test_a_sound_project_has_nothing_to_fix(filled: Sandbox) -> None:
     before = dump(filled.prod)
     assert codes(filled) == (0, {"state": ["dev", "prod"]})
     assert dump(filled.prod) == before

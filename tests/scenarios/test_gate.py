@@ -185,7 +185,7 @@ def test_a_production_database_that_is_gone_is_not_made_anew_in_silence(filled: 
 def test_what_was_left_unverified_is_verified_where_it_is_before_more_is_released(
     filled: Sandbox,
 ) -> None:
-    """A release had left prod upgraded, and the revision that mends it is pending by now."""
+    """A release had left prod upgraded, and the revision that fixes it is pending by now."""
     project = Project.read(filled.folder)
     evidence = Evidence(project.settings.releases)
     evidence.note_unverified(project.settings.last, [R2])

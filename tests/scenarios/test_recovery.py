@@ -54,7 +54,7 @@ def test_killed_release_is_taken_up_by_the_next_one(
     assert stands == [(R2,)], "a killed upgrade is rolled back as a whole"
     again = filled.invoke("release-migration")
     assert again.code == 0, again.err
-    assert "was broken off during" in again.err
+    assert "was interrupted during" in again.err
     assert json.loads(record.read_text())["outcome"] == "interrupted"
     for file in (filled.dev, filled.prod):
         assert query(file, "SELECT version_num FROM alembic_version") == [("r4dddddddddd",)]
@@ -101,9 +101,9 @@ def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sand
     kill_after_a_commit(filled)
     first = filled.invoke("upgrade-dev")
     assert first.code == 0, first.err
-    assert "was broken off during upgrade of prod" in first.err
+    assert "was interrupted during upgrade of prod" in first.err
     assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
-    assert "was broken off during upgrade of prod" in filled.invoke("status-all").err
+    assert "was interrupted during upgrade of prod" in filled.invoke("status-all").err
     second = filled.invoke("downgrade", "--env", "prod", "--yes")
     assert second.code == 0, second.err
     assert "recover    prod" in second.err
@@ -113,7 +113,7 @@ def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sand
 
 
 @pytest.mark.slow
-def test_a_restore_by_hand_settles_what_was_broken_off(filled: Sandbox) -> None:
+def test_a_restore_by_hand_settles_what_was_interrupted(filled: Sandbox) -> None:
     """The next release must not put back the backup of the one that was killed."""
     kill_after_a_commit(filled)
     ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
@@ -130,7 +130,7 @@ LOOKS = ("status", "verify", "backups", "releases", "doctor")
 
 
 @pytest.mark.slow
-def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox) -> None:
+def test_each_task_tells_what_is_running_and_what_was_interrupted(filled: Sandbox) -> None:
     revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
     revision.with_name("sleep").write_text("1")
     process = filled.start("release-migration")
@@ -141,13 +141,13 @@ def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     told = (
-        f"{name} was broken off during upgrade of dev:"
+        f"{name} was interrupted during upgrade of dev:"
         " invoke release-migration finishes or undoes it."
     )
     for task in LOOKS:
         ran = filled.invoke(task)
         assert next(line for line in ran.err.splitlines() if name in line).endswith(told), task
-        assert "was broken off" not in ran.out, task
+        assert "was interrupted" not in ran.out, task
     as_json = filled.invoke("status-all", "--json")
     assert told in as_json.err
     assert [row["name"] for row in as_json.json["environments"]] == ["dev", "prod"]
@@ -157,9 +157,9 @@ def test_each_task_tells_what_is_running_and_what_was_broken_off(filled: Sandbox
 
 
 @pytest.mark.slow
-def test_resume_does_nothing_unless_something_was_broken_off(filled: Sandbox) -> None:
+def test_resume_does_nothing_unless_something_was_interrupted(filled: Sandbox) -> None:
     idle = filled.invoke("release-migration", "--resume")
-    assert (idle.code, idle.out) == (0, "Nothing to do: nothing was broken off.\n")
+    assert (idle.code, idle.out) == (0, "Nothing to do: nothing was interrupted.\n")
     as_json = filled.invoke("release-migration", "--resume", "--json")
     assert (as_json.code, as_json.json["outcome"]) == (0, "nothing to do")
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
@@ -204,7 +204,7 @@ def test_a_restore_killed_after_the_damaged_file_was_moved_aside_is_finished(
     assert dead.returncode == -signal.SIGKILL
     assert filled.prod.read_bytes() == b"", "this is the instant that is meant"
     told = filled.invoke("status-all")
-    assert "was broken off during restore of prod" in told.err
+    assert "was interrupted during restore of prod" in told.err
     if task == "restore":
         ran = filled.invoke("restore", "--env", "prod", "--backup", name, "--yes")
         assert dump(filled.prod) == before

@@ -182,7 +182,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
 
 
 @pytest.mark.slow
-def test_what_a_broken_off_task_has_half_committed_is_kept_apart(filled: Sandbox) -> None:
+def test_what_an_interrupted_task_has_half_committed_is_kept_apart(filled: Sandbox) -> None:
     good = back_up(filled).result.backups
     break_off(filled, good)
     change(filled, 5000)
@@ -190,7 +190,7 @@ def test_what_a_broken_off_task_has_half_committed_is_kept_apart(filled: Sandbox
     assert finished.error is None
     assert [each.code for each in finished.result.findings] == ["backup-in-doubt"]
     [half] = finished.result.backups
-    assert "broken off" in shelf_of(filled).find(half).doubt
+    assert "interrupted" in shelf_of(filled).find(half).doubt
     assert shelf_of(filled).find("latest").name == good[0]
 
 
@@ -413,7 +413,7 @@ def test_folder_that_may_not_be_written_is_not_said_to_lack_room(filled: Sandbox
 
 
 @pytest.mark.slow
-def test_nothing_is_removed_while_the_record_of_a_broken_off_task_cannot_be_read(
+def test_nothing_is_removed_while_the_record_of_an_interrupted_task_cannot_be_read(
     filled: Sandbox,
 ) -> None:
     configure(filled, "keep = 1")

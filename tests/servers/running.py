@@ -27,7 +27,7 @@ class RunningServer:
         self.process.start()
 
     def stop(self) -> None:
-        """End it in good order; sessions are broken off."""
+        """End it in good order; sessions are interrupted."""
         self.process.stop()
 
     def kill(self) -> None:

@@ -86,5 +86,5 @@ class Transactions:
         return TransactionTorn(
             f"revision {self.revision} {what}, so that nothing of the run is kept:"
             " leave out COMMIT and ROLLBACK, or use op.get_context().autocommit_block(); or, if it"
-            " or env.py catches an error and goes on, mend that error, which its log may show"
+            " or env.py catches an error and goes on, fix that error, which its log may show"
         )

@@ -131,7 +131,7 @@ class MariaDBTransactions(ServerTransactions):
         if not self._in_autocommit_block:
             raise TransactionTorn(
                 f"revision {self.revision} was to be committed before it had finished: leave"
-                " out connection.commit(); or, if it or env.py catches an error and goes on, mend"
+                " out connection.commit(); or, if it or env.py catches an error and goes on, fix"
                 " that error, which its log may show"
             )
         self._report_committed()

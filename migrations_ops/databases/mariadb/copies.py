@@ -136,14 +136,16 @@ class Copies(ServerCopies):
     def _in_words(self, done: Resumed) -> str:
         if done.finished:
             return (
-                "a restore that was broken off has been finished now: the tables of its backup"
+                "a restore that was interrupted has been finished now: the tables of its backup"
                 f" are there, and what was there before is in the database {done.kept}"
             )
-        return "a restore that was broken off has been undone now: what was there before it is back"
+        return (
+            "a restore that was interrupted has been undone now: what was there before it is back"
+        )
 
     def _half_done(self, half: HalfDoneError) -> NeedsAPerson:
         return NeedsAPerson(
-            f"A restore of {self.real.label} was broken off, and can neither be finished nor"
+            f"A restore of {self.real.label} was interrupted, and can neither be finished nor"
             f" undone now: {in_words(half.error, 'its server')}.",
             untouched="No rows are lost; views, triggers, routines and events that may be missing"
             f" are written down in {half.record}.",

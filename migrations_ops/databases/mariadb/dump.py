@@ -391,11 +391,11 @@ def _advice(message: str) -> str:
         )
     number = _number(message)
     if number is None:
-        return "Mend that, and try again."
+        return "Fix that, and try again."
     if number in (1146, 1412):
         return "Another session changed the tables meanwhile: try again when that has ended."
     if number == 1356:
-        return "Mend that view, or drop it, and try again."
+        return "Fix that view, or drop it, and try again."
     return remedy(pymysql.OperationalError(number, message))
 
 

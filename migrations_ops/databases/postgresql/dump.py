@@ -266,7 +266,7 @@ def _run(
         else f"{address.label} is a copy, which is thrown away.",
         next="Let the other process finish, or stop it, and try again."
         if output.locked
-        else "Mend that, and try again.",
+        else "Fix that, and try again.",
     )
 
 

@@ -48,7 +48,7 @@ def what_next(run: CommandRun) -> str:
     if any(sign in run.failure for sign in _NO_ROOM):
         return "Make sure that the disk has free space and works, and try again."
     batch = f" {_BATCH}" if any(sign in run.failure for sign in _NEEDS_BATCH) else ""
-    return f"Mend it and try again{_place(run)}.{batch}{f' {run.next}' if run.next else ''}"
+    return f"Fix it and try again{_place(run)}.{batch}{f' {run.next}' if run.next else ''}"
 
 
 def _holders(run: CommandRun) -> str:

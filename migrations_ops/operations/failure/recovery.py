@@ -12,7 +12,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
-from migrations_ops.journal.unfinished import find_broken_off, require_readable_records, sweep
+from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.findings import (
@@ -63,7 +63,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     found = False
     for environment in environments:
         report_resumed_restores(session, environment)
-    for record, mine in _broken_off(session, names):
+    for record, mine in _interrupted(session, names):
         found = True
         _report(session, record, mine)
         for name in mine:
@@ -82,7 +82,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
 
 def overrule(session: Session, environment: Environment) -> None:
     """Close the unfinished tasks of an environment: a backup was restored there."""
-    for record, mine in _broken_off(session, [environment.name]):
+    for record, mine in _interrupted(session, [environment.name]):
         if mine:
             _report(session, record, mine)
             _close_for(session, record, environment.name)
@@ -96,7 +96,7 @@ def resolve_half_run(session: Session, environment: Environment, *, applied: boo
     :raises Refused: the version, or the schema, shows that it is not so.
     """
     found = False
-    for record, _ in list(_broken_off(session, [environment.name])):
+    for record, _ in list(_interrupted(session, [environment.name])):
         if not record.is_half_run(environment.name):
             continue
         found = True
@@ -174,17 +174,19 @@ def end_resumed_restore(session: Session, environment: Environment) -> None:
     """Report that, and close the restore that was typed by hand: nothing of it is half done now."""
     if not report_resumed_restores(session, environment):
         return
-    for record, mine in _broken_off(session, [environment.name]):
+    for record, mine in _interrupted(session, [environment.name]):
         if mine and record.task == "restore":
             _report(session, record, mine)
             _close_for(session, record, environment.name)
 
 
-def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[TaskRecord, list[str]]]:
+def _interrupted(
+    session: Session, names: Collection[str]
+) -> Iterator[tuple[TaskRecord, list[str]]]:
     """The killed tasks of these environments, oldest first, each with those of them that it
     touched; with none, if it had touched nothing yet that is still configured."""
     configured = {environment.name for environment in session.project.settings.path}
-    for record in find_broken_off(session.project.settings.releases):
+    for record in find_interrupted(session.project.settings.releases):
         touched = [name for name in _open(record) if name in configured]
         mine = [name for name in touched if name in names]
         if mine or not touched:
@@ -193,14 +195,14 @@ def _broken_off(session: Session, names: Collection[str]) -> Iterator[tuple[Task
 
 def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
     with session.record.step(StepName.RECOVER, ", ".join(mine) or record.environment) as step:
-        step.note = f"{record.title} was broken off{record.where}"
+        step.note = f"{record.title} was interrupted{record.where}"
 
 
 def _open(record: TaskRecord) -> list[str]:
     """The environments that a task had begun with, and that were not closed since."""
     steps = [*record.steps, *([record.under_way] if record.under_way else ())]
     touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
-    return [name for name in touched if name not in record.settled]
+    return [name for name in touched if name not in record.closed]
 
 
 def _finish_or_undo(session: Session, environment: Environment, record: TaskRecord) -> None:
@@ -217,7 +219,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         _verify_what_arrived(session, state, record)
         return
     backup = _backup_of(session, environment, record)
-    reason = f"{record.id} was broken off"
+    reason = f"{record.id} was interrupted"
     failure = Failure.of(state, backup, reason, _how_it_was_killed(record, environment.name))
     _reconcile(session, failure, record)
 
@@ -249,7 +251,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     if report.passed:
         return
     backup = _backup_of(session, environment, record)
-    failed = f"{environment.name} was upgraded by {task}, which was broken off, and"
+    failed = f"{environment.name} was upgraded by {task}, which was interrupted, and"
     if backup is None:
         raise NeedsAPerson(
             f"{failed} does not pass verify: {first_error(report)}.",
@@ -258,14 +260,14 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
         )
     if not session.project.settings.is_rehearsed(environment):
         return
-    reason = f"{task} was broken off, and verify fails: {first_error(report)}"
+    reason = f"{task} was interrupted, and verify fails: {first_error(report)}"
     failure = Failure.of(state, backup, reason, Ended.MUST_NOT_STAY)
     untouched = _reconcile(session, failure, record)
     _close_for(session, record, environment.name)
     raise StepFailed(
         f"{failed} did not pass verify: {first_error(report)}.",
         untouched=untouched,
-        next="Mend what verify names, and release again.",
+        next="Fix what verify names, and release again.",
     )
 
 
@@ -284,7 +286,7 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
     failure = Failure(
         located,
         next((each for each in backups if each.name == wanted), None),
-        f"the restore of {wanted or 'a backup'} into {name} by {record.id} was broken off",
+        f"the restore of {wanted or 'a backup'} into {name} by {record.id} was interrupted",
         Ended.KILLED_RESTORE if record.task == "restore" else Ended.KILLED_UNDO,
         # What was committed on its own may be rows alone, and no count tells of them.
         rows_unknown=_how_it_was_killed(record, name) is not Ended.KILLED,
@@ -300,7 +302,7 @@ def _backup_of(session: Session, environment: Environment, record: TaskRecord) -
 
 def _close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Note that an environment needs nothing more; the last one closes the record."""
-    closed = replace(record, settled=(*record.settled, name))
+    closed = replace(record, closed=(*record.closed, name))
     configured = {environment.name for environment in session.project.settings.path}
     if configured.intersection(_open(closed)):
         write_record(session.project.settings.releases, closed)

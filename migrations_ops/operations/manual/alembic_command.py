@@ -89,7 +89,7 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
             raise Refused(
                 f"The models and {environment.name} differ: {'; '.join(run.differences)}.",
                 untouched=_UNCHANGED,
-                next='For a revision that mends it: invoke revision --message "..."',
+                next='For a revision that fixes it: invoke revision --message "..."',
             )
         return _read(output)
     finally:

@@ -105,6 +105,6 @@ def _without_comparing(project: Project, environment: Environment, to: str, run:
     if run.refused:
         return lead_env_py(project, environment)
     todo = what_next(run)
-    if not todo.startswith("Mend it"):
+    if not todo.startswith("Fix it"):
         return todo
     return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'

@@ -38,7 +38,7 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
         if missing:
             obstacle = evidence.find_obstacle()
             first = (
-                f"Nothing can be noted, as {obstacle}. Mend that, and type" if obstacle else "Type"
+                f"Nothing can be noted, as {obstacle}. Fix that, and type" if obstacle else "Type"
             )
             raise Refused(
                 f"{environment.name} takes only what has passed {earlier.name}, and"

@@ -8,7 +8,7 @@ from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.record import read_records
-from migrations_ops.journal.unfinished import find_broken_off
+from migrations_ops.journal.unfinished import find_interrupted
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
@@ -106,7 +106,7 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
 
 def committed_by(project: Project, environment: Environment) -> str:
     """The task that was killed after it had committed a part there, in words; else empty."""
-    for record in find_broken_off(project.settings.releases):
-        if environment.name not in record.settled and record.has_committed(environment.name):
-            return f"{record.title} was broken off and had committed a part"
+    for record in find_interrupted(project.settings.releases):
+        if environment.name not in record.closed and record.has_committed(environment.name):
+            return f"{record.title} was interrupted and had committed a part"
     return ""

@@ -19,7 +19,7 @@ def require_readable_scripts(session: Session, state: DatabaseState) -> None:
             raise Refused(
                 f"Revision {revision.revision} is not valid Python: {reason}.",
                 untouched="No database was touched.",
-                next=f"Mend {revision.file}:{line}",
+                next=f"Fix {revision.file}:{line}",
             )
 
 

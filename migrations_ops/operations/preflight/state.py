@@ -60,7 +60,7 @@ def require_changeable(state: DatabaseState, done: str) -> None:
     if state.look.leftovers:
         raise Refused(
             f"{name} ({label}) holds {', '.join(state.look.leftovers)}, left over from an"
-            " upgrade that broke off without protection.",
+            " upgrade that was interrupted without protection.",
             untouched=untouched,
             next="Look whether its rows are needed, drop it, and type: invoke doctor",
         )

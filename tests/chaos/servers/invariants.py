@@ -54,7 +54,7 @@ def records(world: World) -> list[dict[str, Any]]:
 
 
 def unfinished(world: World) -> list[dict[str, Any]]:
-    """The records of tasks that were broken off while they worked on a database."""
+    """The records of tasks that were interrupted while they worked on a database."""
     return [each for each in records(world) if each.get("outcome") is None]
 
 

@@ -1,4 +1,4 @@
-"""One round on a server: a command under fire, what must hold, and what mends it."""
+"""One round on a server: a command under fire, what must hold, and what fixes it."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ class _Play(Play):
 
     # -- afterwards ---------------------------------------------------------------------------
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         act, world = self._act, self._world
         self._status()
         self.type(("releases",), {0})

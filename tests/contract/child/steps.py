@@ -57,7 +57,7 @@ with engine.connect() as connection:
 """
 
 # Two statements that a transaction has to hold together, and a failure after both. The
-# failing line is left out once the revision has been mended.
+# failing line is left out once the revision has been fixed.
 HALF_DONE = """\
     op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("INSERT INTO half VALUES (1)")
@@ -114,7 +114,7 @@ def revision_of(file: Path) -> str:
     return ", ".join(str(row[0]) for row in query(file, "SELECT version_num FROM alembic_version"))
 
 
-def require_mended_run_arrives(sandbox: Sandbox, environment: str = "dev") -> None:
+def require_fixed_run_arrives(sandbox: Sandbox, environment: str = "dev") -> None:
     """After a failure and its repair, the same command works, and keeps every child row."""
     file = sandbox.dev if environment == "dev" else sandbox.prod
     sandbox.add_revision(R4, R3, HALF_DONE)

@@ -36,7 +36,7 @@ from tests.contract.child.steps import (
     everything,
     is_alive,
     log_of,
-    require_mended_run_arrives,
+    require_fixed_run_arrives,
     revision_of,
     run_child,
     start_child,
@@ -117,7 +117,7 @@ def test_failure_in_one_command_does_not_hold_up_the_next_child(filled: Sandbox)
     run = run_child(filled)
     assert run.failure == "ValueError: 100% wrong"
     assert run.where.endswith(f"{R4}.py:13")
-    require_mended_run_arrives(filled)
+    require_fixed_run_arrives(filled)
 
 
 # -- the end of the parent --------------------------------------------------------------------

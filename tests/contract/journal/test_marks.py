@@ -1,4 +1,4 @@
-"""What is at work and what was broken off is known by one look, and the two are told apart."""
+"""What is at work and what was interrupted is known by one look, and the two are told apart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ sys.stdin.readline()
 """
 
 
-def test_a_task_at_work_is_running_and_a_killed_one_was_broken_off(tmp_path: Path) -> None:
+def test_a_task_at_work_is_running_and_a_killed_one_was_interrupted(tmp_path: Path) -> None:
     with running(_WORK, str(tmp_path)) as process:
         [one] = find_unfinished(tmp_path)
         assert isinstance(one.record, TaskRecord)
@@ -36,7 +36,7 @@ def test_a_task_at_work_is_running_and_a_killed_one_was_broken_off(tmp_path: Pat
         process.wait()
         [one] = find_unfinished(tmp_path)
         assert str(one) == (
-            f"upgrade-prod {name} was broken off during upgrade of prod:"
+            f"upgrade-prod {name} was interrupted during upgrade of prod:"
             " invoke release-migration finishes or undoes it."
         )
 

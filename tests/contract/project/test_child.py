@@ -54,7 +54,7 @@ def test_a_script_that_cannot_be_loaded_is_named(filled: Sandbox, code: str, wha
     with pytest.raises(Refused) as caught:
         project.history(project.settings.environment("dev"))
     assert what in caught.value.what
-    assert caught.value.next.startswith(("Mend", "The log says more"))
+    assert caught.value.next.startswith(("Fix", "The log says more"))
     assert everything(filled) == before
 
 

@@ -1,4 +1,4 @@
-"""CREATE INDEX CONCURRENTLY that is broken off leaves no INVALID index that nobody speaks of."""
+"""CREATE INDEX CONCURRENTLY that is interrupted leaves no INVALID index that nobody speaks of."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ready(shop: ServerShop) -> None:
 
 
 @pytest.mark.parametrize("victim", ["child", "backend", "term"])
-def test_index_that_is_broken_off_is_named_where_it_cannot_be_dropped(
+def test_index_that_is_interrupted_is_named_where_it_cannot_be_dropped(
     postgres_at_head: ServerShop, victim: str
 ) -> None:
     shop = postgres_at_head

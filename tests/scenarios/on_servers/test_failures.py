@@ -484,7 +484,7 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
     assert "Another session held a lock for the whole time, and it was tried 4 times" in told
     assert re.search(r"In the way last: session \d+ of \w+ \(.*in a transaction for \d+ s", told)
     assert "on parents)" in told
-    assert "Mend it" not in told
+    assert "Fix it" not in told
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ def test_index_of_somebody_else_does_not_stop_a_repair_from_being_taken(
     assert valid(prod, "of_another")
 
 
-def test_reindex_that_is_broken_off_leaves_prod_as_it_was(postgres_at_head: ServerShop) -> None:
+def test_reindex_that_is_interrupted_leaves_prod_as_it_was(postgres_at_head: ServerShop) -> None:
     shop, prod = postgres_at_head, postgres_at_head.prod_database
     again = "op.execute('REINDEX (VERBOSE) TABLE CONCURRENTLY children')"
     shop.add_revision(NEXT, R3, f"    with op.get_context().autocommit_block():\n        {again}")

@@ -67,10 +67,10 @@ def test_killed_restore_is_finished_by_the_next_task(
     ran = shop.invoke(*task)
     assert ran.code == 0, ran.err
     # It is said once, by the task that did it, and nothing is left to be done.
-    assert "a restore that was broken off has been finished now" in ran.err
+    assert "a restore that was interrupted has been finished now" in ran.err
     assert "restore-taken-up" in record_of(shop)
-    assert "broken off" not in shop.invoke("status-all").err
-    assert "broken off" not in shop.invoke("backup").err
+    assert "interrupted" not in shop.invoke("status-all").err
+    assert "interrupted" not in shop.invoke("backup").err
     assert objects(prod) == before
     assert prod.execute("SELECT a FROM one") == [(1,)]
     assert prod.execute("SELECT COUNT(*) FROM children") != [(0,)]

@@ -35,7 +35,7 @@ def test_a_record_that_cannot_be_finished_keeps_its_mark(tmp_path: Path) -> None
     file.write_bytes(content)
     [one] = find_unfinished(tmp_path)
     assert not one.running
-    assert str(one).startswith(f"restore {record.result.id} was broken off after restore of dev:")
+    assert str(one).startswith(f"restore {record.result.id} was interrupted after restore of dev:")
 
 
 def test_a_mark_without_a_record_is_swept_when_it_is_old(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ FULL = TaskRecord(
     process=7,
     committed=("prod",),
     commands=("dev",),
-    settled=("dev",),
+    closed=("dev",),
 )  # fmt: skip
 AT_WORK = task_record("20260101_000000", None, under_way=UnderWay("restore", "prod", "2026", "db"))
 PLAIN = task_record("20260101_000000")
@@ -74,9 +74,7 @@ def test_a_record_is_known_by_its_folder_whatever_it_calls_itself(tmp_path: Path
 
 
 def test_what_is_not_so_has_no_key() -> None:
-    assert not {"error", "under_way", "committed", "commands", "settled"} & {
-        *record_document(PLAIN)
-    }
+    assert not {"error", "under_way", "committed", "commands", "closed"} & {*record_document(PLAIN)}
     assert "under_way" in record_document(AT_WORK)
     assert "backup" not in record_document(
         task_record("a", None, under_way=UnderWay("verify", "dev", ""))
@@ -107,7 +105,7 @@ def test_whatever_a_record_holds_it_is_read_or_unreadable(tmp_path: Path, docume
     assert again.outcome == record.outcome
 
 
-OPTIONAL = {"id", "error", "committed", "commands", "settled"}
+OPTIONAL = {"id", "error", "committed", "commands", "closed"}
 
 
 @pytest.mark.parametrize("key", sorted(record_document(FULL).keys() - OPTIONAL))
@@ -154,13 +152,13 @@ def test_a_version_that_never_was_is_unreadable(tmp_path: Path, version: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("commands", "settled", "half_run"),
+    ("commands", "closed", "half_run"),
     [((), (), False), (("prod",), (), True), (("prod",), ("prod",), False), (("dev",), (), False)],
 )
-def test_commands_are_half_run_until_they_are_settled(
-    commands: tuple[str, ...], settled: tuple[str, ...], half_run: bool
+def test_commands_are_half_run_until_they_are_closed(
+    commands: tuple[str, ...], closed: tuple[str, ...], half_run: bool
 ) -> None:
-    record = task_record("a", "interrupted", commands=commands, settled=settled)
+    record = task_record("a", "interrupted", commands=commands, closed=closed)
     assert record.is_half_run("prod") is half_run
     assert record.has_committed("prod") is half_run
     assert record.is_open is (half_run or commands == ("dev",))

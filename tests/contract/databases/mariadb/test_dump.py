@@ -264,7 +264,7 @@ def test_a_view_that_is_broken_is_named(small: ServerDatabase, tmp_path: Path) -
     with pytest.raises(StepFailed) as caught:
         dump(address_of(small), tmp_path / "b", None)
     assert "broken" in caught.value.what
-    assert "Mend that view" in caught.value.next
+    assert "Fix that view" in caught.value.next
     assert list(tmp_path.iterdir()) == []
 
 

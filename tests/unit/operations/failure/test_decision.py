@@ -220,7 +220,7 @@ SILENT = {"version": Version.SILENT}
 HALF = {"half": True, "indexes": Indexes.NONE}
 DONE, FAILED, PERSON = ExitCode.DONE, ExitCode.FAILED, ExitCode.NEEDS_A_PERSON
 
-# As it was before there was a table, read from the code and the scenarios; the rows with "mended"
+# As it was before there was a table, read from the code and the scenarios; the rows with "fixed"
 # were otherwise.
 ROWS = [
     # rolled back
@@ -281,7 +281,7 @@ ROWS = [
     (Ended.COMMANDS, LIVE_POSTGRES, SAME, Action.NOTHING, FAILED),
     (Ended.COMMANDS, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
     (Ended.COMMANDS, LIVE_POSTGRES, START, Action.LEAVE_TO_A_PERSON, PERSON),
-    # mended: it was exit code 3, with "which of its rows may have changed, nobody can tell"
+    # fixed: it was exit code 3, with "which of its rows may have changed, nobody can tell"
     (
         Ended.COMMANDS,
         LIVE_MARIADB,
@@ -320,7 +320,7 @@ ROWS = [
     (Ended.KILLED_COMMANDS, FILE, TARGET, Action.RESTORE, DONE),
     (Ended.KILLED_COMMANDS, MARIADB, SAME, Action.NOTHING, DONE),
     (Ended.KILLED_COMMANDS, LIVE_POSTGRES, TARGET, Action.LEAVE_TO_A_PERSON, PERSON),
-    # mended: a live database of which the schema was as before was taken for untouched
+    # fixed: a live database of which the schema was as before was taken for untouched
     (
         Ended.KILLED_COMMANDS,
         LIVE_POSTGRES,
