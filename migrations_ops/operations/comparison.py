@@ -135,8 +135,9 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
     """
     session, state, backup = comparison.session, comparison.state, comparison.backup
     environment, database = state.environment, state.database
-    entry = ROWS_NOT_COMPARED_COMMANDS if run.commands else ROWS_NOT_COMPARED
-    not_compared = [entry.found(environment.name)]
+    not_compared = [ROWS_NOT_COMPARED.found(environment.name)]
+    if run.commands:
+        not_compared = [ROWS_NOT_COMPARED_COMMANDS.found(environment.name)]
     store = BackupStore.of(session.project.settings, environment)
     since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
     undisturbed = since is not None and since == store.describe(backup).source
