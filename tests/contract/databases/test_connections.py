@@ -116,6 +116,15 @@ def test_a_refused_port_is_said(served: Live, driver: Driver, host: str) -> None
     assert served.open(url).look(VERSION).exists
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_the_url_of_every_driver_is_one_of_its_engine(served: Live, number: int) -> None:
+    drivers = {"postgresql": ("postgresql", "postgresql+psycopg2", "postgresql+asyncpg"),
+               "mariadb": ("mysql", "mariadb+pymysql", "mysql+asyncmy")}  # fmt: skip
+    database = served.open(served.on.url(drivers[served.engine][number]))
+    assert database.look(VERSION).exists
+    assert database.same_as(served.open())
+
+
 def test_an_unknown_host_is_said(served: Live, driver: Driver) -> None:
     url = f"{served.url.partition('://')[0]}://u:hidden@no-such-host.invalid/shop"
     words, _ = driver.failing(lambda: driver.connect(Address.of(url)))

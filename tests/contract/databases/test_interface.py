@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from migrations_ops.backups.naming import is_backup_name
@@ -12,6 +14,7 @@ from migrations_ops.databases.interface import (
     ResumesRestores,
 )
 from migrations_ops.databases.row_changes import Pair
+from migrations_ops.model.documents import from_document, to_document
 from migrations_ops.model.errors import Locked, StepFailed
 from tests.contract.databases.engines import VERSION, Live
 
@@ -26,6 +29,26 @@ def test_the_state_of_a_database_is_read(shop: Live) -> None:
     look = shop.open().look(VERSION)
     assert (look.exists, look.versioned, look.revisions, look.tables) == (True, True, ("r1",), 2)
     assert not look.trouble
+
+
+def test_several_revisions_are_seen_in_order(shop: Live) -> None:
+    shop.execute(f"INSERT INTO {VERSION} VALUES ('z1'), ('a9')")
+    assert shop.open().look(VERSION).revisions == ("a9", "r1", "z1")
+    assert not shop.open().look("another_version").versioned
+
+
+def test_an_empty_database_is_looked_at(live: Live) -> None:
+    live.execute("CREATE TABLE t (id INTEGER)", "DROP TABLE t")
+    look = live.open().look(VERSION)
+    assert (look.exists, look.versioned, look.tables, look.trouble) == (True, False, 0, "")
+
+
+def test_a_fingerprint_has_no_version_table_and_survives_being_written_down(shop: Live) -> None:
+    found = shop.open().fingerprint(VERSION)
+    assert found.revisions == ("r1",)
+    assert set(found.rows) == {"parents", "children"}
+    assert not [key for key in found.schema if VERSION in key]
+    assert from_document(type(found), json.loads(json.dumps(to_document(found)))) == found
 
 
 def test_a_missing_database_is_told_from_an_unreadable_one(shop: Live) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.databases.open import open_database
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Refused, StepFailed
@@ -32,12 +31,6 @@ def test_tables_are_counted_without_those_of_alembic_and_of_extensions(
     any_postgres.execute("CREATE SCHEMA audit; CREATE TABLE audit.log (a integer)")
     look = engine.look(TABLE)
     assert (look.versioned, look.revisions, look.tables) == (True, ("r1",), 3)
-
-
-def test_several_revisions_are_seen_in_order(any_postgres: ServerDatabase) -> None:
-    engine = filled(any_postgres)
-    any_postgres.execute("INSERT INTO alembic_version VALUES ('a9'), ('z1')")
-    assert engine.look(TABLE).revisions == ("a9", "r1", "z1")
 
 
 @pytest.mark.parametrize("name", ["Odd \"vers'ion", "select", "ünï", "a.b", "{x} 100%s"])
@@ -277,15 +270,6 @@ def test_identities_tell_servers_and_databases_apart(
     others = [PostgreSQL.from_url(postgres.url("postgres")),
               PostgreSQL.from_url(any_postgres.server.url("postgres"))]  # fmt: skip
     assert engine_of(any_postgres).identity() not in {other.identity() for other in others}
-
-
-@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "postgresql+asyncpg"])
-def test_every_driver_s_url_is_one_of_this_engine(
-    scheme: str, postgres_database: ServerDatabase, tmp_path: Path
-) -> None:
-    engine = open_database(postgres_database.url(scheme), tmp_path)
-    assert engine.look(TABLE).exists
-    assert engine.label == PostgreSQL.from_url(postgres_database.url()).label
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sqlite3
@@ -15,7 +14,6 @@ import pytest
 from migrations_ops.databases.open import open_database
 from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.model.documents import from_document, to_document
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.look import Look
 from tests.contract.databases.support import (
@@ -81,6 +79,12 @@ def test_a_look_beside_a_writer_leaves_its_files_alone(tmp_path: Path) -> None:
         assert names(tmp_path) == {"a.db", "a.db-wal", "a.db-shm"}
 
 
+def test_an_empty_file_is_an_empty_database(tmp_path: Path) -> None:
+    (tmp_path / "a.db").touch()
+    assert sqlite(tmp_path / "a.db").look(VERSION) == Look(exists=True)
+    sqlite(tmp_path / "a.db").require_usable()
+
+
 def test_a_look_tells_revisions_and_leftovers(tmp_path: Path) -> None:
     database = versioned(tmp_path / "a.db", "b", "a")
     with closing(sqlite3.connect(database.path)) as live:
@@ -93,13 +97,6 @@ def test_a_look_tells_revisions_and_leftovers(tmp_path: Path) -> None:
         leftovers=("_alembic_tmp_users",),
     )
     assert database.look("another_version").revisions == ()
-
-
-def test_an_empty_file_is_an_empty_database(tmp_path: Path) -> None:
-    (tmp_path / "a.db").touch()
-    database = sqlite(tmp_path / "a.db")
-    assert database.look(VERSION) == Look(exists=True)
-    database.require_usable()
 
 
 def _junk(path: Path) -> None:
@@ -239,13 +236,6 @@ def test_a_fingerprint_comes_from_one_moment(tmp_path: Path, mode: str) -> None:
             assert rows["left_side"] == rows["right_side"]
 
 
-def test_a_fingerprint_leaves_the_version_table_out_of_the_schema(tmp_path: Path) -> None:
-    found = versioned(tmp_path / "a.db", "abc").fingerprint(VERSION)
-    assert found.revisions == ("abc",)
-    assert VERSION not in found.rows
-    assert not [key for key in found.schema if VERSION in key]
-
-
 def test_a_virtual_table_whose_module_is_missing_does_not_stop_a_fingerprint(
     tmp_path: Path,
 ) -> None:
@@ -258,11 +248,6 @@ def test_a_virtual_table_whose_module_is_missing_does_not_stop_a_fingerprint(
     assert "table v" in found.schema
     assert "v" not in found.rows
     assert found.rows["left_side"] == 1
-
-
-def test_a_fingerprint_survives_being_written_down(tmp_path: Path) -> None:
-    found = versioned(tmp_path / "a.db", "abc").fingerprint(VERSION)
-    assert from_document(type(found), json.loads(json.dumps(to_document(found)))) == found
 
 
 # -- integrity --------------------------------------------------------------------------------
