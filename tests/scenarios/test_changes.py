@@ -507,3 +507,55 @@ def test_who_waited_for_the_upgrade_to_end_is_not_blamed_on_it(filled: Sandbox) 
     waiting.communicate()
     assert release.returncode == 0, err
     assert query(filled.prod, "SELECT id FROM notes") == [(3,)]
+
+
+# What the sources of revisions say, where commands run them; and what the tool does.
+IN_SOURCES = """\
+    posts = sa.table("posts", sa.column("id"), sa.column("title"))
+    op.execute(posts.update().where(posts.c.id == 1).values(title="x"))
+    key = sa.Column("id", sa.Text, primary_key=True)
+    op.create_table("prompt_new", key, sa.Column("a", sa.Text))
+    prompts = sa.table("prompt_new", sa.column("id"), sa.column("a"))
+    op.get_bind().execute(sa.insert(prompts).values(id="one", a="b"))
+    op.drop_table("prompt")
+    op.rename_table("prompt_new", "prompt")"""
+BY_A_TOOL = """
+import os, sqlite3
+database = sqlite3.connect(os.environ["APP_DATABASE"].partition(":///")[2])
+database.executescript('''
+    UPDATE posts SET title = 'x' WHERE id = 1;
+    CREATE TABLE prompt_new (id TEXT PRIMARY KEY, a TEXT);
+    INSERT INTO prompt_new SELECT 'one', upper(a) FROM prompt;
+    DROP TABLE prompt;
+    ALTER TABLE prompt_new RENAME TO prompt;
+    UPDATE alembic_version SET version_num = 'r4';
+''')
+"""
+
+
+@pytest.mark.slow
+def test_what_sources_say_by_expressions_does_not_stop_commands(filled: Sandbox) -> None:
+    in_both = (
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT);"
+        "INSERT INTO posts VALUES (1, 'a');"
+        "CREATE TABLE prompt (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO prompt VALUES (1, 'b');"
+        "CREATE UNIQUE INDEX prompt_a ON prompt (a)"
+    )
+    for file in (filled.dev, filled.prod):
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(in_both)
+    filled.write("tool.py", BY_A_TOOL)
+    filled.add_revision("r4", R3, IN_SOURCES)
+    lines = ["[tool.migrations_ops]", "wait = 1"]
+    for name, base in (("dev", "db.dev.sqlite3"), ("prod", "db.sqlite3")):
+        lines += [
+            f"[tool.migrations_ops.environments.{name}]", f'url = "sqlite:///data/repom/{base}"',
+            f"commands = [{json.dumps([sys.executable, 'tool.py'])}]",
+            'variables = { APP_DATABASE = "{url}" }',
+        ]  # fmt: skip
+    filled.configure("\n".join(lines))
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 0, ran.err
+    found = {f"{each['code']}:{each['where']}": each["severity"] for each in ran.json["findings"]}
+    assert "error" not in found.values()
+    assert found["changed-values:posts.title"] == "note"
