@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
@@ -216,16 +216,27 @@ on_every_driver_slowly = pytest.mark.parametrize(
 )
 
 
-def cases(name: str, tables: Mapping[str, Mapping[str, Any]]) -> pytest.MarkDecorator:
+def cases(
+    name: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    *,
+    at_once: Collection[str] | None = None,
+) -> pytest.MarkDecorator:
     """The test runs once for each entry of each table.
 
     :param name: the argument that gets the entry.
     :param tables: by the engine or the driver, or by several: ``pymysql mysqldb``.
+    :param at_once: the keys of the entries that are not slow; None for all of them.
     """
     return pytest.mark.parametrize(
         ("project", name),
         [
-            pytest.param(database, entry, id=f"{database}-{key}")
+            pytest.param(
+                database,
+                entry,
+                id=f"{database}-{key}",
+                marks=() if at_once is None or key in at_once else pytest.mark.slow,
+            )
             for databases, table in tables.items()
             for database in databases.split()
             for key, entry in table.items()

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
-from migrations_ops.steps.step import Step, start_step
-from tests.support import R3, Sandbox, dump, query
+from migrations_ops.steps.step import start_step
+from tests.support import Sandbox, dump, query
 
 R4 = "r4dddddddddd"
 
@@ -73,36 +72,21 @@ def write_env(sandbox: Sandbox, ending: str) -> None:
     shutil.rmtree(file.with_name("__pycache__"), ignore_errors=True)
 
 
-def start_child(
-    sandbox: Sandbox, environment: str, *commands: Sequence[str]
-) -> tuple[Step, Project]:
-    project = Project.read(sandbox.folder)
-    log = sandbox.folder / "child.log"
-    return start_step(project, project.settings.environment(environment), commands, log), project
-
-
 def run_child(
     sandbox: Sandbox,
     environment: str = "dev",
     command: Sequence[str] = ("upgrade", "head"),
     *,
-    scratch: Path | None = None,
     facts: dict[str, str] | None = None,
 ) -> CommandRun:
     """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
-    step, project = start_child(sandbox, environment, command)
-    copy = None if scratch is None else SQLite(scratch, str(scratch))
+    project = Project.read(sandbox.folder)
+    chosen = project.settings.environment(environment)
+    step = start_step(project, chosen, (command,), sandbox.folder / "child.log")
     try:
-        instructions = instructions_for(
-            project, project.settings.environment(environment), scratch=copy, facts=facts
-        )
-        return step.run(instructions)
+        return step.run(instructions_for(project, chosen, facts=facts))
     finally:
         step.close()
-
-
-def log_of(sandbox: Sandbox) -> str:
-    return (sandbox.folder / "child.log").read_text(encoding="utf-8")
 
 
 def everything(sandbox: Sandbox) -> list[list[str] | None]:
@@ -112,17 +96,6 @@ def everything(sandbox: Sandbox) -> list[list[str] | None]:
 
 def revision_of(file: Path) -> str:
     return ", ".join(str(row[0]) for row in query(file, "SELECT version_num FROM alembic_version"))
-
-
-def require_fixed_run_arrives(sandbox: Sandbox, environment: str = "dev") -> None:
-    """After a failure and its repair, the same command works, and keeps every child row."""
-    file = sandbox.dev if environment == "dev" else sandbox.prod
-    sandbox.add_revision(R4, R3, HALF_DONE)
-    again = run_child(sandbox, environment)
-    assert (again.finished, again.failure) == (True, "")
-    assert revision_of(file) == R4
-    assert query(file, "SELECT count(*) FROM half") == [(1,)]
-    assert query(file, "SELECT count(*) FROM children") == [(20,)]
 
 
 # More than SQLite's cache holds, so that the database file itself is half written by then.
@@ -148,11 +121,6 @@ PAUSE = """\
         {act}
 """
 PAUSING = BIG + PAUSE.replace("{act}", "time.sleep(60)")
-# A revision that is interrupted and goes on all the same.
-SWALLOWING = PAUSE.replace(
-    "{act}",
-    "try:\n            time.sleep(60)\n        except BaseException:\n            pass",
-)
 # The same pause while verify compares the models with the database.
 PAUSING_CHECK = """
 import time

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import textwrap
-import threading
 from dataclasses import replace
+from textwrap import indent
 
 import pytest
 
@@ -21,276 +20,212 @@ from migrations_ops.child.protocol.events import (
 )
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.project.child import CHILD
-from migrations_ops.project.project import Project
-from migrations_ops.steps.command_run import CommandRun
-from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.project.environments import Environment
 from migrations_ops.steps.step import Step
 from migrations_ops.system import process
-from tests.contract.child.steps import (
-    BIG,
-    HALF_DONE,
-    PAUSING,
-    R4,
-    SWALLOWING,
-    USUAL,
-    everything,
-    is_alive,
-    log_of,
-    require_fixed_run_arrives,
-    revision_of,
-    run_child,
-    start_child,
-    wait_for_pause,
-    write_env,
-)
-from tests.support import R2, R3, Sandbox, dump, query
+from tests.contract.child.engines import HALF_DONE, cases, on
+from tests.contract.child.project import PAUSING, R1, R2, USUAL, Background, ChildProject
+from tests.contract.child.steps import is_alive
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
-
-
-@pytest.fixture
-def pausing(filled: Sandbox) -> Sandbox:
-    """The project with a revision that sleeps in the middle of its work on dev."""
-    filled.add_revision(R4, R3, PAUSING)
-    filled.write("pause.dev", "")
-    return filled
-
-
-class Background:
-    """A step that runs in a thread, so that the test can act meanwhile."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.step, project = start_child(sandbox, "dev", ["upgrade", "head"])
-        instructions = instructions_for(project, project.settings.environment("dev"))
-        self._run: list[CommandRun] = []
-        self._thread = threading.Thread(
-            target=lambda: self._run.append(self.step.run(instructions))
-        )
-        self._thread.start()
-
-    def result(self) -> CommandRun:
-        self._thread.join(60)
-        return self._run[0]
+on_sqlite = on("sqlite")
+# More than SQLite's cache holds, so that the database file itself is half written by then.
+BIG = """\
+    op.create_table("big", sa.Column("id", sa.Integer), sa.Column("b", sa.LargeBinary))
+    op.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+        " INSERT INTO big SELECT i, randomblob(300) FROM n"
+    )
+"""
+# A revision that is interrupted and goes on all the same.
+SWALLOWING = PAUSING.replace(
+    "    time.sleep(600)\n",
+    "    try:\n        time.sleep(600)\n    except BaseException:\n        pass\n",
+)
 
 
 # -- instructions -----------------------------------------------------------------------------
 
 
-def test_child_without_instructions_leaves_without_having_opened_anything(shop: Sandbox) -> None:
-    write_env(shop, "Path('acted').touch()" + USUAL)
-    step, _ = start_child(shop, "dev", ["upgrade", "head"])
+@on_sqlite
+def test_child_without_instructions_leaves_without_having_opened_anything(
+    project: ChildProject,
+) -> None:
+    project.write_env(f"open('acted', 'w')\n{USUAL}")
+    step = project.start()
     assert next(step._lines) == encode(Ready())
     assert step._child.stop() == 0
-    assert not (shop.folder / "acted").exists()
-    assert not shop.dev.exists()
-    assert log_of(shop) == ""
+    assert not (project.folder / "acted").exists()
+    assert project.log == ""
 
 
-def test_child_of_another_version_than_its_parent_says_so(shop: Sandbox) -> None:
+@on_sqlite
+def test_child_of_another_version_than_its_parent_says_so(project: ChildProject) -> None:
     """As where the package is replaced while a release is at work."""
-    step, _ = start_child(shop, "dev", ["upgrade", "head"])
+    before = project.everything()
+    project.add_revision(R2, R1, HALF_DONE)
+    step = project.start()
     step._child.say('{"version": 0, "environment": "dev", "unheard_of": true}')
     failed = [decode(line) for line in step._lines][-1]
     assert isinstance(failed, Failed)
     assert failed.sentence.startswith("migrations_ops was replaced while it worked")
     assert step._child.stop() == 1
-    assert not shop.dev.exists()
-    assert log_of(shop) == ""
+    assert (project.everything(), project.log) == (before, "")
 
 
-def test_commands_run_one_by_one_as_they_are_ordered(filled: Sandbox) -> None:
-    step, project = start_child(filled, "dev", ["upgrade", "head"], ["downgrade", R2], ["check"])
-    instructions = instructions_for(project, project.settings.environment("dev"))
-    try:
-        assert step.run(instructions, last=False).finished
-        assert revision_of(filled.dev) == R3
-        down = step.run(instructions, last=False)
-        assert [each.revision for each in down.revisions] == [R3]
-        assert revision_of(filled.dev) == R2
-    finally:
-        step.close()
-    assert revision_of(filled.dev) == R2
-
-
-def test_failure_in_one_command_does_not_hold_up_the_next_child(filled: Sandbox) -> None:
-    filled.add_revision(R4, R3, HALF_DONE + '    raise ValueError("100% wrong")')
-    run = run_child(filled)
-    assert run.failure == "ValueError: 100% wrong"
-    assert run.where.endswith(f"{R4}.py:13")
-    require_fixed_run_arrives(filled)
+@on_sqlite
+def test_command_that_is_not_asked_for_is_not_run(project: ChildProject) -> None:
+    project.add_revision(R2, R1, HALF_DONE)
+    with project.upgrades(R1, R2) as run:
+        assert run().run.finished
+    assert project.revision() == R1
 
 
 # -- the end of the parent --------------------------------------------------------------------
 
 
-def test_child_that_is_stopped_rolls_back_and_wakes_up_for_it(pausing: Sandbox) -> None:
-    before = everything(pausing)
-    work = Background(pausing)
-    pid = wait_for_pause(pausing, "dev")
-    work.step._child._process.stdin.close()  # type: ignore[union-attr]
-    run = work.result()
+@pytest.mark.parametrize("ignored", [False, pytest.param(True, marks=posix)])
+@on_sqlite
+def test_child_that_is_stopped_rolls_back_and_wakes_up_for_it(
+    project: ChildProject, ignored: bool
+) -> None:
+    """Also where SIGINT is ignored, as for what a shell script starts in the background."""
+    before = project.everything()
+    project.add_revision(R2, R1, PAUSING)
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        work = Background(project)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    project.wait_for_pause()
+    work.leave()
+    run = work.result().run
     assert (run.finished, run.failure) == (False, "KeyboardInterrupt: interrupted")
     # Not killed after its time of grace: it left by itself, in order.
     assert run.exit == 130
-    assert not is_alive(pid)
-    assert everything(pausing) == before
+    assert not is_alive(work.pid)
+    assert project.everything() == before
 
 
-@pytest.mark.parametrize("way", ["usual", "engine.begin", "AUTOCOMMIT"])
-def test_child_that_swallows_the_interrupt_commits_nothing(filled: Sandbox, way: str) -> None:
+PASSING = """
+with {}.{} as connection:
+    try:
+        migrate(connection)
+    except BaseException:
+        pass
+"""
+ENDINGS = {
+    "usual": USUAL,
+    "engine.begin": PASSING.format("create_engine(url)", "begin()"),
+    "AUTOCOMMIT": PASSING.format('create_engine(url, isolation_level="AUTOCOMMIT")', "connect()"),
+}
+
+
+@cases("env", {"sqlite": ENDINGS})
+def test_child_that_swallows_the_interrupt_commits_nothing(project: ChildProject, env: str) -> None:
     """Neither the revision, nor env.py after it, can carry on once the parent is gone."""
-    filled.add_revision(R4, R3, BIG + SWALLOWING)
-    endings = {
-        "usual": USUAL,
-        "engine.begin": """
-with create_engine(url).begin() as connection:
-    try:
-        migrate(connection)
-    except BaseException:
-        pass
-""",
-        "AUTOCOMMIT": """
-with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
-    try:
-        migrate(connection)
-    except BaseException:
-        pass
-""",
-    }
-    write_env(filled, endings[way])
-    filled.write("pause.dev", "")
-    before = everything(filled)
-    work = Background(filled)
-    wait_for_pause(filled, "dev")
-    work.step._child._process.stdin.close()  # type: ignore[union-attr]
-    run = work.result()
-    assert not run.finished or way != "usual"
-    assert everything(filled) == before
+    project.write_env(env)
+    project.add_revision(R2, R1, BIG + SWALLOWING)
+    before = project.everything()
+    work = Background(project)
+    project.wait_for_pause()
+    work.leave()
+    run = work.result().run
+    assert not run.finished or env != USUAL
+    assert project.everything() == before
 
 
-def test_long_statement_ends_with_the_parent(filled: Sandbox) -> None:
-    filled.add_revision(
-        R4,
-        R3,
-        "    from pathlib import Path\n"
-        '    Path("half-paused").write_text("0")\n'
-        '    Path("half-paused").rename("paused.dev")\n'
-        '    op.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)'
-        ' SELECT count(*) FROM n")',
-    )
-    before = everything(filled)
-    work = Background(filled)
-    wait_for_pause(filled, "dev")
-    work.step._child._process.stdin.close()  # type: ignore[union-attr]
-    run = work.result()
-    # In order, and not by its own end after the time of grace. On a busy machine the parent may be
-    # gone before the statement has begun: then it is not let in.
-    assert "interrupted" in run.failure or "not authorized" in run.failure
-    assert everything(filled) == before
-
-
+@on_sqlite
 def test_nothing_more_is_committed_statement_by_statement_once_the_parent_is_gone(
-    filled: Sandbox,
+    project: ChildProject,
 ) -> None:
-    inside = textwrap.indent(SWALLOWING + "    op.execute('DELETE FROM children')\n", "    ")
-    block = f"    with op.get_context().autocommit_block():\n{inside}"
-    filled.add_revision(R4, R3, block)
-    filled.write("pause.dev", "")
-    work = Background(filled)
-    wait_for_pause(filled, "dev")
-    work.step._child._process.stdin.close()  # type: ignore[union-attr]
-    assert not work.result().finished
-    assert query(filled.dev, "SELECT count(*) FROM children") == [(20,)]
+    inside = SWALLOWING.removeprefix(HALF_DONE) + "    op.execute('DELETE FROM orders')\n"
+    block = f"    with op.get_context().autocommit_block():\n{indent(inside, '    ')}"
+    project.add_revision(R2, R1, block)
+    work = Background(project)
+    project.wait_for_pause()
+    work.leave()
+    assert not work.result().run.finished
+    assert len(project.database.execute("SELECT id FROM orders")) == 3
 
 
 @posix
-def test_child_stops_also_where_sigint_is_ignored(pausing: Sandbox) -> None:
-    """As under nohup, and for what a shell script starts in the background."""
-    before = everything(pausing)
-    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        work = Background(pausing)
-    finally:
-        signal.signal(signal.SIGINT, ignored)
-    wait_for_pause(pausing, "dev")
-    work.step._child._process.stdin.close()  # type: ignore[union-attr]
-    assert work.result().exit == 130
-    assert everything(pausing) == before
-
-
-@posix
+@on_sqlite
 def test_child_that_is_killed_in_the_middle_leaves_the_database_as_it_was(
-    pausing: Sandbox,
+    project: ChildProject,
 ) -> None:
-    before = everything(pausing)
-    work = Background(pausing)
-    os.kill(wait_for_pause(pausing, "dev"), signal.SIGKILL)
-    run = work.result()
-    assert run.failure == "the process was killed by signal 9"
+    before = project.everything()
+    project.add_revision(R2, R1, BIG + PAUSING)
+    work = Background(project)
+    project.wait_for_pause()
+    os.kill(work.pid, signal.SIGKILL)
+    assert work.result().failure == "the process was killed by signal 9"
     # The file itself was half written: the next one who opens it rolls that back.
-    assert pausing.dev.with_name(f"{pausing.dev.name}-journal").stat().st_size > 0
-    query(pausing.dev, "SELECT count(*) FROM children")
-    assert everything(pausing) == before
-    (pausing.folder / "pause.dev").unlink()
-    assert run_child(pausing).failure == ""
-    assert revision_of(pausing.dev) == R4
-    assert query(pausing.dev, "SELECT count(*) FROM half") == [(20000,)]
+    assert (project.folder / "shop.db-journal").stat().st_size > 0
+    assert project.everything() == before
+    project.add_revision(R2, R1, BIG)
+    assert (project.run().failure, project.revision()) == ("", R2)
+    assert project.database.execute("SELECT count(*) FROM big") == [(20000,)]
 
 
-def test_child_that_takes_too_long_is_killed(pausing: Sandbox) -> None:
-    text = (pausing.folder / "pyproject.toml").read_text(encoding="utf-8")
-    prod = "[tool.migrations_ops.environments.prod]"
-    pausing.configure(text.replace(prod, f"timeout = 3\n\n{prod}"))
-    before = everything(pausing)
-    run = run_child(pausing)
-    assert "longer than the 3 seconds" in run.failure
-    query(pausing.dev, "SELECT 1")
-    assert everything(pausing) == before
+@on_sqlite
+def test_child_that_takes_too_long_is_killed(project: ChildProject) -> None:
+    before = project.everything()
+    project.add_revision(R2, R1, PAUSING)
+    step = project.start()
+    step.environment = replace(step.environment, timeout=3)
+    assert "longer than the 3 seconds" in step.run(project.instructions()).failure
+    assert project.everything() == before
 
 
 # -- the channel ------------------------------------------------------------------------------
 
 
-def _speaking(filled: Sandbox, code: str) -> Step:
+def speaking(project: ChildProject, code: str, *words: str) -> Step:
     """A process in the place of a child, which reports what a real one does only by bad luck."""
-    argv = [sys.executable, "-c", code]
-    child = process.start(argv, dict(os.environ), filled.folder, filled.folder / "child.log")
-    return Step(child, Project.read(filled.folder).settings.environment("dev"))
+    variables = dict(os.environ) | {"DATABASE_URL": project.url}
+    argv = [sys.executable, "-c", code, *words]
+    child = process.start(argv, variables, project.folder, project.folder / "child.log")
+    return Step(child, Environment("dev", project.url, project.folder))
 
 
-def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(filled: Sandbox) -> None:
+@on_sqlite
+def test_event_that_a_kill_has_cut_short_is_no_error_of_ours(project: ChildProject) -> None:
     line = encode(StatementRan("SELECT 1", "r4"))[:-5]
-    code = f"import os; os.write(1, {line!r}); os.kill(os.getpid(), 9)"
-    step = _speaking(filled, code)
+    step = speaking(project, f"import os; os.write(1, {line!r}); os.kill(os.getpid(), 9)")
     assert step.run(Instructions("dev")).failure == "the process was killed by signal 9"
 
 
-def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(filled: Sandbox) -> None:
+@on_sqlite
+def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(
+    project: ChildProject,
+) -> None:
     """Its last report counts as well: that a part of the run is committed already."""
     code = f"import sys; sys.stdout.buffer.write({encode(Ready())!r} * 20000);"
     code += f"sys.stdout.buffer.write({encode(PartCommitted('r4'))!r}); sys.stdout.flush();"
     code += "sys.stdin.read()"
-    step = _speaking(filled, code)
+    step = speaking(project, code)
     step._started = "now"
     step.close()
     assert step.committed
 
 
-def test_env_cannot_speak_on_the_channel_nor_read_from_it(filled: Sandbox) -> None:
+@on_sqlite
+def test_env_cannot_speak_on_the_channel_nor_read_from_it(project: ChildProject) -> None:
     """Nor can what env.py starts: a child of the child would keep the channel open."""
-    write_env(
-        filled,
+    project.write_env(
         "import subprocess\n"
         "assert sys.stdin.read() == ''\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)'])\n"
-        f"print({encode(Failed('refused', 'Wrong', 'forged')).decode()!r}, flush=True)\n" + USUAL,
+        f"print({encode(Failed('refused', 'Wrong', 'forged')).decode()!r}, flush=True)\n{USUAL}",
     )
-    run = run_child(filled)
+    run = project.run().run
     assert (run.finished, run.refused, run.failure, run.exit) == (True, "", "", 0)
-    assert "forged" in log_of(filled)
+    assert "forged" in project.log
 
 
-def test_child_needs_nothing_of_this_package(filled: Sandbox) -> None:
+@on_sqlite
+def test_child_needs_nothing_of_this_package(project: ChildProject) -> None:
     """A project's own interpreter runs it by path, without migrations_ops being installed."""
     code = (
         "import importlib.metadata, runpy, sys\n"
@@ -299,23 +234,17 @@ def test_child_needs_nothing_of_this_package(filled: Sandbox) -> None:
         "sys.argv = sys.argv[1:]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    project = Project.read(filled.folder)
-    dev = project.settings.environment("dev")
-    child = process.start(
-        [sys.executable, "-c", code, str(CHILD), "-c", "alembic.ini", "upgrade", "head"],
-        project.variables(dev),
-        filled.folder,
-        filled.folder / "child.log",
-    )
-    run = Step(child, dev).run(instructions_for(project, dev))
-    assert (run.finished, run.failure) == (True, "")
-    assert revision_of(filled.dev) == R3
+    project.add_revision(R2, R1, HALF_DONE)
+    words = (str(CHILD), "-c", str(project.write_ini()), "upgrade", "head")
+    run = speaking(project, code, *words).run(project.instructions())
+    assert (run.finished, run.failure, project.revision()) == (True, "", R2)
 
 
-def test_step_on_sqlite_loads_nothing_of_a_server(filled: Sandbox) -> None:
-    write_env(filled, USUAL + "print('loaded', *sys.modules, flush=True)\n")
-    assert run_child(filled).finished
-    [line] = [each for each in log_of(filled).splitlines() if each.startswith("loaded ")]
+@on_sqlite
+def test_step_on_sqlite_loads_nothing_of_a_server(project: ChildProject) -> None:
+    project.write_env(USUAL + "print('loaded', *sys.modules, flush=True)\n")
+    assert project.run().run.finished
+    [line] = [each for each in project.log.splitlines() if each.startswith("loaded ")]
     own = {each.partition(".")[2] for each in line.split() if each.startswith("migrations_ops_")}
     assert "transactions.sqlite" in own
     assert not own & {
@@ -328,16 +257,15 @@ def test_step_on_sqlite_loads_nothing_of_a_server(filled: Sandbox) -> None:
     }
 
 
-def test_database_of_an_engine_that_no_step_knows_is_refused(filled: Sandbox) -> None:
+@on_sqlite
+def test_database_of_an_engine_that_no_step_knows_is_refused(project: ChildProject) -> None:
     """Not guarded as one of SQLite, whose transaction would be another one."""
-    step, project = start_child(filled, "dev", ["upgrade", "head"])
-    dev = project.settings.environment("dev")
-    instructions = replace(instructions_for(project, dev), real="oracle:host:1521:shop")
-    before = dump(filled.dev)
-    run = step.run(instructions)
+    before = project.everything()
+    project.add_revision(R2, R1, HALF_DONE)
+    run = project.run(real="oracle:host:1521:shop").run
     assert not run.finished
     assert run.failure == (
         "a step knows nothing of oracle databases, and would not keep this one whole: it works on"
         " sqlite, postgresql, mariadb alone"
     )
-    assert dump(filled.dev) == before
+    assert project.everything() == before
