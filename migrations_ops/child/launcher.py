@@ -204,9 +204,9 @@ def _guard_connections(
     from .destination.connections import Connections
     from .destination.cross_database import CrossDatabase
     from .protocol.redaction import keep_secret, keep_secrets_of_urls
-    from .transactions.sessions import Sessions
+    from .transactions.sessions import ServerSessions
 
-    sessions = Sessions(instructions, transactions, destination.refuse)
+    sessions = ServerSessions(instructions, transactions, destination.refuse)
     cross_database = CrossDatabase(instructions)
     keep_secret(instructions.redirect or {})
     keep_secrets_of_urls([*os.environ.values(), instructions.ini_url or ""])

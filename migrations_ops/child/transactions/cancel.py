@@ -16,7 +16,7 @@ from ..driver import ask
 TIME_LIMIT = 2.0
 
 
-class Session:
+class ServerSession:
     """A connection, and what is needed to end from outside what the server does for it.
 
     :param again: makes a second one like it.
@@ -30,7 +30,7 @@ class Session:
         self.number = int(self.raw.thread_id()) if hasattr(self.raw, "thread_id") else None
 
 
-def cancel_all(sessions: Iterable[Session]) -> None:
+def cancel_all(sessions: Iterable[ServerSession]) -> None:
     """Cancel the running statement of each session; a session that hangs delays no other."""
     threads = [
         threading.Thread(target=_cancel_quietly, args=[session], daemon=True)
@@ -42,12 +42,12 @@ def cancel_all(sessions: Iterable[Session]) -> None:
         thread.join(TIME_LIMIT / len(threads))
 
 
-def _cancel_quietly(session: Session) -> None:
+def _cancel_quietly(session: ServerSession) -> None:
     with suppress(Exception):  # it may be closed by now
         _cancel(session)
 
 
-def _cancel(session: Session) -> None:
+def _cancel(session: ServerSession) -> None:
     raw = session.raw
     if session.number is not None:
         _kill(session)
@@ -62,7 +62,7 @@ def _cancel(session: Session) -> None:
         getattr(raw, "_usock", None).shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
 
-def _kill(session: Session) -> None:
+def _kill(session: ServerSession) -> None:
     """MariaDB takes it only from a second connection."""
     again = None if hasattr(session.raw, "_loop") else session.again
     with closing(_like(session.raw) if again is None else again()) as other:

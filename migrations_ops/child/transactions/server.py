@@ -15,7 +15,7 @@ from ..protocol.instructions import Instructions
 from ..protocol.sql import Syntax
 from ..recording.ledger import Ledger
 from .base import Transactions, TransactionTorn
-from .cancel import Session, cancel_all
+from .cancel import ServerSession, cancel_all
 from .control import only_reads
 from .sessions import StepLocked
 
@@ -40,7 +40,7 @@ class ServerTransactions(Transactions):
         self._autocommit_off: list[Any] = []
         # The revision of which it was reported that a part is committed.
         self._reported: str | None = None
-        self._sessions: list[Session] = []
+        self._sessions: list[ServerSession] = []
 
     def install(self) -> None:
         from alembic.runtime.migration import MigrationContext
@@ -83,7 +83,7 @@ class ServerTransactions(Transactions):
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         """A connection to the destination was made; another one is made by ``again``."""
-        self._sessions.append(Session(driver, again))
+        self._sessions.append(ServerSession(driver, again))
 
     def opened_unseen(self) -> None:
         """A connection to the destination was made whose statements, and commits, are not seen:

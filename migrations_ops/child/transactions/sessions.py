@@ -41,7 +41,7 @@ class Follower(Protocol):
     def opened_unseen(self) -> None: ...
 
 
-class Sessions:
+class ServerSessions:
     """Those of this process to the destination.
 
     :param refuse: raises; takes what was opened, and what is wrong with it.

@@ -51,8 +51,8 @@ else:
     _Base = pymysql.Connection
 
 
-class _Session(_Base):
-    """A session that needs no certificates where none are asked for.
+class _Connection(_Base):
+    """A connection that needs no certificates where none are asked for.
 
     PyMySQL speaks TLS wherever it is spoken, and reads all certificates of the system for that,
     30 ms each time, even if it compares none with them.
@@ -85,7 +85,7 @@ def connect(
     :raises ConfigurationError: the server wants something for which a library is missing here.
     """
     try:
-        connection = _Session(
+        connection = _Connection(
             user=address.user or None,
             # In bytes: PyMySQL would send a text as latin1, and servers know UTF-8.
             password=address.password.encode(),
