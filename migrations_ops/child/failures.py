@@ -34,7 +34,7 @@ def failed(error: Exception, reason: str, revision: str | None, environment: str
         revision=revision,
         where=_where(error, frames),
         locked=is_of_a_lock(sqlstate_of(error)),
-        next="" if reason or revision else hint_for(error, frames, environment),
+        next=getattr(error, "next", "") if reason else hint_for(error, frames, environment),
     )
 
 

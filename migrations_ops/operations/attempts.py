@@ -156,7 +156,11 @@ class Attempts:
         session, environment = self._session, self._state.environment
         self._state.database.require_lock()
         instructions = instructions_for(
-            session.project, environment, facts=session.facts, watched=watched
+            session.project,
+            environment,
+            facts=session.facts,
+            watched=watched,
+            allow=session.allowed(environment),
         )
         return self.child.run(instructions, listener(session, environment))
 

@@ -164,7 +164,11 @@ class _Children:
             self._child = self._take()
         self._left.pop(0)
         instructions = instructions_for(
-            session.project, self._environment, scratch=scratch, facts=session.facts
+            session.project,
+            self._environment,
+            scratch=scratch,
+            facts=session.facts,
+            allow=session.allowed(self._environment),
         )
         # The copy is inspected while the child ends: no one waits for it.
         run = self._child.run(instructions, listener(session), last=False)

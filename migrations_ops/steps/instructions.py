@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,14 @@ def instructions_for(
     stdout: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     watched: bool = False,
+    allow: Sequence[str] = (),
 ) -> Instructions:
     """Where a step has to go, and where it must not.
 
     :param scratch: the copy to use instead of the database, for a rehearsal.
     :param stdout: the file for the output of the command, if the caller reads it.
     :param facts: what each entry of this run in the ledger repeats; without it, none is begun.
+    :param allow: the findings that the user accepts.
     :param watched: whether the child reports between which moments no one else can have written.
     """
     database = project.database(environment)
@@ -47,6 +49,7 @@ def instructions_for(
         step_lock=facts is not None and scratch is None and database.is_server,
         step_wait=project.settings.wait,
         watched=watched,
+        allow=allow,
         version_table=environment.version_table,
         version_table_schema=environment.version_table_schema,
     )

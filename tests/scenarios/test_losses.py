@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -176,3 +177,18 @@ def test_rows_that_a_revision_lets_fall_through_a_join_stop_the_release(filled: 
     assert ran.code == 1, ran.err
     assert "1 of 20 rows of children would vanish" in ran.json["error"]["what"]
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+@pytest.mark.slow
+def test_rows_whose_parents_go_are_released_by_the_words_that_are_printed(filled: Sandbox) -> None:
+    filled.add_revision("r4dddddddddd", R3, "    op.execute('DELETE FROM parents WHERE id = 1')")
+    stopped = filled.invoke("release-migration")
+    assert stopped.code != 0
+    assert "rows without their parents" in stopped.err
+    allow = re.search(r"allow it: (--allow \S+)", stopped.err)
+    assert allow is not None, stopped.err
+    released = filled.invoke("release-migration", *allow[1].split(), "--json")
+    assert released.code == 0, released.err
+    assert query(filled.prod, "SELECT count(*) FROM parents WHERE id = 1") == [(0,)]
+    found = [each for each in released.json["findings"] if each["code"] == "new-orphans"]
+    assert [each["severity"] for each in found] == ["note"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Instructions:
 
     ``ledger`` has the facts that each entry of this run in the ledger repeats; without it, no
     ledger is begun. ``watched`` asks between which two moments no other process can have written.
+    ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
     The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
     away from a server's database, and to wait ``step_wait`` seconds for one still at work.
@@ -50,6 +51,7 @@ class Instructions:
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
     watched: bool = False
+    allow: Sequence[str] = ()
     # Where the version is to be; a table of None means that anything goes.
     version_table: str | None = None
     version_table_schema: str | None = None

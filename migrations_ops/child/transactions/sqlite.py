@@ -12,7 +12,7 @@ import re
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,6 +24,8 @@ from .unshared import UnsharedTransaction
 
 _PROTECTED = "migrations_ops_protected"
 _BASELINE = "migrations_ops_violations"
+# The code of the finding, which the catalogue of the parent has.
+ORPHANS = "new-orphans"
 _BEGIN = re.compile(
     r"\s*BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+TRANSACTION)?\s*;?\s*$", re.IGNORECASE
 )
@@ -35,7 +37,14 @@ Violations = Counter[tuple[str, str]]
 
 
 class ForeignKeysBroken(Exception):
-    """The upgrade leaves rows whose parents are gone; its transaction is rolled back."""
+    """The upgrade leaves rows whose parents are gone; its transaction is rolled back.
+
+    :param next: what to type where that is meant.
+    """
+
+    def __init__(self, message: str, next: str) -> None:
+        super().__init__(message)
+        self.next = next
 
 
 class SQLiteTransactions(Transactions):
@@ -156,7 +165,8 @@ class SQLiteTransactions(Transactions):
                 raise self._torn("was to be committed before it had finished")
             self._report_committed()
         if _BASELINE in connection.info:
-            refuse_new_violations(connection, connection.info[_BASELINE])
+            baseline = connection.info[_BASELINE]
+            refuse_new_violations(connection, baseline, self._instructions.allow)
         self._committing = True
         if self._unshared is None or driver is not self._migrating or not driver.in_transaction:
             return
@@ -242,15 +252,23 @@ def violations(connection: Any) -> Violations:
     return Counter((row[0], row[2]) for row in rows)
 
 
-def refuse_new_violations(connection: Any, before: Violations) -> None:
+def refuse_new_violations(
+    connection: Any, before: Violations, allowed: Collection[str] = ()
+) -> None:
     """Compare the foreign keys with what they were when the transaction began.
 
     Violations that were there before do not count, also under a table's new name.
 
+    :param allowed: what the user accepts, as ``CODE`` or ``CODE:CHILD``.
     :raises ForeignKeysBroken: there are more than before; each pair of tables is named.
     """
     after = violations(connection)
     grown = after - before
+    if ORPHANS in allowed:
+        return
+    for child, parent in list(grown):
+        if f"{ORPHANS}:{child}" in allowed:
+            del grown[child, parent]
     gone = before - after
     tables = {row[0] for row in ask_driver(connection, "SELECT name FROM sqlite_master")}
     renamed = sum(count for (child, _), count in gone.items() if child not in tables)
@@ -259,4 +277,8 @@ def refuse_new_violations(connection: Any, before: Violations) -> None:
             f"{count} of {child} without their {parent}"
             for (child, parent), count in sorted(grown.items())
         )
-        raise ForeignKeysBroken(f"the upgrade would leave rows without their parents: {named}")
+        flags = " ".join(f"--allow {ORPHANS}:{child}" for child in sorted({c for c, _ in grown}))
+        raise ForeignKeysBroken(
+            f"the upgrade would leave rows without their parents: {named}",
+            f"Or, if that is meant, allow it: {flags}",
+        )

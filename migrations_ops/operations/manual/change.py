@@ -44,7 +44,11 @@ def change(
         with session.record.step(name, environment.name) as step:
             step.argv = child.argv
             instructions = instructions_for(
-                session.project, environment, facts=session.facts, stdout=stdout
+                session.project,
+                environment,
+                facts=session.facts,
+                stdout=stdout,
+                allow=session.allowed(environment),
             )
             run = child.run(instructions, listener(session, environment))
             step.add_run(run.exit, run.revisions)
