@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ def instructions_for(
     stdout: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     watched: bool = False,
-    allow: Sequence[str] = (),
+    allow: tuple[str, ...] = (),
 ) -> Instructions:
     """Where a step has to go, and where it must not.
 

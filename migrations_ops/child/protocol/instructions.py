@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,7 @@ class Instructions:
     stdout: str | None = None
     ledger: Mapping[str, Any] | None = None
     watched: bool = False
-    allow: Sequence[str] = ()
+    allow: tuple[str, ...] = ()
     # Where the version is to be; a table of None means that anything goes.
     version_table: str | None = None
     version_table_schema: str | None = None
@@ -69,7 +69,7 @@ class Instructions:
                 f"migrations_ops was replaced while it worked: this step reads version {VERSION} of"
                 f" its instructions, and was sent version {version}"
             )
-        return cls(**fields)
+        return cls(**fields | {"allow": tuple(fields["allow"])})
 
     @property
     def destination(self) -> str | None:
