@@ -19,11 +19,14 @@ from migrations_ops.databases.postgresql.dump import restore
 from migrations_ops.databases.postgresql.errors import in_words, remedy, was_answered
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
 from migrations_ops.databases.postgresql.preflight.settings import (
+    Setting,
     Subscription,
+    apply,
     copy_settings,
     find_slots,
     find_subscriptions,
     kind_of,
+    settings_of_session,
 )
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
@@ -65,6 +68,8 @@ class Copies(ServerCopies):
                 )
                 if self.is_beside:
                     copy_settings(connection, self.real.database, name)
+                else:
+                    apply(connection, self._settings_of_real(name))
         except psycopg.Error as error:
             raise StepFailed(
                 f"No copy of {self.real.label} could be made: {in_words(error, 'its server')}.",
@@ -72,6 +77,12 @@ class Copies(ServerCopies):
                 next=remedy(error),
             ) from error
         return self.scratch_server.of_database(name)
+
+    def _settings_of_real(self, copy: str) -> list[Setting]:
+        """What a copy on another server needs to be read like the real one: its search_path."""
+        with suppress(psycopg.Error), connect(self.real, "copies") as real:
+            return settings_of_session(real, copy)
+        return []
 
     @contextmanager
     def maintenance(self) -> Iterator[Connection]:

@@ -7,7 +7,7 @@ owner.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import psycopg
@@ -68,16 +68,22 @@ def copy_settings(connection: Connection, old: str, new: str, *, strict: bool = 
     :param strict: whether rights are carried over as well; it fails where one may not be given.
     :returns: the settings that this role may not set, as far as they can be shown.
     """
+    refused = apply(connection, settings(connection, old, new))
+    for statement in _rights(connection, old, new) if strict else ():
+        connection.execute(statement)
+    return refused
+
+
+def apply(connection: Connection, found: Iterable[Setting]) -> list[str]:
+    """:returns: the settings that this role may not set."""
     refused = []
-    for setting in settings(connection, old, new):
+    for setting in found:
         try:
             connection.execute(setting.statement)
         except psycopg.Error:
             if connection.closed:
                 raise
             refused.append(setting.shown)
-    for statement in _rights(connection, old, new) if strict else ():
-        connection.execute(statement)
     return refused
 
 
@@ -152,7 +158,6 @@ def _names(text: str) -> list[str]:
 
 def settings(connection: Connection, old: str, new: str) -> Iterator[Setting]:
     """What gives a database the settings of another one, its own and those of roles in it."""
-    target = sql.Identifier(new)
     rows = connection.execute(
         """
         SELECT r.rolname, unnest(s.setconfig) FROM pg_db_role_setting s
@@ -163,17 +168,33 @@ def settings(connection: Connection, old: str, new: str) -> Iterator[Setting]:
     ).fetchall()
     for role, setting in rows:
         name, _, value = str(setting).partition("=")
-        whose = (
-            sql.SQL("DATABASE {}").format(target)
-            if role is None
-            else sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), target)
-        )
-        # What PostgreSQL keeps as a list of quoted names is no list to it as one text.
-        values = _names(value) if name in _LISTS else [value]
-        literals = sql.SQL(", ").join(map(sql.Literal, values))
-        head = sql.SQL("ALTER {} SET {}").format(whose, sql.Identifier(name))
-        statement = sql.SQL("{} TO {}").format(head, literals)
-        yield Setting(statement, head.as_string(connection))
+        yield _setting(connection, new, name, value, role)
+
+
+def settings_of_session(connection: Connection, new: str) -> list[Setting]:
+    """What gives a database of another server the settings that a session of this one has, by its
+    database, its role or its URL."""
+    rows = connection.execute(
+        "SELECT name, setting FROM pg_settings WHERE source IN ('database', 'user',"
+        " 'database user') OR (name, source) = ('search_path', 'client')"
+    ).fetchall()
+    return [_setting(connection, new, name, value) for name, value in rows]
+
+
+def _setting(
+    connection: Connection, database: str, name: str, value: str, role: str | None = None
+) -> Setting:
+    target = sql.Identifier(database)
+    whose = (
+        sql.SQL("DATABASE {}").format(target)
+        if role is None
+        else sql.SQL("ROLE {} IN DATABASE {}").format(sql.Identifier(role), target)
+    )
+    # What PostgreSQL keeps as a list of quoted names is no list to it as one text.
+    values = _names(value) if name in _LISTS else [value]
+    literals = sql.SQL(", ").join(map(sql.Literal, values))
+    head = sql.SQL("ALTER {} SET {}").format(whose, sql.Identifier(name))
+    return Setting(sql.SQL("{} TO {}").format(head, literals), head.as_string(connection))
 
 
 def _rights(connection: Connection, old: str, new: str) -> list[sql.Composed]:

@@ -203,6 +203,29 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
         postgres.drop_database(any_postgres.name)
 
 
+@pytest.mark.parametrize("way", ["database", "url"])
+def test_a_copy_on_another_server_has_the_search_path_of_the_real_one(
+    any_postgres: ServerDatabase, postgres: PostgresServer, tmp_path: Path, way: str
+) -> None:
+    if any_postgres.server is postgres:
+        pytest.skip("that would be the same server")
+    any_postgres.execute(
+        "CREATE SCHEMA app; CREATE TABLE app.loans (id serial PRIMARY KEY);"
+        "CREATE TABLE app.alembic_version AS SELECT 'r1'::text AS version_num"
+    )
+    url = any_postgres.url()
+    if way == "url":
+        url += f"{'&' if '?' in url else '?'}options=-csearch_path%3Dapp,public"
+    else:
+        any_postgres.execute(f"ALTER DATABASE {any_postgres.name} SET search_path = app, public")
+    engine = PostgreSQL.from_url(url, scratch_url=postgres.url("postgres"))
+    file, taken = back_up(engine, tmp_path)
+    assert taken.revisions == ("r1",)
+    assert "table loans" in taken.schema
+    with engine.locked("backup", 0), engine.opened_copy(file) as copy:
+        assert copy.fingerprint(TABLE) == taken
+
+
 # -- a place for what does not exist yet ----------------------------------------------------------
 
 
