@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,30 +21,7 @@ from migrations_ops.revisions.errors import (
     UnknownRevision,
 )
 from migrations_ops.revisions.history import History, Revision
-
-
-def revision(
-    name: str,
-    *down: str,
-    depends_on: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    message: str = "",
-    file: str = "",
-) -> Revision:
-    file = file or f"{name}.py"
-    return Revision(name, down, tuple(depends_on), tuple(labels), file, message)
-
-
-def history(*revisions: Revision) -> History:
-    return History.of(revisions)
-
-
-def line(*names: str) -> list[Revision]:
-    return [revision(names[0]), *(revision(b, a) for a, b in pairwise(names))]
-
-
-def names_of(revisions: Iterable[Revision]) -> list[str]:
-    return [each.revision for each in revisions]
+from tests.unit.revisions.small_histories import history, line, names_of, revision
 
 
 @pytest.mark.parametrize("target", ["head", "heads", "base"])

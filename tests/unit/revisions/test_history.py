@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from migrations_ops.model.errors import OpsError
 from migrations_ops.revisions.history import History, Revision
+from tests.unit.revisions.small_histories import history, line, names_of, revision
 
 REFUSED = "refused"
 # Several begin alike, some are too short to be completed, one is the beginning of another.
@@ -47,26 +47,6 @@ class Case:
         while more := {p for name in found for p in self.parents(name)} - found:
             found |= more
         return found
-
-
-def revision(
-    name: str,
-    *down: str,
-    depends_on: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    message: str = "",
-    file: str = "",
-) -> Revision:
-    file = file or f"{name}.py"
-    return Revision(name, down, tuple(depends_on), tuple(labels), file, message)
-
-
-def history(*revisions: Revision) -> History:
-    return History.of(revisions)
-
-
-def line(*names: str) -> list[Revision]:
-    return [revision(names[0]), *(revision(b, a) for a, b in pairwise(names))]
 
 
 def write(folder: Path, revisions: Sequence[Revision]) -> ScriptDirectory:
@@ -167,10 +147,6 @@ def we_say(ask: Callable[[History], object], case: Case) -> object:
         return REFUSED
 
 
-def names_of(revisions: Iterable[Revision]) -> list[str]:
-    return [each.revision for each in revisions]
-
-
 def order_is_settled(case: Case) -> bool:
     """Alembic walks several dependencies of one revision in the order of a set: by chance."""
     return all(len(each.depends_on) < 2 for each in case.revisions)
@@ -229,6 +205,16 @@ def test_targets_mean_what_alembic_takes_them_for(case: Case) -> None:
     assert we_say(lambda ours: sorted(ours.resolve(case.target)), case) == theirs
 
 
+def require_same(ours: object, theirs: object, case: Case) -> None:
+    """The same revisions, in the same order where only one order is right."""
+    if order_is_settled(case) or REFUSED in (ours, theirs):
+        assert ours == theirs
+    else:
+        assert isinstance(ours, list)
+        assert isinstance(theirs, list)
+        assert sorted(ours) == sorted(theirs)
+
+
 @thorough
 @given(cases(anything("+")))
 def test_pending_is_what_alembic_would_upgrade(case: Case) -> None:
@@ -241,12 +227,7 @@ def test_pending_is_what_alembic_would_upgrade(case: Case) -> None:
         case,
     )
     ours = we_say(lambda whole: names_of(whole.pending(case.current, case.target)), case)
-    if order_is_settled(case) or REFUSED in (ours, theirs):
-        assert ours == theirs
-    else:
-        assert isinstance(ours, list)
-        assert isinstance(theirs, list)
-        assert sorted(ours) == sorted(theirs)
+    require_same(ours, theirs, case)
     if isinstance(ours, list):
         done = case.below(case.current)
         for name in ours:
@@ -268,12 +249,7 @@ def test_reverting_is_what_alembic_would_downgrade(case: Case) -> None:
         case,
     )
     ours = we_say(lambda whole: names_of(whole.reverting(case.current, case.target)), case)
-    if order_is_settled(case) or REFUSED in (ours, theirs):
-        assert ours == theirs
-    else:
-        assert isinstance(ours, list)
-        assert isinstance(theirs, list)
-        assert sorted(ours) == sorted(theirs)
+    require_same(ours, theirs, case)
 
 
 def test_five_thousand_revisions_in_a_line() -> None:

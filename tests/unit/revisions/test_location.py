@@ -230,17 +230,6 @@ MISCONFIGURED = {
 }
 
 
-@pytest.mark.parametrize(("text", "reason"), MISCONFIGURED.values(), ids=MISCONFIGURED.keys())
-def test_a_configuration_that_leads_nowhere_is_a_usage_error(
-    project: Path, text: str, reason: str
-) -> None:
-    ini = put(project, "alembic.ini", text)
-    with pytest.raises(ConfigurationError, match=reason) as caught:
-        find_scripts(ini, directory=project)
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert caught.value.next
-
-
 MISCONFIGURED_TOML = {
     "no table": ("[tool]\nalembic = 3\n", "is no table"),
     "no location": ("[tool.alembic]\n", "sets no script_location"),
@@ -263,15 +252,21 @@ MISCONFIGURED_TOML = {
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), MISCONFIGURED_TOML.values(), ids=MISCONFIGURED_TOML.keys()
+    ("name", "text", "reason"),
+    [
+        pytest.param(name, *given, id=f"{name}-{key}")
+        for name, table in (("alembic.ini", MISCONFIGURED), ("pyproject.toml", MISCONFIGURED_TOML))
+        for key, given in table.items()
+    ],
 )
-def test_a_pyproject_that_leads_nowhere_is_a_usage_error(
-    project: Path, text: str, reason: str
+def test_a_configuration_that_leads_nowhere_is_a_usage_error(
+    project: Path, name: str, text: str, reason: str
 ) -> None:
-    toml = put(project, "pyproject.toml", text)
+    file = put(project, name, text)
     with pytest.raises(ConfigurationError, match=reason) as caught:
-        find_scripts(toml, directory=project)
+        find_scripts(file, directory=project)
     assert caught.value.exit_code == ExitCode.USAGE
+    assert caught.value.next
 
 
 def test_an_ini_that_is_missing_is_a_usage_error(project: Path) -> None:
