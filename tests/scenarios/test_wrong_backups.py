@@ -274,6 +274,20 @@ def test_production_that_was_there_once_is_not_made_anew_in_silence(
 
 
 @pytest.mark.slow
+def test_a_mistyped_url_is_answered_with_the_database_of_the_backups(filled: Sandbox) -> None:
+    """Its backup would make a second, older production."""
+    assert back_up(filled).error is None
+    right = (filled.folder / "pyproject.toml").read_text()
+    filled.configure(right.replace("repom/db.sqlite3", "repom/bd.sqlite3"))
+    finished = release(filled)
+    assert finished.error is not None
+    assert "its backups are of data/repom/db.sqlite3" in finished.error.what
+    assert finished.error.next.startswith("Correct url in environments.prod")
+    filled.configure(right)
+    assert release(filled).error is None
+
+
+@pytest.mark.slow
 def test_production_without_any_backup_is_known_from_its_record(shop: Sandbox) -> None:
     assert release(shop).error is None
     assert kept(shop) == []

@@ -51,8 +51,15 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
     was_always_empty = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
     way = "" if was_always_empty else store.way_back()
     if way:
-        newest = (store.latest_sidecar() or sidecars[-1]).name
-        return f"there are backups of it: the newest is {newest}", f"Bring it back: {way}"
+        newest = store.latest_sidecar() or sidecars[-1]
+        if newest.database not in ("", label):
+            # Bringing it back there would make a second, older one beside it.
+            return (
+                f"its backups are of {newest.database}: the newest is {newest.name}",
+                f"Correct url in environments.{environment.name}; or, if its place has changed,"
+                f" bring it back: {way}",
+            )
+        return f"there are backups of it: the newest is {newest.name}", f"Bring it back: {way}"
     strays = store.strays()
     if strays:
         file, why = strays[-1]
