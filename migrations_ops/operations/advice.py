@@ -12,7 +12,7 @@ from migrations_ops.project.project import Project
 from migrations_ops.revisions.env_py import setting_for
 
 
-def cure_of_copy(located: LocatedDatabase) -> str:
+def advice_on_copy(located: LocatedDatabase) -> str:
     """What to type where the database was replaced by a copy of another environment."""
     name, back = located.environment.name, located.way_back
     adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
@@ -47,7 +47,7 @@ def advice(state: DatabaseState) -> str:
     """What to type where a database is not at head; empty where it is."""
     name = state.environment.name
     if other_identity(state):
-        return cure_of_copy(state)
+        return advice_on_copy(state)
     if state.look.trouble:
         return state.look.remedy
     if state.overlap:

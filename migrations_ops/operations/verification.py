@@ -27,7 +27,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, lead_env_py
 from migrations_ops.operations.failure.messages import what_next
-from migrations_ops.operations.preflight.edited import EDITED, cure_of_edited, find_edited
+from migrations_ops.operations.preflight.edited import EDITED, advice_on_edited, find_edited
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state
@@ -137,7 +137,7 @@ def _remedy(state: DatabaseState, findings: Iterable[Finding]) -> str:
     if advised := advice(state):
         return advised
     if edited:
-        return cure_of_edited(state, edited)
+        return advice_on_edited(state, edited)
     return what_to_do(errors[0], state.environment.name) if errors else ""
 
 

@@ -22,7 +22,7 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.look import Look
 from migrations_ops.model.text import os_error_in_words
-from migrations_ops.operations.advice import cure_of_copy, hand_url, lead_env_py
+from migrations_ops.operations.advice import advice_on_copy, hand_url, lead_env_py
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Seen, is_live, observe
@@ -132,7 +132,7 @@ def next_after_refusal(session: Session, environment: Environment) -> str:
     """What to do when env.py connected to another database than the configured one."""
     there = locate(session.project, environment)
     if other_identity(there):
-        return cure_of_copy(there)
+        return advice_on_copy(there)
     return lead_env_py(session.project, environment)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from migrations_ops.analysis.schema_diff import differences, in_brief
 from migrations_ops.backups import partial as partial_files
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
@@ -14,16 +13,12 @@ from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, Refused, StepFailed
+from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.findings import (
-    CHANGED_VALUES_SINCE_BACKUP,
     RESTORE_RESUMED,
-    ROWS_NOT_KNOWN,
-    Finding,
 )
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.decision import Ended
-from migrations_ops.operations.failure.messages import begin_anew
 from migrations_ops.operations.failure.observe import Failure, is_live
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
@@ -63,7 +58,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     found = False
     for environment in environments:
         report_resumed_restores(session, environment)
-    for record, mine in _interrupted(session, names):
+    for record, mine in interrupted_tasks(session, names):
         found = True
         _report(session, record, mine)
         for name in mine:
@@ -73,88 +68,19 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
                 database.tidy()
             store = BackupStore.of(session.project.settings, names[name])
             partial_files.sweep(store.folder, store.prefix)
-            record = _close_for(session, record, name)
+            record = close_for(session, record, name)
         if not mine:
             _close(session, record)
     sweep(session.project.settings.releases)
     return found
 
 
-def overrule(session: Session, environment: Environment) -> None:
+def close_interrupted(session: Session, environment: Environment) -> None:
     """Close the unfinished tasks of an environment: a backup was restored there."""
-    for record, mine in _interrupted(session, [environment.name]):
+    for record, mine in interrupted_tasks(session, [environment.name]):
         if mine:
             _report(session, record, mine)
-            _close_for(session, record, environment.name)
-
-
-def resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
-    """Believe a person that killed commands were finished by hand, or undone completely, as far
-    as the database shows it.
-
-    :returns: whether any were killed there.
-    :raises Refused: the version, or the schema, shows that it is not so.
-    """
-    found = False
-    for record, _ in list(_interrupted(session, [environment.name])):
-        if not record.is_half_run(environment.name):
-            continue
-        found = True
-        with session.record.step(StepName.RESOLVE, environment.name) as step:
-            if applied:
-                _require_at_head(session, environment)
-            else:
-                session.record.add_findings(_compare_with_backup(session, environment, record))
-            step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
-        _close_for(session, record, environment.name)
-    return found
-
-
-def _require_at_head(session: Session, environment: Environment) -> None:
-    state = read_state(session.project, environment)
-    require_readable(state)
-    if state.kind != "dirty":
-        version = ", ".join(state.look.revisions) or "no revision"
-        target = ", ".join(state.target.revisions)
-        raise Refused(
-            f"{environment.name} is at {version} instead of {target}: its commands did not finish.",
-            untouched="Nothing was changed.",
-            next=f"Type: invoke upgrade-{environment.name}",
-        )
-
-
-def _compare_with_backup(
-    session: Session, environment: Environment, record: TaskRecord
-) -> list[Finding]:
-    """Name the tables whose rows are not those of the backup from before the commands, or say that
-    nothing is known of them: equal counts prove little.
-
-    :raises Refused: its version or its schema is not as it was; or there is no such backup.
-    """
-    located = locate(session.project, environment)
-    require_readable(located)
-    backup = _backup_of(session, environment, record)
-    if backup is None:
-        raise Refused(
-            f"There is no backup of {environment.name} from before its commands began, to compare"
-            " it with.",
-            untouched="Nothing was changed.",
-            next=begin_anew(located),
-        )
-    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
-    now = located.database.fingerprint(environment.version_table)
-    found = differences(before, now)
-    if found:
-        raise Refused(
-            f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
-            untouched="Nothing was changed.",
-            next="Undo that too, and try again; or put the backup back:"
-            f" {BackupStore.restore_command(environment.name, backup.name)}",
-        )
-    changed = [table for table, rows in before.rows.items() if now.rows.get(table) != rows]
-    if not changed:
-        return [ROWS_NOT_KNOWN.found(environment.name)]
-    return [CHANGED_VALUES_SINCE_BACKUP.found(table, backup=backup.name) for table in changed]
+            close_for(session, record, environment.name)
 
 
 def report_resumed_restores(session: Session, environment: Environment) -> bool:
@@ -174,13 +100,13 @@ def end_resumed_restore(session: Session, environment: Environment) -> None:
     """Report that, and close the restore that was typed by hand: nothing of it is half done now."""
     if not report_resumed_restores(session, environment):
         return
-    for record, mine in _interrupted(session, [environment.name]):
+    for record, mine in interrupted_tasks(session, [environment.name]):
         if mine and record.task == "restore":
             _report(session, record, mine)
-            _close_for(session, record, environment.name)
+            close_for(session, record, environment.name)
 
 
-def _interrupted(
+def interrupted_tasks(
     session: Session, names: Collection[str]
 ) -> Iterator[tuple[TaskRecord, list[str]]]:
     """The killed tasks of these environments, oldest first, each with those of them that it
@@ -218,7 +144,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     if arrived and state.kind == "at head" and not record.is_half_run(environment.name):
         _verify_what_arrived(session, state, record)
         return
-    backup = _backup_of(session, environment, record)
+    backup = backup_of(session, environment, record)
     reason = f"{record.id} was interrupted"
     failure = Failure.of(state, backup, reason, _how_it_was_killed(record, environment.name))
     _reconcile(session, failure, record)
@@ -239,7 +165,7 @@ def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
     except NeedsAPerson:
         live = is_live(environment, failure.located.database)
         if live and failure.backup is not None and not failure.dirty:
-            _close_for(session, record, environment.name)
+            close_for(session, record, environment.name)
         raise
 
 
@@ -250,7 +176,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     report = verify(session, environment)
     if report.passed:
         return
-    backup = _backup_of(session, environment, record)
+    backup = backup_of(session, environment, record)
     failed = f"{environment.name} was upgraded by {task}, which was interrupted, and"
     if backup is None:
         raise NeedsAPerson(
@@ -263,7 +189,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     reason = f"{task} was interrupted, and verify fails: {first_error(report)}"
     failure = Failure.of(state, backup, reason, Ended.MUST_NOT_STAY)
     untouched = _reconcile(session, failure, record)
-    _close_for(session, record, environment.name)
+    close_for(session, record, environment.name)
     raise StepFailed(
         f"{failed} did not pass verify: {first_error(report)}.",
         untouched=untouched,
@@ -294,13 +220,13 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
     reconcile(session, failure)
 
 
-def _backup_of(session: Session, environment: Environment, record: TaskRecord) -> Backup | None:
+def backup_of(session: Session, environment: Environment, record: TaskRecord) -> Backup | None:
     """The first backup of that environment that the task took: the one from before the upgrade."""
     backups = BackupStore.of(session.project.settings, environment).backups()
     return next((backup for backup in backups if backup.name in record.backups), None)
 
 
-def _close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
+def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Note that an environment needs nothing more; the last one closes the record."""
     closed = replace(record, closed=(*record.closed, name))
     configured = {environment.name for environment in session.project.settings.path}

@@ -14,21 +14,28 @@ from migrations_ops.analysis.schema_diff import (
 from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.recorder import Report
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN
+from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.failure.messages import begin_anew
 from migrations_ops.operations.failure.reconcile import note_resolved
-from migrations_ops.operations.failure.recovery import recover, resolve_half_run
+from migrations_ops.operations.failure.recovery import (
+    backup_of,
+    close_for,
+    interrupted_tasks,
+    recover,
+)
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState, locate, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.instructions import instructions_for
@@ -45,7 +52,7 @@ def resolve_environment(
     def body(session: Session) -> None:
         project.require_steps(environment)
         with lock_databases([project.database(environment)], "resolve", project.settings.wait):
-            if resolve_half_run(session, environment, applied=applied):
+            if _resolve_half_run(session, environment, applied=applied):
                 session.record.update(outcome="resolved")
                 return
             recover(session, [environment])
@@ -174,3 +181,75 @@ def _as_it_was(
     finally:
         child.close()
         scratch.remove()
+
+
+# -- commands of the project that were killed
+
+
+def _resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
+    """Believe a person that killed commands were finished by hand, or undone completely, as far
+    as the database shows it.
+
+    :returns: whether any were killed there.
+    :raises Refused: the version, or the schema, shows that it is not so.
+    """
+    found = False
+    for record, _ in list(interrupted_tasks(session, [environment.name])):
+        if not record.is_half_run(environment.name):
+            continue
+        found = True
+        with session.record.step(StepName.RESOLVE, environment.name) as step:
+            if applied:
+                _require_commands_done(session, environment)
+            else:
+                session.record.add_findings(_require_commands_undone(session, environment, record))
+            step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
+        close_for(session, record, environment.name)
+    return found
+
+
+def _require_commands_done(session: Session, environment: Environment) -> None:
+    state = read_state(session.project, environment)
+    require_readable(state)
+    if state.kind != "dirty":
+        version = ", ".join(state.look.revisions) or "no revision"
+        target = ", ".join(state.target.revisions)
+        raise Refused(
+            f"{environment.name} is at {version} instead of {target}: its commands did not finish.",
+            untouched="Nothing was changed.",
+            next=f"Type: invoke upgrade-{environment.name}",
+        )
+
+
+def _require_commands_undone(
+    session: Session, environment: Environment, record: TaskRecord
+) -> list[Finding]:
+    """Name the tables whose rows are not those of the backup from before the commands, or say that
+    nothing is known of them: equal counts prove little.
+
+    :raises Refused: its version or its schema is not as it was; or there is no such backup.
+    """
+    located = locate(session.project, environment)
+    require_readable(located)
+    backup = backup_of(session, environment, record)
+    if backup is None:
+        raise Refused(
+            f"There is no backup of {environment.name} from before its commands began, to compare"
+            " it with.",
+            untouched="Nothing was changed.",
+            next=begin_anew(located),
+        )
+    before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
+    now = located.database.fingerprint(environment.version_table)
+    found = differences(before, now)
+    if found:
+        raise Refused(
+            f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
+            untouched="Nothing was changed.",
+            next="Undo that too, and try again; or put the backup back:"
+            f" {BackupStore.restore_command(environment.name, backup.name)}",
+        )
+    changed = [table for table, rows in before.rows.items() if now.rows.get(table) != rows]
+    if not changed:
+        return [ROWS_NOT_KNOWN.found(environment.name)]
+    return [CHANGED_VALUES_SINCE_BACKUP.found(table, backup=backup.name) for table in changed]

@@ -10,7 +10,7 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.failure.reconcile import undo_failed_restore
-from migrations_ops.operations.failure.recovery import overrule, report_resumed_restores
+from migrations_ops.operations.failure.recovery import close_interrupted, report_resumed_restores
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.restore import restore_and_prove
@@ -45,7 +45,7 @@ def restore_environment(
                 raise
             except (OpsError, OSError, KeyboardInterrupt) as error:
                 raise undo_failed_restore(session, located, backup, error) from error
-            overrule(session, environment)
+            close_interrupted(session, environment)
             session.record.update(outcome="restored")
 
     return run_recorded(project, "restore", environment.name, report, body)

@@ -30,7 +30,7 @@ def find_edited(state: DatabaseState) -> list[Finding]:
     return findings
 
 
-def cure_of_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
+def advice_on_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
     """What to do about revisions that were edited or are gone; what destroys data comes last."""
     found = [each for each in findings if each.code in EDITED]
     allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
@@ -57,5 +57,5 @@ def require_unedited(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{message[0].upper()}{message[1:]}.",
             untouched="No database was touched.",
-            next=cure_of_edited(state, errors),
+            next=advice_on_edited(state, errors),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.advice import (
     advice,
+    advice_on_copy,
     advice_without_database,
-    cure_of_copy,
     last_ran,
 )
 from migrations_ops.operations.session import Session
@@ -21,7 +21,7 @@ def require_own(located: LocatedDatabase) -> None:
         raise Refused(
             f"{name} ({located.database.label}) is not {name}: {mismatch}.",
             untouched=f"{name} was not touched.",
-            next=cure_of_copy(located),
+            next=advice_on_copy(located),
         )
 
 
