@@ -97,11 +97,11 @@ class CommandsStep(Step):
         if scratch is not None:
             copy = url_of_copy(self._project.url(self.environment), scratch, redirect)
             variables = variables_of_copy(self._project, self.environment, copy)
-        python = self.environment.python
-        if python is not None:
-            # As in an activated virtual environment: its own scripts come first.
-            folders = [str(python.parent), variables.get("PATH", os.defpath)]
-            variables["PATH"] = os.pathsep.join(folders)
+        path, python = variables.get("PATH", os.defpath), self.environment.python
+        # As in an activated virtual environment: its own scripts come first. Those beside our own
+        # interpreter, which may be another one's, come last.
+        folders = [str(python.parent), path] if python else [path, str(running_python().parent)]
+        variables["PATH"] = os.pathsep.join(folders)
         return variables
 
     def _run(self, command: Command, variables: dict[str, str]) -> tuple[int | None, str]:

@@ -175,6 +175,15 @@ def test_commands_of_dev_that_reach_prod_are_an_alarm_with_its_way_back(project:
     assert dump(project.prod) == prod
 
 
+@pytest.mark.slow
+def test_a_program_beside_the_interpreter_is_found_without_the_path(project: Project) -> None:
+    beside = Path(sys.executable).parent / "alembic"
+    assert beside.exists()
+    project.write_configuration([["alembic", "--help"]])
+    ran = project.invoke("upgrade-dev", "--json", PATH="/usr/bin:/bin")
+    assert "the commands finished, but the database is at one" in ran.json["error"]["what"]
+
+
 @pytest.mark.parametrize(
     ("commands", "says"),
     [
