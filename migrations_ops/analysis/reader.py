@@ -24,7 +24,7 @@ from migrations_ops.analysis.statements.rows import (
 )
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, TableWrite, Traced
-from migrations_ops.child.protocol.sql import Syntax, Token, tokens
+from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
 
 # How Alembic calls the kinds of constraints, besides our own names.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
@@ -52,7 +52,8 @@ def read_declared(
         else:
             reader.read_operation(event)
     reader.finish(after)
-    if not compiled:
+    if not compiled:  # where SQLite told what it does, foreign keys were off
+        reader.note_cascades(before)
         reader.note_triggers(before, after)
     return reader.declared
 
@@ -280,6 +281,19 @@ class _Reader:
         ):
             if happens:
                 noted |= tables
+
+    def note_cascades(self, before: Mapping[str, str]) -> None:
+        """What refers to a key that is updated follows it, by ON UPDATE CASCADE."""
+        keys = [
+            (fact, tokens(was, "facts"))
+            for fact, was in zip(self.declared.facts, before.values(), strict=True)
+            if fact.kind == "foreign key" and "ON UPDATE CASCADE" in was.upper()
+        ]
+        for _ in keys:  # each may be referred to
+            for fact, words in keys:
+                referred = {(fact.parent, name) for name in lowered(group(words, 0))}
+                if referred & self.declared.updated:
+                    self.declared.updated |= {(fact.table, name) for name in fact.columns - {","}}
 
     def note_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """What triggers do on their own, of tables that were written to, is declared too.

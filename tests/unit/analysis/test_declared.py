@@ -449,3 +449,18 @@ def test_a_copied_column_may_get_another_type_but_lose_nothing(
     [finding] = find_changes(ContentChange((change,)), found, "prod")
     assert (finding.code, finding.severity) == code
     assert ("its type" not in finding.message) == bool(lossy)
+
+
+def test_what_refers_to_a_key_by_on_update_cascade_follows_it() -> None:
+    schema = {
+        "foreign key b(a_id, x) to a": "(id, x) ON UPDATE CASCADE ON DELETE NO ACTION",
+        "foreign key c(b_id) to b": "(a_id) on update cascade on delete no action",
+        "foreign key d(a_id) to a": "(id) ON UPDATE NO ACTION ON DELETE CASCADE",
+        "table a": "", "table b": "", "table c": "", "table d": "",
+    }  # fmt: skip
+    found, other = (
+        read_declared([StatementRan(f"UPDATE a SET {column} = 1")], schema, schema, "postgresql")
+        for column in ("id", "z")
+    )
+    assert found.updated == {("a", "id"), ("b", "a_id"), ("b", "x"), ("c", "b_id")}
+    assert other.updated == {("a", "z")}
