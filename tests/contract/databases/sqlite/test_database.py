@@ -103,29 +103,21 @@ def _junk(path: Path) -> None:
     path.write_bytes(b"this is no database at all " * 400)
 
 
-def _truncated(path: Path) -> None:
-    make_pair(path, "delete")
-    path.write_bytes(path.read_bytes()[:4096])
+def _made_of(harm: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Makes a database, of which this becomes."""
 
+    def make(path: Path) -> None:
+        path.write_bytes(harm(make_pair(path, "delete").path.read_bytes()))
 
-def _cut_in_the_header(path: Path) -> None:
-    make_pair(path, "delete")
-    path.write_bytes(path.read_bytes()[:60])
-
-
-def _overwritten(path: Path) -> None:
-    make_pair(path, "delete")
-    content = bytearray(path.read_bytes())
-    content[100:140] = b"\xff" * 40
-    path.write_bytes(content)
+    return make
 
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a directory": (Path.mkdir, "is a directory"),
     "junk": (_junk, "is no SQLite database"),
-    "truncated": (_truncated, "is damaged"),
-    "cut in the header": (_cut_in_the_header, r"is damaged|is no SQLite database"),
-    "overwritten": (_overwritten, "is damaged"),
+    "truncated": (_made_of(lambda data: data[:4096]), "is damaged"),
+    "cut in the header": (_made_of(lambda data: data[:60]), "is damaged|is no SQLite database"),
+    "overwritten": (_made_of(lambda it: it[:100] + b"\xff" * 40 + it[140:]), "is damaged"),
 }
 if hasattr(os, "mkfifo"):
     BROKEN["a pipe"] = (os.mkfifo, "is no ordinary file")
