@@ -63,8 +63,9 @@ class Live:
     @property
     def missing_url(self) -> str:
         """The URL of a database beside it that does not exist."""
-        name = self.server.name if self.server else "shop"
-        return f"{name}_missing".join(self.url.rsplit(name, 1))
+        if self.server is None:
+            return "sqlite:///no such folder/shop.db"
+        return self.url_of(f"{self.server.name}_missing")
 
     def open(self, url: str | None = None) -> Database:
         """Another object for it each time, as another process has one."""

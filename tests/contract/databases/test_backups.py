@@ -138,6 +138,7 @@ HARMS: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "no backup": lambda _: b"no backup",
     "a head": lambda data: data[:5],
+    "a head of PostgreSQL's": lambda _: b"PGDMP\x01\x10\x00\x04",
     "cut": lambda data: data[: len(data) * 3 // 4],
     "cut at its end": lambda data: data[:-20],
 }
