@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .channel import INTERRUPTED, Control, Events, take_channels
@@ -182,7 +182,7 @@ def _install_guards(
             control.may_go_on,
             tracing.writes.note,
         )
-        prove: Callable[[Any, str | None], None] = destination.prove
+        prove: Callable[[Any, Mapping[str, Any]], None] = destination.prove
     else:
         own = guard(instructions, events, ledger, control.may_go_on)
         prove = _guard_connections(instructions, own, destination)
@@ -199,7 +199,7 @@ def _install_guards(
 
 def _guard_connections(
     instructions: Instructions, transactions: Any, destination: Any
-) -> Callable[[Any, str | None], None]:
+) -> Callable[[Any, Mapping[str, Any]], None]:
     """Look at each connection to a server from now on; what proves the one that Alembic uses."""
     from .destination.connections import Connections
     from .destination.cross_database import CrossDatabase
@@ -213,8 +213,8 @@ def _guard_connections(
     Connections(instructions, destination.refuse, sessions, cross_database).install()
     cross_database.install()
 
-    def prove(connection: Any, schema: str | None) -> None:
-        destination.prove(connection, schema)
+    def prove(connection: Any, options: Mapping[str, Any]) -> None:
+        destination.prove(connection, options)
         # Also one that a function of env.py's has made.
         cross_database.guard(connection.connection.dbapi_connection, instructions.destination)
         sessions.proved(connection)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -89,9 +89,9 @@ def _arm(config: Any) -> None:
     transactions.install()
     announced: list[str] = []
 
-    def announce(connection: Any, schema: str | None) -> None:
+    def announce(connection: Any, options: Mapping[str, Any]) -> None:
         if not announced:
-            announced.append(_line(connection, schema, configured))
+            announced.append(_line(connection, options, configured))
             print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
 
     wrap_configure(announce, transactions, Tracing(events), ledger)
@@ -170,7 +170,7 @@ def _address(family: str, host: str | None, port: int, database: str | None) -> 
     return family, "" if host in _LOCAL else host, port, database or ""
 
 
-def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
+def _line(connection: Any, options: Mapping[str, Any], configured: _Configured) -> str:
     """The environment, its database, and what chose it."""
     value = os.environ.get(configured.selector)
     why = f"; {configured.selector}={value}" if value else f"; {configured.selector} is not set"
@@ -187,7 +187,7 @@ def _line(connection: Any, schema: str | None, configured: _Configured) -> str:
         unnamed = ", which no environment of the configuration names"
         reached += unnamed if configured.knows_some else ""
         return f"{configured.trouble}this reaches {reached}{why}"
-    return f"this reaches {name} ({reached}){_warning(connection, schema, name)}{why}"
+    return f"this reaches {name} ({reached}){_warning(connection, options, name)}{why}"
 
 
 def _of_file(connection: Any, configured: _Configured) -> tuple[str | None, str]:
@@ -211,14 +211,14 @@ def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[s
     return next(names, None), address_of(connection)
 
 
-def _warning(connection: Any, schema: str | None, name: str) -> str:
+def _warning(connection: Any, options: Mapping[str, Any], name: str) -> str:
     """What is unexpected in the ledger: another environment, a half of a revision."""
     from .driver import is_idle
     from .protocol.ledger import environment_in, revisions_begun
     from .recording.ledger import ledger_of
 
     idle = is_idle(connection.connection.driver_connection)
-    runs = ledger_of(connection, schema)
+    runs = ledger_of(connection, options)
     if idle:
         connection.connection.dbapi_connection.rollback()
     owner, begun = environment_in(runs), revisions_begun(runs)

@@ -83,8 +83,8 @@ class Readable(Named, Protocol):
         :raises StepFailed: it cannot be read.
         """
 
-    def ledger(self) -> Ledger:
-        """Read its ledger; an empty one where it cannot be read."""
+    def ledger(self, version_table: str) -> Ledger:
+        """Read what its ledger knows of a version table; an empty one where it cannot be read."""
 
     def size(self) -> int:
         """Its size in bytes, 0 where there is nothing."""
@@ -204,9 +204,14 @@ class Writable(Named, Protocol):
         """Remove a database that an upgrade had just created and then failed to fill."""
 
     def note(
-        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
+        self,
+        environment: str,
+        version_table: str,
+        run: Mapping[str, Any] | None = None,
+        *,
+        adopt: bool = False,
     ) -> None:
-        """Add a run to the ledger, which is made where there is none.
+        """Add a run of a version table to the ledger, which is made where there is none.
 
         :param adopt: give the database a new identity, as that environment's.
         :raises StepFailed: it cannot be written.
@@ -256,7 +261,7 @@ class DatabaseFile(Protocol):
 class LeavesInvalidIndexes(Protocol):
     """A database in which a failed CREATE INDEX CONCURRENTLY leaves an INVALID index."""
 
-    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+    def drop_invalid_indexes(self, version_table: str) -> tuple[list[str], list[str]]:
         """Drop the INVALID indexes that the ledger names as made by the revision that has begun.
 
         No query uses them.
@@ -264,7 +269,7 @@ class LeavesInvalidIndexes(Protocol):
         :returns: their names; and the names of those that cannot be dropped now.
         """
 
-    def indexes_of_others(self) -> Mapping[str, bool]:
+    def indexes_of_others(self, version_table: str) -> Mapping[str, bool]:
         """The indexes that the revision which has begun did not make, as fingerprints name them,
         and whether each is INVALID; none where it is unknown who made them.
 
@@ -280,13 +285,15 @@ class ResumesRestores(Protocol):
         """What was finished or undone when the lock was taken, in words; given out once."""
 
 
-def drop_invalid_indexes(database: Database) -> tuple[list[str], list[str]]:
+def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[str], list[str]]:
     """As ``LeavesInvalidIndexes``; nothing where an engine leaves none."""
     if isinstance(database, LeavesInvalidIndexes):
-        return database.drop_invalid_indexes()
+        return database.drop_invalid_indexes(version_table)
     return [], []
 
 
-def indexes_of_others(database: Database) -> Mapping[str, bool]:
+def indexes_of_others(database: Database, version_table: str) -> Mapping[str, bool]:
     """As ``LeavesInvalidIndexes``; nothing where an engine leaves none."""
-    return database.indexes_of_others() if isinstance(database, LeavesInvalidIndexes) else {}
+    if isinstance(database, LeavesInvalidIndexes):
+        return database.indexes_of_others(version_table)
+    return {}

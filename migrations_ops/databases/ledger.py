@@ -6,15 +6,35 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from migrations_ops.child.protocol.ledger import Run
+from migrations_ops.child.protocol.ledger import (
+    FOUND,
+    NAME,
+    Run,
+    environment_in,
+    from_text,
+    of_table,
+    other_format,
+)
 from migrations_ops.model.ledger import BuiltIndex, Ledger, MadeIndexes
 from migrations_ops.system.files import now
 
+OTHER_FORMAT_REMEDY = "Use the version of migrations_ops that wrote it, or a later one"
 
-def ledger_of(runs: list[Run]) -> Ledger:
-    """The ledger built from its runs; an empty one if the runs are malformed."""
+
+def ledger_of(text: str | None, version_table: str) -> Ledger:
+    """What a ledger knows of a version table; an empty one if there is none, or it is malformed.
+
+    :param text: its content; None where there is no ledger.
+    """
+    if text is None:
+        return Ledger()
+    other = other_format(text)
+    if other:
+        return Ledger(
+            unreadable=f"its {NAME} has the format {other}, which this version does not know"
+        )
     try:
-        return _ledger_of(runs)
+        return _ledger_of(of_table(from_text(text), version_table))
     except (KeyError, TypeError):
         return Ledger()
 
@@ -23,6 +43,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
     environment, identity = "", ""
     ran: dict[str, str | None] = {}
     stamped: set[str] = set()
+    found: set[str] = set()
     begun: dict[str, str] = {}
     invalid: frozenset[int] | None = None
     made: MadeIndexes | None = None
@@ -32,6 +53,9 @@ def _ledger_of(runs: list[Run]) -> Ledger:
             environment, identity = str(run.get("environment", "")), str(run.get("identity", ""))
         for each in run.get("revisions", ()):
             name = each["revision"]
+            if event == FOUND:
+                found.add(name)
+                continue
             begun.pop(name, None)
             if not begun:
                 invalid = invalid if event == "begun" else None
@@ -48,13 +72,16 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 continue
             ran.pop(name, None)
             stamped.discard(name)
+            found.discard(name)
             if event == "upgrade":
                 ran[name] = each["source_hash"]
             elif event == "stamp":
                 stamped.add(name)
     if not begun:
         invalid, made = None, None
-    return Ledger(environment, identity, ran, frozenset(stamped), begun, invalid, made)
+    return Ledger(
+        environment, identity, ran, frozenset(stamped), frozenset(found), begun, invalid, made
+    )
 
 
 def _made(run: Run) -> MadeIndexes | None:
@@ -68,15 +95,20 @@ def _made(run: Run) -> MadeIndexes | None:
 
 
 def extended(
-    before: list[Run] | None, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+    before: list[Run] | None,
+    environment: str,
+    version_table: str,
+    run: Mapping[str, Any] | None,
+    *,
+    adopt: bool,
 ) -> list[Run]:
-    """These runs and one more; an identity comes first where there is none.
+    """These runs and one more of a version table; an identity comes first where it has none.
 
     :param adopt: add a new identity in any case, as that environment's.
     """
     added: list[Run] = [] if run is None else [dict(run)]
-    if adopt or not before:
+    if adopt or not environment_in(of_table(before, version_table)):
         identity = {"event": "identity", "identity": secrets.token_hex(16), "started": now()}
         added.insert(0, identity)
-    facts = {"outcome": "done", "environment": environment}
+    facts = {"outcome": "done", "environment": environment, "version_table": version_table}
     return [*(before or []), *(facts | each for each in added)]

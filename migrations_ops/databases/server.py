@@ -76,11 +76,17 @@ class ServerDatabase(ABC):
     def _read_look(self, connection: Any, version_table: str) -> Look: ...
 
     @abstractmethod
-    def _read_ledger(self, connection: Any) -> Ledger: ...
+    def _read_ledger(self, connection: Any, version_table: str) -> Ledger: ...
 
     @abstractmethod
     def _add_to_ledger(
-        self, connection: Any, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+        self,
+        connection: Any,
+        environment: str,
+        version_table: str,
+        run: Mapping[str, Any] | None,
+        *,
+        adopt: bool,
     ) -> None: ...
 
     @abstractmethod
@@ -133,17 +139,22 @@ class ServerDatabase(ABC):
             return self._read_size(connection)
         return 0
 
-    def ledger(self) -> Ledger:
+    def ledger(self, version_table: str) -> Ledger:
         with suppress(self._errors), self._asked() as connection:
-            return self._read_ledger(connection)
+            return self._read_ledger(connection, version_table)
         return Ledger()
 
     def note(
-        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
+        self,
+        environment: str,
+        version_table: str,
+        run: Mapping[str, Any] | None = None,
+        *,
+        adopt: bool = False,
     ) -> None:
         try:
             with self._asked() as connection:
-                self._add_to_ledger(connection, environment, run, adopt=adopt)
+                self._add_to_ledger(connection, environment, version_table, run, adopt=adopt)
         except self._errors as error:
             raise self._failed("The ledger could not be written", error) from error
 

@@ -42,6 +42,13 @@ def allow_flags(findings: Iterable[Finding]) -> str:
     return f"{shown} (and {more} more, listed above)" if more > 0 else shown
 
 
+def allow_setting(findings: Iterable[Finding], environment: str) -> str:
+    """What to write into the configuration to allow these findings there, in every task."""
+    words = dict.fromkeys(bare(f"{each.code}:{each.where}") for each in findings)
+    listed = ", ".join(f'"{word}"' for word in words)
+    return f"allow = [{listed}] under environments.{environment} of the configuration"
+
+
 def what_to_do(finding: Finding, environment: str) -> str:
     """What the catalogue advises about an error.
 

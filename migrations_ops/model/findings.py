@@ -264,6 +264,12 @@ EDITED_REVISION = Entry(
     "revision {where} was edited after {environment} had run it",
     f"Undo the edit; {_UNDO}",
 )
+SKIPPED_REVISION = Entry(
+    "skipped-revision",
+    "error",
+    "revision {where} stands before {after}, which {environment} has run, and never ran there",
+    f"Put it after what has run; {_UNDO}",
+)
 MISSING_REVISION = Entry(
     "missing-revision",
     "error",

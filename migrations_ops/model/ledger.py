@@ -35,10 +35,14 @@ class MadeIndexes:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a database remembers: which environment it is, and what was applied to it.
+    """What a database remembers of one version table: which environment it is, and what was
+    applied to it.
 
+    ``unreadable`` is why it could not be read, where another version of this package wrote it.
     ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
-    ``stamped`` are those in the version table that never ran; ``begun`` maps those that started
+    ``stamped`` are those in the version table that never ran; ``found`` those that were there
+    before the ledger began, or that something ran which keeps no ledger; ``begun`` maps those
+    that started
     and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
     ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
     the first of them began; None where they were not noted. ``made`` are the indexes that are
@@ -49,6 +53,13 @@ class Ledger:
     identity: str = ""
     ran: Mapping[str, str | None] = field(default_factory=dict)
     stamped: frozenset[str] = frozenset()
+    found: frozenset[str] = frozenset()
     begun: Mapping[str, str] = field(default_factory=dict)
     invalid: frozenset[int] | None = None
     made: MadeIndexes | None = None
+    unreadable: str = ""
+
+    @property
+    def noted(self) -> frozenset[str]:
+        """The revisions that are there, as far as the ledger knows."""
+        return self.stamped | self.found | self.ran.keys()

@@ -105,5 +105,5 @@ def _advice_when_dirty(state: DatabaseState) -> str:
 
 def last_ran(state: DatabaseState) -> str:
     """The revision that ran there last, as the ledger knows; empty without one."""
-    ran = list(state.database.ledger().ran) if state.look.environment else []
+    ran = list(state.ledger().ran) if state.look.environment else []
     return ran[-1] if ran else ""

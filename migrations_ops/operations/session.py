@@ -58,7 +58,8 @@ class Session:
         """Write into the ledger what was done; that it cannot be written must not undo it."""
         entry = {"event": event, **self.facts, "revisions": revisions}
         try:
-            self.project.database(environment).note(environment.name, entry)
+            database = self.project.database(environment)
+            database.note(environment.name, environment.version_table, entry)
         except StepFailed as error:
             found = LEDGER_BEHIND.found(environment.name, reason=error.what.removesuffix("."))
             self.record.add_findings([found])

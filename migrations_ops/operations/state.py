@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.unfinished import find_half_run
+from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
 from migrations_ops.model.status import State
 from migrations_ops.project.environments import Environment
@@ -25,6 +26,10 @@ class LocatedDatabase:
     look: Look
     # The command that puts a backup back; looked for only where that may be the cure.
     way_back: str
+
+    def ledger(self) -> Ledger:
+        """What the database remembers of this environment's version table."""
+        return self.database.ledger(self.environment.version_table)
 
     @property
     def exists(self) -> bool:

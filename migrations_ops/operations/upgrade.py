@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.child.protocol.ledger import FOUND
 from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
@@ -30,6 +31,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.other_environments import watched_others
+from migrations_ops.operations.preflight.edited import find_unnoted
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.verification import (
@@ -157,6 +159,9 @@ def _note_commands(due: _Due, run: CommandRun) -> None:
         {"revision": each.revision, "source_hash": digest(each) or None, "started": run.started}
         for each in due.state.pending
     ]
+    unnoted = [{"revision": each} for each in find_unnoted(due.state)]
+    if unnoted:
+        due.session.note_done(due.environment, FOUND, unnoted)
     due.session.note_done(due.environment, "upgrade", revisions)
 
 

@@ -27,7 +27,12 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, lead_env_py
 from migrations_ops.operations.failure.messages import what_next
-from migrations_ops.operations.preflight.edited import EDITED, advice_on_edited, find_edited
+from migrations_ops.operations.preflight.edited import (
+    EDITED,
+    advice_on_edited,
+    find_edited,
+    split_ancestors,
+)
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state
@@ -119,7 +124,7 @@ def judge(
         environment.heads or state.history.effective_heads,
         tuple(findings),
         compared=check is not None and check.finished,
-        remedy=_remedy(state, findings),
+        remedy=_remedy(session, state, findings),
     )
     if not report.passed:
         return report
@@ -131,13 +136,13 @@ def judge(
     return replace(report, findings=(*report.findings, unwritten))
 
 
-def _remedy(state: DatabaseState, findings: Iterable[Finding]) -> str:
+def _remedy(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
     errors = [finding for finding in findings if finding.severity == "error"]
     edited = [each for each in errors if each.code in EDITED]
     if advised := advice(state):
         return advised
     if edited:
-        return advice_on_edited(state, edited)
+        return advice_on_edited(state, edited, session.record.task)
     return what_to_do(errors[0], state.environment.name) if errors else ""
 
 
@@ -233,8 +238,9 @@ def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
         look = session.project.database(later).look(later.version_table)
         known = (name for name in look.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)
-    stamped = state.database.ledger().stamped
-    return [history.revisions[name] for name in sorted(wanted - stamped)]
+    ledger = state.ledger()
+    never_ran = ledger.stamped.union(split_ancestors(state, ledger)[1])
+    return [history.revisions[name] for name in sorted(wanted - never_ran)]
 
 
 def verify_environment(

@@ -101,8 +101,8 @@ class History:
                 if any(character in name for character in _ILLEGAL):
                     raise BadRevisionId(name, revision.file)
         self._check_names()
-        if len(self._oldest_first) != len(self.revisions):
-            raise RevisionCycle(find_cycle(self.parents, self._oldest_first))
+        if len(self.sorted) != len(self.revisions):
+            raise RevisionCycle(find_cycle(self.parents, self.sorted))
 
     def _check_names(self) -> None:
         labels = self.labels
@@ -161,7 +161,8 @@ class History:
         return self.children if self.parents is self._down else reverse(self.parents)
 
     @cached_property
-    def _oldest_first(self) -> list[str]:
+    def sorted(self) -> list[str]:
+        """Every revision after all that have to run before it."""
         return oldest_first(self.parents, self.dependents)
 
     @cached_property
@@ -300,5 +301,5 @@ class History:
         if len(tips) > 1:
             index_of = {name: number for number, name in enumerate(self.revisions)}
             tips = sorted(tips, key=index_of.__getitem__)
-        names = newest_first(todo, tips, self.walked, self._oldest_first)
+        names = newest_first(todo, tips, self.walked, self.sorted)
         return tuple(self.revisions[name] for name in names)

@@ -37,13 +37,16 @@ command.revision(Config("alembic.ini"), message="next", autogenerate=True)
 def runs(file: Path) -> list[dict[str, Any]]:
     """What the ledger holds, as anybody reads it."""
     ((text,),) = query(file, f"SELECT ledger FROM {LEDGER}")
-    return list(json.loads(text))
+    return list(json.loads(text)["runs"])
 
 
 def events(file: Path) -> list[tuple[str, str]]:
-    """Each revision of the ledger, with what became of it."""
+    """Each revision of the ledger, with what became of it; not those that were there before."""
     return [
-        (run["event"], each["revision"]) for run in runs(file) for each in run.get("revisions", ())
+        (run["event"], each["revision"])
+        for run in runs(file)
+        for each in run.get("revisions", ())
+        if run["event"] != "found"
     ]
 
 
@@ -69,7 +72,8 @@ def test_a_release_is_remembered_in_each_database(filled: Sandbox) -> None:
     source = (filled.folder / "alembic/versions/r3_note.py").read_bytes()
     identities = set()
     for name, file in (("dev", filled.dev), ("prod", filled.prod)):
-        identity, run = runs(file)
+        identity, found, run = runs(file)
+        assert {each["revision"] for each in found["revisions"]} == {R1, R2}
         identities.add(identity["identity"])
         assert [each["environment"] for each in (identity, run)] == [name, name]
         assert (run["event"], run["outcome"]) == ("upgrade", "done")
@@ -95,12 +99,12 @@ def test_the_ways_back_and_the_stamps_are_remembered(filled: Sandbox) -> None:
     assert filled.invoke("upgrade-dev", "downgrade", "--env", "dev", "--to", R1).code == 0
     assert events(filled.dev) == [("upgrade", R3), ("downgrade", R3), ("downgrade", R2)]
     database = SQLite(filled.dev, "dev")
-    assert database.ledger().ran == {}
+    assert database.ledger("alembic_version").ran == {}
     run = run_child(filled, command=("stamp", "head"), facts={})
     assert run.finished, run.failure
-    assert database.ledger().stamped == {R2, R3}
+    assert database.ledger("alembic_version").stamped == {R2, R3}
     assert run_child(filled, command=("stamp", R1), facts={}).finished
-    assert database.ledger().stamped == frozenset()
+    assert database.ledger("alembic_version").stamped == frozenset()
 
 
 class TestHidden:
@@ -258,7 +262,7 @@ class TestBareAlembic:
     def test_continues_one(self, filled: Sandbox) -> None:
         assert filled.invoke("upgrade-dev").code == 0
         assert filled.alembic("downgrade", R2, EXEC_ENV="dev").code == 0
-        assert SQLite(filled.dev, "dev").ledger().ran == {}
+        assert SQLite(filled.dev, "dev").ledger("alembic_version").ran == {}
 
 
 class TestWithoutOne:
@@ -297,7 +301,7 @@ class TestWithoutOne:
         filled.configure(text.replace('db.dev.sqlite3"\n', f'db.dev.sqlite3"\n{command}'))
         ran = filled.invoke("upgrade-dev")
         assert ran.code == 0, ran.err
-        ledger = SQLite(filled.dev, "dev").ledger()
+        ledger = SQLite(filled.dev, "dev").ledger("alembic_version")
         assert list(ledger.ran) == [R3]
         assert ledger.environment == "dev"
 
@@ -309,3 +313,16 @@ class TestWithoutOne:
         for revision in project.history(project.settings.default).revisions.values():
             revision.path.write_bytes(revision.path.read_bytes().replace(b"\n", b"\r\n"))
             assert source_hash(revision.file) == digest(revision)
+
+
+def test_the_ledger_of_a_later_version_is_named_and_left_alone(filled: Sandbox) -> None:
+    text = json.dumps({"format": 2, "runs": []})
+    query(filled.dev, f"CREATE VIEW {LEDGER} AS SELECT '{text}' AS ledger")
+    before = dump(filled.dev)
+    for call in (["upgrade-dev"], ["verify"], ["adopt", "--env", "dev"]):
+        ran = filled.invoke(*call)
+        assert ran.code in (1, 2), ran.err
+        assert "has the format 2, which this version does not know" in ran.err
+    assert filled.alembic("upgrade", "head", EXEC_ENV="dev").code == 0
+    kept = [line for line in dump(filled.dev) or [] if LEDGER in line]
+    assert kept == [line for line in before or [] if LEDGER in line]

@@ -85,7 +85,7 @@ def empty(sandbox: Sandbox) -> None:
 def replace_by_dev(sandbox: Sandbox) -> None:
     """The ledger of dev tells whose database it is."""
     project = project_of(sandbox)
-    project.database(project.settings.environment("dev")).note("dev")
+    project.database(project.settings.environment("dev")).note("dev", "alembic_version")
     shutil.copyfile(sandbox.dev, sandbox.prod)
 
 

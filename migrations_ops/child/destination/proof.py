@@ -14,6 +14,7 @@ import os
 import sqlite3
 import sys
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 from ..channel import Events
@@ -79,27 +80,27 @@ class Destination:
         if self._instructions.scratch is not None and same_file(file, self._instructions.real):
             self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
 
-    def prove(self, connection: Any, schema: str | None = None) -> None:
+    def prove(self, connection: Any, options: Mapping[str, Any]) -> None:
         """Compare the database that env.py opened with the one that is meant.
 
-        :param schema: that of the version table, where a server has it in another than the usual.
+        :param options: what env.py configures, its version table for instance.
         :raises WrongDatabase: it is another one; nothing was written to it.
         """
         if family_of(connection.dialect) == SQLITE:
-            self._prove_file(connection)
+            self._prove_file(connection, options)
         else:
-            self._prove_server(connection, schema)
+            self._prove_server(connection, options)
 
-    def _prove_file(self, connection: Any) -> None:
+    def _prove_file(self, connection: Any, options: Mapping[str, Any]) -> None:
         file = main_file(connection)
         if file is not None and same_file(file, self._instructions.destination):
-            self._require_own(connection)
+            self._require_own(connection, options)
             self._events.emit(Opened(connection.in_transaction()))
             return
         self._remove_what_was_created(connection, file)
         self.refuse("a database in memory" if file is None else f"the database {file}")
 
-    def _prove_server(self, connection: Any, schema: str | None) -> None:
+    def _prove_server(self, connection: Any, options: Mapping[str, Any]) -> None:
         driver = connection.connection.dbapi_connection
         # What is only read here must not leave a transaction behind.
         idle = is_idle(connection.connection.driver_connection)
@@ -108,14 +109,14 @@ class Destination:
             self.refuse(f"the {connection.dialect.name} database {address_of(connection)}")
         if identity_of(driver, family) != self._instructions.destination:
             self.refuse(f"the database {address_of(connection)}")
-        self._require_own(connection, schema)
+        self._require_own(connection, options)
         if idle:
             driver.rollback()
         self._events.emit(Opened(connection.in_transaction()))
 
-    def _require_own(self, connection: Any, schema: str | None = None) -> None:
+    def _require_own(self, connection: Any, options: Mapping[str, Any]) -> None:
         """A database that was copied over another environment's is recognised by its ledger."""
-        recorded, wanted = environment_of(connection, schema), self._instructions.environment
+        recorded, wanted = environment_of(connection, options), self._instructions.environment
         if recorded not in (None, wanted):
             name = "the copy" if self._instructions.scratch else self._instructions.name
             self.refuse(f"{name}, whose ledger says that it is {recorded}", f"{wanted} was meant")

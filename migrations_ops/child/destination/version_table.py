@@ -8,8 +8,7 @@ from typing import Any
 from ..driver import ask, ask_driver, is_idle
 from ..families import family_of, server_of
 from ..protocol.instructions import Instructions
-
-_USUAL = "alembic_version"
+from ..protocol.ledger import VERSION_TABLE
 
 
 class VersionTable:
@@ -56,7 +55,7 @@ class VersionTable:
         if self._seen or self._instructions.version_table is None:
             return
         self._seen = True
-        table = options.get("version_table") or _USUAL
+        table = options.get("version_table") or VERSION_TABLE
         schema = options.get("version_table_schema")
         lines = []
         if table != self._instructions.version_table:

@@ -1,20 +1,28 @@
 """The ledger of a database as text: a list of runs, as JSON, carried by a view.
 
+A run belongs to a version table: several Alembic projects may share a database, each with its own.
 Constants and pure functions only: the parent imports this module, too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .sql import literal, quoted
 
 NAME = "migrations_ops_ledger"
+# Where Alembic keeps the version unless env.py says otherwise.
+VERSION_TABLE = "alembic_version"
 # The event of a revision that was started and has not finished, where a part of it may be
 # committed: as the last entry, it means that the database has a half of it.
 BEGUN = "begun"
+# The event of revisions that were there and that no run had noted: those from before the ledger
+# began, and those that something else has run since then.
+FOUND = "found"
+# Count it up whenever a text would be read differently.
+FORMAT = 1
 
 _HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"
 
@@ -22,17 +30,34 @@ Run = dict[str, Any]
 
 
 def to_text(runs: Iterable[Mapping[str, Any]]) -> str:
-    return json.dumps(list(runs))
+    return json.dumps({"format": FORMAT, "runs": list(runs)})
 
 
 def from_text(text: str) -> list[Run] | None:
-    """The runs that a text holds; None where they are malformed."""
-    try:
-        runs = json.loads(text)
-    except ValueError:
-        return None
+    """The runs that a text holds; None where they are malformed, or of another format."""
+    document = _document(text)
+    runs = document.get("runs") if document.get("format") == FORMAT else None
     sound = isinstance(runs, list) and all(isinstance(run, dict) for run in runs)
     return runs if sound else None
+
+
+def other_format(text: str) -> str:
+    """The format of a text that another version of this package wrote; empty for our own."""
+    written = _document(text).get("format", FORMAT)
+    return "" if written == FORMAT else str(written)
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def of_table(runs: Iterable[Run] | None, version_table: str) -> list[Run]:
+    """The runs that belong to a version table."""
+    return [run for run in runs or () if run.get("version_table") == version_table]
 
 
 def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:
@@ -40,11 +65,17 @@ def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:
     return f"{_HEAD}{to_text(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
 
 
-def from_sqlite(sql: str) -> list[Run] | None:
-    """The runs that such a statement holds; None where it is another one."""
+def text_in_sqlite(sql: str) -> str | None:
+    """The text that such a statement holds; None where it is another one."""
     if not (sql.startswith(_HEAD) and sql.endswith(_TAIL)):
         return None
-    return from_text(sql[len(_HEAD) : -len(_TAIL)].replace("''", "'"))
+    return sql[len(_HEAD) : -len(_TAIL)].replace("''", "'")
+
+
+def from_sqlite(sql: str) -> list[Run] | None:
+    """The runs that such a statement holds; None where it is another one."""
+    text = text_in_sqlite(sql)
+    return None if text is None else from_text(text)
 
 
 def environment_in(runs: Iterable[Run]) -> str:
@@ -62,6 +93,43 @@ def revisions_begun(runs: Iterable[Run]) -> list[str]:
             if run.get("event") == BEGUN:
                 begun[each["revision"]] = None
     return list(begun)
+
+
+def noted_as_there(runs: Iterable[Run]) -> set[str]:
+    """The revisions that are in the database, as far as the ledger knows."""
+    there: set[str] = set()
+    for run in runs:
+        names = {each["revision"] for each in run.get("revisions", ())}
+        if run.get("event") in ("upgrade", "stamp", FOUND):
+            there |= names
+        elif run.get("event") in ("downgrade", "unstamp"):
+            there -= names
+    return there
+
+
+def split_unnoted(
+    reached: Mapping[str, Sequence[str]], noted: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Revisions that the version table implies and the ledger does not know, by why that is.
+
+    What has a noted revision above it was put there later, and never ran: else that one could not
+    have run. The others were run by something that keeps no ledger.
+
+    :param reached: each revision that the version table implies, with what comes before it.
+    :param noted: those that the ledger knows.
+    :returns: those that something else ran; those that never ran.
+    """
+    below: set[str] = set()
+    waiting = [name for name in reached if name in noted]
+    while waiting:
+        for parent in reached[waiting.pop()]:
+            if parent in reached and parent not in below:
+                below.add(parent)
+                waiting.append(parent)
+    unnoted = [name for name in reached if name not in noted]
+    return [name for name in unnoted if name not in below], [
+        name for name in unnoted if name in below
+    ]
 
 
 def postgresql_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:

@@ -81,7 +81,7 @@ class AllTransactions:
 
 
 def wrap_configure(
-    prove: Callable[[Any, str | None], None],
+    prove: Callable[[Any, Mapping[str, Any]], None],
     transactions: AllTransactions,
     tracing: Tracing,
     ledger: Ledger,
@@ -92,10 +92,9 @@ def wrap_configure(
     It makes a run transactional where the database can do that, and has the revisions traced and
     noted in the ledger.
 
-    :param prove: called first, with the connection and the schema of the version table if that is
-        not the usual one; raises if it is not the connection that is meant.
-    :param require_version: called then, with the connection and all options; raises if the version
-        is in another table.
+    :param prove: called first, with the connection and all options; raises if it is not the
+        connection that is meant.
+    :param require_version: called then, with the same; raises if the version is in another table.
     """
     from alembic.runtime.environment import EnvironmentContext
 
@@ -103,7 +102,7 @@ def wrap_configure(
 
     def configure(context: Any, connection: Any = None, *more: Any, **options: Any) -> None:
         if connection is not None:
-            prove(connection, options.get("version_table_schema"))
+            prove(connection, options)
             if require_version is not None:
                 require_version(connection, options)
             if transactions.changes:

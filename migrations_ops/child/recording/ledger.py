@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,16 @@ from ..failures import sentence
 from ..families import Family, find_family, load
 from ..protocol.events import LedgerFailed
 from ..protocol.instructions import Instructions
-from ..protocol.ledger import BEGUN, Run, environment_in
+from ..protocol.ledger import (
+    BEGUN,
+    FOUND,
+    VERSION_TABLE,
+    Run,
+    environment_in,
+    noted_as_there,
+    of_table,
+    split_unnoted,
+)
 
 
 class Ledger:
@@ -38,8 +47,11 @@ class Ledger:
         self._context: Any = None
         # The content before this run; None where there was no ledger.
         self._before: list[Run] | None = None
-        self._identity: list[Run] = []
+        self._opening: list[Run] | None = None
         self._writes: bool | None = None
+        # What the version table held when this run began, and what Alembic knows of it.
+        self._heads: Any = ()
+        self._revisions: Any = None
         # As which role the run began: a revision may go on as another one, which owns no ledger.
         self._role: str | None = None
         # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
@@ -54,10 +66,11 @@ class Ledger:
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
-            self._begin_run(context)
+            self._begin_run(context, revision)
             for step in steps(revision, context):
                 if self._role is None:
                     self._role = self._current_role()
+                self._revisions = step.revision_map
                 started, clock = _now(), time.perf_counter()
                 self._step = (step.info, started)
                 yield step
@@ -73,9 +86,10 @@ class Ledger:
 
         return followed
 
-    def _begin_run(self, context: Any) -> None:
+    def _begin_run(self, context: Any, heads: Any) -> None:
         self._context, self._runs, self._step = context, [], None
-        self._before, self._identity, self._writes = None, [], None
+        self._before, self._opening, self._writes = None, None, None
+        self._heads, self._revisions = heads, None
         self.committed_in_part, self._role = False, None
 
     @property
@@ -175,27 +189,49 @@ class Ledger:
             self._events.emit(LedgerFailed(sentence(error)))
 
     def _content(self, begun: Run | None) -> list[Run]:
+        table = str(self._context.version_table)
+        mine = of_table(self._before, table)
         facts: Run = {"outcome": "done", **(self._instructions.ledger or {})}
-        facts["environment"] = environment_in(self._before or []) or self._instructions.environment
-        if self._before is None and not self._identity:
-            made = {"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}
-            self._identity = [made]
-        noted = [*self._identity, *self._runs, *([] if begun is None else [begun])]
+        facts["environment"] = environment_in(mine) or self._instructions.environment
+        facts["version_table"] = table
+        if self._opening is None:
+            self._opening = [*self._identity(mine), *self._found(mine)]
+        noted = [*self._opening, *self._runs, *([] if begun is None else [begun])]
         return [*(self._before or []), *(facts | run for run in noted)]
 
+    def _identity(self, mine: list[Run]) -> list[Run]:
+        if environment_in(mine) or self._instructions.ledger is None:
+            return []
+        return [{"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}]
 
-def ledger_of(connection: Any, schema: str | None = None) -> list[Run]:
-    """The content of a database's ledger; nothing where there is none."""
-    family = find_family(connection.dialect)
-    return (load(family.ledger).find(connection, schema) if family else None) or []
+    def _found(self, mine: list[Run]) -> list[Run]:
+        """What was there before this run, and no run has noted."""
+        known = self._revisions
+        try:
+            parents = {
+                name: [known.get_revision(above).revision for above in _parents(each)]
+                for name, each in _ancestors(known, _tuple(self._heads)).items()
+            }
+        except Exception:
+            return []  # a revision without a script
+        found, _ = split_unnoted(parents, noted_as_there(mine))
+        return [{"event": FOUND, "revisions": [{"revision": each} for each in found]}][: len(found)]
 
 
-def environment_of(connection: Any, schema: str | None = None) -> str | None:
-    """The environment that the ledger of a database names; None without one.
+def ledger_of(connection: Any, options: Mapping[str, Any]) -> list[Run]:
+    """What the ledger of a database knows of a version table; nothing where there is none.
 
-    :param schema: the one of the version table, where a server has it in another than the usual.
+    :param options: what env.py configures; they name the version table.
     """
-    return environment_in(ledger_of(connection, schema)) or None
+    family = find_family(connection.dialect)
+    schema = options.get("version_table_schema")
+    runs = load(family.ledger).find(connection, schema) if family else None
+    return of_table(runs, str(options.get("version_table") or VERSION_TABLE))
+
+
+def environment_of(connection: Any, options: Mapping[str, Any]) -> str | None:
+    """The environment that the ledger of a database names; None without one."""
+    return environment_in(ledger_of(connection, options)) or None
 
 
 def source_hash(file: Any) -> str | None:
@@ -235,8 +271,13 @@ def _ancestors(revisions: Any, names: Any) -> dict[str, Any]:
         revision = revisions.get_revision(waiting.pop())
         if revision is not None and revision.revision not in found:
             found[revision.revision] = revision
-            waiting += [*_tuple(revision.down_revision), *_tuple(revision.dependencies)]
+            waiting += _parents(revision)
     return found
+
+
+def _parents(revision: Any) -> list[str]:
+    """What it builds on; a dependency may be a label."""
+    return [*_tuple(revision.down_revision), *_tuple(revision.dependencies)]
 
 
 def _tuple(value: Any) -> tuple[str, ...]:

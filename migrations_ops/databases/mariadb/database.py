@@ -93,18 +93,21 @@ class MariaDB(ServerDatabase):
     def _read_look(self, connection: Connection, version_table: str) -> Look:
         return read_look(connection, version_table)
 
-    def _read_ledger(self, connection: Connection) -> Ledger:
-        return read_ledger(connection)
+    def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
+        return read_ledger(connection, version_table)
 
     def _add_to_ledger(
         self,
         connection: Connection,
         environment: str,
+        version_table: str,
         run: Mapping[str, Any] | None,
         *,
         adopt: bool,
     ) -> None:
-        add_to_ledger(connection, self.address.database, environment, run, adopt=adopt)
+        add_to_ledger(
+            connection, self.address.database, environment, version_table, run, adopt=adopt
+        )
 
     def _read_size(self, connection: Connection) -> int:
         sql = (

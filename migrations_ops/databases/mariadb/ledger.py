@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.child.protocol.ledger import Run, from_text, mariadb_view
+from migrations_ops.child.protocol.ledger import from_text, mariadb_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.model.ledger import Ledger
@@ -17,15 +17,17 @@ from migrations_ops.model.ledger import Ledger
 _THERE = 1050
 
 
-def read_ledger(connection: Connection) -> Ledger:
-    """What the ledger says; an empty one where there is none, or something else of its name."""
-    return ledger_of(_read(connection) or [])
+def read_ledger(connection: Connection, version_table: str) -> Ledger:
+    """What the ledger knows of a version table; an empty one where there is none, or something
+    else of its name."""
+    return ledger_of(_read(connection), version_table)
 
 
 def add_to_ledger(
     connection: Connection,
     database: str,
     environment: str,
+    version_table: str,
     run: Mapping[str, Any] | None,
     *,
     adopt: bool,
@@ -35,15 +37,16 @@ def add_to_ledger(
     :param adopt: give it a new identity in any case, as that environment's.
     :raises pymysql.MySQLError: it may not be written; or something has its name that is no ledger.
     """
-    before = _read(connection)
+    text = _read(connection)
+    before = None if text is None else from_text(text)
     if before is None and _kind(connection):
-        raise pymysql.ProgrammingError(_THERE, f"{LEDGER} is there, and is no ledger")
-    runs = extended(before, environment, run, adopt=adopt)
+        raise pymysql.ProgrammingError(_THERE, f"{LEDGER} is there, and is no ledger here")
+    runs = extended(before, environment, version_table, run, adopt=adopt)
     with connection.cursor() as cursor:
         cursor.execute(mariadb_view(database, runs))
 
 
-def _read(connection: Connection) -> list[Run] | None:
+def _read(connection: Connection) -> str | None:
     """The content of the ledger; None where there is none, or something else of its name."""
     if _kind(connection) != "VIEW":
         return None
@@ -52,7 +55,9 @@ def _read(connection: Connection) -> list[Run] | None:
         return None
     rows = ask(connection, f"SELECT * FROM {LEDGER} LIMIT 2")
     text = rows[0][0] if len(rows) == 1 else None
-    return from_text(text.decode() if isinstance(text, bytes) else str(text))
+    if text is None:
+        return None
+    return text.decode() if isinstance(text, bytes) else str(text)
 
 
 def _kind(connection: Connection) -> str:

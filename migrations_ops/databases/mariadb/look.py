@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.ledger import read_ledger
 from migrations_ops.databases.mariadb.names import quoted
@@ -34,12 +35,14 @@ def read_look(connection: Connection, version_table: str) -> Look:
             advice = "Name the version table of this environment: version_table"
             return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
         revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
-    ledger = read_ledger(connection)
+    ledger = read_ledger(connection, version_table)
     return Look(
         exists=True,
         versioned=versioned,
         revisions=tuple(sorted(str(row[0]) for row in revisions)),
         tables=len(names) - versioned,
+        trouble=ledger.unreadable,
+        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
         environment=ledger.environment,
         begun=ledger.begun,
     )

@@ -95,18 +95,19 @@ class PostgreSQL(ServerDatabase):
     def _read_look(self, connection: Connection, version_table: str) -> Look:
         return read_look(connection, version_table, self.schema)
 
-    def _read_ledger(self, connection: Connection) -> Ledger:
-        return read_ledger(connection, self.schema)
+    def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
+        return read_ledger(connection, self.schema, version_table)
 
     def _add_to_ledger(
         self,
         connection: Connection,
         environment: str,
+        version_table: str,
         run: Mapping[str, Any] | None,
         *,
         adopt: bool,
     ) -> None:
-        add_to_ledger(connection, self.schema, environment, run, adopt=adopt)
+        add_to_ledger(connection, self.schema, environment, version_table, run, adopt=adopt)
 
     def _read_size(self, connection: Connection) -> int:
         return sum(read_sizes(connection).values())
@@ -201,10 +202,10 @@ class PostgreSQL(ServerDatabase):
         except psycopg.Error as error:
             return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
 
-    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+    def drop_invalid_indexes(self, version_table: str) -> tuple[list[str], list[str]]:
         from migrations_ops.databases.postgresql.indexes import drop_own, find_invalid
 
-        ledger = self.ledger()
+        ledger = self.ledger(version_table)
         if ledger.invalid is not None and ledger.made is not None:
             return drop_own(self.address, ledger.made, ledger.invalid)
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):
@@ -212,10 +213,10 @@ class PostgreSQL(ServerDatabase):
             return [], [each.typed for each in find_invalid(connection) if ledger.begun]
         return [], []
 
-    def indexes_of_others(self) -> Mapping[str, bool]:
+    def indexes_of_others(self, version_table: str) -> Mapping[str, bool]:
         from migrations_ops.databases.postgresql.indexes import find_others
 
-        ledger = self.ledger()
+        ledger = self.ledger(version_table)
         if ledger.invalid is None or ledger.made is None:
             return {}
         with suppress(psycopg.Error), connect(self.address) as connection, promptly(connection):

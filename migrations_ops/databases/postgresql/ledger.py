@@ -9,25 +9,27 @@ from typing import Any
 from psycopg import errors, sql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.child.protocol.ledger import Run, from_text, postgresql_view
+from migrations_ops.child.protocol.ledger import from_text, postgresql_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.model.ledger import Ledger
 
 
-def read_ledger(connection: Connection, schema: str | None) -> Ledger:
-    """What the ledger says; an empty one where there is none, or something else of its name.
+def read_ledger(connection: Connection, schema: str | None, version_table: str) -> Ledger:
+    """What the ledger knows of a version table; an empty one where there is none, or something
+    else of its name.
 
     :param schema: where the version table is; None for the schema of unqualified names.
     """
     where = schema or _usual(connection)
-    return ledger_of((_read(connection, where) if where else None) or [])
+    return ledger_of(_read(connection, where) if where else None, version_table)
 
 
 def add_to_ledger(
     connection: Connection,
     schema: str | None,
     environment: str,
+    version_table: str,
     run: Mapping[str, Any] | None,
     *,
     adopt: bool,
@@ -41,10 +43,11 @@ def add_to_ledger(
         where = schema or _usual(connection)
         if not where:
             raise errors.InvalidSchemaName("no schema is in the search_path")
-        before = _read(connection, where)
+        text = _read(connection, where)
+        before = None if text is None else from_text(text)
         if before is None and _is_taken(connection, where):
-            raise errors.DuplicateTable(f"{LEDGER} is there, and is no ledger")
-        runs = extended(before, environment, run, adopt=adopt)
+            raise errors.DuplicateTable(f"{LEDGER} is there, and is no ledger here")
+        runs = extended(before, environment, version_table, run, adopt=adopt)
         connection.execute(sql.SQL(postgresql_view(where, runs)))
 
 
@@ -54,7 +57,7 @@ def _usual(connection: Connection) -> str:
     return str(row[0] or "") if row else ""
 
 
-def _read(connection: Connection, where: str) -> list[Run] | None:
+def _read(connection: Connection, where: str) -> str | None:
     """The content of the ledger; None where there is none, or something else of its name."""
     name = sql.Identifier(where, LEDGER)
     found = connection.execute(
@@ -68,7 +71,7 @@ def _read(connection: Connection, where: str) -> list[Run] | None:
     if found != (1,):
         return None
     rows = connection.execute(sql.SQL("SELECT ledger FROM {} LIMIT 2").format(name)).fetchall()
-    return from_text(str(rows[0][0])) if len(rows) == 1 else None
+    return str(rows[0][0]) if len(rows) == 1 else None
 
 
 def _is_taken(connection: Connection, where: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
+from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.databases.postgresql.ledger import read_ledger
 from migrations_ops.model.look import Look
@@ -41,12 +42,14 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
         revisions = connection.execute(
             sql.SQL("SELECT version_num FROM {}").format(name)
         ).fetchall()
-    ledger = read_ledger(connection, schema)
+    ledger = read_ledger(connection, schema, version_table)
     return Look(
         exists=True,
         versioned=versioned,
         revisions=tuple(sorted(str(row[0]) for row in revisions)),
         tables=tables - versioned,
+        trouble=ledger.unreadable,
+        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
         environment=ledger.environment,
         begun=ledger.begun,
     )

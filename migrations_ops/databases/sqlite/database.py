@@ -130,23 +130,28 @@ class SQLite:
                 next=remedy(error),
             ) from error
 
-    def ledger(self) -> Ledger:
+    def ledger(self, version_table: str) -> Ledger:
         from migrations_ops.databases.sqlite.ledger import read_ledger
 
         try:
             with self.connect() as connection:
-                return read_ledger(connection)
+                return read_ledger(connection, version_table)
         except (sqlite3.Error, OSError):
             return Ledger()
 
     def note(
-        self, environment: str, run: Mapping[str, Any] | None = None, *, adopt: bool = False
+        self,
+        environment: str,
+        version_table: str,
+        run: Mapping[str, Any] | None = None,
+        *,
+        adopt: bool = False,
     ) -> None:
         from migrations_ops.databases.sqlite.ledger import add_to_ledger
 
         try:
             with self.connect(writing=True) as connection:
-                add_to_ledger(connection, environment, run, adopt=adopt)
+                add_to_ledger(connection, environment, version_table, run, adopt=adopt)
         except (sqlite3.Error, OSError) as error:
             raise self._unchanged("The ledger could not be written", error) from error
 

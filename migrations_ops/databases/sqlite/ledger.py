@@ -11,18 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
-from migrations_ops.child.protocol.ledger import Run, from_sqlite, sqlite_view
+from migrations_ops.child.protocol.ledger import from_text, sqlite_view, text_in_sqlite
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.model.ledger import Ledger
 
 
-def read_ledger(connection: sqlite3.Connection) -> Ledger:
-    """What the ledger says; an empty one where there is none, or something else of its name."""
-    return ledger_of(_read(connection) or [])
+def read_ledger(connection: sqlite3.Connection, version_table: str) -> Ledger:
+    """What the ledger knows of a version table; an empty one where there is none, or something
+    else of its name."""
+    return ledger_of(_read(connection), version_table)
 
 
 def add_to_ledger(
-    connection: sqlite3.Connection, environment: str, run: Mapping[str, Any] | None, *, adopt: bool
+    connection: sqlite3.Connection,
+    environment: str,
+    version_table: str,
+    run: Mapping[str, Any] | None,
+    *,
+    adopt: bool,
 ) -> None:
     """Note a run in one transaction; the ledger is made, and gets its identity, if it has none.
 
@@ -30,11 +36,13 @@ def add_to_ledger(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        before = _read(connection)
+        text = _read(connection)
+        before = None if text is None else from_text(text)
         if before is None and _is_taken(connection):
-            raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger")
+            raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger here")
+        runs = extended(before, environment, version_table, run, adopt=adopt)
         connection.execute(f"DROP VIEW IF EXISTS {LEDGER}")
-        connection.execute(sqlite_view(extended(before, environment, run, adopt=adopt)))
+        connection.execute(sqlite_view(runs))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -42,11 +50,12 @@ def add_to_ledger(
         raise
 
 
-def _read(connection: sqlite3.Connection) -> list[Run] | None:
+def _read(connection: sqlite3.Connection) -> str | None:
+    """The content of the ledger; None where there is none, or something else of its name."""
     row = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (LEDGER,)
     ).fetchone()
-    return from_sqlite(str(row[0])) if row else None
+    return text_in_sqlite(str(row[0])) if row else None
 
 
 def _is_taken(connection: sqlite3.Connection) -> bool:

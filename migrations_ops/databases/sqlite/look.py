@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.errors import RESTORE
 from migrations_ops.model.fingerprint import Fingerprint
@@ -20,13 +21,16 @@ def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
     if versioned and not _is_of_alembic(connection, version_table):
         trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
         return Look(exists=True, trouble=trouble, remedy=RESTORE, tables=len(names))
+    ledger = read_ledger(connection, version_table)
     return Look(
         exists=True,
         versioned=versioned,
         revisions=_revisions(connection, version_table) if versioned else (),
         tables=len(names) - versioned,
         leftovers=tuple(find_leftovers(names)),
-        environment=read_ledger(connection).environment,
+        trouble=ledger.unreadable,
+        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
+        environment=ledger.environment,
     )
 
 

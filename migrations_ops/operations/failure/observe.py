@@ -137,7 +137,9 @@ def observe(
         return Seen(case, look)
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     now = database.fingerprint(environment.version_table)
-    others = indexes_of_others(database) if case.half and indexes is not None else {}
+    table = environment.version_table
+    knows = case.half and indexes is not None
+    others = indexes_of_others(database, table) if knows else {}
     changed = differences(before, now, others)
     if now.revisions == before.revisions:
         case = replace(case, version=Version.START)

@@ -155,7 +155,9 @@ def reconcile(session: Session, failure: Failure) -> str:
         seen = observe(session, failure)
         decision = decide(seen.case)
         if decision.action is Action.DROP_LEFT_INDEXES:
-            seen = observe(session, failure, drop_invalid_indexes(failure.located.database))
+            table = failure.located.environment.version_table
+            dropped = drop_invalid_indexes(failure.located.database, table)
+            seen = observe(session, failure, dropped)
             decision = decide(seen.case)
         sentence = _carry_out(session, failure, seen, decision)
     except NeedsAPerson:
@@ -199,5 +201,6 @@ def note_resolved(session: Session, located: LocatedDatabase, look: Look, how: s
     revisions = [{"revision": each} for each in look.begun]
     located.database.note(
         located.environment.name,
+        located.environment.version_table,
         {"event": "resolved", "how": how, **session.facts, "revisions": revisions},
     )

@@ -30,7 +30,7 @@ def adopt_environment(project: Project, environment: Environment, report: Report
                 return
             back_up(session, located)
             with session.record.step(StepName.ADOPT, environment.name) as step:
-                located.database.note(environment.name, adopt=True)
+                located.database.note(environment.name, environment.version_table, adopt=True)
                 step.note = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="adopted")
 

@@ -115,9 +115,9 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
         return None
     with session.record.step(StepName.COMPARE, environment.name) as step:
         before = _as_it_was(session, state, good[-1], store.fingerprint(good[-1]))
-        _, left = drop_invalid_indexes(database)
+        _, left = drop_invalid_indexes(database, environment.version_table)
         now = database.fingerprint(environment.version_table)
-        others = indexes_of_others(database)
+        others = indexes_of_others(database, environment.version_table)
         found = [*invalid_in_words(left), *differences(before, now, others)]
         if found:
             raise Refused(

@@ -54,7 +54,7 @@ def stamp_environment(
 
 def _note_gone(session: Session, state: DatabaseState) -> None:
     """After a squash, what ran and has no script any more is what the stamp describes now."""
-    ledger, history = state.database.ledger(), state.history
+    ledger, history = state.ledger(), state.history
     gone = [name for name in ledger.ran if name not in history.revisions]
     if not gone or not history.complete or not history.unknown(state.look.revisions):
         return

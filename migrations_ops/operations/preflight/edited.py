@@ -1,54 +1,142 @@
-"""Revisions that a database has run and whose sources were edited since, or are gone."""
+"""Revisions that a database has run and whose sources were edited since, or are gone; and those
+that were put before what it has run, and never ran there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
-from migrations_ops.model.allowed import allow_flags, without_allowed
+from migrations_ops.child.protocol.ledger import split_unnoted
+from migrations_ops.model.allowed import allow_flags, allow_setting, without_allowed
 from migrations_ops.model.errors import Refused
-from migrations_ops.model.findings import EDITED_REVISION, MISSING_REVISION, Finding
+from migrations_ops.model.findings import (
+    EDITED_REVISION,
+    MISSING_REVISION,
+    SKIPPED_REVISION,
+    Finding,
+)
+from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import digest
 
-EDITED = (EDITED_REVISION.code, MISSING_REVISION.code)
+EDITED = (EDITED_REVISION.code, MISSING_REVISION.code, SKIPPED_REVISION.code)
 
 
 def find_edited(state: DatabaseState) -> list[Finding]:
-    """Revisions of a database whose sources are not those that it ran, or are gone."""
-    history, look = state.history, state.look
-    if not look.environment or history.unknown(look.revisions) or not history.complete:
+    """Revisions of a database whose sources are not those that it ran, or are gone; and those
+    before them that never ran."""
+    if not _is_comparable(state):
         return []
-    reached = history.ancestors(look.revisions)
-    findings = []
-    for name, source in state.database.ledger().ran.items():
-        revision = history.revisions.get(name)
+    history, name, ledger = state.history, state.environment.name, state.ledger()
+    reached = history.ancestors(state.look.revisions)
+    skipped = split_ancestors(state, ledger)[1]
+    findings = [
+        SKIPPED_REVISION.found(each, after=_first_after(history, each, ledger), environment=name)
+        for each in skipped
+    ]
+    for each, source in ledger.ran.items():
+        revision = history.revisions.get(each)
         if revision is None:
-            findings.append(MISSING_REVISION.found(name, environment=state.environment.name))
-        elif name in reached and source not in (None, digest(revision)):
-            findings.append(EDITED_REVISION.found(name, environment=state.environment.name))
+            findings.append(MISSING_REVISION.found(each, environment=name))
+        elif each in reached and source not in (None, digest(revision)):
+            findings.append(EDITED_REVISION.found(each, environment=name))
     return findings
 
 
-def advice_on_edited(state: DatabaseState, findings: Iterable[Finding]) -> str:
-    """What to do about revisions that were edited or are gone; what destroys data comes last."""
+def find_unnoted(state: DatabaseState) -> list[str]:
+    """The revisions that something has run which keeps no ledger."""
+    return split_ancestors(state, state.ledger())[0] if _is_known(state) else []
+
+
+def split_ancestors(state: DatabaseState, ledger: Ledger) -> tuple[list[str], list[str]]:
+    """See ``split_unnoted``; each list is oldest first."""
+    history = state.history
+    reached = history.ancestors(state.look.revisions)
+    parents = {each: history.parents[each] for each in history.sorted if each in reached}
+    return split_unnoted(parents, ledger.noted)
+
+
+def _is_comparable(state: DatabaseState) -> bool:
+    """Whether it has a ledger with which the scripts can be compared."""
+    return bool(state.look.environment) and _is_known(state)
+
+
+def _is_known(state: DatabaseState) -> bool:
+    return state.history.complete and not state.history.unknown(state.look.revisions)
+
+
+def _first_after(history: History, skipped: str, ledger: Ledger) -> str:
+    """The first revision after a skipped one that the database has."""
+    after = history.descendants([skipped])
+    return next(each for each in history.sorted if each in after and each in ledger.noted)
+
+
+# -- what to do about them --------------------------------------------------------------------
+
+
+def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: str) -> str:
+    """What to do about such revisions; what destroys data comes last.
+
+    :param task: the one that has found them: some take no flag that allows a finding.
+    """
     found = [each for each in findings if each.code in EDITED]
-    allowing = f"or, if the database may stay as it is, allow it: {allow_flags(found)}"
+    history = state.history
+    allow = allow_setting(found, state.environment.name) if task == "verify" else allow_flags(found)
+    skipped = [each.where for each in found if each.code == SKIPPED_REVISION.code]
     edited = [each.where for each in found if each.code == EDITED_REVISION.code]
+    if skipped:
+        return "; ".join(
+            [
+                _put_after(history, skipped),
+                f"or, if what {', '.join(skipped)} does is there already, allow it: {allow}",
+            ]
+        )
+    allowing = f"or, if the database may stay as it is, allow it: {allow}"
     if not edited:
         return f"Fetch the script again; {allowing}"
-    name, history = state.environment.name, state.history
     files = ", ".join(history.revisions[each].file for each in edited)
+    undo = f"Undo the edit in {files}"
+    return "; ".join([undo, allowing, _take_back(state, edited)])
+
+
+def _take_back(state: DatabaseState, edited: Iterable[str]) -> str:
+    """The command that takes a database back to before edited revisions."""
+    name, history = state.environment.name, state.history
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     to = (*history.revisions[lowest].down, "base")[0]
     return (
-        f"Undo the edit in {files}; {allowing}; or take it back, with the rows of what it created:"
+        "or take it back, with the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"
     )
 
 
+def _put_after(history: History, skipped: list[str]) -> str:
+    """Where revisions belong that were put before what had already run."""
+    first, last = history.revisions[skipped[0]], skipped[-1]
+    heads = history.heads
+    above = [history.revisions[each] for each in history.children.get(last, ())]
+    one_line = all(history.revisions[each].down == (before,) for before, each in pairwise(skipped))
+    if not one_line or len(above) != 1 or above[0].down != (last,) or len(heads) != 1:
+        return f"Put {', '.join(skipped)} after what has run: change down_revision there"
+    return (
+        f"Put {', '.join(skipped)} after {heads[0]}: write down_revision = {_written(first)} in"
+        f' {above[0].file}, and down_revision = "{heads[0]}" in {first.file}'
+    )
+
+
+def _written(revision: Revision) -> str:
+    """The down_revision of a revision, as its script has it."""
+    down = revision.down
+    if len(down) < 2:
+        return f'"{down[0]}"' if down else "None"
+    return "(" + ", ".join(f'"{each}"' for each in down) + ")"
+
+
 def require_unedited(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: a revision that this environment has run was edited since, or is gone."""
+    """:raises Refused: a revision that this environment has run was edited since, or is gone; or
+    one was put before those that it has run."""
     allowed = session.allowed(state.environment)
     found = without_allowed(find_edited(state), allowed)
     errors = [each for each in found if each.severity == "error"]
@@ -57,5 +145,5 @@ def require_unedited(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{message[0].upper()}{message[1:]}.",
             untouched="No database was touched.",
-            next=advice_on_edited(state, errors),
+            next=advice_on_edited(state, errors, session.record.task),
         )

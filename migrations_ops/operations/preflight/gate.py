@@ -26,7 +26,7 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
             for revision in revisions
             if passed.get(revision.revision) != digest(revision)
         ]
-        stamped = project.database(earlier).ledger().stamped
+        stamped = project.database(earlier).ledger(earlier.version_table).stamped
         never_ran = [name for name in missing if name in stamped]
         if never_ran:
             raise Refused(

@@ -231,7 +231,7 @@ class ChildProject:
 
     def ledger(self) -> list[dict[str, Any]]:
         [[text]] = self.database.execute(f"SELECT ledger FROM {NAME}")
-        runs: list[dict[str, Any]] = json.loads(text)
+        runs: list[dict[str, Any]] = json.loads(text)["runs"]
         return runs
 
     def wait_for_pause(self) -> None:

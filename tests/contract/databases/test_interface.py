@@ -55,7 +55,7 @@ def test_a_missing_database_is_told_from_an_unreadable_one(shop: Live) -> None:
     missing = shop.open(shop.missing_url)
     assert not missing.look(VERSION).exists
     missing.require_usable()
-    assert (missing.size(), missing.ledger().environment) == (0, "")
+    assert (missing.size(), missing.ledger("alembic_version").environment) == (0, "")
     assert not missing.look(VERSION).exists, "reading has made it"
 
 
@@ -105,10 +105,10 @@ def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) 
         scratch = database.make_scratch(shop.root / "scratch.db", file)
         assert scratch.fingerprint(VERSION).structure_equals(taken)
         assert not scratch.same_as(database)
-        scratch.note("scratch")
+        scratch.note("scratch", "alembic_version")
         scratch.remove()
         assert not scratch.look(VERSION).exists
-    assert shop.open().ledger().environment == ""
+    assert shop.open().ledger("alembic_version").environment == ""
 
 
 def test_one_release_at_a_time(shop: Live) -> None:
@@ -126,13 +126,13 @@ def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Live) -> None:
     database = shop.open()
     before = database.fingerprint(VERSION)
     run = {"event": "upgrade", "revisions": [{"revision": "r1", "source_hash": "h"}]}
-    database.note("prod", run)
-    first = shop.open().ledger()
+    database.note("prod", "alembic_version", run)
+    first = shop.open().ledger("alembic_version")
     assert (first.environment, dict(first.ran)) == ("prod", {"r1": "h"})
-    database.note("prod")
-    assert shop.open().ledger().identity == first.identity
-    database.note("dev", adopt=True)
-    now = shop.open().ledger()
+    database.note("prod", "alembic_version")
+    assert shop.open().ledger("alembic_version").identity == first.identity
+    database.note("dev", "alembic_version", adopt=True)
+    now = shop.open().ledger("alembic_version")
     assert (now.environment, dict(now.ran)) == ("dev", {"r1": "h"})
     assert now.identity != first.identity
     assert database.fingerprint(VERSION) == before, "the ledger is no part of the schema"

@@ -41,7 +41,9 @@ def test_release_that_cannot_write_the_ledger_says_so_and_arrives(
 ) -> None:
     """Somebody reads the view in a transaction that stays open."""
     database = postgres_filled.prod_database
-    database.execute("CREATE VIEW migrations_ops_ledger AS SELECT '[]'::text AS ledger")
+    database.execute(
+        'CREATE VIEW migrations_ops_ledger AS SELECT \'{"format": 1, "runs": []}\'::text AS ledger'
+    )
     with database.server.session(database.name) as session:
         session.execute("BEGIN")
         session.execute("SELECT ledger FROM migrations_ops_ledger")

@@ -39,4 +39,4 @@ def test_senseless_configuration_is_read_and_the_line_is_made(
     configured = plugin._find_configuration(config)
     if configured is not None:
         with create_engine("sqlite:///shop.db").connect() as connection:
-            assert "this reaches shop.db" in plugin._line(connection, None, configured)
+            assert "this reaches shop.db" in plugin._line(connection, {}, configured)

@@ -78,7 +78,8 @@ CREATE DEFINER=`a`@`b` VIEW foo';
         FROM named WHERE id > 0""",
     """CREATE VIEW checked AS SELECT id, name FROM parents WHERE id > 5
         WITH LOCAL CHECK OPTION""",
-    r"""CREATE VIEW migrations_ops_ledger AS SELECT '[{"a": "it\\"s"}]' AS ledger""",
+    r"""CREATE VIEW migrations_ops_ledger
+        AS SELECT '{"format": 1, "runs": [{"a": "it\\"s"}]}' AS ledger""",
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
     "INSERT INTO alembic_version VALUES ('abc')",
     r"""INSERT INTO parents (name) VALUES ('a'), ('b\nc\\d''e"'), ('DEFINER=`root`@`%` ü💥')""",

@@ -74,7 +74,7 @@ def test_what_is_no_part_of_the_project_is_left_out(mariadb_database: ServerData
     run(
         mariadb_database,
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
-        "CREATE VIEW migrations_ops_ledger AS SELECT '[]' AS ledger",
+        'CREATE VIEW migrations_ops_ledger AS SELECT \'{"format": 1, "runs": []}\' AS ledger',
     )
     assert set(schema_of(mariadb_database)) == {'schema "character set"'}
     assert "table alembic_version" in schema_of(mariadb_database, "another")

@@ -20,7 +20,7 @@ VERSION_TABLE = "alembic_version"
 EVERYTHING = """
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('r1');
-CREATE VIEW migrations_ops_ledger AS SELECT '[]' AS ledger;
+CREATE VIEW migrations_ops_ledger AS SELECT '{"format": 1, "runs": []}' AS ledger;
 GRANT SELECT ON alembic_version, migrations_ops_ledger TO app;
 CREATE SCHEMA audit;
 CREATE SCHEMA "odd schema";

@@ -233,7 +233,7 @@ EMPTY = {
     "nothing": "SELECT 1",
     "versions": "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
     "versions elsewhere": 'CREATE TABLE "Odd v" (version_num varchar(32))',
-    "ledger": f"CREATE VIEW {LEDGER} AS SELECT '[]'::text AS ledger",
+    "ledger": f'CREATE VIEW {LEDGER} AS SELECT \'{{"format": 1, "runs": []}}\'::text AS ledger',
     "extension": "CREATE EXTENSION citext; CREATE EXTENSION hstore",
 }
 HOLDS = {

@@ -27,6 +27,7 @@ def note_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> No
     }
     engine.note(
         "prod",
+        "alembic_version",
         {
             "event": "begun",
             "revisions": [{"revision": "r2"}],
@@ -47,8 +48,8 @@ def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
     monkeypatch.setattr(invalid, "DROP_SECONDS", 0.5)
     with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as blocker:
         blocker.execute("INSERT INTO children VALUES (100, 1)")
-        assert engine.drop_invalid_indexes() == ([], ['"Odd ix"'])
-    assert engine.drop_invalid_indexes() == (["Odd ix"], [])
+        assert engine.drop_invalid_indexes(TABLE) == ([], ['"Odd ix"'])
+    assert engine.drop_invalid_indexes(TABLE) == (["Odd ix"], [])
 
 
 def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
@@ -74,7 +75,7 @@ def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     assert len(found) == 3
     # Also a process that comes later knows which of them are the revision's.
     later = PostgreSQL.from_url(any_postgres.url())
-    assert later.drop_invalid_indexes() == (["Odd s.Odd ix", "after_that"], [])
+    assert later.drop_invalid_indexes(TABLE) == (["Odd s.Odd ix", "after_that"], [])
     [left] = engine.check_integrity()
     assert left.where == "before_that"
     assert engine.fingerprint(TABLE) == before
@@ -94,10 +95,10 @@ def test_index_that_somebody_else_has_left_or_builds_is_never_dropped(
     with psycopg.connect(any_postgres.url().replace("+psycopg", "")) as builder:
         # What whoever builds an index beside others holds for as long as he does.
         builder.execute("LOCK TABLE children IN SHARE UPDATE EXCLUSIVE MODE")
-        assert engine.drop_invalid_indexes() == ([], ["own"])
+        assert engine.drop_invalid_indexes(TABLE) == ([], ["own"])
         builder.rollback()
-    assert engine.drop_invalid_indexes() == (["own"], [])
-    others = engine.indexes_of_others()
+    assert engine.drop_invalid_indexes(TABLE) == (["own"], [])
+    others = engine.indexes_of_others(TABLE)
     assert others["index of_dba"]
     assert not others["index of_another"]
     assert "index own" not in others

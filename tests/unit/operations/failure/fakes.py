@@ -56,10 +56,10 @@ class FakeDatabase:
     def unchanged_since(self, before: Fingerprint, source: object, version_table: str) -> bool:
         return self.same_content or source == self.same_as
 
-    def indexes_of_others(self) -> Mapping[str, bool]:
+    def indexes_of_others(self, version_table: str) -> Mapping[str, bool]:
         return {}
 
-    def drop_invalid_indexes(self) -> tuple[list[str], list[str]]:
+    def drop_invalid_indexes(self, version_table: str) -> tuple[list[str], list[str]]:
         self.calls.append("drop")
         schema = {key: self.now.schema[key] for key in BEFORE.schema}
         self.now = Fingerprint(self.now.revisions, schema, self.now.rows)
@@ -69,7 +69,7 @@ class FakeDatabase:
         self.calls.append("remove")
         self.exists = self.is_stubborn
 
-    def note(self, environment: str, run: Mapping[str, Any]) -> None:
+    def note(self, environment: str, version_table: str, run: Mapping[str, Any]) -> None:
         self.calls.append(f"note {run['how']}")
 
 

@@ -1,0 +1,112 @@
+"""What a database has run is compared with the scripts as they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.small import Scripts, make_small, tables, upgrade_by_application
+from tests.support import Ran, Sandbox, query
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> tuple[Sandbox, Scripts]:
+    return make_small(tmp_path / "small")
+
+
+def told(ran: Ran) -> str:
+    """The last line of a refusal: what to do next."""
+    return ran.err.rstrip().splitlines()[-1]
+
+
+# -- a revision that was put before one that ran --------------------------------------------------
+
+
+@pytest.fixture
+def spliced(small: tuple[Sandbox, Scripts]) -> tuple[Sandbox, Scripts]:
+    """r1 and r3 are released; then r2 is put between them."""
+    project, scripts = small
+    scripts.table("r1", None)
+    scripts.table("r3", "r1")
+    assert project.invoke("release-migration").code == 0
+    scripts.table("r2", "r1")
+    scripts.table("r3", "r2")
+    return project, scripts
+
+
+def test_a_revision_put_before_one_that_ran_is_named_by_verify_and_stops_a_release(
+    spliced: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = spliced
+    scripts.table("r4", "r3")
+    for call in (["verify"], ["verify", "--env", "prod"], ["release-migration"], ["upgrade-dev"]):
+        ran = project.invoke(*call)
+        assert ran.code == 1, ran.out
+        assert "r2 stands before r3" in ran.err
+        assert "never ran there" in ran.err
+        assert "downgrade" not in ran.err
+    # The consent to the edit does not hide the hole.
+    ran = project.invoke("release-migration", "--allow", "edited-revision:r3")
+    assert ran.code == 1
+    assert "r2 stands before r3" in ran.err
+    assert tables(project.folder / "prod.db") == {"t_r1", "t_r3"}
+
+
+def test_a_revision_put_before_one_that_ran_runs_where_the_refusal_says(
+    spliced: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = spliced
+    scripts.table("r4", "r3")
+    sentence = told(project.invoke("release-migration"))
+    versions = project.folder / "alembic/versions"
+    assert f'write down_revision = "r1" in {versions / "r3.py"}' in sentence
+    assert f'and down_revision = "r4" in {versions / "r2.py"}' in sentence
+    scripts.table("r3", "r1")
+    scripts.table("r2", "r4")
+    ran = project.invoke("release-migration", "verify", "--env", "prod")
+    assert ran.code == 0, ran.err
+    for name in ("dev.db", "prod.db"):
+        assert tables(project.folder / name) == {"t_r1", "t_r2", "t_r3", "t_r4"}
+
+
+def test_what_a_person_did_by_hand_is_allowed_by_the_words_that_verify_prints(
+    spliced: tuple[Sandbox, Scripts],
+) -> None:
+    project, _ = spliced
+    for name in ("dev.db", "prod.db"):
+        query(project.folder / name, "CREATE TABLE t_r2 (id INTEGER NOT NULL PRIMARY KEY)")
+    sentence = told(project.invoke("verify"))
+    assert "--allow" not in sentence
+    words = sentence.partition("allow = ")[2].partition(" under")[0]
+    text = (project.folder / "pyproject.toml").read_text()
+    project.configure(text.replace("ini_url = true\n", f"ini_url = true\nallow = {words}\n"))
+    ran = project.invoke("verify", "verify", "--env", "prod", "release-migration")
+    assert ran.code == 0, ran.err
+
+
+def test_what_was_there_before_the_ledger_began_is_not_named(
+    small: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = small
+    scripts.table("r1", None)
+    scripts.table("r2", "r1")
+    for name in ("dev.db", "prod.db"):
+        upgrade_by_application(project, name)
+    scripts.table("r3", "r2")
+    ran = project.invoke("release-migration", "verify", "--env", "prod")
+    assert ran.code == 0, ran.err
+    # By something that keeps no ledger, between two releases.
+    scripts.table("r4", "r3")
+    for name in ("dev.db", "prod.db"):
+        query(project.folder / name, "CREATE TABLE t_r4 (id INTEGER NOT NULL PRIMARY KEY)")
+        query(project.folder / name, "UPDATE alembic_version SET version_num = 'r4'")
+    scripts.table("r5", "r4")
+    ran = project.invoke("release-migration", "verify", "--env", "prod")
+    assert ran.code == 0, ran.err
+    # And yet a hole among what was there before is one.
+    scripts.table("r1b", "r1")
+    scripts.table("r2", "r1b")
+    ran = project.invoke("verify")
+    assert ran.code == 1
+    assert "r1b stands before r2" in ran.err
