@@ -80,6 +80,11 @@ def swap(server: Server, real: str, new: str, kept: str) -> None:
             made = True
             _tidy_up(connection, record)
     except BaseException as error:
+        if not session:
+            # An earlier step is still at work, or there is no server: nothing has begun.
+            with suppress(pymysql.MySQLError), server() as connection:
+                drop_record(connection, kept)
+            raise
         _finish_or_undo(server, real, kept, session, made)
         if made and isinstance(error, pymysql.MySQLError):
             return

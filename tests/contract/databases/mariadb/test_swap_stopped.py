@@ -13,6 +13,7 @@ from itertools import count
 
 import pytest
 
+from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.mariadb.swap import extras
@@ -325,6 +326,18 @@ def test_a_statement_that_outlives_its_process_is_waited_for(two: Two) -> None:
             process.wait()
         two.next_task()
     two.require_new()
+
+
+def test_a_swap_does_not_begin_while_an_earlier_step_is_at_work(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mariadb_swap, "LOCK_WAIT", 0)
+    with session(two.real) as busy:
+        ask(busy, "DO GET_LOCK(%s, 0)", lock_name("step", two.real.name))
+        with pytest.raises(StepFailed) as caught:
+            MariaDB.from_url(two.real.url())._own.copies.swap("swap_new")
+    assert "is as it was" in caught.value.untouched
+    two.require_old()
 
 
 def test_a_trigger_that_somebody_makes_meanwhile_is_not_dropped(two: Two) -> None:
