@@ -91,11 +91,12 @@ def read_state(project: Project, environment: Environment, to: str | None = None
             overlap=error.outer,
         )
     wanted = history.resolve(word, known)
-    kind, trouble = _kind(history, look, wanted)
+    kind, trouble = _kind(history, look, wanted, word)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
     if kind in ("behind", "empty", "missing", "at head") and not arrived:
         pending = history.pending(look.revisions, word)
+    arrival = history.after_upgrade(look.revisions, wanted) if pending else wanted
     if kind == "at head" and pending:
         kind = "behind"
     if kind == "at head":
@@ -107,7 +108,7 @@ def read_state(project: Project, environment: Environment, to: str | None = None
         located.way_back,
         history,
         kind,
-        Target(wanted, word),
+        Target(arrival, word, wanted),
         pending,
         trouble,
     )
@@ -117,7 +118,7 @@ def _known(history: History, look: Look) -> bool:
     return not history.unknown(look.revisions)
 
 
-def _kind(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State, str]:
+def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> tuple[State, str]:
     if look.trouble:
         return "unreachable", look.trouble
     if not look.exists:
@@ -135,7 +136,7 @@ def _kind(history: History, look: Look, wanted: tuple[str, ...]) -> tuple[State,
     reached = history.ancestors(look.revisions)
     if set(wanted) <= reached:
         return "at head", ""
-    if history.lead_to(look.revisions, wanted):
+    if history.lead_to(look.revisions, wanted, word):
         return "behind", ""
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
 

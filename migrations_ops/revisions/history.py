@@ -205,9 +205,28 @@ class History:
             reach(self._known(ids), self.dependents if dependencies else self.children)
         )
 
-    def lead_to(self, current: Collection[str], wanted: Collection[str]) -> bool:
-        """Whether every current revision is a wanted one or an ancestor of one."""
-        return self.ancestors(wanted).issuperset(current)
+    def lead_to(self, current: Collection[str], wanted: Collection[str], word: str = "") -> bool:
+        """Whether an upgrade leads from the current revisions to the wanted ones.
+
+        Heads of other branches stay as they are. Where a wanted revision is on the way from none
+        of the current ones, and yet shares ancestors with them, it has to be asked for by its
+        branch: a database at the other end of a fork is none that is merely behind.
+
+        :param word: what was typed, ``LABEL@head`` for instance.
+        """
+        reached = self.ancestors(current)
+        for name in wanted:
+            way = self.ancestors([name])
+            is_on_the_way = name in reached or way.intersection(current)
+            if not is_on_the_way and way & reached and "@" not in word:
+                return False
+        return True
+
+    def after_upgrade(self, current: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+        """What the version table holds after an upgrade from the current revisions."""
+        there = self.ancestors([*current, *wanted])
+        inner = {parent for name in there for parent in self.parents[name]}
+        return tuple(sorted(there - inner))
 
     def unknown(self, current: Iterable[str]) -> tuple[str, ...]:
         """The ids that the scripts do not have, in the order given.

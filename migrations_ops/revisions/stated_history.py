@@ -33,5 +33,8 @@ class StatedHistory(History):
     def ancestors(self, ids: Iterable[str], *, dependencies: bool = True) -> frozenset[str]:
         return frozenset(name for name in ids if name in self.revisions)
 
-    def lead_to(self, current: Collection[str], wanted: Collection[str]) -> bool:
+    def lead_to(self, current: Collection[str], wanted: Collection[str], word: str = "") -> bool:
         return True
+
+    def after_upgrade(self, current: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+        return tuple(wanted)

@@ -24,18 +24,21 @@ _COMPLETED_FROM = 4
 
 
 class Target(NamedTuple):
-    """Where an upgrade leads: the revisions that a typed word means, and the word.
+    """Where an upgrade leads: what the version table holds then, and the word that was typed.
 
     What follows goes by the revisions: after the upgrade, ``+1`` would mean another one.
+    ``meant`` are the revisions that the word means, where other branches stay beside them.
     """
 
     revisions: tuple[str, ...]
     word: str = ""
+    meant: tuple[str, ...] = ()
 
     @property
     def argument(self) -> str:
         """The target in a command of Alembic: the revision, or the word that means several."""
-        return self.revisions[0] if len(self.revisions) == 1 else self.word
+        meant = self.meant or self.revisions
+        return meant[0] if len(meant) == 1 else self.word
 
 
 class _Steps(NamedTuple):

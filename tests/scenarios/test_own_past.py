@@ -110,3 +110,25 @@ def test_what_was_there_before_the_ledger_began_is_not_named(
     ran = project.invoke("verify")
     assert ran.code == 1
     assert "r1b stands before r2" in ran.err
+
+
+# -- heads of other branches ----------------------------------------------------------------------
+
+
+def test_heads_of_other_branches_are_none_of_the_business_of_a_target(tmp_path: Path) -> None:
+    project, scripts = make_small(tmp_path / "small", more='target = "gxy@head"')
+    scripts.table("g1", None, branch_labels="gxy")
+    scripts.table("t1", None, branch_labels="tool")
+    for name in ("dev.db", "prod.db"):
+        upgrade_by_application(project, name, "heads")
+    scripts.table("g2", "g1")
+    scripts.table("t2", "t1")
+    status = project.invoke("status-all", "--json").json["environments"]
+    assert [(each["state"], each["pending"]) for each in status] == [("behind", ["g2"])] * 2
+    ran = project.invoke("release-migration", "verify", "--env", "prod", "status-all", "--check")
+    assert ran.code == 0, ran.err
+    for name in ("dev.db", "prod.db"):
+        rows = query(project.folder / name, "SELECT version_num FROM alembic_version ORDER BY 1")
+        assert rows == [("g2",), ("t1",)]
+    again = project.invoke("release-migration", "--json")
+    assert again.json["outcome"] == "nothing to do"
