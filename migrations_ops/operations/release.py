@@ -99,7 +99,7 @@ def upgrade_first(session: Session, state: DatabaseState) -> None:
 
 
 def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
-    """4. and 5. A later environment: back up, rehearse on a copy, ask, upgrade, verify.
+    """4. and 5. A later or protected environment: back up, rehearse, ask, upgrade, verify.
 
     :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
     """
