@@ -16,17 +16,12 @@ import pytest
 
 from migrations_ops.backups import taking as backups
 from migrations_ops.backups.integrity import require_intact
-from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite import dump as sqlite_copy
-from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import StepFailed
-from migrations_ops.project.settings import read
 from migrations_ops.system.files import this_host
-from tests.contract.databases.support import MODES, held, make_pair, running, sides, writer
-
-# Writers without a pause need their time.
-pytestmark = pytest.mark.slow
+from tests.contract.backups.support import store_with
+from tests.contract.databases.support import MODES, held, running, sides, writer
 
 # Two tables that change in one transaction, flushed to the disk as applications have it: then a
 # database with a rollback journal is locked nearly all of the time.
@@ -46,23 +41,25 @@ while True:
 """
 
 
-def shelf_in(folder: Path, mode: str, megabytes: int = 0) -> tuple[BackupStore, SQLite]:
-    """The store of a database of two tables that always agree."""
-    lines = [
-        'backups = "backups"',
-        "keep = 100",
-        "[environments.prod]",
-        'url = "sqlite:///prod.db"',
-    ]
-    (folder / "migrations_ops.toml").write_text("\n".join(lines))
-    found = read(folder)
-    database = make_pair(folder / "prod.db", mode, megabytes)
-    return BackupStore.of(found, found.default), database
+@pytest.mark.parametrize("mode", MODES)
+def test_a_backup_under_a_writer_without_pause_is_consistent(tmp_path: Path, mode: str) -> None:
+    store, database = store_with(tmp_path, mode, megabytes=2)
+    with writer(database.path):
+        for _ in range(3):
+            before = sides(database.path)
+            backup = take_backup(store, database, progress=None)
+            after = sides(database.path)
+            left, right = sides(Path(backup.file))
+            assert left == right
+            assert before[0] <= left <= after[0]
+            assert not backup.reused
+    assert len(store.backups()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_twenty_backups_in_a_row_beside_writers_without_a_pause(tmp_path: Path, mode: str) -> None:
-    store, database = shelf_in(tmp_path, mode, megabytes=1)
+    store, database = store_with(tmp_path, mode, megabytes=1)
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(running(_FLUSHING_WRITER, str(database.path)))
@@ -80,9 +77,10 @@ def test_twenty_backups_in_a_row_beside_writers_without_a_pause(tmp_path: Path, 
     assert left >= last
 
 
+@pytest.mark.slow
 def test_reader_gets_in_between_the_commits_of_a_writer_that_never_pauses(tmp_path: Path) -> None:
     """SQLite's own waiting asks ten times a second; that takes more than these two seconds."""
-    _, database = shelf_in(tmp_path, "delete")
+    _, database = store_with(tmp_path, "delete")
     with running(_FLUSHING_WRITER, str(database.path)), database.connect() as connection:
         for _ in range(20):
             connection.execute("BEGIN")
@@ -91,10 +89,11 @@ def test_reader_gets_in_between_the_commits_of_a_writer_that_never_pauses(tmp_pa
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (5000,)
 
 
+@pytest.mark.slow
 def test_whoever_holds_the_database_is_waited_for_and_then_said_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, database = shelf_in(tmp_path, "delete")
+    store, database = store_with(tmp_path, "delete")
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.3)
     before = time.monotonic()
     with held(database.path, "BEGIN EXCLUSIVE"), pytest.raises(StepFailed) as caught:
@@ -108,8 +107,9 @@ def test_whoever_holds_the_database_is_waited_for_and_then_said_in_one_sentence(
     assert not list(store.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_holder_that_lets_go_in_time_only_delays_the_backup(tmp_path: Path) -> None:
-    store, database = shelf_in(tmp_path, "delete")
+    store, database = store_with(tmp_path, "delete")
     with running(
         "import sqlite3, sys, time\n"
         "live = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -138,10 +138,11 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX matter")
 @pytest.mark.parametrize("mode", MODES)
 def test_backups_killed_at_random_are_good_ones_or_not_there(tmp_path: Path, mode: str) -> None:
-    store, database = shelf_in(tmp_path, mode, megabytes=4)
+    store, database = store_with(tmp_path, mode, megabytes=4)
     partial = 0
     with writer(database.path):
         for _ in range(8):
@@ -166,8 +167,9 @@ def test_backups_killed_at_random_are_good_ones_or_not_there(tmp_path: Path, mod
     assert not list(store.folder.glob("*.part")), "the next one sweeps them at once"
 
 
+@pytest.mark.slow
 def test_partial_file_of_a_living_process_is_not_swept_away(tmp_path: Path) -> None:
-    store, database = shelf_in(tmp_path, "delete")
+    store, database = store_with(tmp_path, "delete")
     store.folder.mkdir()
     with running("print('here', flush=True); input()") as alive:
         name = f"db_20260101_000000.sqlite3.{this_host()}"
@@ -184,10 +186,11 @@ def test_partial_file_of_a_living_process_is_not_swept_away(tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, database = shelf_in(tmp_path, "delete", megabytes=3)
+    store, database = store_with(tmp_path, "delete", megabytes=3)
     seen: list[int] = []
 
     def pressed(copy: object, taken: object, version_table: str) -> None:
@@ -206,8 +209,9 @@ def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
     assert not list(store.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
-    store, database = shelf_in(tmp_path, "delete")
+    store, database = store_with(tmp_path, "delete")
     with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
         live.execute("PRAGMA page_size=8192")
         live.execute("VACUUM")
