@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from tests.support import R2, R3, Sandbox, dump, query
 
 UNIQUE = """    with op.batch_alter_table("parents") as batch_op:
@@ -35,6 +39,7 @@ def test_rows_that_vanish_unsaid_stop_the_release(filled: Sandbox) -> None:
     assert allowed.code == 0, allowed.err
 
 
+@pytest.mark.slow
 def test_a_downgrade_that_fails_is_told_and_does_not_stop_the_release(filled: Sandbox) -> None:
     file = filled.add_revision("r4dddddddddd", R3, '    op.execute("SELECT 1")')
     text = file.read_text().replace(
@@ -47,15 +52,43 @@ def test_a_downgrade_that_fails_is_told_and_does_not_stop_the_release(filled: Sa
     assert "downgrade-fails" in [found["code"] for found in ran.json["findings"]]
 
 
-def test_the_scratch_copy_is_gone_afterwards(filled: Sandbox) -> None:
-    assert filled.invoke("release-migration").code == 0
-    assert not list((filled.folder / "data/repom/releases").rglob("rehearsal*.sqlite3*"))
-
-
+@pytest.mark.slow
 def test_a_database_in_wal_mode_is_released_and_stays_in_it(filled: Sandbox) -> None:
     for file in (filled.dev, filled.prod):
         query(file, "PRAGMA journal_mode=WAL")
     assert filled.invoke("release-migration").code == 0
     assert query(filled.prod, "PRAGMA journal_mode") == [("wal",)]
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
-    assert R2 != R3
+
+
+@pytest.mark.slow
+def test_rows_that_a_revision_lets_fall_through_a_join_stop_the_release(filled: Sandbox) -> None:
+    query(filled.prod, "UPDATE children SET parent_id = 99 WHERE id = 5")
+    filled.add_revision(
+        "r4",
+        R3,
+        '    op.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, parent_id INTEGER)")\n'
+        '    op.execute("INSERT INTO kept SELECT c.id, p.id FROM children c"\n'
+        '               " JOIN parents p ON p.id = c.parent_id")\n'
+        '    op.execute("DROP TABLE children")\n'
+        '    op.execute("ALTER TABLE kept RENAME TO children")',
+    )
+    ran = filled.invoke("release-migration", "--json")
+    assert ran.code == 1, ran.err
+    assert "1 of 20 rows of children would vanish" in ran.json["error"]["what"]
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+
+
+@pytest.mark.slow
+def test_rows_whose_parents_go_are_released_by_the_words_that_are_printed(filled: Sandbox) -> None:
+    filled.add_revision("r4dddddddddd", R3, "    op.execute('DELETE FROM parents WHERE id = 1')")
+    stopped = filled.invoke("release-migration")
+    assert stopped.code != 0
+    assert "rows without their parents" in stopped.err
+    allow = re.search(r"allow it: (--allow \S+)", stopped.err)
+    assert allow is not None, stopped.err
+    released = filled.invoke("release-migration", *allow[1].split(), "--json")
+    assert released.code == 0, released.err
+    assert query(filled.prod, "SELECT count(*) FROM parents WHERE id = 1") == [(0,)]
+    found = [each for each in released.json["findings"] if each["code"] == "new-orphans"]
+    assert [each["severity"] for each in found] == ["note"]
