@@ -21,8 +21,11 @@ pytestmark = pytest.mark.slow
 
 WRITER = REPOSITORY / "tests/chaos/writer.py"
 KILLS = 3
-# One that Alembic upgrades and one that its own command does: more of them show nothing more here.
-LIVE = [history for history in HISTORIES if history.configuration in ("optuna", "prefect")]
+
+
+def history_of(configuration: str) -> History:
+    [found] = [each for each in HISTORIES if each.configuration == configuration]
+    return found
 
 
 @contextmanager
@@ -54,10 +57,8 @@ def lost(project: RealProject, tokens: Path) -> set[str]:
     return {each for each in told if each.endswith("\n")} - there
 
 
-@pytest.mark.parametrize("history", LIVE, ids=lambda history: history.configuration)
-def test_a_database_in_use_is_released_without_losing_a_row(
-    history: History, tmp_path: Path
-) -> None:
+def test_a_database_in_use_is_released_without_losing_a_row(tmp_path: Path) -> None:
+    history = history_of("optuna")
     project = history.set_up(tmp_path / "live")
     with in_use(project) as tokens:
         ran = project.invoke("release-migration", "--json")
@@ -67,10 +68,9 @@ def test_a_database_in_use_is_released_without_losing_a_row(
     assert pragma(project.prod, "journal_mode") == [("wal",)]
 
 
-@pytest.mark.parametrize("history", LIVE, ids=lambda history: history.configuration)
-def test_a_release_that_is_killed_at_any_instant_is_finished_by_the_next(
-    history: History, tmp_path: Path
-) -> None:
+def test_a_release_that_is_killed_at_any_instant_is_finished_by_the_next(tmp_path: Path) -> None:
+    """One whose own command upgrades."""
+    history = history_of("prefect")
     project = history.set_up(tmp_path / "killed")
     query(project.prod, "PRAGMA journal_mode=WAL")
     chance = random.Random(history.configuration)

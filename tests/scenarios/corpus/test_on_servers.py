@@ -51,19 +51,6 @@ with old.connect() as source, new.begin() as target:
         if rows:
             target.execute(table.insert(), rows)
 """
-# The application's own API, on a database that is one revision behind its models.
-OPTUNA_API = """\
-import os, optuna
-storage = optuna.storages.RDBStorage(
-    os.environ["URL"], skip_compatibility_check=True, skip_table_creation=True)
-study = optuna.create_study(storage=storage, study_name="made by the application")
-for number in range(30):
-    trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-    trial.set_user_attr("note", "naïve 文字 %d" % number)
-    trial.report(float("inf") if number == 3 else number / 7, 1)
-    study.tell(trial, float("inf") if number == 4 else trial.params["x"])
-assert len(study.trials) == 30
-"""
 QUETZ_OLD = """\
 INSERT INTO users (id, username, role) VALUES ('\\x01', 'ann', 'owner'), ('\\x02', NULL, NULL);
 INSERT INTO profiles (name, avatar_url, user_id) VALUES ('Ann', 'http://example.org/a', '\\x01');
@@ -170,7 +157,7 @@ class ServerHistory:
 
     configuration: str
     driver: str
-    start: str | None
+    start: str
     head: str
     making: tuple[Making, ...]
     codes: frozenset[str]
@@ -188,34 +175,25 @@ class ServerHistory:
         return "postgres_with_icu" if self.package == "quetz" else "postgres"
 
     def __str__(self) -> str:
-        return f"{self.package} on {self.driver} from {self.start or 'nothing'}"
+        return f"{self.package} on {self.driver} from {self.start}"
 
 
-OPTUNA, PSYCOPG2, PYMYSQL = "optuna-on-servers", "postgresql+psycopg2", "mysql+pymysql"
-QUETZ, PREFECT = ("quetz-on-servers", PSYCOPG2), ("prefect-on-servers", "postgresql+asyncpg")
+OPTUNA, PYMYSQL = "optuna-on-servers", "mysql+pymysql"
+QUETZ = ("quetz-on-servers", "postgresql+psycopg2")
+PREFECT = ("prefect-on-servers", "postgresql+asyncpg")
 # As on SQLite: another index, a downgrade that has rotted, values that are written anew.
 OPTUNA_CODES = frozenset({"drift", "downgrade-fails", "changed-values"})
 NOTIFICATIONS = frozenset({"flow_run_notification_policy", "flow_run_notification_queue"})
+# Each project once. From nothing, optuna ends on MariaDB at v2.4.0.a, by hand as well: see below.
 HISTORIES = (
-    ServerHistory(OPTUNA, PSYCOPG2, None, "v3.2.0.a", (), frozenset({"drift"})),
-    ServerHistory(
-        OPTUNA, PSYCOPG2, "v2.6.0.a", "v3.2.0.a", (program(OPTUNA_OLD),), OPTUNA_CODES,
-    ),
-    # From nothing it ends on MariaDB at v2.4.0.a, by hand as well: see below. Its old values are
-    # FLOAT, of which mariadb-dump writes six digits only.
+    # Its old values are FLOAT, of which mariadb-dump writes six digits only.
     ServerHistory(
         OPTUNA, PYMYSQL, "v2.6.0.a", "v3.2.0.a", (program(OPTUNA_OLD),), OPTUNA_CODES,
     ),
     ServerHistory(
-        OPTUNA, PYMYSQL, "v3.0.0.d", "v3.2.0.a",
-        (program(OPTUNA_OLD), at("v3.0.0.d"), program(OPTUNA_API)), frozenset({"drift"}),
-    ),
-    ServerHistory(*QUETZ, None, "3ba25f23fb7d", (), frozenset({"drift"})),
-    ServerHistory(
         *QUETZ, "a80fb051a659", "3ba25f23fb7d", (at("a80fb051a659"), sql(QUETZ_OLD)),
         frozenset({"drift", "changed-values"}),
     ),
-    ServerHistory(*PREFECT, None, "d4a7e1c93f52", (), frozenset()),
     ServerHistory(
         *PREFECT, "7a73514ca2d6", "d4a7e1c93f52", (at("7a73514ca2d6"), sql(PREFECT_OLD)),
         frozenset({"dropped-table"}), NOTIFICATIONS,
@@ -266,7 +244,7 @@ def copies_left(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=str)
-def test_old_database_on_a_server_is_released_to_head_and_can_be_restored(
+def test_old_database_on_a_server_is_released_to_head_and_restored(
     history: ServerHistory, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     server: Server = request.getfixturevalue(history.server)
@@ -285,21 +263,15 @@ def test_old_database_on_a_server_is_released_to_head_and_can_be_restored(
         status = project.invoke("status-all", "--check", "--json")
         assert status.code == 0, status.err
         assert [row["state"] for row in status.json["environments"]] == ["at head", "at head"]
-        assert project.invoke("verify", "--env", "prod").code == 0
         again = project.invoke("release-migration", "--json")
         assert (again.code, again.json["outcome"]) == (0, "nothing to do"), again.err
         assert not copies_left(server)
-        if history.start is None:
-            return  # the whole history once more would show nothing else
 
         back = project.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
 
         assert back.code == 0, back.err
         assert rows(prod) == before
         assert prod.execute(VERSION) == [(history.start,)]
-        forward = project.invoke("release-migration", "--json")
-        assert (forward.code, forward.json["outcome"]) == (0, "released"), forward.err
-        assert prod.execute(VERSION) == [(history.head,)]
         assert not copies_left(server)
 
 
