@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.servers.databases import ServerDatabase
@@ -13,6 +16,7 @@ from tests.support import Ran
 # Revisions that a test adds come after the last one of the project.
 NEXT = "r4dddddddddd"
 HEAD = "r3cccccccccc"
+COLUMN = '    op.add_column("parents", sa.Column("more", sa.Integer))'
 # What no output and no file may hold.
 SECRETS = ("hidden-word-of-postgres", "hidden-word-of-root")
 
@@ -80,3 +84,72 @@ def record_of(shop: ServerShop) -> str:
         key=lambda file: file.stat().st_mtime,
     )
     return records[-1].read_text(encoding="utf-8")
+
+
+def version(database: ServerDatabase) -> str:
+    return str(database.execute("SELECT version_num FROM alembic_version")[0][0])
+
+
+def here_of(database: ServerDatabase) -> str:
+    """The question which database a session is in."""
+    return "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
+
+
+def in_production(database: ServerDatabase, *lines: str) -> str:
+    """What a revision does in the real production alone, which no rehearsal can know."""
+    return "\n".join(
+        [
+            "    import os",
+            f"    here = op.get_bind().scalar(sa.text({here_of(database)!r}))",
+            '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:',
+            *(f"        {line}" for line in lines),
+        ]
+    )
+
+
+def only_in_production(database: ServerDatabase) -> str:
+    """A revision that fails in the real production alone."""
+    return in_production(database, 'op.execute("UPDATE no_such_table SET id = 1")')
+
+
+def is_asleep(shop: ServerShop) -> bool:
+    """Whether a step's statement takes its time on the server."""
+    if is_postgres(shop.dev_database):
+        sql = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%pg_sleep%%'"
+        sql += " AND pid <> pg_backend_pid()"
+    else:
+        sql = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
+    return bool(shop.dev_database.server.execute(sql))
+
+
+def start_with(
+    shop: ServerShop, constants: Mapping[str, object], *task: str
+) -> subprocess.Popen[str]:
+    """Start a task as it is typed, but with other constants, so that its waits are short.
+
+    :param constants: their values, by ``module:NAME`` below ``migrations_ops``.
+    """
+    lines = ["import importlib, sys"]
+    for place, value in constants.items():
+        module, name = place.split(":")
+        lines.append(f"importlib.import_module('migrations_ops.{module}').{name} = {value!r}")
+    lines += [
+        "from invoke.main import program",
+        f"sys.argv = {['invoke', *task]!r}",
+        "program.run()",
+    ]
+    return shop.start_python("-c", "\n".join(lines))
+
+
+def kill_child(parent: int) -> None:
+    """Kill the step at work: the child of the release that has opened the server."""
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/cmdline", "rb") as line:
+                command = line.read().split(b"\0")
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"upgrade" in command and b"downgrade" not in command:
+            os.kill(pid, signal.SIGKILL)

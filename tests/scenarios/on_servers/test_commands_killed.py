@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from tests.scenarios.on_servers.support import HEAD, content, wait_for
-from tests.scenarios.on_servers.test_failures import version
+from tests.scenarios.on_servers.support import HEAD, content, version, wait_for
 from tests.servers.shops import ServerShop
 
 # Several whole releases a case; the contract of the engines has the parts of each.
@@ -74,6 +73,7 @@ def require_released(shop: ServerShop) -> None:
     assert shop.invoke("verify", "--env", "prod").code == 0
 
 
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_protected_database_of_killed_commands_is_left_to_a_person(filled: ServerShop) -> None:
     use_commands(filled)
     kill_between_the_commands(filled)
@@ -148,7 +148,12 @@ sys.exit("it fails in production alone" if real else 0)
 """
 
 
-@pytest.mark.parametrize("live", [True, False], ids=["live", "not protected"])
+@pytest.mark.parametrize(
+    ("filled", "live"),
+    [("postgres", True), ("mariadb", False)],
+    ids=["live", "not protected"],
+    indirect=["filled"],
+)
 def test_rows_that_failed_commands_changed_are_never_left_as_if_nothing_was(
     filled: ServerShop, live: bool
 ) -> None:

@@ -11,8 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.scenarios.on_servers.support import NEXT, content, wait_for
-from tests.scenarios.on_servers.test_failures import kill_child, version
+from tests.scenarios.on_servers.support import (
+    COLUMN,
+    NEXT,
+    content,
+    in_production,
+    kill_child,
+    start_with,
+    version,
+    wait_for,
+)
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 from tests.support import R2, R3
@@ -24,6 +32,8 @@ INDEX = """\
     with op.get_context().autocommit_block():
         op.create_index("ix_more", "children", ["parent_id"], postgresql_concurrently=True)"""
 LAST = "r5eeeeeeeeee"
+# How long a session that is in the way of dropping an index is waited for.
+SOON = {"databases.postgresql.indexes:DROP_SECONDS": 1.0}
 
 
 def invalid(database: ServerDatabase) -> list[tuple[Any, ...]]:
@@ -61,7 +71,7 @@ def test_index_that_is_interrupted_is_named_where_it_cannot_be_dropped(
     ready(shop)
     prod = shop.prod_database
     with writing(prod) as application:
-        running = shop.start("release-migration")
+        running = start_with(shop, SOON, "release-migration")
         wait_for(lambda: is_building(prod))
         if victim == "child":
             kill_child(running.pid)
@@ -147,16 +157,11 @@ def test_invalid_index_of_somebody_else_stops_the_release_before_it_begins(
     assert invalid(prod) == [("of_somebody",)]
 
 
-def two_revisions(shop: ServerShop) -> None:
-    """The first one makes its index beside everybody else, the second one needs a lock."""
-    ready(shop)
-    column = '    op.add_column("parents", sa.Column("more", sa.Integer))'
-    shop.add_revision(LAST, NEXT, column)
-
-
 def test_lock_after_a_concurrent_index_is_tried_again(postgres_at_head: ServerShop) -> None:
     shop = postgres_at_head
-    two_revisions(shop)
+    # The first one makes its index beside everybody else, the second one needs a lock.
+    ready(shop)
+    shop.add_revision(LAST, NEXT, COLUMN)
     with psycopg.connect(shop.prod_database.url().replace("+psycopg", "")) as application:
         application.execute("SELECT * FROM parents")
         running = shop.start("release-migration")
@@ -172,14 +177,8 @@ def test_revision_with_a_concurrent_index_stays_whole_when_a_later_one_fails(
 ) -> None:
     shop = postgres_at_head
     ready(shop)
-    fails = (
-        "    import os\n"
-        '    op.add_column("parents", sa.Column("more", sa.Integer))\n'
-        '    here = op.get_bind().scalar(sa.text("SELECT current_database()"))\n'
-        '    if os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy"):\n'
-        '        op.execute("SELECT 1 / 0")'
-    )
-    file = shop.add_revision(LAST, NEXT, fails)
+    fails = in_production(shop.prod_database, 'op.execute("SELECT 1 / 0")')
+    file = shop.add_revision(LAST, NEXT, f"{COLUMN}\n{fails}")
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
     assert f"is at {NEXT}" in ran.err

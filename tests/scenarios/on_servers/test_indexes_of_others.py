@@ -97,6 +97,7 @@ def test_index_that_somebody_else_is_building_is_left_alone_and_named(
     assert "prod is as it was; dropped was uq_odd" in told
     assert "index of_dba is none of the revision's, and INVALID" in told
     assert valid(prod, "of_dba")
+    assert valid(shop.dev_database, "uq_odd")
     assert invalid(prod) == []
 
 

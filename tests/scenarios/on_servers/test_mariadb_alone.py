@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.on_servers.support import NEXT, content, copies
+from tests.scenarios.on_servers.support import NEXT, content, copies, in_production
 from tests.servers.shops import ServerShop
 from tests.support import R3
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow
-
-# Done in the real production alone, which no rehearsal can know.
-REAL_ALONE = """\
-    import os
-    here = op.get_bind().scalar(sa.text("SELECT DATABASE()"))
-    real = os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy")
-    cursor = op.get_bind().connection.cursor()
-    if real:
-"""
 
 
 def test_upgrade_of_dev_does_not_come_to_production_by_its_name(mariadb_filled: ServerShop) -> None:
@@ -69,8 +60,9 @@ def test_rows_that_stayed_changed_are_never_taken_for_as_they_were(
     for database in (shop.dev_database, shop.prod_database):
         database.execute("CREATE TABLE counts (n int PRIMARY KEY) ENGINE = MyISAM")
         database.execute("INSERT INTO counts VALUES (1)")
-    fails = "        raise RuntimeError('in production')"
-    shop.add_revision(NEXT, R3, f"{REAL_ALONE}        {STAYING[way]}\n{fails}")
+    cursor = "cursor = op.get_bind().connection.cursor()"
+    lines = (cursor, STAYING[way], 'raise RuntimeError("in production")')
+    shop.add_revision(NEXT, R3, in_production(shop.prod_database, *lines))
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
     assert "its schema is as before, but rows may have been changed" in ran.err

@@ -15,6 +15,7 @@ VERSION = "SELECT version_num FROM alembic_version"
 NOT_ON_PROD = '    import os\n    assert os.environ["EXEC_ENV"] != "prod"'
 
 
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
 def test_empty_database_whose_first_release_failed_is_released_by_the_next(
     empty: ServerShop,
 ) -> None:
@@ -32,6 +33,7 @@ def test_empty_database_whose_first_release_failed_is_released_by_the_next(
     assert empty.prod_database.execute(VERSION) == [(R3,)]
 
 
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
 def test_database_that_a_release_has_filled_is_not_filled_anew(empty: ServerShop) -> None:
     assert empty.invoke("release-migration").code == 0
     server, name = empty.prod_database.server, empty.prod_database.name

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.on_servers.support import (
+    COLUMN,
     HEAD,
     NEXT,
     content,
     copies,
+    is_asleep,
     is_postgres,
     record_of,
     require_no_secret,
@@ -22,7 +24,6 @@ from tests.scenarios.on_servers.support import (
 from tests.servers.shops import ServerShop
 from tests.support import R2, R3
 
-COLUMN = '    op.add_column("parents", sa.Column("more", sa.Integer))'
 MISSING = '    op.execute("UPDATE no_such_table SET id = 1")'
 
 
@@ -34,8 +35,11 @@ def test_release_takes_both_environments_to_head(filled: ServerShop) -> None:
     assert len(filled.prod_database.execute("SELECT * FROM parents")) == 20
     assert copies(filled) == set()
     require_no_secret(filled, ran, status)
+    again = filled.invoke("release-migration", "--json")
+    assert (again.code, again.json["outcome"]) == (0, "nothing to do")
 
 
+@pytest.mark.slow
 def test_release_that_cannot_write_the_ledger_says_so_and_arrives(
     postgres_filled: ServerShop,
 ) -> None:
@@ -59,20 +63,6 @@ def test_release_that_cannot_write_the_ledger_says_so_and_arrives(
 
 
 @pytest.mark.slow
-def test_release_of_what_is_at_head_does_nothing(filled: ServerShop) -> None:
-    assert filled.invoke("release-migration").code == 0
-    again = filled.invoke("release-migration", "--json")
-    assert (again.code, again.json["outcome"]) == (0, "nothing to do")
-
-
-@pytest.mark.slow
-def test_empty_databases_are_released_from_the_first_revision_on(empty: ServerShop) -> None:
-    ran = empty.invoke("release-migration")
-    assert ran.code == 0, ran.err
-    assert empty.prod_database.execute("SELECT version_num FROM alembic_version") == [(R3,)]
-
-
-@pytest.mark.slow
 def test_databases_that_do_not_exist_are_made(empty: ServerShop) -> None:
     for database in (empty.dev_database, empty.prod_database):
         database.server.drop_database(database.name)
@@ -81,6 +71,7 @@ def test_databases_that_do_not_exist_are_made(empty: ServerShop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["postgres"], indirect=True)
 def test_backup_that_is_still_equal_is_used_again(filled: ServerShop) -> None:
     chain = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "--json")
     assert chain.code == 0, chain.err
@@ -92,6 +83,7 @@ def test_backup_that_is_still_equal_is_used_again(filled: ServerShop) -> None:
     assert "still equal" not in ran.err
 
 
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_what_fails_on_the_rows_of_production_alone_is_found_on_the_copy(
     filled: ServerShop,
 ) -> None:
@@ -107,21 +99,6 @@ def test_what_fails_on_the_rows_of_production_alone_is_found_on_the_copy(
 
 
 @pytest.mark.slow
-def test_table_that_vanishes_unsaid_stops_the_release(filled: ServerShop) -> None:
-    filled.prod_database.execute("CREATE TABLE treasure (id INTEGER PRIMARY KEY)")
-    filled.add_revision(
-        NEXT, R3,
-        '    names = sa.inspect(op.get_bind()).get_table_names()\n'
-        '    if "treasure" in names:\n'
-        '        op.get_bind().exec_driver_sql("/* quiet */ DROP " + "TABLE treasure")',
-    )  # fmt: skip
-    ran = filled.invoke("release-migration")
-    # It is said by a statement: a warning, and the release goes on.
-    assert ran.code == 0, ran.err
-    assert "treasure" in ran.err
-
-
-@pytest.mark.slow
 def test_another_character_set_may_make_texts_longer(mariadb_filled: ServerShop) -> None:
     shop = mariadb_filled
     for database in (shop.dev_database, shop.prod_database):
@@ -134,6 +111,8 @@ def test_another_character_set_may_make_texts_longer(mariadb_filled: ServerShop)
     assert shop.prod_database.execute("SELECT note FROM notes") == [("g\u00e9n\u00e9ral",)]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_failing_revision_leaves_dev_as_it_was(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, f"{COLUMN}\n{MISSING}")
     before = content(filled.dev_database)
@@ -147,6 +126,7 @@ def test_failing_revision_leaves_dev_as_it_was(filled: ServerShop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_rows_that_vanish_unsaid_stop_the_release_before_production(filled: ServerShop) -> None:
     # The number of each row, told by nobody: the text of the statement names the table alone.
     filled.add_revision(
@@ -162,6 +142,8 @@ def test_rows_that_vanish_unsaid_stop_the_release_before_production(filled: Serv
     assert content(filled.prod_database) == before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_env_py_that_goes_elsewhere_is_refused(filled: ServerShop) -> None:
     urls = json.loads((filled.folder / "urls.json").read_text())
     (filled.folder / "urls.json").write_text(json.dumps(urls | {"dev": urls["prod"]}))
@@ -173,6 +155,7 @@ def test_env_py_that_goes_elsewhere_is_refused(filled: ServerShop) -> None:
     require_no_secret(filled, ran)
 
 
+@pytest.mark.slow
 def test_nothing_in_the_shell_decides(filled: ServerShop) -> None:
     server = filled.prod_database.server
     hostile = {
@@ -191,6 +174,7 @@ def test_nothing_in_the_shell_decides(filled: ServerShop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_copy_of_production_in_the_place_of_dev_is_recognised(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
     server = filled.prod_database.server
@@ -204,6 +188,7 @@ def test_copy_of_production_in_the_place_of_dev_is_recognised(filled: ServerShop
     assert filled.invoke("upgrade-dev").code == 0
 
 
+@pytest.mark.slow
 def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, sleeping(20, filled.dev_database))
     first = filled.start("release-migration")
@@ -221,6 +206,7 @@ def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_interrupted_upgrade_leaves_dev_as_it_was(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, f"{COLUMN}\n{sleeping(60, filled.dev_database)}")
     before = content(filled.dev_database)
@@ -232,6 +218,7 @@ def test_interrupted_upgrade_leaves_dev_as_it_was(filled: ServerShop) -> None:
     assert content(filled.dev_database) == before
 
 
+@pytest.mark.parametrize("filled", ["postgres"], indirect=True)
 def test_killed_release_is_taken_up_by_the_next_one(filled: ServerShop) -> None:
     slow = filled.add_revision(NEXT, R3, f"{COLUMN}\n{sleeping(60, filled.dev_database)}")
     first = filled.start("release-migration")
@@ -247,6 +234,7 @@ def test_killed_release_is_taken_up_by_the_next_one(filled: ServerShop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["postgres"], indirect=True)
 def test_downgrade_stamp_and_sql_work_as_on_a_file(filled: ServerShop) -> None:
     assert filled.invoke("release-migration").code == 0
     down = filled.invoke("downgrade", "--env", "dev", "--to", "-1")
@@ -262,6 +250,7 @@ def test_downgrade_stamp_and_sql_work_as_on_a_file(filled: ServerShop) -> None:
     assert filled.invoke("stamp", "--env", "dev", "--to", R2).code == 0
 
 
+@pytest.mark.slow
 def test_restore_brings_back_what_the_backup_holds_and_keeps_what_was_there(
     filled: ServerShop,
 ) -> None:
@@ -280,16 +269,6 @@ def test_restore_brings_back_what_the_backup_holds_and_keeps_what_was_there(
     server = filled.prod_database.server
     assert server.execute(f"SELECT * FROM {table}", database=kept[0]) == []
     assert copies(filled) == set()
-
-
-def is_asleep(shop: ServerShop) -> bool:
-    """Whether a step's statement takes its time on the server."""
-    if is_postgres(shop.dev_database):
-        sql = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%pg_sleep%%'"
-        sql += " AND pid <> pg_backend_pid()"
-    else:
-        sql = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
-    return bool(shop.dev_database.server.execute(sql))
 
 
 def record_or_nothing(shop: ServerShop) -> str:

@@ -5,32 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.scenarios.on_servers.support import NEXT, content, is_postgres, wait_for
-from tests.scenarios.on_servers.test_failures import only_in_production, version
-from tests.scenarios.on_servers.test_release import COLUMN
-from tests.servers.databases import ServerDatabase
+from tests.scenarios.on_servers.support import (
+    COLUMN,
+    NEXT,
+    content,
+    in_production,
+    only_in_production,
+    version,
+    wait_for,
+)
 from tests.servers.shops import ServerShop
 from tests.support import R2, R3, Ran
 
-# A revision that waits in the real production, until somebody has done something there.
-WAITING = """\
-    import os, time
-    from pathlib import Path
-    here = op.get_bind().scalar(sa.text({here!r}))
-    if os.environ["EXEC_ENV"] == "prod" and not here.startswith("migrations_ops_copy"):
-        Path({asked!r}).touch()
-        while not Path({done!r}).exists():
-            time.sleep(0.02)
-"""
 
-
-def waiting(database: ServerDatabase, folder: Path) -> str:
-    here = "SELECT current_database()" if is_postgres(database) else "SELECT DATABASE()"
-    return WAITING.format(here=here, asked=str(folder / "asked"), done=str(folder / "done"))
+def waiting(shop: ServerShop) -> str:
+    """A revision that waits in the real production, until somebody has done something there."""
+    return in_production(
+        shop.prod_database,
+        "import time",
+        "from pathlib import Path",
+        f"Path({str(shop.folder / 'asked')!r}).touch()",
+        f"while not Path({str(shop.folder / 'done')!r}).exists():",
+        "    time.sleep(0.02)",
+        "",
+    )
 
 
 @contextmanager
@@ -67,10 +68,9 @@ def require_theirs_is_there(shop: ServerShop) -> None:
     assert replaced(shop) == []
 
 
+@pytest.mark.parametrize("at_head", ["postgres"], indirect=True)
 def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(at_head: ServerShop) -> None:
-    body = waiting(at_head.prod_database, at_head.folder) + only_in_production(
-        at_head.prod_database
-    )
+    body = waiting(at_head) + only_in_production(at_head.prod_database)
     at_head.add_revision(NEXT, R3, body)
     with others_at_work(at_head):
         ran = at_head.invoke("release-migration")
@@ -82,10 +82,11 @@ def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(at_head: Ser
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("at_head", ["mariadb"], indirect=True)
 def test_what_others_changed_meanwhile_is_told_when_the_upgrade_succeeds(
     at_head: ServerShop,
 ) -> None:
-    at_head.add_revision(NEXT, R3, waiting(at_head.prod_database, at_head.folder) + COLUMN)
+    at_head.add_revision(NEXT, R3, waiting(at_head) + COLUMN)
     with others_at_work(at_head):
         ran = at_head.invoke("release-migration")
     assert ran.code == 0, ran.err
@@ -116,6 +117,7 @@ def fail_after_the_commit(shop: ServerShop, run: list[str]) -> Ran:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["postgres"], indirect=True)
 def test_upgrade_that_fails_after_its_commit_stays_in_production(filled: ServerShop) -> None:
     ran = fail_after_the_commit(
         filled, ["alembic", "--env", "prod", "--args", f"upgrade {NEXT}", "--yes"]
@@ -183,18 +185,12 @@ def test_revision_that_catches_the_error_of_a_block_goes_on_after_it(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("filled", ["mariadb"], indirect=True)
 def test_production_that_verify_rejects_is_verified_until_it_passes(filled: ServerShop) -> None:
-    here = "SELECT current_database()" if is_postgres(filled.prod_database) else "SELECT DATABASE()"
     text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
     filled.configure(f'{text}drift = "strict"\n')
-    filled.add_revision(
-        NEXT,
-        R3,
-        "    import os\n"
-        f'    here = op.get_bind().scalar(sa.text("{here}"))\n'
-        '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:\n'
-        '        op.add_column("parents", sa.Column("odd", sa.Integer))',
-    )
+    odd = 'op.add_column("parents", sa.Column("odd", sa.Integer))'
+    filled.add_revision(NEXT, R3, in_production(filled.prod_database, odd))
     ran = filled.invoke("release-migration")
     assert ran.code == 4, ran.err
     assert version(filled.prod_database) == NEXT
@@ -208,15 +204,19 @@ def test_production_that_verify_rejects_is_verified_until_it_passes(filled: Serv
 
 
 # How a revision keeps a row in spite of its failure, in the real production alone.
+HIT = "UPDATE parents SET name = 'HIT' WHERE id = 1"
+URL = "url = op.get_bind().engine.url.render_as_string(hide_password=False)"
 BESIDE = {
-    "a connection of the driver's": """\
-        import psycopg
-        with psycopg.connect(url.replace("+psycopg", "")) as own:
-            own.execute("UPDATE parents SET name = 'HIT' WHERE id = 1")""",
-    "an engine that commits each statement": """\
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as own:
-            own.execute(sa.text("UPDATE parents SET name = 'HIT' WHERE id = 1"))""",
+    "a connection of the driver's": (
+        "import psycopg",
+        'with psycopg.connect(url.replace("+psycopg", "")) as own:',
+        f'    own.execute("{HIT}")',
+    ),
+    "an engine that commits each statement": (
+        'engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")',
+        "with engine.connect() as own:",
+        f'    own.execute(sa.text("{HIT}"))',
+    ),
 }
 
 
@@ -226,15 +226,8 @@ def test_row_that_a_connection_of_its_own_has_kept_is_not_taken_for_as_it_was(
     postgres_at_head: ServerShop, way: str
 ) -> None:
     shop = postgres_at_head
-    body = (
-        "    import os\n"
-        '    here = op.get_bind().scalar(sa.text("SELECT current_database()"))\n'
-        '    if os.environ["EXEC_ENV"] == "prod" and "migrations_ops_copy" not in here:\n'
-        "        url = op.get_bind().engine.url.render_as_string(hide_password=False)\n"
-        f"{BESIDE[way]}\n"
-        '        op.execute("SELECT 1 / 0")'
-    )
-    shop.add_revision(NEXT, R3, body)
+    lines = (URL, *BESIDE[way], 'op.execute("SELECT 1 / 0")')
+    shop.add_revision(NEXT, R3, in_production(shop.prod_database, *lines))
     ran = shop.invoke("release-migration")
     assert shop.prod_database.execute("SELECT name FROM parents WHERE id = 1") == [("HIT",)]
     assert ran.code == 4, ran.err
