@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from migrations_ops.backups.naming import is_backup_name, path_of, sidecar_of
 from migrations_ops.backups.retention import surplus
-from migrations_ops.backups.store import BackupStore
-from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
@@ -24,11 +22,10 @@ from migrations_ops.journal import retention
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, record_document
 from migrations_ops.journal.retention import prune_records
-from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.release import ReleaseOptions, release_all
-from migrations_ops.project.project import Project
 from migrations_ops.system.files import partial_name, read_json
 from tests.records import task_record
+from tests.scenarios import in_process
+from tests.scenarios.in_process import backed_up, configure, store_of
 from tests.support import Sandbox, dump, query
 
 OLD = "2020-01-01T00:00:00.000Z"
@@ -39,20 +36,13 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="needs what POSIX alone has")
 @pytest.fixture
 def kept(filled: Sandbox) -> Sandbox:
     """One backup of each environment is kept, and production has one."""
-    text = (filled.folder / "pyproject.toml").read_text()
-    filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 1"))
-    project = Project.read(filled.folder)
-    assert back_up_environments(project, [project.settings.default], "", Lines()).error is None
+    configure(filled, "keep = 1")
+    backed_up(filled)
     return filled
 
 
 def folder_of(sandbox: Sandbox) -> Path:
     return sandbox.folder / "data/repom/backups"
-
-
-def shelf_of(sandbox: Sandbox) -> BackupStore:
-    settings = Project.read(sandbox.folder).settings
-    return BackupStore.of(settings, settings.default)
 
 
 def write_sidecar(sandbox: Sandbox, name: str, stem: str = OLD_STEM, **more: Any) -> Path:
@@ -71,12 +61,14 @@ def prune(sandbox: Sandbox) -> None:
 
 
 def release(sandbox: Sandbox) -> None:
-    finished = release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines())
+    finished = in_process.release(sandbox)
     assert finished.error is None
     assert finished.result.outcome == "released"
 
 
-tasks = pytest.mark.parametrize("task", [prune, release])
+tasks = pytest.mark.parametrize(
+    "task", [prune, pytest.param(release, marks=pytest.mark.slow)], ids=["prune", "release"]
+)
 
 
 # -- names ------------------------------------------------------------------------------------
@@ -185,9 +177,9 @@ def test_copied_sidecar_costs_no_backup(kept: Sandbox, task: Callable[[Sandbox],
     [good] = folder_of(kept).glob("db_*.json")
     for copied in ("db_copy.json", "db_20200101_000000.json", "db_20990101_000000.json"):
         shutil.copy(good, good.with_name(copied))
-    [backup] = shelf_of(kept).backups()
+    [backup] = store_of(kept).backups()
     task(kept)
-    assert len(shelf_of(kept).backups()) == 1
+    assert len(store_of(kept).backups()) == 1
     assert len([*folder_of(kept).glob("db_*.json")]) == 4
     # Production is as it was: its release uses that backup again, or removes it for a newer one.
     if task is prune:
@@ -230,20 +222,17 @@ def test_what_is_not_a_file_is_not_a_backup(
     assert f"{sidecar.name} does not count as a backup of prod: {backup.name} is not a" in listed
 
 
+@pytest.mark.slow
 @POSIX
-@pytest.mark.parametrize("described", [False, True])
-def test_fifo_in_the_place_of_a_sidecar_makes_nobody_wait(
-    kept: Sandbox, *, described: bool
-) -> None:
+def test_fifo_in_the_place_of_a_sidecar_makes_nobody_wait(kept: Sandbox) -> None:
     sidecar = folder_of(kept) / f"{OLD_STEM}.json"
     os.mkfifo(sidecar)
-    if described:
-        sidecar.with_suffix(".sqlite3").write_text("")
+    sidecar.with_suffix(".sqlite3").write_text("")
     prune(kept)
     assert kept.invoke("release-migration", "--yes").code == 0
     assert sidecar.exists()
     listed = kept.invoke("backups", "--env", "prod").out
-    assert (f"its sidecar {sidecar.name} cannot be understood" in listed) is described
+    assert f"its sidecar {sidecar.name} cannot be understood" in listed
 
 
 @POSIX
@@ -252,22 +241,11 @@ def test_fifo_is_no_document(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a") is None
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"note": 1},
-        {"size": float("inf")},
-        {"size": []},
-        {"fingerprint": {"revisions": [], "schema": 1, "rows": {}}},
-        {"fingerprint": {"revisions": [1], "schema": {}, "rows": {}}},
-        {"fingerprint": []},
-    ],
-    ids=str,
-)
-def test_sidecar_of_wrong_types_is_a_stray(kept: Sandbox, more: dict[str, Any]) -> None:
+def test_sidecar_of_wrong_types_is_a_stray(kept: Sandbox) -> None:
+    """tests/unit/backups/test_sidecar.py has whatever else a sidecar may hold."""
     backup = folder_of(kept) / f"{OLD_STEM}.sqlite3"
     backup.write_text("")
-    sidecar = write_sidecar(kept, backup.name, **more)
+    sidecar = write_sidecar(kept, backup.name, fingerprint=[])
     prune(kept)
     assert backup.exists()
     listed = kept.invoke("backups", "--env", "prod").out
@@ -285,7 +263,7 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     backup = folder_of(kept) / f"{OLD_STEM}.sqlite3"
     shutil.copy(kept.prod, backup)
     sidecar = write_sidecar(kept, backup.name)
-    store = shelf_of(kept)
+    store = store_of(kept)
     [chosen] = surplus(store, Past())
     backup.unlink()
     backup.symlink_to(kept.prod)
@@ -305,7 +283,7 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
 
 def test_restore_takes_nothing_from_outside_of_the_folder(kept: Sandbox) -> None:
     outside = kept.folder / "data/repom/outside.sqlite3"
-    [good] = shelf_of(kept).backups()
+    [good] = store_of(kept).backups()
     shutil.copy(good.file, outside)
     write_sidecar(kept, "../outside.sqlite3")
     query(kept.prod, "INSERT INTO parents VALUES (7000, 'written')")

@@ -39,6 +39,7 @@ def test_table_has_a_row_for_each_comparison_with_its_ratio_and_target() -> None
     assert "alembic" in machine
 
 
+@pytest.mark.slow
 def test_backup_is_compared_with_each_other_way_to_copy_in_one_run() -> None:
     ran = run_benchmarks("--only", "backup", "--runs", "1", "--megabytes", "2")
     assert ran.returncode == 0, ran.stderr

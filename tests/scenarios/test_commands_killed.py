@@ -53,7 +53,7 @@ variables = { APP_DATABASE = "{url}" }
 heads = ["two"]
 allow = ["changed-values"]
 """
-PLACES = ["rows", "middle", "after first", "before second", "after second"]
+PLACES = ["rows", "middle", "before second", "after second"]
 
 
 def command(part: str) -> list[str]:

@@ -29,6 +29,7 @@ def test_a_sound_project_has_nothing_to_fix(filled: Sandbox) -> None:
     assert not list(filled.folder.glob("data/repom/releases/doctor*"))
 
 
+@pytest.mark.slow
 def test_a_selector_in_the_shell_is_named(filled: Sandbox) -> None:
     assert codes(filled, EXEC_ENV="dev")[1]["selector-set"] == ["EXEC_ENV"]
 
@@ -87,6 +88,7 @@ def test_an_env_py_that_fails_is_named_with_the_place(filled: Sandbox) -> None:
     assert all(place.endswith("env.py:1") for place in found["env-py-fails"])
 
 
+@pytest.mark.slow
 def test_a_revision_that_was_edited_after_it_ran_is_named_unless_it_is_allowed(
     filled: Sandbox,
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_revision_that_was_edited_after_it_ran_is_named_unless_it_is_allowed(
     assert (code, found["edited-revision"]) == (0, [R3])
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_is_not_there_is_named(filled: Sandbox) -> None:
     text = (filled.folder / "pyproject.toml").read_text()
     url = 'url = "sqlite:///data/repom/db.sqlite3"'
@@ -111,6 +114,7 @@ def test_an_interpreter_that_is_not_there_is_named(filled: Sandbox) -> None:
     assert "prod" in found["unusable"]
 
 
+@pytest.mark.slow
 def test_a_folder_for_backups_that_cannot_be_used_is_named(filled: Sandbox) -> None:
     (filled.folder / "data/repom/backups").write_text("mine")
     code, found = codes(filled)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -92,6 +91,7 @@ def test_the_record_and_the_backup_are_on_the_disk_before_the_database_is_change
     assert in_order(calls[changed:], *ahead) >= 0
 
 
+@pytest.mark.slow
 def test_a_restore_is_recorded_and_its_safety_backup_kept_before_it_changes_anything(
     filled: Sandbox,
 ) -> None:
@@ -111,14 +111,9 @@ def test_a_restore_is_recorded_and_its_safety_backup_kept_before_it_changes_anyt
 
 def test_no_file_is_named_before_its_content_is_on_the_disk(filled: Sandbox) -> None:
     calls = trace(filled, "upgrade-dev")
+    # Else nothing would be found, and nothing be wrong.
+    assert {what for what, _ in calls} == {"on disk", "named"}
     for number, (what, name) in enumerate(calls):
         # Not who holds a lock, which is a courtesy, nor what was read of the scripts, a cache.
         if what == "named" and name.startswith(("releases/STAMP", "releases/evidence", "backups")):
             assert ("on disk", f"{name}.part") in calls[:number], name
-
-
-def test_the_lines_of_strace_are_understood(filled: Sandbox) -> None:
-    """Else nothing would be found, and nothing be wrong."""
-    calls = trace(filled, "backup")
-    assert {what for what, _ in calls} == {"on disk", "named"}
-    assert Path(filled.folder / "strace.log").stat().st_size > 0

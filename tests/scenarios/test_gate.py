@@ -48,6 +48,7 @@ def test_the_chain_of_the_guide_goes_through(filled: Sandbox) -> None:
     assert len(list(backups.glob("db_*.sqlite3"))) == 1, "production was copied twice"
 
 
+@pytest.mark.slow
 def test_the_chain_stops_at_the_first_link_that_fails(filled: Sandbox) -> None:
     filled.add_revision("r4", R3, '    op.execute("SELECT * FROM nowhere")')
     before = dump(filled.prod), dump(filled.dev)
@@ -85,6 +86,7 @@ def test_a_revision_that_was_edited_after_it_passed_is_refused(filled: Sandbox) 
     assert again.code == 0, again.err
 
 
+@pytest.mark.slow
 def test_line_endings_are_no_edit(filled: Sandbox) -> None:
     assert filled.invoke("upgrade-dev", "verify").code == 0
     file = filled.folder / "alembic/versions/r3_note.py"
@@ -109,6 +111,7 @@ def test_evidence_that_was_lost_or_damaged_closes_the_gate(filled: Sandbox) -> N
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_every_environment_before_it_has_to_have_passed(filled: Sandbox) -> None:
     text = (filled.folder / "pyproject.toml").read_text()
     prod = "[tool.migrations_ops.environments.prod]"
@@ -125,6 +128,7 @@ def test_every_environment_before_it_has_to_have_passed(filled: Sandbox) -> None
     assert query(filled.prod, VERSION) == [(R3,)]
 
 
+@pytest.mark.slow
 def test_a_machine_without_the_secret_of_production_upgrades_dev(filled: Sandbox) -> None:
     text = (filled.folder / "pyproject.toml").read_text()
     filled.configure(text.replace('"sqlite:///data/repom/db.sqlite3"', '{ variable = "PROD_URL" }'))
@@ -160,6 +164,7 @@ def test_notes_are_added_to_whatever_is_there(shop: Sandbox, document: Any) -> N
     assert evidence.passed(prod) == expected
 
 
+@pytest.mark.slow
 def test_a_stamped_revision_does_not_open_the_gate(filled: Sandbox) -> None:
     """A revision that only moves data leaves the schema as it is, so that stamp accepts it."""
     assert filled.invoke("release-migration").code == 0
@@ -172,6 +177,7 @@ def test_a_stamped_revision_does_not_open_the_gate(filled: Sandbox) -> None:
     assert dump(filled.prod) == before
 
 
+@pytest.mark.slow
 def test_a_production_database_that_is_gone_is_not_made_anew_in_silence(filled: Sandbox) -> None:
     assert filled.invoke("backup").code == 0
     filled.prod.unlink()
@@ -182,6 +188,7 @@ def test_a_production_database_that_is_gone_is_not_made_anew_in_silence(filled: 
     assert filled.invoke("release-migration", "--allow", "missing-database").code == 0
 
 
+@pytest.mark.slow
 def test_what_was_left_unverified_is_verified_where_it_is_before_more_is_released(
     filled: Sandbox,
 ) -> None:

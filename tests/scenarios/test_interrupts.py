@@ -41,7 +41,14 @@ def sleeping(sandbox: Sandbox, run: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "run"), [("SIGHUP", 1), ("SIGTERM", 2), ("SIGHUP", 3), ("SIGINT", 3)]
+    ("name", "run"),
+    [
+        ("SIGINT", 3),
+        *(
+            pytest.param(name, run, marks=pytest.mark.slow)
+            for name, run in (("SIGHUP", 1), ("SIGTERM", 2), ("SIGHUP", 3))
+        ),
+    ],
 )
 def test_a_signal_undoes_what_is_under_way(filled: Sandbox, name: str, run: int) -> None:
     before = {file: dump(file) for file in (filled.dev, filled.prod)}
@@ -60,6 +67,7 @@ def test_a_signal_undoes_what_is_under_way(filled: Sandbox, name: str, run: int)
     assert filled.invoke("status-all").err == ""
 
 
+@pytest.mark.slow
 def test_what_nohup_has_started_outlives_its_terminal(filled: Sandbox) -> None:
     mark = sleeping(filled, 1)
     process = subprocess.Popen(
@@ -142,13 +150,16 @@ COMMITTED = """    with op.get_context().autocommit_block():
 
 @pytest.mark.parametrize(
     "task",
-    [("upgrade-dev",), ("alembic", "--env", "dev", "--args", "upgrade head")],
+    [
+        ("upgrade-dev",),
+        pytest.param(("alembic", "--env", "dev", "--args", "upgrade head"), marks=pytest.mark.slow),
+    ],
     ids=lambda task: str(task[0]),
 )
 def test_what_was_committed_before_an_interrupt_is_put_back_by_whatever_ran_it(
     filled: Sandbox, task: tuple[str, ...]
 ) -> None:
-    assert filled.invoke("release-migration").code == 0
+    assert filled.alembic("upgrade", "head", EXEC_ENV="dev").code == 0
     revision = filled.add_revision("r4dddddddddd", R3, COMMITTED)
     before = dump(filled.dev)
     process = filled.start(*task)

@@ -62,7 +62,9 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize(("released", "other"), [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize(
+    ("released", "other"), [pytest.param("a", "b", marks=pytest.mark.slow), ("b", "a")]
+)
 def test_a_release_touches_its_own_project_alone(root: Sandbox, released: str, other: str) -> None:
     # Whichever is made last must not decide.
     collect(root, **{released: released, other: other})
@@ -74,6 +76,7 @@ def test_a_release_touches_its_own_project_alone(root: Sandbox, released: str, o
     assert files(root.folder / other) == before
 
 
+@pytest.mark.slow
 def test_each_namespace_has_the_upgrade_tasks_of_its_own_configuration(root: Sandbox) -> None:
     listed = root.invoke("--list").out
     assert "\n  b.upgrade-staging " in listed
@@ -94,6 +97,7 @@ def test_each_namespace_has_the_upgrade_tasks_of_its_own_configuration(root: San
     assert files(root.folder / "a") == before
 
 
+@pytest.mark.slow
 def test_one_chain_goes_from_project_to_project(root: Sandbox) -> None:
     ran = root.invoke("a.backup", "b.backup", "a.upgrade-dev", "b.status-all")
     assert ran.code == 0, ran.err
@@ -106,6 +110,7 @@ def test_one_chain_goes_from_project_to_project(root: Sandbox) -> None:
     assert query(project(root, "b").dev, ROW) == [(R2,)]
 
 
+@pytest.mark.slow
 def test_one_project_may_be_there_twice_and_deeper(root: Sandbox) -> None:
     collect(root, a="a", again="a")
     deeper = "deep = Collection('deep')\n"
@@ -123,6 +128,7 @@ def test_one_project_may_be_there_twice_and_deeper(root: Sandbox) -> None:
     assert "[Release] Back up staging, upgrade it, verify." in root.invoke("--list").out
 
 
+@pytest.mark.slow
 def test_an_empty_flag_is_refused_in_each_namespace(root: Sandbox) -> None:
     for name in ("a", "b"):
         ran = root.invoke(f"{name}.status", "--env", "", "--json")
@@ -130,6 +136,7 @@ def test_an_empty_flag_is_refused_in_each_namespace(root: Sandbox) -> None:
         assert ran.json["error"]["what"] == "--env is empty."
 
 
+@pytest.mark.slow
 def test_a_task_is_called_from_a_task_of_ones_own(root: Sandbox) -> None:
     """Flags may be given by position there; what is empty is refused all the same."""
     own = (

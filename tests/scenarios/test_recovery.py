@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.databases.support import held
-from tests.scenarios.test_restore import back_up
+from tests.scenarios.in_process import backed_up
 from tests.scenarios.test_restore_trouble import ROOT
 from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
 
@@ -35,7 +35,14 @@ def wait_for(file: Path, text: str) -> None:
 
 
 # The revision runs on dev first, then in the rehearsal up, down is empty, then on prod.
-@pytest.mark.parametrize(("run", "under_way"), [(1, "upgrade"), (2, "rehearse"), (3, "upgrade")])
+@pytest.mark.parametrize(
+    ("run", "under_way"),
+    [
+        pytest.param(1, "upgrade", marks=pytest.mark.slow),
+        pytest.param(2, "rehearse", marks=pytest.mark.slow),
+        (3, "upgrade"),
+    ],
+)
 def test_killed_release_is_taken_up_by_the_next_one(
     filled: Sandbox, run: int, under_way: str
 ) -> None:
@@ -63,7 +70,7 @@ def test_killed_release_is_taken_up_by_the_next_one(
 
 
 COMMITTING = """    with op.get_context().autocommit_block():
-        op.execute("UPDATE parents SET note = note || '!'")
+        op.execute("UPDATE parents SET name = name || '!'")
     import os, pathlib, time
     sleep = pathlib.Path(__file__).with_name("sleep")
     if sleep.exists() and "rehears" not in str(op.get_bind().exec_driver_sql(
@@ -75,15 +82,14 @@ COMMITTING = """    with op.get_context().autocommit_block():
 def kill_after_a_commit(sandbox: Sandbox) -> Path:
     """A release that was killed when it had committed a part of the upgrade of prod; returns
     the revision."""
-    assert sandbox.invoke("release-migration").code == 0
-    query(sandbox.prod, "UPDATE parents SET note = 'once'")
+    query(sandbox.prod, "UPDATE parents SET name = 'once'")
     revision = sandbox.add_revision("r4dddddddddd", R3, COMMITTING)
     revision.with_name("sleep").touch()
     process = sandbox.start("release-migration")
     wait_for(revision.with_name("mark"), "x")
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
-    assert query(sandbox.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert query(sandbox.prod, "SELECT DISTINCT name FROM parents") == [("once!",)]
     revision.with_name("sleep").unlink()
     return revision
 
@@ -92,7 +98,7 @@ def test_what_a_killed_upgrade_had_committed_is_put_back(filled: Sandbox) -> Non
     kill_after_a_commit(filled)
     again = filled.invoke("release-migration")
     assert again.code == 0, again.err
-    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert query(filled.prod, "SELECT DISTINCT name FROM parents") == [("once!",)]
     assert "restore" in again.err
 
 
@@ -102,13 +108,13 @@ def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sand
     first = filled.invoke("upgrade-dev")
     assert first.code == 0, first.err
     assert "was interrupted during upgrade of prod" in first.err
-    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once!",)]
+    assert query(filled.prod, "SELECT DISTINCT name FROM parents") == [("once!",)]
     assert "was interrupted during upgrade of prod" in filled.invoke("status-all").err
     second = filled.invoke("downgrade", "--env", "prod", "--yes")
     assert second.code == 0, second.err
     assert "recover    prod" in second.err
     assert "recover    dev" not in second.err
-    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R1,)]
     assert filled.invoke("status-all").err == ""
 
 
@@ -118,12 +124,12 @@ def test_a_restore_by_hand_settles_what_was_interrupted(filled: Sandbox) -> None
     kill_after_a_commit(filled)
     ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
     assert ran.code == 0, ran.err
-    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("once",)]
-    query(filled.prod, "UPDATE parents SET note = 'written since'")
+    assert query(filled.prod, "SELECT DISTINCT name FROM parents") == [("once",)]
+    query(filled.prod, "UPDATE parents SET name = 'written since'")
     again = filled.invoke("release-migration")
     assert again.code == 0, again.err
     assert "restore" not in again.err
-    assert query(filled.prod, "SELECT DISTINCT note FROM parents") == [("written since!",)]
+    assert query(filled.prod, "SELECT DISTINCT name FROM parents") == [("written since!",)]
 
 
 LOOKS = ("status", "verify", "backups", "releases", "doctor")
@@ -185,7 +191,7 @@ def die(event, arguments):
     if event == "sqlite3.connect" and list((folder / "data/repom").glob("*.damaged_*")):
         os.kill(os.getpid(), signal.SIGKILL)
 from tests.support import Sandbox
-from tests.scenarios.test_restore import restore
+from tests.scenarios.in_process import restore
 sys.addaudithook(die)
 restore(Sandbox(folder), sys.argv[2])
 """
@@ -197,7 +203,7 @@ restore(Sandbox(folder), sys.argv[2])
 def test_a_restore_killed_after_the_damaged_file_was_moved_aside_is_finished(
     filled: Sandbox, task: str
 ) -> None:
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     filled.prod.write_bytes(b"damaged " * 4000)
     dead = filled.start_python("-c", DYING, str(filled.folder), name, PYTHONPATH=ROOT)
     dead.communicate(timeout=60)
@@ -258,7 +264,7 @@ def test_a_task_killed_at_any_instant_leaves_the_old_or_the_new(
     filled: Sandbox, task: tuple[str, ...]
 ) -> None:
     """Of each environment, under a name that the next release goes on from."""
-    back_up(filled)
+    backed_up(filled)
     query(filled.prod, "DELETE FROM children WHERE id > 10")
     file = filled.prod
     before, old = dump(file), query(file, "SELECT version_num FROM alembic_version")

@@ -92,3 +92,15 @@ def test_rows_whose_parents_go_are_released_by_the_words_that_are_printed(filled
     assert query(filled.prod, "SELECT count(*) FROM parents WHERE id = 1") == [(0,)]
     found = [each for each in released.json["findings"] if each["code"] == "new-orphans"]
     assert [each["severity"] for each in found] == ["note"]
+
+
+def test_production_that_is_the_only_environment_is_rehearsed(filled: Sandbox) -> None:
+    filled.configure(
+        '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///data/repom/db.sqlite3"\n'
+    )
+    before = dump(filled.prod)
+    filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
+    stopped = filled.invoke("release-migration", "--json")
+    names = [step["name"] for step in stopped.json["steps"]]
+    assert (stopped.code, names[:3]) == (1, ["preflight", "back up", "rehearse"])
+    assert dump(filled.prod) == before

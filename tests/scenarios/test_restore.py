@@ -12,14 +12,10 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.cli.output.progress import Lines
 from migrations_ops.databases.sqlite import connect as sqlite_connect
 from migrations_ops.databases.sqlite import dump as sqlite_copy
-from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.manual.restore import restore_environment
-from migrations_ops.operations.run import Finished
-from migrations_ops.project.project import Project
 from tests.contract.databases.support import held, make_pair, sides, writer
+from tests.scenarios.in_process import backed_up, restore
 from tests.support import R2, Sandbox, dump, query
 
 
@@ -27,19 +23,6 @@ from tests.support import R2, Sandbox, dump, query
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_connect, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.4)
-
-
-def back_up(sandbox: Sandbox, name: str = "prod") -> str:
-    project = Project.read(sandbox.folder)
-    environment = project.settings.environment(name)
-    finished = back_up_environments(project, [environment], "", Lines())
-    assert finished.error is None
-    return finished.result.backups[0]
-
-
-def restore(sandbox: Sandbox, backup: str, name: str = "prod") -> Finished:
-    project = Project.read(sandbox.folder)
-    return restore_environment(project, project.settings.environment(name), backup, Lines())
 
 
 def kept_backups(sandbox: Sandbox) -> list[Path]:
@@ -78,6 +61,8 @@ def test_a_restore_puts_back_what_was_there_and_keeps_what_is_there_now(filled: 
     ]
     (safety,) = ran.json["backups"]
     assert dump(filled.folder / "data/repom/backups" / safety) == changed
+    kept = filled.invoke("backups", "--json").json["backups"]
+    assert f"before the restore of {name}" in [each["note"] for each in kept]
 
     back = filled.invoke("restore", "--env", "prod", "--backup", safety, "--yes")
     assert back.code == 0, back.err
@@ -85,7 +70,7 @@ def test_a_restore_puts_back_what_was_there_and_keeps_what_is_there_now(filled: 
 
 
 def test_a_missing_database_is_made_from_its_backup(filled: Sandbox) -> None:
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     filled.prod.unlink()
     finished = restore(filled, name)
     assert finished.error is None
@@ -111,7 +96,7 @@ def _overwrite_a_page(path: Path) -> None:
 def test_a_damaged_database_is_moved_aside_and_made_anew(
     filled: Sandbox, damage: Callable[[Path], None]
 ) -> None:
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     damage(filled.prod)
     content = filled.prod.read_bytes()
     finished = restore(filled, name)
@@ -121,13 +106,14 @@ def test_a_damaged_database_is_moved_aside_and_made_anew(
     assert aside.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_no_commit_is_lost_between_the_safety_backup_and_the_restore(
     filled: Sandbox, mode: str
 ) -> None:
     query(filled.prod, f"PRAGMA journal_mode={mode}")
     query(filled.prod, "CREATE TABLE journal (token TEXT)")
-    name, told = back_up(filled), filled.folder / "told.txt"
+    name, told = backed_up(filled), filled.folder / "told.txt"
     writer = filled.start_python("-c", WRITER, str(filled.prod), str(told))
     try:
         while not told.exists() or told.stat().st_size < 100:
@@ -148,7 +134,7 @@ def test_no_commit_is_lost_between_the_safety_backup_and_the_restore(
 def test_a_restore_beside_a_writer_tears_nothing(filled: Sandbox) -> None:
     filled.prod.unlink()
     make_pair(filled.prod, "wal", megabytes=1)
-    name = back_up(filled)
+    name = backed_up(filled)
     with writer(filled.prod):
         restore(filled, name)
     left, right = sides(filled.prod)
@@ -164,7 +150,7 @@ def test_a_restore_beside_a_writer_tears_nothing(filled: Sandbox) -> None:
 def test_a_restore_into_a_locked_database_changes_nothing(
     filled: Sandbox, statements: tuple[str, ...]
 ) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     query(filled.prod, "DELETE FROM children")
     before = dump(filled.prod)
     with held(filled.prod, *statements):
@@ -206,7 +192,7 @@ def test_interrupted_restore_says_which_of_both_is_there(
 
 
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     file = filled.folder / "data/repom/backups" / name
     content = bytearray(file.read_bytes())
     content[-10] ^= 0xFF
@@ -223,7 +209,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(filled: Sandbox) -> 
 
 def test_a_backup_of_another_environment_is_not_taken(filled: Sandbox) -> None:
     query(filled.dev, "DELETE FROM children")
-    name, before = back_up(filled, "dev"), dump(filled.prod)
+    name, before = backed_up(filled, "dev"), dump(filled.prod)
     ran = filled.invoke("restore", "--env", "prod", "--backup", name, "--yes", "--json")
     assert ran.code == 1, ran.err
     assert "prod has no backup" in ran.json["error"]["what"]
@@ -232,7 +218,7 @@ def test_a_backup_of_another_environment_is_not_taken(filled: Sandbox) -> None:
 
 def test_a_restore_never_goes_through_a_second_name_of_production(filled: Sandbox) -> None:
     """dev is not protected: under its name, production could be overwritten without a question."""
-    back_up(filled, "dev")
+    backed_up(filled, "dev")
     text = (filled.folder / "pyproject.toml").read_text()
     filled.configure(text.replace("db.dev.sqlite3", "db.sqlite3"))
     before = dump(filled.prod)
@@ -244,15 +230,16 @@ def test_a_restore_never_goes_through_a_second_name_of_production(filled: Sandbo
 
 def test_a_database_without_migrations_is_restored_too(shop: Sandbox) -> None:
     make_pair(shop.prod, "delete")
-    name = back_up(shop)
+    name = backed_up(shop)
     with closing(sqlite3.connect(shop.prod)) as live, live:
         live.execute("UPDATE left_side SET n = 5")
     assert restore(shop, name).error is None
     assert sides(shop.prod) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_restored_database_is_upgraded_again_by_a_release(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     assert filled.invoke("release-migration").code == 0
     assert restore(filled, name).error is None
     assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
@@ -262,7 +249,7 @@ def test_a_restored_database_is_upgraded_again_by_a_release(filled: Sandbox) -> 
 
 def test_latest_is_not_what_a_restore_has_just_replaced(filled: Sandbox) -> None:
     """Half migrated as that may be, the advice to restore the latest must not bring it back."""
-    name = back_up(filled)
+    name = backed_up(filled)
     query(filled.prod, "CREATE TABLE half_migrated (id INTEGER)")
     for _ in range(2):
         assert restore(filled, "latest").error is None

@@ -15,7 +15,7 @@ import pytest
 
 from tests.contract.databases.sqlite.test_files import die_in
 from tests.contract.databases.support import immutable
-from tests.scenarios.test_restore import back_up, restore
+from tests.scenarios.in_process import backed_up, restore
 from tests.support import Sandbox, dump, query
 
 # Writers and locks need their time.
@@ -57,7 +57,7 @@ def test_what_is_left_beside_a_database_that_is_gone_is_kept_and_named(
     query(filled.prod, "CREATE TABLE left_side (n)")
     query(filled.prod, "CREATE TABLE log (line)")
     query(filled.prod, f"PRAGMA journal_mode={mode}")
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     left = die_in(filled.prod)
     content = left.read_bytes()
     if state == "gone":
@@ -83,7 +83,7 @@ def test_what_is_left_beside_a_database_that_is_gone_is_kept_and_named(
 @pytest.mark.parametrize("copied", ["WAL", "DELETE"])
 def test_pages_of_another_size_are_no_obstacle(filled: Sandbox, live: str, copied: str) -> None:
     query(filled.prod, f"PRAGMA journal_mode={copied}")
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     query(filled.prod, f"PRAGMA journal_mode={live}")
     rebuild(filled.prod, "PRAGMA page_size=8192")
     finished = restore(filled, name)
@@ -94,7 +94,7 @@ def test_pages_of_another_size_are_no_obstacle(filled: Sandbox, live: str, copie
 
 
 def test_pages_of_another_size_need_a_database_that_nobody_else_has_open(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     query(filled.prod, "PRAGMA journal_mode=WAL")
     rebuild(filled.prod, "PRAGMA page_size=8192")
     changed = dump(filled.prod)
@@ -117,7 +117,7 @@ def test_a_database_of_another_making_becomes_equal(
     filled: Sandbox, mode: str, pragma: str
 ) -> None:
     query(filled.prod, f"PRAGMA journal_mode={mode}")
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     rebuild(filled.prod, pragma)
     finished = restore(filled, name)
     assert finished.error is None
@@ -127,7 +127,7 @@ def test_a_database_of_another_making_becomes_equal(
 
 
 def test_a_directory_of_that_name_is_told(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     filled.prod.unlink()
     filled.prod.mkdir()
     finished = restore(filled, name)
@@ -137,7 +137,7 @@ def test_a_directory_of_that_name_is_told(filled: Sandbox) -> None:
 
 
 def test_a_database_that_may_not_be_written_stays_and_its_copy_is_named(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     query(filled.prod, "DELETE FROM children")
     changed = dump(filled.prod)
     with immutable(filled.prod):
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(filled: Sandbox, mode: str) -
     query(filled.prod, "CREATE TABLE ballast (bytes)")
     query(filled.prod, "INSERT INTO ballast VALUES (randomblob(200000))")
     query(filled.prod, f"PRAGMA journal_mode={mode}")
-    name = back_up(filled)
+    name = backed_up(filled)
     query(filled.prod, "DELETE FROM ballast")
     query(filled.prod, "VACUUM")
     changed = dump(filled.prod)
@@ -171,7 +171,7 @@ def test_a_full_disk_leaves_the_database_as_it_was(filled: Sandbox, mode: str) -
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are a POSIX matter")
 def test_a_damaged_database_comes_back_where_its_backup_finds_no_room(filled: Sandbox) -> None:
-    name = back_up(filled)
+    name = backed_up(filled)
     filled.prod.write_bytes(b"damaged " * 4000)
     with full_disk(8192):
         finished = restore(filled, name)
@@ -188,7 +188,7 @@ def test_a_stale_wal_beside_a_file_that_was_copied_over_cannot_undo_the_restore(
     query(filled.prod, "CREATE TABLE left_side (n)")
     query(filled.prod, "CREATE TABLE log (line)")
     query(filled.prod, "PRAGMA journal_mode=WAL")
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     die_in(filled.prod)
     shutil.copy(filled.folder / "data/repom/backups" / name, filled.prod)
     finished = restore(filled, name)
@@ -201,13 +201,13 @@ def test_a_restore_that_waits_for_a_writer_does_not_keep_it_from_its_commit(
     filled: Sandbox,
 ) -> None:
     """Each would wait for the other until one of them gives up."""
-    before, name = dump(filled.prod), back_up(filled)
+    before, name = dump(filled.prod), backed_up(filled)
     with closing(sqlite3.connect(filled.prod, isolation_level=None, timeout=10)) as application:
         application.execute("BEGIN IMMEDIATE")
         application.execute("DELETE FROM children")
         code = (
             "import sys; from pathlib import Path; from tests.support import Sandbox;"
-            "from tests.scenarios.test_restore import restore;"
+            "from tests.scenarios.in_process import restore;"
             "sys.exit(restore(Sandbox(Path(sys.argv[1])), sys.argv[2]).error is not None)"
         )
         waiting = filled.start_python("-c", code, str(filled.folder), name, PYTHONPATH=ROOT)

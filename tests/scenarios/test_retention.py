@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from migrations_ops.backups.integrity import require_intact
-from migrations_ops.backups.retention import prune, surplus
+from migrations_ops.backups.retention import surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
@@ -26,12 +23,12 @@ from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Outcome
-from migrations_ops.operations.backup import back_up_environments
-from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
+from migrations_ops.operations.release import ReleaseOptions, upgrade_environment
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.project import Project
 from tests.contract.databases.support import immutable, running
 from tests.records import task_record
+from tests.scenarios.in_process import back_up, configure, release, store_of
 from tests.support import R3, Sandbox, query
 
 # Releases in a loop.
@@ -40,11 +37,9 @@ pytestmark = pytest.mark.slow
 DAY = timedelta(days=1)
 
 
-def store_with(
-    folder: Path, ages: list[float], *, keep: int = 2, keep_days: int = 0, torn: int = -1
-) -> tuple[BackupStore, list[str]]:
-    """A store of small files, taken so many days ago; the one numbered ``torn`` is cut short."""
-    lines = [f"keep = {keep}", f"keep_days = {keep_days}", 'backups = "backups"']
+def store_with(folder: Path, ages: list[float]) -> tuple[BackupStore, list[str]]:
+    """A store of small files, taken so many days ago, of which one is kept."""
+    lines = ["keep = 1", 'backups = "backups"']
     lines += ["[environments.prod]", 'url = "sqlite:///prod.db"']
     (folder / "migrations_ops.toml").write_text("\n".join(lines))
     found = Project.read(folder).settings
@@ -53,7 +48,7 @@ def store_with(
     names = []
     for number, age in enumerate(ages):
         name = f"db_20260101_{number:06}.sqlite3"
-        (store.folder / name).write_text("x" if number == torn else "xy")
+        (store.folder / name).write_text("xy")
         sidecar = Sidecar(
             name=name,
             environment="prod",
@@ -72,45 +67,26 @@ def gone(store: BackupStore, past: Past | None = None, **how: bool) -> list[int]
     return [int(each.name[12:18]) for each in surplus(store, past or Past(), **how)]
 
 
-# -- the rule ---------------------------------------------------------------------------------
-
-
-def test_backup_goes_only_if_it_is_beyond_the_count_and_old_enough(tmp_path: Path) -> None:
-    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=2, keep_days=30)
-    assert gone(store) == [0, 1]
-    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=4, keep_days=30)
-    assert gone(store) == [0]
-    store, _ = store_with(tmp_path, [40, 31, 29, 20, 10], keep=2)
-    assert gone(store) == [0, 1, 2]
-
-
-def test_any_number_of_days_can_be_configured(tmp_path: Path) -> None:
-    store, _ = store_with(tmp_path, [4, 3, 2, 1], keep=1, keep_days=10**15)
-    assert gone(store) == []
-
-
-def test_backup_that_was_damaged_replaces_no_other(tmp_path: Path) -> None:
-    store, _ = store_with(tmp_path, [4, 3, 2, 1], keep=1, torn=3)
-    assert gone(store) == [0, 1], "the newest that is sound stays, whatever lies after it"
+# -- the rule: tests/unit/backups/test_retention.py has the whole of it ------------------------
 
 
 def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: Sandbox) -> None:
     """A clock that was wrong for a while, and was set back."""
-    configure(filled, keep=1)
-    assert take(filled).error is None
+    configure(filled, "keep = 1")
+    assert back_up(filled).error is None
     [sidecar] = (filled.folder / "data/repom/backups").glob("db_*.json")
     document = json.loads(sidecar.read_text())
     document["taken"] = (datetime.now(UTC) + 300 * DAY).isoformat()
     sidecar.write_text(json.dumps(document))
     query(filled.prod, "DELETE FROM children WHERE id = 1")
-    taken = take(filled)
+    taken = back_up(filled)
     assert taken.error is None
-    assert {*taken.result.backups} < {each.name for each in store_of(filled, "prod").backups()}
+    assert {*taken.result.backups} < {each.name for each in store_of(filled).backups()}
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
 def test_failed_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: Outcome) -> None:
-    store, names = store_with(tmp_path, [6, 5, 4, 3, 2, 1], keep=1, keep_days=0)
+    store, names = store_with(tmp_path, [6, 5, 4, 3, 2, 1])
     releases = tmp_path / "releases"
     write(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
@@ -118,13 +94,6 @@ def test_failed_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer
     past = Past.read(releases)
     assert gone(store, past, failed_only=True) == [3, 4]
     assert gone(store, past) == [0, 1, 3, 4]
-
-
-def test_backup_that_a_good_release_used_is_not_one_of_a_failed_attempt(tmp_path: Path) -> None:
-    write(tmp_path, "20260101_000001", "refused", ["a", "b"])
-    write(tmp_path, "20260101_000002", "released", ["b"])
-    write(tmp_path, "20260101_000003", "refused", ["b"])
-    assert Past.read(tmp_path).failed == {"a"}
 
 
 def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
@@ -145,50 +114,9 @@ def test_backup_that_is_being_put_back_is_needed(tmp_path: Path) -> None:
     assert Past.read(tmp_path).needed == {"a", "safety"}
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    kinds=st.lists(
-        st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 60)), max_size=12
-    ),
-    keep=st.integers(1, 4),
-    keep_days=st.integers(0, 40),
-    failed_only=st.booleans(),
-)
-def test_no_history_makes_retention_remove_what_must_stay(
-    tmp_path_factory: pytest.TempPathFactory,
-    kinds: list[tuple[bool, bool, bool, int]],
-    keep: int,
-    keep_days: int,
-    failed_only: bool,
-) -> None:
-    kinds.sort(key=lambda kind: -kind[3])
-    folder = tmp_path_factory.mktemp("store")
-    store, names = store_with(folder, [k[3] for k in kinds], keep=keep, keep_days=keep_days)
-    for number, (_, _, torn, _) in enumerate(kinds):
-        if torn:
-            (store.folder / names[number]).write_text("")
-    past = Past(
-        frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[0]),
-        frozenset(name for name, kind in zip(names, kinds, strict=True) if kind[1]),
-    )
-    sound = [name for name, kind in zip(names, kinds, strict=True) if not kind[2]]
-    good = [name for name in sound if name not in past.failed]
-    removed = {each.name for each in prune(store, past, failed_only=failed_only)}
-    left = {each.name for each in store.backups()}
-    assert left == set(names) - removed
-    assert not removed & past.needed
-    assert set(sound[-1:]) <= left
-    assert set(good[-keep:]) <= left
-    for name, kind in zip(names, kinds, strict=True):
-        if name in removed and name not in past.failed:
-            assert kind[3] >= keep_days
-            assert not failed_only
-    shutil.rmtree(folder)
-
-
 # -- releases that fail in a loop -------------------------------------------------------------
 
-ROUNDS = 5
+ROUNDS = 3
 _BROKEN = '    op.execute("CREATE TABLE half (id INTEGER)")\n    raise RuntimeError("no")'
 _BROKEN_ON_PROD = (
     "    import os\n"
@@ -222,25 +150,6 @@ for number in itertools.count(1000):
 """
 
 
-def configure(sandbox: Sandbox, *, keep: int) -> None:
-    text = (sandbox.folder / "pyproject.toml").read_text()
-    sandbox.configure(text.replace("wait = 1", f"wait = 1\nkeep = {keep}"))
-
-
-def take(sandbox: Sandbox) -> Finished:
-    project = Project.read(sandbox.folder)
-    return back_up_environments(project, [project.settings.default], "", Lines())
-
-
-def release(sandbox: Sandbox) -> Finished:
-    return release_all(Project.read(sandbox.folder), ReleaseOptions(), Lines())
-
-
-def store_of(sandbox: Sandbox, name: str) -> BackupStore:
-    found = Project.read(sandbox.folder).settings
-    return BackupStore.of(found, found.environment(name))
-
-
 def write(
     releases: Path,
     name: str,
@@ -271,10 +180,10 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
     outcome: str,
     a_round: int,
 ) -> None:
-    keep, records = 1, 4
+    records = 2
     monkeypatch.setattr(retention, "RECORDS_KEPT", records)
     monkeypatch.setattr(retention, "LOGS_KEPT", 0)
-    configure(filled, keep=keep)
+    configure(filled, "keep = 1")
     store = store_of(filled, environment)
     assert release(filled).result.outcome == "released"
     good = {each.name for each in store.backups()}
@@ -297,7 +206,7 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
             assert query(file, "SELECT max(id) FROM parents") == [(written,)]
             left = store.backups()
             assert good <= {each.name for each in left}
-            assert len(left) <= len(good) + max(keep, a_round) + (attempt == 0)
+            assert len(left) <= len(good) + a_round + (attempt == 0)
     for each in store.backups():
         require_intact(each)
     folders = [each for each in store.folder.parent.joinpath("releases").iterdir() if each.is_dir()]
@@ -310,7 +219,7 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
 
 
 def test_success_after_failures_cuts_both_rows(filled: Sandbox) -> None:
-    configure(filled, keep=1)
+    configure(filled, "keep = 1")
     revision = filled.add_revision("r4dddddddddd", R3, _BROKEN)
     for number in range(3):
         query(filled.dev, "INSERT INTO parents (id, name) VALUES (?, 'x')", 2000 + number)
@@ -333,7 +242,7 @@ def upgrade_dev(sandbox: Sandbox) -> Finished:
 def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(
     filled: Sandbox,
 ) -> None:
-    configure(filled, keep=1)
+    configure(filled, "keep = 1")
     filled.add_revision("r4dddddddddd", R3, _BROKEN)
     first = upgrade_dev(filled)
     query(filled.dev, "INSERT INTO parents (id, name) VALUES (3000, 'x')")
@@ -431,11 +340,11 @@ def test_prune_obeys_count_age_and_rows_and_dry_says_the_same(filled: Sandbox) -
     filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 10"))
     for number in range(4):
         query(filled.prod, "INSERT INTO parents (id, name) VALUES (?, 'x')", 3000 + number)
-        assert take(filled).error is None
-    names = [each.name for each in store_of(filled, "prod").backups()]
+        assert back_up(filled).error is None
+    names = [each.name for each in store_of(filled).backups()]
     filled.configure(text.replace("wait = 1", "wait = 1\nkeep = 2\nkeep_days = 1"))
     assert "Nothing to remove" in filled.invoke("prune").out
-    sidecar = store_of(filled, "prod").sidecar(names[0])
+    sidecar = store_of(filled).sidecar(names[0])
     document = json.loads(sidecar.read_text())
     document["taken"] = (datetime.now(UTC) - 2 * DAY).isoformat()
     sidecar.write_text(json.dumps(document))
@@ -443,4 +352,4 @@ def test_prune_obeys_count_age_and_rows_and_dry_says_the_same(filled: Sandbox) -
     assert f"would remove {names[0]}\n" in planned
     assert names[1] not in planned
     assert filled.invoke("prune").out == f"removed {names[0]}\n"
-    assert [each.name for each in store_of(filled, "prod").backups()] == names[1:]
+    assert [each.name for each in store_of(filled).backups()] == names[1:]

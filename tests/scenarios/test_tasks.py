@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import R2, R3, Sandbox, dump, query
+from tests.support import R2, Sandbox, query
+
+# Whole releases; test_gate.py has the chain of the guide.
+pytestmark = pytest.mark.slow
 
 STAGING = "\n[tool.migrations_ops.environments.prod]"
 
 
-@pytest.mark.slow
 def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> None:
     listed = shop.invoke("--list").out
     for name in (
@@ -22,7 +24,6 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
         assert f"[{group}]" in listed
 
 
-@pytest.mark.slow
 def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
     for name in ("restore", "downgrade", "stamp", "adopt"):
         text = shop.invoke("--help", name).out
@@ -31,7 +32,6 @@ def test_short_flags_mean_the_same_everywhere(shop: Sandbox) -> None:
     assert "-j, --json" in shop.invoke("--help", "status-all").out
 
 
-@pytest.mark.slow
 def test_a_third_environment_needs_configuration_alone(filled: Sandbox) -> None:
     text = (filled.folder / "pyproject.toml").read_text()
     url = 'url = "sqlite:///data/repom/db.staging.sqlite3"'
@@ -46,43 +46,12 @@ def test_a_third_environment_needs_configuration_alone(filled: Sandbox) -> None:
     assert ("rehearse", "staging") in done
 
 
-def test_the_chain_of_the_card_works_as_written(filled: Sandbox) -> None:
-    chain = ("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
-    ran = filled.invoke(*chain)
-    assert ran.code == 0, ran.err
-    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
-    # The backup that the first link took is still equal when upgrade-prod wants one.
-    assert len(list((filled.folder / "data/repom/backups").glob("db_*.sqlite3"))) == 1
-
-
-@pytest.mark.slow
-def test_the_chain_stops_at_the_first_failing_link(filled: Sandbox) -> None:
-    filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
-    ran = filled.invoke("backup", "upgrade-dev", "verify", "upgrade-prod", "status-all")
-    assert ran.code == 3
-    assert "not today" in ran.err
-    assert "environment" not in ran.out
-    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R2,)]
-
-
-@pytest.mark.slow
 def test_a_repeated_task_runs_each_time(filled: Sandbox) -> None:
     (filled.folder / "invoke.yaml").unlink(missing_ok=True)
     ran = filled.invoke("status", "backup", "status")
     assert ran.out.count("EXEC_ENV is not set") == 2
 
 
-@pytest.mark.slow
-def test_dry_runs_nothing_and_says_so(filled: Sandbox) -> None:
-    for task in ("release-migration", "upgrade-dev", "backup", "prune"):
-        ran = filled.invoke("--dry", task)
-        assert ran.code == 0
-        assert "Nothing was changed." in ran.out
-    assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
-    assert not (filled.folder / "data/repom/backups").exists()
-
-
-@pytest.mark.slow
 def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     below = filled.folder / "some/where"
     below.mkdir(parents=True)
@@ -91,7 +60,6 @@ def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     assert not list(below.iterdir())
 
 
-@pytest.mark.slow
 def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
     filled.prod.unlink()
     filled.prod.hardlink_to(filled.dev)
@@ -101,19 +69,6 @@ def test_two_names_of_one_file_are_one_database(filled: Sandbox) -> None:
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
-def test_production_that_is_the_only_environment_is_rehearsed(filled: Sandbox) -> None:
-    filled.configure(
-        '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///data/repom/db.sqlite3"\n'
-    )
-    before = dump(filled.prod)
-    filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError('not today')")
-    stopped = filled.invoke("release-migration", "--json")
-    names = [step["name"] for step in stopped.json["steps"]]
-    assert (stopped.code, names[:3]) == (1, ["preflight", "back up", "rehearse"])
-    assert dump(filled.prod) == before
-
-
-@pytest.mark.slow
 def test_models_that_env_py_does_not_import_make_no_revision_that_drops_their_tables(
     filled: Sandbox,
 ) -> None:
@@ -134,7 +89,6 @@ def test_models_that_env_py_does_not_import_make_no_revision_that_drops_their_ta
     assert (ran.code, ran.json["operations"]) == (0, ["drop_table children"]), ran.err
 
 
-@pytest.mark.slow
 def test_a_revision_whose_hook_failed_is_named_as_written(filled: Sandbox) -> None:
     ini = filled.folder / "alembic.ini"
     hook = "[post_write_hooks]\nhooks = tidy\ntidy.type = exec\ntidy.executable = no-such-program\n"
@@ -146,7 +100,6 @@ def test_a_revision_whose_hook_failed_is_named_as_written(filled: Sandbox) -> No
     assert f"{written} was written before that, and the next release would run it" in ran.err
 
 
-@pytest.mark.slow
 def test_a_new_project_autogenerates_its_first_revision(shop: Sandbox) -> None:
     for file in (shop.folder / "alembic/versions").glob("*.py"):
         file.unlink()

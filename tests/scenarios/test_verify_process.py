@@ -49,7 +49,13 @@ def processes(shop: Sandbox) -> list[tuple[str, str, str]]:
     return [(name, command, pid) for name, command, pid in (line.split() for line in lines)]
 
 
-@pytest.mark.parametrize("kind", _LEFT_BEHIND)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(each, marks=() if each == "patch" else pytest.mark.slow)
+        for each in _LEFT_BEHIND
+    ],
+)
 def test_what_an_upgrade_leaves_in_its_process_hides_no_drift(filled: Sandbox, kind: str) -> None:
     drop_note(filled, _LEFT_BEHIND[kind])
     ran = filled.invoke("upgrade-dev", "--json")

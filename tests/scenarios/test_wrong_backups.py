@@ -9,61 +9,35 @@ from typing import Any
 import pytest
 
 from migrations_ops.backups.retention import prune
-from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, write_record
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
-from migrations_ops.operations.backup import back_up_environments
 from migrations_ops.operations.manual.adopt import adopt_environment
-from migrations_ops.operations.manual.restore import restore_environment
-from migrations_ops.operations.release import ReleaseOptions, release_all
-from migrations_ops.operations.run import Finished
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.verification import verify_environment
-from migrations_ops.project.project import Project
 from migrations_ops.project.settings import read
 from tests.contract.databases.support import immutable
 from tests.records import task_record
+from tests.scenarios.in_process import (
+    back_up,
+    configure,
+    project_of,
+    release,
+    restore,
+    store_of,
+)
 from tests.support import Sandbox, dump, query
 
 
-def project_of(sandbox: Sandbox) -> Project:
-    return Project.read(sandbox.folder)
-
-
-def shelf_of(sandbox: Sandbox, name: str = "prod") -> BackupStore:
-    found = project_of(sandbox).settings
-    return BackupStore.of(found, found.environment(name))
-
-
-def back_up(sandbox: Sandbox, name: str = "prod") -> Finished:
-    project = project_of(sandbox)
-    return back_up_environments(project, [project.settings.environment(name)], "", Lines())
-
-
-def restore(sandbox: Sandbox, backup: str) -> Finished:
-    project = project_of(sandbox)
-    return restore_environment(project, project.settings.environment("prod"), backup, Lines())
-
-
-def release(sandbox: Sandbox, *allow: str) -> Finished:
-    return release_all(project_of(sandbox), ReleaseOptions(allow=allow), Lines())
-
-
 def kept(sandbox: Sandbox, name: str = "prod") -> list[str]:
-    return [each.name for each in shelf_of(sandbox, name).backups()]
+    return [each.name for each in store_of(sandbox, name).backups()]
 
 
 def change(sandbox: Sandbox, number: int) -> None:
     query(sandbox.prod, "INSERT INTO parents VALUES (?, 'written')", number)
-
-
-def configure(sandbox: Sandbox, line: str) -> None:
-    text = (sandbox.folder / "pyproject.toml").read_text()
-    sandbox.configure(text.replace("wait = 1", f"wait = 1\n{line}"))
 
 
 def type_it(sandbox: Sandbox, error: OpsError | None) -> None:
@@ -129,7 +103,7 @@ def test_backup_of_an_empty_database_that_never_had_content_is_taken(shop: Sandb
     for _ in range(2):
         finished = back_up(shop)
         assert finished.error is None
-    assert shelf_of(shop).find("latest").name in finished.result.backups
+    assert store_of(shop).find("latest").name in finished.result.backups
 
 
 @pytest.mark.slow
@@ -149,7 +123,7 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
     good = back_up(filled).result.backups
     replace_by_dev(filled)
     project = project_of(filled)
-    store = shelf_of(filled)
+    store = store_of(filled)
     for number in range(4):
         change(filled, 5000 + number)
         taken = take_backup(store, project.database(project.settings.default), progress=None)
@@ -171,7 +145,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
     configure(filled, "keep = 1")
     good, before = back_up(filled).result.backups, dump(filled.prod)
     empty(filled)
-    store, project = shelf_of(filled), project_of(filled)
+    store, project = store_of(filled), project_of(filled)
     database = project.database(project.settings.default)
     poisoned = [take_backup(store, database, note="by hand", progress=None).name for _ in range(3)]
     assert store.find("latest").name == good[0]
@@ -190,8 +164,8 @@ def test_what_an_interrupted_task_has_half_committed_is_kept_apart(filled: Sandb
     assert finished.error is None
     assert [each.code for each in finished.result.findings] == ["backup-in-doubt"]
     [half] = finished.result.backups
-    assert "interrupted" in shelf_of(filled).find(half).doubt
-    assert shelf_of(filled).find("latest").name == good[0]
+    assert "interrupted" in store_of(filled).find(half).doubt
+    assert store_of(filled).find("latest").name == good[0]
 
 
 # -- what a restore replaces ------------------------------------------------------------------
@@ -204,10 +178,10 @@ def test_restores_of_a_baseline_never_cost_the_baseline(filled: Sandbox) -> None
     for number in range(5):
         change(filled, 5000 + number)
         assert restore(filled, base).error is None
-    prune(shelf_of(filled), Past.read(project_of(filled).settings.releases))
+    prune(store_of(filled), Past.read(project_of(filled).settings.releases))
     assert kept(filled)[0] == base
     assert len(kept(filled)) == 1 + 3
-    assert shelf_of(filled).find("latest").name == base
+    assert store_of(filled).find("latest").name == base
 
 
 @pytest.mark.slow
@@ -216,9 +190,9 @@ def test_latest_is_refused_where_there_is_only_what_restores_replaced(filled: Sa
     change(filled, 5000)
     changed = dump(filled.prod)
     assert restore(filled, base).error is None
-    (shelf_of(filled).folder / base).unlink()
+    (store_of(filled).folder / base).unlink()
     with pytest.raises(Refused, match="safety backup of a restore") as caught:
-        shelf_of(filled).find("latest")
+        store_of(filled).find("latest")
     assert (
         read_status(project_of(filled), [project_of(filled).settings.default])
         .environments[0]
@@ -313,7 +287,7 @@ def test_lost_production_is_known_from_a_file_that_only_looks_like_its_backup(
     assert finished.error is not None
     assert f"{name} looks like a backup of it" in finished.error.what
     assert not filled.prod.exists()
-    _, file, rest = finished.error.next.partition(str(shelf_of(filled).folder / name))
+    _, file, rest = finished.error.next.partition(str(store_of(filled).folder / name))
     assert rest.startswith(" to data/repom/db.sqlite3 and type: invoke verify --env prod")
     shutil.copyfile(file, filled.prod)
     assert dump(filled.prod) == before
@@ -345,14 +319,14 @@ def test_file_without_a_good_sidecar_is_named_with_the_reason(
     spoil(filled)
     for wanted in ("latest", name):
         with pytest.raises(Refused, match=f"{name} lies in .*{why}"):
-            shelf_of(filled).find(wanted)
+            store_of(filled).find(wanted)
     change(filled, 5000)
     [other] = back_up(filled).result.backups
-    assert shelf_of(filled).find("latest").name == other
+    assert store_of(filled).find("latest").name == other
     with pytest.raises(Refused, match=why):
-        shelf_of(filled).find(name)
+        store_of(filled).find(name)
     with pytest.raises(ConfigurationError):
-        shelf_of(filled).find("nope")
+        store_of(filled).find("nope")
     listed = filled.invoke("backups", "--env", "prod").out
     assert f"{name} does not count as a backup of prod" in listed
 
@@ -360,10 +334,10 @@ def test_file_without_a_good_sidecar_is_named_with_the_reason(
 @pytest.mark.slow
 def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> None:
     [name] = back_up(filled).result.backups
-    sidecar = shelf_of(filled).sidecar(name)
+    sidecar = store_of(filled).sidecar(name)
     sidecar.write_text(sidecar.read_text().replace('"prod"', '"live"'))
     with pytest.raises(Refused, match=f"{name} .* is one of live"):
-        shelf_of(filled).find("latest")
+        store_of(filled).find("latest")
 
 
 # -- odds and ends ----------------------------------------------------------------------------
@@ -372,7 +346,7 @@ def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> 
 @pytest.mark.slow
 def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) -> None:
     configure(filled, "keep = 1")
-    store, project = shelf_of(filled), project_of(filled)
+    store, project = store_of(filled), project_of(filled)
     database = project.database(project.settings.default)
     first, second = (take_backup(store, database, note=str(n), progress=None) for n in range(2))
     content = bytearray(Path(second.file).read_bytes())
@@ -399,10 +373,10 @@ def test_database_with_a_foreign_version_table_can_be_left_by_a_restore(filled: 
     assert ended.error is None
     assert dump(filled.prod) == before
     [safety] = ended.result.backups
-    assert dump(shelf_of(filled).folder / safety) == changed
+    assert dump(store_of(filled).folder / safety) == changed
     assert restore(filled, safety).error is None
     assert dump(filled.prod) == changed
-    assert shelf_of(filled).find("latest").name == good[0]
+    assert store_of(filled).find("latest").name == good[0]
 
 
 @pytest.mark.slow

@@ -73,7 +73,8 @@ def test_nothing_goes_while_it_is_unclear_what_is_needed(
 def test_what_is_beyond_the_count_goes_oldest_first() -> None:
     row = [backup(name, 10) for name in names(4)]
     assert choose_surplus(row, Past(), Policy(2), names(4), NOW) == {"b0", "b1"}
-    assert choose_surplus(row, Past(), Policy(2, keep_days=10), names(4), NOW) == set()
+    for days in (10, 10**15):
+        assert choose_surplus(row, Past(), Policy(2, keep_days=days), names(4), NOW) == set()
     assert choose_surplus(row, Past(), Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
 
 
