@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,6 +95,21 @@ class Play:
                 stderr=err,
                 start_new_session=True,
             )
+
+    def start_all(
+        self, start: Callable[[tuple[str, ...], str], subprocess.Popen[bytes]], delay: float
+    ) -> list[subprocess.Popen[bytes]]:
+        """Start the command and, after a while, the second one of an act that has two."""
+        processes = [start(self.argv(), "first")]
+        if self._act.second:
+            time.sleep(delay / 8)
+            processes.append(start(self._act.second, "second"))
+        return processes
+
+    def ends_of(self, processes: list[subprocess.Popen[bytes]]) -> list[tuple[int, str, str]]:
+        """Exit, output and errors of each."""
+        names = ("first", "second")
+        return [self.end_of(*each) for each in zip(processes, names, strict=False)]
 
     def end_of(self, process: subprocess.Popen[bytes], name: str) -> tuple[int, str, str]:
         """Exit, output and errors of a command, which has to end, with all that it began."""

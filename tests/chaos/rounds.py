@@ -6,7 +6,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -151,17 +150,11 @@ class _Play(Play):
             holder = world.start_holder(file, how, seconds)
         releases = world.repom / "releases"
         known = {folder.name for folder in releases.glob("*")}
-        processes = [self._start(self.argv(), "first")]
-        if self._act.second:
-            time.sleep(draw.aim.delay / 8)
-            processes.append(self._start(self._act.second, "second"))
+        processes = self.start_all(self._start, draw.aim.delay)
         if draw.shot not in LASTING:
             draw.aim.wait(processes[0], world, known)
             shoot(processes[0], draw.shot, draw.pause)
-        ended = [
-            self.end_of(process, name)
-            for process, name in zip(processes, ("first", "second"), strict=False)
-        ]
+        ended = self.ends_of(processes)
         if holder is not None:
             holder.wait()
         return ended

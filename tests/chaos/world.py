@@ -19,12 +19,10 @@ HERE = Path(__file__).parent
 TEMPLATES = ("behind", "halfway", "released", "unstamped")
 
 
-@dataclass
-class World:
-    """One project with both databases filled, and the schema that each revision builds."""
+class Folders:
+    """Where a world keeps what its commands and its applications write."""
 
     sandbox: Sandbox
-    schemas: dict[str, Fingerprint]
 
     @property
     def repom(self) -> Path:
@@ -39,6 +37,22 @@ class World:
     def seen(self) -> Path:
         """Where the reader notes what it should never have seen."""
         return self.sandbox.folder / "seen.txt"
+
+
+def without_revisions(sandbox: Sandbox) -> None:
+    """Take the project's own revisions away, and the models that they would be compared with."""
+    for old in (sandbox.folder / "alembic/versions").glob("*.py"):
+        old.unlink()
+    env = sandbox.folder / "alembic/env.py"
+    env.write_text(env.read_text().replace("=target_metadata", "=None"))
+
+
+@dataclass
+class World(Folders):
+    """One project with both databases filled, and the schema that each revision builds."""
+
+    sandbox: Sandbox
+    schemas: dict[str, Fingerprint]
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -87,10 +101,7 @@ def _must(world: World, *tasks: str) -> None:
 
 def _make_behind(folder: Path) -> World:
     sandbox = copy_project("shop", folder)
-    for old in (folder / "alembic/versions").glob("*.py"):
-        old.unlink()
-    env = folder / "alembic/env.py"
-    env.write_text(env.read_text().replace("=target_metadata", "=None"))
+    without_revisions(sandbox)
     schemas = {}
     for revision, source in REVISIONS.items():
         sandbox.write(f"alembic/versions/{revision}.py", source.text(revision))

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,17 +141,11 @@ class _Play(Play):
             holder.start()
         releases = world.repom / "releases"
         self._known = {folder.name for folder in releases.glob("*")}
-        processes = [self._start(self.argv(), "first")]
-        if self._act.second:
-            time.sleep(draw.aim.delay / 8)
-            processes.append(self._start(self._act.second, "second"))
+        processes = self.start_all(self._start, draw.aim.delay)
         if draw.shot not in LASTING:
             draw.aim.wait(processes[0], world, self._known)
             shoot(processes[0], draw.shot, draw.pause, world)
-        ended = [
-            self.end_of(process, name)
-            for process, name in zip(processes, ("first", "second"), strict=False)
-        ]
+        ended = self.ends_of(processes)
         if draw.shot == "held":
             holder.join()
         return ended

@@ -10,15 +10,9 @@ from tests.chaos import shots
 from tests.chaos.servers.world import NAMES, World
 
 _BROKEN = frozenset({1, 3, 4, 5})
+_OF_FILES = ("none", "parent", "child", "both", "everything", "interrupt", "terminate")
 # The codes that each shot allows besides those of the undisturbed command.
-SHOTS: dict[str, frozenset[int]] = {
-    "none": frozenset(),
-    "parent": frozenset({-9}),
-    "child": frozenset({1, 3}),
-    "both": frozenset({-9, 1, 3}),
-    "everything": frozenset({-9}),
-    "interrupt": frozenset({130, -2}),
-    "terminate": frozenset({130, -15}),
+SHOTS: dict[str, frozenset[int]] = {name: shots.SHOTS[name] for name in _OF_FILES} | {
     "pause parent": _BROKEN,
     "pause everything": _BROKEN,
     "kill server": _BROKEN,

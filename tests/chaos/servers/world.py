@@ -21,6 +21,7 @@ from migrations_ops.databases.open import open_database
 from migrations_ops.model.fingerprint import Fingerprint
 from tests.chaos.history import FIRST, ROWS
 from tests.chaos.servers.history import REVISIONS
+from tests.chaos.world import Folders, without_revisions
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer
 from tests.servers.postgres import PostgresServer
@@ -38,7 +39,7 @@ _SCRIPT = Path(__file__).with_name("application.py")
 
 
 @dataclass(frozen=True)
-class World:
+class World(Folders):
     """One project over both databases, and the schema that each revision builds."""
 
     engine: str
@@ -49,20 +50,6 @@ class World:
     @property
     def server(self) -> Any:
         return self.sandbox.prod_database.server
-
-    @property
-    def repom(self) -> Path:
-        return self.sandbox.folder / "data/repom"
-
-    @property
-    def tokens(self) -> Path:
-        """Where the writer notes what it was told is committed."""
-        return self.sandbox.folder / "tokens.txt"
-
-    @property
-    def seen(self) -> Path:
-        """Where the application notes what it should never have seen."""
-        return self.sandbox.folder / "seen.txt"
 
     def of(self, name: str) -> ServerDatabase:
         """The database of an environment, past the proxy."""
@@ -173,10 +160,7 @@ def _make_behind(arena: Arena, folder: Path) -> World:
     sandbox = server_shop(folder, dev, prod)
     urls = {"dev": arena.proxy.through(dev.url()), "prod": arena.proxy.through(prod.url())}
     sandbox.point(urls)
-    for old in (folder / "alembic/versions").glob("*.py"):
-        old.unlink()
-    env = folder / "alembic/env.py"
-    env.write_text(env.read_text().replace("=target_metadata", "=None"))
+    without_revisions(sandbox)
     world = World(arena.engine, sandbox, {}, arena.proxy)
     for revision, source in REVISIONS.items():
         sandbox.write(f"alembic/versions/{revision}.py", source)

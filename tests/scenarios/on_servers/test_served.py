@@ -30,7 +30,6 @@ def waiting(shop: ServerShop) -> str:
         f"Path({str(shop.folder / 'asked')!r}).touch()",
         f"while not Path({str(shop.folder / 'done')!r}).exists():",
         "    time.sleep(0.02)",
-        "",
     )
 
 
@@ -70,7 +69,7 @@ def require_theirs_is_there(shop: ServerShop) -> None:
 
 @pytest.mark.parametrize("at_head", ["postgres"], indirect=True)
 def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(at_head: ServerShop) -> None:
-    body = waiting(at_head) + only_in_production(at_head.prod_database)
+    body = f"{waiting(at_head)}\n{only_in_production(at_head.prod_database)}"
     at_head.add_revision(NEXT, R3, body)
     with others_at_work(at_head):
         ran = at_head.invoke("release-migration")
@@ -86,7 +85,7 @@ def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(at_head: Ser
 def test_what_others_changed_meanwhile_is_told_when_the_upgrade_succeeds(
     at_head: ServerShop,
 ) -> None:
-    at_head.add_revision(NEXT, R3, waiting(at_head) + COLUMN)
+    at_head.add_revision(NEXT, R3, f"{waiting(at_head)}\n{COLUMN}")
     with others_at_work(at_head):
         ran = at_head.invoke("release-migration")
     assert ran.code == 0, ran.err
