@@ -166,7 +166,7 @@ def test_a_restore_into_a_locked_database_changes_nothing(
 def test_interrupted_restore_says_which_of_both_is_there(
     filled: Sandbox, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    old, name = dump(filled.prod), back_up(filled)
+    old, name = dump(filled.prod), backed_up(filled)
     query(filled.prod, "DELETE FROM children")
     new = dump(filled.prod)
     real = sqlite_copy._replace
