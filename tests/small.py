@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import Sandbox, query
@@ -37,13 +37,11 @@ ini_url = true
 
 @dataclass(frozen=True)
 class Scripts:
-    """One folder of revision scripts, with the section of the ini that names it."""
+    """One folder of revision scripts."""
 
     project: Sandbox
     folder: str = "alembic"
-    section: str = "alembic"
     version_table: str = ""
-    _made: list[Path] = field(default_factory=list)
 
     def write(self) -> None:
         more = f', version_table="{self.version_table}"' if self.version_table else ""

@@ -25,3 +25,6 @@ class Look:
     remedy: str = ""
     environment: str = ""
     begun: Mapping[str, str] = field(default_factory=dict)
+    # Whether other Alembic projects keep their version there, too: whose tables are whose is then
+    # unknown.
+    shared: bool = False

@@ -73,7 +73,7 @@ def advice(state: DatabaseState) -> str:
 
 
 def advice_without_database(located: LocatedDatabase) -> str:
-    if located.way_back:
+    if located.way_back and not located.look.tables:
         return f"Bring it back: {located.way_back}"
     return f"Type: invoke upgrade-{located.environment.name}"
 

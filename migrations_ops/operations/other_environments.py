@@ -77,6 +77,8 @@ def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
             continue
         with suppress(OpsError):
             located = locate(project, other)
+            if located.database is project.database(environment):
+                continue
             if located.exists and not located.look.trouble:
                 before = located.database.fingerprint(other.version_table)
                 yield _Watched(located, before, _back_up(session, located))

@@ -60,6 +60,9 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         plans = plan_release(project, states)
         start_children_ahead(session, plans)
         for state, plan in zip(states, plans, strict=True):
+            if len({id(database) for database in databases}) < len(databases):
+                # Another project of the same database may have been upgraded since.
+                state = read_state(project, state.environment, options.to)
             if not state.pending:
                 if plan.steps:  # a later environment needs what is there to have passed
                     require_passed_verify(verify(session, state.environment, state.target))

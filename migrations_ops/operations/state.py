@@ -127,7 +127,9 @@ def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> t
     if half:
         return "dirty", f"revision {', '.join(half)} has begun there, and is half applied"
     if not look.revisions:
-        return ("unversioned", "") if look.tables else ("empty", "")
+        # In a database that several projects share, the tables may be another one's.
+        is_own = look.environment or not look.shared
+        return ("unversioned", "") if look.tables and is_own else ("empty", "")
     unknown = history.unknown(look.revisions)
     if unknown:
         return "ahead", f"the scripts do not have {', '.join(unknown)}"

@@ -227,7 +227,7 @@ def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]
 
 def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
     """The revisions that a later environment does not have yet: those the gate asks for."""
-    path, history = session.project.settings.path, state.history
+    path, history = session.project.settings.path_of(state.environment), state.history
     if history.unknown(state.look.revisions):
         return []
     reached = history.ancestors(state.look.revisions)

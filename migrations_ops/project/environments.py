@@ -58,6 +58,9 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)
     x: tuple[str, ...] = ()
     section: str = "alembic"
+    # Which scripts it has, where the configuration names several; environments of the same scripts
+    # are one path.
+    scripts: str = ""
     ini_url: bool = False
     python: Path | None = None
     passed: tuple[str, ...] = ()

@@ -71,12 +71,28 @@ class Project:
             )
             for name, other in self._databases.items():
                 if database.same_as(other):
-                    raise ConfigurationError(
-                        f"{name} and {environment.name} are the same database, {other.label}.",
-                        next="Give each environment a database of its own.",
-                    )
+                    self._require_shareable(environment, self.settings.environment(name), other)
+                    # One lock, and one set of copies.
+                    database = other
+                    break
             self._databases[environment.name] = database
         return self._databases[environment.name]
+
+    def _require_shareable(
+        self, environment: Environment, other: Environment, database: Database
+    ) -> None:
+        """Two sets of scripts may share a database, if each has a version table of its own."""
+        shared = f"{other.name} and {environment.name} are the same database, {database.label}"
+        is_one_path = environment.scripts == other.scripts
+        if is_one_path or environment.version_table_schema != other.version_table_schema:
+            raise ConfigurationError(
+                f"{shared}.", next="Give each environment a database of its own."
+            )
+        if environment.version_table == other.version_table:
+            raise ConfigurationError(
+                f"{shared}, and their scripts would share the table {other.version_table}.",
+                next="Give each a version table of its own: version_table, in env.py and here.",
+            )
 
     def opened_databases(self) -> list[Database]:
         """The databases that have been opened so far."""
@@ -107,6 +123,8 @@ class Project:
         found = {}
         for other in self.settings.path:
             if other is not environment and self.knows_url(other):
+                if self.database(other) is self.database(environment):
+                    continue
                 # A server that cannot be reached from here cannot be reached by a step either.
                 with suppress(StepFailed):
                     found[other.name] = self.database(other).identity()

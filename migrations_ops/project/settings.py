@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,11 @@ class Settings:
     def is_rehearsed(self, environment: Environment) -> bool:
         """Whether its upgrade is tried on a copy first: each but the first of the path, and the
         first as well if it is protected, as production alone is."""
-        return environment is not self.path[0] or environment.protected
+        return environment is not self.path_of(environment)[0] or environment.protected
+
+    def path_of(self, environment: Environment) -> tuple[Environment, ...]:
+        """The environments that have the same scripts: what passes there goes on to this one."""
+        return tuple(each for each in self.path if each.scripts == environment.scripts)
 
     def environment(self, name: str) -> Environment:
         """The environment of that name.
@@ -109,7 +113,8 @@ class Settings:
 
     def before(self, environment: Environment) -> tuple[Environment, ...]:
         """The environments that come before this one on the path."""
-        return self.path[: self.path.index(environment)]
+        path = self.path_of(environment)
+        return path[: path.index(environment)]
 
 
 def read(folder: Path) -> Settings:
@@ -135,15 +140,21 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
             f"{file.name} configures no environment.",
             next='Add a table such as [tool.migrations_ops.environments.prod] with url = "..."',
         )
-    last = next(reversed(environments))
-    path = tuple(
-        _environment(file, name, entry, protected=name == last)
-        for name, entry in environments.items()
-    )
+    path = [_environment(file, name, entry) for name, entry in environments.items()]
+    ini = reader.path("alembic", alembic_file(file.parent))
+    path = _with_scripts(path, ini)
+    # The last of a path is protected, unless it is configured otherwise.
+    last_of = {each.scripts: each.name for each in path}
+    path = [
+        replace(each, protected=each.name == last_of[each.scripts])
+        if "protected" not in environments[each.name]
+        else each
+        for each in path
+    ]
     backups = reader.path("backups", "data/repom/backups")
     return Settings(
         file=file,
-        alembic=reader.path("alembic", alembic_file(file.parent)),
+        alembic=ini,
         # child/plugin.py has the same default: it cannot import this module.
         selector=reader.value("selector", "EXEC_ENV"),
         backups=backups,
@@ -151,11 +162,24 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
         keep=reader.value("keep", 10),
         keep_days=reader.value("keep_days", 0),
         wait=float(reader.value("wait", 10)),
-        path=path,
+        path=tuple(path),
     )
 
 
-def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Environment:
+def _with_scripts(path: list[Environment], ini: Path) -> list[Environment]:
+    """Tell environments of several script folders apart; as long as one of them is unknown, they
+    are one path."""
+    if len({(each.section, each.directory) for each in path}) == 1:
+        return path
+    from migrations_ops.revisions.location import name_scripts
+
+    scripts = [name_scripts(ini, each.section, each.directory) for each in path]
+    if not all(scripts):
+        return path
+    return [replace(each, scripts=name) for each, name in zip(path, scripts, strict=True)]
+
+
+def _environment(file: Path, name: str, entry: Any) -> Environment:
     where = f"environments.{name}"
     if not makes_a_task(name):
         raise ConfigurationError(
@@ -197,7 +221,7 @@ def _environment(file: Path, name: str, entry: Any, *, protected: bool) -> Envir
         drift=reader.choice("drift", "warn", ("off", "warn", "strict")),
         allow=reader.texts("allow"),
         timeout=reader.value("timeout", None),
-        protected=reader.value("protected", protected),
+        protected=reader.value("protected", False),
         ask=reader.value("ask", False),
     )
 

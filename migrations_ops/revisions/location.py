@@ -58,6 +58,24 @@ def find_scripts(
     return _Config(directory / ini, section, directory, find_package).script_location()
 
 
+def name_scripts(ini: Path, section: str, directory: Path) -> str:
+    """What tells the scripts of one section from those of another, without looking for them; empty
+    where it cannot be read."""
+    directory = directory.absolute()
+    try:
+        config = _Config(directory / ini, section, directory, None)
+        script_location = config.text("script_location")
+        versions = config.ini_text("version_locations") or ""
+    except ConfigurationError:
+        return ""
+    if not script_location:
+        return ""
+    is_package = ":" in script_location and not os.path.isabs(script_location)
+    return os.path.normpath(script_location if is_package else directory / script_location) + (
+        f"\n{directory}\n{versions}" if versions else ""
+    )
+
+
 class _Config:
     """The two files as one set of options, the ini first."""
 

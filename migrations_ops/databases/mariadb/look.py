@@ -35,6 +35,13 @@ def read_look(connection: Connection, version_table: str) -> Look:
             advice = "Name the version table of this environment: version_table"
             return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
         revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
+    others = ask(
+        connection,
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+        " AND table_name <> %s GROUP BY table_name"
+        " HAVING count(*) = 1 AND max(column_name) = 'version_num'",
+        version_table,
+    )
     ledger = read_ledger(connection, version_table)
     return Look(
         exists=True,
@@ -44,5 +51,6 @@ def read_look(connection: Connection, version_table: str) -> Look:
         trouble=ledger.unreadable,
         remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
         environment=ledger.environment,
+        shared=bool(others),
         begun=ledger.begun,
     )

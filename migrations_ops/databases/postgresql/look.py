@@ -27,7 +27,11 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
                     AND d.objid = c.oid AND d.deptype = 'e')),
             to_regclass(%(name)s) IS NOT NULL,
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
-                    AND attname = 'version_num' AND NOT attisdropped)
+                    AND attname = 'version_num' AND NOT attisdropped),
+            EXISTS (SELECT FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+                    WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+                        AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
+                    GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num'])
         """,
         {"name": name.as_string()},
     ).fetchone()
@@ -51,6 +55,7 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
         trouble=ledger.unreadable,
         remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
         environment=ledger.environment,
+        shared=bool(row[3]),
         begun=ledger.begun,
     )
 

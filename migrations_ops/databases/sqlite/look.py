@@ -31,6 +31,7 @@ def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
         trouble=ledger.unreadable,
         remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
         environment=ledger.environment,
+        shared=_has_other_version(connection, names, version_table),
     )
 
 
@@ -57,6 +58,22 @@ def read_fingerprint(connection: sqlite3.Connection, version_table: str) -> Fing
 def _is_of_alembic(connection: sqlite3.Connection, version_table: str) -> bool:
     columns = connection.execute("SELECT name FROM pragma_table_info(?)", (version_table,))
     return any(name.lower() == "version_num" for (name,) in columns)
+
+
+def _has_other_version(
+    connection: sqlite3.Connection, tables: list[str], version_table: str
+) -> bool:
+    """Whether another table than that has the form of Alembic's, and names a revision."""
+    made = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%version_num%'"
+        " AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
+    for (name,) in made.fetchall():
+        if name in tables and name != version_table:
+            columns = connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
+            if [each.lower() for (each,) in columns] == ["version_num"] and _rows(connection, name):
+                return True
+    return False
 
 
 def _revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str, ...]:

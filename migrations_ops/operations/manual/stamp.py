@@ -83,6 +83,8 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
                 )
             wanted = built.fingerprint(environment.version_table).schema
             has = state.database.fingerprint(environment.version_table).schema
+            if state.look.shared:  # what else is there may belong to another project
+                has = {key: has[key] for key in wanted if key in has}
             differing = sorted(
                 dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))
             )

@@ -28,7 +28,7 @@ def require_present(session: Session, state: DatabaseState) -> None:
         there once; ``missing-database`` allows it.
     """
     environment = state.environment
-    if not environment.protected or state.kind not in ("missing", "empty"):
+    if not environment.protected or state.kind not in ("missing", "empty") or state.look.tables:
         return
     if MISSING in session.allowed(environment):
         return

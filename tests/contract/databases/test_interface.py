@@ -175,3 +175,14 @@ def test_what_an_engine_can_do_is_told_by_its_type(shop: Live) -> None:
     assert isinstance(database, LeavesInvalidIndexes) == (database.syntax == "postgresql")
     assert isinstance(database, ResumesRestores) == (database.syntax == "mariadb")
     assert database.is_transactional == (database.syntax != "mariadb")
+
+
+def test_a_version_table_of_another_project_is_seen(live: Live) -> None:
+    live.fill()
+    assert not live.open().look(VERSION).shared
+    live.execute("CREATE TABLE version_other (version_num VARCHAR(32) NOT NULL)")
+    live.execute("INSERT INTO version_other VALUES ('o1')")
+    look = live.open().look(VERSION)
+    assert look.shared
+    assert look.revisions
+    assert live.open().look("version_other").revisions == ("o1",)
