@@ -362,6 +362,7 @@ def test_a_url_that_forbids_what_the_server_wants_is_told_so(private: Live) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("secured", ["postgresql"], indirect=True)
 def test_a_whole_release_goes_over_tls(secured: Secured, tmp_path: Path) -> None:
     with swept(secured.server):
         shop = fresh_shop(tmp_path / "shop", secured.server)
