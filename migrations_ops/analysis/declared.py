@@ -9,6 +9,7 @@ from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.resolver import Hierarchy
 from migrations_ops.analysis.schema_facts import ATTACHED, CONSTRAINTS, Fact
 from migrations_ops.child.protocol.sql import Syntax
+from migrations_ops.databases.row_changes import TypeChange
 
 _WORDS = re.compile(r"'(?:[^']|'')*'|\w+")
 
@@ -41,6 +42,7 @@ class Declared:
     :param refilled: columns that got other values where rows were deleted and inserted.
     :param revoked: rights that were revoked, as (object, role).
     :param recounted: tables whose sequences were set.
+    :param types: what was done to types, in that order.
     :param renamed: new names of types, values and the like, as the texts of other facts have them.
     """
 
@@ -64,6 +66,7 @@ class Declared:
     refilled: set[tuple[str, str]] = field(default_factory=set)
     revoked: set[tuple[str, str]] = field(default_factory=set)
     recounted: set[str] = field(default_factory=set)
+    types: list[TypeChange] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
 
     # -- the schema -----------------------------------------------------------------------------

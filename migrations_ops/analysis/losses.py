@@ -73,6 +73,11 @@ def find_losses(
             findings.append(_weakened(fact, lost, stale, environment))
     return (
         findings
+        + [
+            DROPPED.found(f"{shown(each.type)}.{shown(each.name)}", kind="attribute")
+            for each in declared.types
+            if each.verb == "drop attribute"
+        ]
         + _lost_checks(boolean_checks, environment)
         + _rows(before, after, declared, missed or {})
     )

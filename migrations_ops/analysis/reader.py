@@ -25,6 +25,7 @@ from migrations_ops.analysis.statements.rows import (
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, TableWrite, Traced
 from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
+from migrations_ops.databases.row_changes import TypeChange
 
 # How Alembic calls the kinds of constraints, besides our own names.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
@@ -147,10 +148,16 @@ class _Reader:
             ):
                 old = self._resolver.table(name)
                 self._rename_table(old, self._resolver.new_name(old, to, action.verb))
-            case SchemaAction("rename", name, "value", _, to):
+            case SchemaAction("rename", name, "value", of, to):
                 self.declared.renamed[name] = to
+                self._change_type(of, "rename value", name, to)
+            case SchemaAction("add attribute" | "drop attribute" | "rename attribute", name):
+                self._change_type(action.table, action.verb, name, action.to)
+                self._change_typed_tables(action)
             case SchemaAction("drop" | "rename" | "move", name):
                 self.declared.names.add((self._resolver.object(name), self._first(table)))
+                if action.kind == "type" and action.to:
+                    self._change_type(name, action.verb, "", action.to)
                 if action.verb == "rename":
                     to = action.to.rpartition(".")[2]
                     self.declared.renamed[name.rpartition(".")[2]] = to
@@ -187,6 +194,19 @@ class _Reader:
             case "alter column", what:
                 self._is_announced((table, name, "all"))
                 self._alter(*self._column(table, name), [what])
+
+    def _change_type(self, of: str, verb: str, name: str, to: str) -> None:
+        change = TypeChange(self._resolver.object(of), verb, name, to)
+        self.declared.types.append(change)
+
+    def _change_typed_tables(self, action: SchemaAction) -> None:
+        """What is done to the attributes of a type is done to the columns of its tables."""
+        for first in self._hierarchy.of_type(self._resolver.object(action.table)):
+            table = self._naming.table_after(first)
+            if action.verb == "drop attribute":
+                self._drop_column(table, action.name)
+            elif action.verb == "rename attribute":
+                self._rename_column(table, action.name, action.to)
 
     def _first(self, table: str) -> str:
         return self._naming.table(table) if table else ""

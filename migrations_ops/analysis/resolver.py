@@ -11,7 +11,8 @@ from migrations_ops.child.protocol.sql import tokens
 
 
 class Hierarchy:
-    """Which tables belong to which others, as their partitions or by inheritance."""
+    """Which tables belong to which others, as their partitions or by inheritance, and which were
+    made of a type."""
 
     def __init__(self, schema: Mapping[str, str]) -> None:
         parents = {
@@ -20,6 +21,11 @@ class Hierarchy:
             if key.startswith("table ")
         }
         self._above = {table: _all_above(table, parents) for table in parents}
+        self._types = {
+            Fact.of(key, "").table: _type_of(was)
+            for key, was in schema.items()
+            if key.startswith("table ")
+        }
 
     def above(self, table: str) -> frozenset[str]:
         """The tables that this one belongs to, and those that these belong to."""
@@ -28,6 +34,10 @@ class Hierarchy:
     def below(self, table: str) -> frozenset[str]:
         """The tables that belong to this one."""
         return frozenset(each for each, above in self._above.items() if table in above)
+
+    def of_type(self, name: str) -> list[str]:
+        """The tables that are made of this type: CREATE TABLE ... OF."""
+        return [table for table, type_ in self._types.items() if type_ == name]
 
 
 @dataclass
@@ -107,6 +117,16 @@ def _parents(was: str) -> list[str]:
         if texts[number : number + 2] == ["inherits", "("]:
             return [text for text in texts[number + 2 : texts.index(")", number)] if text != ","]
     return []
+
+
+def _type_of(was: str) -> str:
+    """The type of which a table is made, from its fact; empty for none."""
+    match lowered(tokens(was.removeprefix("UNLOGGED "), "facts")):
+        case ["of", schema, ".", name, *_]:
+            return f"{schema}.{name}"
+        case ["of", name, *_]:
+            return name
+    return ""
 
 
 def _all_above(table: str, parents: Mapping[str, Iterable[str]]) -> frozenset[str]:

@@ -20,7 +20,7 @@ from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
 
 # Called with the bytes done and the total, as often as the engine likes.
 Progress = Callable[[int, int], None]
@@ -102,12 +102,19 @@ class Readable(Named, Protocol):
         """What the engine itself finds wrong."""
 
     def compare_content(
-        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+        self,
+        before: Path,
+        pairs: Sequence[Pair],
+        progress: Progress | None,
+        *,
+        orphans: bool,
+        types: Sequence[TypeChange] = (),
     ) -> ContentChange:
         """Compare the rows of these tables with an earlier copy.
 
         :param before: the file of a backup.
         :param orphans: whether to look also for rows that have lost their parents.
+        :param types: what the revisions did to types; values are compared as those say.
         :raises StepFailed: one of both cannot be read.
         """
 

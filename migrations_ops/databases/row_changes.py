@@ -22,6 +22,21 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeChange:
+    """What a statement did to a type, by which its values are written in another way from then on.
+
+    ``verb`` is "rename", "move", "rename value", "add attribute", "drop attribute" or "rename
+    attribute"; ``name`` is the value, as a literal of SQL, or the attribute. Other names are in
+    small letters.
+    """
+
+    type: str
+    verb: str
+    name: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnChange:
     """``rows`` values of a column are others than before.
 

@@ -105,7 +105,7 @@ DROPPED = Entry(
     "dropped-{kind}",
     "note",
     "the {kind} {where} is dropped, as the revisions say",
-    kinds=("table", "column"),
+    kinds=("table", "column", "attribute"),
 )
 DROPPED_WITH_ROWS = DROPPED.also(
     "warning", "the {kind} {where}{filled} is dropped, as the revisions say"

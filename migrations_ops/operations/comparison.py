@@ -66,7 +66,9 @@ class Comparison:
             report.progress("comparing rows", done, total)
 
         pairs = surviving(before, after, declared) if rows else []
-        change = database.compare_content(Path(self.backup.file), pairs, progress, orphans=orphans)
+        change = database.compare_content(
+            Path(self.backup.file), pairs, progress, orphans=orphans, types=declared.types
+        )
         changes = find_changes(change, declared, name)
         if not rows:
             return changes

@@ -47,6 +47,7 @@ class SchemaAction:
 
     - drop, rename, move (to another schema); change (anything else that leaves the object there)
     - drop column, rename column, alter column (``to`` is the property)
+    - add attribute, drop attribute, rename attribute (``table`` is the type, as of a value)
     - rewrite column (``to`` are the properties that are named; it loses all others)
     - drop constraint (``kind`` may be empty); convert (all texts of a table)
     - truncate (``to`` is "restart" where its sequence starts again); detach (a partition)
@@ -252,11 +253,24 @@ def _alter(reader: _Reader) -> Iterator[SchemaAction]:
     elif reader.take("SET", "SCHEMA"):
         yield SchemaAction("move", name, kind, to=reader.name())
     elif reader.take("RENAME", "VALUE") and len(reader.rest) > 2:
-        yield SchemaAction("rename", reader.rest[0].text, "value", to=reader.rest[2].text)
+        yield SchemaAction("rename", reader.rest[0].text, "value", name, reader.rest[2].text)
     else:
+        if kind == "type":
+            for action in split(reader.rest):
+                yield from _attribute_action(name, _Reader(action, 0))
         if kind == "sequence" and any(word.means("RESTART") for word in reader.rest):
             yield SchemaAction("set sequence", name)
         yield SchemaAction("change", name, kind, table)
+
+
+def _attribute_action(of: str, reader: _Reader) -> Iterator[SchemaAction]:
+    """Of a composite type."""
+    for verb in ("ADD", "DROP", "RENAME"):
+        if reader.take(verb, "ATTRIBUTE"):
+            reader.skip("IF", "EXISTS")
+            name = reader.name()
+            to = reader.name() if reader.take("TO") else ""
+            yield SchemaAction(f"{verb.lower()} attribute", name, table=of, to=to)
 
 
 def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:

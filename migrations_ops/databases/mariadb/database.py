@@ -37,7 +37,7 @@ from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
 
 
 @dataclass
@@ -158,7 +158,13 @@ class MariaDB(ServerDatabase):
         return {}  # nothing that is cheap tells it
 
     def compare_content(
-        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+        self,
+        before: Path,
+        pairs: Sequence[Pair],
+        progress: Progress | None,
+        *,
+        orphans: bool,
+        types: Sequence[TypeChange] = (),
     ) -> ContentChange:
         from migrations_ops.databases.mariadb.rows.comparison import compare
 

@@ -39,7 +39,7 @@ from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
 
 # How long, in seconds, to wait for the lock again after a restore has exchanged the database.
 _RELOCK_SECONDS = 10.0
@@ -177,7 +177,13 @@ class PostgreSQL(ServerDatabase):
                     connection.execute("ROLLBACK")
 
     def compare_content(
-        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+        self,
+        before: Path,
+        pairs: Sequence[Pair],
+        progress: Progress | None,
+        *,
+        orphans: bool,
+        types: Sequence[TypeChange] = (),
     ) -> ContentChange:
         from migrations_ops.databases.postgresql.rows.comparison import compare
 
@@ -189,7 +195,7 @@ class PostgreSQL(ServerDatabase):
                 watched(earlier, partial(cut, one)),
                 watched(self.address, partial(cut, other)),
             ):
-                return compare(one, other, pairs, progress, orphans=orphans)
+                return compare(one, other, pairs, progress, orphans=orphans, types=types)
         except psycopg.Error as error:
             raise self._failed("The rows could not be compared", error) from error
 

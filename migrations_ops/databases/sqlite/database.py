@@ -25,7 +25,7 @@ from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair
+    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,13 @@ class SQLite:
         return files.stamp_of_content(self.path)
 
     def compare_content(
-        self, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+        self,
+        before: Path,
+        pairs: Sequence[Pair],
+        progress: Progress | None,
+        *,
+        orphans: bool,
+        types: Sequence[TypeChange] = (),
     ) -> ContentChange:
         from migrations_ops.databases.sqlite.rows.comparison import compare
 

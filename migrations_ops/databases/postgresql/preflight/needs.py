@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from migrations_ops.databases.postgresql.connect import Connection
 
-# What belongs to an extension comes and goes with it.
-_OWN = """o.oid >= 16384 AND NOT EXISTS
-    (SELECT FROM pg_depend WHERE classid = o.tableoid AND objid = o.oid AND deptype = 'e')"""
+# What belongs to an extension comes and goes with it; what the server makes as a part of something
+# else, the constructors of a range type for instance, with that.
+_OWN = """o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend
+    WHERE classid = o.tableoid AND objid = o.oid AND deptype IN ('e', 'i'))"""
 # What there is with an owner, as ALTER names it, and the schema that it is in.
 _OWNED = f"""
     SELECT relowner AS owner, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'

@@ -12,6 +12,7 @@ import psycopg
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.rows.tables import Side, Table
+from migrations_ops.databases.postgresql.rows.types import change_types
 from migrations_ops.databases.postgresql.rows.values import (
     IS_RECOVERABLE,
     Column,
@@ -24,6 +25,7 @@ from migrations_ops.databases.row_changes import (
     ContentChange,
     Pair,
     TableChange,
+    TypeChange,
 )
 
 T = TypeVar("T")
@@ -44,12 +46,15 @@ def compare(
     progress: Progress | None,
     *,
     orphans: bool,
+    types: Sequence[TypeChange] = (),
 ) -> ContentChange:
     """Compare tables with what they were, in another database of the same server.
 
-    :param before: no one writes there; it gets a temporary table.
+    :param before: no one writes there; it gets a temporary table, and its types are changed as
+        those of the other were, all of which is rolled back.
     :param after: it is only read.
     :param orphans: whether to look for rows that lost their parents.
+    :param types: what the revisions did to types, in that order.
     """
     one, other = Side(before), Side(after)
     with (
@@ -57,6 +62,7 @@ def compare(
         one.comparable(other.time_zone(), writes=True),
         other.comparable(),
     ):
+        change_types(one, types)
         try:
             changes = list(_changes(_Both(one, other, pool), pairs, progress))
             lost = find_orphans(one, other, pairs, changes) if orphans else {}

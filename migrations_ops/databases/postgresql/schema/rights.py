@@ -45,7 +45,7 @@ _ON = (
     f" WHERE {OWN_SCHEMAS} AND {not_of_extension('pg_proc', 'p.oid', 'ei')}",
     "SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, NULL, n.nspname, t.typname, '',"
     " t.typowner, t.typacl, 'USAGE' FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-    f" WHERE {OWN_SCHEMAS} AND {not_of_extension('pg_type', 't.oid')}",
+    f" WHERE {OWN_SCHEMAS} AND {not_of_extension('pg_type', 't.oid', 'ei')}",
     "SELECT 'schema', NULL, NULL, n.nspname, '', n.nspowner,"
     " coalesce(n.nspacl, acldefault('n', n.nspowner)),"
     " CASE n.nspname WHEN 'public' THEN 'USAGE' ELSE 'NONE' END"

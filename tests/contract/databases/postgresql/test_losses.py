@@ -24,6 +24,7 @@ START = """
 CREATE ROLE app; CREATE ROLE clerk;
 CREATE SCHEMA audit;
 CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TYPE pair AS (a int, b text); CREATE TABLE typed OF pair;
 CREATE TABLE parents (id serial PRIMARY KEY, name varchar(20) NOT NULL DEFAULT 'none',
   mood mood DEFAULT 'sad', code text COLLATE "C" UNIQUE, CONSTRAINT named CHECK (name <> ''));
 CREATE TABLE children (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -174,6 +175,10 @@ CASES: dict[str, tuple[str, set[str], set[str]]] = {
     "renamed type and value": (
         "ALTER TYPE mood RENAME VALUE 'sad' TO 'low'; ALTER TYPE mood RENAME TO temper",
         {"lost-type:mood", "changed-column:parents.mood"}, set()),
+    "attribute of a type": ("ALTER TYPE pair DROP ATTRIBUTE b CASCADE, ADD ATTRIBUTE c int CASCADE",
+                            {"lost-column:typed.b"}, set()),
+    "renamed attribute": ("ALTER TYPE pair RENAME ATTRIBUTE a TO c CASCADE",
+                          {"lost-column:typed.a"}, set()),
     "schema": ("DROP SCHEMA audit CASCADE",
                {"lost-schema:audit", 'lost-table:"audit.loans"', 'lost-index:"audit.ix_loans"',
                 'lost-view:"audit.all_loans"'}, set()),

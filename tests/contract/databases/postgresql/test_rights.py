@@ -10,6 +10,7 @@ import pytest
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.postgresql.preflight import obstacles as rights
 from migrations_ops.model.findings import Finding
+from tests.contract.databases.postgresql.engines import TABLE, back_up
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer, quoted
@@ -105,6 +106,21 @@ def test_who_may_go_into_no_other_database(
     finally:
         for name in ("postgres", "template1"):
             postgres.execute(f"GRANT CONNECT ON DATABASE {name} TO PUBLIC")
+
+
+def test_what_the_server_makes_as_a_part_of_something_needs_nobody(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    """The constructors of a range type are functions in a language for superusers."""
+    engine = role(postgres_database)
+    postgres_database.execute(
+        "SET ROLE release; CREATE TYPE span AS RANGE (subtype = float8);"
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, a span, b span[])"
+    )
+    assert engine.find_obstacles() == []
+    backup, taken = back_up(engine, tmp_path)
+    with engine.opened_copy(backup) as copy:
+        assert copy.fingerprint(TABLE) == taken
 
 
 THINGS = {

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from migrations_ops.analysis.reader import read_declared
+from migrations_ops.child.protocol.events import StatementRan
 from migrations_ops.databases.postgresql.rows.comparison import compare
 from migrations_ops.databases.postgresql.rows.sums import count, count_and_sum
 from migrations_ops.databases.postgresql.schema.reading import read_tables
 from migrations_ops.databases.row_changes import ContentChange, Pair
-from tests.contract.databases.bench import PostgresBench, postgres_bench, summary
+from tests.contract.databases.bench import SAME, PostgresBench, postgres_bench, summary
 from tests.contract.databases.postgresql.support import VERSION_TABLE, fill, opened, restored
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer
@@ -46,6 +48,40 @@ def test_tables_of_other_schemas_are_compared_and_named_in_one_word(bench: Postg
     )
     change = bench.compared(before, "", Pair("audit.t", "audit.t"), Pair("t", "t"))
     assert summary(change) == {}
+
+
+_MOOD = 'ALTER TYPE "Mood" RENAME'
+_TYPED = (
+    """CREATE TYPE "Mood" AS ENUM ('sad', 'it''s fine'); CREATE TYPE pair AS (a int, "M" "Mood");"""
+    'CREATE DOMAIN strict AS "Mood" NOT NULL; CREATE TYPE span AS RANGE (subtype = "Mood");'
+    'CREATE TABLE t (id int PRIMARY KEY, e "Mood", many "Mood"[], p pair, d strict, r span);'
+    "INSERT INTO t VALUES (1, 'sad', '{sad,it''s fine}', '(1,sad)', 'sad', '[sad,sad]'),"
+    " (2, 'it''s fine', '{}', '(2,)', 'it''s fine', '(,)');"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (f"{_MOOD} VALUE 'sad' TO 'low'", {}),
+        (f"{_MOOD} TO temper; ALTER TYPE temper RENAME VALUE 'sad' TO 'low'", {}),
+        (f"{_MOOD} VALUE 'sad' TO 'x'; {_MOOD} VALUE 'it''s fine' TO 'sad';"
+         f"{_MOOD} VALUE 'x' TO 'it''s fine'", {}),
+        ("ALTER TYPE pair ADD ATTRIBUTE z int, DROP ATTRIBUTE a CASCADE", {}),
+        ('ALTER TYPE pair RENAME ATTRIBUTE "M" TO mood', {}),
+        # What nobody said is found all the same.
+        (f"{_MOOD} VALUE 'sad' TO 'low'; UPDATE t SET e = NULL WHERE id = 1", {"e": (1, 1)}),
+        ("ALTER TYPE pair DROP ATTRIBUTE a; UPDATE t SET p = '(sad)' WHERE id = 2", {"p": (1, 1)}),
+    ],
+)  # fmt: skip
+def test_values_are_compared_as_the_declared_changes_of_their_types_write_them(
+    bench: PostgresBench, change: str, wrong: dict[str, Any]
+) -> None:
+    bench.make(_TYPED + change, _TYPED)
+    types = read_declared([StatementRan(change)], {}, {}, "postgresql").types
+    for each in (1, 2):  # and nothing of it stays
+        found = compare(bench.one, bench.other, [SAME], None, orphans=False, types=types)
+        assert summary(found) == wrong, each
 
 
 def test_rows_that_row_security_withholds_are_never_counted_as_gone(
