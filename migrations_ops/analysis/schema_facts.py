@@ -68,6 +68,22 @@ class Fact:
         return (self.kind, *_texts(self.where))
 
 
+def names_gone(before: Iterable[str], after: Iterable[str]) -> frozenset[str]:
+    """The tables and views of a schema that are not in another one, and columns as TABLE.COLUMN.
+
+    :param before: the keys of both schemas.
+    """
+    gone = set()
+    for key in {*before} - {*after}:
+        fact = Fact.of(key, "")
+        table = fact.table.rpartition(".")[2]
+        if fact.kind == "column":
+            gone.add(f"{table}.{fact.name}")
+        elif fact.kind in ("table", "view", "materialized view"):
+            gone.add(table or fact.name.rpartition(".")[2])
+    return frozenset(gone)
+
+
 def _table_of(kind: str, found: list[str], words: list[str]) -> tuple[str, list[str]]:
     """The table that something is on, and the words behind it, which have its columns."""
     if kind == "statistics":

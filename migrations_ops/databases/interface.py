@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,13 @@ class Readable(Named, Protocol):
 
     def check_integrity(self) -> list[Finding]:
         """What the engine itself finds wrong."""
+
+    def find_broken(self, gone: Collection[str] = ()) -> list[Finding]:
+        """The triggers, views, foreign keys and routines that are there and no longer work.
+
+        :param gone: tables, and columns as ``TABLE.COLUMN``, that an upgrade has dropped or
+            renamed: a server does not compile a routine before it is called.
+        """
 
     def compare_content(
         self,

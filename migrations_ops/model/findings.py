@@ -101,6 +101,14 @@ WEAKENED = Entry(
     _FIX_REVISION,
     kinds=KINDS,
 )
+BROKEN = Entry(
+    "broken-{kind}",
+    "warning",
+    "the {kind} {where} does not work: {reason}",
+    _FIX_REVISION,
+    kinds=("trigger", "view", "foreign key", "function", "procedure", "event"),
+    error_if="the upgrade has broken it",
+)
 DROPPED = Entry(
     "dropped-{kind}",
     "note",

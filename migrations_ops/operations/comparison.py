@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
+from migrations_ops.analysis.schema_facts import names_gone
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.events import Traced
 from migrations_ops.databases.interface import Database
@@ -16,6 +17,7 @@ from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import (
+    BROKEN,
     CHANGED_MEANWHILE,
     NOT_AS_REHEARSED,
     ROWS_NOT_COMPARED,
@@ -79,6 +81,20 @@ class Comparison:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
         return run.trace
+
+
+def find_newly_broken(
+    database: Database, was: Iterable[Finding], before: Schema, after: Schema
+) -> list[Finding]:
+    """What does not work after an upgrade: an error where it did before.
+
+    :param was: what did not work before.
+    """
+    known = {(each.code, each.where) for each in was}
+    return [
+        each if (each.code, each.where) in known else BROKEN.stricter(each)
+        for each in database.find_broken(names_gone(before, after))
+    ]
 
 
 def compare_schema(

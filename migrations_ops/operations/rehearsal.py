@@ -22,7 +22,7 @@ from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import lead_env_py
-from migrations_ops.operations.comparison import Comparison, statements_of
+from migrations_ops.operations.comparison import Comparison, find_newly_broken, statements_of
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
@@ -197,6 +197,7 @@ class _Rehearsal:
         self._session, self._state, self._backup = session, state, backup
         self._scratch, self._children = scratch, children
         self._before = self._fingerprint_before()
+        self._broken = state.database.find_broken() if state.exists else []
         self.revisions: tuple[RevisionRun, ...] = ()
         self.note = ""
 
@@ -240,7 +241,8 @@ class _Rehearsal:
         if self._backup is None:
             return []
         comparison = Comparison(self._session, self._state, self._backup)
-        return comparison.find(self._scratch, up, self._before, after, orphans=True)
+        broken = find_newly_broken(self._scratch, self._broken, self._before.schema, after.schema)
+        return broken + comparison.find(self._scratch, up, self._before, after, orphans=True)
 
     def _find_drift(self, check: CommandRun) -> list[Finding]:
         environment = self._state.environment

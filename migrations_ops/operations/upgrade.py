@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -22,7 +23,12 @@ from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.attempts import Attempts
-from migrations_ops.operations.comparison import Comparison, compare_rows, compare_schema
+from migrations_ops.operations.comparison import (
+    Comparison,
+    compare_rows,
+    compare_schema,
+    find_newly_broken,
+)
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
@@ -51,12 +57,14 @@ _EMPTY = Fingerprint((), {}, {})
 @dataclass(frozen=True)
 class _Due:
     """One upgrade that is due. ``rehearsed`` is what the rehearsal ended with, None where there
-    was none: the database has to end with the same."""
+    was none: the database has to end with the same. ``broken`` did not work before, where there
+    was none."""
 
     session: Session
     state: DatabaseState
     backup: Backup | None
     rehearsed: Rehearsed | None
+    broken: Sequence[Finding]
 
     @property
     def environment(self) -> Environment:
@@ -84,7 +92,9 @@ def upgrade_and_verify(
     :raises NeedsAPerson: it failed and the database could not be restored.
     :raises Interrupted: Ctrl-C; the database is as it was.
     """
-    due = _Due(session, state, backup, rehearsed)
+    not_rehearsed = state.exists and rehearsed is None
+    broken = state.database.find_broken() if not_rehearsed else []
+    due = _Due(session, state, backup, rehearsed, broken)
     comparison = _comparison(due)
     attempts = Attempts(session, state, backup)
     try:
@@ -203,12 +213,22 @@ def _record_verify(
                 # The child looks after the parents of rows, where it is inside and all is at once.
                 orphans = bool(run.commands) or in_parts
                 found = compare_rows(comparison, run, orphans=orphans)
-            report = judge(session, now, check, found)
+            report = judge(session, now, check, [*found, *_find_broken(due, now)])
         session.record.add_findings(list(report.findings))
         step.note = summary(report)
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
     return report
+
+
+def _find_broken(due: _Due, now: DatabaseState) -> list[Finding]:
+    """What the upgrade has broken, where no rehearsal would have shown it."""
+    if due.rehearsed is not None or due.backup is None or now.look.trouble:
+        return []
+    store = BackupStore.of(due.session.project.settings, due.environment)
+    before = store.fingerprint(due.backup).schema
+    after = now.database.fingerprint(due.environment.version_table).schema
+    return find_newly_broken(now.database, due.broken, before, after)
 
 
 def _compare_schema(due: _Due, now: DatabaseState, run: CommandRun) -> list[Finding]:

@@ -115,7 +115,9 @@ def judge(
             )
         findings += drift_findings(environment, check)
     if state.look.exists and not state.look.trouble:
-        findings += state.database.check_integrity()
+        known = {(each.code, each.where) for each in findings}
+        whole = state.database.check_integrity()
+        findings += [each for each in whole if (each.code, each.where) not in known]
     findings += find_edited(state)
     findings = without_allowed(findings, session.allowed(environment))
     report = VerifyReport(

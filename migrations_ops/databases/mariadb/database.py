@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Resources, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
-from migrations_ops.model.findings import Finding
+from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
@@ -179,7 +179,17 @@ class MariaDB(ServerDatabase):
             raise self._failed("The rows could not be compared", error) from error
 
     def check_integrity(self) -> list[Finding]:
-        return []
+        return self.find_broken()
+
+    def find_broken(self, gone: Collection[str] = ()) -> list[Finding]:
+        from migrations_ops.databases.mariadb.broken import find_broken
+
+        try:
+            with connect(self.address) as connection:
+                return list(find_broken(connection, gone))
+        except pymysql.MySQLError as error:
+            reason = in_words(error, self.label)
+            return [UNREACHABLE.found(self.label, reason=reason, remedy=remedy(error))]
 
     # -- one release at a time ------------------------------------------------------------------
 

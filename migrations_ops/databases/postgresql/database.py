@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -205,6 +205,15 @@ class PostgreSQL(ServerDatabase):
         try:
             with connect(self.address) as connection:
                 return findings(connection)
+        except psycopg.Error as error:
+            return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
+
+    def find_broken(self, gone: Collection[str] = ()) -> list[Finding]:
+        from migrations_ops.databases.postgresql.broken import find_broken
+
+        try:
+            with connect(self.address) as connection:
+                return list(find_broken(connection, gone))
         except psycopg.Error as error:
             return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
 

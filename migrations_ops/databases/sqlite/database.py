@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,6 +185,15 @@ class SQLite:
             except sqlite3.Error as error:
                 damage = in_words(error, self.label)
         return [DAMAGED.found(self.label, reason=damage)]
+
+    def find_broken(self, gone: Collection[str] = ()) -> list[Finding]:
+        from migrations_ops.databases.sqlite.broken import find_broken
+
+        try:
+            with self.connect() as connection:
+                return find_broken(connection)
+        except (sqlite3.Error, OSError) as error:
+            return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
 
     # -- before a release -----------------------------------------------------------------------
 

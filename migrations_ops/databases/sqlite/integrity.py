@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
+from migrations_ops.databases.sqlite.broken import find_broken
 from migrations_ops.databases.sqlite.look import find_leftovers
 from migrations_ops.databases.sqlite.schema import table_names
 from migrations_ops.model.findings import LEFTOVER_TABLE, ORPHANS, Finding
@@ -24,7 +25,7 @@ def check(connection: sqlite3.Connection, most: int) -> str:
 
 
 def find_inconsistencies(connection: sqlite3.Connection) -> list[Finding]:
-    """Rows without their parents, and tables that an upgrade has left."""
+    """Rows without their parents, tables that an upgrade has left, and what no longer works."""
     orphans = connection.execute("PRAGMA foreign_key_check")
     counts = Counter((child, parent) for child, _, parent, _ in orphans)
     return [
@@ -33,4 +34,5 @@ def find_inconsistencies(connection: sqlite3.Connection) -> list[Finding]:
             for (child, parent), count in sorted(counts.items())
         ),
         *(LEFTOVER_TABLE.found(table) for table in find_leftovers(table_names(connection))),
+        *find_broken(connection),
     ]

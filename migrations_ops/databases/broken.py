@@ -1,0 +1,53 @@
+"""Which routines still name what went: a server compiles their text when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from migrations_ops.child.protocol.sql import Token
+
+# Before the name of a table.
+_BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ONLY", "TRUNCATE", "ON")
+_ROWS = ("NEW", "OLD")
+
+
+def name_that_went(sql: Sequence[Token], gone: Collection[str], on: Collection[str] = ()) -> str:
+    """What of ``gone`` a text names, in words; empty for nothing.
+
+    A column counts where its table is named with it, by an alias too, or is the only one there.
+
+    :param gone: tables, and columns as ``TABLE.COLUMN``, in small letters and without a schema.
+    :param on: the tables whose rows are NEW and OLD there.
+    """
+    words = [each.text.lower() if each.is_name else "" for each in sql]
+    places = [number for number in range(len(sql)) if _is_table(sql, words, number)]
+    for number in places:
+        if words[number] in gone:
+            return f"the table {words[number]}"
+    owners = {name: set(on) for name in ("new", "old")}
+    for number in places:
+        for name in (words[number], _alias(sql, words, number)):
+            owners.setdefault(name, set()).add(words[number])
+    named = {words[number] for number in places}
+    for number, word in enumerate(words):
+        qualified = number > 1 and sql[number - 1].means(".")
+        of = owners.get(words[number - 2], ()) if qualified else named if len(named) == 1 else ()
+        found = next((f"{each}.{word}" for each in of if f"{each}.{word}" in gone), "")
+        if found and number not in places:
+            return f"the column {found}"
+    return ""
+
+
+def _is_table(sql: Sequence[Token], words: Sequence[str], number: int) -> bool:
+    """Whether a word stands where a table does, with its schema or without."""
+    if not words[number] or (number + 1 < len(sql) and sql[number + 1].means(".")):
+        return False
+    while number >= 2 and sql[number - 1].means(".") and words[number - 2]:
+        number -= 2
+    return number > 0 and sql[number - 1].means(*_BEFORE_TABLES)
+
+
+def _alias(sql: Sequence[Token], words: Sequence[str], number: int) -> str:
+    """The word behind a table; a keyword there is no one's alias."""
+    behind = number + 2 if number + 1 < len(sql) and sql[number + 1].means("AS") else number + 1
+    return words[behind] if behind < len(words) else ""
