@@ -29,7 +29,7 @@ def find_broken(connection: sqlite3.Connection) -> list[Finding]:
         "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     ).fetchall()
     views = {name for kind, name, _, _ in objects if kind == "view"}
-    found = []
+    found: list[Finding] = []
     for kind, name, table, sql in objects:
         reason = ""
         if kind == "view":
