@@ -190,8 +190,15 @@ class Declared:
         return by_hand or (table, column, "type") in self.altered
 
     def rewritten(self, table: str) -> frozenset[str]:
-        """The columns of a table whose values revisions write by name."""
-        return frozenset(column for each, column in self.updated | self.columns if each == table)
+        """The columns of a table whose values revisions write by name.
+
+        Those of rows that come in the place of deleted ones belong to them where others of their
+        columns are copied: ``INSERT INTO t SELECT new_id(id), v FROM t``, ``DELETE FROM t ...``.
+        """
+        columns = {each.name for each in self.facts if (each.kind, each.table) == ("column", table)}
+        copied = columns - {column for each, column in self.refilled if each == table}
+        written = self.updated | self.columns | (self.refilled if copied else set())
+        return frozenset(column for each, column in written if each == table)
 
     def changes_values_of(self, table: str, column: str) -> bool:
         """Whether revisions write to that column, or drop it and add it under the same name."""

@@ -95,8 +95,8 @@ class Refills:
 
     def _add(self, copied: Copied) -> None:
         into = self._of(self._resolver.table(copied.table))
-        if copied.everything:
-            into.add_rest([_COMPUTED])
+        if copied.everything or copied.is_program:
+            into.add_rest([_COMPUTED if copied.everything else _UNKNOWN])
         for star in copied.stars:
             source = self._source(star)
             for column, origins in source.columns.items():

@@ -29,6 +29,7 @@ class Copied:
     :param columns: the columns that get just these, each with its table; that is empty if unknown.
     :param stars: the tables of which all columns are copied.
     :param everything: whether the values of all columns come from elsewhere.
+    :param is_program: whether the rows are a program's: also what it leaves out is its doing.
     """
 
     table: str
@@ -36,6 +37,7 @@ class Copied:
     columns: set[tuple[str, str]] = field(default_factory=set)
     stars: set[str] = field(default_factory=set)
     everything: bool = False
+    is_program: bool = False
 
 
 def created_columns(statement: Sequence[Token]) -> tuple[str, list[str]] | None:
@@ -100,7 +102,7 @@ def _inserted(words: list[Token], layouts: Mapping[str, Sequence[str]]) -> Copie
         return _queried(table, words, listed, layouts.get(table, ()))
     if words and words[0].means("TABLE"):
         return Copied(table, stars={name_of(words[1:])})
-    return Copied(table, computed=set(listed), everything=not listed)
+    return Copied(table, computed=set(listed), everything=not listed, is_program=True)
 
 
 def _queried(

@@ -191,6 +191,18 @@ def test_columns_that_revisions_write_identify_no_row() -> None:
     assert surviving(there, there, found) == [Pair("T", "T", rewritten=frozenset({"id"}))]
 
 
+def test_rows_that_get_other_keys_by_insert_and_delete_are_not_known_by_these() -> None:
+    facts = dict.fromkeys(("table t", "column t.id", "column t.v"), "")
+    there = Fingerprint((), {}, {"t": 3})
+    for insert, keys in (
+        ("INSERT INTO t (id, v) SELECT id || 'x', v FROM t", {"id"}),
+        ("INSERT INTO t (id, v) VALUES (1, 2)", set[str]()),
+    ):
+        events = [StatementRan(insert), StatementRan("DELETE FROM t WHERE id < 9")]
+        [pair] = surviving(there, there, read_declared(events, facts, facts))
+        assert pair.rewritten == keys
+
+
 def test_rows_that_could_not_be_compared_are_named() -> None:
     change = ContentChange((TableChange(Pair("t", "t"), gone=3, not_compared="no key"),))
     assert rows_gone(change) == {"t": 3}
@@ -423,7 +435,11 @@ def test_a_table_written_anew_by_hand_changes_what_its_select_computes(
         (["DELETE FROM people", "INSERT INTO people SELECT * FROM nowhere"],
          {"id", "name", "city"}),
         (["DELETE FROM people WHERE id = 1", "INSERT INTO people (id, name) VALUES (1, 2)"],
-         {"id", "name"}),
+         {"id", "name", "city"}),
+        (["INSERT INTO people SELECT id + 9, name, city FROM people", "DELETE FROM people WHERE id"
+          " < 9"], {"id"}),
+        (["INSERT INTO people (id, name, city) SELECT id + 9, name, city FROM people",
+          "DELETE FROM people WHERE id < 9"], {"id"}),
     ],
 )  # fmt: skip
 def test_what_comes_into_the_place_of_rows_is_followed(
