@@ -74,7 +74,8 @@ def _ledger_of(runs: list[Run]) -> Ledger:
             stamped.discard(name)
             found.discard(name)
             if event == "upgrade":
-                ran[name] = each["source_hash"]
+                source, code = each["source_hash"], each.get("code_hash")
+                ran[name] = f"{source} {code}" if source and code else source
             elif event == "stamp":
                 stamped.add(name)
     if not begun:

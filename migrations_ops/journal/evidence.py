@@ -11,7 +11,7 @@ from pathlib import Path
 from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
-from migrations_ops.revisions.loader import digest
+from migrations_ops.revisions.loader import digest, is_unedited
 from migrations_ops.system.files import nearest_folder, read_json, write_whole
 
 FILE = "evidence.json"
@@ -52,7 +52,12 @@ class Evidence:
             an upgrade that is done: the gate stays closed for lack of evidence, and verify opens
             it later.
         """
-        new = {revision.revision: digest(revision) for revision in revisions}
+        before = self.passed(environment)
+        new = {
+            each.revision: digest(each)
+            for each in revisions
+            if not is_unedited(each, before.get(each.revision, "none"))
+        }
         if not new and not self.unverified(environment):
             return ""
         try:

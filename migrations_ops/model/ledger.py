@@ -39,7 +39,7 @@ class Ledger:
     applied to it.
 
     ``unreadable`` is why it could not be read, where another version of this package wrote it.
-    ``ran`` maps each revision that ran there, and was not taken back, to the hash of its source;
+    ``ran`` maps each revision that ran there, and was not taken back, to the digest of its source;
     ``stamped`` are those in the version table that never ran; ``found`` those that were there
     before the ledger began, or that something ran which keeps no ledger; ``begun`` maps those
     that started

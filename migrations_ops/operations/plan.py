@@ -21,7 +21,7 @@ from migrations_ops.project.child import child_argv
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
-from migrations_ops.revisions.loader import digest
+from migrations_ops.revisions.loader import is_unedited
 
 
 def plan_from_here(
@@ -106,6 +106,6 @@ def _lacks_evidence(project: Project, state: DatabaseState, needed: Iterable[Rev
     known = state.history.revisions
     return any(
         each.revision not in passed
-        or (each.revision in known and passed[each.revision] != digest(known[each.revision]))
+        or (each.revision in known and not is_unedited(known[each.revision], passed[each.revision]))
         for each in needed
     )

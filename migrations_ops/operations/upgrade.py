@@ -48,6 +48,7 @@ from migrations_ops.operations.verification import (
     summary,
 )
 from migrations_ops.project.environments import Environment
+from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.command_run import CommandRun
 
@@ -163,10 +164,15 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
     return run
 
 
+def _hashes(revision: Revision) -> dict[str, str | None]:
+    source, _, code = digest(revision).partition(" ")
+    return {"source_hash": source, "code_hash": code} if source else {"source_hash": None}
+
+
 def _note_commands(due: _Due, run: CommandRun) -> None:
     """Write the ledger after the project's own commands, in which our child is not inside."""
     revisions = [
-        {"revision": each.revision, "source_hash": digest(each) or None, "started": run.started}
+        {"revision": each.revision, **_hashes(each), "started": run.started}
         for each in due.state.pending
     ]
     unnoted = [{"revision": each} for each in find_unnoted(due.state)]

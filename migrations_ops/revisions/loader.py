@@ -21,6 +21,7 @@ __all__ = [
     "ScriptLocation",
     "digest",
     "find_scripts",
+    "is_unedited",
     "read_history",
     "source_hash",
 ]
@@ -70,11 +71,33 @@ def source_hash(path: str | Path) -> str:
 
 
 def digest(revision: Revision) -> str:
-    """The hash of a revision's script, which distinguishes its versions.
+    """What distinguishes the versions of a revision's script: the hash of the file and, after a
+    space, that of its code.
 
     Empty for a revision that only the configuration names, since no one can edit that.
     """
-    return source_hash(revision.path) if revision.file else ""
+    if not revision.file:
+        return ""
+    return f"{source_hash(revision.path)} {_code_hash(revision.file)}".rstrip()
+
+
+def is_unedited(revision: Revision, noted: str) -> bool:
+    """Whether a script does what it did when its digest was noted: a comment is no edit.
+
+    It is parsed only where the file is another one.
+    """
+    source, _, code = noted.partition(" ")
+    if not revision.file:
+        return not noted
+    return source == source_hash(revision.path) or (
+        bool(code) and code == _code_hash(revision.file)
+    )
+
+
+def _code_hash(file: str) -> str:
+    from migrations_ops.child.protocol.source import code_hash
+
+    return code_hash(_read(file))
 
 
 def _revisions(location: ScriptLocation, remembered: Cache) -> Iterator[Revision]:

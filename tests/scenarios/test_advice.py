@@ -93,7 +93,7 @@ def test_an_edited_revision_is_to_be_undone_before_anything_is_taken_back(
 ) -> None:
     assert filled.invoke("release-migration").code == 0
     file = filled.folder / "alembic/versions/r3_note.py"
-    file.write_text(file.read_text() + "\n# another mind\n")
+    file.write_text(file.read_text() + "\nanother = True\n")
     filled.add_revision("r4dddddddddd", R3, "    pass")
     ran = filled.invoke("release-migration")
     assert ran.code == 1

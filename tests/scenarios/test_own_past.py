@@ -132,3 +132,21 @@ def test_heads_of_other_branches_are_none_of_the_business_of_a_target(tmp_path: 
         assert rows == [("g2",), ("t1",)]
     again = project.invoke("release-migration", "--json")
     assert again.json["outcome"] == "nothing to do"
+
+
+# -- what is an edit ------------------------------------------------------------------------------
+
+
+def test_a_comment_is_no_edit(small: tuple[Sandbox, Scripts]) -> None:
+    project, scripts = small
+    scripts.table("r1", None)
+    assert project.invoke("release-migration").code == 0
+    new = scripts.table("r2", "r1")
+    assert project.invoke("upgrade-dev", "verify").code == 0
+    for file in (project.folder / "alembic/versions/r1.py", new):
+        text = file.read_text().replace("\n\n\n", "\n\n").replace('"""', '"""Reviewed: ', 1)
+        file.write_text(f"# consent: the table is new\n{text}")
+    ran = project.invoke("verify", "upgrade-prod", "verify", "--env", "prod")
+    assert ran.code == 0, ran.err
+    new.write_text(new.read_text().replace("t_r2", "t_other"))
+    assert "revision r2 was edited" in project.invoke("verify").err

@@ -30,6 +30,7 @@ from ..protocol.ledger import (
     of_table,
     split_unnoted,
 )
+from ..protocol.source import code_hash
 
 
 class Ledger:
@@ -136,7 +137,7 @@ class Ledger:
             "revisions": [
                 {
                     "revision": revision.revision,
-                    "source_hash": source_hash(revision.path),
+                    **hashes(revision.path),
                     "started": started,
                 }
                 for _, revision in touched
@@ -150,7 +151,7 @@ class Ledger:
             self._runs[-1]["revisions"].append(
                 {
                     "revision": revision.revision,
-                    "source_hash": source_hash(revision.path),
+                    **(hashes(revision.path) if event == "upgrade" else {}),
                     "started": started,
                     "seconds": seconds,
                 }
@@ -234,19 +235,21 @@ def environment_of(connection: Any, options: Mapping[str, Any]) -> str | None:
     return environment_in(ledger_of(connection, options)) or None
 
 
-def source_hash(file: Any) -> str | None:
-    """The SHA-256 of a script with its line endings as one; a compiled script byte for byte.
+def hashes(file: Any) -> dict[str, str | None]:
+    """The SHA-256 of a script with its line endings as one, of a compiled script byte for byte;
+    and that of its code.
 
-    The same as the parent's, which compares it later with the script that then lies there.
+    The same as the parent's, which compares them later with the script that then lies there.
     """
     path = str(file)
     if not os.path.exists(path):
-        return None
+        return {"source_hash": None}
     with open(path, "rb") as stream:
         source = stream.read()
+    code = code_hash(source)
     if not path.endswith((".pyc", ".pyo")):
         source = source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return hashlib.sha256(source).hexdigest()
+    return {"source_hash": hashlib.sha256(source).hexdigest(), "code_hash": code}
 
 
 def _events(step: Any) -> list[tuple[str, Any]]:

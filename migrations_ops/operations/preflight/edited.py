@@ -19,7 +19,7 @@ from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
-from migrations_ops.revisions.loader import digest
+from migrations_ops.revisions.loader import is_unedited
 
 EDITED = (EDITED_REVISION.code, MISSING_REVISION.code, SKIPPED_REVISION.code)
 
@@ -40,7 +40,7 @@ def find_edited(state: DatabaseState) -> list[Finding]:
         revision = history.revisions.get(each)
         if revision is None:
             findings.append(MISSING_REVISION.found(each, environment=name))
-        elif each in reached and source not in (None, digest(revision)):
+        elif each in reached and source is not None and not is_unedited(revision, source):
             findings.append(EDITED_REVISION.found(each, environment=name))
     return findings
 

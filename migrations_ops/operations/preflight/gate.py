@@ -9,7 +9,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
-from migrations_ops.revisions.loader import digest
+from migrations_ops.revisions.loader import is_unedited
 
 
 def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
@@ -24,7 +24,7 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
         missing = [
             revision.revision
             for revision in revisions
-            if passed.get(revision.revision) != digest(revision)
+            if not is_unedited(revision, passed.get(revision.revision, "none"))
         ]
         stamped = project.database(earlier).ledger(earlier.version_table).stamped
         never_ran = [name for name in missing if name in stamped]
