@@ -49,13 +49,15 @@ def allow_setting(findings: Iterable[Finding], environment: str) -> str:
     return f"allow = [{listed}] under environments.{environment} of the configuration"
 
 
-def what_to_do(finding: Finding, environment: str) -> str:
+def what_to_do(finding: Finding, environment: str, *, by_flag: bool) -> str:
     """What the catalogue advises about an error.
 
     :param environment: the name of the environment that it is about.
+    :param by_flag: whether the task has ``--allow``; else the configuration allows it.
     """
+    allow = allow_flags([finding]) if by_flag else allow_setting([finding], environment)
     return CODES[finding.code].todo.format(
-        where=finding.where, environment=environment, allow=allow_flags([finding])
+        where=finding.where, environment=environment, allow=allow
     )
 
 

@@ -326,7 +326,7 @@ INVALID_INDEX = Entry(
     "warning",
     "the index {where} of {table} is INVALID: no query uses it, and another one of its name cannot"
     " be made. {cure}; and create it again",
-    "Drop it; or, if nothing pending makes it: --allow invalid-index",
+    "Drop it; or, if nothing pending makes it, allow it: {allow}",
     error_if="something is pending in a protected environment",
 )
 HALF_DETACHED = Entry(
@@ -392,7 +392,7 @@ NO_RESTORE = Entry(
     "no-restore",
     "error",
     "no backup of {database} could be restored: {reason}",
-    "See to that; or, if a person would put a backup back: --allow no-restore",
+    "See to that; or, if a person would put a backup back, allow it: {allow}",
 )
 NAMES_ITSELF = Entry(
     "names-itself",

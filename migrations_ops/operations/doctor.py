@@ -78,7 +78,7 @@ def examine(project: Project) -> DoctorReport:
 def _what_to_do(project: Project, environment: Environment, found: Finding) -> str:
     if found.code == ELSEWHERE.code:
         return lead_env_py(project, environment)
-    todo = what_to_do(found, environment.name)
+    todo = what_to_do(found, environment.name, by_flag=False)
     if found.code == ENV_PY_FAILS.code:
         todo = " ".join(filter(None, (f"{todo}.", hand_url(project, environment))))
     return todo

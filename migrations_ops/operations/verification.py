@@ -145,7 +145,7 @@ def _remedy(session: Session, state: DatabaseState, findings: Iterable[Finding])
         return advised
     if edited:
         return advice_on_edited(state, edited, session.record.task)
-    return what_to_do(errors[0], state.environment.name) if errors else ""
+    return what_to_do(errors[0], state.environment.name, by_flag=False) if errors else ""
 
 
 def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:

@@ -30,7 +30,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{environment.name} cannot be released: {errors[0].message}.",
             untouched="No database was touched.",
-            next=what_to_do(errors[0], environment.name),
+            next=what_to_do(errors[0], environment.name, by_flag=True),
         )
 
 

@@ -13,7 +13,7 @@ from migrations_ops.model.allowed import (
     without_allowed,
 )
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.model.findings import CODES, DELETED_ROWS, LOST_ROWS, NO_RESTORE, Finding
+from migrations_ops.model.findings import CODES, DELETED_ROWS, LOST_ROWS, Finding
 
 
 def lost_index(name: str) -> Finding:
@@ -67,6 +67,13 @@ def test_a_code_that_nothing_has_is_refused(word: str) -> None:
 
 
 def test_the_advice_names_what_is_to_be_typed() -> None:
-    assert "--allow lost-rows:a" in what_to_do(LOST_ROWS.found("a", rows="1", replaced=""), "prod")
-    found = NO_RESTORE.found("shop", database="shop", reason="x")
-    assert "--allow no-restore" in what_to_do(found, "prod")
+    lost = LOST_ROWS.found("a", rows="1", replaced="")
+    assert "--allow lost-rows:a" in what_to_do(lost, "prod", by_flag=True)
+
+
+def test_a_task_without_the_flag_names_the_setting() -> None:
+    """verify and doctor have no ``--allow``."""
+    lost = LOST_ROWS.found("a", rows="1", replaced="")
+    advice = what_to_do(lost, "prod", by_flag=False)
+    assert 'allow = ["lost-rows:a"] under environments.prod' in advice
+    assert "--allow" not in advice
