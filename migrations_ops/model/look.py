@@ -13,7 +13,8 @@ class Look:
     ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
     ``tables`` counts the tables other than the version table; ``environment`` is
     the one that its ledger says it is, empty without a ledger; ``begun`` are the revisions of
-    which a half is applied, as the ledger tells, with their direction.
+    which a half is applied, as the ledger tells, with their direction; ``at_work`` is who has the
+    lock of a release meanwhile, so that they may be at work on those; empty for nobody else.
     """
 
     exists: bool
@@ -28,3 +29,4 @@ class Look:
     # Whether other Alembic projects keep their version there, too: whose tables are whose is then
     # unknown.
     shared: bool = False
+    at_work: str = ""

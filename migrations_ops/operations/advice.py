@@ -92,6 +92,8 @@ def _advice_when_dirty(state: DatabaseState) -> str:
             f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
             f" finish them by hand, and then: invoke resolve --env {name} --applied"
         )
+    if state.look.at_work:
+        return "Look again when that has ended: invoke status-all"
     back = state.way_back or BackupStore.restore_command(name)
     resolve = f"invoke resolve --env {name}"
     gone, whole = "if nothing of the revision is left", "if it is whole"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pymysql
 
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb.cluster import read_replication, why_local
 from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect
 from migrations_ops.databases.mariadb.dump import restore
 from migrations_ops.databases.mariadb.errors import code_of, in_words, remedy
@@ -43,7 +44,17 @@ class Copies(ServerCopies):
         return self.scratch_server.of_database(name)
 
     def _make_database(self, connection: Connection, name: str) -> None:
-        """With the character set of the real one."""
+        """With the character set of the real one.
+
+        :raises StepFailed: on its node of a cluster, it would be of that node alone.
+        """
+        found = why_local(read_replication(connection))
+        if found is not None:
+            raise StepFailed(
+                f"{self.scratch_server.label} is on a node of a Galera cluster, and {found[0]}.",
+                untouched=f"{self.real.label} is as it was.",
+                next=found[1],
+            )
         rows = ask(
             connection,
             "SELECT default_character_set_name, default_collation_name"

@@ -91,7 +91,7 @@ class MariaDB(ServerDatabase):
         return is_missing(error)
 
     def _read_look(self, connection: Connection, version_table: str) -> Look:
-        return read_look(connection, version_table)
+        return read_look(connection, version_table, locked=self._own.lock is not None)
 
     def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
         return read_ledger(connection, version_table)

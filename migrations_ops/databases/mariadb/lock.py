@@ -10,15 +10,35 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import pymysql
 
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect, promptly
+from migrations_ops.databases.mariadb.cluster import (
+    Claim,
+    claim_name,
+    drop_claim,
+    read_claim,
+    read_node,
+    read_replication,
+    take_claim,
+    why_local,
+)
+from migrations_ops.databases.mariadb.connect import (
+    Connection,
+    ask,
+    close,
+    connect,
+    database_of,
+    promptly,
+)
 from migrations_ops.databases.mariadb.errors import in_words, may_come_up, remedy
+from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.server import is_behind_a_proxy
 from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
+from migrations_ops.system.files import now
 from migrations_ops.system.provenance import account, host
 
 # How often, in seconds, a lock is asked for again.
@@ -66,9 +86,15 @@ def locked(address: Address, purpose: str, wait: float) -> Iterator[Lock]:
     try:
         try:
             lock = _take(session, address, until)
+            claim = _claim(session, address, until, purpose)
         except pymysql.MySQLError as error:
             raise _refused(address, error) from None
-        yield lock
+        try:
+            yield lock
+        finally:
+            if claim is not None:
+                with suppress(pymysql.MySQLError), promptly(session):
+                    drop_claim(session, *claim)
     finally:
         # The server notices the end of a session a little later: the next task may be quicker.
         with suppress(pymysql.MySQLError), promptly(session):
@@ -86,23 +112,99 @@ def _session(address: Address, purpose: str, until: float) -> Connection:
                 time.sleep(POLL)
                 continue
             raise _refused(address, error) from None
-    if is_behind_a_proxy(session):
+    try:
+        with promptly(session):
+            _require_own_sessions(session, address)
+            _require_replication(session, address)
+    except BaseException as error:
         close(session)
+        if isinstance(error, pymysql.MySQLError):
+            raise _refused(address, error) from None
+        raise
+    return session
+
+
+def _require_own_sessions(session: Connection, address: Address) -> None:
+    if is_behind_a_proxy(session):
         raise Refused(
             f"Between this machine and {address.label} is a proxy that multiplexes the server's"
             " sessions: two releases could both hold the same lock.",
             untouched="Nothing was started.",
             next="Give the environment the address of the server itself.",
         )
-    return session
+
+
+def _require_replication(session: Connection, address: Address) -> None:
+    found = why_local(read_replication(session))
+    if found is not None:
+        raise Refused(
+            f"{address.label} is on a node of a Galera cluster, and {found[0]}.",
+            untouched="Nothing was started.",
+            next=found[1],
+        )
+
+
+def _folded(session: Connection, database: str) -> str:
+    """Where the case of names does not count, two ways to write one must meet."""
+    [(folded,)] = ask(session, "SELECT @@lower_case_table_names")
+    return database.lower() if folded else database
+
+
+def _claim(
+    session: Connection, address: Address, until: float, purpose: str
+) -> tuple[str, Claim] | None:
+    """Claim a database of a cluster, where the lock of a node says nothing to the others.
+
+    :returns: the claim with its name; None where the server is no node of a cluster.
+    """
+    with promptly(session):
+        node = read_node(session)
+        name = claim_name(_folded(session, address.database))
+    if not node:
+        return None
+    mine = Claim(node, f"{purpose} of {account()} on {host()}", now())
+    while True:
+        with promptly(session):
+            other = take_claim(session, name, mine)
+        if other is None:
+            return name, mine
+        _wait_or(until, partial(claimed, address, name, other))
+
+
+def claimed(address: Address, name: str, other: Claim) -> Locked:
+    """The refusal where another node of the cluster has the release."""
+    return Locked(
+        f"{_in_words(other)} works on {address.label}, or was killed there.",
+        untouched="Nothing was started.",
+        next=f"{_MEANWHILE} If it was killed, give the environment the address of that node, whose"
+        " lock tells so, and type the same again; if that node is gone for good, look at what was"
+        f" begun there, then DROP DATABASE {quoted(name)}; and try again.",
+    )
+
+
+def _in_words(claim: Claim) -> str:
+    return f"{claim.who} (through the node {claim.node} since {claim.since})"
+
+
+def find_other(session: Connection) -> str:
+    """Who has the lock of the database that a session is in, and so may be at work on it, in
+    words; empty for nobody. A lock of this process's own counts, too.
+
+    :raises pymysql.MySQLError: the server cannot be asked.
+    """
+    database = _folded(session, database_of(session))
+    for what in ("release", "step"):
+        if who := _holder(session, lock_name(what, database)):
+            return who
+    node = read_node(session)
+    other = read_claim(session, claim_name(database)) if node else None
+    return "" if other is None or other.node == node else _in_words(other)
 
 
 def _take(session: Connection, address: Address, until: float) -> Lock:
     with promptly(session):
         ask(session, f"SET SESSION wait_timeout = {_IDLE_SECONDS}")
-        # Where the case of names does not count, two ways to write one must meet.
-        [(folded,)] = ask(session, "SELECT @@lower_case_table_names")
-    database = address.database.lower() if folded else address.database
+        database = _folded(session, address.database)
     release, step = lock_name("release", database), lock_name("step", database)
     while True:
         with promptly(session):

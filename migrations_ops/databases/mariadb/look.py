@@ -7,12 +7,16 @@ from typing import Any
 from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.ledger import read_ledger
+from migrations_ops.databases.mariadb.lock import find_other
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.model.look import Look
 
 
-def read_look(connection: Connection, version_table: str) -> Look:
-    """Its revision, its environment and how many tables there are."""
+def read_look(connection: Connection, version_table: str, *, locked: bool = False) -> Look:
+    """Its revision, its environment and how many tables there are.
+
+    :param locked: whether this process has the lock of a release.
+    """
     rows = ask(
         connection,
         "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
@@ -53,4 +57,5 @@ def read_look(connection: Connection, version_table: str) -> Look:
         environment=ledger.environment,
         shared=bool(others),
         begun=ledger.begun,
+        at_work=find_other(connection) if ledger.begun and not locked else "",
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-
-import pymysql
 
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.names import account_in_sql
@@ -60,13 +57,6 @@ def is_behind_a_proxy(connection: Connection) -> bool:
     number = ask(connection, "SELECT CONNECTION_ID()")[0][0]
     at_first = int(connection.thread_id())  # type: ignore[no-untyped-call]
     return int(number) & 0xFFFF_FFFF != at_first & 0xFFFF_FFFF
-
-
-def is_one_of_many(connection: Connection) -> bool:
-    """Whether the server is a node of a Galera cluster, in which each node has its own locks."""
-    with suppress(pymysql.MySQLError):
-        return bool(ask(connection, "SELECT @@wsrep_on")[0][0])
-    return False
 
 
 def may_name_definers(connection: Connection) -> bool:

@@ -8,6 +8,7 @@ import pymysql
 
 from migrations_ops.child.protocol.identity import FOLDED_NAME
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb.cluster import read_replication
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -24,7 +25,6 @@ from migrations_ops.databases.mariadb.server import (
     account_of,
     find_engine,
     is_behind_a_proxy,
-    is_one_of_many,
     server_version,
 )
 from migrations_ops.databases.mariadb.swap.ownership import why_not_owned, why_not_seen
@@ -100,7 +100,7 @@ def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
     label, engine = address.label, find_engine(connection)
     if is_behind_a_proxy(connection):
         yield POOLER.found(label, what="a proxy")
-    many = is_one_of_many(connection)
+    many = read_replication(connection).on_server
     known = engine.startswith("MariaDB") and server_version(connection) >= TESTED and not many
     if not known:
         what = f"{engine}, a node of a Galera cluster" if many else engine
@@ -118,6 +118,10 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
         copies.drop(copies.make())
     except (StepFailed, pymysql.MySQLError) as error:
         cause = error.__cause__ if isinstance(error, StepFailed) else error
+        if isinstance(error, StepFailed) and cause is None:
+            what = error.what.removesuffix(".")
+            yield NO_COPIES.found(user, reason=f"{what}. {error.next.removesuffix('.')}")
+            return
         if isinstance(cause, pymysql.MySQLError) and not is_denied(cause):
             where = copies.scratch_server.host or "its server"
             reason = (
