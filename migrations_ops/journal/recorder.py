@@ -24,6 +24,9 @@ from migrations_ops.system.files import flush_folder, local_stamp, now
 LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
+_SEVERITIES = ("error", "warning", "note")
+
+
 class Report(Protocol):
     """Shows progress while a task works."""
 
@@ -90,7 +93,9 @@ class Recorder:
         if backup.name not in self.result.backups:
             self.update(backups=(*self.result.backups, backup.name))
 
-    def add_findings(self, findings: list[Finding]) -> None:
+    def add_findings(self, findings: Iterable[Finding]) -> None:
+        """Note findings, and show them, what stops the task first."""
+        findings = sorted(findings, key=lambda each: _SEVERITIES.index(each.severity))
         for finding in findings:
             self.report.finding(finding)
         self.update(findings=(*self.result.findings, *findings))

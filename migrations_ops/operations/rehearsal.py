@@ -34,7 +34,7 @@ from migrations_ops.operations.failure.reconcile import next_after_failure, reco
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
-from migrations_ops.operations.verification import CHECK
+from migrations_ops.operations.verification import CHECK, folded_drift
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.source import has_downgrade
 from migrations_ops.steps.command_run import CommandRun
@@ -247,10 +247,11 @@ class _Rehearsal:
     def _find_drift(self, check: CommandRun) -> list[Finding]:
         environment = self._state.environment
         strict = environment.drift == "strict"
-        return [
-            DRIFT_OF_COPY.found(line, strict=strict, environment=environment.name)
-            for line in check.differences
+        lines, more = folded_drift(environment, check)
+        found = [
+            DRIFT_OF_COPY.found(line, strict=strict, environment=environment.name) for line in lines
         ]
+        return found + more
 
     def _go_down_and_up(self, after: Fingerprint) -> list[Finding]:
         """Downgrades are tried, not trusted: the way back is the backup, so they only warn."""

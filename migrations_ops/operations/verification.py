@@ -219,12 +219,20 @@ def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]
                 next=what_next(check),
             )
         return [DRIFT_UNKNOWN.found(check.where, strict=strict, reason=check.failure)]
+    lines, more = folded_drift(environment, check)
+    found = [DRIFT.found(line, strict=strict, environment=environment.name) for line in lines]
+    return found + more
+
+
+def folded_drift(
+    environment: Environment, check: CommandRun
+) -> tuple[tuple[str, ...], list[Finding]]:
+    """The first differences, and one finding that counts the others: they must hide no loss."""
     shown = check.differences[:DRIFT_SHOWN]
     more = len(check.differences) - len(shown)
-    findings = [DRIFT.found(line, strict=strict, environment=environment.name) for line in shown]
-    if more:
-        findings.append(MORE_DRIFT.found(environment.name, strict=strict, more=more))
-    return findings
+    strict = environment.drift == "strict"
+    rest = [MORE_DRIFT.found(environment.name, strict=strict, more=more)] if more else []
+    return shown, rest
 
 
 def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.record import TaskRecord, read_record
 from migrations_ops.journal.recorder import Recorder
+from migrations_ops.model.findings import DRIFT, ORPHANS
 from migrations_ops.model.plan import StepName
 
 
@@ -37,3 +39,11 @@ def test_commands_are_on_disk_before_they_begin(tmp_path: Path) -> None:
     with record.step(StepName.UPGRADE, "dev"):
         record.note_commands("dev")
         assert on_disk(record).commands == ("dev",)
+
+
+def test_what_stops_a_task_is_noted_and_shown_before_what_does_not(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "release-migration", "prod", Lines())
+    drift = DRIFT.found("add_column", environment="prod")
+    lost = ORPHANS.found("t", rows=1, parent="p")
+    recorder.add_findings([drift, replace(lost, severity="error"), drift])
+    assert [each.severity for each in recorder.result.findings] == ["error", "warning", "warning"]
