@@ -80,9 +80,34 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 stamped.add(name)
     if not begun:
         invalid, made = None, None
+    origins = {
+        each["revision"]: _origin(run, each)
+        for run in runs
+        if run.get("event") == "upgrade"
+        for each in run.get("revisions", ())
+    }
     return Ledger(
-        environment, identity, ran, frozenset(stamped), frozenset(found), begun, invalid, made
+        environment,
+        identity,
+        ran,
+        frozenset(stamped),
+        frozenset(found),
+        begun,
+        invalid,
+        made,
+        origins,
     )
+
+
+def _origin(run: Run, revision: Mapping[str, Any]) -> str:
+    commit = str(run.get("git_commit") or "").removesuffix("+")
+    parts = (
+        ("on", str(revision.get("started") or "")[:10]),
+        ("by", run.get("account")),
+        ("on", run.get("host")),
+        ("from commit", commit),
+    )
+    return " ".join(f"{word} {value}" for word, value in parts if value)
 
 
 def _made(run: Run) -> MadeIndexes | None:

@@ -46,7 +46,7 @@ class Ledger:
     and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
     ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
     the first of them began; None where they were not noted. ``made`` are the indexes that are
-    theirs.
+    theirs. ``origins`` tells in words when, by whom and from which commit each revision ran.
     """
 
     environment: str = ""
@@ -57,6 +57,7 @@ class Ledger:
     begun: Mapping[str, str] = field(default_factory=dict)
     invalid: frozenset[int] | None = None
     made: MadeIndexes | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
     unreadable: str = ""
 
     @property

@@ -57,10 +57,7 @@ def advice(state: DatabaseState) -> str:
         )
     match state.kind:
         case "ahead" | "diverged":
-            return (
-                "Fetch the scripts that belong to this database, or restore a backup:"
-                f" invoke backups --env {name}"
-            )
+            return _advice_without_scripts(state)
         case "unversioned":
             return _advice_without_version(state)
         case "dirty":
@@ -70,6 +67,22 @@ def advice(state: DatabaseState) -> str:
         case "behind":
             return f"Type: invoke upgrade-{name}"
     return ""
+
+
+def _advice_without_scripts(state: DatabaseState) -> str:
+    """Where the scripts are, as far as the ledger knows; and what else may be the cure."""
+    name, history = state.environment.name, state.history
+    unknown = history.unknown(state.look.revisions)
+    origins = state.ledger().origins if unknown else {}
+    ran = [f"{each} ran {origins[each]}" for each in unknown if origins.get(each)]
+    fetch = "Fetch the scripts that belong to this database"
+    ways = [f"{fetch}: {'; '.join(ran)}" if ran else fetch]
+    if unknown and len(history.heads) == 1:
+        head = history.heads[0]
+        stamp = f"invoke stamp --env {name} --to {head}"
+        ways.append(f"if {head} takes their place, after a squash: {stamp}")
+    ways.append(f"restore a backup: invoke backups --env {name}")
+    return "; or, ".join(ways)
 
 
 def advice_without_database(located: LocatedDatabase) -> str:

@@ -12,7 +12,7 @@ from migrations_ops.model.look import Look
 from migrations_ops.model.status import State
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.revisions.errors import OverlappingRevisions
+from migrations_ops.revisions.errors import OverlappingRevisions, SeveralHeads
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.targets import Target
 
@@ -90,7 +90,20 @@ def read_state(project: Project, environment: Environment, to: str | None = None
             trouble=f"its version table names {error.outer}, and {error.inner}, which is in it",
             overlap=error.outer,
         )
-    wanted = history.resolve(word, known)
+    twice = [name for name in dict.fromkeys(look.revisions) if look.revisions.count(name) > 1]
+    if twice and known:
+        return DatabaseState(
+            environment,
+            located.database,
+            look,
+            located.way_back,
+            history,
+            "diverged",
+            Target((), word),
+            trouble=f"its version table has the row {twice[0]} more than once",
+            overlap=twice[0],
+        )
+    wanted = _resolved(history, look, word, known)
     kind, trouble = _kind(history, look, wanted, word)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
@@ -112,6 +125,17 @@ def read_state(project: Project, environment: Environment, to: str | None = None
         pending,
         trouble,
     )
+
+
+def _resolved(history: History, look: Look, word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """What a target means; nothing where the scripts have several heads, and those of the database
+    are gone: a merge of them may have been there, and is not to be made again."""
+    try:
+        return history.resolve(word, known)
+    except SeveralHeads:
+        if history.unknown(look.revisions):
+            return ()
+        raise
 
 
 def _known(history: History, look: Look) -> bool:

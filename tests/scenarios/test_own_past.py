@@ -150,3 +150,63 @@ def test_a_comment_is_no_edit(small: tuple[Sandbox, Scripts]) -> None:
     assert ran.code == 0, ran.err
     new.write_text(new.read_text().replace("t_r2", "t_other"))
     assert "revision r2 was edited" in project.invoke("verify").err
+
+
+# -- what the database has and the scripts do not -----------------------------------------------
+
+
+def test_a_merge_that_was_applied_and_deleted_is_not_made_again(
+    small: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = small
+    scripts.table("r1", None)
+    scripts.table("a", "r1")
+    scripts.table("b", "r1")
+    merge = scripts.revision("m", ("a", "b"))
+    assert project.invoke("release-migration").code == 0
+    merge.unlink()
+    ran = project.invoke("release-migration")
+    assert ran.code == 1
+    assert "the scripts do not have m" in ran.err
+    assert "Fetch the scripts that belong to this database: m ran on " in told(ran)
+    assert "merge heads" not in ran.err
+
+
+def test_after_a_squash_the_stamp_that_is_printed_leads_on(small: tuple[Sandbox, Scripts]) -> None:
+    project, scripts = small
+    first = scripts.table("r1", None)
+    second = scripts.table("r2", "r1")
+    assert project.invoke("release-migration").code == 0
+    first.unlink()
+    second.unlink()
+    table = 'op.create_table("t_{}", sa.Column("id", sa.Integer, primary_key=True))'
+    scripts.revision("s1", None, f"{table.format('r1')}; {table.format('r2')}")
+    ran = project.invoke("release-migration")
+    assert ran.code == 1
+    assert "r2 ran on " in told(ran)
+    assert "after a squash: invoke stamp --env dev --to s1" in told(ran)
+    assert project.invoke("stamp", "--env", "dev", "--to", "s1").code == 0
+    assert project.invoke("stamp", "--env", "prod", "--to", "s1", "--yes").code == 0
+    ran = project.invoke("release-migration", "verify", "--env", "prod")
+    assert ran.code == 0, ran.err
+
+
+def test_a_version_row_that_is_there_twice_is_named_and_stamped_away(
+    small: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = small
+    scripts.table("r1", None)
+    assert project.invoke("release-migration").code == 0
+    dev = project.folder / "dev.db"
+    query(dev, "DROP TABLE alembic_version")
+    query(dev, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    query(dev, "INSERT INTO alembic_version VALUES ('r1'), ('r1')")
+    scripts.table("r2", "r1")
+    ran = project.invoke("verify")
+    assert ran.code == 1
+    assert "the row r1 more than once" in ran.err
+    assert "invoke stamp --env dev --to r1" in told(ran)
+    assert project.invoke("stamp", "--env", "dev", "--to", "r1").code == 0
+    assert query(dev, "SELECT version_num FROM alembic_version") == [("r1",)]
+    ran = project.invoke("release-migration")
+    assert ran.code == 0, ran.err

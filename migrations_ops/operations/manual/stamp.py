@@ -38,7 +38,7 @@ def stamp_environment(
             require_readable(state)
             require_own(state)
             wanted = state.history.resolve(to)
-            if set(wanted) == set(state.look.revisions):
+            if sorted(wanted) == sorted(state.look.revisions):
                 return
             session.record.update(from_=state.look.revisions, to=wanted)
             _require_built_like(session, state, to)
