@@ -419,7 +419,10 @@ def namespace(file: str) -> Collection:
     folder = (Path(caller).parent / file).resolve().parent
     names = environment_names(folder) or ["dev", "prod"]
     upgrades = [_upgrade(name, first=name == names[0]) for name in names]
-    collection = Collection(*(OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)))
+    tasks = [OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)]
+    for each in tasks:
+        each.tasks = frozenset(str(other.name) for other in tasks)
+    collection = Collection(*tasks)
     # All imported objects stay: exclude them from garbage collection, also at exit.
     gc.freeze()
     return collection

@@ -13,6 +13,7 @@ from migrations_ops.cli.output import json as documents
 from migrations_ops.cli.output import text
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style
+from migrations_ops.cli.output.typed import document_with_prefix, with_prefix
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.model.plan import EnvironmentPlan
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 class Console:
     """Progress goes to standard error, results to standard output: as text, or one document."""
 
-    def __init__(self, folder: Path, *, json: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        json: bool = False,
+        prefix: str = "",
+        tasks: frozenset[str] = frozenset(),
+    ) -> None:
+        """:param prefix: what is typed before the names of these tasks."""
         self._folder, self._json = folder, json
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character must not end a release. A document stays
@@ -36,6 +45,7 @@ class Console:
                 document = json and stream is sys.stdout
                 stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
         self.report = Lines()
+        self._prefix, self._tasks = prefix, tasks
         self.style = Style(sys.stdout)
         self._shown = False
 
@@ -60,9 +70,9 @@ class Console:
     def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
         """Show a result: the document where JSON was asked for, else the text."""
         if self._json and document is not None:
-            self._out(documents.text_of(document))
+            self._out_document(document)
         elif not self._json:
-            self._out(redacted(as_text if isinstance(as_text, str) else as_text()))
+            self._out(self._typed(redacted(as_text if isinstance(as_text, str) else as_text())))
 
     def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
         """Show the steps that would run; none was."""
@@ -72,8 +82,8 @@ class Console:
     def show_error(self, stopped: OpsError) -> None:
         """Show why a task ends here: JSON has a document in any case."""
         if self._json and not self._shown:
-            self._out(documents.text_of(documents.error(stopped)))
-        self.report.say(text.error(stopped, self.report.style))
+            self._out_document(documents.error(stopped))
+        self.report.say(self._typed(text.error(stopped, self.report.style)))
 
     def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
         """Show how a recorded task ended.
@@ -81,9 +91,9 @@ class Console:
         :raises OpsError: it was stopped.
         """
         if self._json and document is not None:
-            self._out(documents.text_of(document))
+            self._out_document(document)
         elif finished.error is None and as_text and not self._json:
-            self._out(redacted(as_text))
+            self._out(self._typed(redacted(as_text)))
         if finished.error is not None:
             raise finished.error
 
@@ -104,6 +114,13 @@ class Console:
         sys.stderr.flush()
         if sys.stdin.readline().strip() != name:
             raise Refused(f"That was not {name!r}.", untouched="Nothing was changed.")
+
+    def _typed(self, shown: str) -> str:
+        return with_prefix(shown, self._prefix, self._tasks)
+
+    def _out_document(self, document: Any) -> None:
+        typed = document_with_prefix(document, self._prefix, self._tasks)
+        self._out(documents.text_of(typed))
 
     def _out(self, line: str) -> None:
         self._shown = True

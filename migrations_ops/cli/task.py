@@ -52,6 +52,8 @@ class OpsTask(Task[Any]):
         )
         self.__doc__ = f"[{defined.group}] {(defined.body.__doc__ or '').strip()}"
         self.folder = folder
+        # The names of all tasks of its project, once they are collected.
+        self.tasks: frozenset[str] = frozenset()
 
     def __eq__(self, other: object) -> bool:
         return False
@@ -65,9 +67,12 @@ class OpsTask(Task[Any]):
         The flags are as Invoke or another task gives them; ``--json`` is the console's.
         """
         flags = self.argspec(self.body).bind(*args, **kwargs).arguments
-        with _console(self.folder, json=bool(flags.get("json"))) as here:
+        here = _console(
+            self.folder, json=bool(flags.get("json")), prefix=_prefix(), tasks=self.tasks
+        )
+        with here as console:
             _refuse_empty(flags)
-            self.body(here, **flags)
+            self.body(console, **flags)
         self.times_called += 1
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
@@ -89,14 +94,24 @@ def task(
     return define
 
 
+def _prefix() -> str:
+    """What was typed before the task's name, with its point; Invoke tells that to no task.
+
+    Empty where another task has called it.
+    """
+    call = sys._getframe(2).f_locals.get("call")
+    name = getattr(call, "called_as", None) or ""
+    return name[: name.rfind(".") + 1]
+
+
 @contextmanager
-def _console(folder: Path, *, json: bool) -> Iterator[Console]:
+def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) -> Iterator[Console]:
     """The console of a task; an error of the task ends Invoke with its exit code."""
     from migrations_ops.cli.console import Console
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
     from migrations_ops.system.signals import one_interrupt
 
-    here = Console(folder, json=json)
+    here = Console(folder, json=json, prefix=prefix, tasks=tasks)
     # A task is short and uses little memory: garbage collection would take a tenth of its time.
     gc.disable()
     try:

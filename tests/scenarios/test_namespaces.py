@@ -77,6 +77,15 @@ def test_a_release_touches_its_own_project_alone(root: Sandbox, released: str, o
 
 
 @pytest.mark.slow
+def test_a_hint_names_the_task_as_it_has_to_be_typed_there(root: Sandbox) -> None:
+    stopped = root.invoke("a.status-all", "--check")
+    assert "Type: invoke a.release-migration" in stopped.err
+    both = root.invoke("b.status-all", "a.status-all", "--check", "--json")
+    assert "invoke a.release-migration" in both.err
+    assert root.invoke("a.release-migration").code == 0
+
+
+@pytest.mark.slow
 def test_each_namespace_has_the_upgrade_tasks_of_its_own_configuration(root: Sandbox) -> None:
     listed = root.invoke("--list").out
     assert "\n  b.upgrade-staging " in listed
