@@ -43,6 +43,7 @@ _NO_DEFAULT = "the environment (no default)"
     yes=_ASK_NOT,
     allow=_ALLOW,
     resume="do nothing unless a task was interrupted (default: release in any case)",
+    redo="take environments back first that have run what was edited, never a protected one",
     json=_JSON,
 )
 def release_migration(
@@ -52,6 +53,7 @@ def release_migration(
     yes: bool = False,
     allow: list[str] | None = None,
     resume: bool = False,
+    redo: bool = False,
     json: bool = False,
 ) -> None:
     """Take every environment of the path to head.
@@ -61,10 +63,10 @@ def release_migration(
     from migrations_ops.cli.release import show_plan, show_release
 
     if plan or is_dry_run():
-        show_plan(here, to)
+        show_plan(here, to, redo=redo)
     else:
         accepted = tuple(allow or ())
-        show_release(here, to, accepted, yes=yes, resume=resume)
+        show_release(here, to, accepted, yes=yes, resume=resume, redo=redo)
 
 
 @task(

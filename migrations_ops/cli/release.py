@@ -12,18 +12,25 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
 from migrations_ops.operations.plan import plan_from_here
+from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
 
 
 def show_release(
-    here: Console, to: str | None, allow: tuple[str, ...], *, yes: bool, resume: bool = False
+    here: Console,
+    to: str | None,
+    allow: tuple[str, ...],
+    *,
+    yes: bool,
+    resume: bool = False,
+    redo: bool = False,
 ) -> None:
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = here.project()
-    options = ReleaseOptions(to, None if yes else _ask, resume, allow)
+    options = ReleaseOptions(to, None if yes else _ask, resume, allow, redo)
     finished = release_all(project, options, here.report)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."
@@ -71,10 +78,11 @@ def show_sql(here: Console, name: str, to: str | None) -> None:
     here.finish(finished, sql or nothing, None if finished.error else document)
 
 
-def show_plan(here: Console, to: str | None) -> None:
+def show_plan(here: Console, to: str | None, *, redo: bool = False) -> None:
     """Show the steps that a release would run."""
     project = here.project_as_it_is()
-    here.show_plan(project, plan_from_here(project, project.settings.path, to))
+    plan = plan_redo if redo else plan_from_here
+    here.show_plan(project, plan(project, project.settings.path, to))
 
 
 def _ask(state: DatabaseState) -> bool:

@@ -16,6 +16,7 @@ from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.preflight.gate import require_passed
 from migrations_ops.operations.preflight.survey import preflight
 from migrations_ops.operations.prune import prune
+from migrations_ops.operations.redo import take_back
 from migrations_ops.operations.rehearsal import rehearse
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -33,12 +34,14 @@ Ask = Callable[[DatabaseState], bool]
 @dataclass(frozen=True)
 class ReleaseOptions:
     """What a task was asked for. ``to`` replaces the configured target; ``resume`` means: only
-    if a task was killed; ``allow`` are the codes of findings that this run accepts."""
+    if a task was killed; ``allow`` are the codes of findings that this run accepts;
+    ``redo`` takes environments back first that have run what was edited."""
 
     to: str | None = None
     ask: Ask | None = None
     resume: bool = False
     allow: tuple[str, ...] = ()
+    redo: bool = False
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -52,6 +55,8 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     with lock_databases(databases, session.record.task, project.settings.wait):
         if not recover(session, environments) and options.resume:
             return
+        if options.redo:
+            take_back(session, environments)
         # 2. Everything is looked at before anything is changed.
         states = survey(session, environments, options.to)
         verify_what_is_unverified(session, states)

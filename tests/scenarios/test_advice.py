@@ -98,9 +98,8 @@ def test_an_edited_revision_is_to_be_undone_before_anything_is_taken_back(
     ran = filled.invoke("release-migration")
     assert ran.code == 1
     sentence = told(ran)
-    order = [sentence.index(each) for each in ("Undo the edit", "--allow", "invoke downgrade")]
+    order = [sentence.index(each) for each in ("Undo the edit", "--allow", "--redo")]
     assert order == sorted(order)
-    assert "with the rows of what it created" in sentence
     flags = shlex.split(sentence.partition("allow it: ")[2].partition(";")[0])
     assert flags == ["--allow", f"edited-revision:{R3}"]
     assert filled.invoke("release-migration", *flags).code == 0

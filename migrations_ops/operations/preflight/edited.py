@@ -98,18 +98,20 @@ def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: st
         return f"Fetch the script again; {allowing}"
     files = ", ".join(history.revisions[each].file for each in edited)
     undo = f"Undo the edit in {files}"
-    return "; ".join([undo, allowing, _take_back(state, edited)])
+    return "; ".join([undo, allowing, *_take_back(state, edited)])
 
 
-def _take_back(state: DatabaseState, edited: Iterable[str]) -> str:
+def _take_back(state: DatabaseState, edited: Iterable[str]) -> list[str]:
     """The command that takes a database back to before edited revisions."""
     name, history = state.environment.name, state.history
+    if not state.environment.protected:
+        return [f"or take {name} back, and run it as it is now: invoke release-migration --redo"]
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     to = (*history.revisions[lowest].down, "base")[0]
-    return (
+    return [
         "or take it back, with the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"
-    )
+    ]
 
 
 def _put_after(history: History, skipped: list[str]) -> str:
