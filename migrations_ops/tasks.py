@@ -43,7 +43,7 @@ _NO_DEFAULT = "the environment (no default)"
     yes=_ASK_NOT,
     allow=_ALLOW,
     resume="do nothing unless a task was interrupted (default: release in any case)",
-    redo="take environments back first that have run what was edited, never a protected one",
+    redo="take back first what ran where nothing is protected and was edited (default: refuse it)",
     json=_JSON,
 )
 def release_migration(
