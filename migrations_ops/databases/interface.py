@@ -292,6 +292,17 @@ class LeavesInvalidIndexes(Protocol):
 
 
 @runtime_checkable
+class LeavesRowsOut(Protocol):
+    """A database whose backups do not hold all rows: those that others make again."""
+
+    def find_left_out(self, backup: Path) -> list[Finding]:
+        """The tables of which a restore of this backup would bring back other rows.
+
+        :raises StepFailed: one of both cannot be read.
+        """
+
+
+@runtime_checkable
 class ResumesRestores(Protocol):
     """A database of which a restore that was killed is finished or undone later."""
 
@@ -304,6 +315,11 @@ def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[s
     if isinstance(database, LeavesInvalidIndexes):
         return database.drop_invalid_indexes(version_table)
     return [], []
+
+
+def find_left_out(database: Database, backup: Path) -> list[Finding]:
+    """As ``LeavesRowsOut``; nothing where backups hold all."""
+    return database.find_left_out(backup) if isinstance(database, LeavesRowsOut) else []
 
 
 def indexes_of_others(database: Database, version_table: str) -> Mapping[str, bool]:

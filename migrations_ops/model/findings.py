@@ -421,6 +421,19 @@ SETTING_LEFT_OUT = Entry(
     "warning",
     "a restore of {database} would leave out {setting}, and report that: {reason}",
 )
+EXTENSION_ROWS = Entry(
+    "extension-rows",
+    "error",
+    "rows of {where}, a table of the extension {extension}, are in no dump: a restore of {database}"
+    " would bring back those that CREATE EXTENSION makes",
+    "Keep such rows in a table of your own; or, if a backup may lack them: {allow}",
+)
+EXTENSION_VERSION = Entry(
+    "extension-version",
+    "warning",
+    "the extension {where} is version {has} in {database}, and a restore would make version {gets}:"
+    " ALTER EXTENSION {where} UPDATE",
+)
 REPLICATION_SLOT = Entry(
     "replication-slot",
     "warning",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
+from migrations_ops.databases.interface import find_left_out
 from migrations_ops.journal.recorder import Report
+from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import BACKUP_IN_DOUBT
@@ -24,9 +28,17 @@ from migrations_ops.project.project import Project
 
 
 def back_up(
-    session: Session, located: LocatedDatabase, note: str = "", doubt: str = ""
+    session: Session,
+    located: LocatedDatabase,
+    note: str = "",
+    doubt: str = "",
+    *,
+    must_hold_all: bool = False,
 ) -> Backup | None:
-    """Take a verified backup of a database; None where there is none yet."""
+    """Take a verified backup of a database; None where there is none yet.
+
+    :raises Refused: it does not hold all rows, and it must.
+    """
     environment, database = located.environment, located.database
     if not located.exists:
         return None
@@ -47,7 +59,27 @@ def back_up(
         step.note = f"{backup.name}, {human_size(backup.size)}"
         if backup.reused:
             step.note += ", still equal"
+        else:
+            _note_left_out(session, located, backup, must_hold_all=must_hold_all)
         return backup
+
+
+def _note_left_out(
+    session: Session, located: LocatedDatabase, backup: Backup, *, must_hold_all: bool
+) -> None:
+    environment = located.environment
+    found = find_left_out(located.database, Path(backup.file))
+    if not must_hold_all:
+        found = [replace(each, severity="warning") for each in found]
+    found = without_allowed(found, session.allowed(environment))
+    session.record.add_findings(found)
+    errors = [each for each in found if each.severity == "error"]
+    if errors:
+        raise Refused(
+            f"No backup holds all of {environment.name}: {errors[0].message}.",
+            untouched=f"{environment.name} was not changed.",
+            next=what_to_do(errors[0], environment.name, by_flag=True),
+        )
 
 
 def find_environments_in_use(project: Project) -> list[Environment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases.interface import Database
+from migrations_ops.databases.interface import Database, find_left_out
 from migrations_ops.model.allowed import allow_flags, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
@@ -242,7 +242,8 @@ class _Rehearsal:
             return []
         comparison = Comparison(self._session, self._state, self._backup)
         broken = find_newly_broken(self._scratch, self._broken, self._before.schema, after.schema)
-        return broken + comparison.find(self._scratch, up, self._before, after, orphans=True)
+        found = comparison.find(self._scratch, up, self._before, after, orphans=True)
+        return broken + found + find_left_out(self._scratch, Path(self._backup.file))
 
     def _find_drift(self, check: CommandRun) -> list[Finding]:
         environment = self._state.environment

@@ -102,7 +102,7 @@ def upgrade_first(session: Session, state: DatabaseState) -> None:
 
     :raises OpsError: the upgrade or verify stopped it.
     """
-    backup = back_up(session, state)
+    backup = back_up(session, state, must_hold_all=True)
     upgrade_and_verify(session, state, backup)
 
 
@@ -112,7 +112,7 @@ def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
     :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
     """
     require_passed(session.project, state.environment, state.pending)
-    backup = back_up(session, state)
+    backup = back_up(session, state, must_hold_all=True)
     rehearsed = rehearse(session, state, backup)
     require_consent(state, ask)
     upgrade_and_verify(session, state, backup, rehearsed)

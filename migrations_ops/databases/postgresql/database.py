@@ -185,6 +185,7 @@ class PostgreSQL(ServerDatabase):
         orphans: bool,
         types: Sequence[TypeChange] = (),
     ) -> ContentChange:
+        from migrations_ops.databases.postgresql.extensions import find_tables
         from migrations_ops.databases.postgresql.rows.comparison import compare
 
         try:
@@ -195,6 +196,10 @@ class PostgreSQL(ServerDatabase):
                 watched(earlier, partial(cut, one)),
                 watched(self.address, partial(cut, other)),
             ):
+                if not self.is_copy:
+                    # What a backup does not hold is not what the upgrade changed.
+                    left_out = {each.name for each in find_tables(one)}
+                    pairs = [each for each in pairs if each.before not in left_out]
                 return compare(one, other, pairs, progress, orphans=orphans, types=types)
         except psycopg.Error as error:
             raise self._failed("The rows could not be compared", error) from error
@@ -216,6 +221,28 @@ class PostgreSQL(ServerDatabase):
                 return list(find_broken(connection, gone))
         except psycopg.Error as error:
             return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
+
+    def find_left_out(self, backup: Path) -> list[Finding]:
+        from migrations_ops.databases.postgresql.extensions import find_tables
+
+        try:
+            with connect(self.address, "compare") as connection, promptly(connection):
+                if not find_tables(connection):
+                    return []
+            return self._left_out(self._own.copies.restored(backup))
+        except psycopg.Error as error:
+            raise self._failed("The rows of extensions could not be read", error) from error
+
+    def _left_out(self, restored: Address) -> list[Finding]:
+        from migrations_ops.databases.postgresql.extensions import find_left_out
+
+        with (
+            connect(self.address, "compare") as here,
+            connect(restored, "compare") as copy,
+            watched(restored, partial(cut, copy)),
+            watched(self.address, partial(cut, here)),
+        ):
+            return [*find_left_out(here, copy, self.label)]
 
     def drop_invalid_indexes(self, version_table: str) -> tuple[list[str], list[str]]:
         from migrations_ops.databases.postgresql.indexes import drop_own, find_invalid
@@ -251,12 +278,14 @@ class PostgreSQL(ServerDatabase):
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         from migrations_ops.databases.postgresql.dump import dump, require_tools
+        from migrations_ops.databases.postgresql.extensions import as_held, find_tables
         from migrations_ops.databases.postgresql.rows.sums import sequence_values
         from migrations_ops.databases.postgresql.schema.reading import as_dumped
 
         try:
             with self._snapshot() as connection, ThreadPoolExecutor(1) as pool:
                 before = sequence_values(connection)
+                of_extensions = find_tables(connection)
                 tools = require_tools(connection.info.server_version // 10000)
                 row = connection.execute("SELECT pg_export_snapshot()").fetchone()
                 assert row is not None
@@ -275,6 +304,9 @@ class PostgreSQL(ServerDatabase):
                     raise
                 after = sequence_values(connection)
             found = replace(found, schema=as_dumped(found.schema))
+            if of_extensions:
+                with connect(self._own.copies.restored(into)) as copy:
+                    found = as_held(found, copy, of_extensions)
             if before == after:
                 return found
             moved = self._advanced_sequences(into, before, after)
@@ -311,6 +343,7 @@ class PostgreSQL(ServerDatabase):
             self.prepare()
         address = copies.restored(backup)
         now = self._copy(address, summed=True).fingerprint(version_table)
+        others = self._prepare_exchange(address)
         copies.take(backup)
         lock = self._own.lock
         if lock is not None:
@@ -323,8 +356,32 @@ class PostgreSQL(ServerDatabase):
         finally:
             if lock is not None:
                 lock.take_again(_RELOCK_SECONDS)
-        more = f"; {left}" if left else ""
+        more = "".join(f"; {each}" for each in (others, left) if each)
         return Restored(now, f"the database {kept} of the same server{more}")
+
+    def _prepare_exchange(self, copy: Address) -> str:
+        """Let the planner know what is in the copy: no dump has its statistics.
+
+        :returns: what extensions make other than it was, in words.
+        """
+        from migrations_ops.databases.postgresql.extensions import versions
+
+        # Whatever fails here keeps nobody from a restore.
+        with suppress(psycopg.Error):
+            with connect(copy, "restore") as there, watched(copy, partial(cut, there)):
+                there.execute("ANALYZE")
+                now = versions(there)
+            with connect(self.address, "restore") as here, promptly(here):
+                was = versions(here)
+            changed = [
+                f"the extension {name} is version {now[name]}, and was {was[name]}"
+                for name in sorted(was.keys() & now.keys())
+                if was[name] != now[name]
+            ]
+            tables = ", ".join(each.where for each in self._left_out(copy))
+            rows = [f"the rows of {tables} are those of CREATE EXTENSION"] if tables else []
+            return "; ".join([*changed, *rows])
+        return ""
 
     def prepare(self) -> None:
         try:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import psycopg
 
+from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import (
     Connection,
@@ -17,6 +18,7 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.dump import require_tools
 from migrations_ops.databases.postgresql.errors import in_words
+from migrations_ops.databases.postgresql.extensions import find_outdated
 from migrations_ops.databases.postgresql.indexes import findings as invalid_indexes
 from migrations_ops.databases.postgresql.lock import MAINTENANCE, is_missing
 from migrations_ops.databases.postgresql.preflight.needs import (
@@ -33,6 +35,7 @@ from migrations_ops.databases.postgresql.preflight.settings import (
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import (
     ENGINE_UNTESTED,
+    EXTENSION_VERSION,
     NO_CLIENTS,
     NO_COPIES,
     NO_RESTORE,
@@ -68,6 +71,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
                 found += invalid_indexes(connection)
                 found += _of_rows(connection, address)
                 found += _of_settings(connection, address)
+                found += _of_extensions(connection, address)
                 found += _of_slots(connection, address)
                 found += _of_subscriptions(connection, address)
             found += _of_restore(connection, address, copies, needs)
@@ -186,6 +190,11 @@ def _of_settings(connection: Connection, address: Address) -> Iterator[Finding]:
             yield SETTING_LEFT_OUT.found(
                 name, database=address.label, setting=setting.shown, reason=reason
             )
+
+
+def _of_extensions(connection: Connection, address: Address) -> Iterator[Finding]:
+    for name, has, gets in find_outdated(connection):
+        yield EXTENSION_VERSION.found(shown(name), database=address.label, has=has, gets=gets)
 
 
 def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:

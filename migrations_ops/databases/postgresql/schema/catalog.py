@@ -13,6 +13,8 @@ from psycopg.rows import tuple_row
 from migrations_ops.databases.postgresql.text import canonical
 
 Facts = Iterator[tuple[str, str]]
+# Tables of which this role may see the rows; it need not be that of those that extensions made.
+READABLE = "has_table_privilege(c.oid, 'SELECT')"
 # Schemas that are the project's.
 OWN_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 

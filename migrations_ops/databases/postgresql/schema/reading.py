@@ -15,6 +15,7 @@ import psycopg
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.postgresql.schema.catalog import (
     OWN_SCHEMAS,
+    READABLE,
     Catalog,
     Relation,
     not_of_extension,
@@ -52,12 +53,16 @@ def read_tables(
     version_table: str,
     version_schema: str | None = None,
 ) -> list[str]:
-    """The tables that hold rows of their own: not the partitions, whose rows are the whole's."""
+    """The tables that hold rows of their own: not the partitions, whose rows are the whole's.
+
+    Those of extensions are among them: what is in them may be a project's.
+    """
     with reading(connection) as schema:
-        relations = _relations(Catalog(connection, schema), version_table, version_schema)
+        catalog = Catalog(connection, schema)
+        relations = _relations(catalog, version_table, version_schema, of_extensions=True)
         whole = {
             oid
-            for (oid,) in Catalog(connection, schema).ask(
+            for (oid,) in catalog.ask(
                 "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
             )
         }
@@ -65,13 +70,20 @@ def read_tables(
 
 
 def _relations(
-    catalog: Catalog, version_table: str, version_schema: str | None
+    catalog: Catalog,
+    version_table: str,
+    version_schema: str | None,
+    *,
+    of_extensions: bool = False,
 ) -> dict[int, Relation]:
+    own = not_of_extension("pg_class", "c.oid")
+    if of_extensions:
+        own = f"({own} OR {READABLE})"
     rows = catalog.ask(
         "SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text FROM pg_class c"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
         f" WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'"
-        f" AND {OWN_SCHEMAS} AND {not_of_extension('pg_class', 'c.oid')}"
+        f" AND {OWN_SCHEMAS} AND {own}"
     )
     version = (version_schema or catalog.schema, version_table)
     return {
