@@ -232,7 +232,8 @@ class ChildProject:
     def ledger(self) -> list[dict[str, Any]]:
         [[text]] = self.database.execute(f"SELECT ledger FROM {NAME}")
         runs: list[dict[str, Any]] = json.loads(text)["runs"]
-        return runs
+        # What was there before the ledger began has tests of its own.
+        return [run for run in runs if run["event"] != "found"]
 
     def wait_for_pause(self) -> None:
         wait_for((self.folder / "paused").exists)
