@@ -272,6 +272,17 @@ class DatabaseFile(Protocol):
 
 
 @runtime_checkable
+class ConnectsLikeTheApplication(Protocol):
+    """A database whose functions and collations each connection has to be given."""
+
+    def with_connect(self, name: str, function: Callable[[Any], object]) -> Database:
+        """The same database, on each connection of which the function is called.
+
+        :param name: the function as the configuration names it.
+        """
+
+
+@runtime_checkable
 class LeavesInvalidIndexes(Protocol):
     """A database in which a failed CREATE INDEX CONCURRENTLY leaves an INVALID index."""
 

@@ -256,6 +256,12 @@ DAMAGED = Entry(
     "{reason}",
     "Put a backup back: invoke backups --env {environment} lists them.",
 )
+UNCHECKED = Entry(
+    "unchecked",
+    "warning",
+    "the {kind} {where} is known to the application's connections alone: what {users} need of it"
+    ' was not checked. connect = "MODULE:FUNCTION" brings it: see docs/configuration.md',
+)
 ORPHANS = Entry(
     "orphans", "warning", "{rows} rows of {where} refer to rows of {parent} that do not exist"
 )

@@ -71,6 +71,8 @@ class Environment:
     inspect_url: UrlSource | None = None
     scratch_url: UrlSource | None = None
     engine_untested: bool = False
+    # MODULE:FUNCTION, which gives a connection what the application's have.
+    connect: str | None = None
     commands: tuple[Command, ...] = ()
     target: str = "head"
     heads: tuple[str, ...] = ()

@@ -69,6 +69,10 @@ class Project:
                 environment.version_table_schema,
                 None if scratch is None else resolve_url(scratch, environment, root),
             )
+            if environment.connect is not None:
+                from migrations_ops.project.connect_function import with_connect_function
+
+                database = with_connect_function(database, environment, root)
             for name, other in self._databases.items():
                 if database.same_as(other):
                     self._require_shareable(environment, self.settings.environment(name), other)

@@ -51,6 +51,11 @@ def _are_variables(value: Any) -> bool:
     )
 
 
+def _is_function(value: Any) -> bool:
+    module, _, function = value.partition(":") if isinstance(value, str) else ("", "", "")
+    return function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
 TEXT: Check = ("a text", lambda value: is_text(value) and bool(value.strip()))
 FLAG: Check = ("true or false", lambda value: isinstance(value, bool))
 COUNT: Check = ("a whole number", _is_count)
@@ -63,6 +68,7 @@ SELECTOR: Check = (
     "the name of a variable, or an empty text",
     lambda name: name == "" or is_variable(name),
 )
+FUNCTION: Check = ("a function, as MODULE:FUNCTION", _is_function)
 VARIABLES: Check = ("a table of variables with their texts", _are_variables)
 NAMES: Check = (
     "a list of names of variables",

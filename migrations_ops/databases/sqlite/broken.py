@@ -13,16 +13,19 @@ from contextlib import suppress
 
 from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.databases.sqlite.connect import quoted
+from migrations_ops.databases.sqlite.lacking import Lacking, ask, lacking_in
 from migrations_ops.model.findings import BROKEN, Finding
 
-# What another connection may have: that it is unknown here says nothing about the database.
-_UNKNOWN_HERE = ("no such module", "no such function", "no such collation")
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
 
 
-def find_broken(connection: sqlite3.Connection) -> list[Finding]:
+def find_broken(
+    connection: sqlite3.Connection, lacking: set[Lacking] | None = None
+) -> list[Finding]:
     """Each object that cannot be used, with SQLite's reason; a trigger also for one that it fires.
 
+    :param lacking: what the connection lacks to use them is added to it: that other connections
+        have it is nothing wrong with the database.
     :raises sqlite3.Error: the schema cannot be read.
     """
     objects = connection.execute(
@@ -33,10 +36,13 @@ def find_broken(connection: sqlite3.Connection) -> list[Finding]:
     for kind, name, table, sql in objects:
         reason = ""
         if kind == "view":
-            reason = _reason(connection, f"SELECT * FROM {quoted(name)}")
+            reason = _reason(connection, f"SELECT * FROM {quoted(name)}", lacking)
         elif kind == "trigger":
-            reason = _reason(connection, _firing(connection, table, sql, table in views))
+            firing = _firing(connection, table, sql, table in views)
+            reason = _reason(connection, firing, lacking)
         elif kind == "table":
+            if lacking is not None:
+                _reason(connection, f"INSERT INTO {quoted(name)} DEFAULT VALUES", lacking)
             found += _foreign_keys(connection, name)
         if reason:
             found.append(BROKEN.found(name, kind=kind, reason=reason))
@@ -91,13 +97,12 @@ def _parent_reason(connection: sqlite3.Connection, table: str, parent: str) -> s
     return reason if mismatch else ""
 
 
-def _reason(connection: sqlite3.Connection, sql: str) -> str:
+def _reason(connection: sqlite3.Connection, sql: str, lacking: set[Lacking] | None = None) -> str:
     """Why SQLite cannot compile a statement; empty where it can."""
     if not sql:
         return ""
     try:
-        connection.execute(f"EXPLAIN {sql}").fetchone()
+        ask(connection, f"EXPLAIN {sql}", lacking)
     except sqlite3.Error as error:
-        reason = str(error)
-        return "" if reason.startswith(_UNKNOWN_HERE) else reason
+        return "" if lacking_in(error) else str(error)
     return ""

@@ -1,24 +1,49 @@
-"""Connections to a SQLite file, which never create it."""
+"""Connections to a SQLite file, which never create it, and know what SQLAlchemy's know."""
 
 from __future__ import annotations
 
 import errno
+import math
 import os
+import re
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from migrations_ops.databases.sqlite import files
 
 # How long, in seconds, a read waits for a writer that has the database locked exclusively.
 WAIT_SECONDS = 5.0
+# Gives a connection what the application gives to its own.
+Connect = Callable[[sqlite3.Connection], object]
+
+
+def _regexp(pattern: Any, value: Any) -> bool | None:
+    return None if value is None else re.search(pattern, value) is not None
+
+
+def _floor(value: Any) -> int | None:
+    return None if value is None else math.floor(value)
+
+
+# What SQLAlchemy registers on each connection of its own. A schema may need it, in a CHECK for
+# instance: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#regular-expression-support
+_OF_SQLALCHEMY: tuple[tuple[str, int, Callable[..., Any]], ...] = (
+    ("regexp", 2, _regexp),
+    ("floor", 1, _floor),
+)
 
 
 @contextmanager
 def connect(
-    path: Path, *, writing: bool = False, immutable: bool = False
+    path: Path,
+    *,
+    writing: bool = False,
+    immutable: bool = False,
+    also: Connect | None = None,
 ) -> Iterator[sqlite3.Connection]:
     """A connection that never creates the file; one that only reads cannot write by mistake.
 
@@ -26,6 +51,7 @@ def connect(
     journal nor tidy up the -wal that it makes; SQLite itself falls back to reading where the file
     may not be written.
 
+    :param also: gives the connection what the application's have.
     :param immutable: no one writes the file: opened so, SQLite leaves no -wal or -shm beside it.
     """
     if not immutable:
@@ -35,9 +61,26 @@ def connect(
     with closing(
         sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
     ) as connection:
-        if not writing:
-            connection.execute("PRAGMA query_only=ON")
+        equip(connection, also)
+        if writing:
+            connection.execute("PRAGMA query_only=OFF")
         yield connection
+
+
+def equip(connection: sqlite3.Connection, also: Connect | None = None) -> None:
+    """Give a connection the functions that SQLAlchemy's have, and what the application adds.
+
+    It cannot write then.
+    """
+    for name, count, function in _OF_SQLALCHEMY:
+        connection.create_function(name, count, function, deterministic=True)
+    connection.execute("PRAGMA query_only=ON")
+    if also is not None:
+        also(connection)
+        # Whatever suits the application: rows are read as tuples, and transactions are ours.
+        connection.row_factory, connection.text_factory = None, str
+        connection.isolation_level = None
+        connection.execute("PRAGMA query_only=ON")
 
 
 def exists(path: Path) -> bool:

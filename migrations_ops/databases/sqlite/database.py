@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import urllib.parse
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from migrations_ops.databases.interface import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
-from migrations_ops.databases.sqlite.connect import connect, exists, snapshot, tidy
-from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
+from migrations_ops.databases.sqlite.connect import Connect, connect, exists, snapshot, tidy
+from migrations_ops.databases.sqlite.errors import ConnectFailed, code_of, in_words, remedy
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
@@ -33,7 +33,8 @@ class SQLite:
     """One SQLite file.
 
     ``immutable`` marks a backup that no one writes; ``locked_by`` is the connection that has the
-    database locked exclusively, so that all other code has to read through it.
+    database locked exclusively, so that all other code has to read through it; ``also`` gives each
+    connection what the application's have.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class SQLite:
     immutable: bool = False
     suffix: str = ".sqlite3"
     locked_by: sqlite3.Connection | None = None
+    also: Connect | None = None
     syntax: ClassVar[Syntax] = "sqlite"
     is_transactional: ClassVar[bool] = True
     is_server: ClassVar[bool] = False
@@ -58,6 +60,15 @@ class SQLite:
         path = root / urllib.parse.unquote(text)
         relative = os.path.relpath(path, root) if path.drive == root.drive else ".."
         return cls(path, str(path) if relative.startswith("..") else Path(relative).as_posix())
+
+    def with_connect(self, name: str, function: Callable[[Any], object]) -> SQLite:
+        def also(connection: sqlite3.Connection) -> None:
+            try:
+                function(connection)
+            except Exception as error:
+                raise ConnectFailed(f"{name} failed: {type(error).__name__}: {error}") from error
+
+        return replace(self, also=also)
 
     def same_as(self, other: Database) -> bool:
         if not isinstance(other, SQLite):
@@ -79,7 +90,7 @@ class SQLite:
         """As ``connect``, or the connection that has the database locked."""
         if self.locked_by is not None:
             return nullcontext(self.locked_by)
-        return connect(self.path, writing=writing, immutable=self.immutable)
+        return connect(self.path, writing=writing, immutable=self.immutable, also=self.also)
 
     def look(self, version_table: str) -> Look:
         from migrations_ops.databases.sqlite.look import read_look
@@ -128,7 +139,7 @@ class SQLite:
 
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         try:
-            return compare(uri, before, pairs, progress, orphans=orphans)
+            return compare(uri, before, pairs, progress, orphans=orphans, also=self.also)
         except sqlite3.Error as error:
             raise StepFailed(
                 f"The rows could not be compared: {in_words(error, self.label)}.",
@@ -253,12 +264,12 @@ class SQLite:
 
     @contextmanager
     def opened_copy(self, file: Path) -> Iterator[SQLite]:
-        yield SQLite(file, file.name, immutable=True)
+        yield SQLite(file, file.name, immutable=True, also=self.also)
 
     def make_scratch(self, file: Path, backup: Path | None) -> SQLite:
         if backup is not None:
             shutil.copyfile(backup, file)
-        return SQLite(file, file.name)
+        return SQLite(file, file.name, also=self.also)
 
     def restore_from(
         self,
@@ -275,7 +286,8 @@ class SQLite:
 
         kept = None if keep is None else keep_locked
         try:
-            return Restored(restore(self.path, self.label, backup, version_table, progress, kept))
+            now = restore(self.path, self.label, backup, version_table, progress, kept, self.also)
+            return Restored(now)
         except (sqlite3.Error, OSError) as error:
             raise self._unchanged("The backup could not be put back", error) from error
 

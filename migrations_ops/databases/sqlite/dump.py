@@ -18,7 +18,7 @@ from pathlib import Path
 
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import files
-from migrations_ops.databases.sqlite.connect import connect, snapshot, tidy
+from migrations_ops.databases.sqlite.connect import Connect, connect, snapshot, tidy
 from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
 from migrations_ops.databases.sqlite.look import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
@@ -113,6 +113,7 @@ def restore(
     version_table: str,
     progress: Progress | None,
     keep: KeepLocked | None,
+    also: Connect | None = None,
 ) -> Fingerprint:
     """Write a backup into the live database, through SQLite, as one transaction.
 
@@ -122,6 +123,7 @@ def restore(
 
     :param keep: is called while no other process can commit, right before the content goes: what it
         reads is what is replaced, to the last row.
+    :param also: gives the connections to the database what the application's have.
     :returns: the fingerprint of what is there then.
     """
     new = not path.exists()
@@ -130,7 +132,10 @@ def restore(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
-        with connect(backup, immutable=True) as source, connect(path, writing=True) as target:
+        with (
+            connect(backup, immutable=True) as source,
+            connect(path, writing=True, also=also) as target,
+        ):
             _replace(source, target, label, _Headway(progress, _page_size(source)), keep)
             now = _read_back(target, version_table)
     except BaseException:
@@ -138,7 +143,7 @@ def restore(
             files.remove(path)
         raise
     tidy(path)
-    return now or _read_anew(path, label, version_table)
+    return now or _read_anew(path, label, version_table, also)
 
 
 def _replace(
@@ -179,10 +184,10 @@ def _read_back(target: sqlite3.Connection, version_table: str) -> Fingerprint | 
         return None
 
 
-def _read_anew(path: Path, label: str, version_table: str) -> Fingerprint:
+def _read_anew(path: Path, label: str, version_table: str, also: Connect | None) -> Fingerprint:
     """:raises NeedsAPerson: the content was replaced, and cannot be read."""
     try:
-        with connect(path) as connection, snapshot(connection):
+        with connect(path, also=also) as connection, snapshot(connection):
             return read_fingerprint(connection, version_table)
     except (sqlite3.Error, OSError) as error:
         raise NeedsAPerson(

@@ -13,6 +13,11 @@ _ORPHANED = (
     "Bring the file back, if it was moved or renamed. invoke restore moves what is left of it"
     " aside and keeps it."
 )
+_CHECK_CONNECT = 'Mend that function: connect = "..." of this environment names it.'
+
+
+class ConnectFailed(sqlite3.Error):
+    """What gives a connection what the application's have has failed."""
 
 
 def in_words(error: sqlite3.Error | OSError, label: str) -> str:
@@ -43,6 +48,8 @@ def remedy(error: sqlite3.Error | OSError) -> str:
         return _ORPHANED
     if isinstance(error, OSError):
         return _CHECK_URL if isinstance(error, IsADirectoryError) else CHECK_RIGHTS
+    if isinstance(error, ConnectFailed):
+        return _CHECK_CONNECT
     match code_of(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "Let the other process finish, or stop it, and try again."

@@ -7,6 +7,7 @@ import sqlite3
 from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.errors import RESTORE
+from migrations_ops.databases.sqlite.lacking import ask
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.look import Look
 
@@ -83,7 +84,7 @@ def _revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str,
 
 def _rows(connection: sqlite3.Connection, table: str) -> int | None:
     try:
-        return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+        return int(ask(connection, f"SELECT count(*) FROM {quoted(table)}")[0][0])
     except sqlite3.OperationalError as error:
         if "no such module" in str(error):
             return None  # a virtual table: its rows are in ordinary tables, and counted there

@@ -61,6 +61,7 @@ url = { variable = "DEV_URL" }
 url = "sqlite:///data/app.db"
 inspect_url = { file = "secrets.toml", key = "db.url" }
 directory = "app"
+connect = "app.database:register"
 variables = { APP_CONFIG = "prod.toml", APP_URL = "{url}" }
 x = ["tenant=a"]
 section = "main"
@@ -97,6 +98,7 @@ def test_each_documented_key_is_accepted_and_paths_are_relative_to_the_file(
     assert prod.inspect_url == UrlFromFile(tmp_path / "secrets.toml", "db.url")
     assert (prod.directory, prod.python) == (tmp_path / "app", tmp_path / "venv/bin/python")
     assert prod.variables == {"APP_CONFIG": "prod.toml", "APP_URL": "{url}"}
+    assert prod.connect == "app.database:register"
     assert (prod.x, prod.section, prod.ini_url) == (("tenant=a",), "main", True)
     assert prod.passed == ("SECRET",)
     assert (prod.version_table, prod.version_table_schema) == ("versions", "public")

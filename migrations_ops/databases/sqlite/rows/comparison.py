@@ -23,7 +23,8 @@ from migrations_ops.databases.row_changes import (
     Pair,
     TableChange,
 )
-from migrations_ops.databases.sqlite.connect import quoted
+from migrations_ops.databases.sqlite.connect import Connect, quoted
+from migrations_ops.databases.sqlite.lacking import lacking_in
 from migrations_ops.databases.sqlite.rows.connect import BEFORE, opened
 from migrations_ops.databases.sqlite.rows.orphans import new_orphans, restarted_sequences
 from migrations_ops.databases.sqlite.rows.tables import Matched, comparable, match
@@ -31,24 +32,33 @@ from migrations_ops.databases.sqlite.rows.values import Column, shown_value
 
 # Columns asked about in one statement: SQLite takes 2,000 results at most.
 _AT_ONCE = 300
+# What SQLite says where only an index of an unknown collation could serve.
+_NO_PLAN = "no query solution"
 
 
 def compare(
-    now: str, before: Path, pairs: Sequence[Pair], progress: Progress | None, *, orphans: bool
+    now: str,
+    before: Path,
+    pairs: Sequence[Pair],
+    progress: Progress | None,
+    *,
+    orphans: bool,
+    also: Connect | None = None,
 ) -> ContentChange:
     """Compare tables with what they were.
 
     :param now: the URI of the database; it is only read.
     :param before: the earlier copy, which no one writes.
     :param orphans: whether to look for rows that lost their parents, beside the comparison.
+    :param also: gives each connection what the application's have.
     """
     earlier = f"{before.absolute().as_uri()}?mode=ro&immutable=1"
     stopped = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         # A connection of its own: on a large database both take seconds, one core each.
-        lost = pool.submit(new_orphans, now, earlier, pairs, stopped) if orphans else None
+        lost = pool.submit(new_orphans, now, earlier, pairs, stopped, also) if orphans else None
         try:
-            with opened(now, stopped) as connection:
+            with opened(now, stopped, also) as connection:
                 connection.execute(f"ATTACH ? AS {BEFORE}", (earlier,))
                 connection.execute("BEGIN")
                 tables = tuple(_changes(connection, pairs, progress))
@@ -77,10 +87,18 @@ def _changes(
                 change = TableChange(pair, not_compared=NO_MODULE)
             elif size:
                 change = _Comparison(connection, pair, matched, size).run()
-        except sqlite3.OperationalError:
-            if matched is None or not matched.virtual:
+        except sqlite3.OperationalError as error:
+            lacking = lacking_in(error)
+            if lacking is not None and lacking.kind != "module":
+                reason = f"the {lacking.kind} {lacking.name} is not known here"
+                change = TableChange(pair, not_compared=reason)
+            elif str(error) == _NO_PLAN:
+                reason = "a collation of its key is not known here"
+                change = TableChange(pair, not_compared=reason)
+            elif matched is None or not matched.virtual:
                 raise
-            change = TableChange(pair, not_compared=NO_MODULE)
+            else:
+                change = TableChange(pair, not_compared=NO_MODULE)
         if change is not None:
             yield change
     if progress is not None and total:

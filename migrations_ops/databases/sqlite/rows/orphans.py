@@ -9,18 +9,24 @@ from collections.abc import Mapping, Sequence
 
 from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.databases.row_changes import Pair
+from migrations_ops.databases.sqlite.connect import Connect
+from migrations_ops.databases.sqlite.lacking import violations
 from migrations_ops.databases.sqlite.rows.connect import BEFORE, opened
 
 
 def new_orphans(
-    now: str, earlier: str, pairs: Sequence[Pair], stopped: threading.Event
+    now: str,
+    earlier: str,
+    pairs: Sequence[Pair],
+    stopped: threading.Event,
+    also: Connect | None = None,
 ) -> Mapping[tuple[str, str], int]:
     """Rows without their parents, of which there were fewer before, by (child, parent)."""
-    with opened(now, stopped) as connection:
+    with opened(now, stopped, also) as connection:
         after = _violations(connection)
     if not after:
         return {}  # what was there before need not be counted: it takes seconds a GB
-    with opened(earlier, stopped) as connection:
+    with opened(earlier, stopped, also) as connection:
         found = _violations(connection)
     names = {pair.before.lower(): pair.after for pair in pairs}
     before: Counter[tuple[str, str]] = Counter()
@@ -30,7 +36,7 @@ def new_orphans(
 
 
 def _violations(connection: sqlite3.Connection) -> Counter[tuple[str, str]]:
-    rows = connection.execute("PRAGMA foreign_key_check")
+    rows = violations(connection)
     return Counter((child.lower(), parent.lower()) for child, _, parent, _ in rows)
 
 

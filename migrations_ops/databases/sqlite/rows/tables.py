@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.databases.sqlite.connect import quoted
+from migrations_ops.databases.sqlite.lacking import ask
 from migrations_ops.databases.sqlite.rows.connect import BEFORE
 
 # Tables in which the modules of virtual tables keep what is theirs: a mere optimisation
@@ -124,4 +125,4 @@ def _row_number(connection: sqlite3.Connection, table: str, columns: Mapping[str
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    return int(ask(connection, f"SELECT count(*) FROM {table}")[0][0])
