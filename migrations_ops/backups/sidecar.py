@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.system.files import is_regular, read_json, write_whole
 
 

@@ -11,9 +11,9 @@ from migrations_ops.backups.quality import is_good, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 

@@ -14,7 +14,7 @@ from migrations_ops.backups.naming import (
     stem_pattern,
 )
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
-from migrations_ops.model.documents import Unreadable
+from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.system.files import PART, is_regular
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console, require_text
-from migrations_ops.cli.output import json as documents
-from migrations_ops.cli.output import text
+from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.text import UNCHANGED
 from migrations_ops.model.backup import Backup

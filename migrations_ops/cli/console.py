@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.redaction import redacted
-from migrations_ops.cli.output import json as documents
-from migrations_ops.cli.output import text
+from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.typed import document_with_prefix, with_prefix

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.cli.console import Console
-from migrations_ops.cli.output import json as documents
-from migrations_ops.cli.output import text
+from migrations_ops.cli.output import documents, text
 from migrations_ops.operations.doctor import examine, require_passed
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from migrations_ops.cli.console import Console
-from migrations_ops.cli.output import json as documents
-from migrations_ops.cli.output import text
+from migrations_ops.cli.output import documents, text
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops.cli.console import Console, require_text, split_arguments
-from migrations_ops.cli.output import json as documents
+from migrations_ops.cli.output import documents
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.plan import Commands, StepName
 from migrations_ops.operations.manual.adopt import adopt_environment

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from migrations_ops.cli.console import Console
-from migrations_ops.cli.output import json as documents
-from migrations_ops.cli.output import text
+from migrations_ops.cli.output import documents, text
 from migrations_ops.journal.record import TaskRecord, walk_records
-from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.operations.status import (
     read_current,
     read_history,

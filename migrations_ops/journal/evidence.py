@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
+from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.child.protocol.redaction import redacted_document
-from migrations_ops.model.documents import Unreadable, read_versioned, to_versioned
 from migrations_ops.model.outcome import ReleaseResult
+from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.system.files import read_json, write_whole
 
 RECORD = "release.json"

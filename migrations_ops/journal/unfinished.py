@@ -8,8 +8,8 @@ from pathlib import Path
 
 from migrations_ops.journal.marks import is_old, is_running, mark_of, marked, remove_mark
 from migrations_ops.journal.record import TaskRecord, read_record
-from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import Refused
+from migrations_ops.model.serialisation import Unreadable
 
 
 @dataclass(frozen=True)

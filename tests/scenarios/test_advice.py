@@ -12,8 +12,8 @@ import pytest
 
 from migrations_ops.journal.record import RECORD, UnderWay, walk_records, write_record
 from migrations_ops.journal.unfinished import find_lost, require_readable_records
-from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.errors import Refused
+from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.operations.preflight.state import require_changeable, require_own
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project

@@ -14,8 +14,8 @@ from migrations_ops.databases.interface import (
     ResumesRestores,
 )
 from migrations_ops.databases.row_changes import Pair
-from migrations_ops.model.documents import from_document, to_document
 from migrations_ops.model.errors import Locked, StepFailed
+from migrations_ops.model.serialisation import from_document, to_document
 from tests.contract.databases.engines import VERSION, Live
 
 

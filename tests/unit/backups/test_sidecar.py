@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from migrations_ops.backups.quality import EMPTY, is_empty, is_good, mark_empty, row_of
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
-from migrations_ops.model.documents import Unreadable, to_versioned
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.serialisation import Unreadable, to_versioned
 from tests.unit.mutations import JSON, mutated
 
 STEM = "db_20260101_000000"

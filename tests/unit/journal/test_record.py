@@ -21,9 +21,9 @@ from migrations_ops.journal.record import (
     write_record,
 )
 from migrations_ops.journal.unfinished import find_lost, find_unfinished, sweep
-from migrations_ops.model.documents import Unreadable
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import ErrorReport, RevisionRun, StepResult
+from migrations_ops.model.serialisation import Unreadable
 from tests.records import task_record
 from tests.unit.mutations import JSON, mutated
 

@@ -10,10 +10,10 @@ from typing import Any
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.documents import to_document
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan
+from migrations_ops.model.serialisation import to_document
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentVersion,

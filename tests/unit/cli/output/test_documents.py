@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from migrations_ops.cli.output import json as documents
+from migrations_ops.cli.output import documents
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
