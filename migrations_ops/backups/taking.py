@@ -25,7 +25,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
-from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.system.files import flush_folder, local_stamp, now, partial_name
 
 # A file system's clock may tick every few milliseconds only: content that was written within
@@ -214,8 +214,10 @@ def verified_digest(
 
 def _require_equal(copy: Database, taken: Fingerprint, version_table: str) -> None:
     damage = copy.find_damage()
-    if damage or copy.fingerprint(version_table) != taken:
-        reason = damage or "it is not equal to its source"
+    found = None if damage else copy.fingerprint(version_table)
+    if found != taken:
+        where = "" if found is None else in_short(found.differing(taken))
+        reason = damage or f"it is not equal to its source{where and f': {where}'}"
         raise StepFailed(
             f"The backup could not be verified: {reason}.",
             untouched="The database was not changed, and the copy was discarded.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,7 @@ from migrations_ops.databases.mariadb.connect import (
     promptly,
 )
 from migrations_ops.databases.mariadb.copies import Copies
-from migrations_ops.databases.mariadb.errors import in_words, is_missing, remedy
+from migrations_ops.databases.mariadb.errors import in_words, is_missing, is_of_a_lock, remedy
 from migrations_ops.databases.mariadb.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.databases.mariadb.look import read_look
@@ -31,13 +31,17 @@ from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Resources, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
-from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
     from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
+
+
+# How many of those that have a lock are named.
+_SHOWN = 2
 
 
 @dataclass
@@ -82,7 +86,9 @@ class MariaDB(ServerDatabase):
             yield connection
 
     def _in_words(self, error: Exception, label: str = "") -> str:
-        return in_words(error, label or self.label)
+        text = in_words(error, label or self.label)
+        holders = self.find_blocking_sessions() if is_of_a_lock(error) else []
+        return f"{text}: {', '.join(holders[:_SHOWN])}" if holders else text
 
     def _remedy(self, error: Exception) -> str:
         return remedy(error)
@@ -120,7 +126,8 @@ class MariaDB(ServerDatabase):
         return identity(connection)
 
     def _why_only_read(self, connection: Connection) -> tuple[str, str] | None:
-        if not ask(connection, "SELECT @@global.read_only")[0][0]:
+        # Since MariaDB 12 it is a word.
+        if str(ask(connection, "SELECT @@global.read_only")[0][0]).upper() in ("0", "OFF"):
             return None
         cure = "Give the environment the address of the primary server."
         return f"{self.label} may only be read", cure
@@ -233,21 +240,24 @@ class MariaDB(ServerDatabase):
         except pymysql.MySQLError as error:
             raise self._failed("No backup could be taken", error) from error
         if not before.structure_equals(after):
+            names = before.differing(replace(after, rows={}, sums={}))
             raise StepFailed(
-                f"Another session changed the tables of {self.label} while they were copied.",
+                f"Another session changed the tables of {self.label} while they were copied:"
+                f" {in_short(names)}.",
                 untouched="It was only read, and the copy was discarded.",
                 next="Try again when that has ended.",
             )
         taken = self._copy(self._own.copies.restored(into), summed=True).fingerprint(version_table)
-        differing = [
-            name
-            for name, total in before.sums.items()
-            if after.sums.get(name) == total and taken.sums.get(name) != total
+        # What others wrote meanwhile is in it as it was at some moment between the two.
+        written = {name for name, total in before.sums.items() if after.sums.get(name) != total}
+        quiet = [
+            replace(each, rows={}, sums={k: v for k, v in each.sums.items() if k not in written})
+            for each in (before, taken)
         ]
-        if differing or not taken.structure_equals(before):
+        if differing := quiet[0].differing(quiet[1]):
             raise StepFailed(
-                "The backup could not be verified:"
-                f" {', '.join(differing[:3]) or 'its schema'} is not as in {self.label}.",
+                f"The backup could not be verified: as it was restored, {in_short(differing)} is"
+                f" not as in {self.label}.",
                 untouched="The database was not changed, and the copy was discarded.",
                 next="See what is special about it: invoke doctor",
             )

@@ -19,6 +19,7 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.errors import in_words, is_denied, is_missing, remedy
+from migrations_ops.databases.mariadb.preflight.binary_log import read_programs, why_not_trusted
 from migrations_ops.databases.mariadb.preflight.references import find_references
 from migrations_ops.databases.mariadb.schema.reading import find_own_names
 from migrations_ops.databases.mariadb.server import (
@@ -77,10 +78,24 @@ def _of_programs(address: Address, copies: Copies, others: Mapping[str, str]) ->
         yield from find_references(connection, beside, copied=copies.is_beside)
         if why := why_not_seen(connection, address.database):
             yield NO_BACKUP.found(address.database, database=address.label, reason=why)
+        yield from _of_programs_made_again(connection, address, copies)
         if why := why_not_owned(connection, address.database):
             yield NO_RESTORE.found(address.database, database=address.label, reason=why)
     finally:
         close(connection)
+
+
+def _of_programs_made_again(
+    connection: Connection, address: Address, copies: Copies
+) -> Iterator[Finding]:
+    """Triggers and functions that a copy, or a restore, could not have."""
+    programs = read_programs(connection, address.database)
+    with copies.server() as of_copies:
+        if why := why_not_trusted(of_copies, programs):
+            yield NO_COPIES.found(address.database, reason=why)
+            return
+    if not copies.is_beside and (why := why_not_trusted(connection, programs)):
+        yield NO_RESTORE.found(address.database, database=address.label, reason=why)
 
 
 def _beside(connection: Connection, others: Mapping[str, str]) -> dict[str, str]:

@@ -430,3 +430,19 @@ def test_a_limit_that_is_meant_for_an_application_does_not_end_our_work(
         dump(address_of(everything), tmp_path / "b", None)
     finally:
         server.execute("SET GLOBAL max_statement_time = 0")
+
+
+def test_the_table_at_which_a_restore_failed_is_named_with_the_advice_of_its_kind(
+    mariadb_database: ServerDatabase, tmp_path: Path
+) -> None:
+    run(mariadb_database, "CREATE TABLE first (a INT)", "CREATE TABLE t (a INT)",
+        "INSERT INTO t VALUES (NULL)")  # fmt: skip
+    dump(address_of(mariadb_database), tmp_path / "b", None)
+    text = gzip.decompress((tmp_path / "b").read_bytes())
+    broken = text.replace(b"`a` int(11) DEFAULT NULL\n", b"`a` int(11) NOT NULL\n")
+    (tmp_path / "c").write_bytes(gzip.compress(broken))
+    with pytest.raises(StepFailed) as caught:
+        restore(tmp_path / "c", fresh(mariadb_database), None)
+    assert "cannot be null" in caught.value.what
+    assert "data for table `t`" in caught.value.what
+    assert "Change that value" in caught.value.next

@@ -56,6 +56,7 @@ def server_set_to(database: ServerDatabase, **settings: str) -> Iterator[None]:
         {"sql_safe_updates": "1", "sql_auto_is_null": "1"},
         {"system_versioning_asof": "'2020-01-01 00:00:00'"},
         {"tx_read_only": "1"},
+        {"max_statement_time": "0.0001"},
     ],
     ids=lambda settings: ", ".join(settings),
 )
@@ -73,6 +74,40 @@ def test_a_backup_holds_all_and_is_put_back_whatever_the_server_is_set_to(
         run(tables, "DELETE FROM t3 WHERE id > 1", "DROP TABLE t4")
         assert database.restore_from(tmp_path / "b", "", None).now == before
     assert engine(tables).fingerprint("") == before
+
+
+# What a session could write before its server was made stricter, or since it says so itself.
+LAX = (
+    "SET SESSION sql_mode = '', innodb_strict_mode = 0, check_constraint_checks = 0,"
+    " foreign_key_checks = 0",
+    f"CREATE TABLE wide (id INT, {', '.join(f'c{each} VARCHAR(200)' for each in range(200))})"
+    " CHARACTER SET latin1",
+    "CREATE TABLE odd (id INT PRIMARY KEY) ROW_FORMAT=COMPACT KEY_BLOCK_SIZE=8",
+    "CREATE TABLE checked (id INT PRIMARY KEY, n INT CHECK (n > 0), CONSTRAINT c CHECK (n < 9))",
+    "INSERT INTO checked VALUES (1, -1), (2, 10)",
+    "CREATE TABLE dates (id INT PRIMARY KEY, d DATE NOT NULL DEFAULT '0000-00-00', m DATETIME,"
+    " e ENUM('a'), t TEXT, n INT AS (t) STORED)",
+    "INSERT INTO dates (id, m, e, t) VALUES (1, '2020-00-00', 'b', '7x')",
+    "CREATE TABLE orphans (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES checked (id),"
+    " q INT, FOREIGN KEY (q) REFERENCES nowhere (id))",
+    "INSERT INTO orphans VALUES (1, 7, 7)",
+)
+
+
+@pytest.mark.parametrize("long_floats", [False, True])
+def test_what_was_written_under_laxer_settings_is_copied_and_put_back(
+    mariadb_database: ServerDatabase, tmp_path: Path, long_floats: bool
+) -> None:
+    run(mariadb_database, *LAX, "CREATE TABLE f (id INT PRIMARY KEY, f FLOAT)")
+    run(mariadb_database, f"INSERT INTO f VALUES (1, {'1.23456789' if long_floats else '0.5'})")
+    database = engine(mariadb_database)
+    strict = {"sql_mode": "'TRADITIONAL'", "innodb_strict_mode": "1"}
+    with server_set_to(mariadb_database, **strict), database.locked("restore", 0):
+        before = database.back_up(tmp_path / "b", "", None)
+        with database.opened_copy(tmp_path / "b") as copy:
+            assert copy.fingerprint("") == before
+        run(mariadb_database, "DELETE FROM checked", "DROP TABLE wide")
+        assert database.restore_from(tmp_path / "b", "", None).now == before
 
 
 def test_a_limit_that_would_cut_the_lists_of_the_clients_is_told_and_no_backup_taken(

@@ -1,0 +1,54 @@
+"""Who is in the way of a lock is named, with what ends them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from migrations_ops.databases.mariadb.connect import ask
+from migrations_ops.model.errors import StepFailed
+from tests.contract.databases.mariadb.support import engine, run, session
+from tests.servers.databases import ServerDatabase
+
+
+@pytest.fixture
+def table(mariadb_database: ServerDatabase) -> ServerDatabase:
+    run(mariadb_database, "CREATE TABLE t (a INT PRIMARY KEY)")
+    return mariadb_database
+
+
+@pytest.mark.parametrize("xid", ["'gone'", "'it''s','b',7"])
+def test_a_forgotten_prepared_transaction_is_named_with_what_ends_it(
+    table: ServerDatabase, xid: str
+) -> None:
+    with session(table) as forgetful:
+        for sql in (f"XA START {xid}", "INSERT INTO t VALUES (1)", f"XA END {xid}",
+                    f"XA PREPARE {xid}"):  # fmt: skip
+            ask(forgetful, sql)
+    [named] = engine(table).find_blocking_sessions()
+    assert "does not end by itself" in named
+    hint = re.search(r"XA ROLLBACK .*?;", named)
+    assert hint is not None
+    run(table, hint[0])
+    run(table, "ALTER TABLE t ADD b INT")
+    assert engine(table).find_blocking_sessions() == []
+
+
+def test_a_backup_that_finds_a_table_locked_names_who_may_have_done_it(
+    table: ServerDatabase,
+) -> None:
+    with session(table) as holder:
+        ask(holder, "LOCK TABLES t WRITE")
+        number = ask(holder, "SELECT CONNECTION_ID()")[0][0]
+        with pytest.raises(StepFailed) as caught:
+            engine(table).fingerprint("")
+        assert "is locked by another process" in caught.value.what
+        assert f"KILL {number};" in caught.value.what
+        run(table, f"KILL {number}")
+    assert engine(table).fingerprint("").rows == {"t": 0}
+
+
+def test_nobody_is_named_where_nothing_is_locked(table: ServerDatabase) -> None:
+    with session(table):
+        assert engine(table).find_blocking_sessions() == []
