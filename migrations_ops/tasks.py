@@ -26,7 +26,7 @@ _JSON = "print one JSON document (default: text)"
 _YES = "do not ask (default: a protected environment asks for its name to be typed)"
 _ASK_NOT = "do not ask (default: ask where the configuration has ask = true)"
 _TO = "the revision to reach (default: target of the configuration, which is head unless set)"
-_ALLOW = "a finding that is meant, CODE or CODE:NAME; may be repeated (default: none)"
+_ALLOW = "a finding to allow, CODE or CODE:NAME; may be repeated (default: none)"
 _ENV = "the environment (default: prod; the last of the path where none has that name)"
 _SCRIPTS = "whose scripts (default: prod; the last of the path where none has that name)"
 _EVERY = "the environment (default: every one)"
@@ -343,7 +343,7 @@ def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool =
     "Revisions",
     env=_NO_DEFAULT,
     applied="the whole revision is there now (default: off)",
-    rolled_back="nothing of the revision is there any more (default: off)",
+    rolled_back="nothing of the revision is left (default: off)",
     json=_JSON,
 )
 def resolve(

@@ -181,7 +181,7 @@ def _changed_column(
     if not _is_same_default(before, after, declared.alters(fact, "type")) and not declared.alters(
         fact, "default"
     ):
-        changes.append("another default" if after.default else "no default any more")
+        changes.append("another default" if after.default else "no default")
     if not _is_same_type(before, after, declared) and not declared.alters(fact, "type"):
         changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
     if not changes:

@@ -55,7 +55,7 @@ def _typed(name: str) -> str:
 def others_in_words(before: Fingerprint, now: Fingerprint, others: Mapping[str, bool]) -> list[str]:
     """Describe indexes that other sessions have made, or are making, in the meantime."""
     new = [key for key in others if others[key] or key in now.schema.keys() - before.schema.keys()]
-    return [f"{key} is none of the revision's{', and INVALID' * others[key]}" for key in new]
+    return [f"{key} was not created by the revision{', and INVALID' * others[key]}" for key in new]
 
 
 def in_brief(found: list[str]) -> str:

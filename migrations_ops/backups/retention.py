@@ -125,6 +125,6 @@ def prune(store: BackupStore, past: Past, *, failed_only: bool = False) -> list[
             f"{counted(len(failures), 'old backup')} of {store.environment.name} could not be"
             f" removed, {failures[0]}.",
             untouched="No database was changed.",
-            next=f"See to the rights in {store.folder}, then type: invoke prune",
+            next=f"Fix the permissions of {store.folder}, then type: invoke prune",
         )
     return found

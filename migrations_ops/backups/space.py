@@ -9,8 +9,8 @@ from migrations_ops.databases.interface import Database
 from migrations_ops.model.text import human_size
 from migrations_ops.system.files import nearest_folder
 
-ELSEWHERE = "Make room there, or point backups in the configuration to another place."
-OPEN_IT = "See to its rights, or point backups in the configuration to another place."
+ELSEWHERE = "Free disk space there, or set backups in the configuration to another folder."
+OPEN_IT = "Fix its permissions, or set backups in the configuration to another folder."
 
 
 def find_obstacle(store: BackupStore, database: Database) -> str:

@@ -104,10 +104,10 @@ class BackupStore:
         newest = backups[-1]
         why = newest.doubt or "it is the safety backup of a restore"
         raise Refused(
-            f"{self.environment.name} has no backup that could be meant by latest: of"
-            f" {newest.name}, {why}.",
+            f"{self.environment.name} "
+            f"has no backup that counts as latest: {newest.name} does not, since {why}.",
             untouched="Nothing was changed.",
-            next=f"If that is the one: {self._restore(newest.name)}; or choose:"
+            next=f"To restore it all the same: {self._restore(newest.name)}; or choose:"
             f" invoke backups --env {self.environment.name}",
         )
 
@@ -145,19 +145,19 @@ class BackupStore:
                 f"{self.environment.name} has no {'such ' * (not none)}backup: {file} lies in"
                 f" {self.folder}, but {why}.",
                 untouched="Nothing was changed.",
-                next=f"{fix}. Or, while there is no database in its place, copy the file"
-                f" there, and type: invoke verify --env {self.environment.name}",
+                next=f"{fix}. Or, while the database does not exist, copy the file to its place,"
+                f" and type: invoke verify --env {self.environment.name}",
             )
 
     def describe(self, backup: Backup) -> Sidecar:
         """The sidecar of a backup that was found before.
 
-        :raises NeedsAPerson: it cannot be read any more.
+        :raises NeedsAPerson: it can no longer be read.
         """
         sidecar = read_sidecar(self.sidecar(backup.name))
         if isinstance(sidecar, Unreadable):
             raise NeedsAPerson(
-                f"The sidecar of {backup.name}, {sidecar.file}, cannot be read any more.",
+                f"The sidecar of {backup.name}, {sidecar.file}, can no longer be read.",
                 untouched="The backup itself was not touched.",
                 next=f"Bring its sidecar back, and type: invoke status --env {backup.environment}",
             )
@@ -180,6 +180,6 @@ class BackupStore:
         """
         file, sidecar = self.file(name), self.sidecar(name)
         if self._read(sidecar) is None:
-            raise OSError(errno.ENOENT, "it is not a backup any more")
+            raise OSError(errno.ENOENT, "it is no longer a backup")
         file.unlink()
         sidecar.unlink()

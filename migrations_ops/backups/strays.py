@@ -34,7 +34,7 @@ def read_backup(file: Path, prefix: str, environment: str) -> Sidecar | None:
 def _find_wrong_name(file: Path, name: str, prefix: str) -> str:
     """Why a sidecar cannot describe a file of that name; empty where it can."""
     if not is_backup_name(name, prefix):
-        return f"it names {_shown(name)}, and no backup is called that"
+        return f"it names {_shown(name)}, which is not the name of a backup"
     if sidecar_of(path_of(file.parent, prefix, name)).name != file.name:
         return f"it describes {name}"
     return ""
@@ -64,7 +64,7 @@ def _find_why_stray(file: Path, prefix: str, environment: str) -> str:
     if sidecar.name != file.name:
         return f"{its} describes {_shown(sidecar.name)}"
     if sidecar.environment != environment:
-        return f"its sidecar says that it is one of {_shown(sidecar.environment)}"
+        return f"its sidecar says that it belongs to {_shown(sidecar.environment)}"
     if file.is_symlink():
         return "it is a symbolic link"
     return "" if is_backup_name(file.name, prefix) else f"no backup ends with {file.suffix}"

@@ -221,7 +221,7 @@ def _require_equal(copy: Database, taken: Fingerprint, version_table: str) -> No
         raise StepFailed(
             f"The backup could not be verified: {reason}.",
             untouched="The database was not changed, and the copy was discarded.",
-            next="See whether the database itself is damaged: invoke doctor",
+            next="Check whether the database itself is damaged: invoke doctor",
         )
 
 
@@ -239,5 +239,5 @@ def _in_words(error: Exception, folder: Path) -> str:
     if "locked" in str(error):
         return "another process holds the database locked"
     if "disk I/O error" in str(error):
-        return f"the disk gave an error while the copy was written ({folder})"
+        return f"the disk reported an error while the copy was written ({folder})"
     return f"{error}"

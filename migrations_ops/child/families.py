@@ -155,8 +155,9 @@ def family_of_identity(identity: str | None) -> Family:
     if found is None or found.server is None:
         known = ", ".join(FAMILIES)
         raise ProtocolError(
-            f"a step knows nothing of {name} databases, and would not keep this one whole: it works"
-            f" on {known} alone"
+            f"a step "
+            f"does not know {name} databases and could not protect this one: "
+            f"it supports only {known}"
         )
     return found
 

@@ -22,7 +22,7 @@ def hint_for(error: BaseException, frames: Frames, environment: str) -> str:
         if _is_in(frames, "logging/config.py"):
             return f"The ini lacks the section [{key}] of its logging, which env.py reads."
         if "get_x_argument" in _source(frames):
-            return f'If env.py wants it as -x {key}=VALUE: add x = ["{key}=VALUE"] to {where}.'
+            return f'If env.py expects it as -x {key}=VALUE: add x = ["{key}=VALUE"] to {where}.'
     if isinstance(error, RuntimeError) and "application context" in str(error):
         return (
             "env.py needs its Flask application: open app.app_context() there, or let Flask run the"

@@ -141,7 +141,7 @@ def _run(
         events.emit(Failed("usage", "CommandError", str(usage)))
         return 1
     except SystemExit as leaving:
-        message = f"the process left by itself with sys.exit({leaving.code!r})"
+        message = f"the process ended itself with sys.exit({leaving.code!r})"
         events.emit(Failed("exit", "SystemExit", message, tracing.revision))
         return 1
     except Exception as error:

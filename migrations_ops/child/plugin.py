@@ -224,7 +224,7 @@ def _warning(connection: Any, options: Mapping[str, Any], name: str) -> str:
     owner, begun = environment_in(runs), revisions_begun(runs)
     warning = f", whose ledger says that it is {owner}" if owner not in ("", name) else ""
     if begun:
-        warning += f", where a half of {', '.join(begun)} is applied"
+        warning += f", where {', '.join(begun)} is half applied"
     return warning
 
 

@@ -105,7 +105,7 @@ class Console:
             return
         if not sys.stdin.isatty():
             raise Refused(
-                f"{name} is protected, and nobody can be asked whether to {action}.",
+                f"{name} is protected, but there is no terminal to ask whether to {action}.",
                 untouched="Nothing was changed.",
                 next="Add --yes if that is what you want.",
             )
@@ -141,7 +141,7 @@ def require_text(value: str | None, flag: str, task: str, example: str) -> str:
     """
     if not value:
         raise ConfigurationError(
-            f"{task} needs {flag}.", next=f"Type for instance: invoke {task} {example}"
+            f"{task} needs {flag}.", next=f"For example, type: invoke {task} {example}"
         )
     return value
 
@@ -156,4 +156,4 @@ def split_arguments(text_: str) -> Sequence[str]:
     try:
         return shlex.split(text_)
     except ValueError as error:
-        raise ConfigurationError(f"--args is not understood: {error}.") from None
+        raise ConfigurationError(f"--args cannot be parsed: {error}.") from None

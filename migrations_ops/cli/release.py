@@ -92,7 +92,7 @@ def _ask(state: DatabaseState) -> bool:
     pending, name = counted(len(state.pending), "revision"), state.environment.name
     if not sys.stdin.isatty():
         raise Refused(
-            f"{name} is configured to ask before an upgrade, and nobody can be asked.",
+            f"{name} is configured to ask before an upgrade, but there is no terminal.",
             untouched=f"{name} was not touched.",
             next="Add --yes if that is what you want.",
         )

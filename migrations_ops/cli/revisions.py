@@ -99,9 +99,9 @@ def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     if environment.protected:
         here.confirm(name, "give it a new identity", yes=yes)
     finished = adopt_environment(project, environment, here.report)
-    line = f"{name} knows from now on that it is {name} (record {finished.result.id})."
+    line = f"{name} now has the identity {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
-        line = f"Nothing to do: {name} knows already that it is {name}."
+        line = f"Nothing to do: {name} already has the identity {name}."
     here.finish(finished, line, documents.release(finished.result))
 
 
@@ -112,7 +112,7 @@ def show_resolve(
     name = require_text(env, "--env", "resolve", "--env dev --rolled-back")
     if applied == rolled_back:
         raise ConfigurationError(
-            "resolve wants to know how it was repaired: --applied or --rolled-back.",
+            "resolve needs to know how it was repaired: --applied or --rolled-back.",
             untouched="Nothing was changed.",
             next=f"If the whole revision is there now: invoke resolve --env {name} --applied; if"
             f" nothing of it is: invoke resolve --env {name} --rolled-back",
@@ -123,7 +123,9 @@ def show_resolve(
         _show_steps(here, project, environment, _BACK_UP, (StepName.RESOLVE, ()))
         return
     finished = resolve_environment(project, environment, here.report, applied=applied)
-    line = f"{name} is whole again (record {finished.result.id}); see: invoke verify --env {name}"
+    line = (
+        f"{name} is no longer dirty (record {finished.result.id}); see: invoke verify --env {name}"
+    )
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: no revision is half applied in {name}."
     here.finish(finished, line, documents.release(finished.result))
@@ -132,7 +134,7 @@ def show_resolve(
 def _end(here: Console, name: str, finished: Finished) -> None:
     reached = ", ".join(finished.result.to) or "base"
     if finished.result.outcome == "nothing to do":
-        line = f"Nothing to do: {name} stands there already."
+        line = f"Nothing to do: {name} is already there."
     else:
         line = f"{name} is at {reached} (record {finished.result.id})."
     here.finish(finished, line, documents.release(finished.result))

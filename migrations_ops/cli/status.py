@@ -87,7 +87,9 @@ def show_db_version(here: Console, env: str | None) -> None:
 def show_releases(here: Console, last: int, one: str | None) -> None:
     """Past releases, or one of them."""
     if last < 1:
-        raise ConfigurationError("--last is at least 1.", next="Type: invoke releases --last 10")
+        raise ConfigurationError(
+            "--last must be at least 1.", next="Type: invoke releases --last 10"
+        )
     project = here.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)

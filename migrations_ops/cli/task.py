@@ -139,7 +139,7 @@ def _refuse_empty(flags: Mapping[str, Any]) -> None:
         if value == "" and name != "note":
             flag = f"--{name.replace('_', '-')}"
             raise ConfigurationError(
-                f"{flag} is empty.", next=f"Name what is meant, or leave {flag} out."
+                f"{flag} is empty.", next=f"Give it a value, or leave {flag} out."
             )
 
 
@@ -153,7 +153,7 @@ def _refuse_runtime_configuration() -> None:
 
     if os.environ.get("INVOKE_RUNTIME_CONFIG"):
         raise ConfigurationError(
-            "INVOKE_RUNTIME_CONFIG is set: with it the shell decides whose tasks Invoke runs.",
+            "INVOKE_RUNTIME_CONFIG is set: it lets the shell decide which tasks Invoke runs.",
             next="Unset it; for one command, type: invoke --config FILE",
         )
 

@@ -84,7 +84,7 @@ def _load(scheme: str, factory: str) -> Engine:
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(
             f"The engine for {scheme!r} URLs, {factory}, cannot be loaded: {error}.",
-            next="Install the distribution that brings it again, or another version of it.",
+            next="Reinstall the distribution that provides it, or install another version of it.",
         ) from None
     return engine
 

@@ -63,7 +63,7 @@ class Evidence:
         try:
             self._note(environment, Noted(self.passed(environment) | new))
         except OSError as error:
-            later = f"later environments do not take what passed {environment.name} now"
+            later = f"later environments will not accept what passes {environment.name} now"
             return f"{self.file} cannot be written ({error.strerror}): {later}"
         return ""
 

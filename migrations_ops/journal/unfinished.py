@@ -81,8 +81,8 @@ def require_readable_records(releases: Path) -> None:
         raise Refused(
             f"{Unfinished(record)} What it left in a database is unknown, and cannot be undone.",
             untouched="No database was touched.",
-            next="Bring the record back; or look at each database by: invoke verify --env NAME;"
-            f" and if all are well, delete {mark} and try again.",
+            next="Bring the record back; or check each database: invoke verify --env NAME; and if"
+            f" all pass, delete {mark} and try again.",
         )
 
 

@@ -72,7 +72,7 @@ def require_known_codes(allow: Iterable[str]) -> None:
             near = difflib.get_close_matches(code, sorted(known), n=1, cutoff=0.5)
             raise ConfigurationError(
                 f"--allow {word!r} names no finding: there is no code {code!r}.",
-                next=f"Did you mean {near[0]}? docs/findings.md has them all."
+                next=f"Did you mean {near[0]}? docs/findings.md lists them all."
                 if near
-                else "docs/findings.md has all codes; a refusal prints the words to type.",
+                else "docs/findings.md lists all codes; each refusal prints the words to type.",
             )

@@ -75,8 +75,8 @@ class Entry:
         return self.code.format(kind=kind.replace(" ", "-"))
 
 
-_FIX_REVISION = "Fix the revision; or, if that is meant, allow it: {allow}"
-_MEND = "See to that, and type the same again: invoke doctor lists all that is missing."
+_FIX_REVISION = "Fix the revision; or, if it is intended, allow it: {allow}"
+_MEND = "Fix that, then run the same command again; invoke doctor lists everything that is missing."
 _STRICT_DRIFT = 'drift = "strict"'
 
 # -- what the rehearsal finds lost ------------------------------------------------------------
@@ -84,15 +84,15 @@ _STRICT_DRIFT = 'drift = "strict"'
 LOST = Entry(
     "lost-{kind}",
     "error",
-    "the {kind} {where}{filled} would vanish from {environment}, and no revision says so",
+    "the {kind} {where}{filled} would vanish from {environment}, and no revision declares it",
     _FIX_REVISION,
     kinds=KINDS,
 )
 LOST_CHECKS_OF_BOOLEANS = Entry(
     "lost-check",
     "warning",
-    "{where} would lose {checks} of its booleans in {environment}, as SQLAlchemy made them before"
-    " 1.4 and does not any more",
+    "{where} would lose {checks} of its booleans in {environment}, which SQLAlchemy created before"
+    " 1.4 and no longer does",
 )
 WEAKENED = Entry(
     "weakened-{kind}",
@@ -107,25 +107,25 @@ BROKEN = Entry(
     "the {kind} {where} does not work: {reason}",
     _FIX_REVISION,
     kinds=("trigger", "view", "foreign key", "function", "procedure", "event"),
-    error_if="the upgrade has broken it",
+    error_if="the upgrade broke it",
 )
 DROPPED = Entry(
     "dropped-{kind}",
     "note",
-    "the {kind} {where} is dropped, as the revisions say",
+    "the {kind} {where} is dropped, as the revisions declare",
     kinds=("table", "column", "attribute"),
 )
 DROPPED_WITH_ROWS = DROPPED.also(
-    "warning", "the {kind} {where}{filled} is dropped, as the revisions say"
+    "warning", "the {kind} {where}{filled} is dropped, as the revisions declare"
 )
 LOST_ROWS = Entry(
     "lost-rows",
     "error",
-    "{rows} rows of {where} would vanish{replaced}, and no revision says so",
+    "{rows} rows of {where} would vanish{replaced}, and no revision declares it",
     _FIX_REVISION,
 )
 DELETED_ROWS = Entry(
-    "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions say"
+    "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions declare"
 )
 
 # -- what the rehearsal finds changed ---------------------------------------------------------
@@ -133,7 +133,7 @@ DELETED_ROWS = Entry(
 CHANGED_VALUES = Entry(
     "changed-values",
     "error",
-    "{values} of {where} would change in {environment}, and no revision says so: a {example}",
+    "{values} of {where} would change in {environment}, and no revision declares it: a {example}",
     _FIX_REVISION,
 )
 CHANGED_VALUES_LOSSY = CHANGED_VALUES.also(
@@ -141,14 +141,14 @@ CHANGED_VALUES_LOSSY = CHANGED_VALUES.also(
     "{values} of {where} would not survive the change of its type in {environment}: a {example}",
 )
 CHANGED_VALUES_DECLARED = CHANGED_VALUES.also(
-    "note", "{values} of {where} {change}, as the revisions say"
+    "note", "{values} of {where} {change}, as the revisions declare"
 )
 CHANGED_VALUES_KEPT = CHANGED_VALUES.also(
     "note", "{values} of {where} {change} type, and none is lost"
 )
 CHANGED_VALUES_SINCE_BACKUP = CHANGED_VALUES.also(
     "warning",
-    "the rows of {where} are not as in {backup}: if the revision that failed has changed them,"
+    "the rows of {where} differ from {backup}: if the failed revision changed them,"
     " undo that before the next upgrade",
 )
 CHANGED_COLUMN = Entry(
@@ -160,8 +160,7 @@ CHANGED_COLUMN = Entry(
 REUSED_IDS = Entry(
     "reused-ids",
     "error",
-    "{where} would give out ids again in {environment}: its next one would be {now} instead of"
-    " {was}",
+    "{where} would reuse ids in {environment}: the next id would be {now} instead of {was}",
     _FIX_REVISION,
 )
 NEW_ORPHANS = Entry(
@@ -173,8 +172,8 @@ NEW_ORPHANS = Entry(
 RENUMBERED_ROWS = Entry(
     "renumbered-rows",
     "warning",
-    "the rows of {where} would get other hidden row numbers (rowid) in {environment}: what refers"
-    " to them by these would find other rows",
+    "the rows of {where} would get different rowids in {environment}: references by rowid would"
+    " find other rows",
 )
 
 # -- what the rehearsal finds besides ---------------------------------------------------------
@@ -183,12 +182,12 @@ DOWNGRADE_FAILS = Entry("downgrade-fails", "warning", "the downgrade fails{revis
 DOWNGRADE_NOT_INVERSE = Entry(
     "downgrade-not-inverse",
     "warning",
-    "going down again does not bring back the schema that {where} has now",
+    "the downgrade does not restore the schema that {where} has now",
 )
 UPGRADE_NOT_REPEATABLE = Entry(
     "upgrade-not-repeatable",
     "warning",
-    "up, down and up again ends with another schema than up alone",
+    "up, down and up again ends with a different schema than up alone",
 )
 UPGRADE_FAILS_AGAIN = UPGRADE_NOT_REPEATABLE.also(
     "warning", "up, down and up again fails{revision}: {reason}"
@@ -248,13 +247,13 @@ DRIFT_UNKNOWN = Entry(
     error_if=_STRICT_DRIFT,
 )
 DRIFT_WITHOUT_MODELS = DRIFT_UNKNOWN.also(
-    "note", "env.py sets no target_metadata, so that drift cannot be seen"
+    "note", "env.py sets no target_metadata, so drift cannot be detected"
 )
 DAMAGED = Entry(
     "damaged",
     "error",
     "{reason}",
-    "Put a backup back: invoke backups --env {environment} lists them.",
+    "Restore a backup; to list them: invoke backups --env {environment}",
 )
 UNCHECKED = Entry(
     "unchecked",
@@ -281,13 +280,14 @@ EDITED_REVISION = Entry(
 SKIPPED_REVISION = Entry(
     "skipped-revision",
     "error",
-    "revision {where} stands before {after}, which {environment} has run, and never ran there",
-    f"Put it after what has run; {_UNDO}",
+    "revision {where} comes before {after}, which {environment} has run, but never ran there"
+    " itself",
+    f"Move it after the revisions that have run; {_UNDO}",
 )
 MISSING_REVISION = Entry(
     "missing-revision",
     "error",
-    "revision {where}, which {environment} has run, is not among the scripts any more",
+    "revision {where}, which {environment} has run, is no longer among the scripts",
     f"Fetch the script again; {_UNDO}",
 )
 LEDGER_BEHIND = Entry("ledger-behind", "warning", "{reason}")
@@ -295,16 +295,18 @@ OTHER_ENVIRONMENT = Entry(
     "other-environment",
     "error",
     "{where} ({database}) is not {where}: {reason}",
-    "Bring the right one back: invoke restore --env {environment} --backup latest",
+    "Restore the right one: invoke restore --env {environment} --backup latest",
 )
 ROWS_NOT_COMPARED = Entry(
     "rows-not-compared",
     "note",
-    "{where}: others may have written, so that its rows were not compared with those of its backup",
+    "{where}: other sessions may have written, so its rows were not compared with those of its"
+    " backup",
 )
 ROWS_NOT_COMPARED_COMMANDS = ROWS_NOT_COMPARED.also(
     "note",
-    "{where}: its own commands cannot be told apart from others that write there, so that its rows"
+    "{where}: changes of its own commands cannot be distinguished from those of other sessions, so"
+    " its rows"
     " were not compared with those of its backup",
 )
 ROWS_NOT_COMPARED_ONE_BY_ONE = ROWS_NOT_COMPARED.also(
@@ -312,28 +314,28 @@ ROWS_NOT_COMPARED_ONE_BY_ONE = ROWS_NOT_COMPARED.also(
 )
 ROWS_NOT_KNOWN = ROWS_NOT_COMPARED.also(
     "warning",
-    "the rows of {where} were not compared: if the revision that failed has changed them, undo"
+    "the rows of {where} were not compared: if the failed revision changed them, undo"
     " that before the next upgrade",
 )
 EVIDENCE_NOT_WRITTEN = Entry("evidence-not-written", "warning", "{reason}")
 NOT_AS_REHEARSED = Entry(
     "not-as-rehearsed",
     "error",
-    "{where} is not as it was in the rehearsal",
+    "{where} differs from the rehearsal",
     _FIX_REVISION,
 )
 CHANGED_MEANWHILE = Entry(
     "changed-meanwhile",
     "warning",
-    "{where} has changed while {environment} was upgraded, and no revision did that",
+    "{where} changed while {environment} was upgraded, but not by a revision",
 )
 INVALID_INDEX = Entry(
     "invalid-index",
     "warning",
-    "the index {where} of {table} is INVALID: no query uses it, and another one of its name cannot"
-    " be made. {cure}; and create it again",
-    "Drop it; or, if nothing pending makes it, allow it: {allow}",
-    error_if="something is pending in a protected environment",
+    "the index {where} of {table} is INVALID: no query uses it, and no other index of that name"
+    " can be created. {cure}; then create it again",
+    "Drop it; or, if no pending revision creates it, allow it: {allow}",
+    error_if="a protected environment has pending revisions",
 )
 HALF_DETACHED = Entry(
     "half-detached",
@@ -362,7 +364,7 @@ ELSEWHERE = Entry(
     "elsewhere",
     "error",
     "{where}: {reason}",
-    "Tell the environment how env.py learns its database: variables, x, or ini_url = true.",
+    "Configure how env.py gets its URL: variables, x, or ini_url = true.",
 )
 ENV_PY_FAILS = Entry(
     "env-py-fails", "error", "{environment}: {reason}", "Fix what fails there: {where}"
@@ -389,37 +391,37 @@ NO_COPIES = Entry(
 )
 NO_COPIES_ALLOWED = NO_COPIES.also(
     "error",
-    "{where} may not make databases on {server}, so that no backup could be verified by restoring"
-    " it. {grant}; or name a database of another server for the copies: scratch_url",
+    "{where} may not create databases on {server}, so no backup could be verified by restoring it."
+    " {grant}; or configure a database on another server for the copies: scratch_url",
 )
-NO_WHOLE_COPY = NO_COPIES.also("error", "no backup of {database} could hold all of it: {reason}")
+NO_WHOLE_COPY = NO_COPIES.also("error", "no backup of {database} could be complete: {reason}")
 NO_BACKUP = NO_COPIES.also("error", "no backup of {database} could be taken: {reason}")
 NO_RESTORE = Entry(
     "no-restore",
     "error",
     "no backup of {database} could be restored: {reason}",
-    "See to that; or, if a person would put a backup back, allow it: {allow}",
+    "Fix that; or, if you would restore a backup by hand, allow it: {allow}",
 )
 NAMES_ITSELF = Entry(
     "names-itself",
     "error",
-    "the {where} names its own database, {name}: in a copy, where a release is rehearsed, it would"
-    " still write to {database}. Create it anew without that name",
+    "the {where} names its own database, {name}: in the copy of a rehearsal it would still write"
+    " to {database}. Recreate it without that name",
     _MEND,
 )
-_IF_MEANT = "See to that; or, if it is meant: {allow}"
+_IF_MEANT = "Fix that; or, if it is intended: {allow}"
 NAMES_ENVIRONMENT = Entry(
     "names-environment",
     "error",
-    "the {where} names {database}, the database of {environment}: what is done here would lead"
-    " there. Create it anew without that name",
+    "the {where} names {database}, the database of {environment}: changes made here would reach"
+    " that database. Recreate it without that name",
     _IF_MEANT,
 )
 NAMES_ANOTHER = Entry(
     "names-another",
     "error",
-    "the {where} writes to another database, {database}: the rehearsal on a copy would write"
-    " there, too. Have the copies made on a server where that database is not: scratch_url",
+    "the {where} writes to another database, {database}: the rehearsal on a copy would write there"
+    " too. Have the copies created on a server without that database: scratch_url",
     _IF_MEANT,
 )
 SETTING_LEFT_OUT = Entry(
@@ -444,14 +446,14 @@ REPLICATION_SLOT = Entry(
     "replication-slot",
     "warning",
     "the logical replication slot {where} reads {database}: after a restore it would stay with the"
-    " database that was replaced, get nothing new, and keep the server's WAL until it is dropped:"
+    " replaced database, receive nothing new, and retain the server's WAL until it is dropped:"
     " SELECT pg_drop_replication_slot('{where}')",
 )
 SUBSCRIPTION = Entry(
     "subscription",
     "warning",
-    "the subscription {where} brings rows into {database}: no backup holds it, so that after a"
-    " restore it has to be created again{refused}",
+    "the subscription {where} writes rows into {database}: no backup contains it, so it must be"
+    " created again after a restore{refused}",
 )
 POOLER = Entry(
     "pooler",
@@ -465,7 +467,7 @@ ENGINE_UNTESTED = Entry(
     "engine-untested",
     "error",
     "{database} is {engine}, which is not tested: see docs/engines.md",
-    "If you have tried it yourself: engine_untested = true in environments.{environment}",
+    "If you have tested it yourself: engine_untested = true in environments.{environment}",
 )
 
 CATALOGUE = tuple(each for each in globals().values() if isinstance(each, Entry))

@@ -15,11 +15,11 @@ from migrations_ops.revisions.env_py import setting_for
 def advice_on_copy(located: LocatedDatabase) -> str:
     """What to type where the database was replaced by a copy of another environment."""
     name, back = located.environment.name, located.way_back
-    adopt = f"if it is meant to be {name} from now on: invoke adopt --env {name}"
+    adopt = f"if it is intended to be {name} from now on: invoke adopt --env {name}"
     if located.environment.protected:
-        first = f"To have {name} back: {back}" if back else "Put the right database back"
+        first = f"To restore {name}: {back}" if back else "Restore the right database"
         return f"{first}; or, {adopt}"
-    rest = f"; to have the old {name} back: {back}" if back else ""
+    rest = f"; to restore the old {name}: {back}" if back else ""
     return f"{adopt[0].upper()}{adopt[1:]}{rest}"
 
 
@@ -27,7 +27,7 @@ def lead_env_py(project: Project, environment: Environment) -> str:
     """What to do where env.py opened another database than the configured one."""
     where = f"environments.{environment.name} in {project.settings.file.name}"
     return hand_url(project, environment) or (
-        f"See how env.py learns its database: ini_url or variables in {where} hand it the URL."
+        f"Check how env.py gets its URL: ini_url or variables in {where} pass it."
     )
 
 
@@ -40,7 +40,7 @@ def hand_url(project: Project, environment: Environment) -> str:
         file = project.script_location(environment).env
         setting = setting_for(file) if file else ""
     where = f"environments.{environment.name} in {project.settings.file.name}"
-    return f"So that env.py goes there, add to {where}: {setting}" if setting else ""
+    return f"To make env.py connect there, add to {where}: {setting}" if setting else ""
 
 
 def advice(state: DatabaseState) -> str:
@@ -87,7 +87,7 @@ def _advice_without_scripts(state: DatabaseState) -> str:
 
 def advice_without_database(located: LocatedDatabase) -> str:
     if located.way_back and not located.look.tables:
-        return f"Bring it back: {located.way_back}"
+        return f"Restore it: {located.way_back}"
     return f"Type: invoke upgrade-{located.environment.name}"
 
 
@@ -95,14 +95,14 @@ def _advice_without_version(state: DatabaseState) -> str:
     name, ran = state.environment.name, last_ran(state)
     revision = ran if ran in state.history.revisions else "REVISION"
     stamp = f"If a revision describes it: invoke stamp --env {name} --to {revision}"
-    return f"{stamp}; or put a backup back: {state.way_back}" if state.way_back else stamp
+    return f"{stamp}; or restore a backup: {state.way_back}" if state.way_back else stamp
 
 
 def _advice_when_dirty(state: DatabaseState) -> str:
     name = state.environment.name
     if not state.look.begun:
         return (
-            f"To put back what was there before, and run them again: invoke upgrade-{name}; or"
+            f"To restore the content from before and run them again: invoke upgrade-{name}; or"
             f" finish them by hand, and then: invoke resolve --env {name} --applied"
         )
     if state.look.at_work:
@@ -113,7 +113,7 @@ def _advice_when_dirty(state: DatabaseState) -> str:
     if "downgrade" in state.look.begun.values():
         gone, whole = "if the revision is whole", "if nothing of it is left"
     return (
-        f"Put the backup back: {back}; or repair it by hand, and say how: {resolve} --rolled-back"
+        f"Restore the backup: {back}; or repair it by hand, and record how: {resolve} --rolled-back"
         f" {gone}, {resolve} --applied {whole}"
     )
 

@@ -106,6 +106,6 @@ def _alarm(
     return NeedsAPerson(
         f"{first} commands of {environment.name} changed {names}.",
         untouched=error.untouched if error else f"{environment.name} is upgraded.",
-        next=f"Put {names} back: {back}; and see where the commands of environments."
-        f"{environment.name} learn their database.",
+        next=f"Restore {names}: {back}; then check where the commands of environments."
+        f"{environment.name} get their database URL.",
     )

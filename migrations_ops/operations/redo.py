@@ -95,8 +95,8 @@ def _way_back(project: Project, state: DatabaseState, findings: Sequence[Finding
 def take_back(session: Session, environments: Iterable[Environment]) -> None:
     """Take each environment that has run what was edited back to before that.
 
-    :raises Refused: see ``find_ways_back``; or the downgrades left something, and no backup is
-        from before: then the database is as it was.
+    :raises Refused: see ``find_ways_back``; or the downgrades left something, and no backup is from
+        before: then the database is unchanged.
     """
     for way in find_ways_back(session.project, environments):
         if not way.by_downgrade or not _downgrade(session, way):
@@ -125,7 +125,7 @@ def _downgrade(session: Session, way: WayBack) -> bool:
     raise Refused(
         f"The downgrades of {name} leave {', '.join(sorted(now.rows)[:5])}, and no backup of it is"
         " from before.",
-        untouched=f"{name} is as it was.",
+        untouched=f"{name} is unchanged.",
         next=f"Write the downgrades, or see what to do instead: invoke verify --env {name}",
     )
 

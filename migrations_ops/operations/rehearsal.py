@@ -123,8 +123,8 @@ def _undo_real_change(session: Session, state: DatabaseState, backup: Backup | N
     name = state.environment.name
     reason = f"the rehearsal of {name} reached the real database"
     return StepFailed(
-        f"The rehearsal of {name} reached the real database: its commands do not go where their"
-        " variables say.",
+        f"The rehearsal of {name} reached the real database: its commands do not connect where"
+        " their variables point.",
         untouched=reconcile(session, Failure.of(state, backup, reason, Ended.COMMANDS)),
         next=f"Check commands and variables of environments.{name}.",
     )
@@ -291,7 +291,7 @@ class _Rehearsal:
         """On MariaDB a program that a revision calls can name the real database, unseen."""
         name = self._state.environment.name
         if run and run.failed_revision and not self._state.database.is_transactional:
-            return f"No statement that leads to {name} itself was let through."
+            return f"No statement was allowed to reach {name} itself."
         return f"{name} itself was not touched."
 
 
@@ -303,5 +303,5 @@ def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
             f"The rehearsal on a copy of {environment.name} stops the release:"
             f" {errors[0].message}{more}.",
             untouched=f"{environment.name} itself was not touched.",
-            next=f"Fix the revision; or, if that is meant, allow it: {allow_flags(errors)}",
+            next=f"Fix the revision; or, if it is intended, allow it: {allow_flags(errors)}",
         )

@@ -60,14 +60,14 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
         # Rows may differ already: an application writes on as soon as it may.
         if not now.structure_equals(wanted):
             raise NeedsAPerson(
-                f"{environment.name} is not equal to {backup.name} after the restore:"
-                " something else changes its tables.",
+                f"{environment.name} differs from {backup.name} after the restore: something else"
+                " is changing its tables.",
                 untouched=f"Its previous content is in {kept.where}." if kept.where else "",
                 next="Stop the application and type: invoke restore --env"
                 f" {environment.name} --backup {backup.name} --yes",
             )
         step.outcome = "proved equal"
-        since = "" if now == wanted else ", but for what was written since"
+        since = "" if now == wanted else ", except for what was written since"
         step.note = f"equal to {backup.name}{since}; {kept}"
         return kept
 

@@ -75,7 +75,7 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
         return Interrupted(
             f"{task} was interrupted{_during(record)}.",
             untouched="Every database is as it was before that step.",
-            next="Type the same again to go on.",
+            next="Run the same command again to continue.",
         )
     except OSError as failed:
         return StepFailed(
@@ -90,8 +90,8 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
 
 def _interrupted_at_the_end(task: str) -> Interrupted:
     return Interrupted(
-        f"{task} was interrupted when it had ended.",
-        untouched="What it did is done, and is recorded.",
+        f"{task} was interrupted after it had finished.",
+        untouched="Its work is done and recorded.",
         next="Type: invoke status-all",
     )
 
@@ -121,7 +121,7 @@ def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
         file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
     reason = f"{type(failed).__name__}: {failed}"
     return NeedsAPerson(
-        f"{task} stopped on an error of its own{_during(record)}: {reason}.",
-        untouched="The backups that it took are listed by: invoke backups",
+        f"{task} stopped with an internal error{_during(record)}: {reason}.",
+        untouched="To list the backups that it took: invoke backups",
         next=f"Type: invoke status-all; and please report {file}",
     )

@@ -139,7 +139,7 @@ def read_selector(project: Project) -> Selector:
     elif value in (environment.name for environment in settings.path):
         effect = f"an env.py that reads it goes to {value}; tasks of this tool ignore it"
     else:
-        effect = "env.py takes that wherever it likes; tasks of this tool ignore it"
+        effect = "env.py decides where that leads; tasks of this tool ignore it"
     return Selector(name, value, effect)
 
 

@@ -89,9 +89,9 @@ def upgrade_and_verify(
     :param rehearsed: what the rehearsal ended with, where there was one.
     :raises Refused: env.py went to another database; or verify found an error in the first
         environment of the path, which is left upgraded for a look at it.
-    :raises StepFailed: the upgrade, or verify after it, failed; the database is as it was.
+    :raises StepFailed: the upgrade, or verify after it, failed; the database is unchanged.
     :raises NeedsAPerson: it failed and the database could not be restored.
-    :raises Interrupted: Ctrl-C; the database is as it was.
+    :raises Interrupted: Ctrl-C; the database is unchanged.
     """
     not_rehearsed = state.exists and rehearsed is None
     broken = state.database.find_broken() if not_rehearsed else []
@@ -260,7 +260,7 @@ def _require_verified(due: _Due, report: VerifyReport) -> None:
     raise StepFailed(
         f"{name} was upgraded, but verify failed: {error}.",
         untouched=untouched,
-        next="Fix what verify names, and release again.",
+        next="Fix what verify reports, and release again.",
     )
 
 
@@ -273,7 +273,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     :raises NeedsAPerson: it could not be restored.
     """
     if due.may_stay:
-        return f"{due.environment.name} stays upgraded{stays}; nothing after it was touched."
+        return f"{due.environment.name} stays upgraded{stays}; no later environment was touched."
     return reconcile(due.session, Failure.of(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
 
 

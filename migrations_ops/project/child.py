@@ -80,13 +80,15 @@ def ask_for_history(project: Project, environment: Environment) -> History:
         return History.of(_revision(each) for each in events if isinstance(each, ScriptFound))
     failed = next((each for each in events if isinstance(each, Failed)), None)
     why = (
-        failed.sentence.removesuffix(".") if failed else "its process ended before Alembic was done"
+        failed.sentence.removesuffix(".")
+        if failed
+        else "its process ended before Alembic had finished"
     )
     where = failed.where if failed else None
     raise Refused(
         f"Alembic cannot load the revision scripts: {why}.",
         untouched="No database was touched.",
-        next=f"Fix {where}" if where else f"The log says more: {log}",
+        next=f"Fix {where}" if where else f"See the log: {log}",
     )
 
 

@@ -38,7 +38,7 @@ def read_table(file: Path) -> dict[str, Any]:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
-            f"{file} cannot be read: {error.strerror}.", next="See to its rights and try again."
+            f"{file} cannot be read: {error.strerror}.", next="Fix its permissions and try again."
         ) from None
     except (ValueError, RecursionError) as error:  # a number too long, a list too deep
         raise ConfigurationError(

@@ -102,7 +102,7 @@ class Settings:
         names = [environment.name for environment in self.path]
         raise ConfigurationError(
             f"There is no environment {name!r} in {self.file.name}{nearest(name, names)}",
-            next=f"Configured are: {', '.join(names)}.",
+            next=f"Configured environments: {', '.join(names)}.",
         )
 
     def environments(self, name: str | None) -> tuple[Environment, ...]:
@@ -126,7 +126,7 @@ def read(folder: Path) -> Settings:
     file = find_file(folder)
     if file is None:
         raise ConfigurationError(
-            f"Nothing configures migrations_ops in {folder}.",
+            f"migrations_ops is not configured in {folder}.",
             next=f"Add [tool.migrations_ops.environments.NAME] tables to {PYPROJECT},"
             f" or a file {OWN_FILE}.",
         )
@@ -263,9 +263,9 @@ def _commands(file: Path, where: str, value: Any) -> tuple[Command, ...]:
         )
     if any("{url}" in part for command in commands for part in command.argv):
         raise ConfigurationError(
-            f"commands of {where} in {file.name} has {{url}} in an argument, where everybody on"
+            f"commands of {where} in {file.name} has {{url}} in an argument, where every user of"
             " this machine could read it.",
-            next='Hand it over by a variable: variables = { NAME = "{url}" }',
+            next='Pass it in a variable: variables = { NAME = "{url}" }',
         )
     return tuple(commands)
 

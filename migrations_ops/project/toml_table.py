@@ -61,17 +61,17 @@ FLAG: Check = ("true or false", lambda value: isinstance(value, bool))
 COUNT: Check = ("a whole number", _is_count)
 COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
 SECONDS: Check = ("a number of seconds", _is_seconds)
-TEXTS: Check = ("a list of texts", are_texts)
+TEXTS: Check = ("a list of strings", are_texts)
 TABLE: Check = ("a table", lambda value: isinstance(value, dict))
 # An empty text: the project has no such variable.
 SELECTOR: Check = (
-    "the name of a variable, or an empty text",
+    "the name of a variable, or an empty string",
     lambda name: name == "" or is_variable(name),
 )
 FUNCTION: Check = ("a function, as MODULE:FUNCTION", _is_function)
-VARIABLES: Check = ("a table of variables with their texts", _are_variables)
+VARIABLES: Check = ("a table of variables with string values", _are_variables)
 NAMES: Check = (
-    "a list of names of variables",
+    "a list of variable names",
     lambda value: isinstance(value, list) and all(is_variable(name) for name in value),
 )
 ANY: Check = ("anything", lambda _: True)

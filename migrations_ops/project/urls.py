@@ -47,8 +47,9 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
         url = _from_command(source, environment, root)
     if any(character < " " for character in url):
         raise ConfigurationError(
-            f"The URL of {environment.name} holds a control character, a line break for instance.",
-            next=f"Check environments.{environment.name}.url, and where it leads.",
+            f"The URL of {environment.name} contains a control character, a line break for"
+            " instance.",
+            next=f"Check environments.{environment.name}.url, and its source.",
         )
     return _absolute_sqlite(url, root)
 
@@ -82,7 +83,7 @@ def _from_file(source: UrlFromFile, environment: Environment) -> str:
     except OSError as error:
         raise ConfigurationError(
             f"{what} cannot be read: {error.strerror}.",
-            next=f"Check environments.{environment.name}.url, or make the file.",
+            next=f"Check environments.{environment.name}.url, or create the file.",
         ) from None
     except LookupError:
         raise ConfigurationError(
@@ -165,8 +166,8 @@ def _from_command(source: UrlFromCommand, environment: Environment, root: Path) 
         else:
             return text
     raise ConfigurationError(
-        f"The command {source.argv[0]}, which prints the URL of {environment.name},"
-        f" did not help: {reason}.",
+        f"The command {source.argv[0]}, which prints the URL of {environment.name}"
+        f", failed: {reason}.",
         next=f"Try it by hand, and check environments.{environment.name}.url.",
     )
 

@@ -30,7 +30,7 @@ def step_variables(
             state = "empty" if name in shell else "not set"
             raise ConfigurationError(
                 f"The variable {name}, which {environment.name} passes on, is {state}.",
-                next=f"Set {name}, or take it out of pass in environments.{environment.name}.",
+                next=f"Set {name}, or remove it from pass in environments.{environment.name}.",
             )
         variables[name] = shell[name]
     if selector:
@@ -40,7 +40,7 @@ def step_variables(
         if not value.strip():
             raise ConfigurationError(
                 f"The variable {name} of environments.{environment.name} is empty.",
-                next="Give it a value, or take it out.",
+                next="Give it a value, or remove it.",
             )
         variables[name] = value
     return variables

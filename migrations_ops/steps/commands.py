@@ -141,8 +141,8 @@ def require_rehearsable(project: Project, environment: Environment) -> None:
     real = project.variables(environment)
     if variables_of_copy(project, environment, f"{project.url(environment)}-copy") == real:
         raise ConfigurationError(
-            f"No variable hands the URL of {environment.name} to its commands, so that a rehearsal"
-            " could not lead them to a copy.",
+            f"No variable passes the URL of {environment.name} to its commands, so a rehearsal"
+            " could not redirect them to a copy.",
             next=f'Add to environments.{environment.name}: variables = {{ NAME = "{{url}}" }}',
         )
 

@@ -126,7 +126,7 @@ def _ended_silently(code: int | None, timeout: float | None, seconds: float) -> 
         return f"it took longer than the {timeout:g} seconds that timeout allows, and was killed"
     if code is not None and code < 0:
         return f"the process was killed by signal {-code}"
-    return f"the process ended by itself with exit code {code}, before Alembic was done"
+    return f"the process ended by itself with exit code {code}, before Alembic had finished"
 
 
 def _full_disk(folder: Path) -> str:
@@ -135,7 +135,7 @@ def _full_disk(folder: Path) -> str:
 
     with suppress(OSError):
         if shutil.disk_usage(nearest_folder(folder)).free < _TOO_LITTLE:
-            return f": there is no room left on the disk of {folder}"
+            return f": no space is left on the disk of {folder}"
     return ""
 
 

@@ -248,7 +248,7 @@ def test_an_emptied_version_table_is_told_by_what_the_ledger_knows(filled: Sandb
     query(filled.dev, "DELETE FROM alembic_version")
     ran = filled.invoke("upgrade-dev")
     assert ran.code == 1
-    assert f"its ledger knows that {R3} ran there" in ran.err
+    assert f"its ledger records that {R3} ran there" in ran.err
     assert filled.invoke(*typed(told(ran), "stamp")).code == 0
     assert query(filled.dev, VERSION) == [(R3,)]
 

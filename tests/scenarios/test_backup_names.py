@@ -267,7 +267,7 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     [chosen] = surplus(store, Past())
     backup.unlink()
     backup.symlink_to(kept.prod)
-    with pytest.raises(OSError, match="not a backup any more"):
+    with pytest.raises(OSError, match="no longer a backup"):
         store.remove(chosen.name)
     assert backup.is_symlink()
     assert sidecar.exists()

@@ -48,13 +48,13 @@ LOST: dict[str, tuple[str, str, str]] = {
     ),
     "lost-unique:unique_order(b)": (
         "CREATE TABLE unique_order (a TEXT, b TEXT, UNIQUE (b COLLATE NOCASE))",
-        batch("unique_order"), "no revision says so",
+        batch("unique_order"), "no revision declares it",
     ),
     "reused-ids:counting": (
         "CREATE TABLE counting (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);"
         "INSERT INTO counting VALUES (1, 'x'), (9, 'y'); DELETE FROM counting WHERE id = 9",
         batch("counting", options=', table_kwargs={"sqlite_autoincrement": True}'),
-        "its next one would be 2 instead of 10",
+        "the next id would be 2 instead of 10",
     ),
     "weakened-column:stale.b": (
         "CREATE TABLE stale (a TEXT, b INTEGER NOT NULL)",
@@ -66,7 +66,7 @@ LOST: dict[str, tuple[str, str, str]] = {
         "CREATE TABLE stale_default (a TEXT, b INTEGER DEFAULT 5)",
         batch("stale_default", options=', copy_from=sa.Table("stale_default", sa.MetaData(),'
               ' sa.Column("a", sa.Text()), sa.Column("b", sa.Integer()))'),
-        "no default any more",
+        "no default",
     ),
     "changed-column:stale_type.b": (
         "CREATE TABLE stale_type (a TEXT, b TEXT)",
@@ -132,7 +132,7 @@ LOST: dict[str, tuple[str, str, str]] = {
     ),
     "changed-values:whole.a": (
         "CREATE TABLE whole (id INTEGER PRIMARY KEY, a); INSERT INTO whole VALUES (1, 1)",
-        past("UPDATE whole SET a = 1.0"), "and no revision says so: a integer became real",
+        past("UPDATE whole SET a = 1.0"), "and no revision declares it: a integer became real",
     ),
     "changed-values:cases.a": (
         "CREATE TABLE cases (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE);"
@@ -157,7 +157,7 @@ LOST: dict[str, tuple[str, str, str]] = {
         'op.execute("INSERT INTO p2 SELECT * FROM people")\n'
         'op.execute("UPDATE p2 SET up = upper(up)")\n'
         'op.execute("DROP TABLE people")\nop.execute("ALTER TABLE p2 RENAME TO people")',
-        "2 values of people.name would change in prod, and no revision says so",
+        "2 values of people.name would change in prod, and no revision declares it",
     ),
     "changed-values:people.city": ("", "pass", "2 values of people.city"),
     # '00501' is 501 in an integer, while '7' is 7.
@@ -226,7 +226,7 @@ FINE: dict[str, tuple[str, str, str]] = {
     "renumbered-rows:heap": (
         "CREATE TABLE heap (a TEXT); INSERT INTO heap VALUES ('x'), ('y'), ('z');"
         "DELETE FROM heap WHERE a = 'y'",
-        batch("heap"), "hidden row numbers",
+        batch("heap"), "different rowids",
     ),
     "changed-values:numbers.a": (
         "CREATE TABLE numbers (id INTEGER PRIMARY KEY, a TEXT);"
@@ -237,56 +237,57 @@ FINE: dict[str, tuple[str, str, str]] = {
         "CREATE TABLE meant (id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
         "INSERT INTO meant VALUES (1, 'x', 'x')",
         "op.execute(\"UPDATE main.meant AS m SET b = b, (a) = ('y') WHERE id = 1\")",
-        "1 value of meant.a changes, as the revisions say",
+        "1 value of meant.a changes, as the revisions declare",
     ),
     "changed-values:many.a": (
         "CREATE TABLE many (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO many VALUES (1, 'x')",
         "for number in range(600):\n"
         "    op.execute(f\"INSERT INTO many VALUES ({number + 2}, 'y')\")\n"
         "op.execute(\"UPDATE many SET a = 'z' WHERE id = 1\")",
-        "as the revisions say",
+        "as the revisions declare",
     ),
     "changed-values:upserted.a": (
         "CREATE TABLE upserted (id INTEGER PRIMARY KEY, a); INSERT INTO upserted VALUES (1, 'x')",
         "op.execute(\"INSERT INTO upserted VALUES (1, 'y') ON CONFLICT DO UPDATE SET a = 'y'\")",
-        "as the revisions say",
+        "as the revisions declare",
     ),
     "changed-values:replaced.a": (
         "CREATE TABLE replaced (id INTEGER PRIMARY KEY, a); INSERT INTO replaced VALUES (1, 'x')",
-        "op.execute(\"INSERT OR REPLACE INTO replaced VALUES (1, 'y')\")", "as the revisions say",
+        "op.execute(\"INSERT OR REPLACE INTO replaced VALUES (1, 'y')\")", "as the revisions"
+        " declare",
     ),
     "changed-values:anew.a": (
         "CREATE TABLE anew (id INTEGER PRIMARY KEY, a); INSERT INTO anew VALUES (1, 'x')",
         "op.execute('DELETE FROM anew')\nop.execute(\"INSERT INTO anew VALUES (1, 'y')\")",
-        "as the revisions say",
+        "as the revisions declare",
     ),
     "changed-values:by_hand.a": (
         "CREATE TABLE by_hand (id INTEGER PRIMARY KEY, a); INSERT INTO by_hand VALUES (1, 'x')",
         "op.execute('CREATE TABLE new (id INTEGER PRIMARY KEY, a)')\n"
         "op.execute(\"INSERT INTO new SELECT id, upper(a) FROM by_hand\")\n"
         "op.execute('DROP TABLE by_hand')\nop.execute('ALTER TABLE new RENAME TO by_hand')",
-        "as the revisions say",
+        "as the revisions declare",
     ),
     "changed-values:triggered.a": (
         "CREATE TABLE triggered (id INTEGER PRIMARY KEY, a, b);"
         "CREATE TRIGGER stamp AFTER UPDATE OF b ON triggered BEGIN"
         " UPDATE triggered SET a = 'now' WHERE id = new.id; END;"
         "INSERT INTO triggered VALUES (1, 'x', 'x')",
-        "op.execute(\"UPDATE triggered SET b = 'y'\")", "as the revisions say",
+        "op.execute(\"UPDATE triggered SET b = 'y'\")", "as the revisions declare",
     ),
     "changed-values:stamped.seen": (  # the trigger comes with the backfill that fires it
         "CREATE TABLE stamped (id INTEGER PRIMARY KEY, a, seen); INSERT INTO stamped VALUES"
         " (1, 'x', 'x')",
         "op.execute('CREATE TRIGGER stamped_tr AFTER UPDATE OF a ON stamped BEGIN"
         " UPDATE stamped SET seen = 1; END')\n"
-        "op.execute(\"UPDATE stamped SET a = 'y'\")", "as the revisions say",
+        "op.execute(\"UPDATE stamped SET a = 'y'\")", "as the revisions declare",
     ),
     "changed-values:moved.a": (
         "CREATE TABLE moved (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO moved VALUES (1, 'x')",
         "op.rename_table('moved', 'moved_on')\n"
         + batch("moved_on", 'batch_op.alter_column("a", new_column_name="b")')
         + "\nop.execute(\"UPDATE moved_on SET b = 'y'\")",
-        "as the revisions say",
+        "as the revisions declare",
     ),
     "dropped-table:t1": (
         "CREATE TABLE t1 (id INTEGER PRIMARY KEY); INSERT INTO t1 VALUES (1)",
@@ -309,7 +310,7 @@ FINE: dict[str, tuple[str, str, str]] = {
     ),
     "dropped-column:again.a": (
         "CREATE TABLE again (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO again VALUES (1, 'x')",
-        'op.drop_column("again", "a")', "as the revisions say",
+        'op.drop_column("again", "a")', "as the revisions declare",
     ),
 }  # fmt: skip
 ALSO = {"changed-values:triggered.b", "changed-values:stamped.a", "changed-values:two.a",

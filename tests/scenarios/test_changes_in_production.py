@@ -53,7 +53,7 @@ def test_rows_of_others_are_no_loss_of_the_upgrade(filled: Sandbox) -> None:
     with_notes(filled).add_revision("r4", R3, body)
     ran = filled.invoke("release-migration", "--json")
     assert ran.code == 0, ran.err
-    assert "others may have written, so that its rows were not compared" in ran.err
+    assert "other sessions may have written, so its rows were not compared" in ran.err
     assert query(filled.prod, "SELECT id, a FROM notes") == [(3, "gone")]
 
 

@@ -115,7 +115,7 @@ def test_commands_whose_record_could_not_be_written_do_not_begin(project: Projec
     before = dump(project.dev)
     ran = project.invoke("upgrade-dev", "--json")
     assert ran.code == 1, ran.err
-    assert "What the release does could not be noted" in ran.json["error"]["what"]
+    assert "The release could not be recorded" in ran.json["error"]["what"]
     assert dump(project.dev) == before
 
 
@@ -241,7 +241,7 @@ def test_rehearsal_that_reaches_the_real_database_is_undone(project: Project) ->
     ("commands", "more", "says"),
     [
         ([tool("work")], 'variables = { APP_DATABASE = "fixed" }\nheads = ["two"]',
-         "No variable hands the URL of prod to its commands"),
+         "No variable passes the URL of prod to its commands"),
         ([[*tool("work"), "{url}"]], "", "{url} in an argument"),
         ('["tool", "work"]', "", "commands of environments.dev"),
         ('[{ argv = ["tool"], success = "0" }]', "", "commands of environments.dev"),

@@ -225,13 +225,13 @@ def test_resolve_takes_the_word_of_who_brought_the_commands_to_their_end(project
     kill(project, "prod.db before second")
     refused = project.invoke("resolve", "--env", "prod", "--rolled-back", "--json")
     assert refused.code == 1, refused.err
-    assert "is not as it was before its commands began" in refused.json["error"]["what"]
+    assert "differs from its state before its commands started" in refused.json["error"]["what"]
     assert query(project.prod, "SELECT count(*) FROM early") == [(0,)]
     done = project.run(*command("second"), APP_DATABASE=f"sqlite:///{project.prod}")
     assert done.code == 0, done.err
     ran = project.invoke("resolve", "--env", "prod", "--applied")
     assert ran.code == 0, ran.err
-    assert "prod is whole again" in ran.out
+    assert "prod is no longer dirty" in ran.out
     assert project.invoke("status-all", "--check").code == 0
     assert project.invoke("verify", "--env", "prod").code == 0
     again = project.invoke("release-migration", "--json")

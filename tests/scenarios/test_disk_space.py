@@ -70,7 +70,7 @@ def test_release_without_room_for_all_of_it_is_refused_with_figures(
     amounts = (
         r"[12]\d\.\d MB are needed \(6\.\d MB for the backup of dev, .*6\.\d MB for the backup of"
     )
-    assert re.search(rf"There is not enough room .*{amounts} prod", ran.err)
+    assert re.search(rf"There is not enough space .*{amounts} prod", ran.err)
     assert re.search(r"6\.\d MB for the rehearsal of prod\), and 1[45]\.\d MB are free", ran.err)
     assert "No database was touched." in ran.err
     assert [dump(tight.dev), dump(tight.prod)] == dumps
@@ -97,7 +97,7 @@ def test_upgrade_of_one_environment_looks_at_the_room_too(
     leave_free(small, 5 * MEGABYTE)
     ran = tight.invoke(f"upgrade-{name}", "--json")
     assert ran.code == 1, ran.err
-    assert "There is not enough room" in ran.json["error"]["what"]
+    assert "There is not enough space" in ran.json["error"]["what"]
     file = tight.dev if name == "dev" else tight.prod
     assert query(file, "SELECT version_num FROM alembic_version") == [(R2,)]
 
@@ -131,5 +131,5 @@ def test_needs_on_one_file_system_are_summed_up(tmp_path: Path) -> None:
     other = Need(tmp_path, free * 2 // 3, "the backup of prod")
     assert find_shortage([one]) == find_shortage([other]) == find_shortage([]) == ""
     said = find_shortage([one, other])
-    assert said.startswith(f"There is not enough room on the disk of {tmp_path}: ")
+    assert said.startswith(f"There is not enough space on the disk of {tmp_path}: ")
     assert "for the backup of dev, " in said

@@ -1,4 +1,4 @@
-"""Production takes only what has passed the environments before it, unchanged."""
+"""Production accepts only what has passed the environments before it, unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_production_is_refused_what_dev_has_not_passed(filled: Sandbox) -> None:
     ran = filled.invoke("upgrade-prod", "--json")
     assert ran.code == 1, ran.err
     assert ran.json["outcome"] == "refused"
-    assert f"prod takes only what has passed dev, and {R3} has not" in ran.json["error"]["what"]
+    assert f"prod accepts only what has passed dev, and {R3} has not" in ran.json["error"]["what"]
     assert "prod was not touched" in ran.json["error"]["untouched"]
     assert dump(filled.prod) == before
     # What it says to type next leads there.
@@ -215,6 +215,6 @@ def test_what_could_not_be_noted_does_not_begin(filled: Sandbox, in_the_way: str
     before = dump(filled.dev), dump(filled.prod)
     ran = filled.invoke("release-migration", "--json")
     assert ran.code == 1, ran.err
-    assert "What the release does could not be noted" in ran.json["error"]["what"]
+    assert "The release could not be recorded" in ran.json["error"]["what"]
     assert (dump(filled.dev), dump(filled.prod)) == before
     assert not list((filled.folder / "data/repom").glob("backups/*"))

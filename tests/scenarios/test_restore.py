@@ -181,12 +181,13 @@ def test_interrupted_restore_says_which_of_both_is_there(
     assert finished.error is not None
     assert finished.error.exit_code == 130
     if when == "before":
-        assert finished.error.untouched == "prod is as it was."
+        assert finished.error.untouched == "prod is unchanged."
         assert dump(filled.prod) == new
     else:
         [safety] = finished.result.backups
         assert finished.error.untouched == (
-            f"The restore was done: prod holds all of {name}; what it held before is in {safety}."
+            f"The restore is complete: prod has the content of {name}; its previous content is in"
+            f" {safety}."
         )
         assert dump(filled.prod) == old
 

@@ -146,7 +146,7 @@ def test_a_database_that_may_not_be_written_stays_and_its_copy_is_named(filled: 
     assert finished.error.exit_code == 3
     assert "may not be written" in finished.error.what
     (safety,) = finished.result.backups
-    assert f"What it holds is also in {safety}." in finished.error.untouched
+    assert f"Its content is also in {safety}." in finished.error.untouched
     assert dump(filled.prod) == changed
 
 

@@ -160,7 +160,7 @@ def test_a_protected_environment_is_left_alone_where_nobody_can_be_asked(
 ) -> None:
     assert filled.invoke("backup").code == 0
     query(filled.prod, "DELETE FROM children WHERE id = 1")
-    ran = suffer(filled, f"{task} --json", 1, "prod is protected, and nobody can be asked")
+    ran = suffer(filled, f"{task} --json", 1, "prod is protected, but there is no terminal")
     assert "--yes" in ran.err
     suffer(filled, task, 1, "prod is protected")
 

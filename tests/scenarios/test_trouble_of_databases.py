@@ -231,7 +231,7 @@ def test_records_that_cannot_be_kept_do_not_fail_an_upgrade(filled: Sandbox) -> 
     assert ran.code == 0, ran.err
     assert query(filled.dev, "SELECT version_num FROM alembic_version") == [(R3,)]
     # What dev has passed could not be noted: the gate stays closed, and nothing breaks.
-    suffer(filled, "upgrade-prod --json", 1, "prod takes only what has passed dev")
+    suffer(filled, "upgrade-prod --json", 1, "prod accepts only what has passed dev")
     assert filled.invoke("status-all").code == 0
 
 

@@ -100,8 +100,8 @@ def _require_own(driver: Any, sql: str, forbidden: dict[str, str], *, folds: boo
     found = find_database(sql, lambda name: known(name) in forbidden, backslashes=escapes)
     if found is not None:
         raise NamesOtherDatabase(
-            f"a statement names {forbidden[known(found)]}: it was not executed; leave the name of"
-            " the database out, so that it works where it is meant to"
+            f"a statement names {forbidden[known(found)]}: it was not executed; leave out the name"
+            " of the database, so that the statement applies to the current one"
         )
 
 

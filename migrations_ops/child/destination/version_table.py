@@ -44,9 +44,9 @@ class VersionTable:
         self._first = self._first or name
         if name != self._first:
             self._refuse(
-                f"env.py goes on to {name} after {self._first}, and one environment has one"
-                " version table: let it migrate one of them at a time, and give each an"
-                " environment of its own"
+                f"env.py continues with {name} after {self._first}, but an environment has one"
+                " version table: let env.py migrate one of them per run, and configure an"
+                " environment for each"
             )
 
     def require_known(self, connection: Any, options: Mapping[str, Any]) -> None:

@@ -174,7 +174,7 @@ def verified(report: VerifyReport, style: Style) -> str:
         rest = f"with {counted(warnings, 'warning')}" if warnings else "sound"
         return f"{sign} {report.environment} is verified: {current}, {rest}."
     sign = style.paint(style.sign("✗"), "red")
-    return f"{sign} {report.environment} does not pass: it stands at {current}."
+    return f"{sign} {report.environment} does not pass: it is at {current}."
 
 
 def released(result: ReleaseResult, style: Style) -> str:

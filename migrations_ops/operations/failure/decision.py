@@ -105,7 +105,7 @@ class Action(Enum):
     """What is done with the database."""
 
     NOTHING = auto()
-    """It is as it was."""
+    """It is unchanged."""
     GO_ON = auto()
     """The next task deals with what is there, or refuses to."""
     DROP_LEFT_INDEXES = auto()

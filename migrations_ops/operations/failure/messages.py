@@ -42,8 +42,8 @@ def what_next(run: CommandRun) -> str:
     if run.locked:
         tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
         return (
-            f"Another session held a lock for the whole time{tried}: nothing has to be fixed."
-            f"{_holders(run)} Type the same again when it has finished."
+            f"Another session held a lock for the whole time{tried}: nothing needs to be fixed."
+            f"{_holders(run)} Run the same command again when it has finished."
         )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "Make sure that the disk has free space and works, and try again."
@@ -56,7 +56,7 @@ def _holders(run: CommandRun) -> str:
     if not run.holders:
         return ""
     more = f"; and {len(run.holders) - _SHOWN} more" if len(run.holders) > _SHOWN else ""
-    return f" In the way last: {'; '.join(run.holders[:_SHOWN])}{more}."
+    return f" Last blocked by: {'; '.join(run.holders[:_SHOWN])}{more}."
 
 
 def _place(run: CommandRun) -> str:
@@ -75,7 +75,7 @@ def revisions_in_words(run: CommandRun) -> str:
 
 
 def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:
-    """Describe a database that is as it was, or was restored.
+    """Describe a database that is unchanged, or was restored.
 
     :param restored: where its previous content is kept.
     """
@@ -87,26 +87,32 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
             back = failure.backup.name
             return f"{name} was restored from {back} and proved equal to it; {restored}."
         case Sentence.REPLACED if failure.backup is not None:
-            kept = f"; what it held before is in {failure.safety.name}" if failure.safety else ""
-            return f"The restore was done: {name} holds all of {failure.backup.name}{kept}."
+            kept = f"; its previous content is in {failure.safety.name}" if failure.safety else ""
+            return (
+                f"The restore is complete: {name} has the content of {failure.backup.name}{kept}."
+            )
         case Sentence.OLD_OR_NEW:
-            return f"{name} holds all that it held before, or all of {_backup_name(failure)}."
+            return (
+                f"{name} has either all of its previous content or all of {_backup_name(failure)}."
+            )
         case Sentence.AS_IT_WAS if not seen.look.exists:
             return f"{name} does not exist, as before."
         case Sentence.AS_IT_WAS if failure.safety is not None:
-            return f"{name} is as it was. What it holds is also in {failure.safety.name}."
+            return f"{name} is unchanged. Its content is also in {failure.safety.name}."
         case Sentence.AS_IT_WAS:
             dropped = ", ".join(seen.dropped)
-            parts = [f"dropped was {dropped}, INVALID since its CREATE failed"] if dropped else []
+            parts = (
+                [f"dropped {dropped}, which was INVALID since its CREATE failed"] if dropped else []
+            )
             parts += others_in_words(seen.before, seen.now, seen.others)
-            return f"{'; '.join([f'{name} is as it was', *parts])}."
+            return f"{'; '.join([f'{name} is unchanged', *parts])}."
         case Sentence.ROLLED_BACK if seen.changed:
             return (
-                f"Of this, nothing is left in {name}: everything was rolled back. Since its backup,"
-                f" others have changed it: {in_brief(list(seen.changed))}."
+                f"Nothing of this is left in {name}: everything was rolled back. Other sessions"
+                f" have changed it since its backup: {in_brief(list(seen.changed))}."
             )
         case Sentence.ROLLED_BACK:
-            return f"{name} is as it was: everything was rolled back."
+            return f"{name} is unchanged: everything was rolled back."
     return ""
 
 
@@ -115,9 +121,10 @@ def unreachable(failure: Failure, seen: Seen) -> StepFailed:
     name, label = failure.located.environment.name, failure.located.database.label
     return StepFailed(
         _silent(failure, seen),
-        untouched=f"Nothing of it was committed, so that {name} ({label}) is as it was when the"
-        " server is there again.",
-        next="Start the server, and type the same again: it looks before it begins.",
+        untouched=f"Nothing was committed, so {name} ({label}) will be unchanged when the server"
+        " is back.",
+        next="Start the server, and run the same command again: it checks the state before it"
+        " starts.",
     )
 
 
@@ -132,28 +139,28 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
     match sentence:
         case Sentence.SILENT:
             next_ = (
-                "Start the server, and look at what is there: invoke status-all; then type the same"
-                " again."
+                "Start the server, and check the state: invoke status-all; then run the same"
+                " command again."
             )
             return NeedsAPerson(_silent(failure, seen), untouched=_safe(failure), next=next_)
         case Sentence.NEW_LEFT:
             return new_left(failure)
         case Sentence.GONE:
-            return not_put_back(failure, "it is not there any more.")
+            return not_put_back(failure, "it no longer exists.")
         case Sentence.STAYS_UPGRADED:
             return NeedsAPerson(
                 f"{begin}; {name} stays upgraded, since applications may have written to it.",
                 untouched=_safe(failure),
                 next=f"To go back: {_way_back(failure)} (what was written since then is kept);"
-                f" to look at it: invoke verify --env {name}",
+                f" to check it: invoke verify --env {name}",
             )
         case Sentence.INDEXES_LEFT:
             return NeedsAPerson(
-                f"{begin}, and left behind in {name} ({label}):"
+                f"{begin}. In {name} ({label}),"
                 f" {in_brief(invalid_in_words(list(seen.left)))}. It cannot be dropped now, since"
                 " a transaction of another session uses it.",
-                untouched="All else is as it was; upgrades are refused until then.",
-                next="When that transaction has ended, type what drops it and looks:"
+                untouched="Everything else is unchanged; upgrades are refused until it is dropped.",
+                next="When that transaction has ended, drop it and check the rest with:"
                 f" invoke resolve --env {name} --rolled-back",
             )
         case Sentence.KILLED_NEW:
@@ -162,17 +169,18 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
             return _killed_commands(failure, seen)
         case Sentence.BACKUP_LOST:
             return NeedsAPerson(
-                f"{begin}, and that backup is not there any more.",
+                f"{begin}, and that backup no longer exists.",
                 untouched="The previous content of the database is in a file next to it.",
                 next=f"See its backups: invoke backups --env {name}",
             )
         case Sentence.WHOLE_REVISIONS:
             version = ", ".join(seen.now.revisions) or "no revision"
             return NeedsAPerson(
-                f"{begin}; {name} ({label}) is at {version}: what came before the revision that"
-                " failed is applied as a whole, and stays.",
+                f"{begin}; {name} ({label}) is at {version}: the revisions before the failed one"
+                " are applied completely, and stay.",
                 untouched=_safe(failure),
-                next=f"To go on from there, type the same again; to go back: {_way_back(failure)}",
+                next=f"To continue from there, run the same command again; to go back:"
+                f" {_way_back(failure)}",
             )
     return _half(failure, seen)
 
@@ -184,15 +192,18 @@ def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
         refused = "; upgrades are refused for now"
         resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
     found = [*invalid_in_words(list(seen.left)), *seen.changed]
-    stays = in_brief(found) if found else "its schema is as before, but rows may have been changed"
+    stays = in_brief(found) if found else "its schema is unchanged, but rows may have changed"
     if found and seen.now.revisions != seen.before.revisions:
-        failed = (failure.run and failed_revision(failure.run)) or "the revision that failed"
-        stays = f"against its backup, {stays}; of this, what came before {failed} is whole"
-    what = "its commands may have left a half" if failure.ended is Ended.COMMANDS else ""
+        failed = (failure.run and failed_revision(failure.run)) or "the failed revision"
+        stays = (
+            f"compared with its backup, {stays}; the revisions before {failed} are applied"
+            " completely"
+        )
+    what = "its commands may be half done" if failure.ended is Ended.COMMANDS else ""
     return NeedsAPerson(
         f"{_begin(failure)}, and {what or 'half of a revision is applied'} in {name} ({label}):"
         f" {stays}.",
-        untouched=f"Its content before is safe in {_backup_name(failure)}{refused}.",
+        untouched=f"Its previous content is safe in {_backup_name(failure)}{refused}.",
         next=f"Type: {_way_back(failure)}; or repair it by hand{resolve}",
     )
 
@@ -204,11 +215,11 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
     """
     label = failure.located.database.label
     return NeedsAPerson(
-        f"{_begin(failure)}, and what it began to create is in {label}"
+        f"{_begin(failure)}, and what it created so far is in {label}"
         f"{why and f', which could not be removed: {why}'}.",
-        untouched="There was no database before, so that there is no backup.",
-        next="See how it is: invoke status-all; if nothing in it is needed, delete it, and type the"
-        " same again.",
+        untouched="There was no database before, so there is no backup.",
+        next="Check its state: invoke status-all; if nothing in it is needed, delete it and run"
+        " the same command again.",
     )
 
 
@@ -216,7 +227,7 @@ def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
     """The restore failed too."""
     name, label = failure.located.environment.name, failure.located.database.label
     return NeedsAPerson(
-        f"{_begin(failure)}, and {name} ({label}) could not be put back: {why}",
+        f"{_begin(failure)}, and {name} ({label}) could not be restored: {why}",
         untouched=_safe(failure),
         next=f"Type: {_way_back(failure)}",
     )
@@ -225,7 +236,7 @@ def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
 def _killed_new(failure: Failure) -> NeedsAPerson:
     name = failure.located.environment.name
     return NeedsAPerson(
-        f"{_begin(failure)} after it had committed a part of the upgrade of {name}, and there is no"
+        f"{_begin(failure)} after committing part of the upgrade of {name}, and there is no"
         " backup from before.",
         untouched="It was not touched now.",
         next=begin_anew(failure.located)
@@ -238,14 +249,14 @@ def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
     """In a live database, what the commands changed cannot be distinguished from what
     applications changed."""
     name = failure.located.environment.name
-    go_on = "to go on as it is, type the same again"
+    go_on = "to continue as it is, run the same command again"
     if failure.dirty:
         # Nothing is pending, so that no upgrade would run the commands again.
         go_on = f"or finish the commands by hand, and then: invoke resolve --env {name} --applied"
-    how = f"{name} is not as in its backup: {in_brief(list(seen.changed))}"
-    unknown = "its schema is as before, but rows may have been changed"
+    how = f"{name} differs from its backup: {in_brief(list(seen.changed))}"
+    unknown = "its schema is unchanged, but rows may have changed"
     return NeedsAPerson(
-        f"{_begin(failure)} while the commands of {name} were at work, and"
+        f"{_begin(failure)} while the commands of {name} were running, and"
         f" {how if seen.changed else unknown}.",
         untouched=_safe(failure),
         next=f"To go back: {_way_back(failure)}; {go_on}.",
@@ -255,7 +266,8 @@ def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
 def begin_anew(located: LocatedDatabase) -> str:
     """What to do with a database that commands began to create."""
     return (
-        f"If nothing in {located.database.label} is needed, delete it and type the same again; or"
+        f"If nothing in {located.database.label} is needed, delete it and run the same command"
+        " again; or"
         " finish the commands by hand, and then:"
         f" invoke resolve --env {located.environment.name} --applied"
     )
@@ -266,9 +278,10 @@ def _go_on_as_it_is(failure: Failure) -> str:
     environment = failure.located.environment
     name, yes = environment.name, " --yes" * environment.protected
     return (
-        f"To go on with it as it is: invoke backup --env {name}; and put that back by its name:"
-        f" invoke restore --env {name} --backup NAME{yes}; to look at it first:"
-        f" invoke verify --env {name}"
+        f"To continue with it as it is: invoke backup --env {name}; then restore that backup by"
+        " its name:"
+        f" invoke restore --env {name} --backup NAME{yes}; to check it first: invoke verify --env"
+        f" {name}"
     )
 
 
@@ -282,9 +295,9 @@ def _backup_name(failure: Failure) -> str:
 
 def _safe(failure: Failure) -> str:
     if failure.backup and failure.ended in RESTORES:
-        kept = f", and what it replaces is in {failure.safety.name}" if failure.safety else ""
-        return f"{failure.backup.name} is as it was{kept}."
-    return f"Its content before is safe in {failure.backup.name}." if failure.backup else ""
+        kept = f", and the replaced content is in {failure.safety.name}" if failure.safety else ""
+        return f"{failure.backup.name} is unchanged{kept}."
+    return f"Its previous content is safe in {failure.backup.name}." if failure.backup else ""
 
 
 def _way_back(failure: Failure) -> str:

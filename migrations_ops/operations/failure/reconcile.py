@@ -32,7 +32,7 @@ from migrations_ops.operations.state import DatabaseState, LocatedDatabase, loca
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
 
-_AGAIN = "Type the same again."
+_AGAIN = "Run the same command again."
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _runs_them_again(state: DatabaseState) -> bool:
 
 
 def reconcile(session: Session, failure: Failure) -> str:
-    """Prove that a database is as it was, or restore it.
+    """Prove that a database is unchanged, or restore it.
 
     :returns: a sentence that says how it is now.
     :raises StepFailed: its server does not answer, and nothing of the step can be there.

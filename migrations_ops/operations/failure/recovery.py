@@ -193,7 +193,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     raise StepFailed(
         f"{failed} did not pass verify: {first_error(report)}.",
         untouched=untouched,
-        next="Fix what verify names, and release again.",
+        next="Fix what verify reports, and release again.",
     )
 
 

@@ -121,13 +121,13 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
         found = [*invalid_in_words(left), *differences(before, now, others)]
         if found:
             raise Refused(
-                f"{environment.name} is not as it was before the revision began:"
+                f"{environment.name} differs from its state before the revision started:"
                 f" {in_brief(found)}.",
                 untouched="Nothing was changed.",
-                next="Undo that too, and try again; or put the backup back:"
+                next="Undo that too, and try again; or restore the backup:"
                 f" {BackupStore.restore_command(environment.name, good[-1].name)}",
             )
-        step.note = "; ".join(["the schema is as it was", *others_in_words(before, now, others)])
+        step.note = "; ".join(["the schema is unchanged", *others_in_words(before, now, others)])
     return _Before(good[-1].name, before)
 
 
@@ -174,7 +174,7 @@ def _as_it_was(
                     f"The revisions since {backup.name} fail on a copy of it:"
                     f" {run.failure or run.refused}.",
                     untouched=f"{environment.name} was not touched.",
-                    next="Put it back:"
+                    next=f"Restore it:"
                     f" {BackupStore.restore_command(environment.name, backup.name)}",
                 )
         return scratch.fingerprint(environment.version_table)
@@ -203,7 +203,7 @@ def _resolve_half_run(session: Session, environment: Environment, *, applied: bo
                 _require_commands_done(session, environment)
             else:
                 session.record.add_findings(_require_commands_undone(session, environment, record))
-            step.note = f"the commands are {'done' if applied else 'undone'}, a person says"
+            step.note = f"a person recorded the commands as {'done' if applied else 'undone'}"
         close_for(session, record, environment.name)
     return found
 
@@ -234,7 +234,7 @@ def _require_commands_undone(
     backup = backup_of(session, environment, record)
     if backup is None:
         raise Refused(
-            f"There is no backup of {environment.name} from before its commands began, to compare"
+            f"There is no backup of {environment.name} from before its commands started to compare"
             " it with.",
             untouched="Nothing was changed.",
             next=begin_anew(located),
@@ -244,9 +244,10 @@ def _require_commands_undone(
     found = differences(before, now)
     if found:
         raise Refused(
-            f"{environment.name} is not as it was before its commands began: {in_brief(found)}.",
+            f"{environment.name} differs from its state before its commands started:"
+            f" {in_brief(found)}.",
             untouched="Nothing was changed.",
-            next="Undo that too, and try again; or put the backup back:"
+            next="Undo that too, and try again; or restore the backup:"
             f" {BackupStore.restore_command(environment.name, backup.name)}",
         )
     changed = [table for table, rows in before.rows.items() if now.rows.get(table) != rows]

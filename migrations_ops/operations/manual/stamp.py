@@ -76,8 +76,9 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
             run = child.run(instructions_for(session.project, environment, scratch=built))
             if run.failure or run.refused:
                 raise Refused(
-                    f"The revisions up to {to} cannot build an empty database, so that"
-                    f" {environment.name} cannot be compared: {run.failure or run.refused}.",
+                    f"The revisions up to {to} "
+                    f"cannot build a database from nothing, so {environment.name} cannot be"
+                    f" compared: {run.failure or run.refused}.",
                     untouched=f"{environment.name} was not touched.",
                     next=_without_comparing(session.project, environment, to, run),
                 )

@@ -74,7 +74,7 @@ def find_shortage(wanted: Iterable[Need]) -> str:
         if free < total:
             parts = ", ".join(f"{human_size(need.size)} for {need.purpose}" for need in together)
             return (
-                f"There is not enough room on the disk of {folder}: {human_size(total)} are needed"
+                f"There is not enough space on the disk of {folder}: {human_size(total)} are needed"
                 f" ({parts}), and {human_size(free)} are free."
             )
     return ""

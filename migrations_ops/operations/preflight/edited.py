@@ -90,7 +90,7 @@ def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: st
         return "; ".join(
             [
                 _put_after(history, skipped),
-                f"or, if what {', '.join(skipped)} does is there already, allow it: {allow}",
+                f"or, if what {', '.join(skipped)} does is already there, allow it: {allow}",
             ]
         )
     allowing = f"or, if the database may stay as it is, allow it: {allow}"
@@ -109,7 +109,7 @@ def _take_back(state: DatabaseState, edited: Iterable[str]) -> list[str]:
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     to = (*history.revisions[lowest].down, "base")[0]
     return [
-        "or take it back, with the rows of what it created:"
+        "or downgrade it, which loses the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"
     ]
 
@@ -121,7 +121,10 @@ def _put_after(history: History, skipped: list[str]) -> str:
     above = [history.revisions[each] for each in history.children.get(last, ())]
     one_line = all(history.revisions[each].down == (before,) for before, each in pairwise(skipped))
     if not one_line or len(above) != 1 or above[0].down != (last,) or len(heads) != 1:
-        return f"Put {', '.join(skipped)} after what has run: change down_revision there"
+        return (
+            f"Put {', '.join(skipped)} after the revisions that have run: change down_revision"
+            " there"
+        )
     return (
         f"Put {', '.join(skipped)} after {heads[0]}: write down_revision = {_written(first)} in"
         f' {above[0].file}, and down_revision = "{heads[0]}" in {first.file}'

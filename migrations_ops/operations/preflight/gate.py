@@ -38,11 +38,13 @@ def require_passed(project: Project, environment: Environment, pending: Iterable
         if missing:
             obstacle = evidence.find_obstacle()
             first = (
-                f"Nothing can be noted, as {obstacle}. Fix that, and type" if obstacle else "Type"
+                f"Nothing can be recorded, as {obstacle}. Fix that, then type"
+                if obstacle
+                else "Type"
             )
             raise Refused(
-                f"{environment.name} takes only what has passed {earlier.name}, and"
-                f" {', '.join(missing)} has not, in its present form.",
+                f"{environment.name} accepts only what has passed {earlier.name}, and"
+                f" {', '.join(missing)} has not, in its current form.",
                 untouched=f"{environment.name} was not touched.",
                 next=f"{first}: invoke upgrade-{earlier.name} verify --env {earlier.name}"
                 f" upgrade-{environment.name}",

@@ -38,7 +38,7 @@ def require_present(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{name} ({state.database.label}) is {state.kind}, and {trace}.",
             untouched="No database was touched.",
-            next=f"{way}; or, if it is meant to be made anew: --allow {MISSING}",
+            next=f"{way}; or, to create it anew: --allow {MISSING}",
         )
 
 
@@ -56,10 +56,10 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
             # Bringing it back there would make a second, older one beside it.
             return (
                 f"its backups are of {newest.database}: the newest is {newest.name}",
-                f"Correct url in environments.{environment.name}; or, if its place has changed,"
-                f" bring it back: {way}",
+                f"Correct url in environments.{environment.name}; or, if the database has moved,"
+                f" restore it: {way}",
             )
-        return f"there are backups of it: the newest is {newest.name}", f"Bring it back: {way}"
+        return f"there are backups of it: the newest is {newest.name}", f"Restore it: {way}"
     strays = store.strays()
     if strays:
         file, why = strays[-1]
@@ -84,9 +84,9 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
                 taken = kind == StepName.BACK_UP and outcome in ("verified", "reused")
                 changed = kind in (StepName.UPGRADE, StepName.RESTORE) and record.outcome in DONE
                 if (by_backups and taken) or changed:
-                    return f"{record.title} has found or filled it"
+                    return f"{record.title} found or filled it"
     if Evidence(releases).passed(environment):
-        return f"{FILE} tells of revisions that it has passed"
+        return f"{FILE} records revisions that it has passed"
     return ""
 
 
@@ -107,7 +107,7 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
             f"{located.environment.name} ({located.database.label}) is empty, and there are backups"
             f" of it that are not: the newest is {newest.name}.",
             untouched="No backup was taken.",
-            next=f"Bring it back: {store.way_back()}",
+            next=f"Restore it: {store.way_back()}",
         )
 
 

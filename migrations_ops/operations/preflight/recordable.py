@@ -32,9 +32,9 @@ def require_recordable(session: Session, states: Sequence[DatabaseState]) -> Non
         obstacle = obstacle or Evidence(releases).find_obstacle()
     if obstacle:
         raise Refused(
-            f"What the release does could not be noted: {obstacle}.",
+            f"The release could not be recorded: {obstacle}.",
             untouched="No database was touched.",
-            next=f"{OPEN_IT} What a newer migrations_ops has written needs that version.",
+            next=f"{OPEN_IT} Files written by a newer migrations_ops need that version.",
         )
 
 

@@ -62,7 +62,7 @@ def require_changeable(state: DatabaseState, done: str) -> None:
             f"{name} ({label}) holds {', '.join(state.look.leftovers)}, left over from an"
             " upgrade that was interrupted without protection.",
             untouched=untouched,
-            next="Look whether its rows are needed, drop it, and type: invoke doctor",
+            next="Check whether its rows are needed, drop it, and type: invoke doctor",
         )
 
 
@@ -81,7 +81,7 @@ def _why_no_version(state: DatabaseState) -> str:
     # The ledger knows better than the version table, which was emptied or dropped by hand.
     ran = last_ran(state)
     if ran:
-        return f"its version table is empty or gone, though its ledger knows that {ran} ran there"
+        return f"its version table is empty or gone, though its ledger records that {ran} ran there"
     return "no revision ever ran there"
 
 

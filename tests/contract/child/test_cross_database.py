@@ -37,7 +37,7 @@ def test_statement_that_names_another_environment_is_not_executed_under_any_driv
     ran = project.run(others={"prod": other.identity}, ledger={})
     assert ran.failure.startswith(
         f"a statement names the database of prod, {name}, though dev is meant: it was not"
-        " executed; leave the name of the database out"
+        " executed; leave out the name of the database"
     )
     assert f"{R2}.py:" in ran.run.where
     assert not ran.committed

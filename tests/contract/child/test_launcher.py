@@ -265,7 +265,7 @@ def test_database_of_an_engine_that_no_step_knows_is_refused(project: ChildProje
     run = project.run(real="oracle:host:1521:shop").run
     assert not run.finished
     assert run.failure == (
-        "a step knows nothing of oracle databases, and would not keep this one whole: it works on"
+        "a step does not know oracle databases and could not protect this one: it supports only"
         " sqlite, postgresql, mariadb alone"
     )
     assert project.everything() == before

@@ -100,4 +100,4 @@ def test_half_that_a_bare_upgrade_leaves_is_named_the_next_time(project: ChildPr
     project.add_revision(R3, R2, HALF_DONE + FAILS)
     assert alembic(project, "upgrade", "head").code == 1
     [line] = lines(alembic(project, "current"))
-    assert f", where a half of {R3} is applied; EXEC_ENV=dev" in line
+    assert f", where {R3} is half applied; EXEC_ENV=dev" in line

@@ -75,7 +75,9 @@ def test_env_that_goes_on_to_another_version_table_is_refused(
     project.add_revision(R2, R1, HALF_DONE)
     ran = project.run(**CONFIGURED, version_table_schema="one")
     refusal = (
-        "env.py goes on to two.alembic_version after one.alembic_version" if "two" in env else ""
+        "env.py continues with two.alembic_version after one.alembic_version"
+        if "two" in env
+        else ""
     )
     assert (refusal in ran.refused, ran.failure) == (True, "")
     assert bool(refusal) == bool(ran.refused)

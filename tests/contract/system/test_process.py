@@ -156,7 +156,7 @@ def test_termination_is_undone_like_an_interrupt(pausing: Sandbox) -> None:
     running.process.terminate()
     ran = running.result()
     assert ran.code == 130, ran.err
-    assert "dev is as it was" in ran.err
+    assert "dev is unchanged" in ran.err
     assert everything(pausing) == before
 
 

@@ -165,7 +165,7 @@ def test_rows_that_failed_commands_changed_are_never_left_as_if_nothing_was(
     ran = filled.invoke("release-migration", "--json")
     if live:
         assert ran.code == 4, ran.err
-        assert "its schema is as before, but rows may have been changed" in ran.err
+        assert "its schema is unchanged, but rows may have changed" in ran.err
         way_back = ran.json["error"]["next"].removeprefix("Type: ").partition(";")[0]
         assert filled.invoke(*shlex.split(way_back)[1:]).code == 0
     else:

@@ -61,7 +61,7 @@ def test_what_applications_wrote_is_not_put_back_unasked_when_verify_fails(
     before = content(at_head.prod_database)
     ran = at_head.invoke("release-migration")
     assert ran.code == (4 if served else 3), ran.err
-    assert "not as it was in the rehearsal" in ran.err
+    assert "differs from the rehearsal" in ran.err
     assert ("was restored from" in ran.err) is not served
     assert (content(at_head.prod_database) == before) is not served
     if served:

@@ -96,7 +96,7 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
     assert running.returncode == 3, told
     assert content(filled.dev_database) == before
     assert "Another session held a lock for the whole time, and it was tried 4 times" in told
-    assert re.search(r"In the way last: session \d+ of \w+ \(.*in a transaction for \d+ s", told)
+    assert re.search(r"Last blocked by: session \d+ of \w+ \(.*in a transaction for \d+ s", told)
     assert "on parents)" in told
     assert "Fix it" not in told
 
@@ -188,6 +188,6 @@ def test_disk_that_cannot_hold_the_backup_is_told_beforehand(filled: ServerShop)
         (folder / "other").write_bytes(b"x" * 8192)
         ran = filled.invoke("release-migration")
         assert ran.code == 1, ran.err
-        assert "not enough room on the disk" in ran.err
+        assert "not enough space on the disk" in ran.err
         assert "for the backup of prod" in ran.err
     assert version(filled.dev_database) == R2

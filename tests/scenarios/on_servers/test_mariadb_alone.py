@@ -39,7 +39,7 @@ def test_rehearsal_that_names_the_real_database_stops_the_release(
     ran = shop.invoke("release-migration")
     assert ran.code == 1, ran.err
     assert f"names the real database, {name}, though this is the rehearsal on a copy" in ran.err
-    assert "No statement that leads to prod itself was let through" in ran.err
+    assert "No statement was allowed to reach prod itself" in ran.err
     assert content(shop.prod_database) == before
     assert copies(shop) == set()
 
@@ -65,7 +65,7 @@ def test_rows_that_stayed_changed_are_never_taken_for_as_they_were(
     shop.add_revision(NEXT, R3, in_production(shop.prod_database, *lines))
     ran = shop.invoke("release-migration")
     assert ran.code == 4, ran.err
-    assert "its schema is as before, but rows may have been changed" in ran.err
+    assert "its schema is unchanged, but rows may have changed" in ran.err
     assert "invoke restore --env prod" in ran.err
     again = shop.invoke("upgrade-prod")
     assert (again.code, "half applied" in again.err) == (1, True), again.err

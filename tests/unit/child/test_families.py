@@ -66,7 +66,7 @@ def test_identity_begins_with_the_name_of_its_family() -> None:
 
 @pytest.mark.parametrize("name", ["oracle", "sqlite", "cockroach2_"])
 def test_server_that_nobody_knows_gets_the_guard_of_no_other_one(name: str) -> None:
-    with pytest.raises(ProtocolError, match=f"knows nothing of {name} databases.*postgresql"):
+    with pytest.raises(ProtocolError, match=f"does not know {name} databases.*postgresql"):
         family_of_identity(f"{name}:host:1521:shop")
 
 

@@ -108,7 +108,7 @@ def test_what_may_be_an_error_tells_what_to_do(name: str) -> None:
 
 def test_a_code_may_depend_on_the_kind_of_an_object() -> None:
     found = LOST.found("a to b", kind="foreign key", filled="", environment="prod")
-    message = "the foreign key a to b would vanish from prod, and no revision says so"
+    message = "the foreign key a to b would vanish from prod, and no revision declares it"
     assert found == Finding("lost-foreign-key", "error", message, "a to b")
     assert len(LOST.codes) == len(KINDS)
 

@@ -272,10 +272,10 @@ PROD = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///a.db"\n'
         (f"{PROD}qqqq = true", ["environments.prod.qqqq in pyproject.toml is not a key"]),
         (f"{PROD}databases = []", ["environments.prod.databases"]),
         (f"{PROD}protected = 'yes'", ["true or false", "'yes'"]),
-        (f"{PROD}pass = 'SECRET'", ["a list of names of variables"]),
-        (f"{PROD}pass = ['']", ["a list of names of variables"]),
+        (f"{PROD}pass = 'SECRET'", ["a list of variable names"]),
+        (f"{PROD}pass = ['']", ["a list of variable names"]),
         (f"{PROD}variables = {{ 'A=B' = 'x' }}", ["a table of variables"]),
-        (f"{PROD}variables = {{ A = 1 }}", ["a table of variables with their texts."]),
+        (f"{PROD}variables = {{ A = 1 }}", ["a table of variables with string values."]),
         (f"{PROD}timeout = inf", ["a number of seconds"]),
         (f"{PROD}timeout = nan", ["a number of seconds"]),
         (f"{PROD}timeout = -1", ["a number of seconds"]),
@@ -304,7 +304,7 @@ PROD = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///a.db"\n'
         ("# tool.migrations_ops\na = = 1", ["not valid TOML", "line 2"]),
         (f"# tool.migrations_ops\na = {'9' * 5000}", ["not valid TOML"]),
         (f"# tool.migrations_ops\na = {'[' * 50_000}", ["not valid TOML"]),
-        ("", ["Nothing configures migrations_ops"]),
+        ("", ["migrations_ops is not configured"]),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_said_with_what_to_do(

@@ -77,13 +77,13 @@ def test_no_restore_is_advised_where_nothing_was_committed() -> None:
 def test_what_others_have_changed_is_not_hidden_behind_as_it_was() -> None:
     of = failure(FakeDatabase(), Ended.ROLLED_BACK)
     told = how_it_is(Sentence.ROLLED_BACK, of, seen(of, ("table other is new",)))
-    assert "others have changed it: table other is new" in told
-    assert "is as it was" not in told
-    assert how_it_is(Sentence.ROLLED_BACK, of, seen(of)).startswith("prod is as it was")
+    assert "Other sessions have changed it since its backup: table other is new" in told
+    assert "is unchanged" not in told
+    assert how_it_is(Sentence.ROLLED_BACK, of, seen(of)).startswith("prod is unchanged")
 
 
 def test_version_that_has_moved_is_told_with_the_half_after_it() -> None:
     of = failure(FakeDatabase(), Ended.IN_PART)
     now = Fingerprint(("two",), {}, {})
     what = for_a_person(Sentence.HALF, of, seen(of, ("it is at two",), "three", now)).what
-    assert "what came before the revision that failed is whole" in what
+    assert "the revisions before the failed revision are applied completely" in what

@@ -34,7 +34,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def restore(_: Any, environment: Any, __: Any) -> str:
         done.append(environment.name)
-        return "what it held is in db_2.dump"
+        return "its previous content is in db_2.dump"
 
     monkeypatch.setattr(reconcile, "restore_and_prove", restore)
     monkeypatch.setattr(BackupStore, "of", lambda *_: FakeStore())
@@ -46,7 +46,7 @@ def test_index_that_was_left_is_dropped_before_it_is_decided() -> None:
         now=WITH_INDEX, begun={"two": "upgrade"}, invalid=(["uq"], []), same_content=True
     )
     told = reconcile.reconcile(session(), failure(database, Ended.IN_PART))
-    assert told == "prod is as it was; dropped was uq, INVALID since its CREATE failed."
+    assert told == "prod is unchanged; dropped uq, which was INVALID since its CREATE failed."
     assert database.calls.count("drop") == 1
     assert database.calls[-1] == "note rolled back"
 
@@ -57,14 +57,14 @@ def test_live_database_is_left_and_another_is_put_back(restored: list[str]) -> N
         reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.IN_PART))
     assert restored == []
     free = failure(FakeDatabase(now=moved), Ended.IN_PART, protected=False)
-    assert "what it held is in db_2.dump" in reconcile.reconcile(session(), free)
+    assert "its previous content is in db_2.dump" in reconcile.reconcile(session(), free)
     assert restored == ["prod"]
 
 
 def test_new_database_that_cannot_be_removed_is_left_to_a_person() -> None:
     empty = Fingerprint((), {}, {})
     database = FakeDatabase(now=empty, is_stubborn=True)
-    with pytest.raises(NeedsAPerson, match="what it began to create is in prod"):
+    with pytest.raises(NeedsAPerson, match="what it created so far is in prod"):
         reconcile.reconcile(session(), failure(database, Ended.ROLLED_BACK, new=True))
     gone = reconcile.reconcile(
         session(), failure(FakeDatabase(now=empty), Ended.ROLLED_BACK, new=True)
@@ -83,7 +83,7 @@ def test_whatever_stops_the_way_back_leads_to_a_person(
 
     monkeypatch.setattr(reconcile, "restore_and_prove", fail)
     database = FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
-    with pytest.raises(NeedsAPerson, match="could not be put back: no room") as raised:
+    with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
         reconcile.reconcile(session(), failure(database, Ended.IN_PART))
     assert "invoke restore --env prod" in raised.value.next
     # After a kill nothing has changed since, and the next task tries again.
@@ -129,18 +129,18 @@ def test_interrupted_restore_has_replaced_all_or_nothing(
 def test_interrupted_restore_of_a_server_that_keeps_what_it_replaces() -> None:
     of = failure(FakeDatabase(), Ended.RESTORE_INTERRUPTED)
     told = reconcile.reconcile(session(), of)
-    assert told == "prod holds all that it held before, or all of db_1.dump."
+    assert told == "prod has either all of its previous content or all of db_1.dump."
     # Before, there was none.
     of = replace(of, located=replace(of.located, look=Look(exists=False)))
     told = reconcile.reconcile(session(), of)
-    assert told == "The restore was done: prod holds all of db_1.dump."
+    assert told == "The restore is complete: prod has the content of db_1.dump."
 
 
 def test_failed_restore_is_not_taken_for_the_end_of_what_had_begun_before() -> None:
     """A half applied revision stays noted: the restore that failed has not undone it."""
     database = FakeDatabase(begun={"two": "upgrade"})
     of = failure(database, Ended.RESTORE_FAILED)
-    assert reconcile.reconcile(session(), of) == "prod is as it was."
+    assert reconcile.reconcile(session(), of) == "prod is unchanged."
     assert not any(call.startswith("note") for call in database.calls)
     assert "fingerprint" not in database.calls
 
@@ -152,7 +152,7 @@ def test_database_that_is_gone_after_a_restore_that_failed_needs_a_person(existe
     if not existed:
         assert reconcile.reconcile(session(), of) == "prod does not exist, as before."
         return
-    with pytest.raises(NeedsAPerson, match="not there any more"):
+    with pytest.raises(NeedsAPerson, match="no longer exists"):
         reconcile.reconcile(session(), of)
 
 
@@ -164,7 +164,7 @@ def test_killed_restore_of_what_is_empty_now_is_done_again(
     reconcile.reconcile(session(), failure(empty, ended))
     assert restored == ["prod"]
     lost = replace(failure(empty, ended), backup=None)
-    with pytest.raises(NeedsAPerson, match="that backup is not there any more"):
+    with pytest.raises(NeedsAPerson, match="that backup no longer exists"):
         reconcile.reconcile(session(), lost)
 
 
