@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.renames import Renames
@@ -63,11 +63,15 @@ def find_losses(
             if _is_check_of_boolean(fact, before, declared, facts.values()):
                 boolean_checks[fact.where.partition(":")[0]] += 1
                 continue
+            if _column_of_json(fact, before, declared, facts.values()):
+                continue
             findings += _vanished(fact, before, declared, environment)
             continue
         was, now = before.schema[key], after.schema[key_now]
         findings += _changed_column(fact, was, now, declared, environment)
         lost = _lost(fact, was, now, renames, declared)
+        if "COLLATE" in lost and _was_json(fact, gone):
+            lost.remove("COLLATE")
         stale = renames.stale(fact, was, now)
         if (lost or stale) and not (declared.drops(fact) or declared.changes(fact)):
             findings.append(_weakened(fact, lost, stale, environment))
@@ -122,6 +126,7 @@ _DECLARED_TRAITS = {
     "autoincrement": ("AUTO_INCREMENT",),
     "comment": ("COMMENT",),
     "invisible": ("INVISIBLE",),
+    "collation": ("COLLATE",),
 }
 
 
@@ -144,6 +149,30 @@ def _is_check_of_boolean(
                 for each in facts
             )
     return False
+
+
+def _column_of_json(
+    fact: Fact, before: Fingerprint, declared: Declared, facts: Iterable[Fact]
+) -> bool:
+    """Whether this check is what MariaDB makes of the type JSON, and the column gets another type.
+
+    https://mariadb.com/kb/en/json-data-type/
+    """
+    if fact.kind != "check" or fact.name or declared.syntax != "mariadb":
+        return False
+    match [word.text.lower() for word in tokens(before.schema[f"check {fact.where}"], "facts")]:
+        case ["json_valid", "(", column, ")"]:
+            return any(
+                (each.kind, each.table, each.name.lower()) == ("column", fact.table, column)
+                and declared.alters(each, "type")
+                for each in facts
+            )
+    return False
+
+
+def _was_json(fact: Fact, gone: Collection[str]) -> bool:
+    """Whether that type has brought a collation of its own, which goes with its check."""
+    return fact.kind == "column" and f"check {fact.table}: json_valid({fact.name})" in gone
 
 
 def _lost_checks(by_table: Counter[str], environment: str) -> list[Finding]:

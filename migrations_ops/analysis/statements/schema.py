@@ -390,6 +390,9 @@ _PROPERTIES = {
     ("AUTO_INCREMENT",): "autoincrement",
     ("COMMENT",): "comment",
     ("INVISIBLE",): "invisible",
+    ("COLLATE",): "collation",
+    ("CHARACTER", "SET"): "collation",
+    ("CHARSET",): "collation",
 }
 
 

@@ -216,6 +216,44 @@ def test_an_attribute_of_a_column_is_declared_only_where_it_is_named(
     assert lost == {*named, "DEFAULT"} - kept
 
 
+@pytest.mark.parametrize(
+    ("statement", "operation", "lost"),
+    [
+        # The type of MariaDB's JSON is LONGTEXT, with a check and a collation of its own.
+        ("ALTER TABLE t MODIFY a LONGTEXT", None, set()),
+        ("ALTER TABLE t MODIFY a LONGTEXT", ("type",), set()),
+        ("ALTER TABLE t MODIFY a LONGTEXT", ("comment",), {"lost-check:t: json_valid(a)"}),
+        ("UPDATE t SET a = NULL", None, {"lost-check:t: json_valid(a)"}),
+    ],
+)
+def test_the_check_of_json_goes_with_its_type(
+    statement: str, operation: tuple[str, ...] | None, lost: set[str]
+) -> None:
+    json = "longtext character set utf8mb4 collate utf8mb4_bin default null"
+    check = {"check t: json_valid(a)": "json_valid(a)"}
+    before = Fingerprint((), {"table t": "", "column t.a": json, **check}, {})
+    after = Fingerprint((), {"table t": "", "column t.a": "longtext default null"}, {})
+    events: list[Traced] = [StatementRan(statement)]
+    if operation is not None:
+        events.insert(0, OperationAsked("alter_column", "t", "a", changes=operation))
+    declared = read_declared(events, before.schema, after.schema, "mariadb")
+    found = find_losses(before, after, declared, "prod")
+    assert {f"{each.code}:{each.where}" for each in found} == lost
+
+
+@pytest.mark.parametrize(
+    ("named", "lost"),
+    [("COLLATE utf8mb4_general_ci", False), ("CHARACTER SET utf8mb4", False), ("", True)],
+)
+def test_a_collation_is_declared_where_it_is_named(named: str, lost: bool) -> None:
+    was = "varchar(40) character set utf8mb4 collate utf8mb4_bin default null"
+    before = Fingerprint((), {"table t": "", "column t.a": was}, {})
+    after = Fingerprint((), {"table t": "", "column t.a": "varchar(60) default null"}, {})
+    events = [StatementRan(f"ALTER TABLE t MODIFY a VARCHAR(60) {named}")]
+    declared = read_declared(events, before.schema, after.schema, "mariadb")
+    assert bool(find_losses(before, after, declared, "prod")) is lost
+
+
 def test_words_in_a_comment_are_no_properties() -> None:
     before = Fingerprint((), {"column t.a": "int comment 'was not null on update'"}, {})
     after = Fingerprint((), {"column t.a": "int comment 'other'"}, {})
