@@ -109,6 +109,14 @@ BROKEN = Entry(
     kinds=("trigger", "view", "foreign key", "function", "procedure", "event"),
     error_if="the upgrade broke it",
 )
+BROKEN_INDEX = Entry(
+    "broken-index",
+    "warning",
+    "the index {where} does not work: {reason}",
+    "Run that statement in the revision, after its change; in a database that is at head, by hand."
+    " Or, if that is meant, allow it: {allow}",
+    error_if="the upgrade has broken it, or verify finds it",
+)
 DROPPED = Entry(
     "dropped-{kind}",
     "note",
@@ -261,6 +269,7 @@ UNCHECKED = Entry(
     "the {kind} {where} is known to the application's connections alone: what {users} need of it"
     ' was not checked. connect = "MODULE:FUNCTION" brings it: see docs/configuration.md',
 )
+UNCHECKED_INDEX = UNCHECKED.also("warning", "the index {where} was not checked: {reason}")
 ORPHANS = Entry(
     "orphans", "warning", "{rows} rows of {where} refer to rows of {parent} that do not exist"
 )

@@ -17,8 +17,8 @@ from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import (
-    BROKEN,
     CHANGED_MEANWHILE,
+    CODES,
     NOT_AS_REHEARSED,
     ROWS_NOT_COMPARED,
     ROWS_NOT_COMPARED_COMMANDS,
@@ -92,7 +92,7 @@ def find_newly_broken(
     """
     known = {(each.code, each.where) for each in was}
     return [
-        each if (each.code, each.where) in known else BROKEN.stricter(each)
+        each if (each.code, each.where) in known else CODES[each.code].stricter(each)
         for each in database.find_broken(names_gone(before, after))
     ]
 

@@ -11,6 +11,7 @@ from migrations_ops.journal.recorder import Report, StepNotes
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import (
+    BROKEN_INDEX,
     DRIFT,
     DRIFT_UNKNOWN,
     DRIFT_WITHOUT_MODELS,
@@ -61,7 +62,7 @@ def verify(
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
         with compared_models(session, environment, step) if asked else nullcontext() as check:
-            report = judge(session, state, check)
+            report = judge(session, state, check, index_fails=True)
         session.record.add_findings(list(report.findings))
         step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
@@ -98,11 +99,15 @@ def judge(
     state: DatabaseState,
     check: CommandRun | None,
     found: Iterable[Finding] = (),
+    *,
+    index_fails: bool = False,
 ) -> VerifyReport:
     """Put together what was found; a report that passed is evidence for the gate.
 
     :param check: how ``alembic check`` ended, None where it did not run.
     :param found: what was found before.
+    :param index_fails: whether an index that does not agree with its content is an error; after
+        an upgrade it is one only where that has broken it.
     """
     environment = state.environment
     findings = [*found, *_state_findings(state)]
@@ -117,6 +122,8 @@ def judge(
     if state.look.exists and not state.look.trouble:
         known = {(each.code, each.where) for each in findings}
         whole = state.database.check_integrity()
+        if index_fails:
+            whole = [BROKEN_INDEX.stricter(each) for each in whole]
         findings += [each for each in whole if (each.code, each.where) not in known]
     findings += find_edited(state)
     findings = without_allowed(findings, session.allowed(environment))

@@ -192,7 +192,7 @@ class SQLite:
         if not damage:
             try:
                 with self.connect() as connection:
-                    return find_inconsistencies(connection)
+                    return find_inconsistencies(connection) + self._find_faulty(connection)
             except sqlite3.Error as error:
                 damage = in_words(error, self.label)
         return [DAMAGED.found(self.label, reason=damage)]
@@ -202,9 +202,17 @@ class SQLite:
 
         try:
             with self.connect() as connection:
-                return find_broken(connection)
+                return find_broken(connection) + self._find_faulty(connection)
         except (sqlite3.Error, OSError) as error:
             return [DAMAGED.found(self.label, reason=in_words(error, self.label))]
+
+    def _find_faulty(self, connection: sqlite3.Connection) -> list[Finding]:
+        from migrations_ops.databases.sqlite.search_indexes import find_faulty
+
+        if self.locked_by is not None:
+            return []  # they are read by another connection
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        return find_faulty(connection, uri + "&immutable=1" * self.immutable, self.also)
 
     # -- before a release -----------------------------------------------------------------------
 
