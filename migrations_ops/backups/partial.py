@@ -8,23 +8,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.backups.naming import stem_pattern
+from migrations_ops.backups.naming import BackupNames
 from migrations_ops.system.files import PART, is_regular, this_host
 
 # Nothing takes so long without being written: what is older is of a process that is gone.
 _OLD_SECONDS = 3600
 
 
-def sweep(folder: Path, prefix: str) -> None:
-    """Remove what killed backups left, however many they were within the last minute.
-
-    :param prefix: how the names of an environment's backups begin, before their date.
-    """
+def sweep(folder: Path, names: BackupNames) -> None:
+    """Remove what killed backups left, however many they were within the last minute."""
     ours = re.compile(
-        rf"{stem_pattern(prefix)}(?:\.\w+){{1,2}}"
-        rf"(?:\.(?P<host>\w+)-(?P<process>[0-9]+))?{re.escape(PART)}(?:[-.]\w+)*"
+        rf"{names.pattern}(?:\.(?P<host>\w+)-(?P<process>[0-9]+))?{re.escape(PART)}(?:[-.]\w+)*"
     )
-    for leftover in folder.glob(f"{prefix}_*{PART}*"):
+    for leftover in names.files(folder, f"{PART}*"):
         named = ours.fullmatch(leftover.name)
         if named is None or not is_regular(leftover):
             continue  # it only looks like one

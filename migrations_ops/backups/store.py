@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.backups.naming import path_of, sidecar_of
+from migrations_ops.backups.naming import BackupNames, sidecar_of
 from migrations_ops.backups.quality import is_good, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
@@ -26,25 +26,23 @@ class BackupStore:
 
     folder: Path
     environment: Environment
-    prefix: str
+    names: BackupNames
     keep: int
     keep_days: int = 0
 
     @classmethod
     def of(cls, settings: Settings, environment: Environment) -> BackupStore:
-        # The guide's names: db_DATE for the default environment, db.dev_DATE for dev.
-        default = environment is settings.default
-        prefix = "db" if default else f"db.{environment.name}"
-        return cls(settings.backups, environment, prefix, settings.keep, settings.keep_days)
+        names = BackupNames.of(settings, environment)
+        return cls(settings.backups, environment, names, settings.keep, settings.keep_days)
 
     def sidecars(self) -> list[Sidecar]:
         """The sidecars of this environment's backups whose files are there, oldest first."""
-        read = map(self._read, self.folder.glob(f"{self.prefix}_*.json"))
+        read = map(self._read, self.names.files(self.folder, ".json"))
         found = [sidecar for sidecar in read if sidecar is not None]
         return mark_empty(sorted(found, key=lambda each: (each.taken, each.name)))
 
     def _read(self, file: Path) -> Sidecar | None:
-        return read_backup(file, self.prefix, self.environment.name)
+        return read_backup(file, self.names, self.environment.name)
 
     def latest_sidecar(self) -> Sidecar | None:
         """The newest good backup."""
@@ -128,11 +126,11 @@ class BackupStore:
 
     def strays(self) -> list[tuple[str, str]]:
         """The files that look like backups and do not count, each with why."""
-        return list(find_strays(self.folder, self.prefix, self.environment.name))
+        return list(find_strays(self.folder, self.names, self.environment.name))
 
     def stray_sidecars(self) -> list[tuple[str, str]]:
         """The sidecars that describe no backup of this environment, each with why."""
-        return list(find_stray_sidecars(self.folder, self.prefix, self.environment.name))
+        return list(find_stray_sidecars(self.folder, self.names, self.environment.name))
 
     def _require_no_stray(self, name: str, *, none: bool) -> None:
         """:raises Refused: what is meant lies there, and does not count; or nothing else does."""
@@ -168,7 +166,7 @@ class BackupStore:
 
     def file(self, name: str) -> Path:
         """The file of a backup of that name, also of one that is not there."""
-        return path_of(self.folder, self.prefix, name)
+        return self.names.path(self.folder, name)
 
     def sidecar(self, name: str) -> Path:
         return sidecar_of(self.file(name))

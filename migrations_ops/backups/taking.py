@@ -26,7 +26,7 @@ from migrations_ops.databases.interface import Database, Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint, in_short
-from migrations_ops.system.files import flush_folder, local_stamp, now, partial_name
+from migrations_ops.system.files import flush_folder, now, partial_name
 
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
@@ -138,7 +138,7 @@ def _prepare(store: BackupStore, database: Database) -> None:
             untouched=f"{database.label} was not changed.",
             next=OPEN_IT,
         ) from None
-    sweep(store.folder, store.prefix)
+    sweep(store.folder, store.names)
 
 
 def room_for(store: BackupStore, database: Database) -> int:
@@ -149,14 +149,11 @@ def room_for(store: BackupStore, database: Database) -> int:
 
 
 def _free_name(store: BackupStore, database: Database) -> str:
-    """The guide's name; two backups within a second get a number."""
-    base = f"{store.prefix}_{local_stamp()}"
-    name, number = f"{base}{database.suffix}", 1
-    # A partial file may be of one that was killed within this second.
-    while os.path.lexists(store.sidecar(name)) or any(store.folder.glob(f"{name}*")):
-        number += 1
-        name = f"{base}_{number}{database.suffix}"
-    return name
+    def is_used(name: str) -> bool:
+        # A partial file may be of one that was killed within this second.
+        return os.path.lexists(store.sidecar(name)) or any(store.folder.glob(f"{name}*"))
+
+    return store.names.new(database.suffix, is_used)
 
 
 def _still_equal(

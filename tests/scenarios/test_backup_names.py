@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.backups.naming import is_backup_name, path_of, sidecar_of
+from migrations_ops.backups.naming import BackupNames, sidecar_of
 from migrations_ops.backups.retention import surplus
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
@@ -30,6 +30,7 @@ from tests.support import Sandbox, dump, query
 
 OLD = "2020-01-01T00:00:00.000Z"
 OLD_STEM = "db_20200101_000000"
+DB = BackupNames("db")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs what POSIX alone has")
 
 
@@ -80,9 +81,9 @@ SUFFIXES = (SQLite.suffix, PostgreSQL.suffix, MariaDB.suffix)
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".bak", ".x2.zst"])
 def test_every_engine_finds_the_backups_that_it_names(suffix: str, tmp_path: Path) -> None:
     for stem in ("db.dev_20260101_235959", "db.dev_20260101_235959_12"):
-        file = path_of(tmp_path, "db.dev", f"{stem}{suffix}")
+        file = BackupNames("db.dev").path(tmp_path, f"{stem}{suffix}")
         assert file == tmp_path / f"{stem}{suffix}"
-        assert not is_backup_name(file.name, "db")
+        assert not DB.include(file.name)
         assert sidecar_of(file).parent == tmp_path
 
 
@@ -94,14 +95,14 @@ def test_every_engine_finds_the_backups_that_it_names(suffix: str, tmp_path: Pat
     ],
 )  # fmt: skip
 def test_no_backup_is_named_as_what_lies_beside_one(ending: str) -> None:
-    assert not is_backup_name(f"{OLD_STEM}{ending}", "db")
+    assert not DB.include(f"{OLD_STEM}{ending}")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_partial_file_and_sidecar_of_a_backup_are_no_backups(suffix: str) -> None:
     name = f"{OLD_STEM}{suffix}"
     for other in (partial_name(name), f"{name}.part", sidecar_of(Path(name)).name):
-        assert not is_backup_name(other, "db")
+        assert not DB.include(other)
 
 
 _PIECES = st.sampled_from(
@@ -123,7 +124,7 @@ _NAMES = st.tuples(_ANY, st.just("db_20260101_000000"), _ANY, st.sampled_from(SU
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
     folder = Path("backups")
     try:
-        file = path_of(folder, "db", name)
+        file = DB.path(folder, name)
     except ValueError:
         return
     assert file.parent == folder

@@ -67,7 +67,7 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
             if isinstance(database, DatabaseFile):
                 database.tidy()
             store = BackupStore.of(session.project.settings, names[name])
-            partial_files.sweep(store.folder, store.prefix)
+            partial_files.sweep(store.folder, store.names)
             record = close_for(session, record, name)
         if not mine:
             _close(session, record)

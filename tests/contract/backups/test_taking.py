@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.backups import taking as backups
+from migrations_ops.backups import naming
 from migrations_ops.backups.integrity import file_digest, require_intact
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
@@ -50,7 +50,7 @@ def test_two_backups_within_a_second_get_names_of_their_own(
     prod: tuple[BackupStore, SQLite], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, database = prod
-    monkeypatch.setattr(backups, "local_stamp", lambda: "20261122_160500")
+    monkeypatch.setattr(naming, "local_stamp", lambda: "20261122_160500")
     (store.folder).mkdir()
     # What was killed within this very second holds a name too.
     (store.folder / "db_20261122_160500_2.sqlite3.part").touch()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from migrations_ops.backups.naming import is_backup_name
+from migrations_ops.backups.naming import BackupNames
 from migrations_ops.child.families import family_of_identity
 from migrations_ops.databases.interface import (
     DatabaseFile,
@@ -161,7 +161,7 @@ def test_what_a_backup_cannot_be_read_from_is_refused(shop: Live) -> None:
 
 
 def test_its_backups_are_found_by_the_names_that_it_gives_them(shop: Live) -> None:
-    assert is_backup_name(f"shop_20260101_000000{shop.open().suffix}", "shop")
+    assert BackupNames("shop").include(f"shop_20260101_000000{shop.open().suffix}")
 
 
 def test_a_step_tells_its_family_by_its_identity(shop: Live) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrations_ops.backups.naming import BackupNames
 from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.retention import Policy, choose_surplus, rows_of, surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
@@ -102,7 +103,9 @@ def test_rows_are_counted_separately() -> None:
 def test_a_backup_whose_file_was_damaged_replaces_no_other(
     tmp_path: Path, keep: int, damaged: int, content: bytes, gone: int
 ) -> None:
-    store = BackupStore(tmp_path, Environment("prod", "sqlite:///prod.db", tmp_path), "db", keep)
+    store = BackupStore(
+        tmp_path, Environment("prod", "sqlite:///prod.db", tmp_path), BackupNames("db"), keep
+    )
     stored = [f"db_20260101_00000{number}.sqlite3" for number in range(3)]
     for number, name in enumerate(stored):
         (tmp_path / name).write_bytes(b"good")

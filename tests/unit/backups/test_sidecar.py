@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from migrations_ops.backups.naming import BackupNames
 from migrations_ops.backups.quality import EMPTY, is_empty, is_good, mark_empty, row_of
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
@@ -56,9 +57,9 @@ def test_whatever_a_sidecar_holds_it_is_read_or_its_file_is_a_stray(
 ) -> None:
     file = put(tmp_path, document)
     sidecar = read_sidecar(file)
-    backup = read_backup(file, "db", "prod")
-    strays = list(find_strays(tmp_path, "db", "prod"))
-    assert isinstance(list(find_stray_sidecars(tmp_path, "db", "prod")), list)
+    backup = read_backup(file, BackupNames("db"), "prod")
+    strays = list(find_strays(tmp_path, BackupNames("db"), "prod"))
+    assert isinstance(list(find_stray_sidecars(tmp_path, BackupNames("db"), "prod")), list)
     assert (backup is None) is bool(strays)
     if isinstance(sidecar, Unreadable):
         assert backup is None
@@ -84,7 +85,7 @@ def test_a_size_that_no_file_has_describes_nothing(tmp_path: Path, size: Any) ->
 def test_a_sidecar_of_a_later_version_is_named_and_describes_nothing(tmp_path: Path) -> None:
     file = put(tmp_path, to_versioned(FULL) | {"version": 2})
     assert read_sidecar(file) == Unreadable(file, newer=True)
-    [(name, why)] = find_strays(tmp_path, "db", "prod")
+    [(name, why)] = find_strays(tmp_path, BackupNames("db"), "prod")
     assert (name, why) == (
         FULL.name, f"its sidecar {STEM}.json was written by a newer migrations_ops",
     )  # fmt: skip
@@ -95,7 +96,7 @@ def test_a_fifo_in_the_place_of_a_sidecar_makes_nobody_wait(tmp_path: Path) -> N
     os.mkfifo(tmp_path / f"{STEM}.json")
     (tmp_path / f"{STEM}.sqlite3").touch()
     assert isinstance(read_sidecar(tmp_path / f"{STEM}.json"), Unreadable)
-    [(_, why)] = find_strays(tmp_path, "db", "prod")
+    [(_, why)] = find_strays(tmp_path, BackupNames("db"), "prod")
     assert why.endswith("cannot be understood")
 
 
