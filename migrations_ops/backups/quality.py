@@ -17,18 +17,18 @@ from migrations_ops.model.backup import Backup
 BEFORE_RESTORE = "before the restore of "
 EMPTY = "it is empty, and others are not"
 
-Row = Literal["good", "replaced", "doubtful"]
+Group = Literal["good", "replaced", "suspect"]
 
 
-def row_of(backup: Backup | Sidecar) -> Row:
+def group_of(backup: Backup | Sidecar) -> Group:
     """The group in which retention counts it."""
     if backup.doubt:
-        return "doubtful"
+        return "suspect"
     return "replaced" if backup.note.startswith(BEFORE_RESTORE) else "good"
 
 
 def is_good(backup: Backup | Sidecar) -> bool:
-    return row_of(backup) == "good"
+    return group_of(backup) == "good"
 
 
 def mark_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from migrations_ops.backups.integrity import is_intact
-from migrations_ops.backups.quality import row_of
+from migrations_ops.backups.quality import group_of
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.past import Past
 from migrations_ops.model.backup import Backup
@@ -23,7 +23,7 @@ from migrations_ops.model.text import counted
 
 @dataclass(frozen=True)
 class Policy:
-    """How many backups of a row stay, and for how many days those that a good task took.
+    """How many backups of a group stay, and for how many days those that a good task took.
 
     With ``failed_only`` only backups of failed attempts go.
     """
@@ -36,31 +36,31 @@ class Policy:
 # -- what goes: pure ---------------------------------------------------------------------------
 
 
-def rows_of(backups: Sequence[Backup], past: Past) -> list[list[Backup]]:
-    """The backups, oldest first, in rows that are counted separately."""
-    rows: dict[str, list[Backup]] = {}
+def groups_of(backups: Sequence[Backup], past: Past) -> list[list[Backup]]:
+    """The backups, oldest first, in the groups that are counted separately."""
+    groups: dict[str, list[Backup]] = {}
     for backup in backups:
-        row = row_of(backup)
-        failed = row != "doubtful" and backup.name in past.failed
-        rows.setdefault("failed" if failed else row, []).append(backup)
-    return list(rows.values())
+        group = group_of(backup)
+        failed = group != "suspect" and backup.name in past.failed
+        groups.setdefault("failed" if failed else group, []).append(backup)
+    return list(groups.values())
 
 
 def choose_surplus(
-    row: Sequence[Backup], past: Past, policy: Policy, sound: Collection[str], at: datetime
+    group: Sequence[Backup], past: Past, policy: Policy, sound: Collection[str], at: datetime
 ) -> set[str]:
-    """Which backups of a row go, whose oldest comes first.
+    """Which backups of a group go, whose oldest comes first.
 
     One goes only if ``keep`` newer ones are sound, and, if a good task took it, if it is older
-    than ``keep_days`` as well. So the newest sound one of each row, and with it the newest of all,
-    stays in any case. Nothing goes that an unfinished release may need.
+    than ``keep_days`` as well. So the newest sound one of each group, and with it the newest of
+    all, stays in any case. Nothing goes that an unfinished release may need.
 
     :param sound: the names of those whose files can be restored.
     """
     if past.unclear:
         return set()
     gone, newer = set(), 0
-    for backup in reversed(row):
+    for backup in reversed(group):
         may_go = backup.name in past.failed or (
             not policy.failed_only and _is_old(backup, policy.keep_days, at)
         )
@@ -85,16 +85,16 @@ def surplus(store: BackupStore, past: Past, *, failed_only: bool = False) -> lis
     """The backups that retention would remove, oldest first."""
     policy = Policy(store.keep, store.keep_days, failed_only)
     backups, gone = store.backups(), set[str]()
-    for row in rows_of(backups, past):
-        gone |= _surplus_of(row, past, policy)
+    for group in groups_of(backups, past):
+        gone |= _surplus_of(group, past, policy)
     return [backup for backup in backups if backup.name in gone]
 
 
-def _surplus_of(row: list[Backup], past: Past, policy: Policy) -> set[str]:
+def _surplus_of(group: list[Backup], past: Past, policy: Policy) -> set[str]:
     """The surplus of a group; the newest backup to keep is read and compared first."""
-    sound = {backup.name: backup for backup in row if is_sound(backup)}
+    sound = {backup.name: backup for backup in group if is_sound(backup)}
     while True:
-        gone = choose_surplus(row, past, policy, sound, datetime.now(UTC))
+        gone = choose_surplus(group, past, policy, sound, datetime.now(UTC))
         newest = next(reversed(sound), "")
         if not gone or newest in past.verified or is_intact(sound[newest]):
             return gone

@@ -85,7 +85,9 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
-def test_failed_attempts_are_counted_in_a_row_of_their_own(tmp_path: Path, newer: Outcome) -> None:
+def test_failed_attempts_are_a_group_of_their_own(
+    tmp_path: Path, newer: Outcome
+) -> None:
     store, names = store_with(tmp_path, [6, 5, 4, 3, 2, 1])
     releases = tmp_path / "releases"
     write(releases, "20260101_000001", "released", names[:3])

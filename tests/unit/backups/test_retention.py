@@ -1,4 +1,4 @@
-"""What retention removes is decided by rows of backups: the newest sound one of each stays."""
+"""What retention removes is decided by groups of backups: the newest sound one of each stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from migrations_ops.backups.naming import BackupNames
 from migrations_ops.backups.quality import BEFORE_RESTORE
-from migrations_ops.backups.retention import Policy, choose_surplus, rows_of, surplus
+from migrations_ops.backups.retention import Policy, choose_surplus, groups_of, surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.past import Past
@@ -47,14 +47,14 @@ policies = st.builds(Policy, st.integers(1, 3), st.integers(0, 40), st.booleans(
 def test_nothing_goes_that_is_the_newest_or_needed_or_not_replaced(
     ages: list[int], policy: Policy, sound: set[str], needed: set[str], failed: set[str]
 ) -> None:
-    row = [backup(f"b{number}", age) for number, age in enumerate(sorted(ages, reverse=True))]
+    group = [backup(f"b{number}", age) for number, age in enumerate(sorted(ages, reverse=True))]
     past = Past(frozenset(needed), frozenset(failed))
-    gone = choose_surplus(row, past, policy, sound, NOW)
+    gone = choose_surplus(group, past, policy, sound, NOW)
     assert not gone & needed
-    in_order = [each.name for each in row]
+    in_order = [each.name for each in group]
     newest = [name for name in in_order if name in sound][-policy.keep :]
     assert not gone & set(newest)
-    for number, each in enumerate(row):
+    for number, each in enumerate(group):
         if each.name in gone:
             assert len(sound & set(in_order[number + 1 :])) >= policy.keep
             assert each.name in failed or not policy.failed_only
@@ -66,33 +66,33 @@ def test_nothing_goes_that_is_the_newest_or_needed_or_not_replaced(
 def test_nothing_goes_while_it_is_unclear_what_is_needed(
     ages: list[int], policy: Policy, sound: set[str]
 ) -> None:
-    row = [backup(f"b{number}", age) for number, age in enumerate(ages)]
-    failed = frozenset(each.name for each in row)
-    assert choose_surplus(row, Past(failed=failed, unclear=True), policy, sound, NOW) == set()
+    group = [backup(f"b{number}", age) for number, age in enumerate(ages)]
+    failed = frozenset(each.name for each in group)
+    assert choose_surplus(group, Past(failed=failed, unclear=True), policy, sound, NOW) == set()
 
 
 def test_what_is_beyond_the_count_goes_oldest_first() -> None:
-    row = [backup(name, 10) for name in names(4)]
-    assert choose_surplus(row, Past(), Policy(2), names(4), NOW) == {"b0", "b1"}
+    group = [backup(name, 10) for name in names(4)]
+    assert choose_surplus(group, Past(), Policy(2), names(4), NOW) == {"b0", "b1"}
     for days in (10, 10**15):
-        assert choose_surplus(row, Past(), Policy(2, keep_days=days), names(4), NOW) == set()
-    assert choose_surplus(row, Past(), Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
+        assert choose_surplus(group, Past(), Policy(2, keep_days=days), names(4), NOW) == set()
+    assert choose_surplus(group, Past(), Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
 
 
 @pytest.mark.parametrize("taken", ["", "yesterday", "2026-01-01T00:00:00"])
 def test_a_date_that_nobody_understands_makes_no_backup_old(taken: str) -> None:
-    row = [replace(backup("b0"), taken=taken), backup("b1")]
-    assert choose_surplus(row, Past(), Policy(1, keep_days=1), ["b1"], NOW) == set()
-    assert choose_surplus(row, Past(), Policy(1), ["b1"], NOW) == {"b0"}
+    group = [replace(backup("b0"), taken=taken), backup("b1")]
+    assert choose_surplus(group, Past(), Policy(1, keep_days=1), ["b1"], NOW) == set()
+    assert choose_surplus(group, Past(), Policy(1), ["b1"], NOW) == {"b0"}
 
 
-def test_rows_are_counted_separately() -> None:
+def test_groups_are_counted_separately() -> None:
     good, failed = backup("b0"), backup("b1")
     replaced = backup("b2", note=f"{BEFORE_RESTORE}b0")
-    doubtful, of_both = backup("b3", doubt="x"), backup("b4", doubt="x")
+    suspect, of_both = backup("b3", doubt="x"), backup("b4", doubt="x")
     past = Past(failed=frozenset({"b1", "b4"}))
-    rows = rows_of([good, failed, replaced, doubtful, of_both], past)
-    assert rows == [[good], [failed], [replaced], [doubtful, of_both]]
+    groups = groups_of([good, failed, replaced, suspect, of_both], past)
+    assert groups == [[good], [failed], [replaced], [suspect, of_both]]
 
 
 @pytest.mark.parametrize(

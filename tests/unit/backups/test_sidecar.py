@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from migrations_ops.backups.naming import BackupNames
-from migrations_ops.backups.quality import EMPTY, is_empty, is_good, mark_empty, row_of
+from migrations_ops.backups.quality import EMPTY, group_of, is_empty, is_good, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.fingerprint import Fingerprint
@@ -64,7 +64,7 @@ def test_whatever_a_sidecar_holds_it_is_read_or_its_file_is_a_stray(
     if isinstance(sidecar, Unreadable):
         assert backup is None
         return
-    assert is_good(sidecar) is (row_of(sidecar) == "good")
+    assert is_good(sidecar) is (group_of(sidecar) == "good")
     assert is_empty(sidecar) in (True, False)
     json.dumps(to_versioned(sidecar), allow_nan=False)
     assert backup in (None, sidecar)
