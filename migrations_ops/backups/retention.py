@@ -15,7 +15,7 @@ from pathlib import Path
 from migrations_ops.backups.integrity import is_intact
 from migrations_ops.backups.quality import group_of
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.text import counted
@@ -36,18 +36,18 @@ class Policy:
 # -- what goes: pure ---------------------------------------------------------------------------
 
 
-def groups_of(backups: Sequence[Backup], past: Past) -> list[list[Backup]]:
+def groups_of(backups: Sequence[Backup], uses: BackupUses) -> list[list[Backup]]:
     """The backups, oldest first, in the groups that are counted separately."""
     groups: dict[str, list[Backup]] = {}
     for backup in backups:
         group = group_of(backup)
-        failed = group != "suspect" and backup.name in past.failed
+        failed = group != "suspect" and backup.name in uses.failed
         groups.setdefault("failed" if failed else group, []).append(backup)
     return list(groups.values())
 
 
 def choose_surplus(
-    group: Sequence[Backup], past: Past, policy: Policy, sound: Collection[str], at: datetime
+    group: Sequence[Backup], uses: BackupUses, policy: Policy, sound: Collection[str], at: datetime
 ) -> set[str]:
     """Which backups of a group go, whose oldest comes first.
 
@@ -57,14 +57,14 @@ def choose_surplus(
 
     :param sound: the names of those whose files can be restored.
     """
-    if past.unclear:
+    if uses.unclear:
         return set()
     gone, newer = set(), 0
     for backup in reversed(group):
-        may_go = backup.name in past.failed or (
+        may_go = backup.name in uses.failed or (
             not policy.failed_only and _is_old(backup, policy.keep_days, at)
         )
-        if newer >= policy.keep and may_go and backup.name not in past.needed:
+        if newer >= policy.keep and may_go and backup.name not in uses.needed:
             gone.add(backup.name)
         newer += backup.name in sound
     return gone
@@ -81,22 +81,22 @@ def _is_old(backup: Backup, keep_days: int, at: datetime) -> bool:
 # -- looking at the files, and acting -----------------------------------------------------------
 
 
-def surplus(store: BackupStore, past: Past, *, failed_only: bool = False) -> list[Backup]:
+def surplus(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) -> list[Backup]:
     """The backups that retention would remove, oldest first."""
     policy = Policy(store.keep, store.keep_days, failed_only)
     backups, gone = store.backups(), set[str]()
-    for group in groups_of(backups, past):
-        gone |= _surplus_of(group, past, policy)
+    for group in groups_of(backups, uses):
+        gone |= _surplus_of(group, uses, policy)
     return [backup for backup in backups if backup.name in gone]
 
 
-def _surplus_of(group: list[Backup], past: Past, policy: Policy) -> set[str]:
+def _surplus_of(group: list[Backup], uses: BackupUses, policy: Policy) -> set[str]:
     """The surplus of a group; the newest backup to keep is read and compared first."""
     sound = {backup.name: backup for backup in group if is_sound(backup)}
     while True:
-        gone = choose_surplus(group, past, policy, sound, datetime.now(UTC))
+        gone = choose_surplus(group, uses, policy, sound, datetime.now(UTC))
         newest = next(reversed(sound), "")
-        if not gone or newest in past.verified or is_intact(sound[newest]):
+        if not gone or newest in uses.taken_now or is_intact(sound[newest]):
             return gone
         del sound[newest]
 
@@ -109,12 +109,12 @@ def is_sound(backup: Backup) -> bool:
         return False
 
 
-def prune(store: BackupStore, past: Past, *, failed_only: bool = False) -> list[Backup]:
+def prune(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) -> list[Backup]:
     """Remove what is surplus; returns what was removed.
 
     :raises StepFailed: some could not be removed.
     """
-    found, failures = surplus(store, past, failed_only=failed_only), []
+    found, failures = surplus(store, uses, failed_only=failed_only), []
     for backup in found:
         try:
             store.remove(backup.name)

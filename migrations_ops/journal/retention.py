@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.journal.past import CAME_TO_NOTHING, find_open
+from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, find_open
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import is_regular

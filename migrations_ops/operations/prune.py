@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.past import CAME_TO_NOTHING, Past
+from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, BackupUses
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.findings import BACKUPS_KEPT
 from migrations_ops.model.outcome import ReleaseResult
@@ -35,20 +35,20 @@ def prune_backups(project: Project, environments: Iterable[Environment], *, dry:
     :raises StepFailed: some could not be removed.
     """
     settings = project.settings
-    past = Past.read(settings.releases)
+    uses = BackupUses.read(settings.releases)
     choose = retention.surplus if dry else retention.prune
     stores = [BackupStore.of(settings, environment) for environment in environments]
-    removed = tuple(backup.name for store in stores for backup in choose(store, past))
-    return Pruned(removed, past.unclear)
+    removed = tuple(backup.name for store in stores for backup in choose(store, uses))
+    return Pruned(removed, uses.unclear)
 
 
 def prune(session: Session, environments: Iterable[Environment]) -> None:
     """Retention, when everything new is safe. Where it fails, that undoes nothing."""
     settings = session.project.settings
-    past = Past.read(settings.releases, session.record.result.backups)
+    uses = BackupUses.read(settings.releases, session.record.result.backups)
     for environment in environments:
         try:
-            retention.prune(BackupStore.of(settings, environment), past)
+            retention.prune(BackupStore.of(settings, environment), uses)
         except StepFailed as error:
             with session.record.step(StepName.PRUNE, environment.name) as step:
                 step.note = "old backups stay"
@@ -77,6 +77,6 @@ def prune_after_failure(project: Project, result: ReleaseResult) -> None:
             suppress(OpsError, OSError),
             lock_databases([project.database(environment)], "prune", 0),
         ):
-            past = Past.read(settings.releases, result.backups)
+            uses = BackupUses.read(settings.releases, result.backups)
             store = BackupStore.of(settings, environment)
-            retention.prune(store, past, failed_only=True)
+            retention.prune(store, uses, failed_only=True)

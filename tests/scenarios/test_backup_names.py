@@ -19,7 +19,7 @@ from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal import retention
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.record import RECORD, record_document
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.system.files import partial_name, read_json
@@ -265,7 +265,7 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     shutil.copy(kept.prod, backup)
     sidecar = write_sidecar(kept, backup.name)
     store = store_of(kept)
-    [chosen] = surplus(store, Past())
+    [chosen] = surplus(store, BackupUses())
     backup.unlink()
     backup.symlink_to(kept.prod)
     with pytest.raises(OSError, match="no longer a backup"):

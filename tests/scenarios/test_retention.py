@@ -18,7 +18,7 @@ from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal import retention
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.fingerprint import Fingerprint
@@ -62,9 +62,9 @@ def store_with(folder: Path, ages: list[float]) -> tuple[BackupStore, list[str]]
     return store, names
 
 
-def gone(store: BackupStore, past: Past | None = None, **how: bool) -> list[int]:
+def gone(store: BackupStore, uses: BackupUses | None = None, **how: bool) -> list[int]:
     """Which of them retention removes, by their numbers."""
-    return [int(each.name[12:18]) for each in surplus(store, past or Past(), **how)]
+    return [int(each.name[12:18]) for each in surplus(store, uses or BackupUses(), **how)]
 
 
 # -- the rule: tests/unit/backups/test_retention.py has the whole of it ------------------------
@@ -85,17 +85,15 @@ def test_backup_from_the_future_does_not_push_out_the_one_just_taken(filled: San
 
 
 @pytest.mark.parametrize("newer", ["failed, unchanged", "refused", "interrupted"])
-def test_failed_attempts_are_a_group_of_their_own(
-    tmp_path: Path, newer: Outcome
-) -> None:
+def test_failed_attempts_are_a_group_of_their_own(tmp_path: Path, newer: Outcome) -> None:
     store, names = store_with(tmp_path, [6, 5, 4, 3, 2, 1])
     releases = tmp_path / "releases"
     write(releases, "20260101_000001", "released", names[:3])
     for number in (3, 4, 5):
         write(releases, f"20260101_00000{number}", newer, [names[number]])
-    past = Past.read(releases)
-    assert gone(store, past, failed_only=True) == [3, 4]
-    assert gone(store, past) == [0, 1, 3, 4]
+    uses = BackupUses.read(releases)
+    assert gone(store, uses, failed_only=True) == [3, 4]
+    assert gone(store, uses) == [0, 1, 3, 4]
 
 
 def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
@@ -105,15 +103,15 @@ def test_backup_of_a_release_that_needs_a_person_is_needed_until_one_succeeds(
     write(tmp_path, "20260101_000001", "failed, needs a person", ["a"], trouble)
     write(tmp_path, "20260101_000002", "released", [], [("upgrade", "dev", "done")])
     write(tmp_path, "20260101_000003", "released", ["b"], [("back up", "prod", "verified")])
-    assert Past.read(tmp_path).needed == {"a"}
+    assert BackupUses.read(tmp_path).needed == {"a"}
     write(tmp_path, "20260101_000004", "released", [], [("restore", "prod", "proved equal")])
-    assert Past.read(tmp_path).needed == frozenset()
+    assert BackupUses.read(tmp_path).needed == frozenset()
 
 
 def test_backup_that_is_being_put_back_is_needed(tmp_path: Path) -> None:
     step = UnderWay("restore", "prod", "", backup="a")
     write(tmp_path, "20260101_000001", None, ["safety"], under_way=step)
-    assert Past.read(tmp_path).needed == {"a", "safety"}
+    assert BackupUses.read(tmp_path).needed == {"a", "safety"}
 
 
 # -- releases that fail in a loop -------------------------------------------------------------

@@ -11,8 +11,8 @@ import pytest
 from migrations_ops.backups.retention import prune
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.marks import Mark
-from migrations_ops.journal.past import Past
 from migrations_ops.journal.record import RECORD, write_record
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.manual.adopt import adopt_environment
@@ -114,7 +114,7 @@ def test_refusal_of_one_environment_keeps_no_other_from_its_backup(filled: Sandb
     assert ran.code == 1
     assert "invoke restore --env prod --backup latest --yes" in ran.err
     [taken] = kept(filled, "dev")
-    assert taken not in Past.read(project_of(filled).settings.releases).failed
+    assert taken not in BackupUses.read(project_of(filled).settings.releases).failed
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_copy_of_another_environment_never_pushes_out_the_own_ones(filled: Sandb
         taken = take_backup(store, project.database(project.settings.default), progress=None)
     assert "dev" in store.backups()[-1].doubt
     assert store.find("latest").name == good[0]
-    prune(store, Past())
+    prune(store, BackupUses())
     assert len(kept(filled)) == 1 + 2
     assert {*good, taken.name} < {*kept(filled)}
     # The way on, where the copy is meant: adopt keeps what was there, and all is as ever.
@@ -149,7 +149,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
     database = project.database(project.settings.default)
     poisoned = [take_backup(store, database, note="by hand", progress=None).name for _ in range(3)]
     assert store.find("latest").name == good[0]
-    prune(store, Past())
+    prune(store, BackupUses())
     assert kept(filled) == [*good, poisoned[-1]]
     assert restore(filled, "latest").error is None
     assert dump(filled.prod) == before
@@ -178,7 +178,7 @@ def test_restores_of_a_baseline_never_cost_the_baseline(filled: Sandbox) -> None
     for number in range(5):
         change(filled, 5000 + number)
         assert restore(filled, base).error is None
-    prune(store_of(filled), Past.read(project_of(filled).settings.releases))
+    prune(store_of(filled), BackupUses.read(project_of(filled).settings.releases))
     assert kept(filled)[0] == base
     assert len(kept(filled)) == 1 + 3
     assert store_of(filled).find("latest").name == base
@@ -352,10 +352,10 @@ def test_damage_in_place_of_the_newest_costs_no_older_backup(filled: Sandbox) ->
     content = bytearray(Path(second.file).read_bytes())
     content[-10] ^= 0xFF
     Path(second.file).write_bytes(content)
-    assert prune(store, Past()) == []
+    assert prune(store, BackupUses()) == []
     assert kept(filled) == [first.name, second.name]
     third = take_backup(store, database, note="3", progress=None)
-    prune(store, Past())
+    prune(store, BackupUses())
     assert kept(filled) == [third.name]
 
 

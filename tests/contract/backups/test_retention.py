@@ -10,7 +10,7 @@ from migrations_ops.backups.retention import prune
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.record import write_record
 from migrations_ops.model.outcome import Outcome
 from tests.contract.backups.support import files, project, store_of, store_with
@@ -28,7 +28,7 @@ def taken(store: BackupStore, database: SQLite, count: int) -> list[str]:
 def test_retention_keeps_the_newest_and_never_none(tmp_path: Path, keep: int, left: int) -> None:
     store, database = store_with(tmp_path, keep=keep)
     names = taken(store, database, 4)
-    removed = prune(store, Past())
+    removed = prune(store, BackupUses())
     assert [each.name for each in removed] == names[: 4 - left]
     assert [each.name for each in store.backups()] == names[4 - left :]
     assert len(files(store.folder)) == 2 * left
@@ -42,7 +42,7 @@ def test_retention_minds_its_own_environment(tmp_path: Path) -> None:
         make_pair(each.path, "delete")
     taken(store, database, 2)
     kept = taken(other, other_database, 2)
-    prune(store, Past())
+    prune(store, BackupUses())
     assert [each.name for each in other.backups()] == kept
 
 
@@ -54,6 +54,6 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
     outcomes: list[Outcome | None] = [None, "failed, needs a person", "released", "released"]
     for number, outcome in enumerate(outcomes):
         write_record(found.releases, task_record(str(number), outcome, [names[number]]))
-    removed = prune(store, Past.read(found.releases))
+    removed = prune(store, BackupUses.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
     assert [each.name for each in store.backups()] == [names[0], names[1], names[4]]

@@ -16,12 +16,13 @@ from migrations_ops.backups.quality import BEFORE_RESTORE
 from migrations_ops.backups.retention import Policy, choose_surplus, groups_of, surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.past import Past
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.project.environments import Environment
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NONE = BackupUses()
 
 
 def backup(name: str, age: float = 0, *, note: str = "", doubt: str = "") -> Backup:
@@ -48,8 +49,8 @@ def test_nothing_goes_that_is_the_newest_or_needed_or_not_replaced(
     ages: list[int], policy: Policy, sound: set[str], needed: set[str], failed: set[str]
 ) -> None:
     group = [backup(f"b{number}", age) for number, age in enumerate(sorted(ages, reverse=True))]
-    past = Past(frozenset(needed), frozenset(failed))
-    gone = choose_surplus(group, past, policy, sound, NOW)
+    uses = BackupUses(frozenset(needed), frozenset(failed))
+    gone = choose_surplus(group, uses, policy, sound, NOW)
     assert not gone & needed
     in_order = [each.name for each in group]
     newest = [name for name in in_order if name in sound][-policy.keep :]
@@ -68,30 +69,32 @@ def test_nothing_goes_while_it_is_unclear_what_is_needed(
 ) -> None:
     group = [backup(f"b{number}", age) for number, age in enumerate(ages)]
     failed = frozenset(each.name for each in group)
-    assert choose_surplus(group, Past(failed=failed, unclear=True), policy, sound, NOW) == set()
+    assert (
+        choose_surplus(group, BackupUses(failed=failed, unclear=True), policy, sound, NOW) == set()
+    )
 
 
 def test_what_is_beyond_the_count_goes_oldest_first() -> None:
     group = [backup(name, 10) for name in names(4)]
-    assert choose_surplus(group, Past(), Policy(2), names(4), NOW) == {"b0", "b1"}
+    assert choose_surplus(group, NONE, Policy(2), names(4), NOW) == {"b0", "b1"}
     for days in (10, 10**15):
-        assert choose_surplus(group, Past(), Policy(2, keep_days=days), names(4), NOW) == set()
-    assert choose_surplus(group, Past(), Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
+        assert choose_surplus(group, NONE, Policy(2, keep_days=days), names(4), NOW) == set()
+    assert choose_surplus(group, NONE, Policy(2), ["b0", "b1", "b2"], NOW) == {"b0"}
 
 
 @pytest.mark.parametrize("taken", ["", "yesterday", "2026-01-01T00:00:00"])
 def test_a_date_that_nobody_understands_makes_no_backup_old(taken: str) -> None:
     group = [replace(backup("b0"), taken=taken), backup("b1")]
-    assert choose_surplus(group, Past(), Policy(1, keep_days=1), ["b1"], NOW) == set()
-    assert choose_surplus(group, Past(), Policy(1), ["b1"], NOW) == {"b0"}
+    assert choose_surplus(group, NONE, Policy(1, keep_days=1), ["b1"], NOW) == set()
+    assert choose_surplus(group, NONE, Policy(1), ["b1"], NOW) == {"b0"}
 
 
 def test_groups_are_counted_separately() -> None:
     good, failed = backup("b0"), backup("b1")
     replaced = backup("b2", note=f"{BEFORE_RESTORE}b0")
     suspect, of_both = backup("b3", doubt="x"), backup("b4", doubt="x")
-    past = Past(failed=frozenset({"b1", "b4"}))
-    groups = groups_of([good, failed, replaced, suspect, of_both], past)
+    uses = BackupUses(failed=frozenset({"b1", "b4"}))
+    groups = groups_of([good, failed, replaced, suspect, of_both], uses)
     assert groups == [[good], [failed], [replaced], [suspect, of_both]]
 
 
@@ -115,4 +118,4 @@ def test_a_backup_whose_file_was_damaged_replaces_no_other(
             store.sidecar(name), Sidecar(name, "prod", taken, 4, digest, Fingerprint((), {}, {}))
         )
     (tmp_path / stored[damaged]).write_bytes(content)
-    assert [each.name for each in surplus(store, Past())] == stored[:gone]
+    assert [each.name for each in surplus(store, NONE)] == stored[:gone]

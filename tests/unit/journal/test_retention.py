@@ -7,7 +7,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.journal.past import CAME_TO_NOTHING, Past, find_open
+from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, BackupUses, find_open
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.retention import choose_old_records
 from migrations_ops.model.outcome import Outcome
@@ -48,8 +48,8 @@ def test_no_record_goes_that_something_refers_to(
         # A backup stays in its row: what the records tell of it is what they told.
         told = any(name in record.backups for record in records)
         assert told is any(name in record.backups for record in left)
-    assert set(Past.of(left).failed) & backups == set(Past.of(records).failed) & backups
-    assert Past.of(left).needed >= Past.of(records).needed
+    assert set(BackupUses.of(left).failed) & backups == set(BackupUses.of(records).failed) & backups
+    assert BackupUses.of(left).needed >= BackupUses.of(records).needed
     for environment in ("dev", "prod"):
         done = ("upgrade", environment, "done")
         upgrades = [
@@ -64,11 +64,11 @@ def test_no_record_goes_that_something_refers_to(
 def test_what_an_open_record_has_taken_is_needed_and_only_failed_attempts_are_failed(
     records: list[TaskRecord],
 ) -> None:
-    past = Past.of(records)
+    uses = BackupUses.of(records)
     for record in find_open(records):
-        assert past.needed >= set(record.backups)
+        assert uses.needed >= set(record.backups)
     for record in records:
         if record.is_open:
-            assert past.needed >= set(record.backups)
+            assert uses.needed >= set(record.backups)
         if record.outcome not in CAME_TO_NOTHING:
-            assert not past.failed & set(record.backups)
+            assert not uses.failed & set(record.backups)

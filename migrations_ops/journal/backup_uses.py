@@ -17,22 +17,22 @@ _CHANGING = frozenset({StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, Ste
 
 
 @dataclass(frozen=True)
-class Past:
+class BackupUses:
     """The names of backups that the records mention.
 
     ``needed`` are those that an unfinished release may need, or one that left a database to a
-    person; ``failed`` those that only failed attempts have made; ``verified``
+    person; ``failed`` those that only failed attempts have made; ``taken_now``
     those that the running task has read completely. ``unclear`` means that the record of a
     interrupted task cannot be read: any backup may be the one that it needs.
     """
 
     needed: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
-    verified: frozenset[str] = frozenset()
+    taken_now: frozenset[str] = frozenset()
     unclear: bool = False
 
     @classmethod
-    def read(cls, releases: Path, taken: Iterable[str] = ()) -> Past:
+    def read(cls, releases: Path, taken: Iterable[str] = ()) -> BackupUses:
         """What all records say.
 
         :param taken: the backups that the running task has just taken. They are kept even where a
@@ -40,10 +40,10 @@ class Past:
         """
         past = cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))
         mine = frozenset(taken)
-        return replace(past, needed=past.needed | mine, verified=mine)
+        return replace(past, needed=past.needed | mine, taken_now=mine)
 
     @classmethod
-    def of(cls, records: Sequence[TaskRecord], *, unclear: bool = False) -> Past:
+    def of(cls, records: Sequence[TaskRecord], *, unclear: bool = False) -> BackupUses:
         """What these records tell, newest first."""
         outcomes: dict[str, set[str | None]] = {}
         for record in records:
