@@ -28,7 +28,7 @@ from .protocol.redaction import redacted
 # What env.py and the guards would import one after the other once the instructions are there.
 _AHEAD = (
     "alembic.config", "sqlalchemy.orm", "logging.config", ".commands", ".failures",
-    ".destination.proof", ".destination.version_table", ".recording.hooks", ".recording.ledger",
+    ".destination.proof", ".destination.version_table", ".guards", ".recording.ledger",
     ".recording.tracing",
 )  # fmt: skip
 _OF_SERVERS = (".destination.connections", ".transactions.sessions")
@@ -164,9 +164,10 @@ def _install_guards(
     """From now on, prove the destination, keep the transaction whole, and report to the parent."""
     from .destination.proof import Destination
     from .destination.version_table import VersionTable
-    from .recording.hooks import AllTransactions, wrap_configure
+    from .guards import wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
+    from .transactions.all import AllTransactions
 
     family = family_of_identity(instructions.destination)
     destination = Destination(instructions, events)

@@ -71,9 +71,10 @@ def _arm(config: Any) -> None:
         return
     from .channel import Events
     from .families import FAMILIES, load
-    from .recording.hooks import AllTransactions, wrap_configure
+    from .guards import wrap_configure
     from .recording.ledger import Ledger
     from .recording.tracing import Tracing
+    from .transactions.all import AllTransactions
     from .transactions.base import CHANGING
 
     events = Events()

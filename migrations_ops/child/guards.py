@@ -1,83 +1,16 @@
-"""Puts the guards around ``context.configure``, which every env.py calls."""
+"""Wraps ``context.configure``, which every env.py calls, in the guards of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-from ..families import find_family
-from .ledger import Ledger
-from .tracing import Tracing
+from .families import find_family
+from .recording.ledger import Ledger
+from .recording.tracing import Tracing
+from .transactions.all import AllTransactions
 
 _FOLLOWED = "migrations_ops_followed"
-
-
-class Transactions(Protocol):
-    """The guard that keeps a run on one kind of database whole."""
-
-    changes: bool
-
-    def install(self) -> None: ...
-
-    def command_begins(self, *, changes: bool) -> None: ...
-
-    def meets(self, family: str) -> None: ...
-
-    def begins(self, revision: str, context: Any) -> None: ...
-
-    def version_applied(self, **applied: Any) -> None: ...
-
-    def ends(self, context: Any) -> None: ...
-
-    def run_ends(self, context: Any) -> None: ...
-
-    def reason(self, error: BaseException) -> str: ...
-
-    def stop(self) -> None: ...
-
-
-class AllTransactions:
-    """The guards of every kind of database that the run may meet."""
-
-    def __init__(self, each: Sequence[Transactions]) -> None:
-        self._each = each
-        self.changes = False
-
-    def install(self) -> None:
-        for one in self._each:
-            one.install()
-
-    def command_begins(self, *, changes: bool) -> None:
-        self.changes = changes
-        for one in self._each:
-            one.command_begins(changes=changes)
-
-    def begins(self, revision: str, context: Any) -> None:
-        for one in self._each:
-            one.begins(revision, context)
-
-    def ends(self, context: Any) -> None:
-        for one in self._each:
-            one.ends(context)
-
-    def run_ends(self, context: Any) -> None:
-        for one in self._each:
-            one.run_ends(context)
-
-    def meets(self, family: str) -> None:
-        for one in self._each:
-            one.meets(family)
-
-    def version_applied(self, **applied: Any) -> None:
-        for one in self._each:
-            one.version_applied(**applied)
-
-    def reason(self, error: BaseException) -> str:
-        return next(filter(None, (one.reason(error) for one in self._each)), "")
-
-    def stop(self) -> None:
-        for one in self._each:
-            one.stop()
 
 
 def wrap_configure(
@@ -87,7 +20,7 @@ def wrap_configure(
     ledger: Ledger,
     require_version: Callable[[Any, Mapping[str, Any]], None] | None = None,
 ) -> None:
-    """Put the guards around ``context.configure``, from now on.
+    """Wrap ``context.configure`` in the guards, from now on.
 
     It makes a run transactional where the database can do that, and has the revisions traced and
     noted in the ledger.
