@@ -17,7 +17,7 @@ from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.verification import CHECK
-from migrations_ops.project.child import child_argv
+from migrations_ops.project.child_process import child_argv
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision

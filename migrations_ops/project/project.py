@@ -173,9 +173,9 @@ class Project:
             location = self.script_location(environment)
             return read_history(location, self.settings.releases / ".scripts.json")
         except ComputedRevision:
-            from migrations_ops.project.child import ask_for_history
+            from migrations_ops.project.executed_history import read_executed_history
 
-            return ask_for_history(self, environment)
+            return read_executed_history(self, environment)
 
     def script_location(self, environment: Environment) -> ScriptLocation:
         """Where the scripts of an environment are.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from migrations_ops.child.protocol.events import Event, Failed, Finished, PartCommitted, decode
 from migrations_ops.child.protocol.instructions import GO_ON, Instructions
-from migrations_ops.project.child import start_child
+from migrations_ops.project.child_process import start_child
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun, run_of
 from migrations_ops.system import process

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from migrations_ops.child.protocol.events import Event
 from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.child.protocol.ledger import NAME
-from migrations_ops.project.child import CHILD
+from migrations_ops.project.child_process import CHILD
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.step import Step

@@ -19,7 +19,7 @@ from migrations_ops.child.protocol.events import (
     encode,
 )
 from migrations_ops.child.protocol.instructions import Instructions
-from migrations_ops.project.child import CHILD
+from migrations_ops.project.child_process import CHILD
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.step import Step
 from migrations_ops.system import process
