@@ -57,15 +57,15 @@ class TaskRecord(ReleaseResult):
     def is_open(self) -> bool:
         """Whether recovery is needed: the task was killed, or it ended with commands neither
         finished nor undone."""
-        return self.outcome is None or any(map(self.is_half_run, self.commands))
+        return self.outcome is None or any(map(self.has_unfinished_commands, self.commands))
 
-    def is_half_run(self, environment: str) -> bool:
+    def has_unfinished_commands(self, environment: str) -> bool:
         """Whether its commands started there, and neither finished nor were undone."""
         return environment in self.commands and environment not in self.closed
 
     def has_committed(self, environment: str) -> bool:
         """Whether a part of an upgrade may be there: commands commit as they like."""
-        return environment in self.committed or self.is_half_run(environment)
+        return environment in self.committed or self.has_unfinished_commands(environment)
 
 
 def read_record(folder: Path) -> TaskRecord | Unreadable:

@@ -67,11 +67,11 @@ def find_lost(releases: Path) -> list[Unreadable]:
     return [one.record for one in find_unfinished(releases) if isinstance(one.record, Unreadable)]
 
 
-def find_half_run(releases: Path, environment: str) -> TaskRecord | None:
+def find_unfinished_commands(releases: Path, environment: str) -> TaskRecord | None:
     """The task whose commands began in that environment and were killed; None where nothing
     like that is left."""
     found = find_interrupted(releases)
-    return next((each for each in found if each.is_half_run(environment)), None)
+    return next((each for each in found if each.has_unfinished_commands(environment)), None)
 
 
 def require_readable_records(releases: Path) -> None:

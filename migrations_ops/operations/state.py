@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
-from migrations_ops.journal.unfinished import find_half_run
+from migrations_ops.journal.unfinished import find_unfinished_commands
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
 from migrations_ops.model.status import State
@@ -113,7 +113,7 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     if kind == "at head" and pending:
         kind = "behind"
     if kind == "at head":
-        kind, trouble = _half_run(project, environment)
+        kind, trouble = _state_after_commands(project, environment)
     return DatabaseState(
         environment,
         located.database,
@@ -168,9 +168,9 @@ def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> t
     return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
 
 
-def _half_run(project: Project, environment: Environment) -> tuple[State, str]:
+def _state_after_commands(project: Project, environment: Environment) -> tuple[State, str]:
     """The version table is no proof of what commands do after they have moved it."""
-    task = find_half_run(project.settings.releases, environment.name)
+    task = find_unfinished_commands(project.settings.releases, environment.name)
     if task is None:
         return "at head", ""
     reason = f"its commands were interrupted with {task.title}, and did not finish"

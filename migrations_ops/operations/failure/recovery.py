@@ -141,7 +141,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         # What cannot be read now, since another process has it locked for instance, stays open.
         require_readable(state)
     arrived = set(state.look.revisions) == set(record.to)
-    if arrived and state.kind == "at head" and not record.is_half_run(environment.name):
+    if arrived and state.kind == "at head" and not record.has_unfinished_commands(environment.name):
         _verify_what_arrived(session, state, record)
         return
     backup = backup_of(session, environment, record)
@@ -151,7 +151,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
 
 
 def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
-    if record.is_half_run(name):
+    if record.has_unfinished_commands(name):
         return Ended.KILLED_COMMANDS
     return Ended.KILLED_IN_PART if name in record.committed else Ended.KILLED
 

@@ -52,7 +52,7 @@ def resolve_environment(
     def body(session: Session) -> None:
         project.require_steps(environment)
         with lock_databases([project.database(environment)], "resolve", project.settings.wait):
-            if _resolve_half_run(session, environment, applied=applied):
+            if _resolve_commands(session, environment, applied=applied):
                 session.record.update(outcome="resolved")
                 return
             recover(session, [environment])
@@ -186,7 +186,7 @@ def _as_it_was(
 # -- commands of the project that were killed
 
 
-def _resolve_half_run(session: Session, environment: Environment, *, applied: bool) -> bool:
+def _resolve_commands(session: Session, environment: Environment, *, applied: bool) -> bool:
     """Believe a person that killed commands were finished by hand, or undone completely, as far
     as the database shows it.
 
@@ -195,7 +195,7 @@ def _resolve_half_run(session: Session, environment: Environment, *, applied: bo
     """
     found = False
     for record, _ in list(interrupted_tasks(session, [environment.name])):
-        if not record.is_half_run(environment.name):
+        if not record.has_unfinished_commands(environment.name):
             continue
         found = True
         with session.record.step(StepName.RESOLVE, environment.name) as step:

@@ -152,13 +152,13 @@ def test_a_version_that_never_was_is_unreadable(tmp_path: Path, version: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("commands", "closed", "half_run"),
+    ("commands", "closed", "unfinished"),
     [((), (), False), (("prod",), (), True), (("prod",), ("prod",), False), (("dev",), (), False)],
 )
-def test_commands_are_half_run_until_they_are_closed(
-    commands: tuple[str, ...], closed: tuple[str, ...], half_run: bool
+def test_commands_are_unfinished_until_they_are_closed(
+    commands: tuple[str, ...], closed: tuple[str, ...], unfinished: bool
 ) -> None:
     record = task_record("a", "interrupted", commands=commands, closed=closed)
-    assert record.is_half_run("prod") is half_run
-    assert record.has_committed("prod") is half_run
-    assert record.is_open is (half_run or commands == ("dev",))
+    assert record.has_unfinished_commands("prod") is unfinished
+    assert record.has_committed("prod") is unfinished
+    assert record.is_open is (unfinished or commands == ("dev",))
