@@ -451,6 +451,12 @@ EXTENSION_VERSION = Entry(
     "the extension {where} is version {has} in {database}, and a restore would make version {gets}:"
     " ALTER EXTENSION {where} UPDATE",
 )
+PREPARED_TRANSACTION = Entry(
+    "prepared-transaction",
+    "warning",
+    "the prepared transaction {where} of {owner} is open in {database} since {since}, and keeps its"
+    " locks until somebody ends it; where it was forgotten, type there: {cure}",
+)
 REPLICATION_SLOT = Entry(
     "replication-slot",
     "warning",

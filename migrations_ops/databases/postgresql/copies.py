@@ -28,6 +28,7 @@ from migrations_ops.databases.postgresql.preflight.settings import (
     kind_of,
     settings_of_session,
 )
+from migrations_ops.databases.postgresql.sessions import Prepared, find_prepared
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system.files import local_stamp
@@ -203,7 +204,14 @@ class Copies(ServerCopies):
     def _in_use(self, error: psycopg.Error, users: list[str]) -> StepFailed:
         old = self.real.database
         if not users:
-            # No session at all: transactions that were prepared, or a subscription.
+            if prepared := self._prepared():
+                return StepFailed(
+                    f"No backup can take the place of {old}: transactions that were prepared there"
+                    f" are open, {', '.join(each.gid for each in prepared)}.",
+                    untouched=f"{self.real.label} is as it was.",
+                    next=f"Type there: {'; '.join(each.cure for each in prepared)}; and try again.",
+                )
+            # No session at all: a subscription.
             detail = (error.diag.message_detail or "another session uses it").rstrip(".")
             return StepFailed(
                 f"No backup can take the place of {old}: {detail}.",
@@ -217,6 +225,11 @@ class Copies(ServerCopies):
             untouched=f"{self.real.label} is as it was.",
             next=f"End them, or let the server execute: GRANT pg_signal_backend TO {user}",
         )
+
+    def _prepared(self) -> list[Prepared]:
+        with suppress(psycopg.Error), self.maintenance() as connection:
+            return find_prepared(connection, self.real.database)
+        return []
 
     def _has(self, name: str) -> bool:
         """Whether the server has a database of this name; False, too, where it does not answer."""

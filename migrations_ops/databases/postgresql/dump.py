@@ -12,9 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
+
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Progress
-from migrations_ops.databases.postgresql.connect import ANSWER_SECONDS, parameters, watched
+from migrations_ops.databases.postgresql.connect import (
+    ANSWER_SECONDS,
+    connect,
+    parameters,
+    watched,
+)
+from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
@@ -31,6 +39,10 @@ _LOCK_WAIT = 5000
 # The first version whose pg_restore tells every server of a setting that only newer ones know.
 _SAYS_TOO_MUCH = 17
 _TOO_MUCH = "Command was: SET transaction_timeout"
+_PLACE = re.compile(r"from TOC entry \d+; \d+ \d+ (.+)")
+_STATEMENT = "Command was: "
+# How many characters of a statement are kept; its literals, which may be secrets, are not.
+_SHOWN = 200
 _IGNORED = re.compile(r"errors ignored on restore: (\d+)")
 _FROM_SERVER = "detail: Error message from server:"
 # Which clients read a file, by the minor version of its format; the newest read all.
@@ -202,19 +214,27 @@ class _ToolErrors:
     """The standard error of a tool: its first errors, else its last line."""
 
     errors: list[str] = field(default_factory=list)
+    place: str = ""
     spared: int = 0
     ignored: int = 0
     last: str = ""
     locked: bool = False
+    holders: list[str] = field(default_factory=list)
 
     def hear(self, line: bytes) -> None:
         text = line.decode(errors="replace").strip()
         if re.match(r"pg_\w+: error: ", text):
             if len(self.errors) < _KEPT_ERRORS:
-                self.errors.append(text)
+                self.errors.append(f"{text}, in {self.place}" if self.place else text)
+        elif found := _PLACE.search(text):
+            # The last word is its owner.
+            self.place = found[1].rpartition(" ")[0] or found[1]
         elif text.startswith(_TOO_MUCH) and self.errors:
             self.errors.pop()
             self.spared += 1
+        elif text.startswith(_STATEMENT) and self.errors:
+            statement = re.sub(r"'(?:[^']|'')*'?", "'...'", text.removeprefix(_STATEMENT))
+            self.errors[-1] += f": {statement[:_SHOWN]}"
         elif count := _IGNORED.search(text):
             self.ignored = int(count[1])
         elif "Query was: LOCK TABLE" in text:
@@ -231,7 +251,7 @@ class _ToolErrors:
     def why(self, code: int | None) -> str:
         """Why it failed, in one line."""
         if self.locked:
-            return "another session has locked a table"
+            return ": ".join(["another session has locked a table", *self.holders[:1]])
         if self.errors:
             return self.errors[0]
         if code is not None and code < 0:
@@ -258,6 +278,8 @@ def _run(
             code, reason = run.ended()
     if code == 0 or (lenient and code == 1 and output.all_spared):
         return
+    if output.locked:
+        output.holders = _holders(address)
     why = "the server does not answer any more" if run.is_ending else reason or output.why(code)
     raise StepFailed(
         f"{name} failed: {_bare(why, address)}.",
@@ -268,6 +290,12 @@ def _run(
         if output.locked
         else "Fix that, and try again.",
     )
+
+
+def _holders(address: Address) -> list[str]:
+    with suppress(psycopg.Error), connect(address, "locks") as connection:
+        return find_blocking_sessions(connection, readers=True)
+    return []
 
 
 def _bare(text: str, address: Address) -> str:

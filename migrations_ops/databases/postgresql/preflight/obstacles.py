@@ -32,6 +32,7 @@ from migrations_ops.databases.postgresql.preflight.settings import (
     find_subscriptions,
     settings,
 )
+from migrations_ops.databases.postgresql.sessions import find_prepared
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import (
     ENGINE_UNTESTED,
@@ -41,6 +42,7 @@ from migrations_ops.model.findings import (
     NO_RESTORE,
     NO_WHOLE_COPY,
     POOLER,
+    PREPARED_TRANSACTION,
     REPLICATION_SLOT,
     SETTING_LEFT_OUT,
     SUBSCRIPTION,
@@ -72,6 +74,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
                 found += _of_rows(connection, address)
                 found += _of_settings(connection, address)
                 found += _of_extensions(connection, address)
+                found += _of_prepared(connection, address)
                 found += _of_slots(connection, address)
                 found += _of_subscriptions(connection, address)
             found += _of_restore(connection, address, copies, needs)
@@ -195,6 +198,13 @@ def _of_settings(connection: Connection, address: Address) -> Iterator[Finding]:
 def _of_extensions(connection: Connection, address: Address) -> Iterator[Finding]:
     for name, has, gets in find_outdated(connection):
         yield EXTENSION_VERSION.found(shown(name), database=address.label, has=has, gets=gets)
+
+
+def _of_prepared(connection: Connection, address: Address) -> Iterator[Finding]:
+    for each in find_prepared(connection, address.database):
+        yield PREPARED_TRANSACTION.found(
+            each.gid, owner=each.owner, database=address.label, since=each.since, cure=each.cure
+        )
 
 
 def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:

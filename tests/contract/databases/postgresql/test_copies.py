@@ -19,6 +19,7 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql import copies as postgresql_copies
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.copies import Copies
+from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.postgresql.dump import dump, require_tools
 from migrations_ops.databases.postgresql.preflight.settings import kind_of
 from migrations_ops.model.errors import StepFailed
@@ -482,12 +483,23 @@ def test_prepared_transactions_keep_all_as_it_was(
         session.execute("PREPARE TRANSACTION 'mine'")
     copies = copies_of(address_of(postgres_database))
     try:
-        with pytest.raises(StepFailed, match="prepared transaction") as raised:
+        with pytest.raises(StepFailed, match="prepared there are open, 'mine'") as raised:
             copies.exchange(copies.take(file))
+        # Whoever waits for its locks, and doctor, name it, too.
+        engine = PostgreSQL.from_url(postgres_database.url())
+        assert engine.find_blocking_sessions() == [
+            "the prepared transaction 'mine' of postgres"
+            " (which ends by: ROLLBACK PREPARED 'mine', on t)"
+        ]
+        [found] = engine.find_obstacles()
+        assert (found.code, found.where) == ("prepared-transaction", "'mine'")
+        assert found.message.endswith("type there: ROLLBACK PREPARED 'mine'")
     finally:
-        postgres_database.execute("COMMIT PREPARED 'mine'")
+        postgres_database.execute("ROLLBACK PREPARED 'mine'")
     assert raised.value.untouched.endswith("is as it was.")
-    assert postgres_database.execute("SELECT count(*) FROM t") == [(2,)]
+    assert raised.value.next == "Type there: ROLLBACK PREPARED 'mine'; and try again."
+    assert postgres_database.execute("SELECT count(*) FROM t") == [(1,)]
+    assert engine.find_obstacles() == []
 
 
 def test_an_exchange_is_done_though_only_the_word_of_it_was_lost(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -210,11 +211,21 @@ def test_a_table_that_somebody_has_locked_is_said_so(
 ) -> None:
     monkeypatch.setattr(tools, "_LOCK_WAIT", 100)
     postgres_database.execute("CREATE TABLE t (a integer)")
-    with postgres.session(postgres_database.name, autocommit=False) as blocker:
+    with (
+        postgres.session(postgres_database.name, autocommit=False) as reader,
+        postgres.session(
+            postgres_database.name, autocommit=False, application_name="blocker"
+        ) as blocker,
+    ):
+        reader.execute("SELECT FROM pg_class")
         blocker.execute("LOCK TABLE t")
         with pytest.raises(StepFailed) as raised:
             dump(Address.of(postgres_database.url()), tmp_path / "dump")
-    assert raised.value.what == "pg_dump failed: another session has locked a table."
+    assert re.fullmatch(
+        r"pg_dump failed: another session has locked a table: session \d+ of postgres"
+        r" \(blocker, in a transaction for \d+ s, on t\)\.",
+        raised.value.what,
+    )
     assert "Let the other process finish" in raised.value.next
 
 

@@ -42,3 +42,22 @@ def test_only_the_setting_that_an_old_server_lacks_is_spared(
     for line in lines:
         said.hear(line.encode())
     assert said.all_spared is spared
+
+
+def test_what_was_restored_and_by_which_statement_is_kept() -> None:
+    said = _ToolErrors()
+    for line in (
+        "pg_restore: from TOC entry 215; 1259 16385 TABLE fine postgres",
+        "pg_restore: creating TABLE public.fine",
+        "pg_restore: while PROCESSING TOC:",
+        "pg_restore: from TOC entry 4; 1255 16386 FUNCTION f(integer) postgres",
+        'pg_restore: error: could not execute query: ERROR:  type "x" does not exist',
+        "LINE 1: CREATE FUNCTION",
+        "Command was: CREATE FUNCTION public.f(integer DEFAULT 'a''secret') AS 'torn",
+        "pg_restore: error: a worker process died unexpectedly",
+    ):
+        said.hear(line.encode())
+    assert said.why(1) == (
+        'pg_restore: error: could not execute query: ERROR:  type "x" does not exist,'
+        " in FUNCTION f(integer): CREATE FUNCTION public.f(integer DEFAULT '...') AS '...'"
+    )
