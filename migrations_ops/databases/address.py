@@ -18,6 +18,13 @@ _URL = re.compile(
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
+# Several hosts with ports of their own, which libpq reads and SQLAlchemy does not.
+_SEVERAL = re.compile(
+    r"(?P<start>postgres(?:ql)?(?:\+\w+)?://(?:[^:/@]*(?::[^@]*)?@)?)"
+    r"(?P<hosts>[^/?@,]+(?:,[^/?@,]+)+)(?P<path>/[^?]*)?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<host>[^:]+))(?::(?P<port>\d*))?")
 # Query options that override the parts before them, as in SQLAlchemy.
 _IN_QUERY = {"host": "host", "port": "port", "user": "user", "password": "password",
              "dbname": "database", "database": "database"}  # fmt: skip
@@ -47,6 +54,7 @@ class Address:
     @classmethod
     def of(cls, url: str) -> Address:
         """:raises ConfigurationError: it is no such URL, or names no database."""
+        url = with_hosts_in_query(url)
         found = _URL.fullmatch(url)
         if found is None or _is_torn(found):
             raise _unreadable(url, "cannot be read")
@@ -91,6 +99,23 @@ class Address:
         return f"{self.dialect}://{user}{host}{port}/{self.database}"
 
 
+def with_hosts_in_query(url: str) -> str:
+    """A URL as SQLAlchemy and libpq both read it: of ``a:1,b:2/d``, ``/d?host=a,b&port=1,2``.
+
+    Of ``a,b:2`` SQLAlchemy takes the port for that of both, and hands that to libpq: it is left.
+    """
+    found = _SEVERAL.fullmatch(url)
+    if found is None:
+        return url
+    hosts = [_HOST.fullmatch(each) for each in found["hosts"].split(",")]
+    ports = [each["port"] or "" for each in hosts if each]
+    if len(ports) < len(hosts) or not any(ports[:-1]):
+        return url
+    names = ",".join(each["ipv6"] or each["host"] for each in hosts if each)
+    query = f"&{found['query']}" if found["query"] else ""
+    return f"{found['start']}{found['path'] or '/'}?host={names}&port={','.join(ports)}{query}"
+
+
 def _is_torn(found: re.Match[str]) -> bool:
     """Whether an unescaped character made the URL parse with a part of the password elsewhere."""
     database = found["database"] or ""
@@ -127,7 +152,7 @@ def redirected(url: str, parts: Mapping[str, Any]) -> str:
 
     :param parts: what of ``host``, ``port``, ``user``, ``password`` and ``database`` differs.
     """
-    found = _URL.fullmatch(url)
+    found = _URL.fullmatch(with_hosts_in_query(url))
     assert found is not None, "only the URLs of servers are redirected"
     driver = f"+{found['driver']}" if found["driver"] else ""
     user = quote(parts["user"], safe="") if "user" in parts else found["user"] or ""

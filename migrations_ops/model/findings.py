@@ -451,6 +451,13 @@ EXTENSION_VERSION = Entry(
     "the extension {where} is version {has} in {database}, and a restore would make version {gets}:"
     " ALTER EXTENSION {where} UPDATE",
 )
+STANDBY_SILENT = Entry(
+    "standby-silent",
+    "error",
+    "each commit on the server of {database} waits for the synchronous standby {where}, which does"
+    " not answer: bring it up, or take it out of synchronous_standby_names",
+    _MEND,
+)
 PREPARED_TRANSACTION = Entry(
     "prepared-transaction",
     "warning",

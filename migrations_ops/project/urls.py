@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.databases.address import with_hosts_in_query
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import (
     Environment,
@@ -51,7 +52,7 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
             " instance.",
             next=f"Check environments.{environment.name}.url, and its source.",
         )
-    return _absolute_sqlite(url, root)
+    return _absolute_sqlite(with_hosts_in_query(url), root)
 
 
 def _absolute_sqlite(url: str, root: Path) -> str:

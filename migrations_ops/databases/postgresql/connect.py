@@ -46,6 +46,9 @@ _DEFAULTS = {"port": "5432", "hostaddr": "", "target_session_attrs": "any"}
 # How often a session tries to get rid of a timeout that is too short for that very statement.
 _ATTEMPTS = 20
 
+# Of several hosts, the one that answered last: a standby may not know yet what was made there.
+_answered: dict[tuple[str, str], tuple[str, str]] = {}
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -60,11 +63,22 @@ def parameters(address: Address) -> dict[str, str]:
         libpq_options["port"] = port
     if address.user:
         libpq_options["user"] = address.user
-    return {
-        **libpq_options,
-        "host": address.host or _place(port or "5432"),
-        "dbname": address.database,
-    }
+    host = address.host or _place(port or "5432")
+    if "," in host and "hostaddr" not in libpq_options:
+        host, libpq_options["port"] = _preferred(host, port)
+    return {**libpq_options, "host": host, "dbname": address.database}
+
+
+def _preferred(hosts: str, ports: str) -> tuple[str, str]:
+    """Both lists, with the host first that answered last: libpq tries no other one after one that
+    does not know the database."""
+    names, numbers = hosts.split(","), ports.split(",")
+    if len(numbers) != len(names):
+        numbers = [ports] * len(names)
+    listed = list(zip(names, (number or "5432" for number in numbers), strict=True))
+    first = _answered.get((hosts, ports))
+    listed.sort(key=lambda each: each != first)
+    return ",".join(name for name, _ in listed), ",".join(number for _, number in listed)
 
 
 def _place(port: str) -> str:
@@ -95,6 +109,10 @@ def connect(address: Address, purpose: str = "") -> Connection:
         password=address.password or None,
         **(_DEFAULTS | libpq_options),
     )
+    if "," in address.host:
+        port = str(address.port) if address.port else address.options.get("port", "")
+        answered = connection.info.host, str(connection.info.port)
+        _answered[address.host, port] = answered
     try:
         with promptly(connection):
             _set_up(connection)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -28,6 +29,7 @@ from migrations_ops.databases.postgresql.preflight.settings import (
     kind_of,
     settings_of_session,
 )
+from migrations_ops.databases.postgresql.preflight.standby import find_stalled
 from migrations_ops.databases.postgresql.sessions import Prepared, find_prepared
 from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
@@ -71,6 +73,8 @@ class Copies(ServerCopies):
                     copy_settings(connection, self.real.database, name)
                 else:
                     apply(connection, self._settings_of_real(name))
+                # Nobody waits for a standby to have what is thrown away.
+                connection.execute(_local(name, "SET synchronous_commit = local"))
         except psycopg.Error as error:
             raise StepFailed(
                 f"No copy of {self.real.label} could be made: {in_words(error, 'its server')}.",
@@ -86,9 +90,11 @@ class Copies(ServerCopies):
         return []
 
     @contextmanager
-    def maintenance(self) -> Iterator[Connection]:
+    def maintenance(self, *, replicated: bool = False) -> Iterator[Connection]:
         """A session in which databases can be made, dropped and renamed.
 
+        :param replicated: whether its commits wait for standbys, as the server is configured: to
+            make and to drop a copy, nobody has to.
         :raises psycopg.Error: there is none.
         """
         failure: psycopg.Error | None = None
@@ -102,6 +108,8 @@ class Copies(ServerCopies):
                 continue
             server = self.scratch_server.of_database(name)
             with connection, watched(server, partial(cut, connection)):
+                if not replicated:
+                    connection.execute("SET synchronous_commit = local")
                 yield connection
             return
         assert failure is not None
@@ -171,11 +179,13 @@ class Copies(ServerCopies):
         done = threading.Event()
         try:
             with (
-                self.maintenance() as connection,
+                self.maintenance(replicated=True) as connection,
                 self.maintenance() as usher,
                 ThreadPoolExecutor(1) as pool,
             ):
+                self._require_answering(connection)
                 kept = _free_name(connection, old)
+                connection.execute(_local(new, "RESET synchronous_commit"))
                 refused = copy_settings(connection, old, new, strict=True)
                 slots, fed = find_slots(connection, old), find_subscriptions(connection, old)
                 left = _left(refused, slots, fed, old, new)
@@ -200,6 +210,17 @@ class Copies(ServerCopies):
                 next=remedy(error),
             ) from error
         return kept, left
+
+    def _require_answering(self, connection: Connection) -> None:
+        """:raises Refused: what is committed would wait for a standby for ever."""
+        if standby := find_stalled(connection):
+            raise Refused(
+                f"No backup can take the place of {self.real.label} while each commit there waits"
+                f" for the synchronous standby {standby}, which does not answer.",
+                untouched=f"{self.real.label} is as it was.",
+                next="Bring it up, or take it out of the server's synchronous_standby_names, and"
+                " try again.",
+            )
 
     def _in_use(self, error: psycopg.Error, users: list[str]) -> StepFailed:
         old = self.real.database
@@ -276,6 +297,10 @@ def _free_name(connection: Connection, name: str) -> str:
             return made
         number += 1
         end = f"_replaced_{local_stamp()}_{number}"
+
+
+def _local(database: str, what: LiteralString) -> sql.Composed:
+    return sql.SQL("ALTER DATABASE {} {}").format(sql.Identifier(database), sql.SQL(what))
 
 
 def _rename(connection: Connection, old: str, new: str) -> None:

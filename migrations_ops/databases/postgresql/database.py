@@ -419,5 +419,14 @@ class PostgreSQL(ServerDatabase):
 
     # -- the child ----------------------------------------------------------------------------
 
+    def redirect(self) -> dict[str, Any] | None:
+        parts = super().redirect()
+        if parts is not None and "," in self.address.host:
+            # The host on which the copy is.
+            found = parameters(self.address)
+            parts["host"] = found["host"].partition(",")[0]
+            parts["port"] = int(found["port"].partition(",")[0])
+        return parts
+
     def _host(self) -> str:
         return str(parameters(self.address)["host"])

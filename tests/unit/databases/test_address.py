@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 
-from migrations_ops.databases.address import Address, redirected
+from migrations_ops.databases.address import Address, redirected, with_hosts_in_query
 from migrations_ops.model.errors import ConfigurationError
 
 # A NUL ends a text in the drivers' libraries, and half a surrogate pair is no character.
@@ -37,6 +37,29 @@ def urls(draw: st.DrawFn) -> URL:
         database=draw(WORDS),
         query=draw(QUERIES),
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "ports"),
+    [
+        ("postgresql://u:p@a:1,b:2/d", "a,b", "1,2"),
+        ("postgresql+psycopg://a:1,b/d?target_session_attrs=read-write", "a,b", "1,"),
+        ("postgresql://u:p,x@[::1]:1,b.c:2/d?sslmode=disable", "::1,b.c", "1,2"),
+        # As SQLAlchemy reads them.
+        ("postgresql://a,b:2/d", "a,b", ""),
+        ("postgresql://u:a,b:1@h:2/d", "h", ""),
+    ],
+)
+def test_several_hosts_are_read_as_libpq_reads_them(url: str, host: str, ports: str) -> None:
+    address = Address.of(url)
+    assert (address.host, address.options.get("port", ""), address.database) == (host, ports, "d")
+    # What a project is given is what SQLAlchemy reads as the same.
+    told = with_hosts_in_query(url)
+    made, query = make_url(told), make_url(told).query
+    assert query.get("host", made.host) == host
+    assert query.get("port", "") == ports
+    other = Address.of(redirected(url, {"database": "copy", "host": "b", "port": 7}))
+    assert (other.host, other.port, other.database) == ("b", 7, "copy")
 
 
 def facts(url: URL) -> tuple[object, ...]:

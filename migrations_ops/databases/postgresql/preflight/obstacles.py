@@ -32,6 +32,7 @@ from migrations_ops.databases.postgresql.preflight.settings import (
     find_subscriptions,
     settings,
 )
+from migrations_ops.databases.postgresql.preflight.standby import find_stalled
 from migrations_ops.databases.postgresql.sessions import find_prepared
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import (
@@ -45,6 +46,7 @@ from migrations_ops.model.findings import (
     PREPARED_TRANSACTION,
     REPLICATION_SLOT,
     SETTING_LEFT_OUT,
+    STANDBY_SILENT,
     SUBSCRIPTION,
     Finding,
 )
@@ -74,6 +76,7 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
                 found += _of_rows(connection, address)
                 found += _of_settings(connection, address)
                 found += _of_extensions(connection, address)
+                found += _of_standby(connection, address)
                 found += _of_prepared(connection, address)
                 found += _of_slots(connection, address)
                 found += _of_subscriptions(connection, address)
@@ -205,6 +208,11 @@ def _of_prepared(connection: Connection, address: Address) -> Iterator[Finding]:
         yield PREPARED_TRANSACTION.found(
             each.gid, owner=each.owner, database=address.label, since=each.since, cure=each.cure
         )
+
+
+def _of_standby(connection: Connection, address: Address) -> Iterator[Finding]:
+    if standby := find_stalled(connection):
+        yield STANDBY_SILENT.found(standby, database=address.label)
 
 
 def _of_slots(connection: Connection, address: Address) -> Iterator[Finding]:

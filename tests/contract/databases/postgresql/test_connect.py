@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,8 @@ import psycopg
 import pytest
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.postgresql.connect import connect, is_behind_a_pooler
+from migrations_ops.databases.postgresql.connect import connect, is_behind_a_pooler, parameters
+from migrations_ops.databases.postgresql.database import PostgreSQL
 from tests.contract.databases.test_connections import hostile_shell
 from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
@@ -20,6 +22,27 @@ from tests.servers.process import free_port
 
 def address_of(database: ServerDatabase, **changes: str) -> Address:
     return Address.of(database.url() + "".join(changes.values()))
+
+
+def test_of_several_hosts_the_one_that_answered_is_asked_first(
+    postgres: PostgresServer, postgres_database: ServerDatabase
+) -> None:
+    """What was made there may not have come to the others yet."""
+    dead = free_port()
+    login = f"postgres:{postgres.password}@"
+    hosts = f"localhost:{dead},{postgres.host}:{postgres.port}"
+    address = Address.of(f"postgresql://{login}{hosts}/{postgres_database.name}")
+    assert parameters(address)["port"] == f"{dead},{postgres.port}"
+    connect(address).close()
+    copy = address.of_database("copy")
+    assert parameters(copy)["host"] == f"{postgres.host},localhost"
+    assert parameters(copy)["port"] == f"{postgres.port},{dead}"
+    # A step is led to that host alone.
+    database = PostgreSQL.from_url(f"postgresql://{login}{hosts}/{postgres_database.name}")
+    scratch = replace(database, is_copy=True)
+    assert scratch.redirect() == {
+        "database": postgres_database.name, "host": postgres.host, "port": postgres.port
+    }  # fmt: skip
 
 
 def test_what_a_database_sets_for_applications_is_not_meant_for_us(
