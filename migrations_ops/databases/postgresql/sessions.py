@@ -32,8 +32,8 @@ GROUP BY 1, 2, 3, 4, a.xact_start, p.prepared
 ORDER BY p.prepared, a.xact_start NULLS LAST, l.pid
 """
 # What those that read wait for, and what those that change a table wait for besides.
-_ALONE = "AccessExclusiveLock"
-_MODES = [_ALONE, "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "RowShareLock",
+_EXCLUSIVE = "AccessExclusiveLock"
+_MODES = [_EXCLUSIVE, "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "RowShareLock",
           "ShareUpdateExclusiveLock", "RowExclusiveLock", "AccessShareLock"]  # fmt: skip
 _PREPARED = """
 SELECT quote_literal(gid), owner, prepared FROM pg_prepared_xacts WHERE database = %s ORDER BY 3
@@ -68,7 +68,7 @@ def find_blocking_sessions(connection: Connection, *, readers: bool = False) -> 
     :param readers: only those for which a reader waits.
     :raises psycopg.Error: the server cannot be asked.
     """
-    modes = [_ALONE] if readers else _MODES
+    modes = [_EXCLUSIVE] if readers else _MODES
     return [_in_words(*row) for row in connection.execute(_HOLDERS, (modes,)).fetchall()]
 
 
