@@ -45,9 +45,9 @@ def upgrade_commands(state: DatabaseState) -> Commands:
 class AfterLock:
     """A database after an attempt that found a table locked.
 
-    ``revisions`` were there before the first attempt. ``committed`` tells whether anything was
-    committed before the end, ``in_part`` of which revisions a part. ``same_structure`` tells
-    whether revision and schema are those of the backup; it counts for files alone.
+    ``revisions`` were there before the first attempt. ``has_committed`` tells whether anything was
+    committed before the end, ``partly_committed`` of which revisions a part. ``same_structure``
+    tells whether revision and schema are those of the backup; it counts for files alone.
     """
 
     is_server: bool
@@ -55,8 +55,8 @@ class AfterLock:
     look: Look
     revisions: tuple[str, ...]
     failed_revision: str = ""
-    committed: bool = False
-    in_part: frozenset[str] = frozenset()
+    has_committed: bool = False
+    partly_committed: frozenset[str] = frozenset()
     same_structure: bool = False
 
 
@@ -64,7 +64,7 @@ def has_complete_revisions_only(after: AfterLock) -> bool:
     """Whether each revision of which something was committed has finished: from the first
     autocommit_block() on, a server commits at the end of each."""
     look, failed = after.look, after.failed_revision
-    if not after.is_server or not failed or failed in after.in_part:
+    if not after.is_server or not failed or failed in after.partly_committed:
         return False
     return not look.trouble and not look.begun and look.revisions != after.revisions
 
@@ -74,7 +74,7 @@ def may_try_again(after: AfterLock) -> bool:
     look = after.look
     if not after.is_transactional:
         return not look.begun
-    if after.committed:
+    if after.has_committed:
         return has_complete_revisions_only(after)
     if after.is_server:
         # The version goes with the transaction; whatever else has changed, others did that.
@@ -85,13 +85,13 @@ def may_try_again(after: AfterLock) -> bool:
 class Attempts:
     """The children that try one upgrade, one after the other, and what they have committed.
 
-    ``in_part`` are the revisions of which a part was committed before their end.
+    ``partly_committed`` are the revisions of which a part was committed before their end.
     """
 
     def __init__(self, session: Session, state: DatabaseState, backup: Backup | None) -> None:
         self._session, self._state, self._backup = session, state, backup
-        self.committed = False
-        self.in_part: frozenset[str] = frozenset()
+        self.has_committed = False
+        self.partly_committed: frozenset[str] = frozenset()
         self.child = self._next_child()
 
     @property
@@ -117,7 +117,7 @@ class Attempts:
             if wait is None:
                 return run
             # Of one transaction for the whole run nothing is left.
-            is_kept = self.committed or not database.is_transactional
+            is_kept = self.has_committed or not database.is_transactional
             revisions = run.revisions if is_kept else ()
             self._pause(wait, run.holders)
             self.child = self._next_child()
@@ -127,7 +127,7 @@ class Attempts:
         """How the database is after that run of the child."""
         state, environment = self._state, self._state.environment
         same = False
-        if self._backup is not None and not state.database.is_server and not self.committed:
+        if self._backup is not None and not state.database.is_server and not self.has_committed:
             store = BackupStore.of(self._session.project.settings, environment)
             same = structure_is(state, store.fingerprint(self._backup))
         return AfterLock(
@@ -136,16 +136,16 @@ class Attempts:
             look=state.database.look(environment.version_table),
             revisions=state.look.revisions,
             failed_revision=run.failed_revision,
-            committed=self.committed,
-            in_part=self.in_part,
+            has_committed=self.has_committed,
+            partly_committed=self.partly_committed,
             same_structure=same,
         )
 
     def close(self) -> None:
         """Let the child go, and keep what it has reported."""
         self.child.close()
-        self.committed |= self.child.committed
-        self.in_part |= self.child.in_part
+        self.has_committed |= self.child.has_committed
+        self.partly_committed |= self.child.partly_committed
 
     def _next_child(self) -> Step:
         environment = self._state.environment

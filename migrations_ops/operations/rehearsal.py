@@ -148,8 +148,8 @@ class _Children:
         return self._child.argv
 
     @property
-    def committed(self) -> bool:
-        return self._child.committed
+    def has_committed(self) -> bool:
+        return self._child.has_committed
 
     @property
     def next(self) -> tuple[str, ...] | None:
@@ -231,7 +231,7 @@ class _Rehearsal:
 
     def _run_next(self) -> CommandRun:
         run = self._children.run(self._scratch)
-        is_real = run.commands and self._children.committed
+        is_real = run.commands and self._children.has_committed
         if is_real and not structure_is(self._state, self._before):
             raise _RealDatabaseChanged(f"{self._state.environment.name} itself was changed")
         return run

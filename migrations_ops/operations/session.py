@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from migrations_ops.child.protocol.events import Event, PartCommitted, Ready, RevisionStarted
+from migrations_ops.child.protocol.events import Event, PartlyCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
@@ -90,7 +90,7 @@ def listener(session: Session, environment: Environment | None = None) -> Listen
 
     def on_event(event: Event) -> None:
         match event:
-            case PartCommitted() if environment is not None:
+            case PartlyCommitted() if environment is not None:
                 session.record.note_commit(environment.name)
             case Ready():
                 session.prestart.start_next()

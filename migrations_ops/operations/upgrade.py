@@ -105,7 +105,7 @@ def upgrade_and_verify(
             attempts.close()
             if run.commands:
                 _note_commands(due, run)
-            report = _verify(due, run, comparison, in_parts=attempts.committed)
+            report = _verify(due, run, comparison, partly_committed=attempts.has_committed)
             _require_verified(due, report)
             return report
     finally:
@@ -156,7 +156,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
         run, failure = None, "it was interrupted"
     if run is None or failure:
         attempts.close()
-        ended = how_it_ended(attempts.child, state.database, committed=attempts.committed)
+        ended = how_it_ended(attempts.child, state.database, has_committed=attempts.has_committed)
         subject, why = f"the upgrade of {environment.name}", failure if run else ""
         failed = FailedRun(subject, why, ended, run or attempts.child.latest)
         raise undo_failed_run(session, state, due.backup, failed)
@@ -185,17 +185,17 @@ def _note_commands(due: _Due, run: CommandRun) -> None:
 
 
 def _verify(
-    due: _Due, run: CommandRun, comparison: Comparison | None, *, in_parts: bool
+    due: _Due, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
 ) -> VerifyReport:
     """Verify what the upgrade has led to.
 
-    :param in_parts: whether it was committed in parts.
+    :param partly_committed: whether it was committed in parts.
     :raises OpsError: verify could not finish; the database is as ``_undo_unverified``
         says.
     """
     name = due.environment.name
     try:
-        return _record_verify(due, run, comparison, in_parts=in_parts)
+        return _record_verify(due, run, comparison, partly_committed=partly_committed)
     except KeyboardInterrupt:
         untouched = _undo_unverified(due, f"verify of {name} was interrupted", stays="")
         raise Interrupted(f"Verify of {name} was interrupted.", untouched=untouched) from None
@@ -208,7 +208,7 @@ def _verify(
 
 
 def _record_verify(
-    due: _Due, run: CommandRun, comparison: Comparison | None, *, in_parts: bool
+    due: _Due, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
 ) -> VerifyReport:
     session, environment = due.session, due.environment
     with session.record.step(StepName.VERIFY, environment.name) as step:
@@ -217,7 +217,7 @@ def _record_verify(
             found = _compare_schema(due, now, run)
             if comparison is not None and not found:
                 # The child looks after the parents of rows, where it is inside and all is at once.
-                orphans = bool(run.commands) or in_parts
+                orphans = bool(run.commands) or partly_committed
                 found = compare_rows(comparison, run, orphans=orphans)
             report = judge(session, now, check, [*found, *_find_broken(due, now)])
         session.record.add_findings(list(report.findings))

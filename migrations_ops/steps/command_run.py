@@ -15,7 +15,7 @@ from migrations_ops.child.protocol.events import (
     LedgerFailed,
     Opened,
     OperationAsked,
-    PartCommitted,
+    PartlyCommitted,
     RevisionDone,
     RevisionStarted,
     RowsWritten,
@@ -33,8 +33,8 @@ class CommandRun:
     """How a command went, and how it ended.
 
     ``at_work`` is the revision that was started and has not finished, also without a reported
-    failure. Of those in ``torn`` a part was, or was about to be, committed before their
-    end; those in ``wrote`` have changed rows, or may have, in what was committed then.
+    failure. Of those in ``partly_committed`` a part was, or was about to be, committed before
+    their end; those in ``wrote`` have changed rows, or may have, in what was committed then.
     ``autocommitted`` are reported before they run: the last one may have done its work, though
     its end was not reported. ``trace`` has operations and statements in the order in which they
     happened.
@@ -55,7 +55,7 @@ class CommandRun:
     misused: bool = False
     exit: int | None = None
     at_work: str = ""
-    torn: tuple[str, ...] = ()
+    partly_committed: tuple[str, ...] = ()
     wrote: tuple[str, ...] = ()
     autocommitted: tuple[Autocommitted, ...] = ()
     unshared: tuple[Unshared, ...] = ()
@@ -87,7 +87,7 @@ def run_of(events: Sequence[Event], started: str) -> CommandRun:
             started=started,
             finished=bool(_all(events, Finished)),
             at_work=_at_work(events),
-            torn=tuple(each.revision for each in _all(events, PartCommitted)),
+            partly_committed=tuple(each.revision for each in _all(events, PartlyCommitted)),
             wrote=tuple(each.revision for each in _all(events, RowsWritten)),
             autocommitted=_all(events, Autocommitted),
             unshared=_all(events, Unshared),

@@ -38,7 +38,7 @@ class CommandsStep(Step):
         self._log = log
         self._changed = False
         # Its revisions report nothing while it runs.
-        self.in_part: set[str] = set()
+        self.partly_committed: set[str] = set()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class CommandsStep(Step):
         return self._log
 
     @property
-    def committed(self) -> bool:
+    def has_committed(self) -> bool:
         """Whether the database has changed: a command may commit at any time, then fail."""
         return self._changed
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations_ops.child.protocol.events import Event, Failed, Finished, PartCommitted, decode
+from migrations_ops.child.protocol.events import Event, Failed, Finished, PartlyCommitted, decode
 from migrations_ops.child.protocol.instructions import GO_ON, Instructions
 from migrations_ops.project.child_process import start_child
 from migrations_ops.project.environments import Environment
@@ -36,7 +36,7 @@ class Step:
         self._started = ""
         # The revisions of which a part was committed before their end: that the rest was rolled
         # back does not mean that nothing has changed.
-        self.in_part: set[str] = set()
+        self.partly_committed: set[str] = set()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -47,9 +47,9 @@ class Step:
         return self._child.log
 
     @property
-    def committed(self) -> bool:
+    def has_committed(self) -> bool:
         """Whether a part of the run was committed before its end."""
-        return bool(self.in_part)
+        return bool(self.partly_committed)
 
     @property
     def latest(self) -> CommandRun | None:
@@ -100,7 +100,7 @@ class Step:
             self._events.append(event)
             if listener is not None:
                 listener(event)
-            if isinstance(event, PartCommitted):
+            if isinstance(event, PartlyCommitted):
                 self._child.say(GO_ON)  # it waits until this is written down
             finished |= isinstance(event, Finished)
             if finished and not last:
@@ -116,8 +116,8 @@ class Step:
     def _read(self, line: bytes) -> Event | None:
         """The event of a line; None for one that was cut short, by a kill or an interrupt here."""
         event = decode(line)
-        if isinstance(event, PartCommitted):
-            self.in_part.add(event.revision)
+        if isinstance(event, PartlyCommitted):
+            self.partly_committed.add(event.revision)
         return event
 
 

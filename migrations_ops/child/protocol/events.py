@@ -72,7 +72,7 @@ class OperationAsked(NamedTuple):
     columns: tuple[str, ...] = ()
 
 
-class PartCommitted(NamedTuple):
+class PartlyCommitted(NamedTuple):
     """A part of a revision is, or is about to be, committed before its end.
 
     By an autocommit_block(), or by DDL that MariaDB cannot roll back. The child waits for a line
@@ -164,7 +164,7 @@ Event: TypeAlias = (
     | RevisionDone
     | StatementRan
     | OperationAsked
-    | PartCommitted
+    | PartlyCommitted
     | RowsWritten
     | Autocommitted
     | Unshared

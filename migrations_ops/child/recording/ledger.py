@@ -57,7 +57,7 @@ class Ledger:
         self._role: str | None = None
         # Whether a part of this run is committed, so that the rest cannot be rolled back with it;
         # and what then commits each revision that is done, with its entry.
-        self.committed_in_part = False
+        self.partly_committed = False
         self.commit: Callable[[Any], None] = lambda context: None
 
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
@@ -79,7 +79,7 @@ class Ledger:
                 self._note(step.info, started, round(time.perf_counter() - clock, 4))
                 if self._commits_each:
                     self._write()
-                elif self.committed_in_part:
+                elif self.partly_committed:
                     self._write()
                     self.commit(context)
             if not self._commits_each:
@@ -91,7 +91,7 @@ class Ledger:
         self._context, self._runs, self._step = context, [], None
         self._before, self._opening, self._writes = None, None, None
         self._heads, self._revisions = heads, None
-        self.committed_in_part, self._role = False, None
+        self.partly_committed, self._role = False, None
 
     @property
     def _family(self) -> Family | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..channel import Events
-from ..protocol.events import PartCommitted
+from ..protocol.events import PartlyCommitted
 from ..protocol.instructions import Instructions
 
 # The commands of Alembic that write to the database.
@@ -78,7 +78,7 @@ class Transactions:
 
     def _report_committed(self) -> None:
         """Report that a part of the revision is committed on its own; wait until it is noted."""
-        self._events.emit(PartCommitted(str(self.revision)))
+        self._events.emit(PartlyCommitted(str(self.revision)))
         if not self._written_down():
             raise KeyboardInterrupt
 

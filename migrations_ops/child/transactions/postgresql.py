@@ -117,7 +117,7 @@ class PostgreSQLTransactions(ServerTransactions):
             self._report_wrote()
         self._indexes.before_commit(driver)
         self._ledger.note_begun(**self._indexes.facts())
-        self._ledger.committed_in_part = True
+        self._ledger.partly_committed = True
         self._report_committed()
         self._allow_commit(driver)
         self._transaction = None

@@ -16,7 +16,7 @@ class Ended(Enum):
 
     ROLLED_BACK = auto()
     """It failed or was interrupted, and had committed nothing."""
-    IN_PART = auto()
+    PARTLY_COMMITTED = auto()
     """It failed or was interrupted after something was committed, or was about to be."""
     MUST_NOT_STAY = auto()
     """It finished, and what it led to did not pass verify."""
@@ -28,7 +28,7 @@ class Ended(Enum):
     """A restore that a person asked for was interrupted: it replaced everything, or nothing."""
     KILLED = auto()
     """The whole task was killed, and had committed nothing."""
-    KILLED_IN_PART = auto()
+    KILLED_PARTLY_COMMITTED = auto()
     """The whole task was killed after something was committed, or was about to be."""
     KILLED_COMMANDS = auto()
     """The whole task was killed while the project's own commands were running."""
@@ -44,7 +44,7 @@ RESTORES = frozenset(
 KILLED = frozenset(
     {
         Ended.KILLED,
-        Ended.KILLED_IN_PART,
+        Ended.KILLED_PARTLY_COMMITTED,
         Ended.KILLED_COMMANDS,
         Ended.KILLED_RESTORE,
         Ended.KILLED_UNDO,
@@ -214,7 +214,7 @@ def _after_a_failure(case: Case) -> Decision:
             case.on_server or case.same_schema
         ):
             return _ROLLED_BACK
-        case Case(Ended.IN_PART, version=Version.START, same_rows=True) if (
+        case Case(Ended.PARTLY_COMMITTED, version=Version.START, same_rows=True) if (
             case.live or not case.transactional
         ):
             return _ROLLED_BACK

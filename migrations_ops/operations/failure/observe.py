@@ -96,15 +96,15 @@ def is_live(environment: Environment, database: Database) -> bool:
     return environment.protected and database.is_server
 
 
-def how_it_ended(child: Step, database: Database, *, committed: bool) -> Ended:
+def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> Ended:
     """How a step has ended that failed or was interrupted.
 
-    :param committed: whether something was committed, or was about to be.
+    :param has_committed: whether something was committed, or was about to be.
     """
     # Of commands, an engine with a sign of its content tells whether anything was written.
-    if isinstance(child, CommandsStep) and (committed or not database.stamp_of_content()):
+    if isinstance(child, CommandsStep) and (has_committed or not database.stamp_of_content()):
         return Ended.COMMANDS
-    return Ended.IN_PART if committed else Ended.ROLLED_BACK
+    return Ended.PARTLY_COMMITTED if has_committed else Ended.ROLLED_BACK
 
 
 def observe(
@@ -128,7 +128,7 @@ def observe(
         version=_version(failure, look),
         empty=not look.exists or not (look.tables or look.revisions or look.trouble),
         # Where the role may create no view, there is no ledger to tell it.
-        half=bool(look.begun or _torn(failure.run)),
+        half=bool(look.begun or _partly_committed(failure.run)),
         indexes=_indexes(indexes),
     )
     if ended in RESTORES:
@@ -247,7 +247,7 @@ def _has_same_rows(
         return _left_no_row(located, replace(before, schema=now.schema), failure.run)
     wrote = ended in (Ended.COMMANDS, Ended.KILLED_COMMANDS)
     if failure.backup is not None and (
-        wrote or (ended is Ended.KILLED_IN_PART and not case.on_server)
+        wrote or (ended is Ended.KILLED_PARTLY_COMMITTED and not case.on_server)
     ):
         store = BackupStore.of(session.project.settings, located.environment)
         return _is_as(located, store.describe(failure.backup))
@@ -275,7 +275,7 @@ def _left_no_rows(run: CommandRun, database: Database) -> bool:
     ran = {each.sql for each in run.statements if each.revision == failed}
     if not database.is_transactional:
         # The child waits for us before anything is committed.
-        return bool(ran) and not _torn(run)
+        return bool(ran) and not _partly_committed(run)
     # What commits by itself is looked at more strictly; of the rest the server tells.
     by_themselves = {each.sql for each in run.autocommitted if each.revision == failed}
     if not (ran or by_themselves) or failed in run.wrote:
@@ -283,9 +283,11 @@ def _left_no_rows(run: CommandRun, database: Database) -> bool:
     return all(only_reads(sql) for sql in ran - by_themselves)
 
 
-def _torn(run: CommandRun | None) -> list[str]:
+def _partly_committed(run: CommandRun | None) -> list[str]:
     """The revision that failed, if a part of it was about to be committed."""
-    return [] if run is None else [each for each in run.torn if each == failed_revision(run)]
+    if run is None:
+        return []
+    return [each for each in run.partly_committed if each == failed_revision(run)]
 
 
 def failed_revision(run: CommandRun) -> str:

@@ -153,7 +153,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
 def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
     if record.has_unfinished_commands(name):
         return Ended.KILLED_COMMANDS
-    return Ended.KILLED_IN_PART if name in record.committed else Ended.KILLED
+    return Ended.KILLED_PARTLY_COMMITTED if name in record.committed else Ended.KILLED
 
 
 def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:

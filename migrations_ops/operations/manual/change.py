@@ -66,9 +66,9 @@ def change(
         run, why = child.latest, ""
     finally:
         child.close()
-    if run is not None and run.misused and not child.committed:
+    if run is not None and run.misused and not child.has_committed:
         raise not_understood(environment, command, run)
-    ended = how_it_ended(child, database, committed=child.committed)
+    ended = how_it_ended(child, database, has_committed=child.has_committed)
     subject = " ".join(["alembic", *command, "on"]) if wanted is None else f"the {name} of"
     failed = FailedRun(f"{subject} {environment.name}", why, ended, run)
     raise undo_failed_run(session, state, backup, failed)

@@ -198,7 +198,7 @@ class ChildProject:
         def run() -> Ran:
             events: list[Event] = []
             done = step.run(given, events.append, last=False)
-            return Ran(done, bool(done.torn), events)
+            return Ran(done, bool(done.partly_committed), events)
 
         try:
             yield run
@@ -268,7 +268,7 @@ def follow(step: Step, instructions: Instructions) -> Ran:
         run = step.run(instructions, events.append)
     finally:
         step.close()
-    return Ran(run, step.committed, events)
+    return Ran(run, step.has_committed, events)
 
 
 def make_project(folder: Path, database: Database, driver: str) -> ChildProject:

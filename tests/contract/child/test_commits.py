@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.child.protocol.events import Failed, PartCommitted
+from migrations_ops.child.protocol.events import Failed, PartlyCommitted
 from tests.contract.child.engines import ROWS, cases, on
 from tests.contract.child.project import FAILS, R1, R2, ChildProject
 from tests.servers.databases import ServerDatabase
@@ -64,7 +64,7 @@ def test_what_a_revision_commits_past_the_run_counts_as_done(
     assert project.everything() != before
     assert ran.committed
     order = [type(event) for event in ran.events]
-    assert order.index(PartCommitted) < order.index(Failed)
+    assert order.index(PartlyCommitted) < order.index(Failed)
     assert project.engine.is_transactional or project.events()[-1] == "begun"
 
 

@@ -73,7 +73,7 @@ def test_upgrade_and_downgrade_arrive_with_timeouts_and_ledger_under_any_driver(
     finally:
         step.close()
     assert project.log.splitlines()[:2] == [wanted.before, wanted.after]
-    assert up.torn == (() if project.engine.is_transactional else (R2, R3))
+    assert up.partly_committed == (() if project.engine.is_transactional else (R2, R3))
     ledger = project.ledger()
     assert [run["event"] for run in ledger] == ["identity", "upgrade", "downgrade"]
     assert {(run["release"], run["environment"]) for run in ledger} == {("x", "dev")}
@@ -113,7 +113,7 @@ def test_half_applied_revision_is_reported_and_is_in_the_ledger_under_any_driver
     project.add_revision(R2, R1, COLUMN)
     project.add_revision(R3, R2, HALF_DONE + FAILS)
     ran = project.run(ledger={"release": "x"})
-    assert (ran.committed, ran.run.torn, project.revision()) == (True, (R2, R3), R2)
+    assert (ran.committed, ran.run.partly_committed, project.revision()) == (True, (R2, R3), R2)
     _, done, begun = project.ledger()
     assert (done["event"], [each["revision"] for each in done["revisions"]]) == ("upgrade", [R2])
     assert (begun["event"], begun["direction"], begun["release"]) == ("begun", "upgrade", "x")

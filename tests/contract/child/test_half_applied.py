@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from migrations_ops.child.protocol.events import PartCommitted, decode
+from migrations_ops.child.protocol.events import PartlyCommitted, decode
 from tests.contract.child.engines import HALF_DONE, POSTGRESQL, ROWS, on
 from tests.contract.child.project import PAUSING, R1, R2, R3, Background, ChildProject
 
@@ -38,7 +38,7 @@ def test_parent_hears_of_rows_that_ddl_commits_before_it_does(project: ChildProj
     child = project.start(("upgrade", "head"))._child
     child.say(project.instructions().to_json())
     for line in child.lines():
-        if isinstance(decode(line), PartCommitted):
+        if isinstance(decode(line), PartlyCommitted):
             break
     child.stop()
     assert project.everything() == before
@@ -50,7 +50,7 @@ def test_autocommit_block_is_reported_before_and_the_ledger_says_that_it_is_done
 ) -> None:
     project.add_revision(R2, R1, BLOCK)
     ran = project.run(ledger={})
-    assert (ran.failure, ran.committed, len(ran.run.torn)) == ("", True, 1)
+    assert (ran.failure, ran.committed, len(ran.run.partly_committed)) == ("", True, 1)
     assert project.events() == ["identity", "upgrade"]
 
 

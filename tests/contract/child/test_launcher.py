@@ -12,7 +12,7 @@ import pytest
 
 from migrations_ops.child.protocol.events import (
     Failed,
-    PartCommitted,
+    PartlyCommitted,
     Ready,
     StatementRan,
     decode,
@@ -202,12 +202,12 @@ def test_child_blocked_on_a_full_pipe_is_heard_out_when_it_has_to_stop(
 ) -> None:
     """Its last report counts as well: that a part of the run is committed already."""
     code = f"import sys; sys.stdout.buffer.write({encode(Ready())!r} * 20000);"
-    code += f"sys.stdout.buffer.write({encode(PartCommitted('r4'))!r}); sys.stdout.flush();"
+    code += f"sys.stdout.buffer.write({encode(PartlyCommitted('r4'))!r}); sys.stdout.flush();"
     code += "sys.stdin.read()"
     step = speaking(project, code)
     step._started = "now"
     step.close()
-    assert step.committed
+    assert step.has_committed
 
 
 @on_sqlite

@@ -21,8 +21,8 @@ BEGUN = replace(LOOK, begun={"r3": "upgrade"})
 FILE = AfterLock(is_server=False, is_transactional=True, look=LOOK, revisions=BEFORE)
 SERVER = replace(FILE, is_server=True)
 UNTRANSACTIONAL = replace(SERVER, is_transactional=False)
-IN_PARTS = replace(
-    SERVER, committed=True, failed_revision="r3", look=replace(LOOK, revisions=MOVED)
+PARTLY = replace(
+    SERVER, has_committed=True, failed_revision="r3", look=replace(LOOK, revisions=MOVED)
 )
 
 
@@ -33,7 +33,7 @@ def test_file_has_to_have_the_structure_of_its_backup(same: bool) -> None:
 
 def test_file_of_which_something_was_committed_is_never_tried_again() -> None:
     for same, failed in product([True, False], ["", "r3"]):
-        after = replace(FILE, committed=True, same_structure=same, failed_revision=failed)
+        after = replace(FILE, has_committed=True, same_structure=same, failed_revision=failed)
         assert not may_try_again(after)
 
 
@@ -51,19 +51,19 @@ def test_without_transactions_no_revision_may_have_begun(look: Look) -> None:
 
 
 def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
-    assert has_complete_revisions_only(IN_PARTS)
-    assert may_try_again(IN_PARTS)
+    assert has_complete_revisions_only(PARTLY)
+    assert may_try_again(PARTLY)
 
 
 @pytest.mark.parametrize(
     "after",
     [
-        replace(IN_PARTS, in_part=frozenset({"r3"})),
-        replace(IN_PARTS, failed_revision=""),
-        replace(IN_PARTS, is_server=False),
-        replace(IN_PARTS, look=LOOK),
-        replace(IN_PARTS, look=replace(SILENT, revisions=MOVED)),
-        replace(IN_PARTS, look=replace(BEGUN, revisions=MOVED)),
+        replace(PARTLY, partly_committed=frozenset({"r3"})),
+        replace(PARTLY, failed_revision=""),
+        replace(PARTLY, is_server=False),
+        replace(PARTLY, look=LOOK),
+        replace(PARTLY, look=replace(SILENT, revisions=MOVED)),
+        replace(PARTLY, look=replace(BEGUN, revisions=MOVED)),
     ],
     ids=["a part of the failed one", "unknown which", "file", "not moved", "silent", "begun"],
 )

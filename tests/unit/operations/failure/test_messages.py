@@ -60,10 +60,10 @@ def test_person_is_told_what_happened_what_is_safe_and_what_to_type(
 
 
 def test_way_back_that_failed_is_named_too() -> None:
-    of = failure(FakeDatabase(), Ended.IN_PART)
+    of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
     assert COMMAND.search(not_put_back(of, "no room.").next)
     assert "no room" in not_put_back(of, "no room.").what
-    assert COMMAND.search(new_left(failure(FakeDatabase(), Ended.IN_PART, new=True)).next)
+    assert COMMAND.search(new_left(failure(FakeDatabase(), Ended.PARTLY_COMMITTED, new=True)).next)
 
 
 def test_no_restore_is_advised_where_nothing_was_committed() -> None:
@@ -83,7 +83,7 @@ def test_what_others_have_changed_is_not_hidden_behind_as_it_was() -> None:
 
 
 def test_version_that_has_moved_is_told_with_the_half_after_it() -> None:
-    of = failure(FakeDatabase(), Ended.IN_PART)
+    of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
     now = Fingerprint(("two",), {}, {})
     what = for_a_person(Sentence.HALF, of, seen(of, ("it is at two",), "three", now)).what
     assert "the revisions before the failed revision are applied completely" in what

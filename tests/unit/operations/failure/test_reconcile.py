@@ -45,7 +45,7 @@ def test_index_that_was_left_is_dropped_before_it_is_decided() -> None:
     database = FakeDatabase(
         now=WITH_INDEX, begun={"two": "upgrade"}, invalid=(["uq"], []), same_content=True
     )
-    told = reconcile.reconcile(session(), failure(database, Ended.IN_PART))
+    told = reconcile.reconcile(session(), failure(database, Ended.PARTLY_COMMITTED))
     assert told == "prod is unchanged; dropped uq, which was INVALID since its CREATE failed."
     assert database.calls.count("drop") == 1
     assert database.calls[-1] == "note rolled back"
@@ -54,9 +54,9 @@ def test_index_that_was_left_is_dropped_before_it_is_decided() -> None:
 def test_live_database_is_left_and_another_is_put_back(restored: list[str]) -> None:
     moved = Fingerprint(("between",), BEFORE.schema, BEFORE.rows)
     with pytest.raises(NeedsAPerson, match="is at between"):
-        reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.IN_PART))
+        reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.PARTLY_COMMITTED))
     assert restored == []
-    free = failure(FakeDatabase(now=moved), Ended.IN_PART, protected=False)
+    free = failure(FakeDatabase(now=moved), Ended.PARTLY_COMMITTED, protected=False)
     assert "its previous content is in db_2.dump" in reconcile.reconcile(session(), free)
     assert restored == ["prod"]
 
@@ -84,11 +84,11 @@ def test_whatever_stops_the_way_back_leads_to_a_person(
     monkeypatch.setattr(reconcile, "restore_and_prove", fail)
     database = FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
     with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
-        reconcile.reconcile(session(), failure(database, Ended.IN_PART))
+        reconcile.reconcile(session(), failure(database, Ended.PARTLY_COMMITTED))
     assert "invoke restore --env prod" in raised.value.next
     # After a kill nothing has changed since, and the next task tries again.
     with pytest.raises(type(error)):
-        reconcile.reconcile(session(), failure(database, Ended.KILLED_IN_PART))
+        reconcile.reconcile(session(), failure(database, Ended.KILLED_PARTLY_COMMITTED))
 
 
 MORE_ROWS = Fingerprint(BEFORE.revisions, BEFORE.schema, {"items": 4})
@@ -202,17 +202,17 @@ def test_nothing_is_compared_after_a_kill_that_came_before_any_commit() -> None:
 def test_rows_of_half_a_revision_are_known_by_their_checksums_alone() -> None:
     for same in (True, False):
         database = FakeDatabase(begun={"two": "upgrade"}, same_content=same)
-        of = failure(database, Ended.IN_PART)
+        of = failure(database, Ended.PARTLY_COMMITTED)
         case = observe.observe(session(), of, ([], [])).case
         assert (case.half, case.same_schema, case.same_rows) == (True, True, same)
         assert case.indexes is Indexes.NONE
     database = FakeDatabase(begun={"two": "upgrade"}, same_content=True, is_transactional=False)
-    case = observe.observe(session(), failure(database, Ended.IN_PART), ([], [])).case
+    case = observe.observe(session(), failure(database, Ended.PARTLY_COMMITTED), ([], [])).case
     assert not case.same_rows
 
 
 @pytest.mark.parametrize(
-    ("stamp", "committed", "ended"),
+    ("stamp", "has_committed", "ended"),
     [
         ({}, False, Ended.COMMANDS),
         ({"snapshot": "1"}, True, Ended.COMMANDS),
@@ -220,8 +220,8 @@ def test_rows_of_half_a_revision_are_known_by_their_checksums_alone() -> None:
     ],
 )
 def test_commands_have_written_nothing_only_where_the_engine_has_a_sign_of_it(
-    stamp: dict[str, int | str], committed: bool, ended: Ended
+    stamp: dict[str, int | str], has_committed: bool, ended: Ended
 ) -> None:
     child = CommandsStep.__new__(CommandsStep)
     database: Any = FakeDatabase(stamp=stamp)
-    assert observe.how_it_ended(child, database, committed=committed) is ended
+    assert observe.how_it_ended(child, database, has_committed=has_committed) is ended
