@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class UnderWay:
 class TaskRecord(ReleaseResult):
     """What a task did so far. Its ``outcome`` is None while it works, and after it was killed.
 
+    ``targets`` are what the version table of each environment holds when a release has arrived;
     ``committed`` names the environments in which part of an upgrade was committed before its end,
     ``commands`` those in which the project's own commands were started and have not finished,
     and ``closed`` those in which a later task has finished or undone the unfinished work.
@@ -37,6 +38,7 @@ class TaskRecord(ReleaseResult):
     task: str
     process: int
     under_way: UnderWay | None = None
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     committed: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
@@ -103,7 +105,7 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         del document["under_way"]
     elif record.under_way and record.under_way.backup is None:
         del document["under_way"]["backup"]
-    for name in ("error", "committed", "commands", "closed"):
+    for name in ("error", "targets", "committed", "commands", "closed"):
         if not document[name]:
             del document[name]
     return document

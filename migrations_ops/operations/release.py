@@ -76,8 +76,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
             else:
                 promote(session, state, options.ask)  # 4. and 5.
         # 6. Record, and retention, now that all that is new is safe.
-        reached = [state.target for state in states if state.pending]
-        session.record.update(outcome="released", to=reached[-1].revisions)
+        session.record.update(outcome="released")
         prune(session, environments)
 
 
@@ -92,8 +91,12 @@ def survey(
     with session.record.step(StepName.PREFLIGHT, about) as step:
         states = [read_state(session.project, each, to) for each in environments]
         step.note = preflight(session, states)
-        last = states[-1]
-        session.record.update(from_=last.look.revisions, to=last.target.revisions)
+        last = ([state for state in states if state.pending] or states)[-1]
+        session.record.update(
+            from_=last.look.revisions,
+            to=last.target.revisions,
+            targets={each.environment.name: each.target.revisions for each in states},
+        )
     return states
 
 
@@ -136,7 +139,7 @@ def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState])
     for state in states:
         unverified = evidence.unverified(state.environment)
         if unverified and unverified == set(state.look.revisions):
-            here = Target(state.look.revisions, "heads")
+            here = Target.here(state.look.revisions)
             require_passed_verify(verify(session, state.environment, here))
 
 

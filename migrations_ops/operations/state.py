@@ -64,7 +64,9 @@ def locate(project: Project, environment: Environment) -> LocatedDatabase:
     return replace(located, way_back=BackupStore.of(project.settings, environment).way_back())
 
 
-def read_state(project: Project, environment: Environment, to: str | None = None) -> DatabaseState:
+def read_state(
+    project: Project, environment: Environment, to: str | Target | None = None
+) -> DatabaseState:
     """Read the state of an environment and what an upgrade would run.
 
     :param to: the target instead of the configured one.
@@ -73,12 +75,11 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     history = project.history(environment)
     located = locate(project, environment)
     look = located.look
-    word = to or environment.target
+    target = to or environment.target
+    word = target.word if isinstance(target, Target) else target
     known = look.revisions if _known(history, look) else ()
-    try:
-        if len(known) > 1:
-            history.pending(known, "heads")
-    except OverlappingRevisions as error:
+    overlap, trouble = _overlap(history, known)
+    if overlap:
         return DatabaseState(
             environment,
             located.database,
@@ -87,28 +88,19 @@ def read_state(project: Project, environment: Environment, to: str | None = None
             history,
             "diverged",
             Target((), word),
-            trouble=f"its version table names {error.outer}, and {error.inner}, which is in it",
-            overlap=error.outer,
+            trouble=trouble,
+            overlap=overlap,
         )
-    twice = [name for name in dict.fromkeys(look.revisions) if look.revisions.count(name) > 1]
-    if twice and known:
-        return DatabaseState(
-            environment,
-            located.database,
-            look,
-            located.way_back,
-            history,
-            "diverged",
-            Target((), word),
-            trouble=f"its version table has the row {twice[0]} more than once",
-            overlap=twice[0],
-        )
-    wanted = _resolved(history, look, word, known)
+    wanted = _resolved(history, look, target, known)
     kind, trouble = _kind(history, look, wanted, word)
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
     if kind in ("behind", "empty", "missing", "at head") and not arrived:
-        pending = history.pending(look.revisions, word)
+        pending = (
+            history.between(look.revisions, wanted)
+            if isinstance(target, Target)
+            else history.pending(look.revisions, target)
+        )
     arrival = history.after_upgrade(look.revisions, wanted) if pending else wanted
     if kind == "at head" and pending:
         kind = "behind"
@@ -127,11 +119,30 @@ def read_state(project: Project, environment: Environment, to: str | None = None
     )
 
 
-def _resolved(history: History, look: Look, word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+def _overlap(history: History, known: tuple[str, ...]) -> tuple[str, str]:
+    """A row of the version table that another one contains, or that is there twice, and what is
+    wrong with it; empty nearly always."""
+    try:
+        if len(known) > 1:
+            history.between(known, ())
+    except OverlappingRevisions as error:
+        reason = f"its version table names {error.outer}, and {error.inner}, which is in it"
+        return error.outer, reason
+    twice = [name for name in dict.fromkeys(known) if known.count(name) > 1]
+    if twice:
+        return twice[0], f"its version table has the row {twice[0]} more than once"
+    return "", ""
+
+
+def _resolved(
+    history: History, look: Look, target: str | Target, known: tuple[str, ...]
+) -> tuple[str, ...]:
     """What a target means; nothing where the scripts have several heads, and those of the database
     are gone: a merge of them may have been there, and is not to be made again."""
+    if isinstance(target, Target):
+        return target.meant or target.revisions
     try:
-        return history.resolve(word, known)
+        return history.resolve(target, known)
     except SeveralHeads:
         if history.unknown(look.revisions):
             return ()

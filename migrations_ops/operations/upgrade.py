@@ -213,7 +213,7 @@ def _record_verify(
     session, environment = due.session, due.environment
     with session.record.step(StepName.VERIFY, environment.name) as step:
         with compared_models(session, environment, step) as check:
-            now = read_state(session.project, environment, due.state.target.argument)
+            now = read_state(session.project, environment, due.state.target)
             found = _compare_schema(due, now, run)
             if comparison is not None and not found:
                 # The child looks after the parents of rows, where it is inside and all is at once.

@@ -58,7 +58,7 @@ def verify(
     :raises OpsError: the database cannot be asked.
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
-        state = read_state(session.project, environment, target and target.argument)
+        state = read_state(session.project, environment, target)
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
         with compared_models(session, environment, step) if asked else nullcontext() as check:

@@ -267,6 +267,12 @@ class History:
         contained = self._contained(wanted)
         if contained:
             raise BadTarget(f"{target!r} means {contained[0]} and also {contained[1]} below it.")
+        return self.between(current, wanted)
+
+    def between(self, current: Sequence[str], wanted: Sequence[str]) -> tuple[Revision, ...]:
+        """As ``pending``, for revisions that a target was resolved to before."""
+        current, wanted = self._known(current), self._known(wanted)
+        self._check_overlap(current)
         todo = reach(wanted, self.parents) - reach(current, self.parents)
         return self._ordered(todo, wanted)[::-1]
 

@@ -34,6 +34,11 @@ class Target(NamedTuple):
     word: str = ""
     meant: tuple[str, ...] = ()
 
+    @classmethod
+    def here(cls, revisions: tuple[str, ...]) -> Target:
+        """Where a database is now: with it as the target, nothing is pending there."""
+        return cls(revisions)
+
     @property
     def argument(self) -> str:
         """The target in a command of Alembic: the revision, or the word that means several."""

@@ -26,6 +26,7 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, locate, read_state
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
+from migrations_ops.revisions.targets import Target
 
 # The steps after which an environment is looked at: it was changed, or was about to be.
 _TOUCHING = frozenset(
@@ -33,7 +34,6 @@ _TOUCHING = frozenset(
         StepName.BACK_UP,
         StepName.REHEARSE,
         StepName.UPGRADE,
-        StepName.VERIFY,
         StepName.DOWNGRADE,
         StepName.STAMP,
         StepName.ALEMBIC,
@@ -136,11 +136,11 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     if step is not None and (step.name, step.environment) == (StepName.RESTORE, environment.name):
         _finish_restore(session, environment, record)
         return
-    state = read_state(session.project, environment)
+    state = _read_state(session, environment, record)
     if state.exists:
         # What cannot be read now, since another process has it locked for instance, stays open.
         require_readable(state)
-    arrived = set(state.look.revisions) == set(record.to)
+    arrived = set(state.look.revisions) == set(record.targets.get(environment.name, record.to))
     if arrived and state.kind == "at head" and not record.has_unfinished_commands(environment.name):
         _verify_what_arrived(session, state, record)
         return
@@ -148,6 +148,15 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     reason = f"{record.id} was interrupted"
     failure = Failure.of(state, backup, reason, _how_it_was_killed(record, environment.name))
     _reconcile(session, failure, record)
+
+
+def _read_state(session: Session, environment: Environment, record: TaskRecord) -> DatabaseState:
+    """Where a release has arrived, that is the target: the configured one may be beyond it."""
+    look = locate(session.project, environment).look
+    target = record.targets.get(environment.name)
+    has_arrived = target is not None and set(look.revisions) == set(target)
+    here = Target.here(look.revisions) if has_arrived else None
+    return read_state(session.project, environment, here)
 
 
 def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
@@ -173,7 +182,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     """Verify an environment that was upgraded and not verified, and restore it if it does not pass;
     the first environment of the path stays as it is, to be inspected."""
     environment, task = state.environment, record.id
-    report = verify(session, environment)
+    report = verify(session, environment, state.target)
     if report.passed:
         return
     backup = backup_of(session, environment, record)

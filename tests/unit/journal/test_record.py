@@ -44,6 +44,7 @@ FULL = TaskRecord(
     error=ErrorReport(3, "It failed.", "Nothing was changed.", "Type: invoke status"),
     task="upgrade-prod",
     process=7,
+    targets={"dev": ("b",), "prod": ("b", "c")},
     committed=("prod",),
     commands=("dev",),
     closed=("dev",),
@@ -74,7 +75,8 @@ def test_a_record_is_known_by_its_folder_whatever_it_calls_itself(tmp_path: Path
 
 
 def test_what_is_not_so_has_no_key() -> None:
-    assert not {"error", "under_way", "committed", "commands", "closed"} & {*record_document(PLAIN)}
+    optional = {"error", "under_way", "targets", "committed", "commands", "closed"}
+    assert not optional & {*record_document(PLAIN)}
     assert "under_way" in record_document(AT_WORK)
     assert "backup" not in record_document(
         task_record("a", None, under_way=UnderWay("verify", "dev", ""))
@@ -105,7 +107,7 @@ def test_whatever_a_record_holds_it_is_read_or_unreadable(tmp_path: Path, docume
     assert again.outcome == record.outcome
 
 
-OPTIONAL = {"id", "error", "committed", "commands", "closed"}
+OPTIONAL = {"id", "error", "targets", "committed", "commands", "closed"}
 
 
 @pytest.mark.parametrize("key", sorted(record_document(FULL).keys() - OPTIONAL))
