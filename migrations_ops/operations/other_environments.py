@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import Interrupted, NeedsAPerson, OpsError
+from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.failure.observe import structure_is
 from migrations_ops.operations.session import Session
@@ -55,19 +55,16 @@ def watched_others(session: Session, environment: Environment) -> Iterator[None]
 
     :raises NeedsAPerson: another environment was changed; the message has its way back.
     """
-    watched = list(_watch(session, environment)) if environment.commands else []
-    error: OpsError | None = None
+    if not environment.commands:
+        yield
+        return
+    watched = list(_watch(session, environment))
     try:
         yield
-    except OpsError as stopped:
-        error = stopped
-    except KeyboardInterrupt:
-        error = Interrupted(f"The commands of {environment.name} were interrupted.")
-    changed = [each for each in watched if each.is_changed]
-    if changed:
-        raise _alarm(environment, changed, error) from error
-    if error is not None:
-        raise error
+    except (OpsError, KeyboardInterrupt) as error:
+        _require_unchanged(environment, watched, error)
+        raise
+    _require_unchanged(environment, watched)
 
 
 def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
@@ -97,15 +94,20 @@ def _back_up(session: Session, located: LocatedDatabase) -> Backup | None:
     return None
 
 
-def _alarm(
-    environment: Environment, changed: list[_Watched], error: OpsError | None
-) -> NeedsAPerson:
+def _require_unchanged(
+    environment: Environment, watched: list[_Watched], error: BaseException | None = None
+) -> None:
+    """:param error: what has stopped the commands."""
+    changed = [each for each in watched if each.is_changed]
+    if not changed:
+        return
     names = " and ".join(each.name for each in changed)
-    first = f"{error.what} And the" if error else "The"
+    stopped = error if isinstance(error, OpsError) else None
     back = "; ".join(each.way_back for each in changed)
-    return NeedsAPerson(
-        f"{first} commands of {environment.name} changed {names}.",
-        untouched=error.untouched if error else f"{environment.name} is upgraded.",
-        next=f"Restore {names}: {back}; then check where the commands of environments."
-        f"{environment.name} get their database URL.",
-    )
+    raise NeedsAPerson(
+        f"{f'{stopped.what} And the' if stopped else 'The'} commands of {environment.name}"
+        f" changed {names}.",
+        untouched=stopped.untouched if stopped else "",
+        next=f"Put {names} back: {back}; and see where the commands of environments."
+        f"{environment.name} learn their database.",
+    ) from error
