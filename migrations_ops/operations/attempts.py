@@ -98,15 +98,16 @@ class Attempts:
     def argv(self) -> tuple[str, ...]:
         return self.child.argv
 
-    def run(self, *, watched: bool) -> CommandRun:
+    def run(self, *, report_unshared: bool) -> CommandRun:
         """Let the child upgrade; where a table was locked and nothing has changed, try again.
 
-        :param watched: whether the child has to report when no other process can have written.
+        :param report_unshared: whether the child has to report when no other process can have
+            written.
         """
         waits = _waits()
         revisions: tuple[RevisionRun, ...] = ()
         for number in count(1):
-            run = self._attempt(watched=watched)
+            run = self._attempt(report_unshared=report_unshared)
             run = replace(run, revisions=(*revisions, *run.revisions), attempts=number)
             if not run.locked:
                 return run
@@ -152,14 +153,14 @@ class Attempts:
         commands = upgrade_commands(self._state)
         return self._session.prestart.take(environment, StepName.UPGRADE, commands)
 
-    def _attempt(self, *, watched: bool) -> CommandRun:
+    def _attempt(self, *, report_unshared: bool) -> CommandRun:
         session, environment = self._session, self._state.environment
         self._state.database.require_lock()
         instructions = instructions_for(
             session.project,
             environment,
-            facts=session.facts,
-            watched=watched,
+            ledger_entry=session.ledger_facts,
+            report_unshared=report_unshared,
             allow=session.allowed(environment),
         )
         return self.child.run(instructions, listener(session, environment))

@@ -167,7 +167,7 @@ class _Children:
             session.project,
             self._environment,
             scratch=scratch,
-            facts=session.facts,
+            ledger_entry=session.ledger_facts,
             allow=session.allowed(self._environment),
         )
         # The copy is inspected while the child ends: no one waits for it.

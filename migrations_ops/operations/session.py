@@ -37,7 +37,7 @@ class Session:
         return Prestart(self.project, self.record.log)
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
+    def ledger_facts(self) -> dict[str, Any]:
         """What each entry that this task adds to a ledger says about the task."""
         return {
             "git_commit": git_commit(self.project.settings.root),
@@ -56,7 +56,7 @@ class Session:
         self, environment: Environment, event: str, revisions: Sequence[Mapping[str, Any]]
     ) -> None:
         """Write into the ledger what was done; that it cannot be written must not undo it."""
-        entry = {"event": event, **self.facts, "revisions": revisions}
+        entry = {"event": event, **self.ledger_facts, "revisions": revisions}
         try:
             database = self.project.database(environment)
             database.note(environment.name, environment.version_table, entry)

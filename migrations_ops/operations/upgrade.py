@@ -101,7 +101,7 @@ def upgrade_and_verify(
     try:
         with _kept_open(state) if comparison else nullcontext():
             with watched_others(session, state.environment):
-                run = _upgrade(due, attempts, watched=comparison is not None)
+                run = _upgrade(due, attempts, report_unshared=comparison is not None)
             attempts.close()
             if run.commands:
                 _note_commands(due, run)
@@ -130,8 +130,8 @@ def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
 # -- the upgrade ------------------------------------------------------------------------------
 
 
-def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
-    """:param watched: whether the child has to report when no other process can have written."""
+def _upgrade(due: _Due, attempts: Attempts, *, report_unshared: bool) -> CommandRun:
+    """:param report_unshared: whether the child reports when no other process can have written."""
     session, state, environment = due.session, due.state, due.environment
     run: CommandRun | None
     try:
@@ -141,7 +141,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, watched: bool) -> CommandRun:
                 state.database.prepare()
             if environment.commands:
                 session.record.note_commands(environment.name)
-            run = attempts.run(watched=watched)
+            run = attempts.run(report_unshared=report_unshared)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
             look = state.database.look(environment.version_table)

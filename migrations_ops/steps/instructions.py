@@ -20,17 +20,19 @@ def instructions_for(
     *,
     scratch: Database | None = None,
     stdout: Path | None = None,
-    facts: Mapping[str, Any] | None = None,
-    watched: bool = False,
+    ledger_entry: Mapping[str, Any] | None = None,
+    report_unshared: bool = False,
     allow: tuple[str, ...] = (),
 ) -> Instructions:
     """Where a step has to go, and where it must not.
 
     :param scratch: the copy to use instead of the database, for a rehearsal.
     :param stdout: the file for the output of the command, if the caller reads it.
-    :param facts: what each entry of this run in the ledger repeats; without it, none is begun.
+    :param ledger_entry: what each entry of this run in the ledger repeats; without it, no ledger
+        is begun, and no other step is kept away.
     :param allow: the findings that the user accepts.
-    :param watched: whether the child reports between which moments no one else can have written.
+    :param report_unshared: whether the child reports between which moments no one else can have
+        written.
     """
     database = project.database(environment)
     return Instructions(
@@ -44,11 +46,11 @@ def instructions_for(
         lock_timeout=environment.lock_timeout,
         statement_timeout=environment.statement_timeout,
         stdout=None if stdout is None else str(stdout),
-        ledger=facts,
+        ledger_entry=ledger_entry,
         # Only what changes a server's database waits for others: also an orphan of a dead release.
-        step_lock=facts is not None and scratch is None and database.is_server,
+        step_lock=ledger_entry is not None and scratch is None and database.is_server,
         step_wait=project.settings.wait,
-        watched=watched,
+        report_unshared=report_unshared,
         allow=allow,
         version_table=environment.version_table,
         version_table_schema=environment.version_table_schema,

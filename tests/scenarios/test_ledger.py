@@ -90,7 +90,7 @@ def test_a_release_is_remembered_in_each_database(filled: Sandbox) -> None:
 def test_what_is_rolled_back_was_never_applied(filled: Sandbox) -> None:
     filled.add_revision("r4dddddddddd", R3, "    raise RuntimeError")
     before = dump(filled.dev)
-    run = run_child(filled, facts={"release_id": "x"})
+    run = run_child(filled, ledger_entry={"release_id": "x"})
     assert run.failed_revision == "r4dddddddddd"
     assert dump(filled.dev) == before
 
@@ -100,10 +100,10 @@ def test_the_ways_back_and_the_stamps_are_remembered(filled: Sandbox) -> None:
     assert events(filled.dev) == [("upgrade", R3), ("downgrade", R3), ("downgrade", R2)]
     database = SQLite(filled.dev, "dev")
     assert database.ledger("alembic_version").ran == {}
-    run = run_child(filled, command=("stamp", "head"), facts={})
+    run = run_child(filled, command=("stamp", "head"), ledger_entry={})
     assert run.finished, run.failure
     assert database.ledger("alembic_version").stamped == {R2, R3}
-    assert run_child(filled, command=("stamp", R1), facts={}).finished
+    assert run_child(filled, command=("stamp", R1), ledger_entry={}).finished
     assert database.ledger("alembic_version").stamped == frozenset()
 
 
@@ -165,7 +165,7 @@ def test_a_production_file_that_was_copied_over_dev_is_recognised_until_it_is_ad
         assert ran.code == 1, ran.err
         assert "its ledger says that it is prod" in ran.err or "prod" in ran.err
     # The child refuses it by itself, and bare Alembic says it.
-    assert "whose ledger says that it is prod" in run_child(filled, facts={}).refused
+    assert "whose ledger says that it is prod" in run_child(filled, ledger_entry={}).refused
     bare = filled.alembic("current", EXEC_ENV="dev")
     assert "this reaches dev" in bare.err
     assert "whose ledger says that it is prod" in bare.err

@@ -29,8 +29,9 @@ class Instructions:
     calls the real database. ``redirect`` has what differs in the address of a server's scratch
     database: host, port, user, password, database.
 
-    ``ledger`` has the facts that each entry of this run in the ledger repeats; without it, no
-    ledger is begun. ``watched`` asks between which two moments no other process can have written.
+    ``ledger_entry`` has the facts that each entry of this run in the ledger repeats; without it,
+    no ledger is begun. ``report_unshared`` asks between which two moments no other process can
+    have written.
     ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
     The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
@@ -49,8 +50,8 @@ class Instructions:
     step_lock: bool = False
     step_wait: float = 10.0
     stdout: str | None = None
-    ledger: Mapping[str, Any] | None = None
-    watched: bool = False
+    ledger_entry: Mapping[str, Any] | None = None
+    report_unshared: bool = False
     allow: tuple[str, ...] = ()
     # Where the version is to be; a table of None means that anything goes.
     version_table: str | None = None
@@ -70,6 +71,11 @@ class Instructions:
                 f" its instructions, and was sent version {version}"
             )
         return cls(**fields | {"allow": tuple(fields["allow"])})
+
+    @property
+    def begins_ledger(self) -> bool:
+        """Whether a database that has no ledger gets one."""
+        return self.ledger_entry is not None
 
     @property
     def destination(self) -> str | None:

@@ -36,8 +36,8 @@ from ..protocol.source import code_hash
 class Ledger:
     """Notes what a command applies.
 
-    :param instructions: ``ledger`` has the facts that every entry of this run repeats. Without
-        it, as for a bare ``alembic``, only a ledger that exists is continued.
+    :param instructions: ``ledger_entry`` has the facts that every entry of this run repeats.
+        Without it, as for a bare ``alembic``, only a ledger that exists is continued.
     """
 
     def __init__(self, instructions: Instructions, events: Events | None = None) -> None:
@@ -178,7 +178,7 @@ class Ledger:
         schema = self._context.version_table_schema
         if self._writes is None:
             self._before = ledger.find(connection, schema)
-            unwanted = self._instructions.ledger is None or ledger.is_taken(connection, schema)
+            unwanted = not self._instructions.begins_ledger or ledger.is_taken(connection, schema)
             self._writes = not (self._before is None and unwanted)
         if not self._writes:
             return
@@ -192,7 +192,7 @@ class Ledger:
     def _content(self, begun: Run | None) -> list[Run]:
         table = str(self._context.version_table)
         mine = of_table(self._before, table)
-        facts: Run = {"outcome": "done", **(self._instructions.ledger or {})}
+        facts: Run = {"outcome": "done", **(self._instructions.ledger_entry or {})}
         facts["environment"] = environment_in(mine) or self._instructions.environment
         facts["version_table"] = table
         if self._opening is None:
@@ -201,7 +201,7 @@ class Ledger:
         return [*(self._before or []), *(facts | run for run in noted)]
 
     def _identity(self, mine: list[Run]) -> list[Run]:
-        if environment_in(mine) or self._instructions.ledger is None:
+        if environment_in(mine) or not self._instructions.begins_ledger:
             return []
         return [{"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}]
 

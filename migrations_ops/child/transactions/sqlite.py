@@ -70,7 +70,7 @@ class SQLiteTransactions(Transactions):
         self._denied = ""
         self._drivers: list[Any] = []
         # None where it is not asked for, or where the run has been committed in parts.
-        self._unshared = UnsharedTransaction(events) if instructions.watched else None
+        self._unshared = UnsharedTransaction(events) if instructions.report_unshared else None
         self._committing = False
 
     def install(self) -> None:

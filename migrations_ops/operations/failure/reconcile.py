@@ -202,5 +202,5 @@ def note_resolved(session: Session, located: LocatedDatabase, look: Look, how: s
     located.database.note(
         located.environment.name,
         located.environment.version_table,
-        {"event": "resolved", "how": how, **session.facts, "revisions": revisions},
+        {"event": "resolved", "how": how, **session.ledger_facts, "revisions": revisions},
     )

@@ -46,7 +46,7 @@ def change(
             instructions = instructions_for(
                 session.project,
                 environment,
-                facts=session.facts,
+                ledger_entry=session.ledger_facts,
                 stdout=stdout,
                 allow=session.allowed(environment),
             )

@@ -77,14 +77,14 @@ def run_child(
     environment: str = "dev",
     command: Sequence[str] = ("upgrade", "head"),
     *,
-    facts: dict[str, str] | None = None,
+    ledger_entry: dict[str, str] | None = None,
 ) -> CommandRun:
     """Run one Alembic command in a child, as a step of a release does; nothing is restored."""
     project = Project.read(sandbox.folder)
     chosen = project.settings.environment(environment)
     step = start_step(project, chosen, (command,), sandbox.folder / "child.log")
     try:
-        return step.run(instructions_for(project, chosen, facts=facts))
+        return step.run(instructions_for(project, chosen, ledger_entry=ledger_entry))
     finally:
         step.close()
 

@@ -59,7 +59,7 @@ def test_what_a_revision_commits_past_the_run_counts_as_done(
     project.database.server.create_role("plain", "hidden-word-of-plain")
     before = project.everything()
     project.add_revision(R2, R1, TOP + code + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert "nowhere" in ran.failure
     assert project.everything() != before
     assert ran.committed
@@ -83,7 +83,7 @@ READING_IN_MARIADB = {
 def test_what_commits_nothing_does_not_count_as_done(project: ChildProject, code: str) -> None:
     before = project.everything()
     project.add_revision(R2, R1, TOP + ROWS + code + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert ("nowhere" in ran.failure, ran.committed) == (True, False)
     assert project.everything() == before
 
@@ -131,7 +131,7 @@ def test_rows_that_no_rollback_brings_back_make_a_revision_half_applied(
     if needed:
         counts.execute(needed)
     project.add_revision(R2, R1, code + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert counts.execute("SELECT n FROM counts") == [(11,)]
     assert ran.committed
     assert project.events()[-1] == "begun"
@@ -143,7 +143,7 @@ def test_table_beside_one_without_transactions_is_as_it_was(
 ) -> None:
     before = project.everything()
     project.add_revision(R2, R1, ROWS + "    op.execute('SELECT n FROM counts')\n" + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert ("nowhere" in ran.failure, ran.committed) == (True, False)
     assert project.everything() == before
 
@@ -204,5 +204,5 @@ def test_rows_that_are_committed_before_the_end_are_reported_and_nothing_else(
     code, writes = given
     project.database.execute(SETUP)
     project.add_revision(R2, R1, f"{code}\n{BLOCK}")
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert (ran.failure, ran.run.wrote) == ("", (R2,) if writes else ())

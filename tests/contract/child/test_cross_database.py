@@ -34,7 +34,7 @@ def test_statement_that_names_another_environment_is_not_executed_under_any_driv
     name = other.database.name
     adds = f"    op.add_column('shops', sa.Column('x', sa.Integer), schema='{name}')"
     project.add_revision(R2, R1, ROWS + adds)
-    ran = project.run(others={"prod": other.identity}, ledger={})
+    ran = project.run(others={"prod": other.identity}, ledger_entry={})
     assert ran.failure.startswith(
         f"a statement names the database of prod, {name}, though dev is meant: it was not"
         " executed; leave out the name of the database"

@@ -43,10 +43,10 @@ def test_copy_of_another_environment_is_recognised_by_its_ledger_under_any_drive
     project: ChildProject,
 ) -> None:
     project.add_revision(R2, R1, HALF_DONE)
-    assert project.run(environment="prod", ledger={}).failure == ""
+    assert project.run(environment="prod", ledger_entry={}).failure == ""
     before = project.everything()
     project.add_revision(R3, R2, "    op.execute('DELETE FROM shops')")
-    refused = project.run(ledger={}).refused
+    refused = project.run(ledger_entry={}).refused
     name = "the shop" if project.engine.is_server else project.database.name
     assert refused == f"env.py opened {name}, whose ledger says that it is prod, but dev was meant"
     assert project.everything() == before
@@ -138,7 +138,7 @@ def test_rehearsal_reaches_a_scratch_database_of_another_server(project: ChildPr
         }  # fmt: skip
         project.add_revision(R2, R1, HALF_DONE)
         before = project.everything()
-        ran = project.run(scratch=scratch.identity, redirect=redirect, ledger={})
+        ran = project.run(scratch=scratch.identity, redirect=redirect, ledger_entry={})
         assert (ran.refused, ran.failure) == ("", "")
         assert scratch.database.execute("SELECT id FROM half") == [(1,)]
         assert project.everything() == before

@@ -164,7 +164,7 @@ def test_what_is_committed_beside_the_revision_counts_as_done(
     project: ChildProject, way: Way
 ) -> None:
     project.add_revision(R2, R1, revision(way, project.database) + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert "nowhere" in ran.failure
     assert ran.committed
     assert project.names() == CHANGED
@@ -180,7 +180,7 @@ def test_what_is_committed_beside_the_revision_counts_as_done(
 def test_database_that_has_no_part_in_this_may_be_written(project: ChildProject, way: Way) -> None:
     other = project.beside()
     project.add_revision(R2, R1, revision(way, other.database) + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert ("nowhere" in ran.failure, ran.committed) == (True, False)
     assert other.names() == CHANGED
 

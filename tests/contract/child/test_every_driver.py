@@ -63,7 +63,7 @@ def test_upgrade_and_downgrade_arrive_with_timeouts_and_ledger_under_any_driver(
     project.add_revision(R2, R1, shows[0] + HALF_DONE + shows[1])
     project.add_revision(R3, R2, COLUMN, "    op.drop_column('shops', 'more')")
     step = project.start(("upgrade", "head"), ("downgrade", R2))
-    given = project.instructions(statement_timeout=7.5, ledger={"release": "x"})
+    given = project.instructions(statement_timeout=7.5, ledger_entry={"release": "x"})
     try:
         up = step.run(given, last=False)
         assert (up.failure, up.finished, project.revision()) == ("", True, R3)
@@ -99,7 +99,7 @@ def test_revision_that_fails_leaves_nothing_under_any_driver(project: ChildProje
         revision = R3
     else:
         project.add_revision(R2, R1, project.engine.work + FAILS)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert ran.failure.endswith(ERRORS[project.engine.name])
     assert ran.run.failed_revision == revision
     assert (ran.run.locked, ran.committed, project.has_ledger) == (False, False, False)
@@ -112,7 +112,7 @@ def test_half_applied_revision_is_reported_and_is_in_the_ledger_under_any_driver
 ) -> None:
     project.add_revision(R2, R1, COLUMN)
     project.add_revision(R3, R2, HALF_DONE + FAILS)
-    ran = project.run(ledger={"release": "x"})
+    ran = project.run(ledger_entry={"release": "x"})
     assert (ran.committed, ran.run.partly_committed, project.revision()) == (True, (R2, R3), R2)
     _, done, begun = project.ledger()
     assert (done["event"], [each["revision"] for each in done["revisions"]]) == ("upgrade", [R2])

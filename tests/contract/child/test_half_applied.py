@@ -19,7 +19,7 @@ BLOCK = (
 @on("mariadb")
 def test_killed_child_leaves_a_database_that_says_what_was_begun(project: ChildProject) -> None:
     project.add_revision(R2, R1, PAUSING)
-    work = Background(project, ledger={})
+    work = Background(project, ledger_entry={})
     project.wait_for_pause()
     os.kill(work.pid, signal.SIGKILL)
     ran = work.result()
@@ -49,7 +49,7 @@ def test_autocommit_block_is_reported_before_and_the_ledger_says_that_it_is_done
     project: ChildProject,
 ) -> None:
     project.add_revision(R2, R1, BLOCK)
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert (ran.failure, ran.committed, len(ran.run.partly_committed)) == ("", True, 1)
     assert project.events() == ["identity", "upgrade"]
 
@@ -60,7 +60,7 @@ def test_ledger_says_which_revision_an_autocommit_block_left_half_applied(
 ) -> None:
     project.add_revision(R2, R1, "    op.execute('SELECT 1')")
     project.add_revision(R3, R2, BLOCK.replace("late ON shops (name)", "late ON shops ((id / 2))"))
-    ran = project.run(ledger={"release": "x"})
+    ran = project.run(ledger_entry={"release": "x"})
     assert ran.committed
     assert (ran.run.failed_revision, ran.run.locked) == (R3, False)
     _, done, begun = project.ledger()
@@ -87,7 +87,7 @@ def test_ledger_knows_which_indexes_a_revision_makes_under_any_driver(
         ' ON shops (id)")\n'
         '        op.execute("CREATE UNIQUE INDEX CONCURRENTLY ON shops ((1 / (id - id)))")',
     )
-    assert "division by zero" in project.run(ledger={}).failure
+    assert "division by zero" in project.run(ledger_entry={}).failure
     oid = {
         name: project.database.execute(f"SELECT '{name}'::regclass::oid::bigint")[0][0]
         for name in ("shops", '"Odd s".t')

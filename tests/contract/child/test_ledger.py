@@ -31,7 +31,7 @@ def test_user_upgrades_with_a_ledger_or_without_one_as_his_rights_are(
         rights = rights.replace(";", " TO plain;")
     variables = project.plain_user(rights)
     project.add_revision(R2, R1, "    op.execute(\"UPDATE shops SET name = 'seen'\")")
-    ran = project.run(variables=variables, ledger={})
+    ran = project.run(variables=variables, ledger_entry={})
     assert (ran.failure, project.revision()) == ("", R2)
     assert failure in ran.run.ledger_failure
     assert bool(ran.run.ledger_failure) == bool(failure) == (not project.has_ledger)
@@ -52,7 +52,7 @@ MODES = {
 def test_ledger_keeps_every_character_also_in_a_copy(project: ChildProject, mode: str) -> None:
     given = 'it\'s "b" \\ c \\n 100% %s {x} :y $1 \u20ac\U0001f600'
     project.add_revision(R2, R1, f'    op.execute("{mode}")')
-    assert project.run(ledger={"user": given}).failure == ""
+    assert project.run(ledger_entry={"user": given}).failure == ""
     assert project.ledger()[-1]["user"] == given
     assert project.beside().ledger() == project.ledger()
 
@@ -70,7 +70,7 @@ def test_something_else_of_the_ledgers_name_is_left_alone(
     project.database.execute(statement)
     before = project.database.execute("SELECT ledger FROM migrations_ops_ledger")
     project.add_revision(R2, R1, HALF_DONE)
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
     assert project.database.execute("SELECT ledger FROM migrations_ops_ledger") == before
 
 
@@ -78,7 +78,7 @@ def test_something_else_of_the_ledgers_name_is_left_alone(
 def test_ledger_that_was_there_is_as_it_was_after_a_failure(project: ChildProject) -> None:
     project.add_revision(R2, R1, ADDS)
     project.add_revision(R3, R2, project.engine.work + FAILS)
-    with project.upgrades(R2, "head", ledger={}) as run:
+    with project.upgrades(R2, "head", ledger_entry={}) as run:
         assert run().failure == ""
         before = project.ledger()
         assert not run().committed
@@ -94,9 +94,9 @@ def test_ledger_is_in_the_schema_of_the_version_table(project: ChildProject) -> 
         "    migrate(connection, version_table_schema='Odd one')\n"
     )
     project.add_revision(R2, R1, HALF_DONE)
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
     rows = project.database.execute("SELECT schemaname FROM pg_views WHERE viewname LIKE 'migr%'")
     assert rows == [("Odd one",)]
-    assert project.run("downgrade", R1, ledger={}).failure == ""
+    assert project.run("downgrade", R1, ledger_entry={}).failure == ""
     [[text]] = project.database.execute('SELECT ledger FROM "Odd one".migrations_ops_ledger')
     assert '"downgrade"' in text

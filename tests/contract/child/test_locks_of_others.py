@@ -39,12 +39,14 @@ def test_lock_of_somebody_else_is_reported_as_one_and_changes_nothing(
     project.add_revision(R2, R1, locked.wants)
     with project.session(autocommit=False) as application:
         application.cursor().execute(locked.theirs)
-        ran = project.run(ledger={}, lock_timeout=0.1 if project.engine.is_transactional else None)
+        ran = project.run(
+            ledger_entry={}, lock_timeout=0.1 if project.engine.is_transactional else None
+        )
         assert ran.run.locked
         assert (ran.committed, project.has_ledger) == (False, False)
         assert project.everything() == before
         application.rollback()
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
 
 
 @on("postgresql")
@@ -88,7 +90,7 @@ def test_table_without_transactions_that_is_in_use_is_waited_for(project: ChildP
     with project.session() as application:
         application.cursor().execute("LOCK TABLES counts READ")
         was_asked_again = asked_again(project)
-        work = Background(project, ledger={})
+        work = Background(project, ledger_entry={})
         wait_for(was_asked_again)
     assert work.result().failure == ""
     assert project.database.execute("SELECT n FROM counts") == [(11,)]
@@ -105,7 +107,7 @@ def test_row_in_use_in_the_middle_of_a_revision_is_waited_for(project: ChildProj
     )
     with project.session(autocommit=False) as application:
         application.cursor().execute(UPDATES)
-        work = Background(project, ledger={})
+        work = Background(project, ledger_entry={})
         wait_for(lambda: bool(project.database.execute(waiting)))
         # Longer than the second for which a row is waited for before anything is committed.
         time.sleep(1.5)

@@ -71,7 +71,7 @@ def test_bare_alembic_names_the_environment_and_what_is_unexpected(project: Chil
     assert lines(alembic(project, "current")) == [
         f"migrations_ops: this reaches dev ({address(project)}); EXEC_ENV=dev"
     ]
-    assert project.run("upgrade", "head", environment="prod", ledger={}).failure == ""
+    assert project.run("upgrade", "head", environment="prod", ledger_entry={}).failure == ""
     [line] = lines(alembic(project, "current"))
     assert f"({address(project)}), whose ledger says that it is prod; EXEC" in line
     configure(project, other=project.url + "_2")
@@ -86,7 +86,7 @@ def test_bare_upgrade_continues_a_ledger_and_begins_none(project: ChildProject) 
     project.add_revision(R2, R1, HALF_DONE, "    op.drop_table('half')")
     assert alembic(project, "upgrade", "head").code == 0
     assert not project.has_ledger
-    assert project.run("downgrade", R1, ledger={}).failure == ""
+    assert project.run("downgrade", R1, ledger_entry={}).failure == ""
     ran = alembic(project, "upgrade", "head")
     assert ran.code == 0, ran.err
     assert project.events() == ["identity", "downgrade", "upgrade"]
@@ -96,7 +96,7 @@ def test_bare_upgrade_continues_a_ledger_and_begins_none(project: ChildProject) 
 def test_half_that_a_bare_upgrade_leaves_is_named_the_next_time(project: ChildProject) -> None:
     configure(project, dev=project.url)
     project.add_revision(R2, R1, "    op.execute('SELECT 1')")
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
     project.add_revision(R3, R2, HALF_DONE + FAILS)
     assert alembic(project, "upgrade", "head").code == 1
     [line] = lines(alembic(project, "current"))

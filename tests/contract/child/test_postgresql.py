@@ -43,7 +43,7 @@ def test_revision_may_go_on_as_another_role(
         + "    op.execute('CREATE TABLE app.x (id int)')\n"
         + "    op.execute('SET CONSTRAINTS ALL IMMEDIATE')",
     )
-    with project.upgrades(R2, "head", ledger={}) as run:
+    with project.upgrades(R2, "head", ledger_entry={}) as run:
         for _ in range(2):
             ran = run()
             assert (ran.failure, ran.run.finished, ran.run.ledger_failure) == ("", True, "")

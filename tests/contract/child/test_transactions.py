@@ -41,7 +41,7 @@ def add_failing(project: ChildProject, body: str = LOST) -> None:
 
 def require_arrives_and_fails_whole(project: ChildProject) -> None:
     """R2 arrives; all that is pending after it fails, and leaves what R2 has made."""
-    with project.upgrades(R2, "head", ledger={}) as run:
+    with project.upgrades(R2, "head", ledger_entry={}) as run:
         arrived = run()
         assert (arrived.failure, arrived.run.finished, project.revision()) == ("", True, R2)
         assert project.events() == ["identity", "upgrade"]
@@ -124,7 +124,7 @@ def test_revision_cannot_end_the_transaction_of_the_run(
     before = project.everything()
     work = project.engine.work
     project.add_revision(R2, R1, f"{work}{statement}\n    op.execute('DELETE FROM shops')")
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert f"revision {R2}" in ran.failure
     assert ("autocommit_block()" in ran.failure) == project.engine.is_transactional, ran.failure
     assert not ran.committed
@@ -168,7 +168,7 @@ def test_savepoint_of_a_revision_works(project: ChildProject) -> None:
         "    with op.get_bind().begin_nested():\n"
         "        op.execute(\"UPDATE shops SET name = 'kept'\")\n",
     )
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
     assert project.names() == ["kept"] * 3
 
 
@@ -228,9 +228,9 @@ def test_stamp_and_sql_and_reading_change_no_schema(project: ChildProject) -> No
     project.add_revision(R2, R1, HALF_DONE)
     before = project.everything()
     for command in (["upgrade", f"{R1}:head", "--sql"], ["current"], ["history"]):
-        ran = project.run(*command, ledger={}, step_lock=True)
+        ran = project.run(*command, ledger_entry={}, step_lock=True)
         assert (ran.failure, ran.run.finished, ran.committed) == ("", True, False)
         assert project.everything() == before
-    ran = project.run("stamp", R2, ledger={})
+    ran = project.run("stamp", R2, ledger_entry={})
     assert (ran.failure, ran.committed, project.revision()) == ("", False, R2)
     assert project.events() == ["identity", "stamp"]

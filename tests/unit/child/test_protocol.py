@@ -42,7 +42,7 @@ def test_an_event_is_read_as_it_was_written(event: Event) -> None:
     st.builds(
         Instructions,
         redirect=facts,
-        ledger=facts,
+        ledger_entry=facts,
         lock_timeout=st.none() | numbers,
         statement_timeout=st.none() | numbers,
         step_wait=numbers,

@@ -88,7 +88,7 @@ class FakeStore:
 
 def session() -> Any:
     settings = SimpleNamespace(wait=0, releases=Path("releases"))
-    return SimpleNamespace(project=SimpleNamespace(settings=settings), facts={})
+    return SimpleNamespace(project=SimpleNamespace(settings=settings), ledger_facts={})
 
 
 def backup(name: str = "db_1.dump") -> Any:
