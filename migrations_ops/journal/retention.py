@@ -10,6 +10,7 @@ from pathlib import Path
 
 from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, find_open
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
+from migrations_ops.journal.scratch import SCRATCH_FILES
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import is_regular
 
@@ -22,7 +23,7 @@ _YOUNG_SECONDS = 3600
 
 _ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
 # What a task writes into its folder. One that holds anything else is not ours, and stays.
-_OWN_FILES = ("*.log", "traceback.txt", "report.html", "rehearsal*", "stamp*", "*.part", RECORD)
+_OWN_FILES = ("*.log", "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
 
 
 def prune_records(releases: Path, backups: Path) -> None:

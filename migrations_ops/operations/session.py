@@ -11,6 +11,7 @@ from typing import Any
 
 from migrations_ops.child.protocol.events import Event, PartlyCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
+from migrations_ops.journal.scratch import is_scratch
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.project.environments import Environment
@@ -65,9 +66,11 @@ class Session:
             self.record.add_findings([found])
 
     def scratch(self, name: str) -> Path:
-        """A file for a throw-away copy."""
-        self.record.folder.mkdir(parents=True, exist_ok=True)
-        return self.record.folder / name
+        """A file that is thrown away; after a kill the next task knows it by its name."""
+        file = self.record.folder / name
+        assert is_scratch(file), f"{name} is missing from SCRATCH_FILES"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
 
 
 @contextmanager

@@ -322,6 +322,16 @@ def test_logs_without_a_record_go_when_no_task_can_be_at_work_on_them(tmp_path: 
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["stdout.txt", "resolve.sqlite3", "rehearsal.sqlite3-wal"])
+def test_what_a_killed_task_threw_away_no_more_keeps_no_folder(tmp_path: Path, name: str) -> None:
+    for number in range(1, 7):
+        record(tmp_path, number, "refused")
+    (tmp_path / "20260101_000001" / name).touch()
+    prune_records(tmp_path, tmp_path / "none")
+    assert left_in(tmp_path) == [4, 5, 6]
+
+
+@pytest.mark.usefixtures("few")
 def test_verify_that_fails_in_a_loop_leaves_a_bounded_number_of_records(filled: Sandbox) -> None:
     from migrations_ops.operations.verification import verify_environment
 

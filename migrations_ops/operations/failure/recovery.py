@@ -11,6 +11,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
+from migrations_ops.journal.scratch import find_scratch
 from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
@@ -249,10 +250,9 @@ def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
 def _close(session: Session, record: TaskRecord) -> None:
     """Give the record an outcome, and take away the scratch files beside it."""
     releases = session.project.settings.releases
-    for pattern in ("rehearsal*", "stamp*", "*.part"):
-        for leftover in (releases / record.id).glob(pattern):
-            with suppress(OSError):
-                leftover.unlink()
+    for leftover in find_scratch(releases / record.id):
+        with suppress(OSError):
+            leftover.unlink()
     outcome = record.outcome or "interrupted"
     write_record(releases, replace(record, outcome=outcome, under_way=None))
     remove_mark(releases, record.id)
