@@ -57,7 +57,8 @@ class ConfigurationError(OpsError):
 
 
 class Refused(OpsError):
-    """A check failed or a gate is closed; the database was not touched."""
+    """A check failed or a gate is closed. What it is about was not touched; only the first
+    environment of the path, which stays upgraded for a look, may fail verify after an upgrade."""
 
 
 class StepFailed(OpsError):

@@ -12,7 +12,7 @@ from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
-from migrations_ops.project.environments import Environment
+from migrations_ops.project.environments import Environment, UrlSource
 from migrations_ops.project.settings import Settings
 from migrations_ops.project.urls import resolve_url
 from migrations_ops.project.variables import step_variables
@@ -42,11 +42,14 @@ class Project:
         :raises ConfigurationError: the configured source yields none.
         """
         if environment.name not in self._urls:
-            root = self.settings.root
-            url = resolve_url(environment.url, environment, root)
-            keep_secrets_of_urls([url])
-            self._urls[environment.name] = url
+            self._urls[environment.name] = self._resolve(environment.url, environment)
         return self._urls[environment.name]
+
+    def _resolve(self, source: UrlSource, environment: Environment) -> str:
+        """A URL of an environment, whose password is hidden from now on wherever it appears."""
+        url = resolve_url(source, environment, self.settings.root)
+        keep_secrets_of_urls([url])
+        return url
 
     def variables(self, environment: Environment) -> dict[str, str]:
         """The variables that each step of an environment gets.
@@ -67,7 +70,7 @@ class Project:
                 self._url_to_read(environment),
                 root,
                 environment.version_table_schema,
-                None if scratch is None else resolve_url(scratch, environment, root),
+                None if scratch is None else self._resolve(scratch, environment),
             )
             if environment.connect is not None:
                 from migrations_ops.project.connect_function import with_connect_function
@@ -104,9 +107,7 @@ class Project:
 
     def _url_to_read(self, environment: Environment) -> str:
         source = environment.inspect_url
-        if source is None:
-            return self.url(environment)
-        return resolve_url(source, environment, self.settings.root)
+        return self.url(environment) if source is None else self._resolve(source, environment)
 
     def knows_url(self, environment: Environment) -> bool:
         """Whether the URL of an environment is available on this machine.
