@@ -47,7 +47,7 @@ _NO_DEFAULT = "the environment (no default)"
     json=_JSON,
 )
 def release_migration(
-    here: Console,
+    console: Console,
     to: str | None = None,
     plan: bool = False,
     yes: bool = False,
@@ -60,13 +60,13 @@ def release_migration(
 
     For each, in order: back up, rehearse on a copy (not for the first), upgrade, verify.
     """
-    from migrations_ops.cli.release import show_plan, show_release
+    from migrations_ops.cli.release import run_release, show_plan
 
     if plan or is_dry_run():
-        show_plan(here, to, redo=redo)
+        show_plan(console, to, redo=redo)
     else:
         accepted = tuple(allow or ())
-        show_release(here, to, accepted, yes=yes, resume=resume, redo=redo)
+        run_release(console, to, accepted, yes=yes, resume=resume, redo=redo)
 
 
 @task(
@@ -75,42 +75,42 @@ def release_migration(
     all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
 )
-def backup(here: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
+def backup(console: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
     """Take a verified backup and print its file."""
-    from migrations_ops.cli.backups import show_backup
+    from migrations_ops.cli.backups import run_backup
 
-    show_backup(here, env, note, all_=all, dry=is_dry_run())
+    run_backup(console, env, note, all_=all, dry=is_dry_run())
 
 
 @task("Release", env="the environment (default: the first of the path)", json=_JSON)
-def verify(here: Console, env: str | None = None, json: bool = False) -> None:
+def verify(console: Console, env: str | None = None, json: bool = False) -> None:
     """Check head, drift, integrity and sources.
 
     What passes counts for the gate of the environments that come later on the path.
     """
-    from migrations_ops.cli.status import show_verify
+    from migrations_ops.cli.status import run_verify
 
-    show_verify(here, env)
+    run_verify(console, env)
 
 
 def _upgrade(name: str, *, first: bool) -> Definition:
     """The upgrade task of one environment, made from the configuration."""
 
     def body(
-        here: Console,
+        console: Console,
         to: str | None = None,
         sql: bool = False,
         yes: bool = False,
         allow: list[str] | None = None,
         json: bool = False,
     ) -> None:
-        from migrations_ops.cli.release import show_sql, show_upgrade
+        from migrations_ops.cli.release import run_upgrade, show_sql
 
         if sql:
-            show_sql(here, name, to)
+            show_sql(console, name, to)
         else:
             accepted = tuple(allow or ())
-            show_upgrade(here, name, to, accepted, yes=yes, dry=is_dry_run())
+            run_upgrade(console, name, to, accepted, yes=yes, dry=is_dry_run())
 
     body.__doc__ = (
         f"Back up {name}, upgrade it, verify."
@@ -139,60 +139,62 @@ def _upgrade(name: str, *, first: bool) -> Definition:
     check="exit with 1 unless it is at head (default: exit with 0)",
     json=_JSON,
 )
-def status(here: Console, env: str | None = None, check: bool = False, json: bool = False) -> None:
+def status(
+    console: Console, env: str | None = None, check: bool = False, json: bool = False
+) -> None:
     """Show the state of one environment."""
     from migrations_ops.cli.status import show_status
 
-    show_status(here, env, check=check)
+    show_status(console, env, check=check)
 
 
 @task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
-def status_all(here: Console, check: bool = False, json: bool = False) -> None:
+def status_all(console: Console, check: bool = False, json: bool = False) -> None:
     """Show the state of every environment.
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
     from migrations_ops.cli.status import show_status_all
 
-    show_status_all(here, check=check)
+    show_status_all(console, check=check)
 
 
 @task("Look", env=_EVERY, json=_JSON)
-def current(here: Console, env: str | None = None, json: bool = False) -> None:
+def current(console: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revision of each environment."""
     from migrations_ops.cli.status import show_current
 
-    show_current(here, env)
+    show_current(console, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
-def history(here: Console, env: str | None = None, json: bool = False) -> None:
+def history(console: Console, env: str | None = None, json: bool = False) -> None:
     """Show the revisions, newest first.
 
     A mark shows the revision of each environment.
     """
     from migrations_ops.cli.status import show_history
 
-    show_history(here, env)
+    show_history(console, env)
 
 
 @task("Look", env=_SCRIPTS, json=_JSON)
-def heads(here: Console, env: str | None = None, json: bool = False) -> None:
+def heads(console: Console, env: str | None = None, json: bool = False) -> None:
     """Show the heads of the scripts.
 
     A mark shows the revision of each environment.
     """
     from migrations_ops.cli.status import show_history
 
-    show_history(here, env, only_heads=True)
+    show_history(console, env, only_heads=True)
 
 
 @task("Look", env=_EVERY, json=_JSON)
-def db_version(here: Console, env: str | None = None, json: bool = False) -> None:
+def db_version(console: Console, env: str | None = None, json: bool = False) -> None:
     """Read the version table itself, without Alembic."""
     from migrations_ops.cli.status import show_db_version
 
-    show_db_version(here, env)
+    show_db_version(console, env)
 
 
 @task(
@@ -201,33 +203,33 @@ def db_version(here: Console, env: str | None = None, json: bool = False) -> Non
     show="one release, by its ID (default: a list)",
     json=_JSON,
 )
-def releases(here: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
+def releases(console: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
     """Show what past releases and other tasks did."""
     from migrations_ops.cli.status import show_releases
 
-    show_releases(here, last, show)
+    show_releases(console, last, show)
 
 
 @task("Look", json=_JSON)
-def doctor(here: Console, json: bool = False) -> None:
+def doctor(console: Console, json: bool = False) -> None:
     """Find problems of the configuration and the databases.
 
     The shell's variables, the configuration, the scripts, each database, leftovers.
     """
     from migrations_ops.cli.doctor import show_doctor
 
-    show_doctor(here)
+    show_doctor(console)
 
 
 # -- Backups ----------------------------------------------------------------------------------
 
 
 @task("Backups", env=_EVERY, json=_JSON)
-def backups(here: Console, env: str | None = None, json: bool = False) -> None:
+def backups(console: Console, env: str | None = None, json: bool = False) -> None:
     """List the verified backups, oldest first."""
     from migrations_ops.cli.backups import show_backups
 
-    show_backups(here, env)
+    show_backups(console, env)
 
 
 @task(
@@ -238,7 +240,7 @@ def backups(here: Console, env: str | None = None, json: bool = False) -> None:
     json=_JSON,
 )
 def restore(
-    here: Console,
+    console: Console,
     env: str | None = None,
     backup: str | None = None,
     yes: bool = False,
@@ -248,20 +250,20 @@ def restore(
 
     A safety backup of the current content is made first.
     """
-    from migrations_ops.cli.backups import show_restore
+    from migrations_ops.cli.backups import run_restore
 
-    show_restore(here, env, backup, yes=yes, dry=is_dry_run())
+    run_restore(console, env, backup, yes=yes, dry=is_dry_run())
 
 
 @task("Backups", env=_EVERY)
-def prune(here: Console, env: str | None = None) -> None:
+def prune(console: Console, env: str | None = None) -> None:
     """Remove the oldest backups beyond keep.
 
     The newest, and those that an unfinished release may need, always stay.
     """
-    from migrations_ops.cli.backups import show_prune
+    from migrations_ops.cli.backups import run_prune
 
-    show_prune(here, env, dry=is_dry_run())
+    run_prune(console, env, dry=is_dry_run())
 
 
 # -- Revisions --------------------------------------------------------------------------------
@@ -276,7 +278,7 @@ def prune(here: Console, env: str | None = None) -> None:
     json=_JSON,
 )
 def revision(
-    here: Console,
+    console: Console,
     message: str | None = None,
     empty: bool = False,
     autogenerate: bool = True,
@@ -287,10 +289,10 @@ def revision(
 
     Says which operations were detected.
     """
-    from migrations_ops.cli.revisions import show_revision
+    from migrations_ops.cli.revisions import run_revision
 
     generated = autogenerate and not empty
-    show_revision(here, message, rev_id, autogenerate=generated, dry=is_dry_run())
+    run_revision(console, message, rev_id, autogenerate=generated, dry=is_dry_run())
 
 
 @task(
@@ -301,12 +303,12 @@ def revision(
     json=_JSON,
 )
 def downgrade(
-    here: Console, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
+    console: Console, env: str | None = None, to: str = "-1", yes: bool = False, json: bool = False
 ) -> None:
     """Back up, then take revisions back."""
-    from migrations_ops.cli.revisions import show_downgrade
+    from migrations_ops.cli.revisions import run_downgrade
 
-    show_downgrade(here, env, to, yes=yes, dry=is_dry_run())
+    run_downgrade(console, env, to, yes=yes, dry=is_dry_run())
 
 
 @task(
@@ -317,26 +319,30 @@ def downgrade(
     json=_JSON,
 )
 def stamp(
-    here: Console, env: str | None = None, to: str = "head", yes: bool = False, json: bool = False
+    console: Console,
+    env: str | None = None,
+    to: str = "head",
+    yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Put an existing database under migration.
 
     Its schema is compared with what the revision builds; a mismatch is refused.
     """
-    from migrations_ops.cli.revisions import show_stamp
+    from migrations_ops.cli.revisions import run_stamp
 
-    show_stamp(here, env, to, yes=yes, dry=is_dry_run())
+    run_stamp(console, env, to, yes=yes, dry=is_dry_run())
 
 
 @task("Revisions", env=_NO_DEFAULT, yes=_YES, json=_JSON)
-def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool = False) -> None:
+def adopt(console: Console, env: str | None = None, yes: bool = False, json: bool = False) -> None:
     """Give a copied database its new identity.
 
     After production was copied over dev, its ledger still says prod, and every upgrade refuses.
     """
-    from migrations_ops.cli.revisions import show_adopt
+    from migrations_ops.cli.revisions import run_adopt
 
-    show_adopt(here, env, yes=yes, dry=is_dry_run())
+    run_adopt(console, env, yes=yes, dry=is_dry_run())
 
 
 @task(
@@ -347,7 +353,7 @@ def adopt(here: Console, env: str | None = None, yes: bool = False, json: bool =
     json=_JSON,
 )
 def resolve(
-    here: Console,
+    console: Console,
     env: str | None = None,
     applied: bool = False,
     rolled_back: bool = False,
@@ -358,9 +364,9 @@ def resolve(
     Where a server cannot roll everything back, half of a revision may stay; so may a part of what
     commands of the project do. Until that is resolved, or a backup is put back, upgrades refuse.
     """
-    from migrations_ops.cli.revisions import show_resolve
+    from migrations_ops.cli.revisions import run_resolve
 
-    show_resolve(here, env, applied=applied, rolled_back=rolled_back, dry=is_dry_run())
+    run_resolve(console, env, applied=applied, rolled_back=rolled_back, dry=is_dry_run())
 
 
 @task(
@@ -370,15 +376,15 @@ def resolve(
     yes=_YES,
 )
 def alembic(
-    here: Console, env: str | None = None, args: str | None = None, yes: bool = False
+    console: Console, env: str | None = None, args: str | None = None, yes: bool = False
 ) -> None:
     """Run any Alembic command with the guards.
 
     With the destination proved, SQLite transactional, and a backup before what writes.
     """
-    from migrations_ops.cli.revisions import show_alembic
+    from migrations_ops.cli.revisions import run_alembic_command
 
-    show_alembic(here, env, args, yes=yes, dry=is_dry_run())
+    run_alembic_command(console, env, args, yes=yes, dry=is_dry_run())
 
 
 _DEFINITIONS = (

@@ -17,27 +17,29 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 
 
-def show_backup(here: Console, env: str | None, note: str, *, all_: bool, dry: bool) -> None:
+def run_backup(console: Console, env: str | None, note: str, *, all_: bool, dry: bool) -> None:
     """Take backups and print their files."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     settings = project.settings
     one = settings.environment(env) if env else settings.default
     environments = find_environments_in_use(project) if all_ else [one]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
-        here.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
+        console.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
         return
-    finished = back_up_environments(project, environments, note, here.report)
+    finished = back_up_environments(project, environments, note, console.report)
     files = [str(settings.backups / name) for name in finished.result.backups]
-    here.finish(finished, "\n".join(files))
+    console.finish(finished, "\n".join(files))
 
 
-def show_backups(here: Console, env: str | None) -> None:
+def show_backups(console: Console, env: str | None) -> None:
     """List the backups."""
-    settings = here.project_as_it_is().settings
+    settings = console.project_as_it_is().settings
     environments = settings.environments(env)
     found = [backup for each in environments for backup in BackupStore.of(settings, each).backups()]
-    here.show(lambda: _list(settings, environments, found, here.style), documents.backups(found))
+    console.show(
+        lambda: _list(settings, environments, found, console.style), documents.backups(found)
+    )
 
 
 def _list(
@@ -53,29 +55,29 @@ def _list(
     return "\n".join([text.backups(found, style), *strays])
 
 
-def show_restore(
-    here: Console, env: str | None, backup: str | None, *, yes: bool, dry: bool
+def run_restore(
+    console: Console, env: str | None, backup: str | None, *, yes: bool, dry: bool
 ) -> None:
     """Restore a backup into the live database."""
     example = "--env dev --backup latest"
     name = require_text(env, "--env", "restore", example)
     wanted = require_text(backup, "--backup", "restore", example)
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     found = BackupStore.of(project.settings, environment).find(wanted)
     if dry:
-        here.show_plan(project, [plan_restore(project, environment, found)])
+        console.show_plan(project, [plan_restore(project, environment, found)])
         return
     if environment.protected:
-        here.confirm(name, f"restore {found.name}", yes=yes)
-    finished = restore_environment(project, environment, found.name, here.report)
+        console.confirm(name, f"restore {found.name}", yes=yes)
+    finished = restore_environment(project, environment, found.name, console.report)
     line = f"{name} is equal to {found.name} again."
-    here.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, documents.release(finished.result))
 
 
-def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
+def run_prune(console: Console, env: str | None, *, dry: bool) -> None:
     """Remove the oldest backups beyond what is kept."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     settings = project.settings
     environments = settings.environments(env)
     pruned = prune_backups(project, environments, dry=dry)
@@ -84,4 +86,4 @@ def show_prune(here: Console, env: str | None, *, dry: bool) -> None:
     if pruned.unclear:
         kept = "the record of a task that was interrupted cannot be read; see invoke releases"
     lines = lines or [f"Nothing to remove: {kept}."]
-    here.show("\n".join([*lines, UNCHANGED] if dry else lines))
+    console.show("\n".join([*lines, UNCHANGED] if dry else lines))

@@ -7,11 +7,11 @@ from migrations_ops.cli.output import documents, text
 from migrations_ops.operations.doctor import examine, require_passed
 
 
-def show_doctor(here: Console) -> None:
+def show_doctor(console: Console) -> None:
     """Show what a release depends on, and what is wrong with it.
 
     :raises Refused: something is wrong; each finding is shown before.
     """
-    report = examine(here.project_as_it_is())
-    here.show(lambda: text.doctor(report, here.style), documents.doctor(report))
+    report = examine(console.project_as_it_is())
+    console.show(lambda: text.doctor(report, console.style), documents.doctor(report))
     require_passed(report)

@@ -17,8 +17,8 @@ from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
 
 
-def show_release(
-    here: Console,
+def run_release(
+    console: Console,
     to: str | None,
     allow: tuple[str, ...],
     *,
@@ -28,20 +28,20 @@ def show_release(
 ) -> None:
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
-    project = here.project()
+    project = console.project()
     options = ReleaseOptions(to, None if yes else _ask, resume, allow, redo)
-    finished = release_all(project, options, here.report)
+    finished = release_all(project, options, console.report)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."
-    lines = [resumed if idle else text.released(finished.result, here.style)]
+    lines = [resumed if idle else text.released(finished.result, console.style)]
     if finished.result.outcome == "released":
         report = read_status(project, list(project.settings.path))
-        lines += ["", text.status(report, here.style)]
-    here.finish(finished, "\n".join(lines), documents.release(finished.result))
+        lines += ["", text.status(report, console.style)]
+    console.finish(finished, "\n".join(lines), documents.release(finished.result))
 
 
-def show_upgrade(
-    here: Console,
+def run_upgrade(
+    console: Console,
     name: str,
     to: str | None,
     allow: tuple[str, ...],
@@ -51,37 +51,37 @@ def show_upgrade(
 ) -> None:
     """Upgrade one environment."""
     require_known_codes(allow)
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     options = ReleaseOptions(to, None if yes else _ask, allow=allow)
     if dry:
-        here.show_plan(project, plan_from_here(project, [environment], to))
+        console.show_plan(project, plan_from_here(project, [environment], to))
         return
-    finished = upgrade_environment(project, environment, options, here.report)
+    finished = upgrade_environment(project, environment, options, console.report)
     reached = ", ".join(finished.result.to)
     line = (
         f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."
         if finished.result.outcome == "nothing to do"
         else f"{name} is at {reached} (record {finished.result.id})."
     )
-    here.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, documents.release(finished.result))
 
 
-def show_sql(here: Console, name: str, to: str | None) -> None:
+def show_sql(console: Console, name: str, to: str | None) -> None:
     """Print the SQL of what is pending."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     environment = project.settings.environment(name)
-    finished, sql = write_sql(project, environment, to, here.report)
+    finished, sql = write_sql(project, environment, to, console.report)
     nothing = f"-- Nothing is pending for {name}.\n"
     document = documents.sql(finished.result, sql)
-    here.finish(finished, sql or nothing, None if finished.error else document)
+    console.finish(finished, sql or nothing, None if finished.error else document)
 
 
-def show_plan(here: Console, to: str | None, *, redo: bool = False) -> None:
+def show_plan(console: Console, to: str | None, *, redo: bool = False) -> None:
     """Show the steps that a release would run."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     plan = plan_redo if redo else plan_from_here
-    here.show_plan(project, plan(project, project.settings.path, to))
+    console.show_plan(project, plan(project, project.settings.path, to))
 
 
 def _ask(state: DatabaseState) -> bool:

@@ -27,19 +27,19 @@ from migrations_ops.project.project import Project
 _BACK_UP: tuple[StepName, Commands] = (StepName.BACK_UP, ())
 
 
-def show_revision(
-    here: Console, message: str | None, rev_id: str | None, *, autogenerate: bool, dry: bool
+def run_revision(
+    console: Console, message: str | None, rev_id: str | None, *, autogenerate: bool, dry: bool
 ) -> None:
     """Write a revision file."""
     text = require_text(message, "--message", "revision", '--message "add a due date"')
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     first = project.settings.path[0]
     if dry:
         arguments = revision_arguments(text, rev_id, autogenerate=autogenerate)
-        _show_steps(here, project, first, (StepName.REVISION, (tuple(arguments),)))
+        _show_steps(console, project, first, (StepName.REVISION, (tuple(arguments),)))
         return
     finished, new, operations = create_revision(
-        project, text, here.report, autogenerate=autogenerate, rev_id=rev_id
+        project, text, console.report, autogenerate=autogenerate, rev_id=rev_id
     )
     lines = []
     if new is not None:
@@ -48,7 +48,7 @@ def show_revision(
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
     document = documents.revision(first.name, new, operations)
-    here.finish(finished, "\n".join(lines), None if finished.error else document)
+    console.finish(finished, "\n".join(lines), None if finished.error else document)
 
 
 def _shown(file: Path) -> str:
@@ -58,55 +58,55 @@ def _shown(file: Path) -> str:
     return str(file)
 
 
-def show_downgrade(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
+def run_downgrade(console: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Take revisions back."""
     name = require_text(env, "--env", "downgrade", "--env dev --to -1")
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     if dry:
         _show_steps(
-            here, project, environment, _BACK_UP, (StepName.DOWNGRADE, (("downgrade", to),))
+            console, project, environment, _BACK_UP, (StepName.DOWNGRADE, (("downgrade", to),))
         )
         return
     if environment.protected:
-        here.confirm(name, f"downgrade it to {to}", yes=yes)
-    _end(here, name, downgrade_environment(project, environment, to, here.report))
+        console.confirm(name, f"downgrade it to {to}", yes=yes)
+    _end(console, name, downgrade_environment(project, environment, to, console.report))
 
 
-def show_stamp(here: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
+def run_stamp(console: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Write a revision into the version table."""
     name = require_text(env, "--env", "stamp", "--env dev --to head")
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     if dry:
         compare = (StepName.COMPARE, (("upgrade", to),))
         stamp = (StepName.STAMP, (("stamp", to),))
-        _show_steps(here, project, environment, compare, _BACK_UP, stamp)
+        _show_steps(console, project, environment, compare, _BACK_UP, stamp)
         return
     if environment.protected:
-        here.confirm(name, f"stamp it with {to}", yes=yes)
-    _end(here, name, stamp_environment(project, environment, to, here.report))
+        console.confirm(name, f"stamp it with {to}", yes=yes)
+    _end(console, name, stamp_environment(project, environment, to, console.report))
 
 
-def show_adopt(here: Console, env: str | None, *, yes: bool, dry: bool) -> None:
+def run_adopt(console: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     """Give a copied database its new identity."""
     name = require_text(env, "--env", "adopt", "--env dev")
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     if dry:
-        _show_steps(here, project, environment, _BACK_UP, (StepName.ADOPT, ()))
+        _show_steps(console, project, environment, _BACK_UP, (StepName.ADOPT, ()))
         return
     if environment.protected:
-        here.confirm(name, "give it a new identity", yes=yes)
-    finished = adopt_environment(project, environment, here.report)
+        console.confirm(name, "give it a new identity", yes=yes)
+    finished = adopt_environment(project, environment, console.report)
     line = f"{name} now has the identity {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} already has the identity {name}."
-    here.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, documents.release(finished.result))
 
 
-def show_resolve(
-    here: Console, env: str | None, *, applied: bool, rolled_back: bool, dry: bool
+def run_resolve(
+    console: Console, env: str | None, *, applied: bool, rolled_back: bool, dry: bool
 ) -> None:
     """Clear a dirty state after a repair by hand."""
     name = require_text(env, "--env", "resolve", "--env dev --rolled-back")
@@ -117,49 +117,51 @@ def show_resolve(
             next=f"If the whole revision is there now: invoke resolve --env {name} --applied; if"
             f" nothing of it is: invoke resolve --env {name} --rolled-back",
         )
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     if dry:
-        _show_steps(here, project, environment, _BACK_UP, (StepName.RESOLVE, ()))
+        _show_steps(console, project, environment, _BACK_UP, (StepName.RESOLVE, ()))
         return
-    finished = resolve_environment(project, environment, here.report, applied=applied)
+    finished = resolve_environment(project, environment, console.report, applied=applied)
     line = (
         f"{name} is no longer dirty (record {finished.result.id}); see: invoke verify --env {name}"
     )
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: no revision is half applied in {name}."
-    here.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, documents.release(finished.result))
 
 
-def _end(here: Console, name: str, finished: Finished) -> None:
+def _end(console: Console, name: str, finished: Finished) -> None:
     reached = ", ".join(finished.result.to) or "base"
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} is already there."
     else:
         line = f"{name} is at {reached} (record {finished.result.id})."
-    here.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, documents.release(finished.result))
 
 
-def show_alembic(here: Console, env: str | None, args: str | None, *, yes: bool, dry: bool) -> None:
+def run_alembic_command(
+    console: Console, env: str | None, args: str | None, *, yes: bool, dry: bool
+) -> None:
     """Run an Alembic command and print what it prints."""
     example = '--env dev --args "history -v"'
     name = require_text(env, "--env", "alembic", example)
     arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
-    project = here.project()
+    project = console.project()
     environment = project.settings.environment(name)
     changes = changes_database(arguments)
     if dry:
         backup = [_BACK_UP] if changes else []
-        _show_steps(here, project, environment, *backup, (StepName.ALEMBIC, (tuple(arguments),)))
+        _show_steps(console, project, environment, *backup, (StepName.ALEMBIC, (tuple(arguments),)))
         return
     if environment.protected and changes:
-        here.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
-    finished, printed = run_alembic(project, environment, arguments, here.report)
-    here.finish(finished, printed)
+        console.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
+    finished, printed = run_alembic(project, environment, arguments, console.report)
+    console.finish(finished, printed)
 
 
 def _show_steps(
-    here: Console, project: Project, environment: Environment, *steps: tuple[StepName, Commands]
+    console: Console, project: Project, environment: Environment, *steps: tuple[StepName, Commands]
 ) -> None:
     """What would run, each step with the Alembic commands of its process."""
-    here.show_plan(project, [list_steps(project, environment, steps)])
+    console.show_plan(project, [list_steps(project, environment, steps)])

@@ -18,92 +18,94 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
 
-def show_status(here: Console, env: str | None, *, check: bool) -> None:
+def show_status(console: Console, env: str | None, *, check: bool) -> None:
     """Show the state of one environment."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
-    _show(here, project, [environment], check=check)
+    _show(console, project, [environment], check=check)
 
 
-def show_status_all(here: Console, *, check: bool) -> None:
+def show_status_all(console: Console, *, check: bool) -> None:
     """Show the state of all environments."""
-    project = here.project_as_it_is()
-    _show(here, project, list(project.settings.path), check=check)
+    project = console.project_as_it_is()
+    _show(console, project, list(project.settings.path), check=check)
 
 
-def _show(here: Console, project: Project, environments: list[Environment], *, check: bool) -> None:
+def _show(
+    console: Console, project: Project, environments: list[Environment], *, check: bool
+) -> None:
     """:raises OpsError: an environment could not be read; each has its row all the same."""
     report, failure = try_status(project, environments)
     document = documents.status(report) | (documents.error(failure) if failure else {})
-    here.show(lambda: text.status(report, here.style), document)
+    console.show(lambda: text.status(report, console.style), document)
     if failure is not None:
         raise failure
     if check:
         require_at_head(report)
 
 
-def show_verify(here: Console, env: str | None) -> None:
+def run_verify(console: Console, env: str | None) -> None:
     """Check one environment."""
     # Imported here: status does not need it, and would take longer.
     from migrations_ops.operations.verification import verify_environment
 
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.path[0]
-    finished, report = verify_environment(project, environment, here.report)
+    finished, report = verify_environment(project, environment, console.report)
     if report is None:
-        here.finish(finished)
+        console.finish(finished)
         return
-    here.finish(finished, text.verified(report, here.style), documents.verified(report))
+    console.finish(finished, text.verified(report, console.style), documents.verified(report))
 
 
-def show_current(here: Console, env: str | None) -> None:
+def show_current(console: Console, env: str | None) -> None:
     """The revision of each environment, with its message."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     rows = [read_current(project, each) for each in project.settings.environments(env)]
-    here.show(lambda: text.current(rows), documents.current(rows))
+    console.show(lambda: text.current(rows), documents.current(rows))
 
 
-def show_history(here: Console, env: str | None, *, only_heads: bool = False) -> None:
+def show_history(console: Console, env: str | None, *, only_heads: bool = False) -> None:
     """The revisions, newest first, marked with the environments that are at them."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
     report = read_history(project, environment, only_heads=only_heads)
-    here.show(
-        lambda: text.history(report, here.style, with_base=not only_heads),
+    console.show(
+        lambda: text.history(report, console.style, with_base=not only_heads),
         documents.history(report),
     )
 
 
-def show_db_version(here: Console, env: str | None) -> None:
+def show_db_version(console: Console, env: str | None) -> None:
     """The content of the version table, read without Alembic."""
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     rows = [read_version(project, each) for each in project.settings.environments(env)]
-    here.show(lambda: text.db_version(rows), documents.db_version(rows))
+    console.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
-def show_releases(here: Console, last: int, one: str | None) -> None:
+def show_releases(console: Console, last: int, one: str | None) -> None:
     """Past releases, or one of them."""
     if last < 1:
         raise ConfigurationError(
             "--last must be at least 1.", next="Type: invoke releases --last 10"
         )
-    project = here.project_as_it_is()
+    project = console.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)
-        here.show(lambda: text.record(found, here.style), documents.record(found))
+        console.show(lambda: text.record(found, console.style), documents.record(found))
         return
     shown: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):
         if isinstance(each, Unreadable):
-            style = here.report.style
+            style = console.report.style
             sign = style.paint(style.sign("⚠"), "yellow")
-            here.report.say(f"{sign} The record {each.file} {each.why}.")
+            console.report.say(f"{sign} The record {each.file} {each.why}.")
         elif len(shown) < last:
             shown.insert(0, each)
-    here.show(lambda: text.records(shown, here.style), documents.releases(shown))
+    console.show(lambda: text.records(shown, console.style), documents.releases(shown))
 
 
 def _find_record(project: Project, wanted: str) -> TaskRecord:

@@ -67,10 +67,8 @@ class OpsTask(Task[Any]):
         The flags are as Invoke or another task gives them; ``--json`` is the console's.
         """
         flags = self.argspec(self.body).bind(*args, **kwargs).arguments
-        here = _console(
-            self.folder, json=bool(flags.get("json")), prefix=_prefix(), tasks=self.tasks
-        )
-        with here as console:
+        json, prefix = bool(flags.get("json")), _prefix()
+        with _console(self.folder, json=json, prefix=prefix, tasks=self.tasks) as console:
             _refuse_empty(flags)
             self.body(console, **flags)
         self.times_called += 1
@@ -111,18 +109,18 @@ def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) ->
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
     from migrations_ops.system.signals import one_interrupt
 
-    here = Console(folder, json=json, prefix=prefix, tasks=tasks)
+    console = Console(folder, json=json, prefix=prefix, tasks=tasks)
     # A task is short and uses little memory: garbage collection would take a tenth of its time.
     gc.disable()
     try:
         with one_interrupt():
             _refuse_runtime_configuration()
-            yield here
+            yield console
     except OpsError as stopped:
-        here.show_error(stopped)
+        console.show_error(stopped)
         raise Exit(code=int(stopped.exit_code)) from None
     except KeyboardInterrupt:
-        here.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
+        console.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
     finally:
         gc.enable()
