@@ -1,4 +1,4 @@
-"""What the revisions of an upgrade declared, by operation or by statement."""
+"""What the revisions of an upgrade declared, by operations or statements."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WORDS = re.compile(r"'(?:[^']|'')*'|\w+")
 class Declared:
     """What revisions declared about the tables and columns that were there before the upgrade.
 
-    These are called by the names that they had then, whatever their names were when a revision
-    named them: ``naming`` translates.
+    All names are those from before the upgrade, even where a revision used a later name: ``naming``
+    translates.
 
-    :param facts: everything that was there.
+    :param facts: all facts from before the upgrade.
     :param columns: columns that were dropped, as (table, column).
     :param names: objects of other kinds that were dropped or renamed, as (name, table); the table
         may be empty.
@@ -29,11 +29,11 @@ class Declared:
     :param schemas: schemas that were dropped or renamed.
     :param constraints: constraints that were dropped, as (table, name, kind); the kind is empty
         where the revision does not name it.
-    :param created: constraints that were created, as (table, name, kind, columns): they may take
-        the place of others.
+    :param created: constraints that were created, as (table, name, kind, columns): they may replace
+        others.
     :param discarded: tables that an operation dropped, with the indexes on them, even where another
-        table took their place.
-    :param altered: what of a column was altered, as (table, column, property).
+        table replaced them.
+    :param altered: altered properties of columns, as (table, column, property).
     :param converted: tables whose texts got another character set.
     :param emptied: tables from which rows were deleted.
     :param inserted: tables into which rows were inserted.
@@ -43,7 +43,7 @@ class Declared:
     :param revoked: rights that were revoked, as (object, role).
     :param recounted: tables whose sequences were set.
     :param types: what was done to types, in that order.
-    :param renamed: new names of types, values and the like, as the texts of other facts have them.
+    :param renamed: new names of types, values and the like, as written in the texts of other facts.
     """
 
     naming: Naming
@@ -121,7 +121,7 @@ class Declared:
         return _WORDS.sub(new_name, text) if self.renamed else text
 
     def _drops_by_name(self, fact: Fact) -> bool:
-        """Whether it is dropped or renamed by its name, or its schema is, or what it is on."""
+        """Whether it, its schema or the object that it is on is dropped or renamed by name."""
         schemas = {(fact.table or fact.name).partition(".")[0], fact.name.partition(".")[0]}
         if fact.kind == "schema":
             return fact.name in self.schemas
@@ -158,7 +158,7 @@ class Declared:
         return False
 
     def _replaces_constraint(self, fact: Fact) -> bool:
-        """Whether a constraint was created in its place.
+        """Whether another constraint replaced it.
 
         A table has one primary key; of the others, a batch replaces what has the same name. A
         unique constraint without a name can be known by its columns alone.
@@ -185,15 +185,15 @@ class Declared:
         return table in written or any(table == each for each, _ in self.updated)
 
     def may_retype(self, table: str, column: str) -> bool:
-        """Whether a column may get another type: it is altered, or its table written anew."""
+        """Whether a column may get another type: it is altered, or its table is rebuilt."""
         by_hand = table in self.naming.rebuilt | self.naming.dropped
         return by_hand or (table, column, "type") in self.altered
 
     def rewritten(self, table: str) -> frozenset[str]:
         """The columns of a table whose values revisions write by name.
 
-        Those of rows that come in the place of deleted ones belong to them where others of their
-        columns are copied: ``INSERT INTO t SELECT new_id(id), v FROM t``, ``DELETE FROM t ...``.
+        This includes rows that replace deleted ones while other columns of theirs are copied:
+        ``INSERT INTO t SELECT new_id(id), v FROM t``, ``DELETE FROM t ...``.
         """
         columns = {each.name for each in self.facts if (each.kind, each.table) == ("column", table)}
         copied = columns - {column for each, column in self.refilled if each == table}

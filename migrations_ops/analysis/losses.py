@@ -1,4 +1,4 @@
-"""What an upgrade made disappear, and whether its revisions declared that."""
+"""Finds what disappeared in an upgrade without being declared by its revisions."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _vanished(
 def _changed_column(
     fact: Fact, was: str, now: str, declared: Declared, environment: str
 ) -> list[Finding]:
-    """Another default, or a type that SQLite treats in another way, undeclared."""
+    """An undeclared change of the default, or to a type that SQLite treats differently."""
     if fact.kind != "column" or declared.drops(fact):
         return []
     before, after, changes = ColumnFact.of(declared.with_new_names(was)), ColumnFact.of(now), []
@@ -243,7 +243,7 @@ def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
 
 
 def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
-    """Those of these traits that were not there and are now."""
+    """The traits in this list that are new."""
     # What is in a literal is none of its words: a comment may have any.
     words = ([word for word in text if not word.endswith("'")] for text in (was, now))
     before, after = (f" {' '.join(each)} " for each in words)

@@ -25,7 +25,7 @@ _ALTERS_NO_ROW = (("DETACH", "PARTITION"), ("VALIDATE", "CONSTRAINT"), ("ADD", "
 def only_reads(sql: str) -> bool:
     """Whether a statement only reads, or works on indexes concurrently.
 
-    A function that it calls may write all the same.
+    A function that it calls may still write.
     """
     found = _single(sql)
     if not found:
@@ -79,7 +79,7 @@ def _calls(found: list[Token]) -> bool:
 
 
 def _alters_no_row(found: list[Token]) -> bool:
-    """Whether it alters one thing, and that needs no row."""
+    """Whether it has a single alteration, which touches no row."""
     if any(word.means(",") for word in found):
         return False
     return any(

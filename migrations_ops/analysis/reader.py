@@ -37,11 +37,11 @@ def read_declared(
     after: Mapping[str, str],
     syntax: Syntax = "sqlite",
 ) -> Declared:
-    """What follows from operations and statements.
+    """Read what operations and statements declare.
 
     :param events: the operations and statements, in the order in which they ran.
     :param before: the schema from which they started.
-    :param after: the schema to which they led.
+    :param after: the schema after them.
     :param syntax: whose SQL the statements are.
     """
     reader, compiled = _Reader(before, after, syntax), False
@@ -114,7 +114,8 @@ class _Reader:
     def read_statement(
         self, statement: list[Token], compiled: Iterable[TableWrite] | None = None
     ) -> None:
-        """:param compiled: what it writes as the engine said; None where its text has to tell."""
+        """:param compiled: what it writes according to the engine; None where only its text is
+        known."""
         self._refills.read(statement)
         for action in schema_actions(statement):
             self._read_action(action)
@@ -200,7 +201,7 @@ class _Reader:
         self.declared.types.append(change)
 
     def _change_typed_tables(self, action: SchemaAction) -> None:
-        """What is done to the attributes of a type is done to the columns of its tables."""
+        """Apply changes of a type's attributes to the columns of its tables."""
         for first in self._hierarchy.of_type(self._resolver.object(action.table)):
             table = self._naming.table_after(first)
             if action.verb == "drop attribute":
@@ -219,7 +220,7 @@ class _Reader:
             self.declared.updated |= self._refills.replaced(first, first)
 
     def _drop_schema(self, name: str, to: str) -> None:
-        """All of a schema is dropped with it, or gets its new name.
+        """Everything in a schema is dropped or renamed with it.
 
         :param to: the new name; empty where the schema is dropped.
         """
@@ -262,9 +263,9 @@ class _Reader:
             self.declared.altered |= {(each, column, what) for what in properties}
 
     def _is_announced(self, what: tuple[str, ...], batch: int = 0) -> bool:
-        """Whether an operation has already declared what a statement does now.
+        """Whether an operation has already declared what this statement does.
 
-        By then the names have changed: a batch may have given this one to another column.
+        The names have changed by then: a batch may have given this name to another column.
         """
         if batch:
             self._announced.append(what)
@@ -276,7 +277,7 @@ class _Reader:
     def _column(self, table: str, name: str, batch: int = 0) -> tuple[str, str]:
         """The first names of a column and its table; empty for what is new.
 
-        All operations of a batch use the names that there were when it began.
+        All operations of a batch use the names from its start.
         """
         first = self._naming.table(table)
         names = self._naming.columns(first)
@@ -303,7 +304,7 @@ class _Reader:
                 noted |= tables
 
     def note_cascades(self, before: Mapping[str, str]) -> None:
-        """What refers to a key that is updated follows it, by ON UPDATE CASCADE."""
+        """Declare the columns that follow an updated key by ON UPDATE CASCADE."""
         keys = [
             (fact, tokens(was, "facts"))
             for fact, was in zip(self.declared.facts, before.values(), strict=True)
@@ -316,9 +317,10 @@ class _Reader:
                     self.declared.updated |= {(fact.table, name) for name in fact.columns - {","}}
 
     def note_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """What triggers do on their own, of tables that were written to, is declared too.
+        """Declare what the triggers of written tables do.
 
-        One that comes with the upgrade may have been there in time, or not: texts do not tell.
+        A trigger that the upgrade creates may have existed in time or not: the texts do not show
+        it.
         """
         triggers = [
             (Fact.of(key, was).table, _body(was, schema), is_new)
@@ -343,7 +345,7 @@ class _Reader:
                     self._note_write(write, self._first(to) if is_new else to, columns)
 
     def _in_trigger(self, table: str, column: str, is_new: bool) -> tuple[str, str]:
-        """The first names of what a trigger writes, which one of before has in its text."""
+        """The first names of what a trigger writes; a trigger from before has them in its text."""
         return self._column(table, column) if is_new else (table, column)
 
 

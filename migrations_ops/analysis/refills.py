@@ -1,9 +1,9 @@
-"""Which columns of a table that was written anew by hand got other values on purpose.
+"""Which columns of a table that was rebuilt by hand got other values on purpose.
 
 ``CREATE TABLE new ...; INSERT INTO new SELECT ... FROM t; DROP TABLE t; ALTER TABLE new RENAME TO
-t`` declares that those columns change which its SELECT computes. What is copied is to stay as it
-is, under the same name: a ``SELECT *`` puts values into other columns where those of production
-stand in another order than thought.
+t`` declares that those columns change which its SELECT computes. Copied values must stay the same,
+under the same name: a ``SELECT *`` puts values into other columns where production has its columns
+in an unexpected order.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Filled:
 
 
 class Refills:
-    """Follows what is put into tables until they take the place of others."""
+    """Tracks what is inserted into tables until they replace others."""
 
     def __init__(self, naming: Naming, resolver: Resolver) -> None:
         self._naming, self._resolver = naming, resolver
@@ -79,11 +79,11 @@ class Refills:
             self._filled[table] = self._dropped.pop(table)
 
     def replaced(self, table: str, first: str) -> set[tuple[str, str]]:
-        """A table has taken the place of another: the columns of that which it changes."""
+        """A table replaced another: the columns of the old one that it changes."""
         return self._changed(table, first, {first, _UNKNOWN})
 
     def emptied(self, table: str, first: str) -> set[tuple[str, str]]:
-        """A table has lost its rows, and got others: the columns which that changes."""
+        """A table was emptied and refilled: the columns that this changes."""
         return self._changed(table, first, {first})
 
     def _changed(self, table: str, first: str, same: set[str]) -> set[tuple[str, str]]:

@@ -11,7 +11,7 @@ _OF_TABLES = CONSTRAINTS | {"table", "column"}
 
 
 class Names:
-    """Maps current names to first ones; the first name of what was added later is its own."""
+    """Maps current names to first names; an object that was added later keeps its own."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._now = {name: name for name in known}
@@ -34,7 +34,7 @@ class Names:
         return set(self._first)
 
     def first(self, name: str) -> str:
-        """The first name; empty for something new that took a name which had become free."""
+        """The first name; empty for a new object that took a free name."""
         return self._first.get(name, "" if name in self._now else name)
 
     def now(self, first: str) -> str:
@@ -53,13 +53,13 @@ class Names:
             del self._first[old]
 
     def rename(self, first: str, to: str) -> None:
-        """Give it another name, or bring back what had been dropped."""
+        """Rename it, or restore what had been dropped."""
         if self.knows(first):
             self.drop(first)
             self._now[first], self._first[to] = to, first
 
     def renamed(self) -> dict[str, str]:
-        """The successors of the first names that have another one."""
+        """The first names that changed, with their successors."""
         names = {first: self.successor(first) for first in self._now}
         return {first: name for first, name in names.items() if name != first}
 
@@ -67,9 +67,9 @@ class Names:
 class Naming:
     """The names of the tables and columns of a database, followed through an upgrade.
 
-    All names are in small letters. ``dropped`` are tables; ``rebuilt`` those that were replaced by
-    hand: by one that was renamed, as SQLite's own documentation advises for a change that ALTER
-    TABLE cannot make, or after they were renamed themselves.
+    All names are in lower case. ``dropped`` are tables; ``rebuilt`` are tables that were replaced
+    by hand: by a renamed copy, as SQLite's documentation advises for a change that ALTER TABLE
+    cannot make, or after they were renamed themselves.
     """
 
     def __init__(self, schema: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ class Naming:
         return self._tables.first(name)
 
     def current(self) -> set[str]:
-        """The names that the tables from before the upgrade have now."""
+        """The current names of the tables from before the upgrade."""
         return self._tables.current()
 
     def columns(self, table: str) -> Names:
@@ -102,7 +102,7 @@ class Naming:
         return {table: columns for table, columns in moved.items() if columns}
 
     def table_after(self, first: str) -> str:
-        """Its name, or that of the table that replaced it; empty if it was dropped for good."""
+        """Its current name, or that of its replacement; empty if it was dropped for good."""
         return self._tables.successor(first)
 
     def rename_table(self, old: str, new: str) -> str:
@@ -143,7 +143,7 @@ class Naming:
                 self.rebuilt.discard(first)
 
     def finish(self, after: Mapping[str, str]) -> None:
-        """At the end, what seemed to be replaced and is not there was dropped."""
+        """At the end, count a table as dropped if its replacement never appeared."""
         there = {Fact.of(key, "").table for key in after if key.startswith("table ")}
         for table in [each for each in self.rebuilt if self._tables.now(each) not in there]:
             self._mark_dropped(table, self._tables.now(table))
@@ -162,7 +162,7 @@ class Naming:
 
 
 class Renames:
-    """Finds the facts of a schema in the one that it became."""
+    """Finds the facts of a schema in the schema after the upgrade."""
 
     def __init__(self, naming: Naming, after: Mapping[str, str]) -> None:
         self._naming, self._after = naming, after
@@ -180,7 +180,7 @@ class Renames:
         return self._by_identity.get(expected)
 
     def words(self, fact: Fact, was: str) -> list[str]:
-        """The words of a fact with the names from afterwards, in small letters."""
+        """The words of a fact with the new names, in lower case."""
         identity = tokens(was, "facts")
         mentioned = {fact.table, *lowered(identity)}
         names = {table: self._naming.table_after(table) or table for table in mentioned}
@@ -189,7 +189,7 @@ class Renames:
         return [_renamed(word, names) for word in identity]
 
     def stale(self, fact: Fact, was: str, now: str) -> dict[str, str]:
-        """Columns that it still names as they were called before, with their new names.
+        """Columns that it still calls by their old names, with their new names.
 
         A rebuild copies a condition verbatim. SQLite reads a quoted name that matches no column
         as a string, so the condition becomes always true or always false, without an error.
@@ -202,7 +202,7 @@ class Renames:
         return {name: moved[name] for name in sorted(named & still & set(moved) - expected)}
 
     def _expected(self, fact: Fact, identity: tuple[str, ...]) -> tuple[str, ...]:
-        """The identity that it has afterwards; without names for what was replaced."""
+        """Its identity after the upgrade; without names for what was replaced."""
         columns = self._columns.get(fact.table, {})
         table = self._naming.table_after(fact.table) or fact.table
         if fact.kind in ("index", "sequence"):

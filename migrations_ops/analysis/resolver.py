@@ -12,7 +12,7 @@ from migrations_ops.child.protocol.sql import tokens
 
 class Hierarchy:
     """Which tables belong to which others, as their partitions or by inheritance, and which were
-    made of a type."""
+    created from a type."""
 
     def __init__(self, schema: Mapping[str, str]) -> None:
         parents = {
@@ -28,7 +28,7 @@ class Hierarchy:
         }
 
     def above(self, table: str) -> frozenset[str]:
-        """The tables that this one belongs to, and those that these belong to."""
+        """The tables that this one belongs to, directly or indirectly."""
         return self._above.get(table, frozenset())
 
     def below(self, table: str) -> frozenset[str]:
@@ -44,9 +44,9 @@ class Hierarchy:
 class Resolver:
     """Resolves the names in statements to the names of facts.
 
-    Facts have the schema in their names, unless it is the one that unqualified names mean.
+    The names of facts include the schema, unless it is the default one.
 
-    :param search_path: the schema that a statement has made the one of unqualified names.
+    :param search_path: the default schema, as a statement has set it.
     """
 
     _naming: Naming
@@ -120,7 +120,7 @@ def _parents(was: str) -> list[str]:
 
 
 def _type_of(was: str) -> str:
-    """The type of which a table is made, from its fact; empty for none."""
+    """The type that a table is created from, by its fact; empty for none."""
     match lowered(tokens(was.removeprefix("UNLOGGED "), "facts")):
         case ["of", schema, ".", name, *_]:
             return f"{schema}.{name}"

@@ -23,7 +23,7 @@ from migrations_ops.model.text import counted
 
 
 def surviving(before: Fingerprint, after: Fingerprint, declared: Declared) -> list[Pair]:
-    """The tables that are there before and after, under the names that they have."""
+    """The tables that exist before and after, under their current names."""
     tables_after = {name.lower(): name for name in after.rows}
     columns = declared.naming.renamed_columns()
     pairs = []
@@ -43,9 +43,9 @@ def rows_gone(change: ContentChange) -> dict[str, int]:
 
 
 def find_changes(change: ContentChange, declared: Declared, environment: str) -> list[Finding]:
-    """What of the surviving content has changed; what no revision declares is an error.
+    """Find changes of the surviving content; an undeclared change is an error.
 
-    :param environment: whose database, or the copy of which, was upgraded; for the messages.
+    :param environment: whose database or copy was upgraded, for the messages.
     """
     return [
         *(finding for table in change.tables for finding in _table(table, declared, environment)),

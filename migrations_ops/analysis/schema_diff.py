@@ -1,4 +1,4 @@
-"""How the schema of a database differs from what it was, in words."""
+"""Describes how the schema of a database differs from before."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DETACHED = re.compile(r'\bPARTITION OF ("(?:[^"]|"")+"|\S+) .*\bDETACH PENDING\
 def differences(
     before: Fingerprint, now: Fingerprint, others: Collection[str] = frozenset()
 ) -> list[str]:
-    """The names of what is not as it was, in words.
+    """Describe what differs from before.
 
-    :param others: what other sessions have made, which is no difference where it is new.
+    :param others: what other sessions created; it is no difference where it is new.
     """
     keys = sorted(dict.fromkeys(key for key, _ in before.schema.items() ^ now.schema.items()))
     found = [
@@ -38,7 +38,7 @@ def _fate(key: str, before: Fingerprint, now: Fingerprint) -> str:
 
 
 def _detached(key: str, now: Fingerprint) -> str:
-    """That a partition is half detached, with its cure; empty where it is not."""
+    """Describe a half detached partition and its fix; empty for any other one."""
     found = _DETACHED.search(now.schema.get(key, ""))
     if found is None or not key.startswith("table "):
         return ""
@@ -65,5 +65,5 @@ def in_brief(found: list[str]) -> str:
 
 
 def invalid_in_words(left: list[str]) -> list[str]:
-    """What to say of indexes that are INVALID and could not be dropped, each with its cure."""
+    """Describe INVALID indexes that could not be dropped, each with its fix."""
     return [f"index {name} is INVALID (DROP INDEX CONCURRENTLY {name};)" for name in left]

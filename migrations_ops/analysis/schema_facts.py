@@ -20,7 +20,7 @@ _AFTER_TYPE = _AFTER_DEFAULT | {"as", "default", "not", "null"}
 
 @dataclass(frozen=True)
 class Fact:
-    """One entry of a fingerprint's schema; names are in small letters.
+    """One entry of a fingerprint's schema; names are in lower case.
 
     ``table`` is the one that it belongs to, and goes with; ``columns`` those that it needs;
     ``owner`` is the key of what a privilege is on.
@@ -64,12 +64,12 @@ class Fact:
         return cls(kind, where, name=found[0])
 
     def identity(self) -> tuple[str, ...]:
-        """Tells it from all others, however its names are written."""
+        """Identifies it, however its names are quoted."""
         return (self.kind, *_texts(self.where))
 
 
 def names_gone(before: Iterable[str], after: Iterable[str]) -> frozenset[str]:
-    """The tables and views of a schema that are not in another one, and columns as TABLE.COLUMN.
+    """The tables and views of one schema that another lacks, and columns as TABLE.COLUMN.
 
     :param before: the keys of both schemas.
     """
@@ -85,7 +85,7 @@ def names_gone(before: Iterable[str], after: Iterable[str]) -> frozenset[str]:
 
 
 def _table_of(kind: str, found: list[str], words: list[str]) -> tuple[str, list[str]]:
-    """The table that something is on, and the words behind it, which have its columns."""
+    """The table that an object is on, and the words after it, which contain its columns."""
     if kind == "statistics":
         return words[-1] if words else "", words
     position = words.index("on") + 1 if "on" in words else len(words)

@@ -1,4 +1,4 @@
-"""Whether the file of a backup is what its sidecar says."""
+"""Checks that the file of a backup matches its sidecar."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def file_digest(file: Path, progress: Progress | None = None) -> str:
 
 
 def is_intact(backup: Backup) -> bool:
-    """Whether the backup's file can be read and is what its sidecar says."""
+    """Whether the backup's file can be read and matches its sidecar."""
     try:
         return file_digest(Path(backup.file)) == backup.sha256
     except OSError:
@@ -35,7 +35,7 @@ def is_intact(backup: Backup) -> bool:
 
 
 def require_intact(backup: Backup) -> None:
-    """:raises Refused: the backup's file is not what its sidecar says."""
+    """:raises Refused: the backup's file does not match its sidecar."""
     if file_digest(Path(backup.file)) != backup.sha256:
         raise Refused(
             f"The backup {backup.name} is damaged: its SHA-256 is not the one in its sidecar.",

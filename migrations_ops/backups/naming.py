@@ -1,8 +1,7 @@
 """The names of backups: how one is made and recognised, and the only way from a name to a path.
 
-A name that was read from a file may be anything: a path, the name of something else, a link. What
-is opened or removed by it has to be a file that the tool could have made, in the folder of
-backups.
+A name that was read from a file may be anything: a path, another file's name, a link. Only a file
+that the tool could have made, in the folder of backups, may be opened or removed by name.
 """
 
 from __future__ import annotations
@@ -72,5 +71,5 @@ class BackupNames:
 
 
 def sidecar_of(file: Path) -> Path:
-    """Where the description of a backup lies."""
+    """The path of the sidecar of a backup."""
     return file.with_suffix(".json")

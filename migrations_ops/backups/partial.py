@@ -1,4 +1,4 @@
-"""Removes the partial files that killed backups have left."""
+"""Removes the partial files that killed backups left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backups stay, by their count and their age.
+"""Decides which backups stay, by count and age.
 
 Groups are counted separately: backups of tasks that succeeded, and backups of failed attempts only.
 So a release that fails in a loop neither fills the disk nor removes the backups of a good release.
@@ -25,7 +25,7 @@ from migrations_ops.model.text import counted
 class Policy:
     """How many backups of a group stay, and for how many days those that a good task took.
 
-    With ``failed_only`` only backups of failed attempts go.
+    With ``failed_only`` only backups of failed attempts are removed.
     """
 
     keep: int
@@ -102,7 +102,8 @@ def _surplus_of(group: list[Backup], uses: BackupUses, policy: Policy) -> set[st
 
 
 def is_sound(backup: Backup) -> bool:
-    """Whether the file still has the size that was verified: a damaged one replaces no other."""
+    """Whether the file still has the verified size: a damaged backup must not displace another
+    one."""
     try:
         return Path(backup.file).stat().st_size == backup.size
     except OSError:

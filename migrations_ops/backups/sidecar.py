@@ -36,7 +36,7 @@ class Sidecar:
 
 
 def read_sidecar(file: Path) -> Sidecar | Unreadable:
-    """What a sidecar says of a backup."""
+    """Read the sidecar of a backup."""
     return read_versioned(Sidecar, file, read_json(file) if is_regular(file) else None)
 
 

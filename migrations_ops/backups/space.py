@@ -1,4 +1,4 @@
-"""Whether another backup can be put into the folder: its rights, and the room in it."""
+"""Checks whether the folder can take another backup: its permissions and its free space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPEN_IT = "Fix its permissions, or set backups in the configuration to another f
 
 
 def find_obstacle(store: BackupStore, database: Database) -> str:
-    """Why a backup could not be taken now, as a sentence; empty where nothing is known."""
+    """Why a backup could not be taken now, as a sentence; empty if no reason is known."""
     import shutil
 
     closed = find_closed(store)
@@ -31,7 +31,7 @@ def find_obstacle(store: BackupStore, database: Database) -> str:
 
 
 def find_closed(store: BackupStore) -> str:
-    """Why nothing can be put into the folder, as a sentence; empty if something can."""
+    """Why nothing can be written into the folder, as a sentence; empty if it can."""
     folder = nearest_folder(store.folder)
     if not folder.is_dir():
         return f"The folder for backups, {store.folder}, cannot be used: {folder} is a file."
@@ -41,10 +41,10 @@ def find_closed(store: BackupStore) -> str:
 
 
 def size_of_next(store: BackupStore, database: Database) -> int:
-    """The bytes that another backup takes: of a server, as far as it can be foreseen.
+    """The size of the next backup in bytes; for a server, an estimate.
 
-    Its dump is packed and has no indexes: a quarter of 1 GB, measured. A foresight that is too
-    low ends with a backup that fails, and too high would refuse what fits.
+    Its dump is compressed and has no indexes: a quarter of 1 GB, measured. Too low an estimate ends
+    with a failed backup; too high a one would refuse a backup that fits.
     """
     size = database.size()
     if not database.is_server:

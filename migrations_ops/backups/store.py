@@ -1,4 +1,4 @@
-"""The store of an environment's backups: lists them, and finds the one that is meant."""
+"""The store of an environment's backups: lists them, and finds one by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BRING = "Bring its sidecar back"
 
 @dataclass(frozen=True)
 class BackupStore:
-    """Where the backups of one environment lie, and how many, for how long, are kept."""
+    """The folder of one environment's backups, and how many are kept for how long."""
 
     folder: Path
     environment: Environment
@@ -73,7 +73,7 @@ class BackupStore:
         migrated. Neither is a suspect backup.
 
         :raises Refused: there is none at all, or none that could be the latest.
-        :raises ConfigurationError: there is none of that name.
+        :raises ConfigurationError: there is no backup of that name.
         """
         backups = self.backups()
         for backup in backups:
@@ -133,7 +133,8 @@ class BackupStore:
         return list(find_stray_sidecars(self.folder, self.names, self.environment.name))
 
     def _require_no_stray(self, name: str, *, none: bool) -> None:
-        """:raises Refused: what is meant lies there, and does not count; or nothing else does."""
+        """:raises Refused: the wanted file is there but does not count; or there are only such
+        files."""
         strays = self.strays()
         meant = [each for each in strays if name in (each[0], str(self.folder / each[0]))]
         for file, why in meant or (strays[-1:] if none else []):
@@ -148,7 +149,7 @@ class BackupStore:
             )
 
     def describe(self, backup: Backup) -> Sidecar:
-        """The sidecar of a backup that was found before.
+        """The sidecar of a backup that was found earlier.
 
         :raises NeedsAPerson: it can no longer be read.
         """
@@ -172,7 +173,7 @@ class BackupStore:
         return sidecar_of(self.file(name))
 
     def remove(self, name: str) -> None:
-        """Remove a backup with its sidecar, if they are what they were when it was listed.
+        """Remove a backup with its sidecar, if they are unchanged since it was listed.
 
         :raises OSError: they are not, or cannot be removed.
         """

@@ -78,5 +78,5 @@ def find_stray_sidecars(
 
 
 def _shown(name: str) -> str:
-    """A name as it is, if it can be printed and is no path."""
+    """A name for a message: unchanged, if it is printable and not a path."""
     return name if re.fullmatch(r"[\w.-]+", name) else repr(name)

@@ -1,4 +1,4 @@
-"""Takes a backup: copies a database, compares the copy with it, and gives it its name."""
+"""Takes a backup: copies a database, compares the copy with it, and gives it its final name."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def take_backup(
     """Take a verified backup, or use the newest one if the database is still equal to it.
 
     :param doubt: the reason why the backup is suspect.
-    :param progress: is called with the bytes that are copied.
-    :param verifying: is called with those that are read back.
+    :param progress: called with the number of bytes copied.
+    :param verifying: called with the number of bytes read back.
     :raises StepFailed: the copy could not be made or is not equal to its source; no file
         is left under a final name.
     """
@@ -142,7 +142,7 @@ def _prepare(store: BackupStore, database: Database) -> None:
 
 
 def room_for(store: BackupStore, database: Database) -> int:
-    """The bytes that its next backup takes: none if the newest one will be used again."""
+    """The bytes that its next backup needs: none if the newest one will be reused."""
     # A server is not asked twice: it would have to read all of its rows.
     seen = not database.is_server and _looks_equal(store, database)
     return 0 if seen else size_of_next(store, database)
@@ -169,7 +169,7 @@ def _still_equal(
 def _looks_equal(store: BackupStore, database: Database) -> Sidecar | None:
     """The newest sidecar, if nothing has been written since.
 
-    One that is not good is never used again: it would be counted among the others.
+    A backup that is not good is never reused: it would count as good then.
     """
     newest = store.latest_sidecar()
     if newest is None or store.file(newest.name).stat().st_size != newest.size:
@@ -188,8 +188,8 @@ def verified_digest(
 ) -> str:
     """Open the copy, compare it with what was copied, and hash it meanwhile.
 
-    :raises StepFailed: the copy is damaged or not equal to its source. A check of integrity
-        alone calls an empty copy sound.
+    :raises StepFailed: the copy is damaged or not equal to its source. An integrity check alone
+        passes an empty copy.
     """
     stopped = Event()
 

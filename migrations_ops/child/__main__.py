@@ -1,7 +1,7 @@
 """Start the child by its path: ``python .../migrations_ops/child ALEMBIC-ARGUMENTS``.
 
-The package is loaded under a name of its own, so that it meets neither another installed
-version of itself nor a module of the project that is called ``events`` or ``sqlite``.
+The package is loaded under a private name, so that it collides neither with another installed
+version of itself nor with a project module called ``events`` or ``sqlite``.
 """
 
 import gc

@@ -42,7 +42,7 @@ class Events:
 
 
 class Control:
-    """The reading end of the channel: one line allows one command, the end means stop."""
+    """The read end of the channel: each line allows one command, end of file means stop."""
 
     def __init__(self, channel: IO[bytes]) -> None:
         self._channel = channel
@@ -56,7 +56,7 @@ class Control:
         threading.Thread(target=self._read, daemon=True).start()
 
     def next_line(self) -> bytes | None:
-        """The next line from the parent; None when there will be no more."""
+        """The next line from the parent; None at the end."""
         self.working = False
         line = self._lines.get()
         # In this order, and the other way round in the thread that reads: the second one
@@ -66,7 +66,7 @@ class Control:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the parent is gone, and the command at work is being interrupted."""
+        """Whether the parent is gone and the running command is being interrupted."""
         return self._stopping.is_set()
 
     def may_go_on(self) -> bool:
@@ -106,7 +106,7 @@ class Control:
 
 
 def take_channels() -> tuple[Control, Events]:
-    """Keep the pipes to the parent for ourselves; what env.py prints goes to the log.
+    """Reserve the pipes to the parent for events; what env.py prints goes to the log.
 
     Five of 21 real projects print to standard output while they migrate, and one that asks a
     question must read an end of file, not our next line.

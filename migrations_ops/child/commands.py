@@ -20,7 +20,7 @@ class Usage(Exception):
 
 
 def split(arguments: list[str]) -> list[list[str]]:
-    """The arguments of each command; each has all of its own options."""
+    """Split the arguments by command; each command has its own options."""
     commands: list[list[str]] = [[]]
     for argument in arguments:
         if argument == THEN:
@@ -79,9 +79,9 @@ def _config(parser: Any, options: Any) -> Any:
 
 
 def _parse(parser: Any, command: list[str]) -> Any:
-    """Alembic's options; None where --help or --version has printed what was asked for.
+    """Alembic's options; None where --help or --version has printed its text.
 
-    :raises Usage: there are none for these arguments; the parser's own words say why.
+    :raises Usage: there are none for these arguments; the message is the parser's.
     """
     printed = io.StringIO()
     try:

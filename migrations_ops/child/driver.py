@@ -1,4 +1,4 @@
-"""Speaks to the driver itself, below SQLAlchemy."""
+"""Uses the driver directly, below SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def main_file(connection: Any) -> str | None:
 def ask_driver(connection: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Run a statement below SQLAlchemy.
 
-    Through SQLAlchemy it would begin a transaction, and Alembic would take that for one of
-    env.py's own and never commit.
+    Through SQLAlchemy it would begin a transaction, which Alembic would treat as env.py's own and
+    never commit.
     """
     return ask(connection.connection.dbapi_connection, sql, values)
 
@@ -50,7 +50,7 @@ def ask(driver: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, 
 def plain_cursor(driver: Any) -> Any:
     """A cursor whose rows are tuples, whatever the connection was made to give.
 
-    One that gives dictionaries would answer with the names of columns, and not with values.
+    A dictionary row would yield the names of its columns, not their values.
     """
     packages = {each.__module__.partition(".")[0] for each in type(driver).__mro__}
     if "psycopg" in packages:
@@ -71,7 +71,7 @@ def plain_cursor(driver: Any) -> Any:
 
 
 def identity_of(driver: Any, family: str) -> str | None:
-    """What the server itself calls the database of a connection; None for other engines."""
+    """The identity that the server reports for a connection; None for other engines."""
     server = server_of(family)
     return None if server is None else str(ask(driver, server.identity)[0][0])
 
@@ -97,7 +97,7 @@ def autocommits(driver: Any) -> bool:
 
 
 def set_autocommit(driver: Any, value: bool) -> None:
-    """Begin or end committing each statement by itself; the connection must be idle."""
+    """Switch autocommit on or off; the connection must be idle."""
     if callable(getattr(driver, "autocommit", None)):  # PyMySQL, mysqlclient, aiomysql
         driver.autocommit(value)
         return
@@ -151,7 +151,7 @@ def message_of(error: BaseException) -> str:
 
 
 def is_pooled(driver: Any) -> bool:
-    """Whether a pooler such as PgBouncer is before PostgreSQL: it invents a process number."""
+    """Whether a pooler such as PgBouncer is in front of PostgreSQL: it invents a process number."""
     raw = getattr(driver, "_connection", driver)
     if hasattr(raw, "get_server_pid"):  # asyncpg
         process = raw.get_server_pid()

@@ -1,4 +1,4 @@
-"""What an exception that ended a command means to the parent: a sentence, and a line of code."""
+"""Turns the exception that ended a command into an event: a sentence, and a line of code."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def failed(error: Exception, reason: str, revision: str | None, environment: str
 
 
 def _first(error: Exception) -> Exception:
-    """The error that came first, where this one only reports a broken transaction.
+    """The original error, where this one only reports a broken transaction.
 
-    Code that tidies up after an error, as Alembic does after a batch, fails at that transaction.
+    Cleanup code, as Alembic runs it after a batch, fails on that transaction.
     """
     first = error
     while sqlstate_of(first) == _ABORTED or type(first).__name__ == "PendingRollbackError":
@@ -63,8 +63,8 @@ def sentence(error: BaseException) -> str:
 def _where(error: BaseException, frames: Frames) -> str | None:
     """The last line of the traceback in the project's code: not in Python's, Alembic's or ours.
 
-    What is installed is a library of the project's, but for the folder of env.py: the scripts of
-    some projects are installed with them.
+    Installed code counts as a library, except in the folder of env.py: some projects install their
+    scripts.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -101,6 +101,6 @@ def _where(error: BaseException, frames: Frames) -> str | None:
 
 
 def _is_python(file: str) -> bool:
-    """Whether a file is of Python's own library; what is installed beside it is not."""
+    """Whether a file belongs to Python's standard library; installed packages do not."""
     own = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
     return file.startswith(own) and "-packages" + os.sep not in file[len(own) :]

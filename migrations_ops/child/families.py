@@ -1,7 +1,7 @@
-"""What a step has to know of each kind of database, in one entry for each.
+"""What a step needs to know about each kind of database, one entry per kind.
 
-Classes and functions are named here, as MODULE:NAME of this package, and imported by whoever asks
-for them: a step on SQLite loads nothing of a server, and one on a server nothing of another.
+Classes and functions are named here, as MODULE:NAME of this package, and imported on demand: a step
+loads only the modules of its own kind of database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MARIADB: Final = "mariadb"
 
 @dataclass(frozen=True)
 class Server:
-    """What a kind of database has that is reached through connections to a server.
+    """The additional entries of a kind of database that is on a server.
 
     ``identity`` and ``schema`` are SQL: which database this is, and where unqualified names go.
     ``timeouts`` and ``step_lock`` name functions of transactions/timeouts.py and sessions.py, and
@@ -146,7 +146,7 @@ def family_of_scheme(scheme: str) -> Family | None:
 def family_of_identity(identity: str | None) -> Family:
     """The family of the database that a step is sent to.
 
-    :raises ProtocolError: it is on a server of which a step knows nothing.
+    :raises ProtocolError: it is on a server that steps do not support.
     """
     if not is_server(identity):
         return FAMILIES[SQLITE]
@@ -163,12 +163,12 @@ def family_of_identity(identity: str | None) -> Family:
 
 
 def server_of(family: str) -> Server | None:
-    """What a family of that name has as a server; None for a file, and for what is unknown."""
+    """The server entry of a family; None for files and unknown families."""
     found = FAMILIES.get(family)
     return found.server if found else None
 
 
 def is_of_a_lock(code: str | None) -> bool:
-    """Whether the code of a server's error says that somebody else had a lock."""
+    """Whether a server's error code means that another session had a lock."""
     servers = (each.server for each in FAMILIES.values() if each.server is not None)
     return any(code in each.lock_codes for each in servers)

@@ -24,11 +24,11 @@ class ForgottenModels(Exception):
 
 
 def require_models(context: Any, revision: Any, directives: Sequence[Any]) -> None:
-    """A ``process_revision_directives`` of Alembic's that looks after the project's own.
+    """A ``process_revision_directives`` hook that runs after the project's own.
 
-    The project's may take operations out: only what it leaves is written.
+    The project's hook may remove operations: only the rest is written.
 
-    :raises ForgottenModels: by the hook that it puts in place of the project's.
+    :raises ForgottenModels: by the hook that replaces the project's.
     """
     own: Callable[..., None] | None = context.opts["process_revision_directives"]
 

@@ -1,4 +1,4 @@
-"""What to do about failures of the surroundings of env.py, of which its line says nothing."""
+"""Hints for failures in the environment of env.py, which its failing line does not explain."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Frames = Sequence[traceback.FrameSummary]
 
 
 def hint_for(error: BaseException, frames: Frames, environment: str) -> str:
-    """What to type, where the error is of a known kind; empty otherwise.
+    """What to type for a known kind of error; empty otherwise.
 
-    :param frames: of its traceback, the innermost last.
+    :param frames: the frames of its traceback, the innermost last.
     :param environment: the name of the environment, as the configuration has it.
     """
     where = f"environments.{environment}"
@@ -36,7 +36,7 @@ def _is_in(frames: Frames, *files: str) -> bool:
 
 
 def _source(frames: Frames) -> str:
-    """The source of the file in which it failed; empty where that cannot be read."""
+    """The source of the file that failed; empty if it cannot be read."""
     if not frames:
         return ""
     try:

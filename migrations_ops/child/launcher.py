@@ -1,9 +1,9 @@
 """The launcher: imports Alembic ahead of time, waits for instructions, runs Alembic's commands.
 
-``python .../child -c a.ini upgrade head --then -c a.ini check`` runs two commands in one
-process, and waits for a line from the parent before each of them. When the parent closes
-the channel, or dies, the process stops: before its instructions without having done anything, in
-the middle of a run by rolling back.
+``python .../child -c a.ini upgrade head --then -c a.ini check`` runs two commands in one process,
+and waits for a line from the parent before each of them. When the parent closes the channel, or
+dies, the process stops: before its instructions it has done nothing, in the middle of a run it
+rolls back.
 """
 
 from __future__ import annotations
@@ -76,10 +76,11 @@ def _dialect_of(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def _import_ahead(dialect: str) -> None:
-    """Import what nearly every run needs, before the instructions arrive; nothing of the project.
+    """Import what nearly every run needs before the instructions arrive, but nothing of the
+    project.
 
-    Mako takes pygments, where it is installed, for error pages in HTML, which Alembic never
-    shows: hidden from it, the child is ready a tenth sooner.
+    Mako imports pygments, where it is installed, for HTML error pages, which Alembic never shows:
+    with pygments hidden, the child is ready a tenth sooner.
     """
     if "pygments" not in sys.modules:
         sys.modules["pygments"] = None  # type: ignore[assignment]
@@ -161,7 +162,7 @@ def _run(
 def _install_guards(
     instructions: Instructions, control: Control, events: Events
 ) -> tuple[Any, Any]:
-    """From now on, prove the destination, keep the transaction whole, and report to the parent."""
+    """Install the proof of destination, the transaction guard, and the events to the parent."""
     from .destination.proof import Destination
     from .destination.version_table import VersionTable
     from .guards import wrap_configure
@@ -201,7 +202,7 @@ def _install_guards(
 def _guard_connections(
     instructions: Instructions, transactions: Any, destination: Any
 ) -> Callable[[Any, Mapping[str, Any]], None]:
-    """Look at each connection to a server from now on; what proves the one that Alembic uses."""
+    """Check each connection to a server from now on; returns what proves Alembic's own."""
     from .destination.connections import Connections
     from .destination.cross_database import CrossDatabase
     from .protocol.redaction import keep_secret, keep_secrets_of_urls

@@ -1,9 +1,9 @@
 """The plugin that Alembic loads: protection for a bare ``alembic`` in a configured project.
 
-Without ``[tool.migrations_ops]`` in reach it does nothing at all. With it, a bare ``alembic
-upgrade head`` is as transactional as a step of a release, and prints on standard error which
-environment it is about to touch. It ignores an application that calls Alembic from its own code,
-whose engines go on living after the upgrade.
+Without a ``[tool.migrations_ops]`` configuration it does nothing. With one, a bare ``alembic upgrade
+head`` is as transactional as a step of a release, and prints on standard error which environment it
+is about to touch. It ignores an application that calls Alembic from its own code, since that keeps its
+engines after the upgrade.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _MARK = b"tool.migrations_ops"
 class _Configured:
     """What a configuration names: the selector, and the database of each environment.
 
-    ``databases`` are files of SQLite, ``servers`` are addresses; ``trouble`` is why it could not be
-    read.
+    ``databases`` are files of SQLite, ``servers`` are addresses; ``trouble`` is why the
+    configuration could not be read.
     """
 
     selector: str
@@ -45,7 +45,7 @@ class _Configured:
 
 
 def setup(plugin: Any) -> None:
-    """Alembic calls this while it is still being imported: all else is done later."""
+    """Alembic calls this during its own import: everything else is done later."""
     if "migrations_ops_child" in sys.modules:
         return  # a step of ours, which the launcher guards better
     from alembic.util.langhelpers import ModuleClsProxy
@@ -213,7 +213,7 @@ def _of_server(connection: Any, family: str, configured: _Configured) -> tuple[s
 
 
 def _warning(connection: Any, options: Mapping[str, Any], name: str) -> str:
-    """What is unexpected in the ledger: another environment, a half of a revision."""
+    """A warning about the ledger: another environment, or a half applied revision."""
     from .driver import is_idle
     from .protocol.ledger import environment_in, revisions_begun
     from .recording.ledger import ledger_of
@@ -240,7 +240,7 @@ def _short(file: str | None) -> str:
 
 
 class _Entry(ModuleType):
-    """What the entry point names: a module for Alembic 1.20, a collection of them before."""
+    """The object of the entry point: a module for Alembic 1.20, a collection of modules before."""
 
     def __iter__(self) -> Iterator[ModuleType]:
         yield self

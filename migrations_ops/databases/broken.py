@@ -16,7 +16,7 @@ def name_that_went(sql: Sequence[Token], gone: Collection[str], on: Collection[s
 
     A column counts where its table is named with it, by an alias too, or is the only one there.
 
-    :param gone: tables, and columns as ``TABLE.COLUMN``, in small letters and without a schema.
+    :param gone: tables, and columns as ``TABLE.COLUMN``, in lower case and without a schema.
     :param on: the tables whose rows are NEW and OLD there.
     """
     words = [each.text.lower() if each.is_name else "" for each in sql]

@@ -27,7 +27,7 @@ class TypeChange:
 
     ``verb`` is "rename", "move", "rename value", "add attribute", "drop attribute" or "rename
     attribute"; ``name`` is the value, as a literal of SQL, or the attribute. Other names are in
-    small letters.
+    lower case.
     """
 
     type: str

@@ -108,7 +108,7 @@ class Settings:
     def environments(self, name: str | None) -> tuple[Environment, ...]:
         """The environment of that name alone; without a name all of them.
 
-        :raises ConfigurationError: there is none of that name.
+        :raises ConfigurationError: there is no backup of that name.
         """
         return (self.environment(name),) if name else self.path
 

@@ -1,4 +1,4 @@
-"""The single statements of a text, of a block and of a trigger."""
+"""Splits texts, blocks and triggers into single statements."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def statements_of(sql: str, syntax: Syntax) -> list[list[Token]]:
 
 
 def statements_in_block(words: list[Token]) -> list[list[Token]]:
-    """The statements between BEGIN and END, each from its verb on; also those in literals."""
+    """The statements between BEGIN and END, each from its verb on, including those in literals."""
     found = []
     for part in _split(words):
         starts = [n for n, word in enumerate(part) if word.means(*_OPENERS)]

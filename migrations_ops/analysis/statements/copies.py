@@ -1,4 +1,4 @@
-"""What a statement copies from other tables into one, column by column, and what it computes."""
+"""Which columns a statement copies from other tables into one, and which it computes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _ROWS = ("SELECT", "WITH", "VALUES", "VALUE", "SET", "DEFAULT", "TABLE", "(")
 
 @dataclass
 class Copied:
-    """Where the values of a table's columns come from; names are in small letters.
+    """Where the values of a table's columns come from; names are in lower case.
 
     :param table: the table that gets the rows.
-    :param computed: the columns that get other values than those of a column of the same name.
-    :param columns: the columns that get just these, each with its table; that is empty if unknown.
+    :param computed: the columns whose values do not come unchanged from a column of the same name.
+    :param columns: the columns that get exactly those, each with its table, empty if unknown.
     :param stars: the tables of which all columns are copied.
     :param everything: whether the values of all columns come from elsewhere.
-    :param is_program: whether the rows are a program's: also what it leaves out is its doing.
+    :param is_program: whether a program inserts the rows: then it is responsible for what it leaves
+        out, too.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""The items and the tables of a query, as far as copying a table needs them."""
+"""Parses the items and tables of a query, as far as the analysis of copies needs them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def selects_of(query: list[Token]) -> Iterator[Select]:
 
 
 def unwrapped(words: list[Token]) -> list[Token]:
-    """What is in the parentheses around all of it."""
+    """The content of the parentheses around the whole."""
     while words and words[0].means("(") and len(group(words, 0)) == len(words) - 2:
         words = words[1:-1]
     return words
@@ -114,7 +114,7 @@ def _is_column(word: Token) -> bool:
 
 
 def computed_within(words: list[Token]) -> Iterator[str]:
-    """The names that queries in brackets give to what they compute."""
+    """The names that subqueries give to what they compute."""
     for number, word in enumerate(words):
         inside = group(words, number) if word.means("(") else []
         if inside and inside[0].means("SELECT", "WITH"):

@@ -1,4 +1,4 @@
-"""What a statement does to rows: in which table and columns, and whether rows may be lost."""
+"""Reads what a statement does to rows: in which table and columns, and whether rows may be lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDS_OF_SOURCES = ("SET", "WHERE", "ORDER", "LIMIT", "RETURNING")
 
 @dataclass(frozen=True)
 class Write:
-    """What a statement does to one table; names are in small letters.
+    """What a statement does to one table; names are in lower case.
 
     ``columns`` are those that an UPDATE sets, also ON CONFLICT; ``replaces`` means that an INSERT
     may overwrite rows.
@@ -34,7 +34,7 @@ class Write:
 
 
 def writes_of(sql: list[Token]) -> Iterator[Write]:
-    """What a statement writes, also within a WITH and behind it."""
+    """What a statement writes, including inside and after a WITH."""
     if sql and sql[0].means("WITH"):
         for number, word in enumerate(sql):
             inside = group(sql, number) if word.means("(") else []
@@ -66,9 +66,9 @@ def without_modifiers(words: list[Token]) -> list[Token]:
 
 
 def writes_compiled(compiled: Iterable[TableWrite], read: Iterable[Write]) -> Iterator[Write]:
-    """What a statement writes as SQLite says it, with what its text alone tells.
+    """What a statement writes according to SQLite, completed from its text.
 
-    SQLite does not say that an INSERT may replace rows.
+    SQLite does not report that an INSERT may replace rows.
     """
     replaced = {each.table.rpartition(".")[2] for each in read if each.replaces}
     found: dict[str, list[TableWrite]] = {}
@@ -83,7 +83,7 @@ def writes_compiled(compiled: Iterable[TableWrite], read: Iterable[Write]) -> It
 
 
 def _tables(verb: str, rest: list[Token]) -> list[str]:
-    """The table that is written; with several in one statement, as MariaDB takes them, all."""
+    """The tables that are written; MariaDB allows several in one statement."""
     if verb not in ("UPDATE", "DELETE"):
         return [name_of(rest)] if rest else []
     sources = rest[: outside(rest, _ENDS_OF_SOURCES)]
@@ -98,7 +98,7 @@ def _tables(verb: str, rest: list[Token]) -> list[str]:
 
 
 def sources_of(sources: list[Token]) -> Iterator[tuple[str, str]]:
-    """The tables of a FROM, each with the other name that it has there, or an empty one."""
+    """The tables of a FROM, each with its alias, or an empty string."""
     starts = [n + 1 for n, word in enumerate(sources) if word.means("JOIN", ",")]
     for start in (0, *starts):
         part = sources[start:]
@@ -159,7 +159,8 @@ def _is_outside(sql: list[Token], position: int) -> bool:
 
 
 def outside(sql: list[Token], keywords: tuple[str, ...]) -> int:
-    """The index of the first of these keywords outside of brackets; the length if there is none."""
+    """The index of the first of these keywords outside of parentheses; the length if there is
+    none."""
     depth = 0
     for number, word in enumerate(sql):
         depth += word.means("(") - word.means(")")

@@ -1,4 +1,4 @@
-"""What a statement does to a schema: of any engine, names unresolved."""
+"""Reads what a statement does to a schema, for any engine, with unresolved names."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _FILLERS = ("IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "TEMPORARY", "TEMP", 
 class SchemaAction:
     """One thing that a statement does to a schema.
 
-    All names are in small letters, with their schemas if the statement has them. ``verb`` is one
-    of these:
+    All names are in lower case, with their schemas if the statement has them. ``verb`` is one of
+    these:
 
     - drop, rename, move (to another schema); change (anything else that leaves the object there)
     - drop column, rename column, alter column (``to`` is the property)
     - add attribute, drop attribute, rename attribute (``table`` is the type, as of a value)
-    - rewrite column (``to`` are the properties that are named; it loses all others)
+    - rewrite column (``to`` are the named properties; it loses all others)
     - drop constraint (``kind`` may be empty); convert (all texts of a table)
     - truncate (``to`` is "restart" where its sequence starts again); detach (a partition)
     - revoke (``to`` is the role); drop owned (``name`` is the role)
@@ -369,7 +369,7 @@ def _column_alter(table: str, reader: _Reader) -> Iterator[SchemaAction]:
 
 
 def _column_rewrite(table: str, verb: str, reader: _Reader) -> Iterator[SchemaAction]:
-    """MODIFY and CHANGE write all of a column anew."""
+    """MODIFY and CHANGE redefine the whole column."""
     reader.skip("COLUMN", "IF", "EXISTS")
     column = reader.name()
     if verb == "CHANGE":

@@ -30,21 +30,22 @@ _ASKING = ContextVar("migrations_ops_asking", default=False)
 
 
 class Listener(Protocol):
-    """Has to know the connections to the destination."""
+    """Is notified of connections to the destination."""
 
     def opened(self, driver: Any, family: str, again: Callable[[], Any] | None) -> None:
-        """One was made; another one like it is made by ``again``."""
+        """A connection was made; ``again`` makes another one like it."""
 
     def opened_unseen(self) -> None:
-        """A revision has made one whose statements are not seen."""
+        """A revision made a connection whose statements cannot be seen."""
 
 
 class Connections:
     """Asks and redirects.
 
-    :param refuse: raises; takes what was opened, and what was meant unless it is the usual.
-    :param cross_database: guards each connection to MariaDB: all of that server's databases can
-        be named there.
+    :param refuse: raises; takes what was opened, and what was intended if that is not the usual
+        database.
+    :param cross_database: guards each connection to MariaDB, where statements can name every
+        database of the server.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class Connections:
         return identity is not None and identity == self._instructions.destination
 
     def _refusal(self, identity: str | None) -> tuple[str, ...]:
-        """What to refuse a connection with that this run must not have; empty if it may."""
+        """Why this run must not use a connection; empty if it may."""
         for name, other in self._instructions.others.items():
             if identity == other and identity != self._instructions.destination:
                 return (f"the database of {name}",)
@@ -159,7 +160,7 @@ class Connections:
         return ()
 
     def _identity(self, driver: Any, family: str) -> str | None:
-        """What a fresh connection reaches; it is left outside of any transaction."""
+        """The identity of what a new connection reached; it is left outside of any transaction."""
         try:
             identity = identity_of(driver, family)
             _roll_back(driver)
@@ -185,7 +186,8 @@ def _roll_back(driver: Any) -> None:
 
 
 def _is_native(driver: Any) -> bool:
-    """Whether a connection is no DB-API one: pg8000's other one begins no transactions unasked."""
+    """Whether this is pg8000's native connection, not its DB-API one: it starts no implicit
+    transactions."""
     return not hasattr(driver, "cursor")
 
 
@@ -216,7 +218,7 @@ async def _ask_async(driver: Any, sql: str) -> list[tuple[Any, ...]]:
 
 
 async def _roll_back_async(driver: Any) -> None:
-    """Leave no transaction behind; asyncpg begins none unasked."""
+    """Leave no transaction open; asyncpg starts none implicitly."""
     if hasattr(driver, "rollback"):
         await driver.rollback()
 

@@ -1,7 +1,7 @@
-"""No statement on MariaDB reaches a database of another project by its name.
+"""Prevents statements on MariaDB from reaching another database by its name.
 
-All databases of a server are within reach of each of its sessions: ``DELETE FROM shop.parents``
-works on the database ``shop``, whichever the session has opened.
+Every session can reach all databases of a server:
+``DELETE FROM shop.parents`` works on the database ``shop``, whichever the session has opened.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NamesOtherDatabase(Exception):
 
 
 class CrossDatabase:
-    """Reads the statements of every connection to the server, whatever code made it."""
+    """Checks the statements of every connection to the server, whatever code made it."""
 
     def __init__(self, instructions: Instructions) -> None:
         self._instructions = instructions
@@ -36,7 +36,7 @@ class CrossDatabase:
         self._checks: list[tuple[Any, Callable[[str], None]]] = []
 
     def install(self) -> None:
-        """To be called before a statement is recorded that will not be executed."""
+        """Must be called before a statement is recorded that will not be executed."""
         from sqlalchemy import Engine, event
 
         event.listen(Engine, "before_cursor_execute", self._before)
@@ -44,10 +44,11 @@ class CrossDatabase:
     def guard(
         self, driver: Any, identity: str | None, session: tuple[Any, ...] | None = None
     ) -> None:
-        """Refuse from now on what would lead out of the database that is meant.
+        """Refuse from now on statements that reach outside the intended database.
 
         :param identity: what the connection reaches.
-        :param session: its answer to SESSION, where only its owner can ask an asynchronous one.
+        :param session: its answer to SESSION, where only its owner can query an asynchronous
+            connection.
         """
         known = any(driver is each for each in self._known)
         if identity is None or not identity.startswith(f"{MARIADB}:") or known:
@@ -68,7 +69,7 @@ class CrossDatabase:
         intercept_statements(driver, check)
 
     def _forbidden(self, server: str) -> dict[str, str]:
-        """The databases of a server that must not be named, with what each of them is."""
+        """The databases of a server that must not be named, each with its description."""
         instructions, found = self._instructions, dict[str, str]()
         for environment, other in instructions.others.items():
             if other.startswith(server) and other != instructions.destination:

@@ -48,7 +48,7 @@ _FAMILY_OF = {
 
 
 class Guard(Protocol):
-    """Looks at each connection before it is used."""
+    """Checks each connection before it is used."""
 
     def connect_directly(self, call: ConnectCall) -> Any: ...
 
@@ -56,7 +56,7 @@ class Guard(Protocol):
 
 
 def guard_drivers(guard: Guard) -> None:
-    """Have every connection of these drivers looked at, those that are imported later as well."""
+    """Check every connection of these drivers, including drivers that are imported later."""
 
     def imported(module: Any) -> None:
         _guard_module(module, guard)
@@ -89,7 +89,7 @@ def _guard_module(module: Any, guard: Guard) -> None:
 
 @dataclass(frozen=True)
 class _Driver:
-    """A driver whose connections a guard looks at."""
+    """A driver whose connections are guarded."""
 
     package: str
     family: str
@@ -120,7 +120,7 @@ class _Driver:
 
 
 def _guard_method(module: Any, owner: Any, guarded: Callable[[Connect], Connect]) -> None:
-    """A class method that connects; the package has it, bound, as a function as well."""
+    """A class method that connects; the package also exports it, bound, as a function."""
     original = owner.__dict__["connect"].__func__
 
     @wraps(original)
@@ -153,7 +153,7 @@ def _guard_class(owner: Any, driver: _Driver) -> None:
 
 
 def _guard_deferred(owner: Any, original_init: Connect, driver: _Driver) -> None:
-    """What connects later than it is made, or again."""
+    """Guard an object that connects later than it is created, or again."""
     original, init = owner.connect, owner.__init__
 
     @wraps(init)
@@ -182,7 +182,7 @@ def _guard_deferred(owner: Any, original_init: Connect, driver: _Driver) -> None
 
 
 def _replace(module: Any, old: Any, new: Any) -> None:
-    """Also where other modules of the package have taken it already."""
+    """Replace it also in modules of the package that have imported it already."""
     package = module.__name__.partition(".")[0]
     for name, each in list(sys.modules.items()):
         if name == package or name.startswith(f"{package}."):
@@ -192,7 +192,7 @@ def _replace(module: Any, old: Any, new: Any) -> None:
 
 
 class _Finder:
-    """Passes a driver's module on as soon as it has been imported."""
+    """Reports a driver's module as soon as it has been imported."""
 
     def __init__(self, imported: Callable[[Any], None]) -> None:
         self._imported = imported

@@ -1,10 +1,10 @@
-"""The proof of destination: no connection but to the database that is meant.
+"""The proof of destination: only connections to the intended database are allowed.
 
-Three checks, each inside the other. An audit hook sees every ``sqlite3.connect`` of the process,
-from any code, before a file is created; a server is asked which database it is as soon as a
-driver has connected (see connections.py). A redirection leads a rehearsal to its scratch copy
-under an env.py that knows only the real name. And ``context.configure`` compares what env.py
-really opened, before the first statement of Alembic.
+There are three nested checks. An audit hook sees every ``sqlite3.connect`` of the process, from any
+code, before a file is created; a server is asked which database it is as soon as a driver has
+connected (see connections.py). A rehearsal is redirected to its scratch copy even if env.py knows
+only the real name. And ``context.configure`` compares what env.py really opened, before the first
+statement of Alembic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..recording.ledger import environment_of
 
 
 class WrongDatabase(Exception):
-    """env.py went, or wanted to go, to another database than the one that is meant."""
+    """env.py connected, or tried to connect, to another database than the intended one."""
 
 
 class Destination:
@@ -39,7 +39,7 @@ class Destination:
         self._created: list[str] = []
 
     def install(self) -> None:
-        """Look at every SQLite connection of this process from now on."""
+        """Check every SQLite connection of this process from now on."""
         if self._instructions.scratch is not None and not is_server(self._instructions.scratch):
             self._redirect()
         # Once added, a hook stays for the life of the process (PEP 578): that is wanted here.
@@ -81,7 +81,7 @@ class Destination:
             self.refuse(f"the real database, {file}", "this is the rehearsal, which has a copy")
 
     def prove(self, connection: Any, options: Mapping[str, Any]) -> None:
-        """Compare the database that env.py opened with the one that is meant.
+        """Compare the database that env.py opened with the intended one.
 
         :param options: what env.py configures, its version table for instance.
         :raises WrongDatabase: it is another one; nothing was written to it.
@@ -122,7 +122,7 @@ class Destination:
             self.refuse(f"{name}, whose ledger says that it is {recorded}", f"{wanted} was meant")
 
     def _remove_what_was_created(self, connection: Any, file: str | None) -> None:
-        """Opening a wrong name creates a file; take it away again while nothing is in it."""
+        """Opening a wrong name creates a file; remove it again while it is empty."""
         if file is None or not any(same_file(file, created) for created in self._created):
             return
         if ask_driver(connection, "SELECT count(*) FROM sqlite_master") == [(0,)]:
@@ -131,19 +131,19 @@ class Destination:
                     os.unlink(f"{file}{ending}")
 
     def refuse(self, opened: str, meant: str = "") -> None:
-        """:raises WrongDatabase: always; the parent knows."""
+        """:raises WrongDatabase: always, after it was reported to the parent."""
         meant = meant or f"{self._instructions.environment} is {self._instructions.name}"
         self.refuse_as(f"env.py opened {opened}, but {meant}")
 
     def refuse_as(self, message: str) -> None:
-        """:raises WrongDatabase: always; the parent knows."""
+        """:raises WrongDatabase: always, after it was reported to the parent."""
         # Sent from here, since an env.py may swallow the exception.
         self._events.emit(Failed("refused", "WrongDatabase", message))
         raise WrongDatabase(message)
 
 
 def address_of(connection: Any) -> str:
-    """The address that env.py gave, without the password and the options, which may hide one."""
+    """The address that env.py used, without the password and the options, which may contain one."""
     url = connection.engine.url
     user = f"{url.username}@" if url.username else ""
     host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""

@@ -1,4 +1,4 @@
-"""A call of a driver's ``connect``, and the same call to another database of a server."""
+"""A call of a driver's ``connect``, and how to repeat it for another database of a server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ConnectCall:
     :param plain: connects without any check.
     :param package: the name of the driver's package.
     :param options: the arguments that have names.
-    :param another: makes a second connection; without it, ``plain`` does.
+    :param another: makes a second connection; the default is ``plain``.
     """
 
     plain: Connect
@@ -49,7 +49,7 @@ class ConnectCall:
     def redirected(self, parts: Mapping[str, Any]) -> ConnectCall:
         """The same call to the other database.
 
-        :param parts: what differs there: host, port, user, password, database.
+        :param parts: the parts that differ there: host, port, user, password, database.
         """
         arguments, options = _without_string(self.package, self.arguments, dict(self.options))
         for part, value in parts.items():
@@ -73,7 +73,7 @@ def _words(package: str, part: str) -> tuple[str, ...]:
 def _without_string(
     package: str, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A connection string of libpq, as single options: some of them may have to go."""
+    """Split a connection string of libpq into options, since some may have to be replaced."""
     name = {"psycopg": "conninfo", "psycopg2": "dsn"}.get(package)
     if name is None:
         return arguments, options

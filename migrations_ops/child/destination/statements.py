@@ -1,7 +1,7 @@
-"""Intercepts what a connection of a MariaDB driver sends, before and after it does.
+"""Intercepts each statement of a MariaDB driver's connection, before and after it is sent.
 
-Also what a revision sends with a cursor of the driver's own. PyMySQL, mysqlclient and the drivers
-made after them have these methods, and each statement passes through them.
+This includes what a revision sends through the driver's own cursor. PyMySQL, mysqlclient and the
+drivers modelled on them have these methods, and each statement passes through them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _intercept_query(raw: Any, interceptors: list[tuple[Before, After]]) -> None
 
 
 def _intercept_choice(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
-    """Choosing another database is the statement USE, though it is never sent as text."""
+    """Report a change of database as the statement USE, though it is never sent as text."""
     original = raw.select_db
 
     def select_db(name: str) -> Any:
@@ -89,7 +89,8 @@ def _intercept_choice(raw: Any, interceptors: list[tuple[Before, After]]) -> Non
 
 
 def _intercept_autocommit(raw: Any, interceptors: list[tuple[Before, After]]) -> None:
-    """Switched on, it commits what came before it; some drivers send it as no statement."""
+    """Report autocommit: switching it on commits what came before; some drivers send no statement
+    for it."""
     original, get_autocommit = raw.autocommit, raw.get_autocommit
 
     def autocommit(value: Any) -> Any:

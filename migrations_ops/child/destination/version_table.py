@@ -1,4 +1,4 @@
-"""Where env.py keeps its version: in one table, and what the parent reads must be the same one."""
+"""Checks where env.py keeps its version: in one table, the same that the parent reads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class VersionTable:
             )
 
     def require_known(self, connection: Any, options: Mapping[str, Any]) -> None:
-        """Before Alembic itself looks at it."""
+        """Check the version table before Alembic reads it."""
         # Of several the second one is refused as such, when it is run.
         if self._seen or self._instructions.version_table is None:
             return
@@ -76,7 +76,7 @@ class VersionTable:
 
 
 def _current_schema(connection: Any) -> str:
-    """Where unqualified names go just now."""
+    """The schema that unqualified names currently mean."""
     server = server_of(family_of(connection.dialect))
     if server is None:
         return ""
@@ -89,7 +89,7 @@ def _current_schema(connection: Any) -> str:
 
 
 def _usual_schema(connection: Any) -> str | None:
-    """Where unqualified names go."""
+    """The schema that unqualified names usually mean."""
     server = server_of(family_of(connection.dialect))
     if server is not None:
         return str(ask_driver(connection, server.schema)[0][0])

@@ -1,7 +1,7 @@
-"""What the parent and the child write to each other, in lines of JSON.
+"""The protocol between parent and child: lines of JSON.
 
-Types, constants and pure functions only: both import this package. ``redaction`` alone remembers
-something, the secrets of its process.
+Types, constants and pure functions only: both import this package. Only ``redaction`` has state,
+the secrets of its process.
 """
 
 # Both ends come from one installation. Where it is replaced while a release is at work, a child

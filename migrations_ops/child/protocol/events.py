@@ -1,7 +1,7 @@
 """What the child reports to the parent: one event a line, as a JSON object.
 
-The name of an event on the wire is that of its class. They are named tuples since thirteen frozen
-dataclasses would cost each process, parent and child, four milliseconds of its start.
+The name of an event on the wire is that of its class. Events are named tuples, since thirteen
+frozen dataclasses would cost each process, parent and child, four milliseconds at start.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RevisionStarted(NamedTuple):
 
 
 class RevisionDone(NamedTuple):
-    """A revision finished, and the version table says so."""
+    """A revision finished and is in the version table."""
 
     revision: str
     seconds: float
@@ -44,9 +44,9 @@ class RevisionDone(NamedTuple):
 
 
 class StatementRan(NamedTuple):
-    """A revision ran a statement, which is here without its parameters.
+    """A revision ran a statement, recorded without its parameters.
 
-    ``writes`` is what it writes as the engine itself said; None where that says nothing.
+    ``writes`` is what it writes according to the engine; None where the engine does not report it.
     """
 
     sql: str
@@ -55,10 +55,11 @@ class StatementRan(NamedTuple):
 
 
 class OperationAsked(NamedTuple):
-    """A revision asked by name to drop, rename or alter something, or to create a constraint.
+    """A revision called an operation to drop, rename or alter something by name, or to create a
+    constraint.
 
     ``batch`` numbers the batch to which it belongs, 0 for none; ``to`` is the new name; ``type``
-    is that of a constraint, and ``columns`` are its; ``changes`` are what of a column is altered.
+    and ``columns`` are those of a constraint; ``changes`` are the altered properties of a column.
     """
 
     kind: str
@@ -83,7 +84,7 @@ class PartlyCommitted(NamedTuple):
 
 
 class RowsWritten(NamedTuple):
-    """In what is committed then, the revision changed rows, or may have."""
+    """The revision changed rows, or may have, in the part that is about to be committed."""
 
     revision: str
 
@@ -129,8 +130,8 @@ class Failed(NamedTuple):
     """A command failed, or was refused.
 
     ``kind`` is refused, error, guard, exit, usage or interrupted. ``locked`` says that another
-    session of the server had a lock, so that the same may succeed when it is tried again. ``next``
-    is what to do, where the refusal knows that itself.
+    session of the server had a lock, so that a retry may succeed. ``next`` is what to do, where the
+    refusal knows it.
     """
 
     kind: str
@@ -187,7 +188,7 @@ def encode(event: Event) -> bytes:
 def decode(line: bytes) -> Event | None:
     """The event of a line; None for a line that a kill has cut short.
 
-    One that this version does not know, or whose fields it does not know, is a failure.
+    An unknown event, or one with unknown fields, is a failure.
     """
     try:
         fields = json.loads(line)

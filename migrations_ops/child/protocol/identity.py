@@ -1,6 +1,6 @@
-"""What parent and child must ask a server alike: its identity, and which locks are ours.
+"""SQL that parent and child share: the identity of a server's database, and the names of our locks.
 
-Constants and pure functions only: the parent imports this module, too.
+Constants and pure functions only: the parent imports this module too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the parent sends the child: where to go, and where not."""
+"""The instructions that the parent sends to the child: its destination, and what it must not
+reach."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ GO_ON = "{}"
 
 @dataclass(frozen=True)
 class Instructions:
-    """The destination of one step, and how to work there.
+    """The destination of one step, and its options.
 
     ``real`` is the environment's database: the path of its file, or the identity that its server
-    reports (see identity.py). ``scratch`` is the copy that a rehearsal uses in its place, and
-    ``others`` are the databases of the other environments, by name. ``label`` is what a person
-    calls the real database. ``redirect`` has what differs in the address of a server's scratch
+    reports (see identity.py). ``scratch`` is the copy that a rehearsal uses instead, and ``others``
+    are the databases of the other environments, by name. ``label`` is the name of the real database
+    in messages. ``redirect`` has the parts of the address that differ for a server's scratch
     database: host, port, user, password, database.
 
     ``ledger_entry`` has the facts that each entry of this run in the ledger repeats; without it,
@@ -34,8 +35,9 @@ class Instructions:
     have written.
     ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
-    The timeouts are in seconds, None for the usual ones. ``step_lock`` asks to keep other steps
-    away from a server's database, and to wait ``step_wait`` seconds for one still at work.
+    The timeouts are in seconds, None for the usual ones.
+    ``step_lock`` locks out other steps of a server's database, after waiting ``step_wait`` seconds
+    for a running one.
     """
 
     environment: str
@@ -79,17 +81,17 @@ class Instructions:
 
     @property
     def destination(self) -> str | None:
-        """What a connection must have open."""
+        """The database that a connection must have open."""
         return self.scratch or self.real
 
     @property
     def name(self) -> str:
-        """The real database as a person calls it: a file by its path."""
+        """The name of the real database in messages: for a file, its path."""
         return (is_server(self.real) and self.label) or str(self.real)
 
 
 def same_file(one: str | None, other: str | None) -> bool:
-    """Whether two paths lead to the same file, through links and whatever the case rules."""
+    """Whether two paths name the same file, across links and letter case."""
     if one is None or other is None:
         return False
     try:

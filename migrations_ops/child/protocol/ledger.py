@@ -1,7 +1,7 @@
 """The ledger of a database as text: a list of runs, as JSON, carried by a view.
 
 A run belongs to a version table: several Alembic projects may share a database, each with its own.
-Constants and pure functions only: the parent imports this module, too.
+Constants and pure functions only: the parent imports this module too.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def of_table(runs: Iterable[Run] | None, version_table: str) -> list[Run]:
 
 
 def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:
-    """The statement that writes a ledger; SQLite keeps its text unchanged."""
+    """The statement that writes a ledger; SQLite stores its text unchanged."""
     return f"{_HEAD}{to_text(runs).replace(chr(39), chr(39) * 2)}{_TAIL}"
 
 
@@ -96,7 +96,7 @@ def revisions_begun(runs: Iterable[Run]) -> list[str]:
 
 
 def noted_as_there(runs: Iterable[Run]) -> set[str]:
-    """The revisions that are in the database, as far as the ledger knows."""
+    """The revisions that are in the database, according to the ledger."""
     there: set[str] = set()
     for run in runs:
         names = {each["revision"] for each in run.get("revisions", ())}
@@ -110,13 +110,13 @@ def noted_as_there(runs: Iterable[Run]) -> set[str]:
 def split_unnoted(
     reached: Mapping[str, Sequence[str]], noted: Collection[str]
 ) -> tuple[list[str], list[str]]:
-    """Revisions that the version table implies and the ledger does not know, by why that is.
+    """Split the revisions that the version table implies but the ledger does not contain.
 
-    What has a noted revision above it was put there later, and never ran: else that one could not
+    A revision below a noted one was inserted later and never ran: otherwise the noted one could not
     have run. The others were run by something that keeps no ledger.
 
-    :param reached: each revision that the version table implies, with what comes before it.
-    :param noted: those that the ledger knows.
+    :param reached: each revision that the version table implies, with its predecessors.
+    :param noted: those in the ledger.
     :returns: those that something else ran; those that never ran.
     """
     below: set[str] = set()
@@ -133,7 +133,7 @@ def split_unnoted(
 
 
 def postgresql_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
-    """The statement that writes a ledger, whatever standard_conforming_strings says."""
+    """The statement that writes a ledger, under any standard_conforming_strings."""
     name, text = f"{quoted(schema)}.{NAME}", literal(to_text(runs))
     return f"CREATE OR REPLACE VIEW {name} AS SELECT {text}::text AS ledger"
 
@@ -141,8 +141,8 @@ def postgresql_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
 def mariadb_view(schema: str, runs: Iterable[Mapping[str, Any]]) -> str:
     """The statement that writes a ledger.
 
-    As hexadecimal digits: whether a backslash escapes depends on the mode of the session, also
-    of the one that some day loads a dump. A query of the view returns the plain JSON.
+    The text is written as hexadecimal digits: whether a backslash escapes depends on the mode of
+    the session, including one that later loads a dump. A query of the view returns the plain JSON.
     """
     digits = to_text(runs).encode().hex()
     name = "`" + schema.replace("`", "``") + f"`.{NAME}"

@@ -1,10 +1,10 @@
-"""Which database a statement of MariaDB reaches by its name, as its text tells.
+"""Finds, in the text of a MariaDB statement, which databases it names.
 
 A name before a dot is a database, a table or an alias. It counts as a database where only a table
 is allowed, before a third name or a parenthesis, and where nothing else in the statement
 explains it. Literals, comments and variables are not names.
 
-Constants and pure functions only: the parent imports this module, too.
+Constants and pure functions only: the parent imports this module too.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ _BLANKS = {"n": "\n", "r": "\r", "t": "\t"}
 def find_database(
     sql: str, names: Callable[[str], bool], *, backslashes: bool = True
 ) -> str | None:
-    """The first of certain databases that a text names.
+    """The first of the given databases that a text names.
 
-    :param names: whether a name is that of such a database.
-    :param backslashes: whether they escape in a literal, as they do unless sql_mode says other.
+    :param names: whether a name is one of these databases.
+    :param backslashes: whether backslashes escape in a literal, as they do unless sql_mode disables
+        it.
     """
     for statement in _statements(sql, backslashes=backslashes):
         found = _find(statement, names) or _find(_without_head(statement), names)
@@ -65,12 +66,12 @@ def find_database(
 
 
 def names_in(sql: str) -> set[str]:
-    """All that may be the name of something in a text."""
+    """Every word of a text that may be a name."""
     return {token.text for each in _statements(sql) for token in each if token.is_name}
 
 
 def _without_head(tokens: list[Token]) -> list[Token]:
-    """A statement without what may be before any: settings, or the beginning of a block."""
+    """A statement without an optional prefix: settings, or the start of a block."""
     words = [token.text.upper() for token in tokens]
     if words[:2] == ["SET", "STATEMENT"] and "FOR" in words:
         return tokens[words.index("FOR") + 1 :]
@@ -78,7 +79,7 @@ def _without_head(tokens: list[Token]) -> list[Token]:
 
 
 def _executed(tokens: list[Token], *, backslashes: bool) -> Iterator[str]:
-    """The texts that a statement executes, each by itself and all of them put together."""
+    """The texts that a statement executes, each separately and all concatenated."""
     first = next((n for n, token in enumerate(tokens) if token.means(*_DYNAMIC)), len(tokens))
     texts = [
         _value(token, backslashes=backslashes)
@@ -91,7 +92,7 @@ def _executed(tokens: list[Token], *, backslashes: bool) -> Iterator[str]:
 
 
 def _value(token: Token, *, backslashes: bool) -> str:
-    """The value of a literal; text in double quotes is one as well, unless sql_mode says other."""
+    """The value of a literal; text in double quotes counts too, unless sql_mode has ANSI_QUOTES."""
     text = token.text[1:-1].replace("''", "'") if token.literal else token.text
     if not backslashes:
         return text
@@ -113,7 +114,7 @@ def _statements(sql: str, *, backslashes: bool = True) -> Iterator[list[Token]]:
 
 
 def _without_variables(sql: str, syntax: Syntax) -> Iterator[Token]:
-    """What follows ``@`` is a variable or the host of a user, with all points and words in it."""
+    """What follows ``@`` is a variable or the host of a user, including its dots and words."""
     end, begins = -1, False
     for start, stop, token in located(sql, syntax):
         if token.means("@"):
@@ -136,7 +137,7 @@ def _find(tokens: list[Token], names: Callable[[str], bool]) -> str | None:
 
 
 def _named_as_databases(tokens: list[Token]) -> Iterator[str]:
-    """What follows USE, and DATABASE in CREATE, ALTER and DROP, also in a block."""
+    """The names after USE, and after DATABASE in CREATE, ALTER and DROP, also in a block."""
     if tokens[0].means("USE") and len(tokens) > 1:
         yield tokens[1].text
     for number, token in enumerate(tokens[1:], 1):
@@ -147,7 +148,7 @@ def _named_as_databases(tokens: list[Token]) -> Iterator[str]:
 
 
 def _unqualified(tokens: list[Token]) -> Iterator[Token]:
-    """Names that have no point behind them: tables, aliases, columns."""
+    """Names that are not followed by a dot: tables, aliases, columns."""
     for number, token in enumerate(tokens):
         after = tokens[number + 1 : number + 2]
         if token.is_name and not (after and after[0].means(".")):
@@ -171,7 +172,7 @@ def _qualified(tokens: list[Token]) -> Iterator[tuple[Token, bool]]:
 
 
 def _end_of_name(tokens: list[Token], number: int) -> int:
-    """Where the last part of a name is that begins here; the same number if it has one part."""
+    """The index of the last part of a name that begins here; the same index for a single part."""
     if not tokens[number].is_name:
         return number
     while number + 2 < len(tokens) and tokens[number + 1].means("."):
@@ -183,7 +184,7 @@ def _end_of_name(tokens: list[Token], number: int) -> int:
 
 
 class _TablePositions:
-    """Follows a statement, and knows whether a table has to come next."""
+    """Follows a statement, and tracks whether a table must come next."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.expected = False

@@ -1,4 +1,4 @@
-"""Takes passwords out of messages and logs, since some drivers repeat what they were given.
+"""Removes passwords from messages and logs, since some drivers repeat their arguments.
 
 psycopg shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
 """
@@ -23,9 +23,9 @@ _secrets: set[str] = set()
 
 
 def keep_secret(parts: Mapping[str, Any]) -> None:
-    """Hide the password among these parts of an address from now on, wherever it appears.
+    """Hide the password of these address parts everywhere from now on.
 
-    One that is also the name of the user or the database cannot be: it would hide those.
+    A password that equals the name of the user or the database is not hidden: it would hide those.
     """
     for key in _KEYS:
         secret = parts.get(key)

@@ -1,7 +1,8 @@
 """The hash of what a script does: its code, without comments, docstrings and layout.
 
-Parent and child may run under different versions of Python, whose tokens and whose ``ast.dump``
-differ; so the tree is written here in a form of its own, without what came later and is unused.
+Parent and child may run under different versions of Python, whose tokens and ``ast.dump`` differ;
+so the tree is written here in a form that is independent of the version, without unused newer
+fields.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def _written(value: object, *, keeps_docstrings: bool) -> Iterator[str]:
 
 
 def _merged(parts: list[ast.expr]) -> list[ast.expr]:
-    """The parts of an f-string, texts that follow each other as one: versions split them
-    differently, and some leave empty ones."""
+    """The parts of an f-string, with adjacent texts merged: versions split them differently, and
+    some leave empty ones."""
     merged: list[ast.expr] = []
     for part in parts:
         if isinstance(part, ast.Constant):

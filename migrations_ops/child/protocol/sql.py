@@ -1,9 +1,9 @@
 """The lexer of SQL: text as tokens, in the syntax of each engine.
 
-Comments and blanks are left out, names lose their quotes, literals stay as they are written. It
-knows no grammar: what tokens mean together is for its readers to say.
+Comments and blanks are left out, names lose their quotes, literals stay as they are written. It has
+no grammar: its callers interpret the tokens.
 
-Constants and pure functions only: the parent imports this module, too.
+Constants and pure functions only: the parent imports this module too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLAIN = re.compile(r"[^\W\d][\w$]*")
 class _Rules:
     """Where the engines differ.
 
-    :param names: the quotes of names.
+    :param names: the quotes around names.
     :param line_comment: a pattern; None where there are no comments at all.
     :param nested_comments: whether a comment may have others inside.
     :param executed_comments: whether what is in ``/*! */`` is executed.
@@ -71,7 +71,7 @@ _RULES: dict[Syntax, _Rules] = {
 
 
 class Token(NamedTuple):
-    """A word, a mark or a literal of a statement; or a name that stood in these quotes."""
+    """A word, a punctuation mark or a literal of a statement; or a name, with its quotes."""
 
     text: str
     quote: str = ""
@@ -112,7 +112,7 @@ def tokens(sql: str, syntax: Syntax = "sqlite") -> list[Token]:
 
 
 def located(sql: str, syntax: Syntax) -> Iterator[tuple[int, int, Token]]:
-    """Each token with where it begins and ends in the text."""
+    """Each token with its start and end in the text."""
     position, in_executed = 0, False
     while position < len(sql):
         for found in _pattern(syntax).finditer(sql, position):
@@ -152,7 +152,7 @@ def _unquoted(found: re.Match[str]) -> Token:
 
 @cache
 def _pattern(syntax: Syntax) -> re.Pattern[str]:
-    """One token, or what lies between two; it matches anywhere but at the end."""
+    """One token, or what is between two; it matches anywhere except at the end."""
     rules = _RULES[syntax]
     gaps = [_BLANKS]
     groups = []
@@ -183,7 +183,7 @@ def _between(quote: str, *, backslashes: bool) -> str:
 
 
 def _end_of_comment(sql: str, start: int) -> int:
-    """Where a comment ends that may have others inside."""
+    """The end of a comment that may contain others."""
     depth = 0
     for mark in re.compile(r"/\*|\*/").finditer(sql, start):
         depth += 1 if mark.group() == "/*" else -1
@@ -193,7 +193,7 @@ def _end_of_comment(sql: str, start: int) -> int:
 
 
 def shown(name: str) -> str:
-    """A name as keys and messages write it: in quotes only where it would not read as one word."""
+    """A name as in keys and messages: quoted only where it would not read as one word."""
     return name if _PLAIN.fullmatch(name) else quoted(name)
 
 
@@ -204,13 +204,13 @@ def quoted(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text for PostgreSQL, whatever a backslash means in its other literals."""
+    """A literal for PostgreSQL that is independent of standard_conforming_strings."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
 
 
 def normal(sql: str | Iterable[Token]) -> str:
-    """A text that is equal for statements that mean the same.
+    """A normal form that is equal for statements that mean the same.
 
     White space, comments, the quotes around names and the case of letters do not count; what
     is in a literal does.
@@ -235,7 +235,7 @@ def group(sql: list[Token], start: int) -> list[Token]:
 
 
 def split(sql: list[Token]) -> list[list[Token]]:
-    """A list at its commas, those within brackets left alone."""
+    """Split a list at its commas, except those within parentheses."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in sql:
