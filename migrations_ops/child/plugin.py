@@ -1,9 +1,9 @@
 """The plugin that Alembic loads: protection for a bare ``alembic`` in a configured project.
 
-Without a ``[tool.migrations_ops]`` configuration it does nothing. With one, a bare ``alembic upgrade
-head`` is as transactional as a step of a release, and prints on standard error which environment it
-is about to touch. It ignores an application that calls Alembic from its own code, since that keeps its
-engines after the upgrade.
+Without a ``[tool.migrations_ops]`` configuration it does nothing. With one, a bare
+``alembic upgrade head`` is as transactional as a step of a release, and prints on standard error
+which environment it is about to touch. It ignores an application that calls Alembic from its own
+code, since that keeps its engines after the upgrade.
 """
 
 from __future__ import annotations

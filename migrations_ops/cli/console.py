@@ -79,7 +79,7 @@ class Console:
         self.show(lambda: text.plan(plans, selector), documents.plan(plans))
 
     def show_error(self, stopped: OpsError) -> None:
-        """Show why a task ends here: JSON has a document in any case."""
+        """Show the error that ends a task; with JSON, as a document."""
         if self._json and not self._shown:
             self._out_document(documents.error(stopped))
         self.report.say(self._typed(text.error(stopped, self.report.style)))
@@ -99,7 +99,7 @@ class Console:
     def confirm(self, name: str, action: str, *, yes: bool) -> None:
         """Ask for the name of a protected environment to be typed.
 
-        :raises Refused: it was not, or there is nobody to ask and no ``--yes``.
+        :raises Refused: it was not, or there is neither a terminal nor ``--yes``.
         """
         if yes:
             return
@@ -147,7 +147,7 @@ def require_text(value: str | None, flag: str, task: str, example: str) -> str:
 
 
 def split_arguments(text_: str) -> Sequence[str]:
-    """A text of several arguments as a shell would split it, the same on every platform.
+    """Split a text into arguments as a shell would, the same on every platform.
 
     :raises ConfigurationError: a quotation mark is missing.
     """

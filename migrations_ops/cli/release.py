@@ -87,7 +87,7 @@ def show_plan(console: Console, to: str | None, *, redo: bool = False) -> None:
 def _ask(state: DatabaseState) -> bool:
     """Ask before an environment that is configured to ask.
 
-    :raises Refused: there is nobody to ask.
+    :raises Refused: there is no terminal.
     """
     pending, name = counted(len(state.pending), "revision"), state.environment.name
     if not sys.stdin.isatty():

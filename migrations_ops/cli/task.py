@@ -62,7 +62,7 @@ class OpsTask(Task[Any]):
         return id(self)
 
     def __call__(self, c: Context, *args: Any, **kwargs: Any) -> None:
-        """Run it for its project: the body gets a console instead of Invoke's context.
+        """Run the task: the body gets a console instead of Invoke's context.
 
         The flags are as Invoke or another task gives them; ``--json`` is the console's.
         """
@@ -127,7 +127,7 @@ def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) ->
 
 
 def _refuse_empty(flags: Mapping[str, Any]) -> None:
-    """An empty flag comes from a shell variable that was not set; only a note may be empty.
+    """Refuse an empty flag: it comes from an unset shell variable. Only a note may be empty.
 
     :raises ConfigurationError: there is such a flag.
     """
@@ -142,8 +142,7 @@ def _refuse_empty(flags: Mapping[str, Any]) -> None:
 
 
 def _refuse_runtime_configuration() -> None:
-    """Only this one of the INVOKE_* variables can make Invoke load the tasks of another project
-    instead of those of the working directory.
+    """Refuse the one INVOKE_* variable that can make Invoke load the tasks of another project.
 
     :raises ConfigurationError: the variable is set.
     """

@@ -37,7 +37,7 @@ _HERE = frozenset({"", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server's database is, and as whom to log in there.
+    """The address of a server's database, and the login.
 
     ``dialect`` and ``driver`` are SQLAlchemy's words; ``options`` is the query of the URL.
     """
@@ -85,7 +85,7 @@ class Address:
 
     @property
     def endpoint(self) -> tuple[str, int, str]:
-        """Host, port and database, the same for each way in which they can be written."""
+        """Host, port and database, normalised."""
         host = self.host if "/" in self.host else self.host.lower()
         host = "localhost" if host in _HERE else host
         return host, self.port or _PORTS[self.dialect], self.database
@@ -150,7 +150,7 @@ def _options(query: str) -> dict[str, str]:
 def redirected(url: str, parts: Mapping[str, Any]) -> str:
     """A URL that leads to another database, with its own driver and options.
 
-    :param parts: what of ``host``, ``port``, ``user``, ``password`` and ``database`` differs.
+    :param parts: the parts that differ: ``host``, ``port``, ``user``, ``password``, ``database``.
     """
     found = _URL.fullmatch(with_hosts_in_query(url))
     assert found is not None, "only the URLs of servers are redirected"
@@ -173,7 +173,7 @@ def redirected(url: str, parts: Mapping[str, Any]) -> str:
 
 
 def _without_parts(query: str, parts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The query without what would win over these parts."""
+    """The query without the options that would override these parts."""
     routes = _ROUTES if "host" in parts or "port" in parts else frozenset()
     return [
         (key, value)

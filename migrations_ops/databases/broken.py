@@ -1,4 +1,4 @@
-"""Which routines still name what went: a server compiles their text when they are called."""
+"""Finds routines that still name dropped objects: a server compiles routines only when called."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ROWS = ("NEW", "OLD")
 
 
 def name_that_went(sql: Sequence[Token], gone: Collection[str], on: Collection[str] = ()) -> str:
-    """What of ``gone`` a text names, in words; empty for nothing.
+    """Which of ``gone`` a text names, as text; empty for none.
 
-    A column counts where its table is named with it, by an alias too, or is the only one there.
+    A column counts if it is qualified by its table or an alias of it, or if that is the only table.
 
     :param gone: tables, and columns as ``TABLE.COLUMN``, in lower case and without a schema.
     :param on: the tables whose rows are NEW and OLD there.
@@ -39,7 +39,7 @@ def name_that_went(sql: Sequence[Token], gone: Collection[str], on: Collection[s
 
 
 def _is_table(sql: Sequence[Token], words: Sequence[str], number: int) -> bool:
-    """Whether a word stands where a table does, with its schema or without."""
+    """Whether a word is in the position of a table, with or without its schema."""
     if not words[number] or (number + 1 < len(sql) and sql[number + 1].means(".")):
         return False
     while number >= 2 and sql[number - 1].means(".") and words[number - 2]:
@@ -48,6 +48,6 @@ def _is_table(sql: Sequence[Token], words: Sequence[str], number: int) -> bool:
 
 
 def _alias(sql: Sequence[Token], words: Sequence[str], number: int) -> str:
-    """The word behind a table; a keyword there is no one's alias."""
+    """The word after a table; a keyword is not an alias."""
     behind = number + 2 if number + 1 < len(sql) and sql[number + 1].means("AS") else number + 1
     return words[behind] if behind < len(words) else ""

@@ -1,7 +1,7 @@
-"""What the tool asks of a database, without Alembic: small protocols, which each engine implements.
+"""The interface of an engine: small protocols that it implements, without Alembic.
 
-``Database`` is the sum of what every engine does. What only some can do is a protocol of its own
-(``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask with ``isinstance``.
+``Database`` is the sum of what every engine does. What only some engines can do is a separate
+protocol (``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask with ``isinstance``.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Restored:
 
 
 class Named(Protocol):
-    """Which database it is."""
+    """Names and identifies a database."""
 
     @property
     def label(self) -> str:
-        """The database in words, without any secret."""
+        """The name of the database for messages, without any secret."""
 
     @property
     def is_server(self) -> bool:
@@ -62,20 +62,22 @@ class Named(Protocol):
         """Whether both are the same database under two names."""
 
     def identity(self) -> str:
-        """How the child recognises it: the path of its file, or what its server calls it.
+        """How the child recognises it: the path of its file, or the identity that its server
+        reports.
 
         :raises StepFailed: the server cannot be asked.
         """
 
     def redirect(self) -> dict[str, Any] | None:
-        """For a scratch database: which parts of a connection to the real one to replace."""
+        """For a scratch database: the parts of the real one's address to replace in a
+        connection."""
 
 
 class Readable(Named, Protocol):
-    """Reads its state, and changes nothing."""
+    """Reads the state of a database, and changes nothing."""
 
     def look(self, version_table: str) -> Look:
-        """Read its revision and what else is there; never raises, never creates anything."""
+        """Read its revision and other state; never raises, never creates anything."""
 
     def fingerprint(self, version_table: str) -> Fingerprint:
         """Read revision, schema and row counts, in one consistent read.
@@ -84,10 +86,10 @@ class Readable(Named, Protocol):
         """
 
     def ledger(self, version_table: str) -> Ledger:
-        """Read what its ledger knows of a version table; an empty one where it cannot be read."""
+        """Read the ledger of a version table; an empty one where it cannot be read."""
 
     def size(self) -> int:
-        """Its size in bytes, 0 where there is nothing."""
+        """Its size in bytes, 0 if it does not exist."""
 
     def stamp_of_content(self) -> dict[str, int | str]:
         """A cheap version stamp of the content: while it is equal, nothing was written.
@@ -96,13 +98,13 @@ class Readable(Named, Protocol):
         """
 
     def find_damage(self) -> str:
-        """What is physically wrong with it, in words; empty where nothing is."""
+        """Describe physical damage; empty for none."""
 
     def check_integrity(self) -> list[Finding]:
-        """What the engine itself finds wrong."""
+        """Run the engine's own integrity checks."""
 
     def find_broken(self, gone: Collection[str] = ()) -> list[Finding]:
-        """The triggers, views, foreign keys and routines that are there and no longer work.
+        """Find triggers, views, foreign keys and routines that no longer work.
 
         :param gone: tables, and columns as ``TABLE.COLUMN``, that an upgrade has dropped or
             renamed: a server does not compile a routine before it is called.
@@ -120,9 +122,9 @@ class Readable(Named, Protocol):
         """Compare the rows of these tables with an earlier copy.
 
         :param before: the file of a backup.
-        :param orphans: whether to look also for rows that have lost their parents.
-        :param types: what the revisions did to types; values are compared as those say.
-        :raises StepFailed: one of both cannot be read.
+        :param orphans: whether to look for rows without their parents, too.
+        :param types: what the revisions did to types; values are compared accordingly.
+        :raises StepFailed: one of them cannot be read.
         """
 
 
@@ -133,8 +135,8 @@ class Checked(Named, Protocol):
         """:raises Refused: the database exists and cannot be read, or cannot be written."""
 
     def find_obstacles(self, others: Mapping[str, str] = MappingProxyType({})) -> list[Finding]:
-        """Find what prevents a backup, its proof, or a restore: rights that the role lacks,
-        programs that are not here, an untested version of the server.
+        """Find what prevents a backup, its proof, or a restore: missing rights of the role, missing
+        programs, an untested version of the server.
 
         :param others: the identities of the other environments' databases.
         """
@@ -144,11 +146,11 @@ class Checked(Named, Protocol):
         cannot report them."""
 
     def find_stuck_copies(self) -> list[Finding]:
-        """The copies that could not be dropped when the lock was released."""
+        """Find copies that could not be dropped when the lock was released."""
 
 
 class Lockable(Named, Protocol):
-    """Has a lock that keeps other releases away."""
+    """Has a lock that excludes other releases."""
 
     @property
     def lock_order(self) -> str:
@@ -164,7 +166,7 @@ class Lockable(Named, Protocol):
         """
 
     def require_lock(self) -> None:
-        """:raises StepFailed: the lock was lost, with the connection that had taken it."""
+        """:raises StepFailed: the lock was lost together with its connection."""
 
 
 class BackedUp(Readable, Protocol):
@@ -178,10 +180,10 @@ class BackedUp(Readable, Protocol):
     def unchanged_since(
         self, taken: Fingerprint, source: Mapping[str, int | str] | None, version_table: str
     ) -> bool:
-        """Whether its content is still what a backup was taken of.
+        """Whether its content is unchanged since a backup.
 
         :param taken: the fingerprint of that backup.
-        :param source: the stamp of the content that it was taken of, if that was at rest.
+        :param source: the content stamp at that time, if the database was idle.
         """
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
@@ -200,19 +202,19 @@ class BackedUp(Readable, Protocol):
         progress: Progress | None,
         keep: Keep | None = None,
     ) -> Restored:
-        """Make the content equal to the backup's, in place, while others are connected.
+        """Make the content equal to the backup's, in place, while other sessions are connected.
 
-        :param keep: is called with the database while no one can commit, before it is replaced;
-            not where the engine itself keeps what it replaces.
+        :param keep: called with the database before it is replaced, while no one can commit; not
+            called where the engine itself keeps the replaced content.
         """
 
 
 class Writable(Named, Protocol):
-    """Is made, written and removed around an upgrade."""
+    """Is created, written and removed around an upgrade."""
 
     def prepare(self) -> None:
-        """Prepare for the upgrade that is about to create it: make the folder of a file, or an
-        empty database on a server."""
+        """Prepare for the upgrade that will create it: make the folder of a file, or an empty
+        database on a server."""
 
     def remove(self) -> None:
         """Remove a database that an upgrade had just created and then failed to fill."""
@@ -225,17 +227,17 @@ class Writable(Named, Protocol):
         *,
         adopt: bool = False,
     ) -> None:
-        """Add a run of a version table to the ledger, which is made where there is none.
+        """Add a run of a version table to the ledger, which is created if missing.
 
         :param adopt: give the database a new identity, as that environment's.
         :raises StepFailed: it cannot be written.
         """
 
     def make_scratch(self, file: Path, backup: Path | None) -> Database:
-        """Make a database to write into and throw away, with ``remove``.
+        """Create a scratch database, to be removed with ``remove``.
 
         :param file: its file, if it is one.
-        :param backup: what it is filled from; None for an empty one.
+        :param backup: the backup that fills it; None for an empty one.
         :raises StepFailed: it cannot be made.
         """
 
@@ -256,16 +258,16 @@ class DatabaseFile(Protocol):
         """Where its file grows."""
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """Keep the database open inside, so that no process that closes it is the last one."""
+        """Keep the database open, so that no other process is the last one to close it."""
 
     def tidy(self) -> None:
-        """Remove what a killed process left beside the database and nothing depends on."""
+        """Remove files that a killed process left next to the database and nothing depends on."""
 
     def is_damaged(self) -> bool:
         """Whether its content is lost in part; False where it is merely locked or out of reach."""
 
     def set_aside(self) -> str:
-        """Move the damaged file out of the way of its backup; returns where it is kept."""
+        """Move the damaged file aside; returns its new path."""
 
     def put_back(self, kept: str) -> None:
         """Undo ``set_aside``."""
@@ -309,16 +311,16 @@ class LeavesRowsOut(Protocol):
     def find_left_out(self, backup: Path) -> list[Finding]:
         """The tables of which a restore of this backup would bring back other rows.
 
-        :raises StepFailed: one of both cannot be read.
+        :raises StepFailed: one of them cannot be read.
         """
 
 
 @runtime_checkable
 class ResumesRestores(Protocol):
-    """A database of which a restore that was killed is finished or undone later."""
+    """A database whose killed restores are finished or undone later."""
 
     def resumed_restores(self) -> list[str]:
-        """What was finished or undone when the lock was taken, in words; given out once."""
+        """Describe what was finished or undone when the lock was taken; returned once."""
 
 
 def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[str], list[str]]:

@@ -128,7 +128,7 @@ def extended(
     *,
     adopt: bool,
 ) -> list[Run]:
-    """These runs and one more of a version table; an identity comes first where it has none.
+    """These runs and one more of a version table, preceded by an identity if there is none.
 
     :param adopt: add a new identity in any case, as that environment's.
     """

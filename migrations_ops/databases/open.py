@@ -6,10 +6,10 @@ An engine is a factory, registered by scheme as an entry point of the group
     [project.entry-points."migrations_ops.engines"]
     example = "my_package.engine:open_database"
 
-Such a distribution brings what the parent does: backups, locks, comparisons. What a step does is
-in ``child/families.py`` alone, and is extended here only: the engine of a distribution has to be
-of one of those families. Its ``identity()`` begins with the name of the family, and is what the
-family's own SQL answers; its ``syntax`` is that of the family. A step refuses every other database.
+Such a distribution brings what the parent does: backups, locks, comparisons. Steps are defined only
+by ``child/families.py``: an external engine must belong to one of those families. Its
+``identity()`` starts with the name of the family and equals the answer of the family's SQL; its
+``syntax`` is that of the family. A step refuses every other database.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _load(scheme: str, factory: str) -> Engine:
 
 
 def require_driver(module: str, extra: str) -> None:
-    """:raises ConfigurationError: it is not installed beside this tool."""
+    """:raises ConfigurationError: it is not installed together with this tool."""
     try:
         importlib.import_module(module)
     except ImportError as error:

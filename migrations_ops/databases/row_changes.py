@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A table before and after, and the columns that have another name after (small letters).
+    """A table before and after, and the columns that were renamed (small letters).
 
-    That name is empty for one that is gone, while another one has taken its name. ``rewritten`` are
-    the columns, by their names before, whose values the revisions write: by these no row is found
-    again.
+    The new name is empty for a column that is gone and whose name another column took.
+    ``rewritten`` are the columns, by their names before, whose values the revisions write: they
+    cannot identify a row.
     """
 
     before: str
@@ -23,7 +23,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class TypeChange:
-    """What a statement did to a type, by which its values are written in another way from then on.
+    """A change of a type that changes how its values are written from then on.
 
     ``verb`` is "rename", "move", "rename value", "add attribute", "drop attribute" or "rename
     attribute"; ``name`` is the value, as a literal of SQL, or the attribute. Other names are in
@@ -38,10 +38,10 @@ class TypeChange:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """``rows`` values of a column are others than before.
+    """``rows`` values of a column changed.
 
-    ``lossy`` of them cannot be recovered from the new values; ``example`` shows one by its kind and
-    its length, since the value itself may be a secret.
+    ``lossy`` of them cannot be recovered from the new values; ``example`` describes one by kind and
+    length, since the value itself may be secret.
     """
 
     column: str
@@ -52,10 +52,10 @@ class ColumnChange:
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """What became of the rows of one table.
+    """What happened to the rows of one table.
 
-    ``gone`` of them are not found any more, whatever rows were added; ``renumbered``: the
-    hidden row numbers are others; ``not_compared`` says why they could not be compared one by one.
+    ``gone`` rows are missing, however many were added; ``renumbered``: the rowids changed;
+    ``not_compared`` says why they could not be compared one by one.
     """
 
     pair: Pair
@@ -72,11 +72,10 @@ NO_MODULE = "its module is not loaded here, or does not read it"
 
 @dataclass(frozen=True, slots=True)
 class ContentChange:
-    """Everything that is not as it was.
+    """Everything that changed.
 
-    ``orphans`` are the rows that lack their parent and did not before, by (child, parent);
-    ``sequences`` map a table with AUTOINCREMENT to the id that would have been its next, and the
-    one that would be now, where that is lower.
+    ``orphans`` are the rows that newly lack their parent, by (child, parent); ``sequences`` maps a
+    table with AUTOINCREMENT to its next id before and after, where that became lower.
     """
 
     tables: tuple[TableChange, ...] = ()

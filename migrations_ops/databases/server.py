@@ -1,4 +1,4 @@
-"""What the databases of all servers have in common; an engine adds how its server is asked."""
+"""The common part of all server databases; each engine adds its own queries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ReleaseLock(Protocol):
-    """The lock of a release, in a session of its own."""
+    """The lock of a release, in a separate session."""
 
     def require_lock(self) -> None:
         """:raises StepFailed: it was lost."""
@@ -32,7 +32,7 @@ class ReleaseLock(Protocol):
 
 @dataclass
 class Resources:
-    """What this process has made of a database: copies, and the lock of a release."""
+    """What this process created for a database: copies, and the lock of a release."""
 
     copies: ServerCopies
     lock: ReleaseLock | None = None
@@ -58,15 +58,15 @@ class ServerDatabase(ABC):
 
     @abstractmethod
     def _asked(self, purpose: str = "") -> AbstractContextManager[Any]:
-        """A connection that is cut unless small questions are answered soon."""
+        """A connection that is closed unless small queries are answered soon."""
 
     @abstractmethod
     def _in_words(self, error: Exception, label: str = "") -> str:
-        """What an error of the driver means to a person."""
+        """Describe an error of the driver for a person."""
 
     @abstractmethod
     def _remedy(self, error: Exception) -> str:
-        """What a person can do about it."""
+        """What the user can do about it."""
 
     @abstractmethod
     def _is_missing(self, error: Exception) -> bool:
@@ -100,7 +100,7 @@ class ServerDatabase(ABC):
 
     @abstractmethod
     def _why_only_read(self, connection: Any) -> tuple[str, str] | None:
-        """Why it cannot be written, and what to do about it; None where it can."""
+        """Why the database cannot be written, and what to do about it; None if it can."""
 
     @abstractmethod
     def _find_blocking_sessions(self, connection: Any) -> list[str]: ...

@@ -1,4 +1,4 @@
-"""Databases beside the real one that are thrown away, on whatever server."""
+"""Throw-away copies of a database, on its own server or another one."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class ServerCopies(ABC):
 
     @property
     def is_beside(self) -> bool:
-        """Whether copies are made on the server of the real one."""
+        """Whether copies are made on the real database's server."""
         return self.real.endpoint[:2] == self.scratch_server.endpoint[:2]
 
     @property
     def prefix(self) -> str:
-        """How the names of all copies of this database begin."""
+        """The prefix of the names of all copies of this database."""
         host, port, database = self.real.endpoint
         if host == "localhost" or "/" in host:
             host = socket.gethostname()  # a server for copies may serve several machines
@@ -51,7 +51,7 @@ class ServerCopies(ABC):
     def restored(self, file: Path) -> Address:
         """A database restored from a backup, which no one writes; made once for each file.
 
-        :raises StepFailed: it cannot be made, or the backup cannot be restored there.
+        :raises StepFailed: it cannot be created, or the backup cannot be restored there.
         """
         found = file.stat()
         key = (found.st_ino, found.st_size)
@@ -62,7 +62,7 @@ class ServerCopies(ABC):
         return self.scratch_server.of_database(self._restored[key])
 
     def take(self, file: Path) -> str:
-        """The name of a database restored from a backup, which is no copy any more."""
+        """Hand over a restored database: its name; it is no longer a copy."""
         name = self.restored(file).database
         self._restored = {key: each for key, each in self._restored.items() if each != name}
         return name
@@ -73,21 +73,21 @@ class ServerCopies(ABC):
         self._restored.clear()
 
     def sweep(self) -> None:
-        """Drop all copies of this database: their owners are dead, or finished with them."""
+        """Drop all copies of this database: their owners are dead or no longer need them."""
         self._restored.clear()
         self.stuck.clear()
         for name in self.find_all():
             self.drop(self.scratch_server.of_database(name))
 
     def find_stuck(self) -> list[Finding]:
-        """The copies that could not be dropped when they were swept last."""
+        """The copies that could not be dropped at the last sweep."""
         return [
             COPY_LEFT.found(name, database=self.real.label, reason=why)
             for name, why in self.stuck.items()
         ]
 
     def filled(self, file: Path) -> Address:
-        """A new database with what a backup holds."""
+        """A new database with the content of a backup."""
         address = self.make()
         try:
             self.fill(address, file)
@@ -100,7 +100,7 @@ class ServerCopies(ABC):
     def make(self) -> Address:
         """A new database, like the real one and empty.
 
-        :raises StepFailed: this role may not make databases.
+        :raises StepFailed: this role may not create databases.
         """
 
     @abstractmethod
@@ -113,4 +113,4 @@ class ServerCopies(ABC):
 
     @abstractmethod
     def drop(self, address: Address) -> None:
-        """Take a copy away; one that cannot be dropped now is swept by the next task."""
+        """Drop a copy; if that is not possible now, the next task drops it."""

@@ -1,4 +1,4 @@
-"""What the records say about backups: which are needed, and which failed attempts made."""
+"""Reads from the records which backups are needed, and which ones failed attempts made."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class BackupUses:
     def read(cls, releases: Path, taken: Iterable[str] = ()) -> BackupUses:
         """What all records say.
 
-        :param taken: the backups that the running task has just taken. They are kept even where a
-            clock that was set back makes them look old, or where no record could name them.
+        :param taken: the backups that the running task has just taken. They are kept even if a
+            clock that was set back makes them look old, or if no record could name them.
         """
         past = cls.of(list(read_records(releases)), unclear=bool(find_lost(releases)))
         mine = frozenset(taken)
@@ -59,14 +59,14 @@ class BackupUses:
 
 
 def _wanted(record: TaskRecord) -> list[str]:
-    """What an interrupted task has taken, and what it was putting back."""
+    """The backups that an interrupted task took, and the one that it was restoring."""
     back = record.under_way.backup if record.under_way else None
     return [*record.backups, *([back] if back else [])]
 
 
 def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
-    """The records, newest first, whose backups may be needed yet: those of which something
-    is open, and those that left a database to a person and nothing has changed it since."""
+    """The records, newest first, whose backups may still be needed: open ones, and those that left
+    a database to a person that nothing has changed since."""
     fixed: set[str] = set()
     for record in records:
         if record.outcome in DONE:

@@ -19,7 +19,7 @@ FILE = "evidence.json"
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What is noted of an environment: the hash of each revision that passed there, and the
+    """The evidence of one environment: the hash of each revision that passed there, and the
     revisions at which its database was left, if verify has not passed since."""
 
     passed: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Evidence:
         self.file = releases / FILE
 
     def passed(self, environment: Environment) -> dict[str, str]:
-        """The noted hashes. What is damaged is no evidence, and keeps the gate closed."""
+        """The recorded hashes. A damaged file is no evidence, and keeps the gate closed."""
         return dict(self._noted(environment).passed)
 
     def unverified(self, environment: Environment) -> frozenset[str]:
@@ -46,11 +46,11 @@ class Evidence:
         return frozenset(self._noted(environment).unverified)
 
     def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> str:
-        """Verify found nothing wrong with a database that these sources made.
+        """Record that verify passed for a database that these sources built.
 
-        :returns: why that could not be written down; empty if it was. A full disk must not fail
-            an upgrade that is done: the gate stays closed for lack of evidence, and verify opens
-            it later.
+        :returns: why that could not be recorded; empty if it was. A full disk must not fail a
+            completed upgrade: the gate stays closed for lack of evidence, and verify opens it
+            later.
         """
         before = self.passed(environment)
         new = {
@@ -68,12 +68,12 @@ class Evidence:
         return ""
 
     def note_unverified(self, environment: Environment, revisions: Iterable[str]) -> None:
-        """Note that a database stays at these revisions, though verify has not passed there."""
+        """Record that a database stays at these revisions although verify has not passed."""
         with suppress(OSError):
             self._note(environment, Noted(self.passed(environment), tuple(sorted(revisions))))
 
     def find_obstacle(self) -> str:
-        """Why the evidence could not be written, as far as can be checked; else empty."""
+        """Why the evidence could not be written, as far as can be checked; empty if it could."""
         folder = nearest_folder(self.file.parent)
         if self.file.is_dir():
             return f"{self.file} is a directory"

@@ -1,9 +1,9 @@
 """Marks which tasks are running and which were killed.
 
-Each task has a mark, an empty file that is there from before the first line of its record until
-after the last. Its owner keeps it locked, so that a mark without a lock means that its owner is
-dead. The folder of the marks is nearly always empty, so finding them costs one listing,
-however many records there are.
+Each task has a mark, an empty file that exists from before the first line of its record until after
+the last. Its owner keeps it locked, so that a mark without a lock means that its owner is dead. The
+folder of the marks is nearly always empty, so finding them costs one listing, however many records
+there are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Mark:
         flush_folder(self._file.parent)
 
     def take_away(self, *, finished: bool) -> None:
-        """The task has ended. Its mark stays if the record could not be finished."""
+        """Remove the mark of a task that has ended; it stays if the record could not be
+        finished."""
         if self._descriptor is None:
             return
         if finished:
@@ -87,7 +88,7 @@ def is_old(releases: Path, name: str) -> bool:
 
 
 def remove_mark(releases: Path, name: str) -> None:
-    """Remove the mark of a killed task that needs no more recovery."""
+    """Remove the mark of a killed task that needs no recovery any longer."""
     _remove(mark_of(releases, name))
 
 

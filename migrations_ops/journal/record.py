@@ -1,4 +1,4 @@
-"""The record of a task: what it did, as release.json keeps it. One writer, and one reader."""
+"""The record of a task: what it did, as stored in release.json. One writer, and one reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord(ReleaseResult):
-    """What a task did so far. Its ``outcome`` is None while it works, and after it was killed.
+    """What a task did so far. Its ``outcome`` is None while it runs, and after it was killed.
 
     ``targets`` are what the version table of each environment holds when a release has arrived;
     ``committed`` names the environments in which part of an upgrade was committed before its end,
@@ -49,7 +49,7 @@ class TaskRecord(ReleaseResult):
 
     @property
     def where(self) -> str:
-        """At which step it is, or was: `` during upgrade of prod``."""
+        """The step at which it is or was: `` during upgrade of prod``."""
         if self.under_way is not None:
             return f" during {self.under_way.name} of {self.under_way.environment}"
         last = self.steps[-1] if self.steps else None
@@ -71,8 +71,8 @@ class TaskRecord(ReleaseResult):
 
 
 def read_record(folder: Path) -> TaskRecord | Unreadable:
-    """What a task did. Its folder says which task it was: the record is written, and what lies
-    beside it is removed, by that name."""
+    """What a task did. The folder's name is the task's id: the record is written, and files next to
+    it are removed, by that name."""
     file = folder / RECORD
     document = read_json(file)
     if isinstance(document, dict):
@@ -88,18 +88,18 @@ def write_record(releases: Path, record: TaskRecord) -> None:
 
 
 def read_records(releases: Path) -> Iterator[TaskRecord]:
-    """The records of the tasks that changed, or wanted to change, a database; newest first."""
+    """The records of the tasks that changed, or tried to change, a database; newest first."""
     return (each for each in walk_records(releases) if isinstance(each, TaskRecord))
 
 
 def walk_records(releases: Path) -> Iterator[TaskRecord | Unreadable]:
-    """All records, newest first, also those that cannot be read."""
+    """All records, newest first, including those that cannot be read."""
     for file in sorted(releases.glob(f"*/{RECORD}"), reverse=True):
         yield read_record(file.parent)
 
 
 def record_document(record: TaskRecord) -> dict[str, Any]:
-    """The document of release.json: what is not so has no key."""
+    """The document of release.json: empty values have no key."""
     document = to_versioned(record)
     if record.outcome is not None:
         del document["under_way"]

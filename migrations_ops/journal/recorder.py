@@ -40,12 +40,12 @@ class Report(Protocol):
         """The step has ended."""
 
     def finding(self, finding: Finding) -> None:
-        """Something was found."""
+        """A check found something."""
 
 
 @dataclass
 class StepNotes:
-    """What a step notes while it works, for its result."""
+    """Collects what a step reports while it runs, for its result."""
 
     argv: tuple[str, ...] = ()
     exit: int = 0
@@ -60,7 +60,7 @@ class StepNotes:
 
 
 class Recorder:
-    """Writes down what a task does. The record on disk is never behind: each step is written ahead.
+    """Records what a task does. The record on disk is never behind: each step is written ahead.
 
     ``result`` is what the task did so far; on disk it has no outcome until the task has ended.
     """
@@ -108,9 +108,9 @@ class Recorder:
     def step(
         self, name: StepName, environment: str, backup: str | None = None
     ) -> Iterator[StepNotes]:
-        """One step: written ahead as under way, then with its result, whatever that is.
+        """One step: written as running before it starts, then with its result.
 
-        :param backup: what a restore puts back: the task that finishes it after a kill needs it.
+        :param backup: what a restore restores: after a kill, the task that finishes it needs this.
         """
         notes = StepNotes()
         self._kept = self._kept or name not in LOOKING
@@ -160,8 +160,8 @@ class Recorder:
             self._write(ahead=True)
 
     def note_commands(self, environment: str) -> None:
-        """Write down that the project's own commands begin there: they commit as they like, and
-        the revision may have moved long before the last of them has ended."""
+        """Record that the project's own commands start there: they can commit at any time, and the
+        revision may have changed long before the last command ends."""
         if environment not in self.result.commands:
             self.update(commands=(*self.result.commands, environment))
             self._write(ahead=True)
@@ -173,8 +173,8 @@ class Recorder:
     def _write(self, *, ahead: bool = False) -> bool:
         """Write the record; whether it could be written.
 
-        :param ahead: whether to wait until it is on the disk, with its name, before the next
-            thing happens. What only describes the past needs no such wait.
+        :param ahead: whether to wait until it is on the disk under its name before continuing. A
+            record that only describes the past needs no such wait.
         """
         if not self._kept:
             return True

@@ -1,4 +1,4 @@
-"""Which records stay, by their count; the oldest go, unless something still refers to them."""
+"""Decides which records stay, by count; the oldest go, unless something still refers to them."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def prune_records(releases: Path, backups: Path) -> None:
 def choose_old_records(records: Sequence[TaskRecord], backups: set[str], keep: int) -> set[str]:
     """Which of these records, newest first, go: those beyond ``keep`` that nothing refers to.
 
-    One that cannot be read is not among them, and stays: what still needs it is unknown.
+    An unreadable one is not among them and stays: it is unknown what still needs it.
 
-    :param backups: the names of those that are there.
+    :param backups: the names of the existing ones.
     """
     return {record.id for record in records[keep:]} - _referred_to(records, backups)
 
@@ -93,7 +93,7 @@ def _is_young(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """The record goes last: after a kill in between it is still found, and removed next time."""
+    """Remove the record last: after a kill in between it is still found, and removed next time."""
     if folder.is_symlink():
         return
     files = (file for pattern in _OWN_FILES for file in folder.glob(pattern))

@@ -14,7 +14,7 @@ from migrations_ops.model.serialisation import Unreadable
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A task of which something is open; ``running`` if the writer of its record is alive."""
+    """A task that is running or unfinished; ``running`` if the writer of its record is alive."""
 
     record: TaskRecord | Unreadable
     running: bool = False
@@ -46,8 +46,8 @@ def find_unfinished(releases: Path) -> list[Unfinished]:
 
 
 def _is_open(record: TaskRecord | Unreadable, *, running: bool) -> bool:
-    """Whether something of a task is open. A record that cannot be read counts as open if it is
-    there: a task without one had not begun with anything."""
+    """Whether a task is unfinished. An unreadable record counts as unfinished; a task without a
+    record had not started anything."""
     if isinstance(record, TaskRecord):
         return record.is_open
     return not running and os.path.lexists(record.file)
@@ -63,7 +63,7 @@ def find_interrupted(releases: Path) -> list[TaskRecord]:
 
 
 def find_lost(releases: Path) -> list[Unreadable]:
-    """The records of tasks that were killed, and of which it is unknown what they did."""
+    """The unreadable records of killed tasks."""
     return [one.record for one in find_unfinished(releases) if isinstance(one.record, Unreadable)]
 
 
@@ -75,7 +75,7 @@ def find_unfinished_commands(releases: Path, environment: str) -> TaskRecord | N
 
 
 def require_readable_records(releases: Path) -> None:
-    """:raises Refused: it is unknown what a task that was killed did."""
+    """:raises Refused: the record of a killed task cannot be read."""
     for record in find_lost(releases):
         mark = mark_of(releases, record.file.parent.name)
         raise Refused(

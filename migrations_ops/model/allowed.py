@@ -1,4 +1,4 @@
-"""Allowed findings: ``CODE`` allows all findings of a code, ``CODE:WHERE`` one of them."""
+"""Allows findings: ``CODE`` allows all findings of a code, ``CODE:WHERE`` one of them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def allow_setting(findings: Iterable[Finding], environment: str) -> str:
 
 
 def what_to_do(finding: Finding, environment: str, *, by_flag: bool) -> str:
-    """What the catalogue advises about an error.
+    """The catalogue's advice for an error.
 
-    :param environment: the name of the environment that it is about.
-    :param by_flag: whether the task has ``--allow``; else the configuration allows it.
+    :param environment: the name of the environment of the finding.
+    :param by_flag: whether the task has ``--allow``; otherwise only the configuration can allow it.
     """
     allow = allow_flags([finding]) if by_flag else allow_setting([finding], environment)
     return CODES[finding.code].todo.format(

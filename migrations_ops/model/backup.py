@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A verified copy of one database, and what its sidecar says of it."""
+    """A verified copy of one database, as described by its sidecar."""
 
     name: str
     file: str

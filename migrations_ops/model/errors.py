@@ -45,7 +45,7 @@ class OpsError(Exception):
 
 
 class ConfigurationError(OpsError):
-    """The configuration or the command line asks for what cannot be; nothing was started."""
+    """The configuration or the command line is invalid; nothing was started."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class Refused(OpsError):
 
 
 class StepFailed(OpsError):
-    """A step failed and every database is as it was before it."""
+    """A step failed, and every database is as it was before the step."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.FAILED)
@@ -83,7 +83,7 @@ class Locked(OpsError):
 
 
 class Interrupted(OpsError):
-    """The user pressed Ctrl-C; what had begun was undone."""
+    """The user pressed Ctrl-C; unfinished work was undone."""
 
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.INTERRUPTED)

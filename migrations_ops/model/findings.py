@@ -1,6 +1,6 @@
 """The catalogue of findings: for each code its severity, its sentence, and what to do.
 
-Whatever checks something makes its findings from these entries::
+All checks make their findings from these entries::
 
     ORPHANS.found(child, rows=3, parent=parent)
 
@@ -20,7 +20,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found. ``code`` is what ``allow`` and ``--allow`` name."""
+    """The result of a check. ``allow`` and ``--allow`` refer to its ``code``."""
 
     code: str
     severity: Severity
@@ -33,11 +33,12 @@ class Entry:
     """One sentence of the catalogue.
 
     :param code: the code; a code that depends on the kind of an object has ``{kind}`` in it.
-    :param sentence: names its values in braces; ``{where}`` is the object of the finding.
-    :param todo: what to do, of an error; may name ``{where}``, ``{environment}`` and ``{allow}``,
-        the words that allow this finding alone.
-    :param kinds: what ``{kind}`` may be.
-    :param error_if: when a warning is an error instead, in words; empty for never.
+    :param sentence: has its values in braces; ``{where}`` is the object of the finding.
+    :param todo: what to do about an error; may contain ``{where}``, ``{environment}`` and
+        ``{allow}``, the words that allow only this finding.
+    :param kinds: the values of ``{kind}``.
+    :param error_if: the condition under which a warning is an error instead, as text; empty for
+        never.
     """
 
     code: str
@@ -54,16 +55,16 @@ class Entry:
     def found(self, where: str, *, strict: bool = False, **values: object) -> Finding:
         """The finding.
 
-        :param where: its place: what ``--allow CODE:WHERE`` names.
-        :param strict: whether what ``error_if`` tells is the case.
-        :param values: what the sentence names in braces, and ``kind`` if the code does.
+        :param where: its object, as in ``--allow CODE:WHERE``.
+        :param strict: whether the condition ``error_if`` is met.
+        :param values: the values in the braces of the sentence, and ``kind`` if the code needs it.
         """
         message = self.sentence.format(where=where, **values)
         found = Finding(self._code(str(values.get("kind", ""))), self.severity, message, where)
         return self.stricter(found) if strict else found
 
     def stricter(self, found: Finding) -> Finding:
-        """The same as an error, where ``error_if`` is found out later than the finding."""
+        """The same finding as an error, where ``error_if`` is known only later."""
         is_stricter = found.code in self.codes and self.error_if
         return replace(found, severity="error") if is_stricter else found
 

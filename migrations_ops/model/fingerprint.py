@@ -1,4 +1,4 @@
-"""The fingerprint of a database: what is compared before and after."""
+"""The fingerprint of a database, which is compared before and after."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Fingerprint:
     """Revision, schema and row counts of a database at one moment.
 
     ``schema`` maps the name of each object (``table loans``, ``column loans.due``,
-    ``index ix_loans_due``...) to what it is; ``rows`` each table to its number of rows; ``sums``
-    to a checksum of its content, where that was asked for.
+    ``index ix_loans_due``...) to its definition; ``rows`` each table to its number of rows;
+    ``sums`` to a checksum of its content, where requested.
     """
 
     revisions: tuple[str, ...]

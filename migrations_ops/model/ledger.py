@@ -1,4 +1,4 @@
-"""The ledger: the history that a database keeps of itself."""
+"""The ledger: the history that a database keeps of its own migrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class BuiltIndex:
-    """An index that a revision makes, noted before it did.
+    """An index that a revision makes, recorded beforehand.
 
     ``table`` is the oid of its table; ``name`` is empty where the server chooses one; ``again``
     is set for a REINDEX, which gives its own names to what it leaves.
@@ -35,18 +35,17 @@ class MadeIndexes:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a database remembers of one version table: which environment it is, and what was
-    applied to it.
+    """The ledger of one version table: which environment the database is, and what was applied to
+    it.
 
     ``unreadable`` is why it could not be read, where another version of this package wrote it.
     ``ran`` maps each revision that ran there, and was not taken back, to the digest of its source;
-    ``stamped`` are those in the version table that never ran; ``found`` those that were there
-    before the ledger began, or that something ran which keeps no ledger; ``begun`` maps those
-    that started
+    ``stamped`` are those in the version table that never ran; ``found`` those from before the
+    ledger, or that were run by something that keeps no ledger; ``begun`` maps those that started
     and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
-    ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when
-    the first of them began; None where they were not noted. ``made`` are the indexes that are
-    theirs. ``origins`` tells in words when, by whom and from which commit each revision ran.
+    ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when the first of them
+    began; None where they were not noted. ``made`` are the indexes that are theirs. ``origins``
+    tells in words when, by whom and from which commit each revision ran.
     """
 
     environment: str = ""
@@ -62,5 +61,5 @@ class Ledger:
 
     @property
     def noted(self) -> frozenset[str]:
-        """The revisions that are there, as far as the ledger knows."""
+        """The revisions that are there, according to the ledger."""
         return self.stamped | self.found | self.ran.keys()

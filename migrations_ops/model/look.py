@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 class Look:
     """The state of a database as one read found it.
 
-    ``trouble`` says in words why it could not be read, and ``remedy`` what to do about it;
-    ``tables`` counts the tables other than the version table; ``environment`` is
-    the one that its ledger says it is, empty without a ledger; ``begun`` are the revisions of
-    which a half is applied, as the ledger tells, with their direction; ``at_work`` is who has the
-    lock of a release meanwhile, so that they may be at work on those; empty for nobody else.
+    ``trouble`` says why it could not be read, and ``remedy`` what to do about it; ``tables`` counts
+    the tables other than the version table; ``environment`` is the one that its ledger names, empty
+    without a ledger; ``begun`` are the revisions of which a half is applied, as the ledger tells,
+    with their direction; ``at_work`` is who has the lock of a release meanwhile, so that they may
+    be at work on those; empty for nobody else.
     """
 
     exists: bool

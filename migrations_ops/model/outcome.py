@@ -79,7 +79,7 @@ class ErrorReport:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseResult:
-    """What a release did, or what stopped it; without an outcome it has not ended."""
+    """What a release did, or what stopped it; it has no outcome until it has ended."""
 
     id: str
     outcome: Outcome | None
@@ -93,13 +93,13 @@ class ReleaseResult:
 
     @property
     def upgraded(self) -> tuple[str, ...]:
-        """The environments whose upgrade came to its end, in the order of the path."""
+        """The environments whose upgrade finished, in the order of the path."""
         done = (each for each in self.steps if each.name == StepName.UPGRADE)
         return tuple(dict.fromkeys(each.environment for each in done if each.outcome == "done"))
 
     @property
     def stopped_at(self) -> StepResult | None:
-        """The first step that did not end well, where something stopped the task."""
+        """The first failed step, if something stopped the task."""
         if self.error is None:
             return None
         return next((each for each in self.steps if each.outcome in NOT_DONE), None)
@@ -109,8 +109,8 @@ class ReleaseResult:
 class VerifyReport:
     """What verify found; it passed unless a finding is an error.
 
-    ``compared`` is whether the models were compared with the database: not where drift is
-    off, nor before head, where Alembic does not compare. ``remedy`` is what to type next.
+    ``compared`` is whether the models were compared with the database: not if drift is off, nor
+    before head, where Alembic does not compare. ``remedy`` is what to type next.
     """
 
     environment: str

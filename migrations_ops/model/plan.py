@@ -1,4 +1,4 @@
-"""The plan of a task: what it would do to each environment, and by which steps."""
+"""The plan of a task: what it would do to each environment, in which steps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Commands = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step that would run; ``argv`` is empty for what needs no process of Alembic's.
+    """A step that would run; ``argv`` is empty for a step without an Alembic process.
 
     ``commands`` are those that its process runs; empty where the project's own commands do.
     """

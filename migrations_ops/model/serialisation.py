@@ -1,7 +1,7 @@
 """Reads JSON documents into dataclasses, and writes them back.
 
-What is kept on disk may have been cut short or written over, and then it holds anything: whatever
-does not fit its dataclass is a ValueError, and never another error.
+A file on disk may be truncated or overwritten and contain anything: whatever does not fit its
+dataclass is a ValueError, never another error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Unreadable:
 
 
 def read_versioned(kind: type[T], file: Path, document: Any) -> T | Unreadable:
-    """Read what a file holds that :func:`to_versioned` has made."""
+    """Read a file that :func:`to_versioned` wrote."""
     version = document.get("version") if isinstance(document, dict) else None
     if type(version) is int and version > VERSION:
         return Unreadable(file, newer=True)
@@ -48,7 +48,7 @@ def read_versioned(kind: type[T], file: Path, document: Any) -> T | Unreadable:
 
 
 def to_versioned(value: Any) -> dict[str, Any]:
-    """A dataclass as a document that tells in which form it is."""
+    """A dataclass as a document with its format version."""
     return {"version": VERSION, **to_document(value)}
 
 
@@ -58,7 +58,7 @@ def to_document(value: Any) -> dict[str, Any]:
 
 
 def from_document(kind: type[T], document: Any) -> T:
-    """Read a dataclass; keys that it does not have are passed over.
+    """Read a dataclass; unknown keys are ignored.
 
     :raises ValueError: the document does not fit.
     """

@@ -1,4 +1,4 @@
-"""What the tasks that only read show of the environments."""
+"""What the read-only tasks show about the environments."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class EnvironmentVersion:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentCurrent(EnvironmentVersion):
-    """The same against the scripts, as ``current`` shows it: with the message of each revision
-    that they have."""
+    """The version compared with the scripts, as ``current`` shows it, with the messages of known
+    revisions."""
 
     heads: tuple[str, ...]
     at_head: bool
@@ -79,7 +79,8 @@ class HistoryReport:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The variable that would redirect a command typed by hand, as it is set in the shell now."""
+    """The variable that would redirect a command typed by hand, with its current value in the
+    shell."""
 
     name: str
     shell_value: str | None

@@ -41,11 +41,11 @@ def quoted(argument: str) -> str:
 
 
 def bare(name: str) -> str:
-    """A name, or several with points between, without the quotes that SQL wants around it."""
+    """A name, or several separated by dots, without SQL quotes."""
     return _SQL_QUOTED.sub(lambda found: found[1].replace('""', '"'), name)
 
 
 def os_error_in_words(error: OSError) -> str:
-    """What the system could not do, and with which file."""
+    """Describe an OSError, with its file."""
     file = f" ({error.filename})" if error.filename else ""
     return f"{error.strerror or error}{file}"

@@ -68,7 +68,7 @@ def release(result: ReleaseResult) -> dict[str, Any]:
 
 
 def record(found: TaskRecord) -> dict[str, Any]:
-    """The document of ``releases --show --json``, which is as it is kept."""
+    """The document of ``releases --show --json``: the stored record."""
     return record_document(found)
 
 
@@ -93,7 +93,7 @@ def revision(environment: str, new: Revision | None, operations: Sequence[str]) 
 
 
 def error(stopped: OpsError) -> dict[str, Any]:
-    """The document of a task that could not even begin."""
+    """The document of a task that could not start."""
     return {"error": asdict(ErrorReport.of(stopped))}
 
 

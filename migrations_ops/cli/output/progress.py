@@ -38,9 +38,9 @@ class Lines:
         self.progress("")
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        """Show what the step is doing; on a terminal only, and not more often than the eye can see.
+        """Show what the step is doing; only on a terminal, and only as often as the eye can see.
 
-        :param done: so many bytes of the total.
+        :param done: the number of bytes done so far.
         """
         moment = time.monotonic()
         if not self.style.live:
@@ -73,7 +73,7 @@ class Lines:
         self._findings, self._now = [], ("", "")
 
     def finding(self, finding: Finding) -> None:
-        """Show a finding below its step, or at once where none is under way."""
+        """Show a finding below its step, or at once if no step is running."""
         if self._now == ("", ""):
             self._tell(finding)
         else:
@@ -83,7 +83,7 @@ class Lines:
         self._write(f"    {text.finding(finding, self.style)}")
 
     def say(self, line: str) -> None:
-        """Write a line of its own."""
+        """Write a separate line."""
         self._write(line)
 
     def _write(self, line: str) -> None:
@@ -99,7 +99,7 @@ class Lines:
 
 
 def progress_bar(done: int, total: int, seconds: float, style: Style) -> str:
-    """How far it has come, how fast it goes and how long that will take.
+    """The progress bar: share done, speed, and time left.
 
     The share comes first: a narrow terminal cuts off the rest.
     """

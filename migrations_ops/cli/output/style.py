@@ -53,7 +53,7 @@ class Style:
 
 
 def _understands_escapes(stream: TextIO) -> bool:
-    """Whether escape sequences work; a Windows console has to be asked to understand them.
+    """Whether escape sequences work; on a Windows console they have to be enabled.
 
     https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences
     """
@@ -71,7 +71,7 @@ def _understands_escapes(stream: TextIO) -> bool:
 
 
 def shortened(text: str, columns: int) -> str:
-    """The text, cut where it would go past so many columns."""
+    """The text, cut to that many columns."""
     while width(text) > columns:
         text = text[:-1]
     return text
@@ -87,5 +87,5 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int) -> str:
-    """The text, filled with blanks up to so many columns."""
+    """The text, padded with spaces to that many columns."""
     return text + " " * max(0, columns - width(text))

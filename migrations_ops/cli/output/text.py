@@ -178,7 +178,7 @@ def verified(report: VerifyReport, style: Style) -> str:
 
 
 def released(result: ReleaseResult, style: Style) -> str:
-    """How a release ended, in a line."""
+    """One line about how a release ended."""
     to = ", ".join(result.to)
     if result.outcome == "nothing to do":
         if not to:
@@ -212,14 +212,14 @@ def records(found: Sequence[TaskRecord], style: Style) -> str:
 
 
 def _worked_on(record: TaskRecord) -> Sequence[str]:
-    """The environments that a task has upgraded, and the one where it was stopped."""
+    """The environments that a task upgraded, and the one at which it was stopped."""
     stopped = record.stopped_at
     names = [*record.upgraded, *([stopped.environment] if stopped and _where(stopped) else [])]
     return list(dict.fromkeys(names)) or [record.environment]
 
 
 def _outcome(record: TaskRecord) -> str:
-    """How a task ended; of one that was stopped, where, and which environments it had upgraded."""
+    """How a task ended; for a stopped one also where, and which environments it had upgraded."""
     outcome, stopped = record.outcome or "unfinished", record.stopped_at
     if stopped is None:
         return outcome
@@ -232,7 +232,7 @@ def _where(step: StepResult) -> str:
 
 
 def record(found: TaskRecord, style: Style) -> str:
-    """One release whole: each step, what was found, and what stopped it."""
+    """A whole release: each step, its findings, and what stopped it."""
     lines = [
         f"{found.task} of {found.environment}: {found.outcome or 'unfinished'}",
         f"from {', '.join(found.from_) or '-'} to {', '.join(found.to) or '-'}",
@@ -314,7 +314,7 @@ def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> s
 
 
 def plan(plans: Iterable[EnvironmentPlan], selector: str) -> str:
-    """The steps that a task would run, and that none was run.
+    """The steps that a task would run, with a note that none was run.
 
     :param selector: the variable that tells env.py its environment; empty if none does.
     """
