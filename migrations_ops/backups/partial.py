@@ -16,7 +16,7 @@ _OLD_SECONDS = 3600
 
 
 def sweep(folder: Path, names: BackupNames) -> None:
-    """Remove what killed backups left, however many they were within the last minute."""
+    """Remove what killed backups left, even if there were many in the last minute."""
     ours = re.compile(
         rf"{names.pattern}(?:\.(?P<host>\w+)-(?P<process>[0-9]+))?{re.escape(PART)}(?:[-.]\w+)*"
     )

@@ -111,7 +111,7 @@ def is_sound(backup: Backup) -> bool:
 
 
 def prune(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) -> list[Backup]:
-    """Remove what is surplus; returns what was removed.
+    """Remove the surplus backups, and return them.
 
     :raises StepFailed: some could not be removed.
     """

@@ -125,11 +125,11 @@ class BackupStore:
         return self._restore("latest" if any(map(is_good, sidecars)) else sidecars[-1].name)
 
     def strays(self) -> list[tuple[str, str]]:
-        """The files that look like backups and do not count, each with why."""
+        """The files that look like backups but do not count, each with the reason."""
         return list(find_strays(self.folder, self.names, self.environment.name))
 
     def stray_sidecars(self) -> list[tuple[str, str]]:
-        """The sidecars that describe no backup of this environment, each with why."""
+        """The sidecars that describe no backup of this environment, each with the reason."""
         return list(find_stray_sidecars(self.folder, self.names, self.environment.name))
 
     def _require_no_stray(self, name: str, *, none: bool) -> None:
@@ -166,7 +166,7 @@ class BackupStore:
         return self.describe(backup).fingerprint
 
     def file(self, name: str) -> Path:
-        """The file of a backup of that name, also of one that is not there."""
+        """The path of a backup of that name, whether it exists or not."""
         return self.names.path(self.folder, name)
 
     def sidecar(self, name: str) -> Path:

@@ -14,7 +14,7 @@ from migrations_ops.system.files import PART, is_regular
 
 
 def read_backup(file: Path, names: BackupNames, environment: str) -> Sidecar | None:
-    """What a sidecar says of the backup beside it, None if there is no such backup."""
+    """Read a sidecar; None if the backup that it describes does not exist."""
     sidecar = read_sidecar(file)
     if isinstance(sidecar, Unreadable) or sidecar.environment != environment:
         return None
@@ -33,7 +33,7 @@ def _find_wrong_name(file: Path, name: str, names: BackupNames) -> str:
 
 
 def find_strays(folder: Path, names: BackupNames, environment: str) -> Iterator[tuple[str, str]]:
-    """The files that are named as backups of an environment and do not count, each with why."""
+    """The files named like backups of an environment that do not count, each with the reason."""
     named = re.compile(names.pattern)
     for file in sorted(names.files(folder)):
         if named.fullmatch(file.name) and file.suffix not in (".json", PART) and file.is_file():
@@ -62,7 +62,7 @@ def _find_why_stray(file: Path, names: BackupNames, environment: str) -> str:
 def find_stray_sidecars(
     folder: Path, names: BackupNames, environment: str
 ) -> Iterator[tuple[str, str]]:
-    """The sidecars of an environment that describe something else than a file beside them."""
+    """The sidecars of an environment that do not describe a file next to them."""
     for path in sorted(names.files(folder, ".json")):
         sidecar = read_sidecar(path)
         if isinstance(sidecar, Unreadable) or sidecar.environment != environment:

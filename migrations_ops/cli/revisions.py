@@ -163,5 +163,5 @@ def run_alembic_command(
 def _show_steps(
     console: Console, project: Project, environment: Environment, *steps: tuple[StepName, Commands]
 ) -> None:
-    """What would run, each step with the Alembic commands of its process."""
+    """Show what would run: each step with the Alembic commands of its process."""
     console.show_plan(project, [list_steps(project, environment, steps)])

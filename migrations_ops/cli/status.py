@@ -35,7 +35,7 @@ def show_status_all(console: Console, *, check: bool) -> None:
 def _show(
     console: Console, project: Project, environments: list[Environment], *, check: bool
 ) -> None:
-    """:raises OpsError: an environment could not be read; each has its row all the same."""
+    """:raises OpsError: an environment could not be read; every environment still has its row."""
     report, failure = try_status(project, environments)
     document = documents.status(report) | (documents.error(failure) if failure else {})
     console.show(lambda: text.status(report, console.style), document)

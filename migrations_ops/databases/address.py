@@ -53,7 +53,7 @@ class Address:
 
     @classmethod
     def of(cls, url: str) -> Address:
-        """:raises ConfigurationError: it is no such URL, or names no database."""
+        """:raises ConfigurationError: it is not a server's URL, or names no database."""
         url = with_hosts_in_query(url)
         found = _URL.fullmatch(url)
         if found is None or _is_torn(found):

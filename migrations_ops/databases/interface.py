@@ -297,10 +297,10 @@ class LeavesInvalidIndexes(Protocol):
         """
 
     def indexes_of_others(self, version_table: str) -> Mapping[str, bool]:
-        """The indexes that the revision which has begun did not make, as fingerprints name them,
-        and whether each is INVALID; none where it is unknown who made them.
+        """The indexes that the unfinished revision did not make, named as in fingerprints, and
+        whether each is INVALID; none where it is unknown who made them.
 
-        Those that were INVALID before it began are left out.
+        Indexes that were INVALID before it started are left out.
         """
 
 

@@ -21,9 +21,9 @@ class BackupUses:
     """The names of backups that the records mention.
 
     ``needed`` are those that an unfinished release may need, or one that left a database to a
-    person; ``failed`` those that only failed attempts have made; ``taken_now``
-    those that the running task has read completely. ``unclear`` means that the record of a
-    interrupted task cannot be read: any backup may be the one that it needs.
+    person; ``failed`` those that only failed attempts have made; ``taken_now`` those that the
+    running task has read completely. ``unclear`` means that the record of an interrupted task
+    cannot be read, which may need any of the backups.
     """
 
     needed: frozenset[str] = frozenset()
@@ -33,7 +33,7 @@ class BackupUses:
 
     @classmethod
     def read(cls, releases: Path, taken: Iterable[str] = ()) -> BackupUses:
-        """What all records say.
+        """Read all records.
 
         :param taken: the backups that the running task has just taken. They are kept even if a
             clock that was set back makes them look old, or if no record could name them.
@@ -44,7 +44,7 @@ class BackupUses:
 
     @classmethod
     def of(cls, records: Sequence[TaskRecord], *, unclear: bool = False) -> BackupUses:
-        """What these records tell, newest first."""
+        """What these records contain; they come newest first."""
         outcomes: dict[str, set[str | None]] = {}
         for record in records:
             # The backups of a task that takes nothing else are good, whatever stopped it later.

@@ -62,11 +62,11 @@ class TaskRecord(ReleaseResult):
         return self.outcome is None or any(map(self.has_unfinished_commands, self.commands))
 
     def has_unfinished_commands(self, environment: str) -> bool:
-        """Whether its commands started there, and neither finished nor were undone."""
+        """Whether its commands started there and neither finished nor were undone."""
         return environment in self.commands and environment not in self.closed
 
     def has_committed(self, environment: str) -> bool:
-        """Whether a part of an upgrade may be there: commands commit as they like."""
+        """Whether part of an upgrade may be there: commands can commit at any time."""
         return environment in self.committed or self.has_unfinished_commands(environment)
 
 

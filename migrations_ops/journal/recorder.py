@@ -60,7 +60,8 @@ class StepNotes:
 
 
 class Recorder:
-    """Records what a task does. The record on disk is never behind: each step is written ahead.
+    """Records what a task does. The record on disk is never behind: each step is written before it
+    starts.
 
     ``result`` is what the task did so far; on disk it has no outcome until the task has ended.
     """
@@ -150,10 +151,10 @@ class Recorder:
         return self.result
 
     def note_commit(self, environment: str) -> None:
-        """Write down, before it happens, that part of an upgrade is committed on its own.
+        """Record, before it happens, that part of an upgrade is committed on its own.
 
-        Should everything be killed after that, the next task knows that there is something to
-        put back, though the revision has not moved.
+        If everything is killed after that, the next task knows that there is something to restore,
+        although the revision has not changed.
         """
         if environment not in self.result.committed:
             self.update(committed=(*self.result.committed, environment))

@@ -68,8 +68,7 @@ def find_lost(releases: Path) -> list[Unreadable]:
 
 
 def find_unfinished_commands(releases: Path, environment: str) -> TaskRecord | None:
-    """The task whose commands began in that environment and were killed; None where nothing
-    like that is left."""
+    """The killed task whose commands had started in that environment; None if there is none."""
     found = find_interrupted(releases)
     return next((each for each in found if each.has_unfinished_commands(environment)), None)
 

@@ -12,7 +12,7 @@ class Look:
 
     ``trouble`` says why it could not be read, and ``remedy`` what to do about it; ``tables`` counts
     the tables other than the version table; ``environment`` is the one that its ledger names, empty
-    without a ledger; ``begun`` are the revisions of which a half is applied, as the ledger tells,
+    without a ledger; ``begun`` are the revisions that are half applied according to the ledger,
     with their direction; ``at_work`` is who has the lock of a release meanwhile, so that they may
     be at work on those; empty for nobody else.
     """

@@ -23,10 +23,10 @@ def counted(count: int, noun: str) -> str:
 
 
 def quoted(argument: str) -> str:
-    """An argument as it is typed in bash, PowerShell and cmd alike, as far as they agree.
+    """An argument, quoted alike for bash, PowerShell and cmd as far as they agree.
 
-    Within double quotes, each shell expands some characters; cmd knows no single quotes; and each
-    shell escapes a single quote within single quotes in another way: then it is quoted for POSIX.
+    Within double quotes, each shell expands some characters; cmd has no single quotes; and each
+    shell escapes a single quote within single quotes differently: then it is quoted for POSIX.
     """
     plain = argument.replace("-", "").replace("_", "").replace(":", "").replace(".", "")
     if plain.isalnum() and plain.isascii():

@@ -1,4 +1,4 @@
-"""What to type next, where a database is not at head or not the one that is meant."""
+"""What to type next where a database is not at head, or not the intended one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lead_env_py(project: Project, environment: Environment) -> str:
 
 
 def hand_url(project: Project, environment: Environment) -> str:
-    """What hands env.py its URL, where nothing does and its source tells; else empty."""
+    """How to pass env.py its URL, where nothing does and its source shows how; else empty."""
     if environment.ini_url or environment.variables:
         return ""
     setting = ""
@@ -119,6 +119,6 @@ def _advice_when_dirty(state: DatabaseState) -> str:
 
 
 def last_ran(state: DatabaseState) -> str:
-    """The revision that ran there last, as the ledger knows; empty without one."""
+    """The revision that ran there last, according to the ledger; empty without one."""
     ran = list(state.ledger().ran) if state.look.environment else []
     return ran[-1] if ran else ""

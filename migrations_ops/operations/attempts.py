@@ -1,7 +1,7 @@
-"""Lets a child upgrade, and tries again where a table was locked and nothing of it is there.
+"""Runs an upgrade in a child, and retries it if a table was locked and nothing was changed.
 
 While an ALTER waits for a lock, all later statements on the table wait as well. A short lock
-timeout keeps that queue short, and further attempts make up for it.
+timeout keeps that queue short, and retries make up for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIRST, _LONGEST = 0.5, 8.0
 
 
 def _waits() -> Iterator[float]:
-    """The seconds before each further attempt: twice as long each time, and never the same."""
+    """The seconds before each retry: doubled each time, with jitter."""
     for number in range(ATTEMPTS - 1):
         longest = min(_LONGEST, _FIRST * 2**number)
         yield random.uniform(longest / 2, longest)
@@ -70,7 +70,7 @@ def has_complete_revisions_only(after: AfterLock) -> bool:
 
 
 def may_try_again(after: AfterLock) -> bool:
-    """Whether nothing of the revision that failed is there."""
+    """Whether nothing of the failed revision is in the database."""
     look = after.look
     if not after.is_transactional:
         return not look.begun
@@ -83,7 +83,7 @@ def may_try_again(after: AfterLock) -> bool:
 
 
 class Attempts:
-    """The children that try one upgrade, one after the other, and what they have committed.
+    """The children that attempt one upgrade, one after the other, and what they committed.
 
     ``partly_committed`` are the revisions of which a part was committed before their end.
     """
@@ -99,7 +99,7 @@ class Attempts:
         return self.child.argv
 
     def run(self, *, report_unshared: bool) -> CommandRun:
-        """Let the child upgrade; where a table was locked and nothing has changed, try again.
+        """Run the upgrade; if a table was locked and nothing has changed, retry.
 
         :param report_unshared: whether the child has to report when no other process can have
             written.
@@ -125,7 +125,7 @@ class Attempts:
         raise AssertionError("the attempts are counted without end")
 
     def _after(self, run: CommandRun) -> AfterLock:
-        """How the database is after that run of the child."""
+        """The state of the database after that run of the child."""
         state, environment = self._state, self._state.environment
         same = False
         if self._backup is not None and not state.database.is_server and not self.has_committed:
@@ -143,7 +143,7 @@ class Attempts:
         )
 
     def close(self) -> None:
-        """Let the child go, and keep what it has reported."""
+        """Close the child, and keep its reports."""
         self.child.close()
         self.has_committed |= self.child.has_committed
         self.partly_committed |= self.child.partly_committed

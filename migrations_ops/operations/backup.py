@@ -1,4 +1,4 @@
-"""Takes a verified backup of one database, and notes it in the record."""
+"""Takes a verified backup of one database, and records it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def back_up(
     *,
     must_hold_all: bool = False,
 ) -> Backup | None:
-    """Take a verified backup of a database; None where there is none yet.
+    """Take a verified backup of a database; None if it does not exist yet.
 
     :raises Refused: it does not hold all rows, and it must.
     """
@@ -83,7 +83,7 @@ def _note_left_out(
 
 
 def find_environments_in_use(project: Project) -> list[Environment]:
-    """The environments that have a database, or have had one that a backup would bring back."""
+    """The environments that have a database, or had one that can be restored."""
     settings = project.settings
     return [
         each
@@ -95,9 +95,9 @@ def find_environments_in_use(project: Project) -> list[Environment]:
 def back_up_environments(
     project: Project, environments: list[Environment], note: str, report: Report
 ) -> Finished:
-    """A verified backup of each environment, then retention.
+    """Take a verified backup of each environment, then apply retention.
 
-    One that has to be refused does not keep the others from theirs.
+    A refused one does not stop the others.
     """
 
     def body(session: Session) -> None:
@@ -122,7 +122,7 @@ def back_up_environments(
 
 
 def _back_up(session: Session, environment: Environment, note: str) -> None:
-    """What an interrupted task has left half done is kept too, but not among the good ones."""
+    """Back up one environment; after an interrupted task, the backup is marked as suspect."""
     doubt = committed_by(session.project, environment)
     backup = back_up(session, locate(session.project, environment), note, doubt)
     if backup is not None and backup.doubt:

@@ -36,7 +36,7 @@ Schema = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What an upgrade did to a database, or to a copy of it, beside what its revisions declare."""
+    """What an upgrade did to a database or a copy, compared with what its revisions declare."""
 
     session: Session
     state: DatabaseState
@@ -52,10 +52,10 @@ class Comparison:
         rows: bool = True,
         orphans: bool,
     ) -> list[Finding]:
-        """What vanished or changed and, where no revision says so, is an error.
+        """Find what vanished or changed; it is an error where no revision declares it.
 
         :param database: what was upgraded.
-        :param run: how, with what its revisions did.
+        :param run: the run, with what its revisions did.
         :param rows: whether to compare the rows.
         :param orphans: whether to count the rows without their parents.
         """
@@ -86,7 +86,7 @@ class Comparison:
 def find_newly_broken(
     database: Database, was: Iterable[Finding], before: Schema, after: Schema
 ) -> list[Finding]:
-    """What does not work after an upgrade: an error where it did before.
+    """Find objects that do not work after an upgrade: an error where they did before.
 
     :param was: what did not work before.
     """
@@ -100,12 +100,12 @@ def find_newly_broken(
 def compare_schema(
     state: DatabaseState, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
 ) -> list[Finding]:
-    """What differs from the end of the rehearsal.
+    """Find differences from the end of the rehearsal.
 
-    On a server others may make a table, or grant a right, at any time. What the rehearsal left
-    alone, though it ran the very same statements, was changed by others.
+    On a server, other sessions may create a table or grant a right at any time. A change that the
+    rehearsal did not make, although it ran the same statements, is theirs.
 
-    :param before: what the backup holds that the rehearsal began with.
+    :param before: the content of the backup from which the rehearsal started.
     """
     has = state.database.fingerprint(state.environment.version_table).schema
     others_may = state.database.is_server and _ran_the_same(run, rehearsed)
@@ -121,9 +121,10 @@ def compare_schema(
 def schema_differences(
     has: Schema, wanted: Schema, before: Schema | None
 ) -> tuple[list[str], list[str]]:
-    """The keys that are not as they were after the rehearsal, and those that others have changed.
+    """The keys that differ from the end of the rehearsal, and those that other sessions changed.
 
-    :param before: what the rehearsal began with; None where no other process changes anything.
+    :param before: the state at the start of the rehearsal; None where no other process changes
+        anything.
     """
     differing = sorted({key for key, _ in has.items() ^ wanted.items()})
     others = [key for key in differing if before is not None and wanted.get(key) == before.get(key)]
@@ -131,25 +132,25 @@ def schema_differences(
 
 
 def _ran_the_same(run: CommandRun, rehearsed: Rehearsed) -> bool:
-    """A record without a statement proves nothing: a revision may use the driver itself."""
+    """A record without statements proves nothing: a revision may use the driver directly."""
     return bool(rehearsed.statements) and statements_of(run) == rehearsed.statements
 
 
 def statements_of(run: CommandRun) -> tuple[str, ...]:
-    """What a run sent to the database, in that order."""
+    """The statements of a run, in order."""
     return tuple(each.sql for each in run.statements)
 
 
 def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> list[Finding]:
     """Compare the rows of a file with those of its backup, if no other process has written to it.
 
-    Where others write, a row that is gone may be one that they have deleted. The child reports
-    between which stamps of the content it had the database for itself: the first must be that of
-    the backup, and the last must hold until all is compared.
+    Where other sessions write, they may have deleted a missing row. The child reports between which
+    content stamps it had the database for itself: the first must equal that of the backup, and the
+    last must stay valid until the comparison is done.
 
     :param orphans: whether to count the rows without their parents.
-    :returns: what the rehearsal would have stopped, and it did not show there; or that the rows
-        were not compared.
+    :returns: what would have stopped the rehearsal but did not appear there; or that the rows were
+        not compared.
     """
     session, state, backup = comparison.session, comparison.state, comparison.backup
     environment, database = state.environment, state.database

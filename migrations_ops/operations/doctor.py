@@ -114,7 +114,7 @@ def _shell(selector: Selector) -> list[Finding]:
 
 
 def _environment(project: Project, environment: Environment) -> list[Finding]:
-    """Scripts first, then the database, then what stands between it and a release."""
+    """Check the scripts first, then the database, then what prevents a release of it."""
     name = environment.name
     try:
         database = project.database(environment)
@@ -169,7 +169,7 @@ def _store(project: Project, state: DatabaseState) -> list[Finding]:
 def _ask_env_py(project: Project, environment: Environment, state: DatabaseState) -> list[Finding]:
     """Let env.py open the database, and check that it is the configured one.
 
-    Where there is no file yet, which opening it would create, env.py is led to an empty one.
+    If there is no file yet, env.py is redirected to an empty one, since opening it would create it.
     """
     if environment.commands:
         return []

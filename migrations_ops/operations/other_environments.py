@@ -1,7 +1,7 @@
-"""Watches the other environments while a project's own commands run, which may go to any of them.
+"""Watches the other environments while a project's own commands run, which may change any of them.
 
-Our child is not inside of such commands: no one proves their destination. A configuration file that
-names production takes the commands of dev there, whatever their variables say.
+Our child does not run inside such commands, so their destination is not proved. A configuration
+file that names production takes the commands of dev there, whatever their variables say.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from migrations_ops.project.environments import Environment
 
 @dataclass(frozen=True)
 class _Watched:
-    """Another environment as it was before; ``backup`` is of then, None where none was taken."""
+    """The state of another environment before; ``backup`` is from then, None if none was taken."""
 
     located: LocatedDatabase
     before: Fingerprint
@@ -82,7 +82,7 @@ def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
 
 
 def _back_up(session: Session, located: LocatedDatabase) -> Backup | None:
-    """The backup that its own turn on the path would take; it is used again then."""
+    """Take the backup that its own upgrade would take; it is reused then."""
     settings = session.project.settings
     if not settings.is_rehearsed(located.environment):
         return None

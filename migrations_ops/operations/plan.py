@@ -1,4 +1,4 @@
-"""Plans what a release will do: data that --plan shows, and that the release carries out."""
+"""Plans a release as data: --plan shows it, and the release carries it out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plan_from_here(
 
 
 def plan_release(project: Project, states: Sequence[DatabaseState]) -> list[EnvironmentPlan]:
-    """What a release does to environments that are in these states, in the order of the path."""
+    """What a release does to environments in these states, in the order of the path."""
     return [
         _plan(project, state, [each for later in states[number:] for each in later.pending])
         for number, state in enumerate(states)
@@ -49,7 +49,8 @@ def plan_release(project: Project, states: Sequence[DatabaseState]) -> list[Envi
 def list_steps(
     project: Project, environment: Environment, steps: Iterable[tuple[StepName, Commands]]
 ) -> EnvironmentPlan:
-    """The steps of a task that no state decides, each with the Alembic commands of its process."""
+    """The steps of a task that do not depend on a state, each with the Alembic commands of its
+    process."""
     planned = tuple(_step(project, environment, *each) for each in steps)
     label = project.database(environment).label
     return EnvironmentPlan(environment.name, label, steps=planned)
@@ -101,7 +102,7 @@ def _step(
 
 
 def _lacks_evidence(project: Project, state: DatabaseState, needed: Iterable[Revision]) -> bool:
-    """Whether an environment at its target has to be verified, so that a later one may follow."""
+    """Whether an environment at its target must be verified before a later one may be upgraded."""
     passed = Evidence(project.settings.releases).passed(state.environment)
     known = state.history.revisions
     return any(

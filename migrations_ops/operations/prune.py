@@ -21,7 +21,7 @@ from migrations_ops.project.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The names of the backups that went. With ``unclear`` none could: the record of an
+    """The names of the removed backups. With ``unclear`` nothing was removed: the record of an
     interrupted task, which names the backups that it needs, cannot be read."""
 
     removed: tuple[str, ...]
@@ -31,7 +31,7 @@ class Pruned:
 def prune_backups(project: Project, environments: Iterable[Environment], *, dry: bool) -> Pruned:
     """Remove the oldest backups beyond what is kept.
 
-    :param dry: whether only to tell which these are.
+    :param dry: whether only to list them.
     :raises StepFailed: some could not be removed.
     """
     settings = project.settings
@@ -43,7 +43,7 @@ def prune_backups(project: Project, environments: Iterable[Environment], *, dry:
 
 
 def prune(session: Session, environments: Iterable[Environment]) -> None:
-    """Retention, when everything new is safe. Where it fails, that undoes nothing."""
+    """Apply retention once everything new is safe. A failure here undoes nothing."""
     settings = session.project.settings
     uses = BackupUses.read(settings.releases, session.record.result.backups)
     for environment in environments:
@@ -57,10 +57,11 @@ def prune(session: Session, environments: Iterable[Environment]) -> None:
 
 
 def prune_after_failure(project: Project, result: ReleaseResult) -> None:
-    """Prune the backups of failed attempts, so that releases that fail in a loop fill no disk.
+    """Prune the backups of failed attempts, so that releases that fail in a loop do not fill the
+    disk.
 
-    The backups of good releases stay, and so does everything if another task is at work by now:
-    that one prunes when it ends.
+    The backups of good releases stay, and nothing is removed while another task is running: that
+    one prunes when it ends.
     """
     if result.outcome not in CAME_TO_NOTHING:
         return

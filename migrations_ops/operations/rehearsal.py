@@ -45,11 +45,11 @@ _EMPTY = Fingerprint((), {}, {})
 
 
 class _RealDatabaseChanged(StepFailed):
-    """Commands that had been given the URL of a copy changed the real database."""
+    """Commands that were given the URL of a copy changed the real database."""
 
 
 def rehearsal_commands(state: DatabaseState) -> Commands:
-    """What the child of a rehearsal runs: up, the check, and down and up again where it can."""
+    """The commands of a rehearsal's child: up, the check, and down and up again if possible."""
     upgrade = ("upgrade", state.target.argument)
     commands: list[tuple[str, ...]] = [upgrade]
     at_head = set(state.target.revisions) == set(state.history.effective_heads)
@@ -62,7 +62,7 @@ def rehearsal_commands(state: DatabaseState) -> Commands:
 
 
 def can_go_down(state: DatabaseState) -> bool:
-    """Whether there is a single revision to go back to, and each pending one says how."""
+    """Whether there is a single revision to go back to, and each pending one has a downgrade."""
     return (
         not state.environment.commands
         and len(state.look.revisions) == 1
@@ -72,11 +72,11 @@ def can_go_down(state: DatabaseState) -> bool:
 
 
 def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> Rehearsed:
-    """Run the pending upgrade on a scratch copy, and compare what it leaves with what was there.
+    """Run the pending upgrade on a scratch copy, and compare the result with the content before.
 
     :raises Refused: it fails there, or something vanishes that no revision declares; nothing real
         was touched.
-    :raises StepFailed: commands of the project's own went to the real database, which was restored.
+    :raises StepFailed: the project's own commands changed the real database, which was restored.
     """
     environment = state.environment
     children = _Children(session, state)
@@ -119,7 +119,7 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
 
 
 def _undo_real_change(session: Session, state: DatabaseState, backup: Backup | None) -> StepFailed:
-    """Put the real database back, to which the project's own commands went in a rehearsal."""
+    """Restore the real database after the project's own commands changed it in a rehearsal."""
     name = state.environment.name
     reason = f"the rehearsal of {name} reached the real database"
     return StepFailed(
@@ -134,7 +134,7 @@ class _Children:
     """Run the commands of a rehearsal one by one, in one process.
 
     A command that fails ends its process: without target_metadata for instance the check does.
-    What is left is then run by another one.
+    Another process then runs the rest.
     """
 
     def __init__(self, session: Session, state: DatabaseState) -> None:
@@ -237,7 +237,7 @@ class _Rehearsal:
         return run
 
     def _find_losses(self, up: CommandRun, after: Fingerprint) -> list[Finding]:
-        """What is not there any more, or is not as it was, and no revision declares so."""
+        """What disappeared or changed without being declared by a revision."""
         if self._backup is None:
             return []
         comparison = Comparison(self._session, self._state, self._backup)
@@ -255,7 +255,7 @@ class _Rehearsal:
         return found + more
 
     def _go_down_and_up(self, after: Fingerprint) -> list[Finding]:
-        """Downgrades are tried, not trusted: the way back is the backup, so they only warn."""
+        """Try the downgrades. Failures only warn, since the way back is the backup."""
         name = self._state.environment.name
         down = self._run_next()
         if down.failure or down.refused:
@@ -288,7 +288,8 @@ class _Rehearsal:
         )
 
     def _untouched(self, run: CommandRun | None) -> str:
-        """On MariaDB a program that a revision calls can name the real database, unseen."""
+        """The sentence that the real database is untouched. On MariaDB a routine that a revision
+        calls can name the real database unseen."""
         name = self._state.environment.name
         if run and run.failed_revision and not self._state.database.is_transactional:
             return f"No statement was allowed to reach {name} itself."

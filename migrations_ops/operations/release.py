@@ -1,4 +1,4 @@
-"""A release: the list of steps that takes every environment of the path to the target."""
+"""A release: the steps that take every environment of the path to the target."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Ask = Callable[[DatabaseState], bool]
 
 @dataclass(frozen=True)
 class ReleaseOptions:
-    """What a task was asked for. ``to`` replaces the configured target; ``resume`` means: only
-    if a task was killed; ``allow`` are the codes of findings that this run accepts;
-    ``redo`` takes environments back first that have run what was edited."""
+    """The options of a task. ``to`` replaces the configured target; ``resume`` means: only if a
+    task was killed; ``allow`` are the codes of findings that this run accepts; ``redo`` takes
+    environments back first that have run what was edited."""
 
     to: str | None = None
     ask: Ask | None = None
@@ -129,9 +129,9 @@ def require_consent(state: DatabaseState, ask: Ask | None) -> None:
 
 
 def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState]) -> None:
-    """Verify again what an earlier release has left upgraded, though verify did not pass there.
+    """Verify again what an earlier release left upgraded although verify did not pass.
 
-    It is verified where it is: what has been written since then, to fix it, is pending there.
+    It is verified at its current revision: fixes that were written since are pending there.
 
     :raises Refused: it still does not pass.
     """
@@ -161,7 +161,7 @@ def release_all(project: Project, options: ReleaseOptions, report: Report) -> Fi
 def upgrade_environment(
     project: Project, environment: Environment, options: ReleaseOptions, report: Report
 ) -> Finished:
-    """One environment alone; a later one of the path still passes gate and rehearsal."""
+    """Upgrade one environment only; a later one of the path still passes gate and rehearsal."""
     name = environment.name
     return _recorded(project, f"upgrade-{name}", name, [environment], options, report)
 
@@ -174,7 +174,7 @@ def _recorded(
     options: ReleaseOptions,
     report: Report,
 ) -> Finished:
-    """Release under a record of its own.
+    """Release under a separate record.
 
     :param about: the environment that the record is about.
     """

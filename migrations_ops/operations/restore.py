@@ -19,10 +19,10 @@ from migrations_ops.project.environments import Environment
 
 @dataclass(frozen=True)
 class Kept:
-    """Where that is kept which a database held before a restore.
+    """Where the content from before a restore is stored.
 
-    ``moved`` tells that its damaged file itself was moved there; ``where`` is empty if there was
-    no database.
+    ``moved`` means that the damaged file itself was moved there; ``where`` is empty if there was no
+    database.
     """
 
     where: str = ""
@@ -75,7 +75,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
 def _replace(
     session: Session, store: BackupStore, database: Database, backup: Backup, progress: Progress
 ) -> tuple[Kept, Restored]:
-    """Replace what the database holds by the backup, and keep that."""
+    """Replace the content of the database by the backup, and keep the old content."""
     file, version_table = store.file(backup.name), store.environment.version_table
     if not database.look(version_table).exists:
         return Kept(), database.restore_from(file, version_table, progress)

@@ -34,7 +34,8 @@ def run_recorded(
     *,
     allow: tuple[str, ...] = (),
 ) -> Finished:
-    """Run a task's body. Its errors are returned, not raised, together with what was done.
+    """Run a task's body. Its errors are returned, not raised, together with the record of what was
+    done.
 
     :param environment: the environment that the task is about, for the record.
     :param allow: finding codes that this run accepts.
@@ -114,7 +115,7 @@ def _outcome(record: Recorder, error: OpsError) -> Outcome:
 
 
 def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
-    """An error of this tool itself: the traceback goes to a file, for a bug report."""
+    """An internal error: the traceback goes to a file, for a bug report."""
     file = record.folder / "traceback.txt"
     with suppress(OSError):
         record.folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""What the steps of one task share: the project, the record, and the children started ahead."""
+"""The context that the steps of one task share: the project, the record, and the children started
+ahead."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class Session:
 
     @cached_property
     def ledger_facts(self) -> dict[str, Any]:
-        """What each entry that this task adds to a ledger says about the task."""
+        """The facts about this task in each ledger entry that it adds."""
         return {
             "git_commit": git_commit(self.project.settings.root),
             "account": account(),
@@ -48,7 +49,7 @@ class Session:
         }
 
     def warn_of_ledger(self, environment: Environment, failure: str) -> None:
-        """Report why a ledger could not be written, if so: what is done stays done all the same."""
+        """Report why a ledger could not be written, if so; the work stays done."""
         if failure:
             reason = f"the ledger of {environment.name} could not be written: {failure}"
             self.record.add_findings([LEDGER_BEHIND.found(environment.name, reason=reason)])
@@ -56,7 +57,7 @@ class Session:
     def note_done(
         self, environment: Environment, event: str, revisions: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Write into the ledger what was done; that it cannot be written must not undo it."""
+        """Write into the ledger what was done; a failure to write must not undo it."""
         entry = {"event": event, **self.ledger_facts, "revisions": revisions}
         try:
             database = self.project.database(environment)
@@ -77,7 +78,7 @@ class Session:
 def open_session(
     project: Project, record: Recorder, allow: tuple[str, ...] = ()
 ) -> Iterator[Session]:
-    """A session that leaves no child behind, however it ends."""
+    """A session that leaves no child process behind, however it ends."""
     session = Session(project, record, allow)
     try:
         yield session

@@ -19,7 +19,7 @@ from migrations_ops.revisions.targets import Target
 
 @dataclass(frozen=True)
 class LocatedDatabase:
-    """One environment's database, whatever the scripts say."""
+    """One environment's database, regardless of its scripts."""
 
     environment: Environment
     database: Database
@@ -28,12 +28,12 @@ class LocatedDatabase:
     way_back: str
 
     def ledger(self) -> Ledger:
-        """What the database remembers of this environment's version table."""
+        """The ledger of this environment's version table."""
         return self.database.ledger(self.environment.version_table)
 
     @property
     def exists(self) -> bool:
-        """Whether there is something that could be lost."""
+        """Whether there is anything that could be lost."""
         return self.look.exists
 
 
@@ -51,7 +51,7 @@ class DatabaseState(LocatedDatabase):
 
 
 def locate(project: Project, environment: Environment) -> LocatedDatabase:
-    """Look at the database of an environment, without its scripts.
+    """Inspect the database of an environment, without its scripts.
 
     :raises OpsError: the configuration cannot be read.
     """
@@ -180,7 +180,7 @@ def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> t
 
 
 def _state_after_commands(project: Project, environment: Environment) -> tuple[State, str]:
-    """The version table is no proof of what commands do after they have moved it."""
+    """The version table does not prove what commands do after they have changed it."""
     task = find_unfinished_commands(project.settings.releases, environment.name)
     if task is None:
         return "at head", ""
@@ -189,9 +189,10 @@ def _state_after_commands(project: Project, environment: Environment) -> tuple[S
 
 
 def half_applied(history: History, look: Look) -> list[str]:
-    """The revisions that have started and, as the version table tells, not finished.
+    """The revisions that were started and, according to the version table, not finished.
 
-    On MariaDB that table is written first: a crash in between leaves a note of what is whole.
+    On MariaDB that table is written first: after a crash in between, the ledger still lists a
+    complete revision.
     """
     if not look.begun or not _known(history, look):
         return list(look.begun)
@@ -204,7 +205,7 @@ def half_applied(history: History, look: Look) -> list[str]:
 
 
 def other_identity(located: LocatedDatabase) -> str:
-    """In words, that the ledger names another environment; empty where it does not."""
+    """Describe that the ledger names another environment; empty if it does not."""
     noted = located.look.environment
     is_own = noted in ("", located.environment.name)
     return "" if is_own else f"its ledger says that it is {noted}"

@@ -1,4 +1,4 @@
-"""What the tasks show that only read: status, current, history, db-version; without Alembic."""
+"""The reports of the read-only tasks status, current, history and db-version, without Alembic."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ RECORDS_READ = 100
 
 
 def read_status(project: Project, environments: list[Environment]) -> StatusReport:
-    """One row for each environment; a row says what could not be read."""
+    """One row for each environment, including what could not be read."""
     return try_status(project, environments)[0]
 
 
 def try_status(
     project: Project, environments: list[Environment]
 ) -> tuple[StatusReport, OpsError | None]:
-    """As ``read_status``, with what kept the first of them from being looked at: configuration
-    or scripts that cannot be read."""
+    """As ``read_status``, with the first error of configuration or scripts that prevented a
+    check."""
     releases = _last_releases(project, {environment.name for environment in environments})
     rows: list[EnvironmentStatus] = []
     failure: OpsError | None = None
@@ -55,7 +55,7 @@ def try_status(
 def _unread_row(
     project: Project, environment: Environment, releases: dict[str, str], error: OpsError
 ) -> EnvironmentStatus:
-    """What is known of an environment whose scripts, or URL, cannot be read."""
+    """The row of an environment whose scripts or URL cannot be read."""
     label, look = "-", Look(exists=True, trouble="nothing says where it is")
     with suppress(OpsError):
         located = locate(project, environment)
@@ -80,7 +80,7 @@ def _last_backup(project: Project, environment: Environment) -> str | None:
 
 
 def _last_releases(project: Project, wanted: set[str]) -> dict[str, str]:
-    """The newest record of each environment in which an upgrade of it succeeded."""
+    """The newest record of a successful upgrade of each environment."""
     found: dict[str, str] = {}
     for record in islice(read_records(project.settings.releases), RECORDS_READ):
         for step in record.steps:
@@ -128,7 +128,7 @@ def require_at_head(report: StatusReport) -> None:
 
 
 def read_selector(project: Project) -> Selector:
-    """What the shell's own selector would do to a command typed by hand."""
+    """The effect of the shell's selector on a command typed by hand."""
     settings = project.settings
     name = settings.selector
     value = os.environ.get(name) if name else None

@@ -1,4 +1,4 @@
-"""Upgrades one environment and verifies the result; a failure leaves it as it was."""
+"""Upgrades one environment and verifies the result; a failure leaves it unchanged."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ _EMPTY = Fingerprint((), {}, {})
 
 @dataclass(frozen=True)
 class _Due:
-    """One upgrade that is due. ``rehearsed`` is what the rehearsal ended with, None where there
-    was none: the database has to end with the same. ``broken`` did not work before, where there
-    was none."""
+    """One upgrade that is due. ``rehearsed`` is the end state of the rehearsal, which the database
+    must reach as well; None without a rehearsal. ``broken`` did not work before, for an upgrade
+    without a rehearsal."""
 
     session: Session
     state: DatabaseState
@@ -86,9 +86,9 @@ def upgrade_and_verify(
     """Run what is pending, verify the result, and undo it if anything is wrong.
 
     :param backup: from before the upgrade; None where there is no database yet.
-    :param rehearsed: what the rehearsal ended with, where there was one.
+    :param rehearsed: the end state of the rehearsal, if there was one.
     :raises Refused: env.py went to another database; or verify found an error in the first
-        environment of the path, which is left upgraded for a look at it.
+        environment of the path, which stays upgraded for inspection.
     :raises StepFailed: the upgrade, or verify after it, failed; the database is unchanged.
     :raises NeedsAPerson: it failed and the database could not be restored.
     :raises Interrupted: Ctrl-C; the database is unchanged.
@@ -113,7 +113,7 @@ def upgrade_and_verify(
 
 
 def _comparison(due: _Due) -> Comparison | None:
-    """What compares the rows; None where no rehearsal has shown what is to come."""
+    """Compares the rows; None without a rehearsal."""
     if due.backup is None or due.rehearsed is None:
         return None
     if due.state.database.is_server:
@@ -170,7 +170,7 @@ def _hashes(revision: Revision) -> dict[str, str | None]:
 
 
 def _note_commands(due: _Due, run: CommandRun) -> None:
-    """Write the ledger after the project's own commands, in which our child is not inside."""
+    """Write the ledger after the project's own commands, which run without our child."""
     revisions = [
         {"revision": each.revision, **_hashes(each), "started": run.started}
         for each in due.state.pending
@@ -187,7 +187,7 @@ def _note_commands(due: _Due, run: CommandRun) -> None:
 def _verify(
     due: _Due, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
 ) -> VerifyReport:
-    """Verify what the upgrade has led to.
+    """Verify the result of the upgrade.
 
     :param partly_committed: whether it was committed in parts.
     :raises OpsError: verify could not finish; the database is as ``_undo_unverified``
@@ -228,7 +228,7 @@ def _record_verify(
 
 
 def _find_broken(due: _Due, now: DatabaseState) -> list[Finding]:
-    """What the upgrade has broken, where no rehearsal would have shown it."""
+    """What the upgrade broke, where no rehearsal would have shown it."""
     if due.rehearsed is not None or due.backup is None or now.look.trouble:
         return []
     store = BackupStore.of(due.session.project.settings, due.environment)
@@ -265,11 +265,11 @@ def _require_verified(due: _Due, report: VerifyReport) -> None:
 
 
 def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> str:
-    """What was not seen to pass does not stay, except in the first environment, which the next
+    """Undo an upgrade that did not pass verify, except in the first environment, which the next
     release verifies before anything else.
 
     :param stays: why it stays there.
-    :returns: a sentence that says how the database is now.
+    :returns: a sentence about the current state of the database.
     :raises NeedsAPerson: it could not be restored.
     """
     if due.may_stay:
@@ -278,7 +278,7 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
 
 
 def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
-    """Why an upgrade did not arrive, empty if it did.
+    """Why an upgrade did not reach its target; empty if it did.
 
     The version is read from the database itself: an exit code of 0 proves nothing, since an
     env.py may swallow the error, or forget to commit.

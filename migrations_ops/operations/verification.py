@@ -54,8 +54,8 @@ def verify(
 ) -> VerifyReport:
     """Check a database, and let what passes count for the gate.
 
-    :param target: where it has to be, instead of at the configured target.
-    :raises OpsError: the database cannot be asked.
+    :param target: the revision where it must be, instead of the configured target.
+    :raises OpsError: the database cannot be queried.
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
         state = read_state(session.project, environment, target)
@@ -73,12 +73,12 @@ def verify(
 def compared_models(
     session: Session, environment: Environment, step: StepNotes
 ) -> Iterator[CommandRun | None]:
-    """Compare the models with the database by ``alembic check``, in a process of its own.
+    """Compare the models with the database by ``alembic check``, in a separate process.
 
     What an env.py or a revision has set, imported or registered during the upgrade is not there.
-    While the child ends, the context goes on: no one waits for it.
+    The context does not wait until the child has ended.
 
-    :returns: how the check ended, None where the models are not to be compared.
+    :returns: how the check ended, None if the models are not compared.
     """
     if not environment.compares_models:
         yield None
@@ -102,7 +102,7 @@ def judge(
     *,
     index_fails: bool = False,
 ) -> VerifyReport:
-    """Put together what was found; a report that passed is evidence for the gate.
+    """Combine the findings into a report; if it passes, it is evidence for the gate.
 
     :param check: how ``alembic check`` ended, None where it did not run.
     :param found: what was found before.
@@ -166,14 +166,14 @@ def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: st
 
 
 def first_error(report: VerifyReport) -> str:
-    """The first error in words, and how many more there are."""
+    """The message of the first error, and the number of further ones."""
     errors = [finding for finding in report.findings if finding.severity == "error"]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{errors[0].message}{more}"
 
 
 def summary(report: VerifyReport) -> str:
-    """A verify in a few words."""
+    """A short summary of a verify."""
     counts = {
         severity: sum(finding.severity == severity for finding in report.findings)
         for severity in ("error", "warning")
@@ -186,7 +186,7 @@ def summary(report: VerifyReport) -> str:
 
 
 def _state_findings(state: DatabaseState) -> list[Finding]:
-    """What is wrong with where a database is, and with which database it is."""
+    """Findings about the state and the identity of a database."""
     name, label = state.environment.name, state.database.label
     heads = state.environment.heads
     findings = []
@@ -209,7 +209,7 @@ def _state_findings(state: DatabaseState) -> list[Finding]:
 
 
 def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]:
-    """What ``alembic check`` has found, or why it could not compare.
+    """Findings of ``alembic check``, or why it could not compare.
 
     :raises StepFailed: it ended before it had opened the database.
     """
@@ -243,7 +243,7 @@ def folded_drift(
 
 
 def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
-    """The revisions that a later environment does not have yet: those the gate asks for."""
+    """The revisions that a later environment does not have yet, for which the gate asks."""
     path, history = session.project.settings.path_of(state.environment), state.history
     if history.unknown(state.look.revisions):
         return []
@@ -263,7 +263,7 @@ def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
 def verify_environment(
     project: Project, environment: Environment, report: Report
 ) -> tuple[Finished, VerifyReport | None]:
-    """Check one environment; what it found comes back even when it failed."""
+    """Check one environment; the report is returned even if it failed."""
     found: list[VerifyReport] = []
 
     def body(session: Session) -> None:

@@ -49,7 +49,7 @@ def child_argv(
 
 
 def _dialect(url: str) -> list[str]:
-    """What the child imports ahead of time, if it is not SQLite's."""
+    """The dialect that the child imports ahead of time, unless it is SQLite's."""
     scheme = url.partition("://")[0]
     return [] if scheme.startswith("sqlite") else [f"{DIALECT}{scheme}"]
 

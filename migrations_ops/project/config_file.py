@@ -14,7 +14,7 @@ ALEMBIC_INI = "alembic.ini"
 
 
 def find_file(folder: Path) -> Path | None:
-    """The configuration file of a project folder, or None where nothing configures the tool."""
+    """The configuration file of a project folder, or None if there is none."""
     own = folder / OWN_FILE
     if own.is_file():
         return own
@@ -30,7 +30,7 @@ def find_file(folder: Path) -> Path | None:
 def read_table(file: Path) -> dict[str, Any]:
     """The tool's table of a configuration file, unchecked.
 
-    :raises ConfigurationError: the file cannot be read, is no TOML, or has no such table.
+    :raises ConfigurationError: the file cannot be read, is not TOML, or has no such table.
     """
     import tomllib
 
@@ -56,7 +56,7 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def alembic_file(folder: Path) -> str:
-    """Where Alembic's own configuration is, unless the tool's says so: as Alembic finds it.
+    """The default path of Alembic's own configuration, as Alembic finds it.
 
     It reads ``[tool.alembic]`` of pyproject.toml also where there is no alembic.ini
     (https://alembic.sqlalchemy.org/en/latest/tutorial.html#using-pyproject-toml-for-configuration).
@@ -97,5 +97,5 @@ def _names_in_broken_file(file: Path) -> list[str]:
 
 
 def makes_a_task(name: str) -> bool:
-    """Whether a task can be named after an environment of that name."""
+    """Whether the name of an environment can be part of a task name."""
     return name.replace("_", "").replace("-", "").isalnum() and not name.startswith("-")

@@ -47,9 +47,9 @@ class Command:
 class Environment:
     """One stage of the path, as configured.
 
-    ``url`` is what env.py is handed; ``inspect_url`` what this tool reads, where the two differ;
-    ``scratch_url`` a database of the server on which copies are made, if not on its own.
-    ``allow`` names the findings that are accepted. Paths are absolute.
+    ``url`` is passed to env.py; ``inspect_url`` is what this tool reads, if different;
+    ``scratch_url`` is a database of the server for copies, if different. ``allow`` names the
+    findings that are accepted. Paths are absolute.
     """
 
     name: str
@@ -84,5 +84,5 @@ class Environment:
 
     @property
     def compares_models(self) -> bool:
-        """Whether ``alembic check`` can tell how the models and the database differ."""
+        """Whether ``alembic check`` can compare the models with the database."""
         return self.drift != "off" and not self.commands

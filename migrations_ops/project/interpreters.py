@@ -1,4 +1,4 @@
-"""The interpreters that steps run in, and where another one finds its packages."""
+"""The interpreters of steps, and where another interpreter finds its packages."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Project:
-    """What a task works with; everything is read once, when it is first needed."""
+    """The configuration and databases of a task; everything is read once, when first needed."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -37,7 +37,7 @@ class Project:
         return cls(configuration.read(folder))
 
     def url(self, environment: Environment) -> str:
-        """The URL that env.py is handed.
+        """The URL that is passed to env.py.
 
         :raises ConfigurationError: the configured source yields none.
         """
@@ -54,7 +54,7 @@ class Project:
     def variables(self, environment: Environment) -> dict[str, str]:
         """The variables that each step of an environment gets.
 
-        :raises ConfigurationError: one that the configuration names is missing or empty.
+        :raises ConfigurationError: a variable that the configuration names is missing or empty.
         """
         return step_variables(environment, self.settings.selector, self.url(environment))
 
@@ -88,7 +88,7 @@ class Project:
     def _require_shareable(
         self, environment: Environment, other: Environment, database: Database
     ) -> None:
-        """Two sets of scripts may share a database, if each has a version table of its own."""
+        """Two sets of scripts may share a database if each has its own version table."""
         shared = f"{other.name} and {environment.name} are the same database, {database.label}"
         is_one_path = environment.scripts == other.scripts
         if is_one_path or environment.version_table_schema != other.version_table_schema:
@@ -181,7 +181,7 @@ class Project:
     def script_location(self, environment: Environment) -> ScriptLocation:
         """Where the scripts of an environment are.
 
-        :raises ConfigurationError: the configuration of Alembic leads nowhere.
+        :raises ConfigurationError: the configuration of Alembic does not lead to scripts.
         """
         from migrations_ops.revisions.location import find_scripts
 
@@ -204,7 +204,7 @@ class Project:
         )
 
     def _finder(self, environment: Environment) -> Callable[[str], Path | None] | None:
-        """Finds packages where an environment has an interpreter of its own; else None."""
+        """Finds packages for an environment with its own interpreter; else None."""
         python = environment.python
         if python is None:
             return None

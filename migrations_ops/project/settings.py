@@ -51,9 +51,9 @@ from migrations_ops.project.toml_table import (
 class Settings:
     """What the configuration says. ``path`` is the promotion path, in order; paths are absolute.
 
-    ``keep`` counts the verified backups kept for each environment, and ``keep_days`` the days
-    for which those beyond that number are kept as well; ``wait`` is how many seconds a task
-    waits for another release before it ends with exit code 5.
+    ``keep`` counts the verified backups kept for each environment, and ``keep_days`` the days for
+    which older ones are kept as well; ``wait`` is how many seconds a task waits for another release
+    before it ends with exit code 5.
     """
 
     file: Path
@@ -88,7 +88,7 @@ class Settings:
         return environment is not self.path_of(environment)[0] or environment.protected
 
     def path_of(self, environment: Environment) -> tuple[Environment, ...]:
-        """The environments that have the same scripts: what passes there goes on to this one."""
+        """The environments with the same scripts: what passes there continues to this one."""
         return tuple(each for each in self.path if each.scripts == environment.scripts)
 
     def environment(self, name: str) -> Environment:
@@ -106,7 +106,7 @@ class Settings:
         )
 
     def environments(self, name: str | None) -> tuple[Environment, ...]:
-        """The environment of that name alone; without a name all of them.
+        """Only the environment of that name; without a name all of them.
 
         :raises ConfigurationError: there is no backup of that name.
         """
@@ -121,7 +121,7 @@ class Settings:
 def read(folder: Path) -> Settings:
     """Read the configuration of a project folder.
 
-    :raises ConfigurationError: there is none, it is no TOML, or a key or value is not understood.
+    :raises ConfigurationError: there is none, it is not TOML, or a key or value is invalid.
     """
     file = find_file(folder)
     if file is None:
@@ -168,8 +168,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
 
 
 def _with_scripts(path: list[Environment], ini: Path) -> list[Environment]:
-    """Tell environments of several script folders apart; as long as one of them is unknown, they
-    are one path."""
+    """Separate environments by script folder; while one folder is unknown, they form one path."""
     if len({(each.section, each.directory) for each in path}) == 1:
         return path
     from migrations_ops.revisions.location import name_scripts

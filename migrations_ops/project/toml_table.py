@@ -17,7 +17,7 @@ _LONGEST_SECONDS = 40_000_000
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is a text that a file name, an argument and a variable can hold."""
+    """Whether it is a text that fits into a file name, an argument and a variable."""
     return isinstance(value, str) and "\0" not in value
 
 
@@ -82,8 +82,8 @@ _SHORT = (FLAG, COUNT, COUNT_FROM_ONE, SECONDS)
 class Table:
     """One table of a configuration file.
 
-    :raises ConfigurationError: a key is not known, the nearest one is suggested; or a value is
-        of another kind than its key wants.
+    :raises ConfigurationError: a key is unknown (the nearest one is suggested), or a value has the
+        wrong kind.
     """
 
     def __init__(

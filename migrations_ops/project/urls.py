@@ -56,7 +56,8 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
 
 
 def _absolute_sqlite(url: str, root: Path) -> str:
-    """A step runs in the environment's directory, which may not be the configuration's."""
+    """Make a relative path absolute: a step runs in the environment's directory, not the
+    configuration's."""
     scheme, mark, rest = url.partition(":///")
     if not mark or scheme.partition("+")[0] != "sqlite":
         return url
@@ -74,7 +75,7 @@ def _from_file(source: UrlFromFile, environment: Environment) -> str:
     The file's name tells its kind. A key of several parts is written with dots; in an INI file
     the first part is the section, and the rest the key, which may hold dots of its own.
 
-    :raises ConfigurationError: the file or the key is missing, or the value is no text.
+    :raises ConfigurationError: the file or the key is missing, or the value is not a text.
     """
     import configparser
 

@@ -32,16 +32,16 @@ _Event = TypeVar("_Event", bound=tuple[Any, ...])
 class CommandRun:
     """How a command went, and how it ended.
 
-    ``at_work`` is the revision that was started and has not finished, also without a reported
-    failure. Of those in ``partly_committed`` a part was, or was about to be, committed before
-    their end; those in ``wrote`` have changed rows, or may have, in what was committed then.
-    ``autocommitted`` are reported before they run: the last one may have done its work, though
-    its end was not reported. ``trace`` has operations and statements in the order in which they
+    ``at_work`` is the revision that was started and has not finished, even without a reported
+    failure. Of those in ``partly_committed`` a part was, or was about to be, committed before their
+    end; those in ``wrote`` have changed rows, or may have, in what was committed then.
+    ``autocommitted`` are reported before they run: the last one may have done its work, though its
+    end was not reported. ``trace`` has operations and statements in the order in which they
     happened.
 
-    ``locked`` tells that another session had a lock that it needed, ``attempts`` how often it was
-    tried for that reason, and ``holders`` who had locks there when it failed, in words.
-    ``commands`` are how many of the project's own commands ran instead of Alembic's.
+    ``locked`` means that another session had a lock that it needed, ``attempts`` how often it was
+    tried for that reason, and ``holders`` describes who had locks when it failed. ``commands`` are
+    how many of the project's own commands ran instead of Alembic's.
     """
 
     started: str
@@ -80,7 +80,7 @@ class CommandRun:
 
 
 def run_of(events: Sequence[Event], started: str) -> CommandRun:
-    """What happened, by the events of one command in the order in which they came."""
+    """Build the result of one command from its events, in order."""
     opened = _all(events, Opened)
     return _with_failure(
         CommandRun(

@@ -1,8 +1,8 @@
-"""A step by the project's own commands, where they replace Alembic's upgrade.
+"""A step that runs the project's own commands instead of Alembic's upgrade.
 
-The child does not run in such a step: it is not one transaction, and its destination is not
-proved. Instead, the database is compared with its backup, and restored from it on a failure; the
-rehearsal gives the command the URL of the copy, and checks that the real database did not change.
+Such a step has no child: it is not one transaction, and its destination is not proved. Instead, the
+database is compared with its backup, and restored from it on a failure; the rehearsal gives the
+command the URL of the copy, and checks that the real database did not change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
 class CommandsStep(Step):
-    """Replaces an Alembic step: ``run`` runs all of the commands, in their order."""
+    """Replaces an Alembic step: ``run`` runs all commands, in order."""
 
     def __init__(self, project: Project, environment: Environment, log: Path) -> None:
         self._project = project
@@ -56,7 +56,7 @@ class CommandsStep(Step):
 
     @property
     def latest(self) -> CommandRun | None:
-        """Nothing is reported by the project's own commands."""
+        """The project's own commands report nothing."""
         return None
 
     def run(
@@ -64,7 +64,7 @@ class CommandsStep(Step):
     ) -> CommandRun:
         """Run all commands, or up to the first that fails.
 
-        :param instructions: of them, ``scratch`` counts: the copy whose URL the commands are given.
+        :param instructions: only ``scratch`` is used: the copy whose URL the commands get.
         """
         started, begun = now(), time.monotonic()
         variables = self._variables(instructions.scratch, instructions.redirect)
@@ -90,7 +90,7 @@ class CommandsStep(Step):
         )
 
     def close(self) -> None:
-        """Nothing waits: each command is started when its turn comes."""
+        """Nothing to close: each command is started on demand."""
 
     def _variables(self, scratch: str | None, redirect: Mapping[str, Any] | None) -> dict[str, str]:
         variables = self._project.variables(self.environment)
@@ -127,7 +127,7 @@ class CommandsStep(Step):
 def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:
     """The argv with its program looked up along the step's own PATH.
 
-    Windows would look along ours instead, and only for ``.exe``.
+    Windows would search our PATH instead, and only for ``.exe``.
     """
     from shutil import which
 
@@ -135,7 +135,7 @@ def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:
 
 
 def require_rehearsable(project: Project, environment: Environment) -> None:
-    """:raises ConfigurationError: a rehearsal by its commands would reach the real database."""
+    """:raises ConfigurationError: its commands would reach the real database in a rehearsal."""
     if not environment.commands:
         return
     real = project.variables(environment)
@@ -168,7 +168,7 @@ def url_of_copy(url: str, scratch: str, redirect: Mapping[str, Any] | None) -> s
     """The URL of a scratch copy, with driver and options of the real database.
 
     :param scratch: the path of its file, if it is one.
-    :param redirect: what of the URL of a server's database is another one in the copy's.
+    :param redirect: the parts of a server's URL that differ for the copy.
     """
     if redirect is not None:
         from migrations_ops.databases.address import redirected

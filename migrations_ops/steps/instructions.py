@@ -24,15 +24,15 @@ def instructions_for(
     report_unshared: bool = False,
     allow: tuple[str, ...] = (),
 ) -> Instructions:
-    """Where a step has to go, and where it must not.
+    """The instructions of a step: its destination, and what it must not reach.
 
     :param scratch: the copy to use instead of the database, for a rehearsal.
     :param stdout: the file for the output of the command, if the caller reads it.
     :param ledger_entry: what each entry of this run in the ledger repeats; without it, no ledger
         is begun, and no other step is kept away.
     :param allow: the findings that the user accepts.
-    :param report_unshared: whether the child reports between which moments no one else can have
-        written.
+    :param report_unshared: whether the child reports between which moments no other process can
+        have written.
     """
     database = project.database(environment)
     return Instructions(

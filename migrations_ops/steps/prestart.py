@@ -1,6 +1,6 @@
 """Starts children early, so that they have imported Alembic when they are needed.
 
-Nine tenths of an Alembic command is import. A child that is not needed after all leaves without
+Nine tenths of an Alembic command is import. A child that is not needed after all exits without
 having opened anything.
 """
 
@@ -37,10 +37,9 @@ class _Request(NamedTuple):
 
 @dataclass
 class Prestart:
-    """The children of one task that wait for their turn; at most one for each core waits.
+    """The waiting children of one task, at most one per core.
 
-    There is one for each step of an environment. ``log`` gives the file of that name, for what it
-    prints.
+    There is one for each step of an environment. ``log`` returns the log file of that name.
     """
 
     project: Project
@@ -61,7 +60,7 @@ class Prestart:
     def start_next(self) -> None:
         """Start the children that are next in the queue.
 
-        Called when the child at work has done its imports: until then the cores are busy.
+        Called when the running child has finished its imports: until then the cores are busy.
         """
         while self._queue and len(self._waiting) < CORES:
             name = next(iter(self._queue))

@@ -1,4 +1,4 @@
-"""One step: a process that runs Alembic commands, guarded from inside and driven from here."""
+"""One step: a process that runs Alembic commands, guarded from inside and controlled from here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Listener = Callable[[Event], None]
 
 
 class Step:
-    """A child that has been started ahead and waits; ``run`` lets it do its next command."""
+    """A child that was started ahead and waits; ``run`` lets it run its next command."""
 
     def __init__(self, child: process.Child, environment: Environment) -> None:
         self._child = child
@@ -53,7 +53,7 @@ class Step:
 
     @property
     def latest(self) -> CommandRun | None:
-        """What is known of the command that ran last, or is running."""
+        """The last known state of the command that runs, or ran last."""
         return run_of(self._events, self._started) if self._started else None
 
     def run(
@@ -61,7 +61,7 @@ class Step:
     ) -> CommandRun:
         """Let the child run its next command, and follow it to the end.
 
-        :param instructions: those of the first command count for all commands of a child.
+        :param instructions: those of the first command apply to all commands of a child.
         :param last: no further command follows: wait until the process has ended.
         """
         self._events, self._started = [], now()
@@ -84,14 +84,14 @@ class Step:
         return replace(done, failure=failure, failed_revision=done.at_work)
 
     def close(self) -> None:
-        """End the child: orderly if it has run a command, at once if it got no instructions."""
+        """End the child: gracefully if it has run a command, at once if it got no instructions."""
         if self._started:
             self._child.stop(self._keep_last)
         else:
             self._child.dismiss()
 
     def _follow(self, listener: Listener | None, *, last: bool) -> bool:
-        """Follow the events of a command; returns whether it has finished."""
+        """Read the events of a command; returns whether it has finished."""
         finished = False
         for line in self._lines:
             event = self._read(line)

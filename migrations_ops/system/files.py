@@ -16,7 +16,7 @@ PART = ".part"
 
 
 def partial_name(name: str) -> str:
-    """The name of a file until it is complete; host and process say whose it is."""
+    """The name of a file until it is complete; host and process identify its owner."""
     return f"{name}.{this_host()}-{os.getpid()}{PART}"
 
 
@@ -30,7 +30,7 @@ def this_host() -> str:
 def write_whole(file: Path, document: Any) -> None:
     """Write a JSON document under a partial name, flush it, and give it its name.
 
-    After a crash at any instant the old document or the new one is there, never a part of one.
+    After a crash at any moment either the old or the new document is there, never a part of one.
     """
     partial = file.with_name(partial_name(file.name))
     try:
@@ -49,7 +49,7 @@ def write_whole(file: Path, document: Any) -> None:
 
 
 def read_json(file: Path) -> Any:
-    """The JSON document of a file, None where there is none or it is damaged."""
+    """The JSON document of a file, None if it is missing or damaged."""
     try:
         # Opening a FIFO for reading waits for a writer, unless O_NONBLOCK is set.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -62,7 +62,7 @@ def read_json(file: Path) -> Any:
 
 
 def is_regular(file: Path) -> bool:
-    """Whether it is a file itself: no link to one, no folder, nothing that blocks its reader."""
+    """Whether it is a regular file: not a link, a folder, or anything that blocks its reader."""
     try:
         return stat.S_ISREG(file.lstat().st_mode)
     except OSError:
@@ -70,7 +70,7 @@ def is_regular(file: Path) -> bool:
 
 
 def copy_rights(source: Path, file: Path) -> None:
-    """Give a file the owner and the mode of another one, as far as this user may."""
+    """Give a file the owner and the mode of another one, as far as permitted."""
     with suppress(OSError):
         file.chmod(rights_of(source))
     if hasattr(os, "chown"):
@@ -80,12 +80,12 @@ def copy_rights(source: Path, file: Path) -> None:
 
 
 def rights_of(source: Path) -> int:
-    """The read and write bits of a file or a folder, always with its owner's."""
+    """The read and write bits of a file or a folder, always including the owner's."""
     return stat.S_IMODE(source.stat().st_mode) & 0o666 | 0o600
 
 
 def nearest_folder(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
+    """The folder itself, or its nearest existing ancestor."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -107,7 +107,7 @@ class Child:
 
 
 def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, log: Path) -> Child:
-    """Start a child; what it prints to standard error is appended to ``log``, if that can be.
+    """Start a child; its standard error is appended to ``log``, if possible.
 
     :raises OSError: the program or the directory does not exist, or may not be used.
     """
@@ -161,7 +161,7 @@ def run(
 
 
 class Supervised:
-    """A program that a watchdog ends when this process is gone."""
+    """A program that a watchdog ends when this process has died."""
 
     def __init__(self, watchdog: subprocess.Popen[bytes]) -> None:
         self._watchdog = watchdog
@@ -181,7 +181,7 @@ class Supervised:
         yield from self._watchdog.stderr
 
     def ended(self) -> tuple[int | None, str]:
-        """Return its exit code, None where it is unknown, and why it did not end by itself."""
+        """Return its exit code, None if unknown, and why it did not end by itself."""
         assert self._watchdog.stdout is not None
         line = self._watchdog.stdout.readline()
         killed: dict[str, Any] = {"exit": None, "reason": "its watchdog was killed"}
@@ -193,7 +193,7 @@ class Supervised:
 def supervised(
     argv: Sequence[str], variables: Mapping[str, str], remove: Sequence[Path] = ()
 ) -> Iterator[Supervised]:
-    """Run a program of which only its standard error is read.
+    """Run a program and read only its standard error.
 
     It is ended when the context is left, and when this process is killed.
 

@@ -27,8 +27,8 @@ def host() -> str:
 def git_commit(folder: Path) -> str | None:
     """The commit that is checked out in a folder, or above it; None where it is unknown.
 
-    Read from git's own files (https://git-scm.com/docs/gitrepository-layout), without starting
-    git: a program of that name may be anything.
+    Read from git's own files (https://git-scm.com/docs/gitrepository-layout), without starting git:
+    a program of that name may be anything.
     """
     with suppress(OSError, ValueError):
         for ancestor in (folder, *folder.parents):

@@ -14,9 +14,9 @@ from types import FrameType
 def one_interrupt() -> Iterator[None]:
     """A context in which the first signal raises KeyboardInterrupt and later ones are ignored.
 
-    The rollback after the first signal must not be interrupted by a second one. A
-    release that is stopped by SIGTERM, as a CI does it, or because its terminal was closed, is
-    undone in the same way. What was started to be immune, as nohup does it, stays immune.
+    The rollback after the first signal must not be interrupted by a second one. A release that is
+    stopped by SIGTERM, as in CI, or because its terminal was closed, is undone in the same way. A
+    process that was started immune, as by nohup, stays immune.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

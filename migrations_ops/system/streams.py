@@ -1,4 +1,5 @@
-"""Standard output and standard error that are closed, or that break before the task ends."""
+"""Handles standard output and standard error that are closed, or that break before the task
+ends."""
 
 from __future__ import annotations
 
@@ -12,10 +13,9 @@ _NAMES = ("stdin", "stdout", "stderr")
 
 
 def open_closed() -> None:
-    """Open the null device for a standard stream that the caller has closed.
+    """Open the null device for a standard stream that the caller closed.
 
-    Otherwise the next file that is opened gets its number: a database, into which a child would
-    print.
+    Otherwise the next opened file gets its number: a database, into which a child would print.
     """
     for number, name in enumerate(_NAMES):
         if getattr(sys, name) is not None:
@@ -30,7 +30,7 @@ def open_closed() -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Drop what could not be written: otherwise Python fails on it when it ends."""
+    """Drop what could not be written: otherwise Python fails on it at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

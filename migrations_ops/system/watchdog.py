@@ -1,6 +1,6 @@
-"""Runs a command, and ends it when the process that asked for it is gone.
+"""Runs a command, and ends it when the requesting process has died.
 
-Started by its path; it imports the standard library only. A command of the project does not use the
+Started by its path; it imports the standard library only. A project's command does not read the
 channel by which a child notices that the parent was killed: without a watchdog it would keep
 migrating a database whose lock is free again.
 
@@ -64,7 +64,7 @@ def _watch(control: Any, command: subprocess.Popen[bytes]) -> None:
 
 
 def _end(command: subprocess.Popen[bytes]) -> None:
-    """End the command with all that it has started: first asked, then killed."""
+    """End the command with everything that it started: terminate first, then kill."""
     if sys.platform == "win32":
         tree = ["taskkill", "/F", "/T", "/PID", str(command.pid)]
         subprocess.run(tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

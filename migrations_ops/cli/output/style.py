@@ -30,9 +30,9 @@ class Style:
             self._signs = False
 
     def columns(self) -> int:
-        """The width of the stream's terminal; of one that does not say, the shell's COLUMNS or 80.
+        """The width of this stream's terminal; if unknown, the shell's COLUMNS or 80.
 
-        Asked of this very stream: another one may go to a file.
+        Another stream may be a file.
         """
         try:
             found = os.get_terminal_size(self._stream.fileno()).columns

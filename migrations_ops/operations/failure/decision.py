@@ -12,7 +12,7 @@ from migrations_ops.model.errors import ExitCode
 
 
 class Ended(Enum):
-    """How the step ended that changed a database, as far as it is known."""
+    """How a step that changed a database ended, as far as known."""
 
     ROLLED_BACK = auto()
     """It failed or was interrupted, and had committed nothing."""
@@ -53,7 +53,7 @@ KILLED = frozenset(
 
 
 class Version(Enum):
-    """The version of a database now."""
+    """The current version of a database."""
 
     START = auto()
     """The one before the step. For a restore: all is as before it."""
@@ -80,13 +80,13 @@ class Indexes(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What happened, in what kind of database, and what is observed now."""
+    """What happened, in which kind of database, and what is observed now."""
 
     ended: Ended
     on_server: bool
     transactional: bool
-    # Protected and on a server: applications may write to it while it is released, and what they
-    # wrote since the backup would be hidden if that was restored automatically.
+    # Protected and on a server: applications may write to it while it is released, and an automatic
+    # restore of the backup would hide what they wrote since.
     live: bool
     # There is no backup, since there was no database; or the one that was being restored is lost.
     new: bool
@@ -118,7 +118,7 @@ class Action(Enum):
 
 
 class Sentence(Enum):
-    """Which words go with it; ``messages`` has them."""
+    """Which message goes with it; ``messages`` has the texts."""
 
     ROLLED_BACK = auto()
     AS_IT_WAS = auto()
@@ -142,7 +142,7 @@ class Sentence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done, the exit code that the step ends with, and the words for it.
+    """The action, the exit code of the step, and the message.
 
     ``FAILED`` becomes 130 where the user interrupted the step, and ``DONE`` lets the next task go
     on after a kill.

@@ -52,7 +52,7 @@ def what_next(run: CommandRun) -> str:
 
 
 def _holders(run: CommandRun) -> str:
-    """The sessions in the way, as far as the server reports; most likely those that began first."""
+    """The blocking sessions, as far as the server reports; probably those that started first."""
     if not run.holders:
         return ""
     more = f"; and {len(run.holders) - _SHOWN} more" if len(run.holders) > _SHOWN else ""
@@ -77,7 +77,7 @@ def revisions_in_words(run: CommandRun) -> str:
 def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:
     """Describe a database that is unchanged, or was restored.
 
-    :param restored: where its previous content is kept.
+    :param restored: where its previous content is stored.
     """
     name = failure.located.environment.name
     match sentence:
@@ -117,7 +117,7 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
 
 
 def unreachable(failure: Failure, seen: Seen) -> StepFailed:
-    """The error for a server that does not answer, on which nothing can have been committed."""
+    """The error for a server that does not answer and on which nothing can have been committed."""
     name, label = failure.located.environment.name, failure.located.database.label
     return StepFailed(
         _silent(failure, seen),
@@ -133,7 +133,7 @@ def _silent(failure: Failure, seen: Seen) -> str:
 
 
 def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
-    """The error for a person to judge: the state of the database, and each way to continue."""
+    """The error that needs a person's decision: the state of the database, and the options."""
     name, label = failure.located.environment.name, failure.located.database.label
     begin = _begin(failure)
     match sentence:
@@ -274,7 +274,7 @@ def begin_anew(located: LocatedDatabase) -> str:
 
 
 def _go_on_as_it_is(failure: Failure) -> str:
-    """A restore closes what a killed task left, also one of what is there now."""
+    """Any restore closes what a killed task left, including a restore of the current content."""
     environment = failure.located.environment
     name, yes = environment.name, " --yes" * environment.protected
     return (

@@ -1,4 +1,4 @@
-"""Inspects a database after a failure; asks each question once."""
+"""Inspects a database after a failure, with one query per question."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _EMPTY = Fingerprint((), {}, {})
 
 @dataclass(frozen=True)
 class Failure:
-    """A step that did not finish, or whose result must not stay.
+    """A step that failed, or whose result must be undone.
 
-    ``located`` is how the database was before it; ``backup`` holds that, and is None if there was
-    no database. ``reason`` says what happened, as the beginning of a sentence. ``run`` is the last
-    that is known of the child, and None where it is unknown. ``target`` is where the step led to,
-    ``dirty`` whether half of it was there before.
+    ``located`` is the database before the step; ``backup`` holds that, and is None if there was no
+    database. ``reason`` says what happened, as the start of a sentence. ``run`` is the last known
+    run of the child, or None. ``target`` is the target of the step, ``dirty`` whether half of it
+    was there before.
 
     Of a restore, ``backup`` is what it puts back, None if that is lost; ``safety`` holds what was
     there before, None where the engine itself keeps it. With ``rows_unknown`` the rows may
@@ -67,16 +67,16 @@ class Failure:
         ended: Ended,
         run: CommandRun | None = None,
     ) -> Failure:
-        """The failure of a step that leads to the target of this state."""
+        """The failure of a step with the target of this state."""
         dirty = state.kind == "dirty"
         return cls(state, backup, reason, ended, run, state.target.revisions, dirty)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The state of a database now: what the decision and the messages are made of.
+    """The state of a database now: the input of the decision and the messages.
 
-    ``changed`` names what is not as it was. ``dropped`` are the indexes that were left INVALID,
+    ``changed`` names the differences. ``dropped`` are the INVALID indexes that were dropped,
     ``left`` those that cannot be dropped now, and ``others`` those of other sessions.
     """
 
@@ -91,13 +91,13 @@ class Seen:
 
 
 def is_live(environment: Environment, database: Database) -> bool:
-    """Whether applications may write to it while it is released: what they wrote since the backup
-    would be hidden if that was restored automatically."""
+    """Whether applications may write to it while it is released: an automatic restore of the backup
+    would hide what they wrote since."""
     return environment.protected and database.is_server
 
 
 def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> Ended:
-    """How a step has ended that failed or was interrupted.
+    """How a failed or interrupted step ended.
 
     :param has_committed: whether something was committed, or was about to be.
     """
@@ -110,7 +110,7 @@ def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> End
 def observe(
     session: Session, failure: Failure, indexes: tuple[list[str], list[str]] | None = None
 ) -> Seen:
-    """Look at a database after a failure.
+    """Inspect a database after a failure.
 
     :param indexes: those that were dropped, and those that could not be; None before that.
     :raises OpsError: it cannot be read.
@@ -166,8 +166,8 @@ def _await_answer(session: Session, located: LocatedDatabase) -> Look:
 
 
 def _version(failure: Failure, look: Look) -> Version:
-    """The version, as far as it can be read. A file that cannot be read is no server that may
-    answer later."""
+    """The version, as far as it can be read. Unlike a server, an unreadable file will not answer
+    later."""
     if look.trouble and failure.located.database.is_server:
         return Version.SILENT
     if not look.exists:
@@ -176,7 +176,7 @@ def _version(failure: Failure, look: Look) -> Version:
 
 
 def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
-    """Find out whether a database is as before a restore, or as the backup.
+    """Find out whether a database has its content from before a restore, or that of the backup.
 
     :raises OpsError: it cannot be read.
     """
@@ -194,7 +194,7 @@ def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
 
 
 def _restored_version(session: Session, failure: Failure) -> Version:
-    """Whether all is as before, or all as in the backup: an engine leaves nothing in between."""
+    """Whether everything is as before or as in the backup: an engine leaves nothing in between."""
     environment, database = failure.located.environment, failure.located.database
     is_asked = failure.ended in (Ended.RESTORE_INTERRUPTED, Ended.KILLED_UNDO)
     if failure.backup is None or not is_asked:
@@ -238,7 +238,7 @@ def _indexes(found: tuple[list[str], list[str]] | None) -> Indexes:
 def _has_same_rows(
     session: Session, failure: Failure, case: Case, before: Fingerprint, now: Fingerprint
 ) -> bool:
-    """Whether the rows are known to be as before, whatever session may have changed them."""
+    """Whether the rows are known to be unchanged, by any session."""
     located, ended = failure.located, failure.ended
     if case.half and case.indexes is Indexes.UNTRIED:
         return ended is Ended.KILLED  # a commit is written down before it happens
@@ -256,7 +256,7 @@ def _has_same_rows(
 
 
 def _left_no_row(located: LocatedDatabase, before: Fingerprint, run: CommandRun | None) -> bool:
-    """Whether what has begun cannot have changed a row that is still changed."""
+    """Whether the unfinished revision cannot have left a changed row."""
     if run is not None and _left_no_rows(run, located.database):
         at_work = [each for each in run.autocommitted if each.revision == failed_revision(run)]
         if all(changes_no_row(each.sql) for each in at_work):
@@ -267,9 +267,9 @@ def _left_no_row(located: LocatedDatabase, before: Fingerprint, run: CommandRun 
 
 
 def _left_no_rows(run: CommandRun, database: Database) -> bool:
-    """Whether the failed revision did nothing that could have stayed but create an index.
+    """Whether the failed revision left nothing that could remain except an index.
 
-    A record without a statement proves nothing: a revision may use the driver itself.
+    A record without statements proves nothing: a revision may use the driver directly.
     """
     failed = failed_revision(run)
     ran = {each.sql for each in run.statements if each.revision == failed}
@@ -284,7 +284,7 @@ def _left_no_rows(run: CommandRun, database: Database) -> bool:
 
 
 def _partly_committed(run: CommandRun | None) -> list[str]:
-    """The revision that failed, if a part of it was about to be committed."""
+    """The failed revision, if a part of it was about to be committed."""
     if run is None:
         return []
     return [each for each in run.partly_committed if each == failed_revision(run)]
@@ -295,7 +295,7 @@ def failed_revision(run: CommandRun) -> str:
 
 
 def structure_is(located: LocatedDatabase, before: Fingerprint) -> bool:
-    """Whether revision and schema of a database are these; its rows may have changed."""
+    """Whether a database has this revision and schema; its rows may have changed."""
     if not located.database.look(located.environment.version_table).exists:
         return before == _EMPTY
     now = located.database.fingerprint(located.environment.version_table)

@@ -1,7 +1,8 @@
-"""After a failure: proves the database unchanged, restores it, or tells a person what to do.
+"""Reconciles a database after a failure: proves it unchanged, restores it, or tells a person what
+to do.
 
-Every step that fails goes through here: upgrade, downgrade, stamp, any Alembic command, a
-restore, a rehearsal that changed the real database, and what a killed task has left.
+Every step that fails goes through here: upgrade, downgrade, stamp, any Alembic command, a restore,
+a rehearsal that changed the real database, and what a killed task left.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _AGAIN = "Run the same command again."
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A child's run that failed: of what (``the upgrade of prod``), and why, which is empty where
-    the user interrupted it. ``run`` is the last that is known of it."""
+    """A child's run that failed: its subject (``the upgrade of prod``), and why it failed, empty if
+    the user interrupted it. ``run`` is the last known state."""
 
     subject: str
     why: str
@@ -85,9 +86,9 @@ def undo_failed_restore(
     backup: Backup,
     error: OpsError | OSError | KeyboardInterrupt,
 ) -> OpsError:
-    """Find out what a restore that a person asked for has left; its engine leaves no half.
+    """Find out what a failed manual restore left; the engine leaves no half.
 
-    :param located: how the database was before.
+    :param located: the database before it.
     :param error: what stopped it.
     :returns: the error that says what happened and how the database is now, to be raised.
     :raises OpsError: as ``reconcile``.
@@ -114,14 +115,14 @@ def undo_failed_restore(
 
 
 def _safety_backup(session: Session, environment: Environment) -> Backup | None:
-    """What a restore has replaced: it takes no other backup."""
+    """The safety backup of a restore: the only one that it takes."""
     taken = session.record.result.backups
     store = BackupStore.of(session.project.settings, environment)
     return next((each for each in store.backups() if each.name in taken), None)
 
 
 def next_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
-    """What to do after a failure; an env.py that opened no database may lack its URL."""
+    """What to do after a failure; if env.py opened no database, it may lack its URL."""
     todo = messages.what_next(run)
     if run.opened or run.commands:
         return todo
@@ -137,8 +138,8 @@ def next_after_refusal(session: Session, environment: Environment) -> str:
 
 
 def _runs_them_again(state: DatabaseState) -> bool:
-    """Whether the next upgrade runs the project's own commands again, by the version; then their
-    record can be closed. A database that is not live is restored by the next task."""
+    """Whether the next upgrade runs the project's own commands again, judging by the version; then
+    their record can be closed. A database that is not live is restored by the next task."""
     look = state.database.look(state.environment.version_table)
     behind = not look.trouble and set(look.revisions) != set(state.target.revisions)
     return is_live(state.environment, state.database) and behind
@@ -147,9 +148,9 @@ def _runs_them_again(state: DatabaseState) -> bool:
 def reconcile(session: Session, failure: Failure) -> str:
     """Prove that a database is unchanged, or restore it.
 
-    :returns: a sentence that says how it is now.
-    :raises StepFailed: its server does not answer, and nothing of the step can be there.
-    :raises NeedsAPerson: something of it is there, or it could not be restored.
+    :returns: a sentence about its current state.
+    :raises StepFailed: its server does not answer, and nothing of the step can have been committed.
+    :raises NeedsAPerson: part of the step remains, or the database could not be restored.
     """
     try:
         seen = observe(session, failure)
@@ -197,7 +198,7 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
 
 
 def note_resolved(session: Session, located: LocatedDatabase, look: Look, how: str) -> None:
-    """Note in the ledger how that ended which had begun: applied, or rolled back."""
+    """Record in the ledger how the unfinished revisions ended: applied, or rolled back."""
     revisions = [{"revision": each} for each in look.begun]
     located.database.note(
         located.environment.name,

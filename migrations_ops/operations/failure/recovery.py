@@ -46,10 +46,10 @@ _TOUCHING = frozenset(
 def recover(session: Session, environments: Sequence[Environment]) -> bool:
     """Finish or undo what killed tasks left in these environments, whose locks must be held.
 
-    What the engine rolled back by itself needs nothing. An environment that was upgraded, but
-    not verified any more, is verified now, and restored if it does not pass.
+    What the engine rolled back by itself needs nothing. An environment that was upgraded but not
+    yet verified is verified now, and restored if it does not pass.
 
-    :returns: whether there was anything.
+    :returns: whether there was anything to do.
     :raises Refused: a database, or the record of a killed task, cannot be read now.
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to restore.
@@ -87,7 +87,7 @@ def close_interrupted(session: Session, environment: Environment) -> None:
 def report_resumed_restores(session: Session, environment: Environment) -> bool:
     """Report what the engine finished or undid by itself when the lock was taken.
 
-    :returns: whether there was anything.
+    :returns: whether there was anything to do.
     """
     database = session.project.database(environment)
     resumed = database.resumed_restores() if isinstance(database, ResumesRestores) else []
@@ -98,7 +98,7 @@ def report_resumed_restores(session: Session, environment: Environment) -> bool:
 
 
 def end_resumed_restore(session: Session, environment: Environment) -> None:
-    """Report that, and close the restore that was typed by hand: nothing of it is half done now."""
+    """Report that, and close the manual restore: nothing of it is half done any longer."""
     if not report_resumed_restores(session, environment):
         return
     for record, mine in interrupted_tasks(session, [environment.name]):
@@ -110,8 +110,8 @@ def end_resumed_restore(session: Session, environment: Environment) -> None:
 def interrupted_tasks(
     session: Session, names: Collection[str]
 ) -> Iterator[tuple[TaskRecord, list[str]]]:
-    """The killed tasks of these environments, oldest first, each with those of them that it
-    touched; with none, if it had touched nothing yet that is still configured."""
+    """The killed tasks of these environments, oldest first, each with the environments that it
+    touched; with none, if it had touched none that is still configured."""
     configured = {environment.name for environment in session.project.settings.path}
     for record in find_interrupted(session.project.settings.releases):
         touched = [name for name in _open(record) if name in configured]
@@ -126,7 +126,7 @@ def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
 
 
 def _open(record: TaskRecord) -> list[str]:
-    """The environments that a task had begun with, and that were not closed since."""
+    """The environments that a task had started with and that were not closed since."""
     steps = [*record.steps, *([record.under_way] if record.under_way else ())]
     touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
     return [name for name in touched if name not in record.closed]
@@ -167,8 +167,8 @@ def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
 
 
 def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
-    """Reconcile; a person hears of a live database once, unless the next task could not go on with
-    it as it is."""
+    """Reconcile; a live database is reported only once, unless the next task could not continue
+    with it as it is."""
     environment = failure.located.environment
     try:
         return reconcile(session, failure)
@@ -237,7 +237,7 @@ def backup_of(session: Session, environment: Environment, record: TaskRecord) ->
 
 
 def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
-    """Note that an environment needs nothing more; the last one closes the record."""
+    """Record that an environment is recovered; the last one closes the record."""
     closed = replace(record, closed=(*record.closed, name))
     configured = {environment.name for environment in session.project.settings.path}
     if configured.intersection(_open(closed)):
@@ -248,7 +248,7 @@ def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
 
 
 def _close(session: Session, record: TaskRecord) -> None:
-    """Give the record an outcome, and take away the scratch files beside it."""
+    """Give the record an outcome, and remove the scratch files next to it."""
     releases = session.project.settings.releases
     for leftover in find_scratch(releases / record.id):
         with suppress(OSError):

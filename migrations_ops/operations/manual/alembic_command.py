@@ -1,4 +1,4 @@
-"""Any Alembic command, guarded as a step: for what it prints, or for what it changes."""
+"""Runs any Alembic command as a guarded step, for its output or for its changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One Alembic command that changes a database: after a backup, and with proof of where it ended."""
+"""Runs one Alembic command that changes a database, after a backup, and checks the resulting
+version."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ def change(
     """Back up, run one Alembic command, and undo what it did if it fails.
 
     :param name: the name of the step.
-    :param wanted: the version to which it leads; None where it is unknown.
-    :param stdout: a file for what it prints.
+    :param wanted: the version that it should reach; None if unknown.
+    :param stdout: a file for its output.
     """
     environment, database = state.environment, state.database
     backup = back_up(session, state)
@@ -81,7 +82,7 @@ def _note(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -
 
 
 def _where_it_ended(state: DatabaseState, wanted: tuple[str, ...] | None) -> str:
-    """That it led to another version than the one that is wanted; empty where it did not."""
+    """The reason if it reached another version than the wanted one; else empty."""
     now = state.database.look(state.environment.version_table).revisions
     if wanted is None or set(now) == set(wanted):
         return ""
@@ -91,7 +92,7 @@ def _where_it_ended(state: DatabaseState, wanted: tuple[str, ...] | None) -> str
 def not_understood(
     environment: Environment, command: list[str], run: CommandRun
 ) -> ConfigurationError:
-    """What Alembic says of arguments that it does not know."""
+    """The error for arguments that Alembic does not understand."""
     return ConfigurationError(
         f"Alembic does not understand {' '.join(command)!r}: {run.failure}.",
         next=f'Type: invoke alembic --env {environment.name} --args "--help"',

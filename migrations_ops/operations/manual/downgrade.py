@@ -42,7 +42,7 @@ def downgrade_environment(
 
 
 def _left_after(state: DatabaseState, reverted: list[str]) -> tuple[str, ...]:
-    """What the version table holds when these revisions are gone."""
+    """The content of the version table after these revisions are taken back."""
     history = state.history
     left = history.ancestors(state.look.revisions) - set(reverted)
     inner = {parent for name in left for parent in history.parents[name]}

@@ -25,7 +25,7 @@ def create_revision(
 ) -> tuple[Finished, Revision | None, list[str]]:
     """Write a new revision file, compared with the first environment's database.
 
-    :returns: the new revision, and the operations that it holds.
+    :returns: the new revision and its operations.
     """
     environment = project.settings.path[0]
     written: list[Revision] = []
@@ -53,7 +53,7 @@ def create_revision(
 
 
 def _written(project: Project, environment: Environment, before: set[str]) -> list[Revision]:
-    """The revisions that there are now, and were not there before."""
+    """The revisions that are new since then."""
     after: History = Project(project.settings).history(environment)
     return [after.revisions[name] for name in after.revisions if name not in before]
 

@@ -1,4 +1,4 @@
-"""Resolve: a person has repaired a half applied revision by hand, and the ledger notes it."""
+"""Resolve: records in the ledger that a person repaired a half applied revision by hand."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ from migrations_ops.steps.instructions import instructions_for
 def resolve_environment(
     project: Project, environment: Environment, report: Report, *, applied: bool
 ) -> Finished:
-    """Believe a person how a half applied revision was repaired, as far as the database shows it.
+    """Accept how a person repaired a half applied revision, as far as the database confirms it.
 
-    :param applied: whether the whole revision is there now; else nothing of it is.
+    :param applied: whether the whole revision is applied now; otherwise nothing of it is.
     """
 
     def body(session: Session) -> None:
@@ -97,7 +97,7 @@ def _stamp(session: Session, state: DatabaseState) -> None:
 
 @dataclass(frozen=True)
 class _Before:
-    """What the database was before the revision began, and the backup that holds it."""
+    """The database before the revision started, and the backup of that state."""
 
     backup: str
     fingerprint: Fingerprint
@@ -106,7 +106,7 @@ class _Before:
 def _require_as_before(session: Session, state: DatabaseState) -> _Before | None:
     """Compare the database with its newest backup from before; None where there is none.
 
-    :raises Refused: something of the schema is not as it was before the revision began.
+    :raises Refused: the schema differs from before the revision started.
     """
     environment, database = state.environment, state.database
     store = BackupStore.of(session.project.settings, environment)
@@ -134,7 +134,7 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
 def _report_rows(
     session: Session, environment: Environment, before: _Before | None, now: Backup | None
 ) -> None:
-    """Report tables whose rows changed since the backup, by whatever session."""
+    """Report tables whose rows changed since the backup, by any session."""
     if before is None or now is None:
         return
     was = before.fingerprint
@@ -153,7 +153,7 @@ def _report_rows(
 def _as_it_was(
     session: Session, state: DatabaseState, backup: Backup, taken: Fingerprint
 ) -> Fingerprint:
-    """What the database was when the revision began: the backup, with the revisions between them.
+    """The database when the revision started: the backup plus the revisions in between.
 
     :raises Refused: these fail on a copy.
     """
@@ -187,11 +187,11 @@ def _as_it_was(
 
 
 def _resolve_commands(session: Session, environment: Environment, *, applied: bool) -> bool:
-    """Believe a person that killed commands were finished by hand, or undone completely, as far
-    as the database shows it.
+    """Accept that killed commands were finished or completely undone by hand, as far as the
+    database confirms it.
 
     :returns: whether any were killed there.
-    :raises Refused: the version, or the schema, shows that it is not so.
+    :raises Refused: the version or the schema contradicts it.
     """
     found = False
     for record, _ in list(interrupted_tasks(session, [environment.name])):
@@ -224,10 +224,10 @@ def _require_commands_done(session: Session, environment: Environment) -> None:
 def _require_commands_undone(
     session: Session, environment: Environment, record: TaskRecord
 ) -> list[Finding]:
-    """Name the tables whose rows are not those of the backup from before the commands, or say that
-    nothing is known of them: equal counts prove little.
+    """Report the tables whose rows differ from the backup from before the commands, or that their
+    rows are unknown: equal counts prove little.
 
-    :raises Refused: its version or its schema is not as it was; or there is no such backup.
+    :raises Refused: its version or schema differs from before; or there is no such backup.
     """
     located = locate(session.project, environment)
     require_readable(located)

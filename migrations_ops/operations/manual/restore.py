@@ -1,4 +1,4 @@
-"""Puts a backup back where a person asks for it, after a safety backup, and proves the result."""
+"""Restores a backup on request, after a safety backup, and proves the result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plan_restore(project: Project, environment: Environment, backup: Backup) -> 
 def restore_environment(
     project: Project, environment: Environment, name: str, report: Report
 ) -> Finished:
-    """Put a backup back, after a safety backup, and prove it."""
+    """Restore a backup, after a safety backup, and prove it."""
 
     def body(session: Session) -> None:
         project.others(environment)

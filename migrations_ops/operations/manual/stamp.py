@@ -53,7 +53,7 @@ def stamp_environment(
 
 
 def _note_gone(session: Session, state: DatabaseState) -> None:
-    """After a squash, what ran and has no script any more is what the stamp describes now."""
+    """After a squash, the stamp replaces the revisions that ran and no longer have a script."""
     ledger, history = state.ledger(), state.history
     gone = [name for name in ledger.ran if name not in history.revisions]
     if not gone or not history.complete or not history.unknown(state.look.revisions):
@@ -104,7 +104,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
 
 
 def _without_comparing(project: Project, environment: Environment, to: str, run: CommandRun) -> str:
-    """The way to stamp all the same; not where it was this machine that could not compare."""
+    """How to stamp without the comparison; not offered if this machine was unable to compare."""
     if run.refused:
         return lead_env_py(project, environment)
     todo = what_next(run)

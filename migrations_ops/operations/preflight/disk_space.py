@@ -1,4 +1,4 @@
-"""Disk space: what upgrades are about to need, summed up for each file system."""
+"""Sums up the disk space that upgrades are about to need, for each file system."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROWTH = 10
 
 @dataclass(frozen=True)
 class Need:
-    """So many bytes, in that folder, for that."""
+    """A number of bytes that is needed in a folder, and the purpose."""
 
     folder: Path
     size: int
@@ -32,9 +32,9 @@ class Need:
 
 
 def require_disk_space(settings: Settings, survey: Sequence[DatabaseState]) -> None:
-    """Make sure before anything is changed that all of it will fit.
+    """Check, before anything is changed, that there is enough space.
 
-    :raises Refused: a file system has not the room that upgrading these environments takes.
+    :raises Refused: a file system lacks the space for upgrading these environments.
     """
     shortage = find_shortage(needs(settings, survey))
     if shortage:
@@ -42,8 +42,8 @@ def require_disk_space(settings: Settings, survey: Sequence[DatabaseState]) -> N
 
 
 def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]:
-    """A backup of each database that is there, the largest copy to rehearse on, and what the
-    upgrades add. Copies of a rehearsal go before the next one is made."""
+    """The needs: a backup of each database, the largest copy for a rehearsal, and what the upgrades
+    add. Copies of a rehearsal are removed before the next one is made."""
     pending = [state for state in survey if state.pending and state.exists]
     largest = Need(settings.releases, 0, "")
     for state in pending:
@@ -60,7 +60,7 @@ def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]
 
 
 def find_shortage(wanted: Iterable[Need]) -> str:
-    """Which file system is too small for all of that, as a sentence; empty where none is."""
+    """Describe a file system that is too small; empty if none is."""
     import shutil
 
     by_device: dict[int, list[Need]] = {}

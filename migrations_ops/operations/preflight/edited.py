@@ -1,5 +1,5 @@
-"""Revisions that a database has run and whose sources were edited since, or are gone; and those
-that were put before what it has run, and never ran there."""
+"""Finds revisions that were edited or removed after a database ran them, and revisions that were
+inserted before those and never ran."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ EDITED = (EDITED_REVISION.code, MISSING_REVISION.code, SKIPPED_REVISION.code)
 
 
 def find_edited(state: DatabaseState) -> list[Finding]:
-    """Revisions of a database whose sources are not those that it ran, or are gone; and those
-    before them that never ran."""
+    """Find revisions whose sources differ from what the database ran, or are gone; and earlier ones
+    that never ran."""
     if not _is_comparable(state):
         return []
     history, name, ledger = state.history, state.environment.name, state.ledger()
@@ -46,7 +46,7 @@ def find_edited(state: DatabaseState) -> list[Finding]:
 
 
 def find_unnoted(state: DatabaseState) -> list[str]:
-    """The revisions that something has run which keeps no ledger."""
+    """The revisions that were run by something that keeps no ledger."""
     return split_ancestors(state, state.ledger())[0] if _is_known(state) else []
 
 
@@ -77,9 +77,9 @@ def _first_after(history: History, skipped: str, ledger: Ledger) -> str:
 
 
 def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: str) -> str:
-    """What to do about such revisions; what destroys data comes last.
+    """What to do about such revisions; options that destroy data come last.
 
-    :param task: the one that has found them: some take no flag that allows a finding.
+    :param task: the task that found them: some have no flag that allows a finding.
     """
     found = [each for each in findings if each.code in EDITED]
     history = state.history
@@ -115,7 +115,7 @@ def _take_back(state: DatabaseState, edited: Iterable[str]) -> list[str]:
 
 
 def _put_after(history: History, skipped: list[str]) -> str:
-    """Where revisions belong that were put before what had already run."""
+    """Where to move revisions that were inserted before those that have run."""
     first, last = history.revisions[skipped[0]], skipped[-1]
     heads = history.heads
     above = [history.revisions[each] for each in history.children.get(last, ())]
@@ -140,8 +140,8 @@ def _written(revision: Revision) -> str:
 
 
 def require_unedited(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: a revision that this environment has run was edited since, or is gone; or
-    one was put before those that it has run."""
+    """:raises Refused: a revision that this environment ran was edited or removed since; or one was
+    inserted before those that it ran."""
     allowed = session.allowed(state.environment)
     found = without_allowed(find_edited(state), allowed)
     errors = [each for each in found if each.severity == "error"]

@@ -1,4 +1,4 @@
-"""The gate: a later environment takes only revisions that passed the earlier ones unchanged."""
+"""The gate: a later environment accepts only revisions that passed the earlier ones unchanged."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from migrations_ops.revisions.loader import is_unedited
 
 
 def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
-    """Let pending revisions through to an environment, or say which have to pass what first.
+    """Let pending revisions through to an environment, or refuse with what must pass first.
 
-    :raises Refused: a revision has not passed an earlier environment in its present form.
+    :raises Refused: a revision has not passed an earlier environment in its current form.
     """
     evidence = Evidence(project.settings.releases)
     revisions = list(pending)

@@ -1,4 +1,4 @@
-"""A database that was there and is gone is neither made anew nor backed up as nothing."""
+"""Refuses to recreate a database that has disappeared, or to back up an empty one in its place."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from migrations_ops.project.settings import Settings
 
 
 def require_present(session: Session, state: DatabaseState) -> None:
-    """A protected database that was there and is gone is not made anew in silence.
+    """Refuse to recreate silently a protected database that has disappeared.
 
-    :raises Refused: it is missing or empty, and has backups, or something else tells that it was
-        there once; ``missing-database`` allows it.
+    :raises Refused: it is missing or empty, and has backups or other traces; ``missing-database``
+        allows it.
     """
     environment = state.environment
     if not environment.protected or state.kind not in ("missing", "empty") or state.look.tables:
@@ -43,7 +43,7 @@ def require_present(session: Session, state: DatabaseState) -> None:
 
 
 def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
-    """What shows that a database was there once, and the way to bring it back; else empty."""
+    """A trace that shows that a database existed, and how to restore it; else empty."""
     environment, label = state.environment, state.database.label
     store = BackupStore.of(settings, environment)
     sidecars = store.sidecars()
@@ -73,9 +73,9 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
 
 
 def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bool) -> str:
-    """Which record or evidence shows that an environment had a database; else empty.
+    """A record or evidence which shows that an environment had a database; else empty.
 
-    :param by_backups: whether it is enough that a backup was taken.
+    :param by_backups: whether a backup is sufficient evidence.
     """
     for record in read_records(releases):
         for step in record.steps:
@@ -91,10 +91,10 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
 
 
 def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
-    """A backup of the wrong database must not take the place of one of the right one.
+    """Refuse to let a backup of the wrong database displace one of the right database.
 
-    :raises Refused: there is none; it says that it is another environment; or it is empty, and
-        there are backups of it that are not.
+    :raises Refused: there is no database; it names another environment; or it is empty and has
+        backups that are not.
     """
     require_readable(located)
     require_own(located)
@@ -112,7 +112,7 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
 
 
 def committed_by(project: Project, environment: Environment) -> str:
-    """The task that was killed after it had committed a part there, in words; else empty."""
+    """Describe the killed task that had committed a part there; else empty."""
     for record in find_interrupted(project.settings.releases):
         if environment.name not in record.closed and record.has_committed(environment.name):
             return f"{record.title} was interrupted and had committed a part"

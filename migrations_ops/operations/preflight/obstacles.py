@@ -1,4 +1,4 @@
-"""Refuses before anything is begun what a server does not allow, not after it has failed."""
+"""Refuses, before anything is started, what a server does not allow."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def judge(
     is_rehearsed: bool,
     is_pending: bool,
 ) -> list[Finding]:
-    """The obstacles with the severity that they have for this environment.
+    """The obstacles with their severity for this environment.
 
     :param allowed: what the configuration and the command line allow.
     :param is_rehearsed: whether a copy of its database is upgraded first.
-    :param is_pending: whether there is something to upgrade it by.
+    :param is_pending: whether revisions are pending.
     """
     allowed = [*allowed]
     if environment.engine_untested or not environment.protected:

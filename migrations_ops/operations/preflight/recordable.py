@@ -15,11 +15,11 @@ from migrations_ops.system.files import nearest_folder
 
 
 def require_recordable(session: Session, states: Sequence[DatabaseState]) -> None:
-    """Where everything is rolled back by itself, a release goes on without a record.
+    """If everything is rolled back automatically, a release continues without a record.
 
     But the project's own commands, and an engine that commits each change of a schema, can only be
-    undone by the record, if they are killed; and a later environment takes only what the evidence
-    says has passed the earlier ones.
+    undone with the record, if they are killed; and a later environment accepts only what has passed
+    the earlier ones according to the evidence.
 
     :raises Refused: what is needed cannot be written.
     """
@@ -39,7 +39,7 @@ def require_recordable(session: Session, states: Sequence[DatabaseState]) -> Non
 
 
 def _find_closed(releases: Path) -> str:
-    """Why no record could be written, as far as can be checked; else empty."""
+    """Why no record can be written, as far as can be checked; else empty."""
     folder = nearest_folder(releases)
     if not folder.is_dir():
         return f"{folder} is no directory"

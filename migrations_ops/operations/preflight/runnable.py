@@ -12,7 +12,7 @@ from migrations_ops.steps.commands import require_rehearsable
 
 
 def require_readable_scripts(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: a pending revision is no valid Python."""
+    """:raises Refused: a pending revision is not valid Python."""
     for revision in state.pending:
         if revision.file and (found := find_syntax_error(revision)):
             reason, line = found
@@ -26,7 +26,7 @@ def require_readable_scripts(session: Session, state: DatabaseState) -> None:
 def require_runnable(session: Session, state: DatabaseState) -> None:
     """:raises ConfigurationError: the steps of an environment lack a variable, or its database is
         that of another environment too.
-    :raises Refused: there is no place for the backup.
+    :raises Refused: there is no space for the backup.
     """
     environment, project = state.environment, session.project
     project.require_steps(environment)

@@ -1,4 +1,4 @@
-"""Refuses a task that cannot begin from the state that a database is in."""
+"""Refuses a task that cannot start from the state of a database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from migrations_ops.operations.state import DatabaseState, LocatedDatabase, othe
 
 
 def require_own(located: LocatedDatabase) -> None:
-    """:raises Refused: the ledger says that this is another environment: a copy took its place."""
+    """:raises Refused: the ledger names another environment: the database was replaced by a
+    copy."""
     mismatch = other_identity(located)
     if mismatch:
         name = located.environment.name
@@ -26,13 +27,13 @@ def require_own(located: LocatedDatabase) -> None:
 
 
 def require_upgradable(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: an upgrade cannot start from the state that the database is in."""
+    """:raises Refused: an upgrade cannot start from the state of the database."""
     require_changeable(state, "upgraded")
 
 
 def require_changeable(state: DatabaseState, done: str) -> None:
-    """:param done: what is to be done to the database: upgraded, downgraded.
-    :raises Refused: it cannot start from the state that the database is in.
+    """:param done: the action as a participle: upgraded, downgraded.
+    :raises Refused: the action cannot start from the state of the database.
     """
     name, label = state.environment.name, state.database.label
     untouched = f"{name} was not touched."
@@ -86,7 +87,7 @@ def _why_no_version(state: DatabaseState) -> str:
 
 
 def require_readable(located: LocatedDatabase) -> None:
-    """:raises Refused: there is no database, or it cannot be read."""
+    """:raises Refused: the database does not exist or cannot be read."""
     name = located.environment.name
     if not located.exists:
         raise Refused(

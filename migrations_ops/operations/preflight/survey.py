@@ -1,4 +1,4 @@
-"""The preflight: everything is looked at before anything is changed."""
+"""The preflight: checks everything before anything is changed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _CHECKS: tuple[Callable[[Session, DatabaseState], None], ...] = (
 
 
 def preflight(session: Session, states: Sequence[DatabaseState]) -> str:
-    """Refuse what cannot be released from these states.
+    """Refuse states that cannot be released.
 
-    :returns: what is pending in each environment, in words.
-    :raises OpsError: the scripts, or a database, are in no state to be released; or a variable
-        that a step needs is missing.
+    :returns: what is pending in each environment, as text.
+    :raises OpsError: the scripts or a database cannot be released; or a variable that a step needs
+        is missing.
     """
     for state in states:
         for check in _CHECKS:
