@@ -316,6 +316,14 @@ class LeavesRowsOut(Protocol):
 
 
 @runtime_checkable
+class Publishes(Protocol):
+    """A database that may send rows of its tables to others."""
+
+    def published_tables(self) -> Mapping[str, str]:
+        """What sends the rows of each table, in words; none where that cannot be read."""
+
+
+@runtime_checkable
 class ResumesRestores(Protocol):
     """A database whose killed restores are finished or undone later."""
 
@@ -328,6 +336,11 @@ def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[s
     if isinstance(database, LeavesInvalidIndexes):
         return database.drop_invalid_indexes(version_table)
     return [], []
+
+
+def published_tables(database: Database) -> Mapping[str, str]:
+    """As ``Publishes``; nothing where an engine does not."""
+    return database.published_tables() if isinstance(database, Publishes) else {}
 
 
 def find_left_out(database: Database, backup: Path) -> list[Finding]:

@@ -452,6 +452,12 @@ EXTENSION_VERSION = Entry(
     "the extension {where} is version {has} in {database}, and a restore would make version {gets}:"
     " ALTER EXTENSION {where} UPDATE",
 )
+PUBLISHED_TABLE = Entry(
+    "published-table",
+    "warning",
+    "{where} changes, and its rows are sent to subscribers by {publications}: replication stops"
+    " there until the subscribers' table has the same change; what is added goes there first",
+)
 STANDBY_SILENT = Entry(
     "standby-silent",
     "error",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from migrations_ops.analysis.published import find_published
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases.interface import Database, find_left_out
+from migrations_ops.databases.interface import Database, find_left_out, published_tables
 from migrations_ops.model.allowed import allow_flags, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Interrupted, Refused, StepFailed
@@ -243,7 +244,10 @@ class _Rehearsal:
         comparison = Comparison(self._session, self._state, self._backup)
         broken = find_newly_broken(self._scratch, self._broken, self._before.schema, after.schema)
         found = comparison.find(self._scratch, up, self._before, after, orphans=True)
-        return broken + found + find_left_out(self._scratch, Path(self._backup.file))
+        found += find_left_out(self._scratch, Path(self._backup.file))
+        published = published_tables(self._state.database)
+        found += find_published(self._before.schema, after.schema, published)
+        return broken + found
 
     def _find_drift(self, check: CommandRun) -> list[Finding]:
         environment = self._state.environment

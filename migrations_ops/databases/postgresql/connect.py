@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import Buffer
+from psycopg.types.string import TextLoader
 
 from migrations_ops.databases.address import Address
 
@@ -122,6 +124,13 @@ def connect(address: Address, purpose: str = "") -> Connection:
     return connection
 
 
+class _AnyText(TextLoader):
+    """Reads text of a database without an encoding: its bytes may be of any."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "backslashreplace")
+
+
 def _set_up(connection: Connection) -> None:
     own = connection.info.backend_pid
     for _ in range(_ATTEMPTS):
@@ -133,6 +142,12 @@ def _set_up(connection: Connection) -> None:
         except errors.QueryCanceled:
             continue
     connection.execute(_SESSION, (own,))
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # As UTF8, the server would refuse what is none.
+        plain = "SELECT set_config('client_encoding', 'SQL_ASCII', false)"
+        connection.execute(f"{plain} WHERE pg_backend_pid() = %s", (own,))
+        for type_ in (0, "text", "varchar", "bpchar", "name", '"char"'):
+            connection.adapters.register_loader(type_, _AnyText)
 
 
 def _hide_variables() -> None:

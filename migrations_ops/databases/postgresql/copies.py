@@ -46,6 +46,16 @@ class Copies(ServerCopies):
         with connect(address) as connection:
             server = connection.info.server_version // 10000
         restore(address, file, server=server)
+        self._drop_public(address)
+
+    def _drop_public(self, address: Address) -> None:
+        """Each new database has the schema ``public``; no dump says that one has it no more."""
+        with suppress(psycopg.Error):
+            with connect(self.real, "copies") as real:
+                if real.execute("SELECT to_regnamespace('public') IS NULL").fetchone() == (False,):
+                    return
+            with connect(address, "copies") as copy:
+                copy.execute("DROP SCHEMA IF EXISTS public")  # not with what is in it
 
     def clone(self, file: Path | None) -> Address:
         """A database to be written, equal to a backup; an empty one without."""

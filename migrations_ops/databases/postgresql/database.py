@@ -244,6 +244,13 @@ class PostgreSQL(ServerDatabase):
         ):
             return [*find_left_out(here, copy, self.label)]
 
+    def published_tables(self) -> Mapping[str, str]:
+        from migrations_ops.databases.postgresql.preflight.settings import find_published
+
+        with suppress(psycopg.Error), self._asked() as connection:
+            return find_published(connection)
+        return {}
+
     def drop_invalid_indexes(self, version_table: str) -> tuple[list[str], list[str]]:
         from migrations_ops.databases.postgresql.indexes import drop_own, find_invalid
 

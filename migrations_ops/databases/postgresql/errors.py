@@ -5,6 +5,10 @@ from __future__ import annotations
 import psycopg
 from psycopg import errors
 
+# What is wrong with text; and with data of any kind. The connection is all right.
+_OF_TEXT = errors.UntranslatableCharacter | errors.CharacterNotInRepertoire
+_OF_DATA = psycopg.DataError | psycopg.IntegrityError
+
 
 def in_words(error: BaseException, label: str) -> str:
     """What an error of PostgreSQL means to a person."""
@@ -18,6 +22,8 @@ def in_words(error: BaseException, label: str) -> str:
         return f"{label} may only be read"
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return f"{label} cannot be reached: {_first_line(error)}"
+    if isinstance(error, _OF_DATA):
+        return f"{label} has what does not go together: {_first_line(error)}"
     return f"{label} cannot be read: {_first_line(error)}"
 
 
@@ -30,6 +36,10 @@ def remedy(error: BaseException) -> str:
         return "Let the other process finish, or stop it, and try again."
     if isinstance(error, errors.DiskFull):
         return "Make room there and try again."
+    if isinstance(error, _OF_TEXT):
+        return "Write what its encoding has, or move it into a database whose encoding is UTF8."
+    if isinstance(error, _OF_DATA):
+        return "Fix the rows that the message is about, and try again."
     if "certificate" in text:
         return (
             "See that the host in the url of this environment is the one that its server's"

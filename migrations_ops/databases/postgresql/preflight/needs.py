@@ -96,6 +96,13 @@ SELECT DISTINCT pg_get_userbyid(a.grantor), what FROM (
 """
 # To change what a role grants by default, one must have that role.
 _DEFAULTS = "SELECT DISTINCT pg_get_userbyid(defaclrole) FROM pg_default_acl ORDER BY 1"
+# What is in a tablespace of its own, and not in that of its database.
+_TABLESPACES = f"""
+SELECT spcname, min(CASE relkind WHEN 'i' THEN 'INDEX' WHEN 'I' THEN 'INDEX'
+    WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END || ' ' || o.oid::regclass::text)
+FROM pg_class o JOIN pg_tablespace s ON s.oid = reltablespace
+WHERE {_OWN} AND relkind IN ('r', 'p', 'm', 'i', 'I') GROUP BY 1 ORDER BY 1
+"""
 _PUBLICATIONS = "SELECT pg_get_userbyid(pubowner), quote_ident(pubname) FROM pg_publication"
 # Tables of which this role sees the rows alone that a policy lets it see.
 _VEILED = """
@@ -111,7 +118,8 @@ class Needs:
     ``owners`` are the roles that its things belong to, each with one of them, as ALTER names it;
     ``special`` is what a superuser alone can make, ``grants`` what some role has granted that does
     not own it, ``defaults`` the roles with default privileges, ``publications`` their owners;
-    ``strangers`` own what a restore could not give them before they are granted anything.
+    ``strangers`` own what a restore could not give them before they are granted anything;
+    ``tablespaces`` are those in which things are, each with one of them.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +128,7 @@ class Needs:
     defaults: Sequence[str] = ()
     publications: Sequence[tuple[str, str]] = ()
     strangers: Sequence[tuple[str, str]] = ()
+    tablespaces: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_needs(connection: Connection) -> Needs:
@@ -132,6 +141,7 @@ def find_needs(connection: Connection) -> Needs:
         [str(row[0]) for row in connection.execute(_DEFAULTS)],
         [(str(owner), str(name)) for owner, name in connection.execute(_PUBLICATIONS)],
         [(str(owner), str(what)) for owner, what in connection.execute(_STRANGERS)],
+        {str(name): str(what) for name, what in connection.execute(_TABLESPACES)},
     )
 
 
@@ -159,6 +169,8 @@ def why_not(connection: Connection, needs: Needs, way: str) -> str:
     [(name, user, is_super)] = connection.execute(
         "SELECT rolname, quote_ident(rolname), rolsuper FROM pg_roles WHERE rolname = current_user"
     ).fetchall()
+    if why := _why_not_placed(connection, needs, user):
+        return why
     if is_super:
         return _why_not_owned(connection, needs, user)
     if needs.special:
@@ -201,6 +213,27 @@ def _why_not_defaults(connection: Connection, needs: Needs, user: str) -> str:
             else f"GRANT {quoted} TO {user}"
         )
         return f"{user} may not set the default privileges of {quoted}. {cure}"
+    return ""
+
+
+def _why_not_placed(connection: Connection, needs: Needs, user: str) -> str:
+    rows = connection.execute(
+        "SELECT name, quote_ident(name), spcname IS NULL FROM unnest(%s::text[]) AS name"
+        " LEFT JOIN pg_tablespace ON spcname = name"
+        " WHERE spcname IS NULL OR NOT has_tablespace_privilege(oid, 'CREATE') ORDER BY 1",
+        (list(needs.tablespaces),),
+    ).fetchall()
+    for name, quoted, is_missing in rows:
+        what = needs.tablespaces[name]
+        if is_missing:
+            return (
+                f"its server has no tablespace {quoted}, in which the {what} is."
+                f" ALTER {what} SET TABLESPACE pg_default"
+            )
+        return (
+            f"{user} may not put the {what} into the tablespace {quoted} again."
+            f" GRANT CREATE ON TABLESPACE {quoted} TO {user}"
+        )
     return ""
 
 

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection
+from migrations_ops.databases.postgresql.schema.catalog import Catalog, find_default_schema
 
 # Settings that are kept as lists of quoted names: GUC_LIST_QUOTE in PostgreSQL's source.
 _LISTS = frozenset({"search_path", "temp_tablespaces", "session_preload_libraries",
@@ -95,6 +96,17 @@ def find_slots(connection: Connection, database: str) -> list[str]:
         (database,),
     ).fetchall()
     return [str(name) for (name,) in rows]
+
+
+def find_published(connection: Connection) -> dict[str, str]:
+    """The publications of each table, in words, by its name as fingerprints have it."""
+    schema, found = find_default_schema(connection), dict[str, str]()
+    for namespace, table, names in connection.execute(
+        "SELECT schemaname, tablename, string_agg(quote_ident(pubname), ', ' ORDER BY pubname)"
+        " FROM pg_publication_tables GROUP BY 1, 2"
+    ):
+        found[Catalog(connection, schema).name(namespace, table)] = f"the publication {names}"
+    return found
 
 
 # Where a parameter is set, by pg_settings; and what to type to reset it.

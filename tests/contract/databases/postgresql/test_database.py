@@ -10,11 +10,12 @@ import pytest
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
+from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.contract.child.steps import wait_for
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.contract.databases.test_backups import LARGE
-from tests.servers.databases import ServerDatabase
+from tests.servers.databases import ServerDatabase, swept
 from tests.servers.postgres import PostgresServer, quoted
 from tests.servers.proxy import Proxy
 
@@ -311,3 +312,36 @@ def test_a_network_that_hangs_is_noticed_in_the_middle_of_long_work(
         with pytest.raises(StepFailed) as raised:
             far.back_up(tmp_path / "far.dump", TABLE, None)
     assert "does not answer any more" in raised.value.what
+
+
+def test_a_schema_public_that_was_dropped_does_not_come_back(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    postgres_database.execute(
+        "CREATE SCHEMA own; CREATE TABLE own.t (a int); DROP SCHEMA public; "
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = own',"
+        " current_database()); END $$"
+    )
+    engine = engine_of(postgres_database)
+    file, _ = back_up(engine, tmp_path)
+    engine.restore_from(file, TABLE, None)
+    assert postgres_database.execute("SELECT to_regnamespace('public')") == [(None,)]
+
+
+def test_a_database_without_an_encoding_is_read_and_backed_up(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Its bytes may be of any encoding."""
+    with swept(postgres):
+        kind = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        database = ServerDatabase(postgres, postgres.create_database(options=kind))
+        database.execute(
+            r"CREATE TABLE t (a text DEFAULT E'\351'); INSERT INTO t VALUES (E'\351'), (E'\370');"
+            r"CREATE FUNCTION f() RETURNS text LANGUAGE sql AS E'SELECT ''\351''::text'"
+        )
+        engine = engine_of(database)
+        file, taken = back_up(engine, tmp_path)
+        with engine.opened_copy(file) as copy:
+            assert copy.fingerprint(TABLE) == taken
+            assert copy.compare_content(file, [Pair("t", "t")], None, orphans=True).tables == ()
+            copy.remove()

@@ -123,6 +123,27 @@ def test_what_the_server_makes_as_a_part_of_something_needs_nobody(
         assert copy.fingerprint(TABLE) == taken
 
 
+def test_what_is_in_a_tablespace_of_its_own(
+    postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    with postgres.session() as session:
+        session.execute("SET allow_in_place_tablespaces = on")
+        session.execute("CREATE TABLESPACE fast LOCATION ''")
+    try:
+        engine = role(postgres_database)
+        postgres_database.execute("GRANT CREATE ON TABLESPACE fast TO release")
+        postgres_database.execute("SET ROLE release; CREATE TABLE t (a int) TABLESPACE fast")
+        assert engine.find_obstacles() == []
+        postgres_database.execute("REVOKE CREATE ON TABLESPACE fast FROM release")
+        assert_is_cured_by_what_is_said(postgres_database, engine)
+        back_up(engine, tmp_path)
+        with engine.opened_copy(tmp_path / "backup.dump") as copy:
+            copy.remove()
+    finally:
+        postgres_database.execute("DROP TABLE t")
+        postgres.execute("DROP TABLESPACE fast")
+
+
 THINGS = {
     "table": "CREATE TABLE t (a integer); ALTER TABLE t OWNER TO {owner}",
     "view": "CREATE VIEW v AS SELECT 1 AS a; ALTER VIEW v OWNER TO {owner}",

@@ -138,3 +138,15 @@ def test_a_copy_that_cannot_be_dropped_is_named(postgres_filled: ServerShop) -> 
         assert "[copy-left]" in ran.err
     assert "[copy-left]" not in postgres_filled.invoke("backup", "--env", "prod").err
     assert name not in postgres_filled.prod_database.server.databases()
+
+
+def test_what_sends_the_rows_of_a_table_is_known(postgres_database: ServerDatabase) -> None:
+    postgres_database.execute(
+        "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int); CREATE SCHEMA log;"
+        "CREATE TABLE log.t (id int); CREATE PUBLICATION one FOR TABLE t;"
+        'CREATE PUBLICATION "Two" FOR TABLE t, log.t'
+    )
+    engine = PostgreSQL.from_url(postgres_database.url())
+    assert engine.published_tables() == {
+        "t": 'the publication "Two", one', "log.t": 'the publication "Two"'
+    }  # fmt: skip
