@@ -1,0 +1,144 @@
+"""Two nodes of a real Galera cluster: of two releases one works, and a node is never expelled."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from migrations_ops.databases.mariadb.database import MariaDB
+from migrations_ops.model.errors import Locked, Refused
+from tests.servers.fixtures import started
+from tests.servers.mariadb import MariaServer
+from tests.servers.process import MissingServerError, free_port
+
+pytestmark = pytest.mark.slow  # two servers of its own
+
+PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
+BEGUN = {"event": "begun", "revisions": [{"revision": "r1"}]}
+
+
+def node(first_port: int, port: int, **more: str) -> MariaServer:
+    """A node of a cluster on loopback, whose first one listens on that port for the others."""
+    if not (PROVIDER.exists() and shutil.which("rsync")):
+        raise MissingServerError("Galera is missing here: apt-get install galera-4 rsync")
+    options = {
+        "gmcast.listen_addr": f"tcp://127.0.0.1:{port}",
+        "ist.recv_addr": f"127.0.0.1:{free_port()}",
+        "gcache.size": "16M",
+    }
+    return MariaServer(
+        binlog_format="ROW",
+        innodb_autoinc_lock_mode="2",
+        wsrep_on="ON",
+        wsrep_provider=str(PROVIDER),
+        wsrep_cluster_name="tests",
+        wsrep_cluster_address="gcomm://"
+        if first_port == port
+        else f"gcomm://127.0.0.1:{first_port}",
+        wsrep_node_address="127.0.0.1",
+        wsrep_sst_method="rsync",
+        wsrep_sst_receive_address=f"127.0.0.1:{free_port()}",
+        wsrep_provider_options=";".join(f"{name}={value}" for name, value in options.items()),
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[MariaServer, MariaServer]]:
+    port = free_port()
+    with ExitStack() as stack:
+        first = stack.enter_context(closing(started(lambda: node(port, port))))
+        # It gets its accounts from the first one.
+        second = stack.enter_context(
+            closing(started(lambda: node(port, free_port(), init_file="")))
+        )
+        first.create_database("shop")
+        yield first, second
+
+
+def through(server: MariaServer) -> MariaDB:
+    return MariaDB.from_url(server.url("shop"))
+
+
+def made(server: MariaServer) -> list[tuple[str, ...]]:
+    return server.execute("SHOW DATABASES LIKE 'migrations%'")
+
+
+def test_of_two_releases_through_two_nodes_one_works(
+    nodes: tuple[MariaServer, MariaServer],
+) -> None:
+    both = Barrier(2, timeout=60)
+
+    def release(server: MariaServer) -> str:
+        both.wait()
+        try:
+            with through(server).locked("release-migration", 0):
+                both.wait()
+        except Locked as refused:
+            both.wait()
+            return refused.what
+        return ""
+
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            worked, refused = sorted(pool.map(release, nodes))
+        assert worked == ""
+        assert "release-migration of" in refused
+    assert made(nodes[1]) == []
+
+
+def _hold(url: str) -> None:
+    database = MariaDB.from_url(url)
+    with database.locked("release-migration", 0):
+        database.note("prod", "alembic_version", BEGUN)
+        time.sleep(600)
+
+
+def test_what_was_killed_through_one_node_is_taken_over_through_that_node_alone(
+    nodes: tuple[MariaServer, MariaServer],
+) -> None:
+    first, second = nodes
+    holder = multiprocessing.get_context("spawn").Process(target=_hold, args=[first.url("shop")])
+    holder.start()
+    while not through(second).look("alembic_version").begun:
+        assert holder.is_alive()
+        time.sleep(0.05)
+    assert "through the node" in through(second).look("alembic_version").at_work
+    assert holder.pid is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    with pytest.raises(Locked, match="or was killed there"), through(second).locked("backup", 0):
+        pass
+    with through(first).locked("backup", 30):
+        pass
+    with through(second).locked("backup", 0):
+        pass
+    assert through(second).look("alembic_version").at_work == ""
+
+
+def test_a_node_that_keeps_its_ddl_to_itself_is_refused_until_the_hint_is_typed(
+    nodes: tuple[MariaServer, MariaServer],
+) -> None:
+    first, second = nodes
+    first.execute("SET GLOBAL wsrep_OSU_method = RSU")
+    with pytest.raises(Refused) as caught, through(first).locked("backup", 0):
+        pass
+    assert [found.code for found in through(first).find_obstacles()] == [
+        "engine-untested",
+        "no-copies",
+    ]
+    assert made(first) == []
+    first.execute(caught.value.next.partition(";")[0])
+    with through(first).locked("backup", 0):
+        assert len(made(second)) == 1
+    assert second.execute("SHOW STATUS LIKE 'wsrep_cluster_size'") == [("wsrep_cluster_size", "2")]
