@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pymysql
@@ -18,7 +19,9 @@ FROM information_schema.innodb_trx t JOIN information_schema.processlist p
 WHERE p.db = DATABASE() AND p.id <> CONNECTION_ID() ORDER BY t.trx_started, p.id
 """
 # One that was prepared stays when its session has ended, and until somebody ends it.
-_OF_NO_SESSION = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0"
+_OF_NO_SESSION = (
+    "SELECT MIN(trx_started) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0"
+)
 # LOCK TABLES begins no transaction; which session has done it, no table of the server tells.
 _IN_USE = "SHOW OPEN TABLES FROM {} WHERE In_use > 0"
 _CONNECTED = """
@@ -37,23 +40,41 @@ def find_blocking_sessions(connection: Connection) -> list[str]:
         f"session {number} of {user} (in a transaction for {seconds} s)"
         for number, user, seconds in ask(connection, _HOLDERS)
     ]
-    return [*_prepared(connection), *found] or _lockers(connection)
+    return [*map(str, find_prepared(connection)), *found] or _lockers(connection)
 
 
-def _prepared(connection: Connection) -> list[str]:
-    if not ask(connection, _OF_NO_SESSION)[0][0]:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction that was prepared, and whose session has ended: nothing ends it by itself.
+
+    ``xid`` is its name as SQL, ``since`` when the oldest of them began.
+    """
+
+    xid: str
+    since: str
+
+    @property
+    def cure(self) -> str:
+        return f"XA COMMIT {self.xid}; or XA ROLLBACK {self.xid};"
+
+    def __str__(self) -> str:
+        return (
+            f"the prepared transaction {self.xid} (it has no session, and does not end by itself:"
+            f" type {self.cure})"
+        )
+
+
+def find_prepared(connection: Connection) -> list[Prepared]:
+    """Those of the whole server, which does not tell of which database they are.
+
+    :raises pymysql.MySQLError: this role may not ask (PROCESS).
+    """
+    since = ask(connection, _OF_NO_SESSION)[0][0]
+    if since is None:
         return []
-    with suppress(pymysql.MySQLError):  # MySQL wants a right for that
-        rows = ask(connection, "XA RECOVER")
-        return [prepared_in_words(xid_in_sql(*row)) for row in rows]
+    with suppress(pymysql.MySQLError):  # MySQL requires a right for that
+        return [Prepared(xid_in_sql(*row), str(since)) for row in ask(connection, "XA RECOVER")]
     return []
-
-
-def prepared_in_words(xid: str) -> str:
-    return (
-        f"the prepared transaction {xid} (it has no session, and does not end by itself: type"
-        f" XA COMMIT {xid}; or XA ROLLBACK {xid};)"
-    )
 
 
 def xid_in_sql(form: int, of_transaction: int, of_branch: int, data: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import pymysql
 
@@ -28,6 +29,7 @@ from migrations_ops.databases.mariadb.server import (
     is_behind_a_proxy,
     server_version,
 )
+from migrations_ops.databases.mariadb.sessions import find_prepared
 from migrations_ops.databases.mariadb.swap.ownership import why_not_owned, why_not_seen
 from migrations_ops.databases.mariadb.tools import require_tools
 from migrations_ops.databases.server_copies import OWN
@@ -41,6 +43,7 @@ from migrations_ops.model.findings import (
     NO_COPIES_ALLOWED,
     NO_RESTORE,
     POOLER,
+    PREPARED_TRANSACTION,
     Finding,
 )
 
@@ -120,6 +123,15 @@ def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
     if not known:
         what = f"{engine}, a node of a Galera cluster" if many else engine
         yield ENGINE_UNTESTED.found(engine, database=label, engine=what)
+    with suppress(pymysql.MySQLError):  # only the right PROCESS lets a role see that
+        for each in find_prepared(connection):
+            yield PREPARED_TRANSACTION.found(
+                each.xid,
+                owner="a session that has ended",
+                database=f"the server of {label}",
+                since=each.since,
+                cure=each.cure.removesuffix(";"),
+            )
     try:
         require_tools(connection)
     except (Refused, StepFailed) as refused:

@@ -28,8 +28,11 @@ def test_a_forgotten_prepared_transaction_is_named_with_what_ends_it(
             ask(forgetful, sql)
     [named] = engine(table).find_blocking_sessions()
     assert "does not end by itself" in named
+    [found] = engine(table).find_obstacles()
+    assert (found.code, found.severity) == ("prepared-transaction", "warning")
     hint = re.search(r"XA ROLLBACK .*?;", named)
     assert hint is not None
+    assert hint[0].removesuffix(";") in found.message
     run(table, hint[0])
     run(table, "ALTER TABLE t ADD b INT")
     assert engine(table).find_blocking_sessions() == []
