@@ -27,7 +27,7 @@ def run_backup(console: Console, env: str | None, note: str, *, all_: bool, dry:
         names = ", ".join(project.database(each).label for each in environments)
         console.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
         return
-    finished = back_up_environments(project, environments, note, console.report)
+    finished = back_up_environments(project, environments, note, console.reporter)
     files = [str(settings.backups / name) for name in finished.result.backups]
     console.finish(finished, "\n".join(files))
 
@@ -70,7 +70,7 @@ def run_restore(
         return
     if environment.protected:
         console.confirm(name, f"restore {found.name}", yes=yes)
-    finished = restore_environment(project, environment, found.name, console.report)
+    finished = restore_environment(project, environment, found.name, console.reporter)
     line = f"{name} is equal to {found.name} again."
     console.finish(finished, line, documents.release(finished.result))
 

@@ -43,7 +43,7 @@ class Console:
             if isinstance(stream, TextIOWrapper):
                 document = json and stream is sys.stdout
                 stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
-        self.report = Lines()
+        self.reporter = Lines()
         self._prefix, self._tasks = prefix, tasks
         self.style = Style(sys.stdout)
         self._shown = False
@@ -61,9 +61,9 @@ class Console:
         :raises ConfigurationError: the configuration cannot be read.
         """
         project = self.project()
-        style = self.report.style
+        style = self.reporter.style
         for unfinished in find_unfinished(project.settings.releases):
-            self.report.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
+            self.reporter.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
         return project
 
     def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
@@ -82,7 +82,7 @@ class Console:
         """Show the error that ends a task; with JSON, as a document."""
         if self._json and not self._shown:
             self._out_document(documents.error(stopped))
-        self.report.say(self._typed(text.error(stopped, self.report.style)))
+        self.reporter.say(self._typed(text.error(stopped, self.reporter.style)))
 
     def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
         """Show how a recorded task ended.
@@ -131,7 +131,7 @@ class Console:
         except OSError as error:
             # The work is done; the exit code reports its result.
             discard(sys.stdout)
-            self.report.say(f"The result could not be written: {error.strerror}.")
+            self.reporter.say(f"The result could not be written: {error.strerror}.")
 
 
 def require_text(value: str | None, flag: str, task: str, example: str) -> str:

@@ -30,7 +30,7 @@ def run_release(
     require_known_codes(allow)
     project = console.project()
     options = ReleaseOptions(to, None if yes else _ask, resume, allow, redo)
-    finished = release_all(project, options, console.report)
+    finished = release_all(project, options, console.reporter)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."
     lines = [resumed if idle else text.released(finished.result, console.style)]
@@ -57,7 +57,7 @@ def run_upgrade(
     if dry:
         console.show_plan(project, plan_from_here(project, [environment], to))
         return
-    finished = upgrade_environment(project, environment, options, console.report)
+    finished = upgrade_environment(project, environment, options, console.reporter)
     reached = ", ".join(finished.result.to)
     line = (
         f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."
@@ -71,7 +71,7 @@ def show_sql(console: Console, name: str, to: str | None) -> None:
     """Print the SQL of what is pending."""
     project = console.project_as_it_is()
     environment = project.settings.environment(name)
-    finished, sql = write_sql(project, environment, to, console.report)
+    finished, sql = write_sql(project, environment, to, console.reporter)
     nothing = f"-- Nothing is pending for {name}.\n"
     document = documents.sql(finished.result, sql)
     console.finish(finished, sql or nothing, None if finished.error else document)

@@ -39,7 +39,7 @@ def run_revision(
         _show_steps(console, project, first, (StepName.REVISION, (tuple(arguments),)))
         return
     finished, new, operations = create_revision(
-        project, text, console.report, autogenerate=autogenerate, rev_id=rev_id
+        project, text, console.reporter, autogenerate=autogenerate, rev_id=rev_id
     )
     lines = []
     if new is not None:
@@ -70,7 +70,7 @@ def run_downgrade(console: Console, env: str | None, to: str, *, yes: bool, dry:
         return
     if environment.protected:
         console.confirm(name, f"downgrade it to {to}", yes=yes)
-    _end(console, name, downgrade_environment(project, environment, to, console.report))
+    _end(console, name, downgrade_environment(project, environment, to, console.reporter))
 
 
 def run_stamp(console: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
@@ -85,7 +85,7 @@ def run_stamp(console: Console, env: str | None, to: str, *, yes: bool, dry: boo
         return
     if environment.protected:
         console.confirm(name, f"stamp it with {to}", yes=yes)
-    _end(console, name, stamp_environment(project, environment, to, console.report))
+    _end(console, name, stamp_environment(project, environment, to, console.reporter))
 
 
 def run_adopt(console: Console, env: str | None, *, yes: bool, dry: bool) -> None:
@@ -98,7 +98,7 @@ def run_adopt(console: Console, env: str | None, *, yes: bool, dry: bool) -> Non
         return
     if environment.protected:
         console.confirm(name, "give it a new identity", yes=yes)
-    finished = adopt_environment(project, environment, console.report)
+    finished = adopt_environment(project, environment, console.reporter)
     line = f"{name} now has the identity {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} already has the identity {name}."
@@ -122,7 +122,7 @@ def run_resolve(
     if dry:
         _show_steps(console, project, environment, _BACK_UP, (StepName.RESOLVE, ()))
         return
-    finished = resolve_environment(project, environment, console.report, applied=applied)
+    finished = resolve_environment(project, environment, console.reporter, applied=applied)
     line = (
         f"{name} is no longer dirty (record {finished.result.id}); see: invoke verify --env {name}"
     )
@@ -156,7 +156,7 @@ def run_alembic_command(
         return
     if environment.protected and changes:
         console.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
-    finished, printed = run_alembic(project, environment, arguments, console.report)
+    finished, printed = run_alembic(project, environment, arguments, console.reporter)
     console.finish(finished, printed)
 
 

@@ -53,7 +53,7 @@ def run_verify(console: Console, env: str | None) -> None:
     project = console.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.path[0]
-    finished, report = verify_environment(project, environment, console.report)
+    finished, report = verify_environment(project, environment, console.reporter)
     if report is None:
         console.finish(finished)
         return
@@ -100,9 +100,9 @@ def show_releases(console: Console, last: int, one: str | None) -> None:
     shown: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):
         if isinstance(each, Unreadable):
-            style = console.report.style
+            style = console.reporter.style
             sign = style.paint(style.sign("⚠"), "yellow")
-            console.report.say(f"{sign} The record {each.file} {each.why}.")
+            console.reporter.say(f"{sign} The record {each.file} {each.why}.")
         elif len(shown) < last:
             shown.insert(0, each)
     console.show(lambda: text.records(shown, console.style), documents.releases(shown))

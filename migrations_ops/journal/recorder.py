@@ -27,7 +27,7 @@ LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 _SEVERITIES = ("error", "warning", "note")
 
 
-class Report(Protocol):
+class Reporter(Protocol):
     """Shows progress while a task works."""
 
     def begin(self, step: str, environment: str) -> None:
@@ -66,8 +66,8 @@ class Recorder:
     ``result`` is what the task did so far; on disk it has no outcome until the task has ended.
     """
 
-    def __init__(self, releases: Path, task: str, environment: str, report: Report) -> None:
-        self.task, self.report = task, report
+    def __init__(self, releases: Path, task: str, environment: str, reporter: Reporter) -> None:
+        self.task, self.reporter = task, reporter
         self.result = TaskRecord(
             id=_free_id(releases),
             outcome="nothing to do",
@@ -98,7 +98,7 @@ class Recorder:
         """Note findings, and show them, what stops the task first."""
         findings = sorted(findings, key=lambda each: _SEVERITIES.index(each.severity))
         for finding in findings:
-            self.report.finding(finding)
+            self.reporter.finding(finding)
         self.update(findings=(*self.result.findings, *findings))
 
     def log(self, name: str) -> Path:
@@ -116,7 +116,7 @@ class Recorder:
         notes = StepNotes()
         self._kept = self._kept or name not in LOOKING
         begun, started = time.monotonic(), now()
-        self.report.begin(name, environment)
+        self.reporter.begin(name, environment)
         self.update(under_way=UnderWay(name, environment, started, backup))
         self._write(ahead=True)
         try:
@@ -139,7 +139,7 @@ class Recorder:
             )  # fmt: skip
             self.update(steps=(*self.result.steps, result), under_way=None)
             self._write()
-            self.report.end(result, notes.note)
+            self.reporter.end(result, notes.note)
 
     def finish(self, outcome: Outcome | None, error: OpsError | None = None) -> TaskRecord:
         """Write the outcome; a record without one is an unfinished release."""
@@ -191,7 +191,7 @@ class Recorder:
                 self._on_disk = True
         except OSError as error:
             # The database counts, not the report: a full disk must not fail a release.
-            self.report.progress(f"the record could not be written: {error.strerror}")
+            self.reporter.progress(f"the record could not be written: {error.strerror}")
             return False
         return True
 

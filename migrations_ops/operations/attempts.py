@@ -167,6 +167,6 @@ class Attempts:
 
     def _pause(self, wait: float, holders: Sequence[str]) -> None:
         whom = holders[0] if holders else "others"
-        show = self._session.record.report.progress
+        show = self._session.record.reporter.progress
         show(f"locked by {whom}; trying again in {wait:.1f} s")
         time.sleep(wait)

@@ -9,7 +9,7 @@ from pathlib import Path
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import find_left_out
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
@@ -45,7 +45,7 @@ def back_up(
     with session.record.step(StepName.BACK_UP, environment.name) as step:
         store = BackupStore.of(session.project.settings, environment)
 
-        show = session.record.report.progress
+        show = session.record.reporter.progress
         backup = take_backup(
             store,
             database,
@@ -93,7 +93,7 @@ def find_environments_in_use(project: Project) -> list[Environment]:
 
 
 def back_up_environments(
-    project: Project, environments: list[Environment], note: str, report: Report
+    project: Project, environments: list[Environment], note: str, reporter: Reporter
 ) -> Finished:
     """Take a verified backup of each environment, then apply retention.
 
@@ -118,7 +118,7 @@ def back_up_environments(
         session.record.update(outcome="backed up")
 
     names = ", ".join(environment.name for environment in environments)
-    return run_recorded(project, "backup", names, report, body)
+    return run_recorded(project, "backup", names, reporter, body)
 
 
 def _back_up(session: Session, environment: Environment, note: str) -> None:

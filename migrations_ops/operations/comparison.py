@@ -62,10 +62,10 @@ class Comparison:
         name = self.state.environment.name
         syntax = self.state.database.syntax
         declared = read_declared(self._events(run), before.schema, after.schema, syntax)
-        report = self.session.record.report
+        reporter = self.session.record.reporter
 
         def progress(done: int, total: int) -> None:
-            report.progress("comparing rows", done, total)
+            reporter.progress("comparing rows", done, total)
 
         pairs = surviving(before, after, declared) if rows else []
         change = database.compare_content(

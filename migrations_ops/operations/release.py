@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
@@ -152,18 +152,18 @@ def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> 
                 session.prestart.request(environment, step.name, step.commands)
 
 
-def release_all(project: Project, options: ReleaseOptions, report: Report) -> Finished:
+def release_all(project: Project, options: ReleaseOptions, reporter: Reporter) -> Finished:
     """The whole path, once."""
     path, about = project.settings.path, project.settings.last.name
-    return _recorded(project, "release-migration", about, path, options, report)
+    return _recorded(project, "release-migration", about, path, options, reporter)
 
 
 def upgrade_environment(
-    project: Project, environment: Environment, options: ReleaseOptions, report: Report
+    project: Project, environment: Environment, options: ReleaseOptions, reporter: Reporter
 ) -> Finished:
     """Upgrade one environment only; a later one of the path still passes gate and rehearsal."""
     name = environment.name
-    return _recorded(project, f"upgrade-{name}", name, [environment], options, report)
+    return _recorded(project, f"upgrade-{name}", name, [environment], options, reporter)
 
 
 def _recorded(
@@ -172,7 +172,7 @@ def _recorded(
     about: str,
     environments: Sequence[Environment],
     options: ReleaseOptions,
-    report: Report,
+    reporter: Reporter,
 ) -> Finished:
     """Release under a separate record.
 
@@ -182,7 +182,7 @@ def _recorded(
         project,
         task,
         about,
-        report,
+        reporter,
         lambda session: release(session, environments, options),
         allow=options.allow,
     )

@@ -46,10 +46,10 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
     """
     database = session.project.database(environment)
     store = BackupStore.of(session.project.settings, environment)
-    report = session.record.report
+    reporter = session.record.reporter
 
     def progress(done: int, total: int) -> None:
-        report.progress("restoring", done, total)
+        reporter.progress("restoring", done, total)
 
     with session.record.step(StepName.RESTORE, environment.name, backup=backup.name) as step:
         require_intact(backup)

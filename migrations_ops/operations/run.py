@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from migrations_ops.journal.recorder import Recorder, Report
+from migrations_ops.journal.recorder import Recorder, Reporter
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.outcome import Outcome, ReleaseResult
@@ -29,7 +29,7 @@ def run_recorded(
     project: Project,
     task: str,
     environment: str,
-    report: Report,
+    reporter: Reporter,
     body: Callable[[Session], None],
     *,
     allow: tuple[str, ...] = (),
@@ -40,7 +40,7 @@ def run_recorded(
     :param environment: the environment that the task is about, for the record.
     :param allow: finding codes that this run accepts.
     """
-    record = Recorder(project.settings.releases, task, environment, report)
+    record = Recorder(project.settings.releases, task, environment, reporter)
     error: OpsError | None = None
     try:
         with open_session(project, record, allow) as session:

@@ -99,6 +99,6 @@ def listener(session: Session, environment: Environment | None = None) -> Listen
             case Ready():
                 session.prestart.start_next()
             case RevisionStarted(revision):
-                session.record.report.progress(f"revision {revision}")
+                session.record.reporter.progress(f"revision {revision}")
 
     return on_event

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.recorder import Report, StepNotes
+from migrations_ops.journal.recorder import Reporter, StepNotes
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import (
@@ -261,7 +261,7 @@ def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
 
 
 def verify_environment(
-    project: Project, environment: Environment, report: Report
+    project: Project, environment: Environment, reporter: Reporter
 ) -> tuple[Finished, VerifyReport | None]:
     """Check one environment; the report is returned even if it failed."""
     found: list[VerifyReport] = []
@@ -270,5 +270,5 @@ def verify_environment(
         found.append(verify(session, environment))
         require_passed_verify(found[0])
 
-    finished = run_recorded(project, "verify", environment.name, report, body)
+    finished = run_recorded(project, "verify", environment.name, reporter, body)
     return finished, found[0] if found else None

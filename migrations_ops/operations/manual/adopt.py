@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
@@ -17,7 +17,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
 
-def adopt_environment(project: Project, environment: Environment, report: Report) -> Finished:
+def adopt_environment(project: Project, environment: Environment, reporter: Reporter) -> Finished:
     """Give a database that was copied a new identity: from now on it is this environment."""
 
     def body(session: Session) -> None:
@@ -34,4 +34,4 @@ def adopt_environment(project: Project, environment: Environment, report: Report
                 step.note = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="adopted")
 
-    return run_recorded(project, "adopt", environment.name, report, body)
+    return run_recorded(project, "adopt", environment.name, reporter, body)

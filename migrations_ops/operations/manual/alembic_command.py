@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.messages import in_revision, what_next
@@ -27,7 +27,7 @@ _CHANGING = frozenset({"upgrade", "downgrade", "stamp", "ensure_version"})
 
 
 def run_alembic(
-    project: Project, environment: Environment, arguments: list[str], report: Report
+    project: Project, environment: Environment, arguments: list[str], reporter: Reporter
 ) -> tuple[Finished, str]:
     """Run any Alembic command as a guarded step; returns what it printed.
 
@@ -54,7 +54,7 @@ def run_alembic(
                 output.unlink(missing_ok=True)
             session.record.update(outcome="done")
 
-    finished = run_recorded(project, "alembic", environment.name, report, body)
+    finished = run_recorded(project, "alembic", environment.name, reporter, body)
     return finished, "".join(printed)
 
 
@@ -102,7 +102,7 @@ def _read(output: Path) -> str:
 
 
 def write_sql(
-    project: Project, environment: Environment, to: str | None, report: Report
+    project: Project, environment: Environment, to: str | None, reporter: Reporter
 ) -> tuple[Finished, str]:
     """The SQL of the pending upgrade, without running it."""
     printed: list[str] = []
@@ -117,5 +117,7 @@ def write_sql(
         span = f"{current}:{target}"
         printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
 
-    finished = run_recorded(project, f"upgrade-{environment.name}", environment.name, report, body)
+    finished = run_recorded(
+        project, f"upgrade-{environment.name}", environment.name, reporter, body
+    )
     return finished, "".join(printed)

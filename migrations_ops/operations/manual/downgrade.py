@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
@@ -19,7 +19,7 @@ from migrations_ops.project.project import Project
 
 
 def downgrade_environment(
-    project: Project, environment: Environment, to: str, report: Report
+    project: Project, environment: Environment, to: str, reporter: Reporter
 ) -> Finished:
     """Back up, then take revisions back."""
 
@@ -38,7 +38,7 @@ def downgrade_environment(
             change(session, state, ["downgrade", to], name=StepName.DOWNGRADE, wanted=wanted)
             session.record.update(outcome="downgraded")
 
-    return run_recorded(project, "downgrade", environment.name, report, body)
+    return run_recorded(project, "downgrade", environment.name, reporter, body)
 
 
 def _left_after(state: DatabaseState, reverted: list[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.manual.alembic_command import print_alembic
@@ -18,7 +18,7 @@ from migrations_ops.revisions.source import list_operations
 def create_revision(
     project: Project,
     message: str,
-    report: Report,
+    reporter: Reporter,
     *,
     autogenerate: bool,
     rev_id: str | None,
@@ -47,7 +47,7 @@ def create_revision(
             raise
         written.extend(_written(project, environment, before))
 
-    finished = run_recorded(project, "revision", environment.name, report, body)
+    finished = run_recorded(project, "revision", environment.name, reporter, body)
     new = written[0] if written else None
     return finished, new, list_operations(new.path) if new else []
 

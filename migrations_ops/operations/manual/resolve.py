@@ -15,7 +15,7 @@ from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
 from migrations_ops.journal.record import TaskRecord
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN, Finding
@@ -42,7 +42,7 @@ from migrations_ops.steps.instructions import instructions_for
 
 
 def resolve_environment(
-    project: Project, environment: Environment, report: Report, *, applied: bool
+    project: Project, environment: Environment, reporter: Reporter, *, applied: bool
 ) -> Finished:
     """Accept how a person repaired a half applied revision, as far as the database confirms it.
 
@@ -75,7 +75,7 @@ def resolve_environment(
                 _report_rows(session, environment, before, now)
             session.record.update(outcome="resolved")
 
-    return run_recorded(project, "resolve", environment.name, report, body)
+    return run_recorded(project, "resolve", environment.name, reporter, body)
 
 
 def _outcome(state: DatabaseState, *, applied: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.plan import EnvironmentPlan, StepName
@@ -28,7 +28,7 @@ def plan_restore(project: Project, environment: Environment, backup: Backup) -> 
 
 
 def restore_environment(
-    project: Project, environment: Environment, name: str, report: Report
+    project: Project, environment: Environment, name: str, reporter: Reporter
 ) -> Finished:
     """Restore a backup, after a safety backup, and prove it."""
 
@@ -48,4 +48,4 @@ def restore_environment(
             close_interrupted(session, environment)
             session.record.update(outcome="restored")
 
-    return run_recorded(project, "restore", environment.name, report, body)
+    return run_recorded(project, "restore", environment.name, reporter, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_ops.journal.recorder import Report
+from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.advice import lead_env_py
@@ -26,7 +26,7 @@ from migrations_ops.steps.instructions import instructions_for
 
 
 def stamp_environment(
-    project: Project, environment: Environment, to: str, report: Report
+    project: Project, environment: Environment, to: str, reporter: Reporter
 ) -> Finished:
     """Put an existing database under migration, if it is what that revision builds."""
 
@@ -49,7 +49,7 @@ def stamp_environment(
             session.record.update(outcome="stamped")
             _note_gone(session, state)
 
-    return run_recorded(project, "stamp", environment.name, report, body)
+    return run_recorded(project, "stamp", environment.name, reporter, body)
 
 
 def _note_gone(session: Session, state: DatabaseState) -> None:
