@@ -79,6 +79,8 @@ class Copies(ServerCopies):
                 connection.execute(
                     sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
                 )
+                if _is_another(connection):
+                    connection.execute(_of_login("GRANT CONNECT ON DATABASE {} TO {}", name))
                 if self.is_beside:
                     copy_settings(connection, self.real.database, name)
                 else:
@@ -196,6 +198,8 @@ class Copies(ServerCopies):
                 self._require_answering(connection)
                 kept = _free_name(connection, old)
                 connection.execute(_local(new, "RESET synchronous_commit"))
+                if _is_another(connection):
+                    connection.execute(_of_login("REVOKE CONNECT ON DATABASE {} FROM {}", new))
                 refused = copy_settings(connection, old, new, strict=True)
                 slots, fed = find_slots(connection, old), find_subscriptions(connection, old)
                 left = _left(refused, slots, fed, old, new)
@@ -311,6 +315,16 @@ def _free_name(connection: Connection, name: str) -> str:
 
 def _local(database: str, what: LiteralString) -> sql.Composed:
     return sql.SQL("ALTER DATABASE {} {}").format(sql.Identifier(database), sql.SQL(what))
+
+
+def _is_another(connection: Connection) -> bool:
+    """Whether a role becomes another one at login, which owns all that it makes."""
+    return connection.execute("SELECT session_user <> current_user").fetchone() == (True,)
+
+
+def _of_login(statement: LiteralString, database: str) -> sql.Composed:
+    """A right on a database of the role that logs in: it need not inherit those of the other."""
+    return sql.SQL(statement).format(sql.Identifier(database), sql.SQL("SESSION_USER"))
 
 
 def _rename(connection: Connection, old: str, new: str) -> None:

@@ -67,9 +67,11 @@ _BY_HAND = "A superuser would have to put a backup back, by pg_restore"
 def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
     """:raises psycopg.Error: a server cannot be asked."""
     needs, found = Needs(), []
+    role = ""
     try:
         with connect(address, "rights") as connection, promptly(connection):
             found = [*_of_server(connection, address)]
+            role = _user(connection)
             if not any(each.code == ENGINE_UNTESTED.code for each in found):
                 needs = find_needs(connection)
                 found += invalid_indexes(connection)
@@ -87,6 +89,8 @@ def find_obstacles(address: Address, copies: Copies) -> list[Finding]:
     with copies.maintenance() as connection, promptly(connection):
         is_real = copies.scratch_server is copies.real
         found += _of_copies(connection, copies.scratch_server, needs, is_real=is_real)
+        if is_real and role not in ("", _user(connection)):
+            found += _of_login(connection, address, role)
         if copies.scratch_server is not copies.real:
             found += _of_clients(connection, copies.scratch_server)
     return found
@@ -139,6 +143,16 @@ def _of_copies(
         why = why_not(connection, needs, _WITHOUT_SCRATCH if is_real else _WITH_SCRATCH)
     if why:
         yield NO_COPIES.found(user, reason=why)
+
+
+def _of_login(connection: Connection, address: Address, role: str) -> Iterator[Finding]:
+    """A role that becomes another one in this database alone: copies would be of itself."""
+    [(login,)] = connection.execute("SELECT quote_ident(session_user)").fetchall()
+    why = (
+        f"{login} becomes {role} in the database {address.database} alone, so that the copies would"
+        f" not be of {role}. ALTER ROLE {login} SET role = {role}"
+    )
+    yield NO_COPIES.found(login, reason=why)
 
 
 def _of_restore(

@@ -405,3 +405,45 @@ def test_a_server_that_does_not_answer(postgres: PostgresServer) -> None:
     assert found.code == "unreachable"
     assert "password authentication failed" in found.message
     assert "hidden" not in found.message.replace("hidden-word", "")
+
+
+@pytest.mark.parametrize("inherits", ["INHERIT", "NOINHERIT"])
+def test_a_role_that_becomes_another_one_at_login(
+    inherits: str, postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    """As some servers hand out their accounts: what one makes belongs to the role of all."""
+    server = postgres_database.server
+    engine = role(postgres_database, options=f"CREATEDB {inherits}", owns=False)
+    role(postgres_database, "team")
+    postgres_database.execute(
+        "ALTER ROLE team NOLOGIN; GRANT team TO release; ALTER ROLE release SET role = 'team';"
+        "SET ROLE team; CREATE TABLE t (a int); INSERT INTO t VALUES (1)"
+    )
+    assert engine.find_obstacles() == []
+    file, taken = back_up(engine, tmp_path)
+    with engine.opened_copy(file) as copy:
+        assert copy.fingerprint(TABLE) == taken
+    engine.restore_from(file, TABLE, None)
+    assert engine.fingerprint(TABLE).rows == {"t": 1}
+    owner, rights = "pg_get_userbyid(datdba)::text", "datacl IS NULL OR datacl::text !~ 'release'"
+    assert server.execute(
+        f"SELECT {owner}, {rights} FROM pg_database WHERE datname = %s", postgres_database.name
+    ) == [("team", True)]
+
+
+def test_a_role_that_becomes_another_one_in_this_database_alone(
+    postgres_database: ServerDatabase, tmp_path: Path
+) -> None:
+    engine = role(postgres_database, owns=False)
+    role(postgres_database, "team")
+    name = quoted(postgres_database.name)
+    postgres_database.execute(
+        f"GRANT team TO release; ALTER ROLE release IN DATABASE {name} SET role = 'team'"
+    )
+    found = {each.code: each for each in engine.find_obstacles() if each.severity == "error"}
+    assert set(found) == {"no-copies"}
+    cure(postgres_database, found["no-copies"])
+    assert all(each.severity != "error" for each in engine.find_obstacles())
+    back_up(engine, tmp_path)
+    with engine.opened_copy(tmp_path / "backup.dump") as copy:
+        copy.remove()
