@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
-from migrations_ops.operations.doctor import examine, require_passed
+from migrations_ops.operations.doctor import examine, require_no_errors
 
 
 def show_doctor(console: Console) -> None:
@@ -14,4 +14,4 @@ def show_doctor(console: Console) -> None:
     """
     report = examine(console.project_as_it_is())
     console.show(lambda: text.doctor(report, console.style), documents.doctor(report))
-    require_passed(report)
+    require_no_errors(report)

@@ -84,7 +84,7 @@ def _what_to_do(project: Project, environment: Environment, found: Finding) -> s
     return todo
 
 
-def require_passed(report: DoctorReport) -> None:
+def require_no_errors(report: DoctorReport) -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
         raise Refused(

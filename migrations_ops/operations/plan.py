@@ -1,4 +1,4 @@
-"""Plans a release as data: --plan shows it, and the release carries it out."""
+"""Plans a release: what --plan shows, and which children are started ahead."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.gate import require_evidence
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
-from migrations_ops.operations.preflight.gate import require_passed
-from migrations_ops.operations.preflight.survey import preflight
+from migrations_ops.operations.preflight.checks import require_releasable
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.redo import take_back
 from migrations_ops.operations.rehearsal import rehearse
@@ -22,7 +22,7 @@ from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.upgrade import upgrade_and_verify
-from migrations_ops.operations.verification import require_passed_verify, verify
+from migrations_ops.operations.verification import require_verified, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.targets import Target
@@ -51,46 +51,39 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     """
     project = session.project
     databases = [project.database(environment) for environment in environments]
-    # 1. One release at a time; what a killed task left is finished or undone first.
+    is_shared = len({id(database) for database in databases}) < len(databases)
     with lock_databases(databases, session.record.task, project.settings.wait):
-        if not recover(session, environments) and options.resume:
+        was_interrupted = recover(session, environments)
+        if options.resume and not was_interrupted:
             return
         if options.redo:
             take_back(session, environments)
-        # 2. Everything is looked at before anything is changed.
-        states = survey(session, environments, options.to)
-        verify_what_is_unverified(session, states)
+        states = preflight(session, environments, options.to)
+        verify_earlier_upgrades(session, states)
         if not any(state.pending for state in states):
             return
         plans = plan_release(project, states)
         start_children_ahead(session, plans)
         for state, plan in zip(states, plans, strict=True):
-            if len({id(database) for database in databases}) < len(databases):
+            if is_shared:
                 # Another project of the same database may have been upgraded since.
                 state = read_state(project, state.environment, options.to)
-            if not state.pending:
-                if plan.steps:  # a later environment needs what is there to have passed
-                    require_passed_verify(verify(session, state.environment, state.target))
-            elif not project.settings.is_rehearsed(state.environment):
-                upgrade_first(session, state)  # 3.
-            else:
-                promote(session, state, options.ask)  # 4. and 5.
-        # 6. Record, and retention, now that all that is new is safe.
+            release_one(session, state, plan, options)
         session.record.update(outcome="released")
         prune(session, environments)
 
 
-def survey(
+def preflight(
     session: Session, environments: Sequence[Environment], to: str | None
 ) -> list[DatabaseState]:
-    """2. Read the state of each environment, and refuse what cannot be released from there.
+    """Look at everything before anything is changed, and refuse what cannot be released.
 
     :param to: the target instead of the configured one.
     """
     about = environments[0].name if len(environments) == 1 else "all"
     with session.record.step(StepName.PREFLIGHT, about) as step:
         states = [read_state(session.project, each, to) for each in environments]
-        step.note = preflight(session, states)
+        step.note = require_releasable(session, states)
         last = ([state for state in states if state.pending] or states)[-1]
         session.record.update(
             from_=last.look.revisions,
@@ -100,8 +93,24 @@ def survey(
     return states
 
 
+def release_one(
+    session: Session, state: DatabaseState, plan: EnvironmentPlan, options: ReleaseOptions
+) -> None:
+    """Take one environment to its target.
+
+    :raises OpsError: something stopped it.
+    """
+    if state.pending and session.project.settings.is_rehearsed(state.environment):
+        promote(session, state, options.ask)
+    elif state.pending:
+        upgrade_first(session, state)
+    elif plan.steps:
+        # A later environment needs what is there to have passed.
+        require_verified(verify(session, state.environment, state.target))
+
+
 def upgrade_first(session: Session, state: DatabaseState) -> None:
-    """3. The first environment of the path, unless it is protected: back up, upgrade, verify.
+    """The first environment of the path, unless it is protected: back up, upgrade, verify.
 
     :raises OpsError: the upgrade or verify stopped it.
     """
@@ -110,11 +119,11 @@ def upgrade_first(session: Session, state: DatabaseState) -> None:
 
 
 def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
-    """4. and 5. A later or protected environment: back up, rehearse, ask, upgrade, verify.
+    """A later or protected environment: back up, rehearse, ask, upgrade, verify.
 
     :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
     """
-    require_passed(session.project, state.environment, state.pending)
+    require_evidence(session.project, state.environment, state.pending)
     backup = back_up(session, state, must_hold_all=True)
     rehearsed = rehearse(session, state, backup)
     require_consent(state, ask)
@@ -128,10 +137,10 @@ def require_consent(state: DatabaseState, ask: Ask | None) -> None:
         raise Refused(f"The upgrade of {name} was declined.", untouched=f"{name} was not touched.")
 
 
-def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState]) -> None:
-    """Verify again what an earlier release left upgraded although verify did not pass.
+def verify_earlier_upgrades(session: Session, states: Iterable[DatabaseState]) -> None:
+    """Verify what an earlier release left upgraded without a passing verify.
 
-    It is verified at its current revision: fixes that were written since are pending there.
+    It is verified at its present revision; a pending fix does not count against it.
 
     :raises Refused: it still does not pass.
     """
@@ -140,7 +149,7 @@ def verify_what_is_unverified(session: Session, states: Iterable[DatabaseState])
         unverified = evidence.unverified(state.environment)
         if unverified and unverified == set(state.look.revisions):
             here = Target.here(state.look.revisions)
-            require_passed_verify(verify(session, state.environment, here))
+            require_verified(verify(session, state.environment, here))
 
 
 def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> None:

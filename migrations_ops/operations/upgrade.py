@@ -44,7 +44,7 @@ from migrations_ops.operations.verification import (
     compared_models,
     first_error,
     judge,
-    require_passed_verify,
+    require_verified,
     summary,
 )
 from migrations_ops.project.environments import Environment
@@ -106,7 +106,7 @@ def upgrade_and_verify(
             if run.commands:
                 _note_commands(due, run)
             report = _verify(due, run, comparison, partly_committed=attempts.has_committed)
-            _require_verified(due, report)
+            _undo_unless_passed(due, report)
             return report
     finally:
         attempts.close()
@@ -245,7 +245,7 @@ def _compare_schema(due: _Due, now: DatabaseState, run: CommandRun) -> list[Find
     return compare_schema(now, run, before, due.rehearsed)
 
 
-def _require_verified(due: _Due, report: VerifyReport) -> None:
+def _undo_unless_passed(due: _Due, report: VerifyReport) -> None:
     """:raises Refused: verify failed in the first environment of the path.
     :raises StepFailed: it failed in a later one, which was restored.
     """
@@ -256,7 +256,7 @@ def _require_verified(due: _Due, report: VerifyReport) -> None:
     if due.may_stay:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
         todo = f"To fix the revision, go back first: invoke {back}" if back else ""
-        require_passed_verify(report, untouched=untouched, next=todo)
+        require_verified(report, untouched=untouched, next=todo)
     raise StepFailed(
         f"{name} was upgraded, but verify failed: {error}.",
         untouched=untouched,

@@ -155,7 +155,7 @@ def _remedy(session: Session, state: DatabaseState, findings: Iterable[Finding])
     return what_to_do(errors[0], state.environment.name, by_flag=False) if errors else ""
 
 
-def require_passed_verify(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
+def require_verified(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
         raise Refused(
@@ -268,7 +268,7 @@ def verify_environment(
 
     def body(session: Session) -> None:
         found.append(verify(session, environment))
-        require_passed_verify(found[0])
+        require_verified(found[0])
 
     finished = run_recorded(project, "verify", environment.name, reporter, body)
     return finished, found[0] if found else None

@@ -81,8 +81,8 @@ def test_release_without_room_for_all_of_it_is_refused_with_figures(
 
 def test_release_with_just_the_room_that_is_asked_for_succeeds(tight: Sandbox, small: Path) -> None:
     project = Project.read(tight.folder)
-    survey = [read_state(project, environment) for environment in project.settings.path]
-    wanted = sum(need.size for need in needs(project.settings, survey))
+    states = [read_state(project, environment) for environment in project.settings.path]
+    wanted = sum(need.size for need in needs(project.settings, states))
     leave_free(small, wanted + MEGABYTE)
     ran = tight.invoke("release-migration")
     assert ran.code == 0, ran.err

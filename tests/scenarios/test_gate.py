@@ -10,7 +10,7 @@ import pytest
 
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.model.errors import Refused
-from migrations_ops.operations.preflight.gate import require_passed
+from migrations_ops.operations.gate import require_evidence
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import write_whole
 from tests.support import R2, R3, Sandbox, dump, query
@@ -100,12 +100,12 @@ def test_evidence_that_was_lost_or_damaged_closes_the_gate(filled: Sandbox) -> N
     project = Project.read(filled.folder)
     prod = project.settings.environment("prod")
     pending = [project.history(prod).revisions[R3]]
-    require_passed(project, prod, pending)
+    require_evidence(project, prod, pending)
     file = project.settings.releases / FILE
     for content in (b"", b"{", b'{"version": 1, "environments": {"dev": 1}}', b"\xff"):
         file.write_bytes(content)
         with pytest.raises(Refused):
-            require_passed(project, prod, pending)
+            require_evidence(project, prod, pending)
     # Verify alone opens it again.
     ran = filled.invoke("verify", "upgrade-prod")
     assert ran.code == 0, ran.err

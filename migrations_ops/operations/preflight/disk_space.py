@@ -31,20 +31,20 @@ class Need:
     purpose: str
 
 
-def require_disk_space(settings: Settings, survey: Sequence[DatabaseState]) -> None:
+def require_disk_space(settings: Settings, states: Sequence[DatabaseState]) -> None:
     """Check, before anything is changed, that there is enough space.
 
     :raises Refused: a file system lacks the space for upgrading these environments.
     """
-    shortage = find_shortage(needs(settings, survey))
+    shortage = find_shortage(needs(settings, states))
     if shortage:
         raise Refused(shortage, untouched="No database was touched.", next=ELSEWHERE)
 
 
-def needs(settings: Settings, survey: Iterable[DatabaseState]) -> Iterator[Need]:
+def needs(settings: Settings, states: Iterable[DatabaseState]) -> Iterator[Need]:
     """The needs: a backup of each database, the largest copy for a rehearsal, and what the upgrades
     add. Copies of a rehearsal are removed before the next one is made."""
-    pending = [state for state in survey if state.pending and state.exists]
+    pending = [state for state in states if state.pending and state.exists]
     largest = Need(settings.releases, 0, "")
     for state in pending:
         name, size = state.environment.name, state.database.size()

@@ -12,7 +12,9 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import is_unedited
 
 
-def require_passed(project: Project, environment: Environment, pending: Iterable[Revision]) -> None:
+def require_evidence(
+    project: Project, environment: Environment, pending: Iterable[Revision]
+) -> None:
     """Let pending revisions through to an environment, or refuse with what must pass first.
 
     :raises Refused: a revision has not passed an earlier environment in its current form.

@@ -26,7 +26,7 @@ _CHECKS: tuple[Callable[[Session, DatabaseState], None], ...] = (
 )
 
 
-def preflight(session: Session, states: Sequence[DatabaseState]) -> str:
+def require_releasable(session: Session, states: Sequence[DatabaseState]) -> str:
     """Refuse states that cannot be released.
 
     :returns: what is pending in each environment, as text.
