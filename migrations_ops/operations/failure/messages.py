@@ -43,7 +43,7 @@ def what_next(run: CommandRun) -> str:
         tried = f", and it was tried {run.attempts} times" if run.attempts > 1 else ""
         return (
             f"Another session held a lock for the whole time{tried}: nothing needs to be fixed."
-            f"{_holders(run)} Run the same command again when it has finished."
+            f"{_holders(run)} Run the same command again when it has {_finished(run)}."
         )
     if any(sign in run.failure for sign in _NO_ROOM):
         return "Make sure that the disk has free space and works, and try again."
@@ -57,6 +57,15 @@ def _holders(run: CommandRun) -> str:
         return ""
     more = f"; and {len(run.holders) - _SHOWN} more" if len(run.holders) > _SHOWN else ""
     return f" Last blocked by: {'; '.join(run.holders[:_SHOWN])}{more}."
+
+
+def _finished(run: CommandRun) -> str:
+    """What was prepared for a commit in two phases does not finish by itself."""
+    return "been ended" if any("ROLLBACK" in each for each in run.holders) else "finished"
+
+
+def _in_use_by(seen: Seen) -> str:
+    return f": {'; '.join(seen.holders[:_SHOWN])}" if seen.holders else ""
 
 
 def _place(run: CommandRun) -> str:
@@ -158,7 +167,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
             return NeedsAPerson(
                 f"{begin}. In {name} ({label}),"
                 f" {in_brief(invalid_in_words(list(seen.left)))}. It cannot be dropped now, since"
-                " a transaction of another session uses it.",
+                f" another transaction uses it{_in_use_by(seen)}.",
                 untouched="Everything else is unchanged; upgrades are refused until it is dropped.",
                 next="When that transaction has ended, drop it and check the rest with:"
                 f" invoke resolve --env {name} --rolled-back",

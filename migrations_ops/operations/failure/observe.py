@@ -77,7 +77,8 @@ class Seen:
     """The state of a database now: the input of the decision and the messages.
 
     ``changed`` names the differences. ``dropped`` are the INVALID indexes that were dropped,
-    ``left`` those that cannot be dropped now, and ``others`` those of other sessions.
+    ``left`` those that cannot be dropped now, ``holders`` the sessions and prepared transactions
+    that may use them, and ``others`` those of other sessions.
     """
 
     case: Case
@@ -88,6 +89,7 @@ class Seen:
     others: Mapping[str, bool] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
 
 
 def is_live(environment: Environment, database: Database) -> bool:
@@ -145,7 +147,8 @@ def observe(
         case = replace(case, version=Version.START)
     case = replace(case, same_schema=not changed)
     case = replace(case, same_rows=_has_same_rows(session, failure, case, before, now))
-    return Seen(case, look, before, now, tuple(changed), others, tuple(dropped), tuple(left))
+    seen = Seen(case, look, before, now, tuple(changed), others, tuple(dropped), tuple(left))
+    return replace(seen, holders=tuple(database.find_blocking_sessions())) if left else seen
 
 
 def _is_compared(case: Case) -> bool:

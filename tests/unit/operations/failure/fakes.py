@@ -56,6 +56,9 @@ class FakeDatabase:
     def unchanged_since(self, before: Fingerprint, source: object, version_table: str) -> bool:
         return self.same_content or source == self.same_as
 
+    def find_blocking_sessions(self) -> list[str]:
+        return []
+
     def indexes_of_others(self, version_table: str) -> Mapping[str, bool]:
         return {}
 

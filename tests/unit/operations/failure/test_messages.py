@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -57,6 +58,15 @@ def test_person_is_told_what_happened_what_is_safe_and_what_to_type(
         if not new:
             assert "db_1.dump" in error.untouched or sentence is Sentence.INDEXES_LEFT
         assert "  " not in str(error)
+
+
+def test_what_keeps_an_index_from_being_dropped_is_named() -> None:
+    of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
+    held = "the prepared transaction 'x' (which ends by: ROLLBACK PREPARED 'x', on t)"
+    error = for_a_person(
+        Sentence.INDEXES_LEFT, of, replace(seen(of), left=("ix",), holders=(held,))
+    )
+    assert f"another transaction uses it: {held}." in error.what
 
 
 def test_way_back_that_failed_is_named_too() -> None:
