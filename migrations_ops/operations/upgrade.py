@@ -39,13 +39,11 @@ from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, un
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.preflight.edited import find_unnoted
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import (
-    compared_models,
     first_error,
-    judge,
     require_verified,
-    summary,
+    verify,
 )
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
@@ -195,7 +193,15 @@ def _verify(
     """
     name = due.environment.name
     try:
-        return _record_verify(due, run, comparison, partly_committed=partly_committed)
+        return verify(
+            due.session,
+            due.environment,
+            due.state.target,
+            find_more=lambda now: _find_changes(
+                due, run, comparison, now, partly_committed=partly_committed
+            ),
+            index_fails=False,
+        )
     except KeyboardInterrupt:
         untouched = _undo_unverified(due, f"verify of {name} was interrupted", stays="")
         raise Interrupted(f"Verify of {name} was interrupted.", untouched=untouched) from None
@@ -207,24 +213,21 @@ def _verify(
         raise kind(what, untouched=untouched, next=error.next) from error
 
 
-def _record_verify(
-    due: _Due, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
-) -> VerifyReport:
-    session, environment = due.session, due.environment
-    with session.record.step(StepName.VERIFY, environment.name) as step:
-        with compared_models(session, environment, step) as check:
-            now = read_state(session.project, environment, due.state.target)
-            found = _compare_schema(due, now, run)
-            if comparison is not None and not found:
-                # The child looks after the parents of rows, where it is inside and all is at once.
-                orphans = bool(run.commands) or partly_committed
-                found = compare_rows(comparison, run, orphans=orphans)
-            report = judge(session, now, check, [*found, *_find_broken(due, now)])
-        session.record.add_findings(list(report.findings))
-        step.note = summary(report)
-        step.outcome = "passed" if report.passed else "failed"
-        step.exit = 0 if report.passed else ExitCode.REFUSED
-    return report
+def _find_changes(
+    due: _Due,
+    run: CommandRun,
+    comparison: Comparison | None,
+    now: DatabaseState,
+    *,
+    partly_committed: bool,
+) -> list[Finding]:
+    """What the upgrade did to schema and rows that it was not to do."""
+    found = _compare_schema(due, now, run)
+    if comparison is not None and not found:
+        # The child looks after the parents of rows, where it is inside and all is at once.
+        orphans = bool(run.commands) or partly_committed
+        found = compare_rows(comparison, run, orphans=orphans)
+    return [*found, *_find_broken(due, now)]
 
 
 def _find_broken(due: _Due, now: DatabaseState) -> list[Finding]:

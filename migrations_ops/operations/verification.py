@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Reporter, StepNotes
 from migrations_ops.model.allowed import what_to_do, without_allowed
-from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.errors import ExitCode, Refused, StepFailed
 from migrations_ops.model.findings import (
     BROKEN_INDEX,
     DRIFT,
@@ -50,11 +50,19 @@ _NO_METADATA = "MetaData"
 
 
 def verify(
-    session: Session, environment: Environment, target: Target | None = None
+    session: Session,
+    environment: Environment,
+    target: Target | None = None,
+    *,
+    find_more: Callable[[DatabaseState], list[Finding]] | None = None,
+    index_fails: bool = True,
 ) -> VerifyReport:
     """Check a database, and let what passes count for the gate.
 
     :param target: the revision where it must be, instead of the configured target.
+    :param find_more: what an upgrade is checked for besides.
+    :param index_fails: whether an index that does not agree with its content is an error; after
+        an upgrade it is one only where that has broken it.
     :raises OpsError: the database cannot be queried.
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
@@ -62,10 +70,13 @@ def verify(
         own = not other_identity(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
         with compared_models(session, environment, step) if asked else nullcontext() as check:
-            report = judge(session, state, check, index_fails=True)
+            found = find_more(state) if find_more else []
+            report = judge(session, state, check, found, index_fails=index_fails)
+            report = _note_evidence(session, state, report)
         session.record.add_findings(list(report.findings))
-        step.outcome = "passed" if report.passed else "failed"
         step.note = summary(report)
+        step.outcome = "passed" if report.passed else "failed"
+        step.exit = 0 if report.passed else ExitCode.REFUSED
         return report
 
 
@@ -98,16 +109,15 @@ def judge(
     session: Session,
     state: DatabaseState,
     check: CommandRun | None,
-    found: Iterable[Finding] = (),
+    found: Iterable[Finding],
     *,
-    index_fails: bool = False,
+    index_fails: bool,
 ) -> VerifyReport:
-    """Combine the findings into a report; if it passes, it is evidence for the gate.
+    """Combine the findings into a report.
 
     :param check: how ``alembic check`` ended, None where it did not run.
     :param found: what was found before.
-    :param index_fails: whether an index that does not agree with its content is an error; after
-        an upgrade it is one only where that has broken it.
+    :param index_fails: as for ``verify``.
     """
     environment = state.environment
     findings = [*found, *_state_findings(state)]
@@ -127,7 +137,7 @@ def judge(
         findings += [each for each in whole if (each.code, each.where) not in known]
     findings += find_edited(state)
     findings = without_allowed(findings, session.allowed(environment))
-    report = VerifyReport(
+    return VerifyReport(
         environment.name,
         state.look.revisions,
         environment.heads or state.history.effective_heads,
@@ -135,10 +145,17 @@ def judge(
         compared=check is not None and check.finished,
         remedy=_remedy(session, state, findings),
     )
+
+
+def _note_evidence(session: Session, state: DatabaseState, report: VerifyReport) -> VerifyReport:
+    """Note what passed for the gate.
+
+    :returns: the report, with a finding if that cannot be noted.
+    """
     if not report.passed:
         return report
     evidence = Evidence(session.project.settings.releases)
-    obstacle = evidence.note_passed(environment, _certifiable(session, state))
+    obstacle = evidence.note_passed(state.environment, _certifiable(session, state))
     if not obstacle:
         return report
     unwritten = EVIDENCE_NOT_WRITTEN.found(str(evidence.file), reason=obstacle)
