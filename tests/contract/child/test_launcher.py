@@ -266,6 +266,6 @@ def test_database_of_an_engine_that_no_step_knows_is_refused(project: ChildProje
     assert not run.finished
     assert run.failure == (
         "a step does not know oracle databases and could not protect this one: it supports only"
-        " sqlite, postgresql, mariadb alone"
+        " sqlite, postgresql, mariadb"
     )
     assert project.everything() == before
