@@ -10,7 +10,7 @@ from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
 from migrations_ops.operations.manual.alembic_command import write_sql
-from migrations_ops.operations.plan import plan_from_here
+from migrations_ops.operations.plan import preview_release
 from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
@@ -55,7 +55,7 @@ def run_upgrade(
     environment = project.settings.environment(name)
     options = ReleaseOptions(to, None if yes else _ask, allow=allow)
     if dry:
-        console.show_plan(project, plan_from_here(project, [environment], to))
+        console.show_plan(project, preview_release(project, [environment], to))
         return
     finished = upgrade_environment(project, environment, options, console.reporter)
     reached = ", ".join(finished.result.to)
@@ -80,7 +80,7 @@ def show_sql(console: Console, name: str, to: str | None) -> None:
 def show_plan(console: Console, to: str | None, *, redo: bool = False) -> None:
     """Show the steps that a release would run."""
     project = console.project_as_it_is()
-    plan = plan_redo if redo else plan_from_here
+    plan = plan_redo if redo else preview_release
     console.show_plan(project, plan(project, project.settings.path, to))
 
 

@@ -118,7 +118,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     name = environment.name
     try:
         database = project.database(environment)
-        others = project.others(environment)
+        others = project.other_identities(environment)
         state = read_state(project, environment)
         if environment.python is None:
             project.script_location(environment)

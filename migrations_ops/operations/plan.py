@@ -24,7 +24,7 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import is_unedited
 
 
-def plan_from_here(
+def preview_release(
     project: Project, environments: Iterable[Environment], to: str | None
 ) -> list[EnvironmentPlan]:
     """What a release would do now, without its preflight.

@@ -57,7 +57,7 @@ def _ask(project: Project, environment: Environment, log: Path) -> list[Event]:
         environment=environment.name,
         label=database.label,
         real=database.identity(),
-        others=project.others(environment),
+        others=project.other_identities(environment),
         ini_url=project.url(environment) if environment.ini_url else None,
     )
     child = start_child(project, environment, [[SCRIPTS]], log)

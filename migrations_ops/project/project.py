@@ -119,7 +119,7 @@ class Project:
         except ConfigurationError:
             return False
 
-    def others(self, environment: Environment) -> dict[str, str]:
+    def other_identities(self, environment: Environment) -> dict[str, str]:
         """The identities of the other environments' databases, which the child must not open.
 
         :raises ConfigurationError: one of them is the database of this environment.
@@ -135,14 +135,14 @@ class Project:
                     found[other.name] = self.database(other).identity()
         return found
 
-    def require_steps(self, environment: Environment) -> None:
+    def require_startable(self, environment: Environment) -> None:
         """Make sure that steps of an environment can be started, before anything is done for them.
 
         :raises ConfigurationError: a variable is missing, or its database is that of another
             environment too.
         """
         self.variables(environment)
-        self.others(environment)
+        self.other_identities(environment)
 
     def history(self, environment: Environment) -> History:
         """The revision scripts, read directly; by Alembic itself where they must be executed.

@@ -41,7 +41,7 @@ def instructions_for(
         real=database.identity(),
         scratch=None if scratch is None else scratch.identity(),
         redirect=None if scratch is None else scratch.redirect(),
-        others=project.others(environment),
+        others=project.other_identities(environment),
         ini_url=project.url(environment) if environment.ini_url else None,
         lock_timeout=environment.lock_timeout,
         statement_timeout=environment.statement_timeout,

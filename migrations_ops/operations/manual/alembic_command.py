@@ -40,7 +40,7 @@ def run_alembic(
         if not changes_database(arguments):
             printed.append(print_alembic(session, environment, arguments))
             return
-        project.require_steps(environment)
+        project.require_startable(environment)
         with lock_databases([project.database(environment)], "alembic", settings.wait):
             recover(session, [environment])
             state = read_state(project, environment)

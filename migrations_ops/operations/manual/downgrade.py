@@ -24,7 +24,7 @@ def downgrade_environment(
     """Back up, then take revisions back."""
 
     def body(session: Session) -> None:
-        project.require_steps(environment)
+        project.require_startable(environment)
         with lock_databases([project.database(environment)], "downgrade", project.settings.wait):
             recover(session, [environment])
             state = read_state(project, environment)

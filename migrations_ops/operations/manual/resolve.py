@@ -50,7 +50,7 @@ def resolve_environment(
     """
 
     def body(session: Session) -> None:
-        project.require_steps(environment)
+        project.require_startable(environment)
         with lock_databases([project.database(environment)], "resolve", project.settings.wait):
             if _resolve_commands(session, environment, applied=applied):
                 session.record.update(outcome="resolved")

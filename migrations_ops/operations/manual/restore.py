@@ -33,7 +33,7 @@ def restore_environment(
     """Restore a backup, after a safety backup, and prove it."""
 
     def body(session: Session) -> None:
-        project.others(environment)
+        project.other_identities(environment)
         with lock_databases([project.database(environment)], "restore", project.settings.wait):
             report_resumed_restores(session, environment)
             backup = BackupStore.of(project.settings, environment).find(name)

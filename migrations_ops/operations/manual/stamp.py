@@ -31,7 +31,7 @@ def stamp_environment(
     """Put an existing database under migration, if it is what that revision builds."""
 
     def body(session: Session) -> None:
-        project.require_steps(environment)
+        project.require_startable(environment)
         with lock_databases([project.database(environment)], "stamp", project.settings.wait):
             recover(session, [environment])
             state = read_state(project, environment)

@@ -18,7 +18,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
         return
     environment, project = state.environment, session.project
     found = judge(
-        state.database.find_obstacles(project.others(environment)),
+        state.database.find_obstacles(project.other_identities(environment)),
         environment,
         session.allowed(environment),
         is_rehearsed=project.settings.is_rehearsed(environment),

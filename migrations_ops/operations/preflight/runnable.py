@@ -29,7 +29,7 @@ def require_runnable(session: Session, state: DatabaseState) -> None:
     :raises Refused: there is no space for the backup.
     """
     environment, project = state.environment, session.project
-    project.require_steps(environment)
+    project.require_startable(environment)
     if not state.pending:
         return
     if project.settings.is_rehearsed(environment):
