@@ -20,6 +20,8 @@ from ..channel import Events
 from ..driver import ask_driver, main_file
 from ..protocol.instructions import Instructions, same_file
 from .base import Transactions, TransactionTorn
+from .control import only_reads
+from .shared import SharedConnection, Sharing, serve
 from .unshared import UnsharedTransaction
 
 _PROTECTED = "migrations_ops_protected"
@@ -72,6 +74,7 @@ class SQLiteTransactions(Transactions):
         # None where it is not asked for, or where the run has been committed in parts.
         self._unshared = UnsharedTransaction(events) if instructions.report_unshared else None
         self._committing = False
+        self._sharing = Sharing(instructions.real)
 
     def install(self) -> None:
         from alembic.ddl.sqlite import SQLiteImpl
@@ -83,6 +86,7 @@ class SQLiteTransactions(Transactions):
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "commit", self._commit)
         event.listen(Engine, "before_cursor_execute", self._before, retval=True)
+        serve(self._sharing, self._is_shared)
         original = MigrationContext.autocommit_block
 
         @contextmanager
@@ -112,10 +116,13 @@ class SQLiteTransactions(Transactions):
                 # Ends a long statement, which a signal cannot. aiosqlite hides its connection.
                 getattr(driver, "_conn", driver).interrupt()
 
+    def _is_shared(self) -> bool:
+        return self.revision is not None and self.changes and not self._in_autocommit_block
+
     # -- called by SQLAlchemy -----------------------------------------------------------------
 
     def _begin(self, connection: Any) -> None:
-        if not self._protects(connection):
+        if _is_lent(connection) or not self._protects(connection):
             return
         driver = connection.connection.driver_connection
         if self.revision is not None and not self._in_autocommit_block:
@@ -150,6 +157,7 @@ class SQLiteTransactions(Transactions):
         # Also under AUTOCOMMIT: SQLAlchemy calls the driver's commit() all the same.
         ask_driver(connection, "BEGIN IMMEDIATE")
         self._migrating = driver
+        self._sharing.begins(connection)
         if self._unshared is not None:
             self._unshared.begins(main_file(connection) or "")
         # What an autocommit_block() has broken counts as new, too.
@@ -157,9 +165,11 @@ class SQLiteTransactions(Transactions):
             connection.info[_BASELINE] = violations(connection)
 
     def _commit(self, connection: Any) -> None:
-        if not connection.info.get(_PROTECTED):
+        if _is_lent(connection) or not connection.info.get(_PROTECTED):
             return
         self._require_running()
+        if self._sharing.torn is not None:
+            raise self._sharing.torn
         driver = connection.connection.driver_connection
         if self.revision is not None and driver is self._migrating:
             if not self._in_autocommit_block:
@@ -179,6 +189,9 @@ class SQLiteTransactions(Transactions):
     def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
     ) -> tuple[str, Any]:
+        if _is_lent(connection):
+            self._require_running()
+            return ("SELECT 1" if _BEGIN.match(sql) else sql), parameters
         if not connection.info.get(_PROTECTED):
             return sql, parameters
         self._require_running()
@@ -191,6 +204,8 @@ class SQLiteTransactions(Transactions):
                 raise self._torn("has rolled back the transaction of the run")
             if self.revision is None and _COMMIT.match(sql):
                 self._commit(connection)
+            if self.revision is not None and not only_reads(sql, "sqlite"):
+                self._sharing.writes += 1
         return sql, parameters
 
     # -- called by the driver -----------------------------------------------------------------
@@ -245,6 +260,10 @@ class SQLiteTransactions(Transactions):
         self._denied = reason
         print(f"migrations_ops: {reason}", file=sys.stderr, flush=True)
         return sqlite3.SQLITE_DENY
+
+
+def _is_lent(connection: Any) -> bool:
+    return isinstance(connection.connection.dbapi_connection, SharedConnection)
 
 
 def violations(connection: Any) -> Violations:

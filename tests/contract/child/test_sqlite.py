@@ -61,23 +61,6 @@ def test_rows_that_an_autocommit_block_orphans_are_refused(project: ChildProject
 
 
 @on("sqlite")
-def test_second_connection_of_a_revision_reads_and_cannot_write(project: ChildProject) -> None:
-    reading = (
-        "    engine = sa.create_engine(op.get_bind().engine.url, connect_args={'timeout': 0})\n"
-        "    with engine.connect() as other:\n"
-        "        assert other.scalar(sa.text('SELECT count(*) FROM orders')) == 3\n"
-    )
-    writing = "        other.execute(sa.text('DELETE FROM orders'))\n        other.commit()\n"
-    project.add_revision(R2, R1, reading)
-    project.add_revision(R3, R2, reading + writing)
-    with project.upgrades(R2, "head") as run:
-        assert run().failure == ""
-        before = project.everything()
-        assert run().failure == "the database is locked by another process"
-    assert project.everything() == before
-
-
-@on("sqlite")
 def test_writer_cannot_come_between_what_a_revision_reads_and_what_it_writes(
     project: ChildProject,
 ) -> None:
