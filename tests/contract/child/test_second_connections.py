@@ -37,7 +37,7 @@ def test_a_further_connection_sees_what_the_run_has_done(project: ChildProject, 
     project.write_env(env)
     project.add_revision(R2, R1, CREATES)
     project.add_revision(R3, R2, INSPECTS + INSPECTS + "    op.drop_table('made')\n")
-    ran = project.run(ledger={})
+    ran = project.run(ledger_entry={})
     assert (ran.failure, project.revision()) == ("", R3)
     assert project.events() == ["identity", "upgrade"]
 
@@ -74,7 +74,7 @@ def test_what_it_does_not_commit_is_undone_alone(project: ChildProject, engine: 
         "        for row in other.execute(sa.text('SELECT id FROM shops WHERE id = 2')):\n"
         "            op.execute(f\"UPDATE shops SET name = 'again' WHERE id = {row.id}\")\n",
     )
-    assert project.run(ledger={}).failure == ""
+    assert project.run(ledger_entry={}).failure == ""
     assert project.names() == ["run", "again", "run"]
 
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_undone_alone_undoes_the_run(project: ChildProject) -> No
         "        except Exception:\n"
         "            pass\n",
     )
-    assert "has rolled back what it had written" in project.run(ledger={}).failure
+    assert "has rolled back what it had written" in project.run(ledger_entry={}).failure
     assert project.everything() == before
 
 
