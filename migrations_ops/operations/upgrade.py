@@ -54,8 +54,8 @@ _EMPTY = Fingerprint((), {}, {})
 
 
 @dataclass(frozen=True)
-class _Due:
-    """One upgrade that is due. ``rehearsed`` is the end state of the rehearsal, which the database
+class _Upgrade:
+    """One upgrade. ``rehearsed`` is the end state of the rehearsal, which the database
     must reach as well; None without a rehearsal. ``broken`` did not work before, for an upgrade
     without a rehearsal."""
 
@@ -93,30 +93,30 @@ def upgrade_and_verify(
     """
     not_rehearsed = state.exists and rehearsed is None
     broken = state.database.find_broken() if not_rehearsed else []
-    due = _Due(session, state, backup, rehearsed, broken)
-    comparison = _comparison(due)
+    upgrade = _Upgrade(session, state, backup, rehearsed, broken)
+    comparison = _comparison(upgrade)
     attempts = Attempts(session, state, backup)
     try:
         with _kept_open(state) if comparison else nullcontext():
             with watched_others(session, state.environment):
-                run = _upgrade(due, attempts, report_unshared=comparison is not None)
+                run = _run(upgrade, attempts, report_unshared=comparison is not None)
             attempts.close()
             if run.commands:
-                _note_commands(due, run)
-            report = _verify(due, run, comparison, partly_committed=attempts.has_committed)
-            _undo_unless_passed(due, report)
+                _note_commands(upgrade, run)
+            report = _verify(upgrade, run, comparison, partly_committed=attempts.has_committed)
+            _undo_unless_passed(upgrade, report)
             return report
     finally:
         attempts.close()
 
 
-def _comparison(due: _Due) -> Comparison | None:
+def _comparison(upgrade: _Upgrade) -> Comparison | None:
     """Compares the rows; None without a rehearsal."""
-    if due.backup is None or due.rehearsed is None:
+    if upgrade.backup is None or upgrade.rehearsed is None:
         return None
-    if due.state.database.is_server:
+    if upgrade.state.database.is_server:
         return None  # on a server it is unknown whose rows they are
-    return Comparison(due.session, due.state, due.backup)
+    return Comparison(upgrade.session, upgrade.state, upgrade.backup)
 
 
 def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
@@ -128,9 +128,9 @@ def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
 # -- the upgrade ------------------------------------------------------------------------------
 
 
-def _upgrade(due: _Due, attempts: Attempts, *, report_unshared: bool) -> CommandRun:
+def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> CommandRun:
     """:param report_unshared: whether the child reports when no other process can have written."""
-    session, state, environment = due.session, due.state, due.environment
+    session, state, environment = upgrade.session, upgrade.state, upgrade.environment
     run: CommandRun | None
     try:
         with session.record.step(StepName.UPGRADE, environment.name) as step:
@@ -157,7 +157,7 @@ def _upgrade(due: _Due, attempts: Attempts, *, report_unshared: bool) -> Command
         ended = how_it_ended(attempts.child, state.database, has_committed=attempts.has_committed)
         subject, why = f"the upgrade of {environment.name}", failure if run else ""
         failed = FailedRun(subject, why, ended, run or attempts.child.latest)
-        raise undo_failed_run(session, state, due.backup, failed)
+        raise undo_failed_run(session, state, upgrade.backup, failed)
     session.warn_of_ledger(environment, run.ledger_failure)
     return run
 
@@ -167,23 +167,23 @@ def _hashes(revision: Revision) -> dict[str, str | None]:
     return {"source_hash": source, "code_hash": code} if source else {"source_hash": None}
 
 
-def _note_commands(due: _Due, run: CommandRun) -> None:
+def _note_commands(upgrade: _Upgrade, run: CommandRun) -> None:
     """Write the ledger after the project's own commands, which run without our child."""
     revisions = [
         {"revision": each.revision, **_hashes(each), "started": run.started}
-        for each in due.state.pending
+        for each in upgrade.state.pending
     ]
-    unnoted = [{"revision": each} for each in find_unnoted(due.state)]
+    unnoted = [{"revision": each} for each in find_unnoted(upgrade.state)]
     if unnoted:
-        due.session.note_done(due.environment, FOUND, unnoted)
-    due.session.note_done(due.environment, "upgrade", revisions)
+        upgrade.session.note_done(upgrade.environment, FOUND, unnoted)
+    upgrade.session.note_done(upgrade.environment, "upgrade", revisions)
 
 
 # -- verify -----------------------------------------------------------------------------------
 
 
 def _verify(
-    due: _Due, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
+    upgrade: _Upgrade, run: CommandRun, comparison: Comparison | None, *, partly_committed: bool
 ) -> VerifyReport:
     """Verify the result of the upgrade.
 
@@ -191,30 +191,30 @@ def _verify(
     :raises OpsError: verify could not finish; the database is as ``_undo_unverified``
         says.
     """
-    name = due.environment.name
+    name = upgrade.environment.name
     try:
         return verify(
-            due.session,
-            due.environment,
-            due.state.target,
+            upgrade.session,
+            upgrade.environment,
+            upgrade.state.target,
             find_more=lambda now: _find_changes(
-                due, run, comparison, now, partly_committed=partly_committed
+                upgrade, run, comparison, now, partly_committed=partly_committed
             ),
             index_fails=False,
         )
     except KeyboardInterrupt:
-        untouched = _undo_unverified(due, f"verify of {name} was interrupted", stays="")
+        untouched = _undo_unverified(upgrade, f"verify of {name} was interrupted", stays="")
         raise Interrupted(f"Verify of {name} was interrupted.", untouched=untouched) from None
     except OpsError as error:
         # Its process was killed, for instance.
-        untouched = _undo_unverified(due, f"verify of {name} could not finish")
+        untouched = _undo_unverified(upgrade, f"verify of {name} could not finish")
         what = f"{name} was upgraded, but could not be verified: {error.what}"
-        kind = Refused if due.may_stay else StepFailed
+        kind = Refused if upgrade.may_stay else StepFailed
         raise kind(what, untouched=untouched, next=error.next) from error
 
 
 def _find_changes(
-    due: _Due,
+    upgrade: _Upgrade,
     run: CommandRun,
     comparison: Comparison | None,
     now: DatabaseState,
@@ -222,41 +222,41 @@ def _find_changes(
     partly_committed: bool,
 ) -> list[Finding]:
     """What the upgrade did to schema and rows that it was not to do."""
-    found = _compare_schema(due, now, run)
+    found = _compare_schema(upgrade, now, run)
     if comparison is not None and not found:
         # The child looks after the parents of rows, where it is inside and all is at once.
         orphans = bool(run.commands) or partly_committed
         found = compare_rows(comparison, run, orphans=orphans)
-    return [*found, *_find_broken(due, now)]
+    return [*found, *_find_broken(upgrade, now)]
 
 
-def _find_broken(due: _Due, now: DatabaseState) -> list[Finding]:
+def _find_broken(upgrade: _Upgrade, now: DatabaseState) -> list[Finding]:
     """What the upgrade broke, where no rehearsal would have shown it."""
-    if due.rehearsed is not None or due.backup is None or now.look.trouble:
+    if upgrade.rehearsed is not None or upgrade.backup is None or now.look.trouble:
         return []
-    store = BackupStore.of(due.session.project.settings, due.environment)
-    before = store.fingerprint(due.backup).schema
-    after = now.database.fingerprint(due.environment.version_table).schema
-    return find_newly_broken(now.database, due.broken, before, after)
+    store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
+    before = store.fingerprint(upgrade.backup).schema
+    after = now.database.fingerprint(upgrade.environment.version_table).schema
+    return find_newly_broken(now.database, upgrade.broken, before, after)
 
 
-def _compare_schema(due: _Due, now: DatabaseState, run: CommandRun) -> list[Finding]:
-    if due.rehearsed is None:
+def _compare_schema(upgrade: _Upgrade, now: DatabaseState, run: CommandRun) -> list[Finding]:
+    if upgrade.rehearsed is None:
         return []
-    store = BackupStore.of(due.session.project.settings, due.environment)
-    before = _EMPTY if due.backup is None else store.fingerprint(due.backup)
-    return compare_schema(now, run, before, due.rehearsed)
+    store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
+    before = _EMPTY if upgrade.backup is None else store.fingerprint(upgrade.backup)
+    return compare_schema(now, run, before, upgrade.rehearsed)
 
 
-def _undo_unless_passed(due: _Due, report: VerifyReport) -> None:
+def _undo_unless_passed(upgrade: _Upgrade, report: VerifyReport) -> None:
     """:raises Refused: verify failed in the first environment of the path.
     :raises StepFailed: it failed in a later one, which was restored.
     """
     if report.passed:
         return
-    name, backup, error = due.environment.name, due.backup, first_error(report)
-    untouched = _undo_unverified(due, f"verify of {name} failed: {error}")
-    if due.may_stay:
+    name, backup, error = upgrade.environment.name, upgrade.backup, first_error(report)
+    untouched = _undo_unverified(upgrade, f"verify of {name} failed: {error}")
+    if upgrade.may_stay:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
         todo = f"To fix the revision, go back first: invoke {back}" if back else ""
         require_verified(report, untouched=untouched, next=todo)
@@ -267,7 +267,7 @@ def _undo_unless_passed(due: _Due, report: VerifyReport) -> None:
     )
 
 
-def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> str:
+def _undo_unverified(upgrade: _Upgrade, reason: str, *, stays: str = ", for a look") -> str:
     """Undo an upgrade that did not pass verify, except in the first environment, which the next
     release verifies before anything else.
 
@@ -275,9 +275,13 @@ def _undo_unverified(due: _Due, reason: str, *, stays: str = ", for a look") -> 
     :returns: a sentence about the current state of the database.
     :raises NeedsAPerson: it could not be restored.
     """
-    if due.may_stay:
-        return f"{due.environment.name} stays upgraded{stays}; no later environment was touched."
-    return reconcile(due.session, Failure.of(due.state, due.backup, reason, Ended.MUST_NOT_STAY))
+    if upgrade.may_stay:
+        return (
+            f"{upgrade.environment.name} stays upgraded{stays}; no later environment was touched."
+        )
+    return reconcile(
+        upgrade.session, Failure.of(upgrade.state, upgrade.backup, reason, Ended.MUST_NOT_STAY)
+    )
 
 
 def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
