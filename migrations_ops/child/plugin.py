@@ -139,6 +139,7 @@ def _read(file: Path, text: bytes) -> _Configured | None:
     databases, servers = {}, {}
     for name, entry in _table(table, "environments").items():
         url = entry.get("url") if isinstance(entry, dict) else None
+        # As in databases/url.py, which the child must not import.
         if isinstance(url, str) and url.startswith("sqlite") and ":///" in url:
             path = unquote(url.partition(":///")[2].partition("?")[0])
             databases[name] = os.path.join(file.parent, os.path.expanduser(path))

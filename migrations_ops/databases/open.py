@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from migrations_ops.databases.interface import Database
+from migrations_ops.databases.url import scheme_of
 from migrations_ops.model.errors import ConfigurationError
 
 GROUP = "migrations_ops.engines"
@@ -51,8 +52,7 @@ def open_database(
     :param scratch_url: a database of the server on which copies are made.
     :raises ConfigurationError: no engine reads such a URL, or its driver is not installed.
     """
-    scheme = url.partition(":")[0].partition("+")[0]
-    return _find_engine(scheme)(url, root, schema, scratch_url)
+    return _find_engine(scheme_of(url))(url, root, schema, scratch_url)
 
 
 def _find_engine(scheme: str) -> Engine:

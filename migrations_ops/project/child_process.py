@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrations_ops.child.protocol.instructions import DIALECT, THEN
+from migrations_ops.databases.url import dialect_of, scheme_of
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import running_python
@@ -50,8 +51,7 @@ def child_argv(
 
 def _dialect(url: str) -> list[str]:
     """The dialect that the child imports ahead of time, unless it is SQLite's."""
-    scheme = url.partition("://")[0]
-    return [] if scheme.startswith("sqlite") else [f"{DIALECT}{scheme}"]
+    return [] if scheme_of(url) == "sqlite" else [f"{DIALECT}{dialect_of(url)}"]
 
 
 def _global_options(ini: Path, environment: Environment) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.databases.address import with_hosts_in_query
+from migrations_ops.databases.url import scheme_of, sqlite_path_of, with_sqlite_path
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import (
     Environment,
@@ -58,15 +59,12 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
 def _absolute_sqlite(url: str, root: Path) -> str:
     """Make a relative path absolute: a step runs in the environment's directory, not the
     configuration's."""
-    scheme, mark, rest = url.partition(":///")
-    if not mark or scheme.partition("+")[0] != "sqlite":
-        return url
-    file, question, query = rest.partition("?")
-    if not file or file == ":memory:" or file.startswith("file:"):
+    path = sqlite_path_of(url)
+    if scheme_of(url) != "sqlite" or not path:
         return url
     # SQLAlchemy 2.1 takes %20 in the path for a blank: the folder's own signs must survive that.
     folder = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", str(root)).replace("?", "%3F")
-    return f"{scheme}:///{anchored(Path(folder), file).as_posix()}{question}{query}"
+    return with_sqlite_path(url, anchored(Path(folder), path).as_posix())
 
 
 def _from_file(source: UrlFromFile, environment: Environment) -> str:

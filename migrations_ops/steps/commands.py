@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.instructions import Instructions
+from migrations_ops.databases.url import with_sqlite_path
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.project.environments import Command, Environment
 from migrations_ops.project.interpreters import running_python
@@ -174,6 +175,4 @@ def url_of_copy(url: str, scratch: str, redirect: Mapping[str, Any] | None) -> s
         from migrations_ops.databases.address import redirected
 
         return redirected(url, redirect)
-    scheme, _, rest = url.partition(":///")
-    _, question, query = rest.partition("?")
-    return f"{scheme}:///{Path(scratch).absolute().as_posix()}{question}{query}"
+    return with_sqlite_path(url, Path(scratch).absolute().as_posix())

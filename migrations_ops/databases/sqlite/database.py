@@ -17,6 +17,7 @@ from migrations_ops.databases.interface import Database, Keep, Progress, Restore
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, exists, snapshot, tidy
 from migrations_ops.databases.sqlite.errors import ConnectFailed, code_of, in_words, remedy
+from migrations_ops.databases.url import dialect_of, sqlite_path_of
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
@@ -50,11 +51,10 @@ class SQLite:
     @classmethod
     def from_url(cls, url: str, root: Path) -> SQLite:
         """:raises ConfigurationError: the URL names no file."""
-        scheme = url.partition(":")[0]
-        text = url.partition(":///")[2].partition("?")[0]
-        if not text or text == ":memory:" or text.startswith("file:"):
+        text = sqlite_path_of(url)
+        if not text:
             raise ConfigurationError(
-                f"A URL that begins with {scheme!r} names no database file.",
+                f"A URL that begins with {dialect_of(url)!r} names no database file.",
                 next="Write sqlite:///FOLDER/FILE.",
             )
         path = root / urllib.parse.unquote(text)
