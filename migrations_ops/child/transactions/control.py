@@ -37,6 +37,11 @@ _WRITING_NOTHING = _READING | frozenset(
 _KNOWN_BY = 8
 # Looked for first: a statement may carry megabytes of values.
 _MAY_END = re.compile(r"COMMIT|END|ROLLBACK|ABORT|PREPARE", re.IGNORECASE)
+# https://mariadb.com/kb/en/galera-cluster-system-variables/
+_LEAVES_CLUSTER = re.compile(
+    r"\s*SET\b.*\bwsrep_(?:OSU_method\s*:?=\s*['\"]?(?:RSU|NBO)|on\s*:?=\s*['\"]?(?:0|OFF|FALSE))\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _MAY_SET = re.compile(r"CONSTRAINTS", re.IGNORECASE)
 
 
@@ -103,6 +108,11 @@ def commits_by_itself(sql: str) -> bool:
 def counted_commits(sql: str) -> int:
     """How many of these statements the server counts by such a name of their own."""
     return sum(_commits(words) and words[0] in _COUNTED for words in _of_mariadb(sql))
+
+
+def leaves_cluster(sql: str) -> bool:
+    """Whether a statement sets a session of a Galera cluster to keep its changes on its node."""
+    return _LEAVES_CLUSTER.match(sql) is not None
 
 
 def only_ends(sql: str) -> bool:

@@ -20,6 +20,7 @@ from .base import TransactionTorn
 from .control import (
     commits_by_itself,
     counted_commits,
+    leaves_cluster,
     may_be_repeated,
     may_stop_halfway,
     may_write,
@@ -33,11 +34,17 @@ from .untransactional import Untransactional, find_untransactional, rows_changed
 _COUNTS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Com\\_%' AND Value > 0"
 _COUNTED = ("Com_alter", "Com_create", "Com_drop", "Com_rename", "Com_truncate", "Com_commit")
 _TAKES_ALL_BACK = "SELECT @@innodb_rollback_on_timeout"
+# It has a row on a node of a cluster, and no error elsewhere.
+_IN_CLUSTER = "SHOW GLOBAL VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON'"
 # The server's code for a table, or a row, that is in use.
 _LOCKED = "1205"
 # For how long, in seconds, a statement in the middle of a revision is tried again, and after which
 # time at most: it does not wait for the lock, so that no session waits behind it.
 _TRIED_FOR, _LONGEST = 60.0, 1.0
+
+
+class LeavesCluster(Exception):
+    """A revision is about to change one node of a Galera cluster alone."""
 
 
 class MariaDBTransactions(ServerTransactions):
@@ -146,7 +153,24 @@ class MariaDBTransactions(ServerTransactions):
         if not self._is_intercepted(self._migrating):
             self._ends_statement(sql, rows)
 
+    def reason(self, error: BaseException) -> str:
+        return str(error) if isinstance(error, LeavesCluster) else super().reason(error)
+
+    def _require_replication(self, sql: str) -> None:
+        """:raises LeavesCluster: rows would reach the other nodes, and the tables they go into
+        not: the cluster would expel this node."""
+        if not leaves_cluster(sql):
+            return
+        with self._own_questions():
+            in_cluster = ask(self._migrating, _IN_CLUSTER)
+        if in_cluster:
+            raise LeavesCluster(
+                f"revision {self.revision} was about to change one node of a Galera cluster alone:"
+                f" leave out {' '.join(sql.split())}"
+            )
+
     def _begins_statement(self, sql: str) -> None:
+        self._require_replication(sql)
         commits = commits_by_itself(sql)
         by_block = self._commits_each() and may_write(sql)
         stays = self._reported != self.revision and self._known_untransactional().is_written_by(sql)

@@ -195,7 +195,7 @@ def find_other(session: Connection) -> str:
     database = _folded(session, database_of(session))
     for what in ("release", "step"):
         if who := _holder(session, lock_name(what, database)):
-            return who
+            return who[:1].lower() + who[1:]
     node = read_node(session)
     other = read_claim(session, claim_name(database)) if node else None
     return "" if other is None or other.node == node else _in_words(other)

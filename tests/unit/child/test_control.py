@@ -7,6 +7,7 @@ import pytest
 from migrations_ops.child.transactions.control import (
     commits_by_itself,
     ends_transaction,
+    leaves_cluster,
     may_stop_halfway,
     may_write,
     sets_constraints,
@@ -84,3 +85,20 @@ MARIADB = {
 @pytest.mark.parametrize("sql", MARIADB)
 def test_what_a_statement_does_on_mariadb_is_reported_by_its_text(sql: str) -> None:
     assert (commits_by_itself(sql), may_write(sql), may_stop_halfway(sql)) == MARIADB[sql]
+
+
+@pytest.mark.parametrize(
+    ("sql", "leaves"),
+    [
+        ("SET SESSION wsrep_OSU_method = 'RSU'", True),
+        ("set wsrep_osu_method=rsu", True),
+        ("SET @@session.wsrep_OSU_method := NBO", True),
+        ("SET autocommit = 0,\n wsrep_on = OFF", True),
+        ("SET SESSION wsrep_on=0", True),
+        ("SET SESSION wsrep_OSU_method = 'TOI'", False),
+        ("SET SESSION wsrep_on = ON", False),
+        ("INSERT INTO notes VALUES ('SET wsrep_OSU_method = RSU')", False),
+    ],
+)
+def test_what_keeps_changes_on_one_node_is_seen(sql: str, leaves: bool) -> None:
+    assert leaves_cluster(sql) is leaves

@@ -4,64 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
-from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.model.errors import Locked, Refused
-from tests.servers.fixtures import started
+from tests.servers.galera import two_nodes
 from tests.servers.mariadb import MariaServer
-from tests.servers.process import MissingServerError, free_port
 
 pytestmark = pytest.mark.slow  # two servers of its own
 
-PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 BEGUN = {"event": "begun", "revisions": [{"revision": "r1"}]}
-
-
-def node(first_port: int, port: int, **more: str) -> MariaServer:
-    """A node of a cluster on loopback, whose first one listens on that port for the others."""
-    if not (PROVIDER.exists() and shutil.which("rsync")):
-        raise MissingServerError("Galera is missing here: apt-get install galera-4 rsync")
-    options = {
-        "gmcast.listen_addr": f"tcp://127.0.0.1:{port}",
-        "ist.recv_addr": f"127.0.0.1:{free_port()}",
-        "gcache.size": "16M",
-    }
-    return MariaServer(
-        binlog_format="ROW",
-        innodb_autoinc_lock_mode="2",
-        wsrep_on="ON",
-        wsrep_provider=str(PROVIDER),
-        wsrep_cluster_name="tests",
-        wsrep_cluster_address="gcomm://"
-        if first_port == port
-        else f"gcomm://127.0.0.1:{first_port}",
-        wsrep_node_address="127.0.0.1",
-        wsrep_sst_method="rsync",
-        wsrep_sst_receive_address=f"127.0.0.1:{free_port()}",
-        wsrep_provider_options=";".join(f"{name}={value}" for name, value in options.items()),
-        **more,
-    )
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[tuple[MariaServer, MariaServer]]:
-    port = free_port()
-    with ExitStack() as stack:
-        first = stack.enter_context(closing(started(lambda: node(port, port))))
-        # It gets its accounts from the first one.
-        second = stack.enter_context(
-            closing(started(lambda: node(port, free_port(), init_file="")))
-        )
+    with two_nodes() as (first, second):
         first.create_database("shop")
         yield first, second
 
