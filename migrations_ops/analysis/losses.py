@@ -244,7 +244,7 @@ def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
 
 def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
     """The traits in this list that are new."""
-    # What is in a literal is none of its words: a comment may have any.
+    # Words in a literal do not count: a comment may contain any.
     words = ([word for word in text if not word.endswith("'")] for text in (was, now))
     before, after = (f" {' '.join(each)} " for each in words)
     return [

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from migrations_ops.child.protocol.sql import Token, tokens
 
-# The parent gets no more of a text than this: it may go on with anything.
+# The parent gets no more of a text than this, so the rest is unknown.
 _LONGEST = 4000
-# What looks like a call and is none, and what is the server's own and only reads.
+# Words that look like a call but are not, and built-in functions that only read.
 _NO_CALLS = frozenset(
     {
         "IN", "EXISTS", "ANY", "ALL", "SOME", "AND", "OR", "NOT", "AS", "ON", "FROM", "JOIN",

@@ -27,7 +27,7 @@ from migrations_ops.child.protocol.events import OperationAsked, StatementRan, T
 from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
 from migrations_ops.databases.row_changes import TypeChange
 
-# How Alembic calls the kinds of constraints, besides our own names.
+# Alembic's names for the kinds of constraints, where they differ from ours.
 _ALEMBIC_KINDS = {"foreignkey": "foreign key", "primary": "primary key"}
 
 
@@ -53,7 +53,7 @@ def read_declared(
         else:
             reader.read_operation(event)
     reader.finish(after)
-    if not compiled:  # where SQLite told what it does, foreign keys were off
+    if not compiled:  # where SQLite reported its writes, foreign keys were off
         reader.note_cascades(before)
         reader.note_triggers(before, after)
     return reader.declared
@@ -68,7 +68,7 @@ class _Reader:
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
-        # What operations have declared already, whose statements are yet to come.
+        # Declarations of operations whose statements have not come yet.
         self._announced: list[tuple[str, ...]] = []
 
     def read_operation(self, operation: OperationAsked) -> None:
@@ -292,7 +292,7 @@ class _Reader:
             self.declared.recounted.add(first)
 
     def _note_write(self, write: Write, table: str, columns: set[tuple[str, str]]) -> None:
-        # What is written to a partition is written to the whole table, and the other way round.
+        # Writing to a partition is writing to the whole table, and vice versa.
         tables = {table, *self._hierarchy.above(table), *self._hierarchy.below(table)}
         self.declared.updated |= {(each, column) for each in tables for _, column in columns}
         for happens, noted in (

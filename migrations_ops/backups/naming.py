@@ -15,7 +15,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 from migrations_ops.system.files import PART, local_stamp
 
-# How the names end of what lies beside backups and is none: their sidecars, and partial files.
+# The suffixes of files next to backups that are not backups: sidecars and partial files.
 _OTHERS = frozenset({"json", PART.removeprefix(".")})
 
 

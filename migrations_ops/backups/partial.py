@@ -11,7 +11,7 @@ from pathlib import Path
 from migrations_ops.backups.naming import BackupNames
 from migrations_ops.system.files import PART, is_regular, this_host
 
-# Nothing takes so long without being written: what is older is of a process that is gone.
+# No running backup goes so long without a write: an older file belongs to a dead process.
 _OLD_SECONDS = 3600
 
 
@@ -34,7 +34,7 @@ def sweep(folder: Path, names: BackupNames) -> None:
 def _is_alive(process: int) -> bool:
     """Whether a process of this host runs, or may run."""
     if os.name == "nt":
-        return True  # to ask there, as it is asked here, would end it
+        return True  # os.kill, as used here, would end it there
     try:
         os.kill(process, 0)
     except ProcessLookupError:

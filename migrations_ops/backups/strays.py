@@ -72,7 +72,7 @@ def find_stray_sidecars(
             yield path.name, wrong
             continue
         file = names.path(folder, sidecar.name)
-        # One whose file is gone misleads no one; a link to a file is a stray itself.
+        # A sidecar without a file misleads no one; a link to a file is reported as a stray itself.
         if os.path.lexists(file) and not file.is_file():
             yield path.name, f"{sidecar.name} is not a file"
 

@@ -204,7 +204,7 @@ def verified_digest(
         try:
             _require_equal(copy, taken, version_table)
         except BaseException:
-            stopped.set()  # no one waits for the rest of a large file
+            stopped.set()  # stop early: the file may be large
             raise
         return digest.result()
 

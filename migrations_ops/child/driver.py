@@ -102,7 +102,7 @@ def set_autocommit(driver: Any, value: bool) -> None:
         driver.autocommit(value)
         return
     if hasattr(driver, "_isolation_setting"):
-        # SQLAlchemy's adapter of asyncpg goes back to what the engine was made with.
+        # SQLAlchemy's adapter of asyncpg resets it to the engine's setting.
         driver.set_isolation_level("autocommit" if value else "read_committed")
         return
     driver.autocommit = value

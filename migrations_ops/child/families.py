@@ -33,11 +33,11 @@ class Server:
     timeouts: str
     step_lock: str
     drivers: frozenset[str]
-    # Its codes of an error after which the same is tried again: somebody else had a lock.
+    # Its error codes that lead to a retry: another session had a lock.
     lock_codes: frozenset[str]
     # Whether its drivers tell when a connection is outside of any transaction (driver.is_idle).
     tells_idle: bool
-    # Whether the guard sees what a connection does that SQLAlchemy knows nothing of.
+    # Whether the guard sees the statements of connections without SQLAlchemy.
     sees_every_connection: bool
 
 

@@ -20,7 +20,7 @@ from migrations_ops.project.project import Project
 from migrations_ops.system.streams import AS_BYTES, discard
 
 if TYPE_CHECKING:
-    # What runs a task loads half of the package, and a task that only reads needs none of it.
+    # The code that runs a task imports half of the package, which a read-only task does not need.
     from migrations_ops.operations.run import Finished
 
 

@@ -76,7 +76,7 @@ class Address:
         if not made.database:
             raise _unreadable(url, "names no database")
         if any("\0" in part for part in (made.host, made.user, made.password, made.database)):
-            # The libraries of the drivers end a text there.
+            # The drivers' C libraries end a string there.
             raise _unreadable(url, "holds the character %00")
         return made
 
@@ -127,7 +127,7 @@ def _is_torn(found: re.Match[str]) -> bool:
 
 
 def _unreadable(url: str, why: str) -> ConfigurationError:
-    # Never the URL itself: which part of it is the password is unknown.
+    # Never the URL itself: it is unknown which part of it is the password.
     return ConfigurationError(
         f"The {dialect_of(url.strip())} URL {why}.",
         next="Write DIALECT://USER:PASSWORD@HOST:PORT/DATABASE; special characters of the"

@@ -63,7 +63,7 @@ def _ledger_of(runs: list[Run]) -> Ledger:
             if event == "begun":
                 begun[name] = str(run.get("direction", "upgrade"))
                 there = frozenset(run["invalid"]) if "invalid" in run else None
-                # What an attempt has left is none of those that were there before it.
+                # What an attempt left does not belong to the revisions from before it.
                 invalid = there if invalid is None or there is None else invalid & there
                 of_run = _made(run)
                 made = of_run if made is None or of_run is None else made.joined(of_run)

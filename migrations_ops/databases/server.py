@@ -54,7 +54,7 @@ class ServerDatabase(ABC):
     syntax: ClassVar[Syntax]
     _errors: ClassVar[type[Exception]]
 
-    # -- how a server is asked ------------------------------------------------------------------
+    # -- how a server is queried ------------------------------------------------------------------
 
     @abstractmethod
     def _asked(self, purpose: str = "") -> AbstractContextManager[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from migrations_ops.databases.address import Address
 from migrations_ops.model.findings import COPY_LEFT, Finding
 
-# How the names of all databases begin that this tool makes: a right may be granted on just these.
+# The prefix of all databases that this tool creates: a right can be granted on exactly these.
 OWN = "migrations_ops_"
 
 

@@ -11,7 +11,7 @@ from migrations_ops.journal.unfinished import find_lost
 from migrations_ops.model.outcome import DONE, NOT_DONE
 from migrations_ops.model.plan import StepName
 
-# The outcomes of attempts that came to nothing.
+# The outcomes of failed attempts.
 CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
 _CHANGING = frozenset({StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, StepName.RESTORE})
 

@@ -19,8 +19,8 @@ from migrations_ops.model.outcome import ErrorReport, Outcome, RevisionRun, Step
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import flush_folder, local_stamp, now
 
-# The steps that change nothing. A task of these alone leaves no record unless it fails: one that
-# looks each hour would fill a folder.
+# The steps that change nothing. A task of only these leaves no record unless it fails: an hourly
+# verify would fill a folder.
 LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 

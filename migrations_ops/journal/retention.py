@@ -14,9 +14,9 @@ from migrations_ops.journal.scratch import SCRATCH_FILES
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import is_regular
 
-# Records are small; this many tell of some months, and are still read in milliseconds.
+# Records are small; this many cover some months, and are still read in milliseconds.
 RECORDS_KEPT = 200
-# Folders that hold logs alone: what only looks, as verify does each hour, leaves no record.
+# Folders with only logs: a read-only task, such as an hourly verify, leaves no record.
 LOGS_KEPT = 20
 # A folder younger than that may belong to a task that has not written its record yet.
 _YOUNG_SECONDS = 3600
@@ -65,7 +65,8 @@ def _referred_to(records: Sequence[TaskRecord], backups: set[str]) -> set[str]:
     """The records that are unfinished, that left a database to a person, that name the last good
     upgrade of an environment, or that name a backup which is there."""
     kept = {record.id for record in find_open(records)}
-    # For each backup its newest good record, so that it stays in its row; else its newest one.
+    # For each backup its newest good record, so that it stays in its group; otherwise its newest
+    # one.
     missing = set(backups)
     for good in (True, False):
         for record in records:

@@ -226,7 +226,7 @@ NOT_AT_HEAD = Entry(
     "Bring it to head: invoke release-migration",
 )
 UNREACHABLE = Entry("unreachable", "error", "{reason}: {remedy}", _MEND)
-# An upgrade leads to head from other states; these have codes of their own.
+# From all other states an upgrade leads to head; these have their own codes.
 NOT_UPGRADABLE = Entry(
     "{kind}",
     "error",

@@ -26,7 +26,7 @@ class Look:
     remedy: str = ""
     environment: str = ""
     begun: Mapping[str, str] = field(default_factory=dict)
-    # Whether other Alembic projects keep their version there, too: whose tables are whose is then
-    # unknown.
+    # Whether other Alembic projects keep their version there too: then it is unknown whose tables
+    # are whose.
     shared: bool = False
     at_work: str = ""

@@ -12,12 +12,12 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import Selector
 
-# How a task ends that has done what it was asked for; "released" belongs to releases alone.
+# The outcomes of successful tasks; only a release is "released".
 Done = Literal[
     "released", "backed up", "restored", "downgraded", "stamped", "adopted", "resolved", "done"
 ]
 DONE: frozenset[str] = frozenset(get_args(Done))
-# How a step ends that stops its task.
+# The outcomes of steps that stop their task.
 NOT_DONE = frozenset({"failed", "refused", "interrupted"})
 Outcome = Literal[
     Done,

@@ -77,7 +77,7 @@ def may_try_again(after: AfterLock) -> bool:
     if after.has_committed:
         return has_complete_revisions_only(after)
     if after.is_server:
-        # The version goes with the transaction; whatever else has changed, others did that.
+        # The version is rolled back with the transaction; other sessions made any other change.
         return not look.trouble and look.revisions == after.revisions
     return after.same_structure
 

@@ -103,7 +103,7 @@ def back_up_environments(
     def body(session: Session) -> None:
         refused: list[Refused] = []
         for environment in environments:
-            # The scripts are not read: a user who has trouble with them needs a backup first.
+            # The scripts are not read: a user with broken scripts needs a backup first.
             located = locate(project, environment)
             try:
                 require_worth_keeping(project, located)

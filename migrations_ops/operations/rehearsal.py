@@ -87,7 +87,7 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             step.argv = children.argv
             file = session.scratch(f"rehearsal{state.database.suffix}")
             if not state.exists and state.database.is_server:
-                # env.py goes to the real one first: the child leads it from there to the copy.
+                # env.py connects to the real one: the child redirects it to the copy.
                 state.database.prepare()
             scratch = state.database.make_scratch(
                 file, None if backup is None else Path(backup.file)

@@ -57,7 +57,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
         database.require_lock()
         kept, restored = _replace(session, store, database, backup, progress)
         now = restored.now
-        # Rows may differ already: an application writes on as soon as it may.
+        # Rows may differ already: an application continues to write as soon as it can.
         if not now.structure_equals(wanted):
             raise NeedsAPerson(
                 f"{environment.name} differs from {backup.name} after the restore: something else"
@@ -107,6 +107,6 @@ def _replace_damaged(
     except NeedsAPerson:
         raise
     except BaseException:
-        # The damaged file is all that there is of what the application wrote since.
+        # The damaged file has the only copy of what the application wrote since.
         damaged.put_back(kept.where)
         raise

@@ -24,7 +24,7 @@ class LocatedDatabase:
     environment: Environment
     database: Database
     look: Look
-    # The command that puts a backup back; looked for only where that may be the cure.
+    # The command that restores a backup; determined only where that may be the fix.
     way_back: str
 
     def ledger(self) -> Ledger:

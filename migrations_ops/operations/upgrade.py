@@ -150,7 +150,7 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> Com
             else:
                 session.record.end_commands(environment.name)
     except KeyboardInterrupt:
-        # Also right after its end: a user who presses Ctrl-C does not want it to go on.
+        # Also right after its end: a user who presses Ctrl-C does not want it to continue.
         run, failure = None, "it was interrupted"
     if run is None or failure:
         attempts.close()
@@ -224,7 +224,7 @@ def _find_changes(
     """What the upgrade did to schema and rows that it was not to do."""
     found = _compare_schema(upgrade, now, run)
     if comparison is not None and not found:
-        # The child looks after the parents of rows, where it is inside and all is at once.
+        # The child checks the parents of rows, if it runs inside and everything is one transaction.
         orphans = bool(run.commands) or partly_committed
         found = compare_rows(comparison, run, orphans=orphans)
     return [*found, *_find_broken(upgrade, now)]

@@ -9,10 +9,10 @@ from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
 
-# What a kind of value is called, and whether a value is of it.
+# The name of a kind of value, and a check for it.
 Check = tuple[str, Callable[[Any], bool]]
 
-# A year and a bit: what is meant to last longer is meant not to end, and left out.
+# A little over a year: for no limit, the key is left out.
 _LONGEST_SECONDS = 40_000_000
 
 
@@ -63,7 +63,7 @@ COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
 SECONDS: Check = ("a number of seconds", _is_seconds)
 TEXTS: Check = ("a list of strings", are_texts)
 TABLE: Check = ("a table", lambda value: isinstance(value, dict))
-# An empty text: the project has no such variable.
+# An empty string: the project has no such variable.
 SELECTOR: Check = (
     "the name of a variable, or an empty string",
     lambda name: name == "" or is_variable(name),
@@ -75,7 +75,7 @@ NAMES: Check = (
     lambda value: isinstance(value, list) and all(is_variable(name) for name in value),
 )
 ANY: Check = ("anything", lambda _: True)
-# Kinds of which a value that is none of them can be shown: it is no secret, and not long.
+# Kinds whose wrong values can be shown: they are neither secret nor long.
 _SHORT = (FLAG, COUNT, COUNT_FROM_ONE, SECONDS)
 
 
@@ -135,7 +135,7 @@ def anchored(root: Path, text: str) -> Path:
     """A path of the configuration, absolute."""
     try:
         path = Path(text).expanduser()
-    except RuntimeError:  # ~NAME of a user who is not known here: taken as it is written
+    except RuntimeError:  # ~NAME of an unknown user: used verbatim
         path = Path(text)
     # normpath, not resolve: a link that the user configured stays the name that is shown.
     return Path(os.path.normpath(root / path))

@@ -62,7 +62,7 @@ def _absolute_sqlite(url: str, root: Path) -> str:
     path = sqlite_path_of(url)
     if scheme_of(url) != "sqlite" or not path:
         return url
-    # SQLAlchemy 2.1 takes %20 in the path for a blank: the folder's own signs must survive that.
+    # SQLAlchemy 2.1 decodes %20 in the path: the folder's own percent signs must survive that.
     folder = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", str(root)).replace("?", "%3F")
     return with_sqlite_path(url, anchored(Path(folder), path).as_posix())
 

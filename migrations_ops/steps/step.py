@@ -101,7 +101,7 @@ class Step:
             if listener is not None:
                 listener(event)
             if isinstance(event, PartlyCommitted):
-                self._child.say(GO_ON)  # it waits until this is written down
+                self._child.say(GO_ON)  # it waits until this is recorded
             finished |= isinstance(event, Finished)
             if finished and not last:
                 break

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 TooLong = subprocess.TimeoutExpired
-# Ends a program when its parent process is gone.
+# Ends a program when its parent process has died.
 WATCHDOG = Path(__file__).with_name("watchdog.py")
 # How long, in seconds, a child may take to roll back before it is killed.
 GRACE = 10.0
@@ -36,8 +36,8 @@ class Child:
         self.log = log
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._ended = False
-        # A thread reads: a process that the child leaves behind may keep its end of the pipe
-        # open, and would make this one wait for ever.
+        # A thread reads: a process that the child leaves behind may keep its end of the pipe open,
+        # and would block this one forever.
         threading.Thread(target=self._read, daemon=True).start()
 
     @property

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-# What a process needs to run at all and to find its tools, its temporary folder and its
-# user's files. None of them names a database. Everything else is left in the shell.
+# What a process needs to run at all and to find its tools, its temporary folder and its user's
+# files. None of them names a database. Nothing else is inherited.
 _POSIX = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",

@@ -25,7 +25,8 @@ from .cross_database import SESSION, CrossDatabase
 from .drivers import guard_drivers
 from .redirect import ConnectCall
 
-# Whether it is we who connect: of this thread, and of this task, for others connect meanwhile.
+# Whether this tool itself connects, per thread and task, since other code may connect at the same
+# time.
 _ASKING = ContextVar("migrations_ops_asking", default=False)
 
 
@@ -165,7 +166,7 @@ class Connections:
             identity = identity_of(driver, family)
             _roll_back(driver)
         except Exception:
-            # Another kind of server behind the same protocol. What is proved later fails there.
+            # Another kind of server behind the same protocol; the later proof fails there.
             _roll_back(driver)
             return None
         return identity

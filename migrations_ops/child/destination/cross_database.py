@@ -65,7 +65,7 @@ class CrossDatabase:
             _require_own(driver, sql, forbidden, folds=bool(int(folds)))
 
         self._checks.append((driver, check))
-        # Also what a revision sends without SQLAlchemy, where the driver lets us.
+        # Including what a revision sends without SQLAlchemy, if the driver allows that.
         intercept_statements(driver, check)
 
     def _forbidden(self, server: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..families import FAMILIES
 from .redirect import Connect, ConnectCall
 
-# Functions that connect, by the module in which others look them up.
+# Functions that connect, by the module in which other code looks them up.
 _FUNCTIONS = {"psycopg2": "connect"}
 _COROUTINES = {
     "asyncpg.connection": "connect",
@@ -37,7 +37,7 @@ _CLASSES = {
     "pg8000.native": "Connection",
 }
 _ALL = _FUNCTIONS | _COROUTINES | _METHODS | _ASYNC_METHODS | _CLASSES
-# What an instance was made with.
+# The arguments of an instance.
 _ADDRESS = "_migrations_ops_address"
 _FAMILY_OF = {
     package: family.name

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-# What the parts of an address are called by each driver; the first word where there is none yet.
+# Each driver's names for the parts of an address; the first one is used if none is given.
 _DATABASE = {
     "psycopg": ("dbname", "database"),
     "psycopg2": ("dbname", "database"),
@@ -15,7 +15,7 @@ _DATABASE = {
 }
 _OTHERWISE = ("database", "db", "dbname")
 _WORDS = {"user": ("user", "username"), "password": ("password", "passwd")}
-# What else says where to go, and would win.
+# Other options that determine the destination and would take precedence.
 _ROUTES = ("hostaddr", "unix_socket", "unix_sock")
 
 
@@ -79,7 +79,7 @@ def _without_string(
         return arguments, options
     text = str((arguments[0] if arguments else options.get(name)) or "")
     rest = {each: value for each, value in options.items() if each != name}
-    # What is given by name counts, and None there means: not given.
+    # Named arguments take precedence, and None there means: not given.
     given = {each: value for each, value in rest.items() if value is not None}
     return arguments[1:], _parsed(package, text) | given if text else rest
 

@@ -51,7 +51,7 @@ class VersionTable:
 
     def require_known(self, connection: Any, options: Mapping[str, Any]) -> None:
         """Check the version table before Alembic reads it."""
-        # Of several the second one is refused as such, when it is run.
+        # With several version tables, the second one is refused when it is run.
         if self._seen or self._instructions.version_table is None:
             return
         self._seen = True

@@ -4,8 +4,8 @@ Types, constants and pure functions only: both import this package. Only ``redac
 the secrets of its process.
 """
 
-# Both ends come from one installation. Where it is replaced while a release is at work, a child
-# that was started before may meet a parent that speaks otherwise.
+# Both ends come from one installation. If it is replaced while a release is running, a child that
+# was started before may meet a parent with another protocol.
 VERSION = 1
 
 

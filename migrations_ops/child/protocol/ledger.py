@@ -16,12 +16,12 @@ NAME = "migrations_ops_ledger"
 # Where Alembic keeps the version unless env.py says otherwise.
 VERSION_TABLE = "alembic_version"
 # The event of a revision that was started and has not finished, where a part of it may be
-# committed: as the last entry, it means that the database has a half of it.
+# committed: as the last entry, it means that the revision is half applied.
 BEGUN = "begun"
 # The event of revisions that were there and that no run had noted: those from before the ledger
 # began, and those that something else has run since then.
 FOUND = "found"
-# Count it up whenever a text would be read differently.
+# Increment it whenever a text would be read differently.
 FORMAT = 1
 
 _HEAD, _TAIL = f"CREATE VIEW {NAME} AS SELECT '", "' AS ledger"

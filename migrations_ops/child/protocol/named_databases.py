@@ -28,7 +28,7 @@ _BETWEEN = frozenset(
         "IF", "NOT", "EXISTS", "IGNORE", "LOW_PRIORITY", "QUICK", "DELAYED", "HIGH_PRIORITY",
     }
 )  # fmt: skip
-# A list of tables goes on after each comma until one of these.
+# A list of tables continues after each comma until one of these.
 _ENDS = frozenset(
     {
         "SET", "WHERE", "ON", "USING", "GROUP", "ORDER", "HAVING", "LIMIT", "VALUES", "VALUE",

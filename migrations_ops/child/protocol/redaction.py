@@ -16,7 +16,7 @@ _IN_WORDS = re.compile(
     r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
 )
 _KEYS = ("password", "passwd")
-# A shorter one is part of too many words by chance.
+# A shorter one occurs in too many words by chance.
 _SHORTEST = 4
 
 _secrets: set[str] = set()

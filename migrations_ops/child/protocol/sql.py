@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 Syntax = Literal["sqlite", "postgresql", "mariadb", "no_backslash_escapes", "facts"]
 
 _BLANKS = r"[ \t\n\v\f\r]+"
-# All engines take characters beyond ASCII for letters.
+# All engines treat characters beyond ASCII as letters.
 _WORD = r"[A-Za-z0-9_$\u0080-\U0010ffff]+"
 _MARK = r"::|->>|->|<=>|<=|>=|<>|!=|==|<<|>>|\|\||."
 _TAG = r"(?:[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*)?"
@@ -51,7 +51,7 @@ class _Rules:
 
 _MARIADB = _Rules(
     names='"`',
-    # Two hyphens begin a comment only before a blank or a control character.
+    # Two hyphens start a comment only before a space or a control character.
     line_comment=r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*",
     executed_comments=True,
     backslashes="'\"",
@@ -126,7 +126,7 @@ def located(sql: str, syntax: Syntax) -> Iterator[tuple[int, int, Token]]:
             elif kind == "executed_end" and in_executed:
                 in_executed = False
             elif kind != "gap":
-                # The pattern cannot tell how far it goes, and is tried anew behind its end.
+                # The pattern cannot determine its end, and is applied again after it.
                 break
         else:
             return

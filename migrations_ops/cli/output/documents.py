@@ -28,7 +28,7 @@ def text_of(document: Any) -> str:
     return json.dumps(redacted_document(document), indent=2, ensure_ascii=False)
 
 
-# A record adds to these how a task is kept.
+# A record adds to these the fields of a stored task.
 _RESULT = tuple(field.name.rstrip("_") for field in fields(ReleaseResult))
 
 

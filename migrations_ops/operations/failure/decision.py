@@ -95,7 +95,7 @@ class Case:
     empty: bool = False
     # A revision has begun and not ended, and a part of it may be committed.
     half: bool = False
-    # Known to be as in the backup.
+    # Known to equal the backup.
     same_schema: bool = False
     same_rows: bool = False
     indexes: Indexes = Indexes.UNTRIED
@@ -206,8 +206,8 @@ def _after_a_failure(case: Case) -> Decision:
             return _person(Sentence.INDEXES_LEFT) if stuck else _AS_IT_WAS
         case Case(half=True):
             return _person(Sentence.HALF) if case.live else _RESTORE
-        # The version goes with the transaction: at the start, nothing of it is there. Whatever
-        # else has changed on a server, others did that.
+        # The version goes with the transaction: at the start, nothing of it is there. Other
+        # sessions made any other change on a server.
         case Case(Ended.COMMANDS, version=Version.START, same_schema=True, same_rows=True):
             return _AS_IT_WAS
         case Case(Ended.ROLLED_BACK, version=Version.START, same_rows=True) if (
@@ -218,7 +218,7 @@ def _after_a_failure(case: Case) -> Decision:
             case.live or not case.transactional
         ):
             return _ROLLED_BACK
-        # Something is there, or may be.
+        # Part of it remains, or may remain.
         case Case(live=False):
             return _RESTORE
         case Case(version=Version.START):

@@ -11,16 +11,16 @@ from migrations_ops.operations.failure.observe import Failure, Seen, failed_revi
 from migrations_ops.operations.state import LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
 
-# How SQLite, the system and we ourselves say that nothing could be written any more.
+# Error texts of SQLite, the system and this tool for a full disk or an I/O error.
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left", "no room left")
-# How SQLite says that its ALTER TABLE lacks what a revision asks for.
+# SQLite's error if its ALTER TABLE does not support what a revision asks for.
 _NEEDS_BATCH = tuple(f'near "{word}": syntax error' for word in ("ALTER", "CONSTRAINT", "MODIFY"))
 _BATCH = (
     "SQLite cannot alter a column or a constraint in place: write it with op.batch_alter_table();"
     " render_as_batch=True in env.py makes autogenerate do so."
 )
 
-# How many of the sessions in the way are named.
+# The maximum number of blocking sessions to name.
 _SHOWN = 2
 
 

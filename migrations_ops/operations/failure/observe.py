@@ -29,7 +29,7 @@ from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.commands import CommandsStep
 from migrations_ops.steps.step import Step
 
-# How often, in seconds, a server that does not answer is asked again.
+# The interval, in seconds, at which a server that does not answer is asked again.
 _AGAIN = 0.2
 _EMPTY = Fingerprint((), {}, {})
 
@@ -103,7 +103,7 @@ def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> End
 
     :param has_committed: whether something was committed, or was about to be.
     """
-    # Of commands, an engine with a sign of its content tells whether anything was written.
+    # For commands, an engine with a content stamp shows whether anything was written.
     if isinstance(child, CommandsStep) and (has_committed or not database.stamp_of_content()):
         return Ended.COMMANDS
     return Ended.PARTLY_COMMITTED if has_committed else Ended.ROLLED_BACK
@@ -129,7 +129,7 @@ def observe(
         new=backup is None,
         version=_version(failure, look),
         empty=not look.exists or not (look.tables or look.revisions or look.trouble),
-        # Where the role may create no view, there is no ledger to tell it.
+        # If the role may not create views, there is no ledger to show it.
         half=bool(look.begun or _partly_committed(failure.run)),
         indexes=_indexes(indexes),
     )
@@ -216,7 +216,7 @@ def _restored_version(session: Session, failure: Failure) -> Version:
     old = store.describe(failure.safety)
     if _is_as(failure.located, old):
         return Version.START
-    # Which of both it is shows in what they do not have in common.
+    # The tables that differ show which of the two it is.
     is_old, is_new = (_counts_equal(now, each.fingerprint) for each in (old, new))
     if is_old is is_new:
         return Version.ELSEWHERE
@@ -244,7 +244,7 @@ def _has_same_rows(
     """Whether the rows are known to be unchanged, by any session."""
     located, ended = failure.located, failure.ended
     if case.half and case.indexes is Indexes.UNTRIED:
-        return ended is Ended.KILLED  # a commit is written down before it happens
+        return ended is Ended.KILLED  # a commit is recorded before it happens
     if case.half:
         # In the schema, only an index of another session may be new.
         return _left_no_row(located, replace(before, schema=now.schema), failure.run)
@@ -279,7 +279,7 @@ def _left_no_rows(run: CommandRun, database: Database) -> bool:
     if not database.is_transactional:
         # The child waits for us before anything is committed.
         return bool(ran) and not _partly_committed(run)
-    # What commits by itself is looked at more strictly; of the rest the server tells.
+    # Statements that commit by themselves are checked more strictly; the server reports the others.
     by_themselves = {each.sql for each in run.autocommitted if each.revision == failed}
     if not (ran or by_themselves) or failed in run.wrote:
         return False

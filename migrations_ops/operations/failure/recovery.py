@@ -139,7 +139,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
         return
     state = _read_state(session, environment, record)
     if state.exists:
-        # What cannot be read now, since another process has it locked for instance, stays open.
+        # A database that cannot be read now, for instance because it is locked, stays open.
         require_readable(state)
     arrived = set(state.look.revisions) == set(record.targets.get(environment.name, record.to))
     if arrived and state.kind == "at head" and not record.has_unfinished_commands(environment.name):
@@ -224,7 +224,7 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
         next((each for each in backups if each.name == wanted), None),
         f"the restore of {wanted or 'a backup'} into {name} by {record.id} was interrupted",
         Ended.KILLED_RESTORE if record.task == "restore" else Ended.KILLED_UNDO,
-        # What was committed on its own may be rows alone, and no count tells of them.
+        # Only rows may have been committed on their own, which no count shows.
         rows_unknown=_how_it_was_killed(record, name) is not Ended.KILLED,
     )
     reconcile(session, failure)

@@ -63,7 +63,7 @@ def change(
             session.warn_of_ledger(environment, run.ledger_failure)
             return
     except KeyboardInterrupt:
-        # Also right after its end: a user who presses Ctrl-C does not want it to go on.
+        # Also right after its end: a user who presses Ctrl-C does not want it to continue.
         run, why = child.latest, ""
     finally:
         child.close()

@@ -38,7 +38,7 @@ def create_revision(
         try:
             print_alembic(session, environment, arguments)
         except OpsError as error:
-            # A hook that runs after the file is written may have failed.
+            # A hook that runs after the file was written may have failed.
             for new in _written(project, environment, before):
                 error.untouched = (
                     f"{new.file} was written before that, and the next release would run it: look"

@@ -15,7 +15,7 @@ from migrations_ops.operations.preflight.state import require_upgradable
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 
-# What has to hold of each environment, in the order in which it is asked.
+# The checks of each environment, in order.
 _CHECKS: tuple[Callable[[Session, DatabaseState], None], ...] = (
     require_runnable,
     require_upgradable,

@@ -53,7 +53,7 @@ def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
     if way:
         newest = store.latest_sidecar() or sidecars[-1]
         if newest.database not in ("", label):
-            # Bringing it back there would make a second, older one beside it.
+            # A restore would create a second, older database there.
             return (
                 f"its backups are of {newest.database}: the newest is {newest.name}",
                 f"Correct url in environments.{environment.name}; or, if the database has moved,"

@@ -50,7 +50,7 @@ def judge(
     """
     allowed = [*allowed]
     if environment.engine_untested or not environment.protected:
-        # What is only tried out there is found out by trying.
+        # A first environment is not checked in advance: the upgrade itself shows it.
         allowed.append(ENGINE_UNTESTED.code)
     if not is_rehearsed:
         allowed.append(NAMES_ANOTHER.code)
