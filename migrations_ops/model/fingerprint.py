@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 _SHOWN = 3
 
@@ -16,6 +17,8 @@ class Fingerprint:
     ``index ix_loans_due``...) to its definition; ``rows`` each table to its number of rows;
     ``sums`` to a checksum of its content, where requested.
     """
+
+    EMPTY: ClassVar[Fingerprint]
 
     revisions: tuple[str, ...]
     schema: Mapping[str, str]
@@ -37,6 +40,10 @@ class Fingerprint:
             if mine[name] != theirs[name]
         }
         return (*revisions, *sorted(objects), *(f"the rows of {each}" for each in sorted(tables)))
+
+
+# Of a database that is not there.
+Fingerprint.EMPTY = Fingerprint((), {}, {})
 
 
 def in_short(names: Sequence[str]) -> str:

@@ -17,7 +17,6 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.model.plan import Commands, StepName
-from migrations_ops.operations.failure.observe import structure_is
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.command_run import CommandRun
@@ -130,7 +129,7 @@ class Attempts:
         same = False
         if self._backup is not None and not state.database.is_server and not self.has_committed:
             store = BackupStore.of(self._session.project.settings, environment)
-            same = structure_is(state, store.fingerprint(self._backup))
+            same = state.has_structure(store.fingerprint(self._backup))
         return AfterLock(
             is_server=state.database.is_server,
             is_transactional=state.database.is_transactional,

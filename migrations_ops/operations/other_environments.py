@@ -15,7 +15,6 @@ from migrations_ops.backups.taking import take_backup
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.operations.failure.observe import structure_is
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate
 from migrations_ops.project.environments import Environment
@@ -36,7 +35,7 @@ class _Watched:
     @property
     def is_changed(self) -> bool:
         try:
-            return not structure_is(self.located, self.before)
+            return not self.located.has_structure(self.before)
         except OpsError:
             return False  # it cannot be read now: nothing is known
 

@@ -30,7 +30,7 @@ from migrations_ops.operations.failure.messages import (
     in_revision,
     revisions_in_words,
 )
-from migrations_ops.operations.failure.observe import Failure, structure_is
+from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.failure.reconcile import next_after_failure, reconcile
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
@@ -41,8 +41,6 @@ from migrations_ops.revisions.source import has_downgrade
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import Step
-
-_EMPTY = Fingerprint((), {}, {})
 
 
 class _RealDatabaseChanged(StepFailed):
@@ -225,7 +223,7 @@ class _Rehearsal:
             settings = self._session.project.settings
             return BackupStore.of(settings, self._state.environment).fingerprint(self._backup)
         # Even an empty database of a server may have something of its own: a character set.
-        return self._fingerprint() if self._scratch.is_server else _EMPTY
+        return self._fingerprint() if self._scratch.is_server else Fingerprint.EMPTY
 
     def _fingerprint(self) -> Fingerprint:
         return self._scratch.fingerprint(self._state.environment.version_table)
@@ -233,7 +231,7 @@ class _Rehearsal:
     def _run_next(self) -> CommandRun:
         run = self._children.run(self._scratch)
         is_real = run.commands and self._children.has_committed
-        if is_real and not structure_is(self._state, self._before):
+        if is_real and not self._state.has_structure(self._before):
             raise _RealDatabaseChanged(f"{self._state.environment.name} itself was changed")
         return run
 

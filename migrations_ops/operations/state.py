@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.unfinished import find_unfinished_commands
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
 from migrations_ops.model.status import State
@@ -35,6 +36,19 @@ class LocatedDatabase:
     def exists(self) -> bool:
         """Whether there is anything that could be lost."""
         return self.look.exists
+
+    @property
+    def is_live(self) -> bool:
+        """Whether applications may write to it while it is released: an automatic restore of the
+        backup would hide what they wrote since."""
+        return self.environment.protected and self.database.is_server
+
+    def has_structure(self, before: Fingerprint) -> bool:
+        """Whether it has this revision and schema now; its rows may have changed."""
+        table = self.environment.version_table
+        if not self.database.look(table).exists:
+            return before == Fingerprint.EMPTY
+        return self.database.fingerprint(table).structure_equals(before)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,6 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.command_run import CommandRun
 
-_EMPTY = Fingerprint((), {}, {})
-
 
 @dataclass(frozen=True)
 class _Upgrade:
@@ -244,7 +242,7 @@ def _compare_schema(upgrade: _Upgrade, now: DatabaseState, run: CommandRun) -> l
     if upgrade.rehearsed is None:
         return []
     store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
-    before = _EMPTY if upgrade.backup is None else store.fingerprint(upgrade.backup)
+    before = Fingerprint.EMPTY if upgrade.backup is None else store.fingerprint(upgrade.backup)
     return compare_schema(now, run, before, upgrade.rehearsed)
 
 
@@ -280,7 +278,7 @@ def _undo_unverified(upgrade: _Upgrade, reason: str, *, stays: str = ", for a lo
             f"{upgrade.environment.name} stays upgraded{stays}; no later environment was touched."
         )
     return reconcile(
-        upgrade.session, Failure.of(upgrade.state, upgrade.backup, reason, Ended.MUST_NOT_STAY)
+        upgrade.session, Failure.of(upgrade.state, upgrade.backup, reason, Ended.FAILED_VERIFY)
     )
 
 

@@ -55,7 +55,7 @@ def store_with(folder: Path, ages: list[float]) -> tuple[BackupStore, list[str]]
             taken=(datetime.now(UTC) - age * DAY).isoformat(),
             size=2,
             sha256=hashlib.sha256(b"xy").hexdigest(),
-            fingerprint=Fingerprint((), {}, {}),
+            fingerprint=Fingerprint.EMPTY,
         )
         write_sidecar(store.sidecar(name), sidecar)
         names.append(name)

@@ -18,7 +18,7 @@ class Ended(Enum):
     """It failed or was interrupted, and had committed nothing."""
     PARTLY_COMMITTED = auto()
     """It failed or was interrupted after something was committed, or was about to be."""
-    MUST_NOT_STAY = auto()
+    FAILED_VERIFY = auto()
     """It finished, and what it led to did not pass verify."""
     COMMANDS = auto()
     """The project's own commands failed: our child was not inside, and they commit as they like."""
@@ -89,7 +89,7 @@ class Case:
     # restore of the backup would hide what they wrote since.
     live: bool
     # There is no backup, since there was no database; or the one that was being restored is lost.
-    new: bool
+    no_backup: bool
     version: Version
     # It has neither a table nor a version.
     empty: bool = False
@@ -104,9 +104,9 @@ class Case:
 class Action(Enum):
     """What is done with the database."""
 
-    NOTHING = auto()
+    UNCHANGED = auto()
     """It is unchanged."""
-    GO_ON = auto()
+    LEAVE_TO_NEXT_TASK = auto()
     """The next task deals with what is there, or refuses to."""
     DROP_LEFT_INDEXES = auto()
     """Drop what no query uses, and look again."""
@@ -157,19 +157,19 @@ def _person(sentence: Sentence, action: Action = Action.LEAVE_TO_A_PERSON) -> De
     return Decision(action, ExitCode.NEEDS_A_PERSON, sentence)
 
 
-_ROLLED_BACK = Decision(Action.NOTHING, ExitCode.FAILED, Sentence.ROLLED_BACK)
-_AS_IT_WAS = Decision(Action.NOTHING, ExitCode.FAILED, Sentence.AS_IT_WAS)
+_ROLLED_BACK = Decision(Action.UNCHANGED, ExitCode.FAILED, Sentence.ROLLED_BACK)
+_AS_IT_WAS = Decision(Action.UNCHANGED, ExitCode.FAILED, Sentence.AS_IT_WAS)
 _RESTORE = Decision(Action.RESTORE, ExitCode.FAILED, Sentence.RESTORED)
 _REMOVE_NEW = Decision(Action.REMOVE_NEW, ExitCode.FAILED, Sentence.NOT_THERE)
 _UNREACHABLE = Decision(Action.UNREACHABLE, ExitCode.FAILED, Sentence.SILENT_UNCHANGED)
 _SILENT = _person(Sentence.SILENT, Action.UNREACHABLE)
 _STAYS = _person(Sentence.STAYS_UPGRADED, Action.STAYS_UPGRADED)
 _DROP = Decision(Action.DROP_LEFT_INDEXES, ExitCode.DONE, Sentence.NO_WORDS)
-_GO_ON = Decision(Action.GO_ON, ExitCode.DONE, Sentence.NO_WORDS)
-_UNCHANGED = Decision(Action.NOTHING, ExitCode.DONE, Sentence.NO_WORDS)
-_UNREPLACED = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.AS_IT_WAS)
-_REPLACED = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.REPLACED)
-_OLD_OR_NEW = Decision(Action.GO_ON, ExitCode.FAILED, Sentence.OLD_OR_NEW)
+_LEAVE = Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.DONE, Sentence.NO_WORDS)
+_UNCHANGED = Decision(Action.UNCHANGED, ExitCode.DONE, Sentence.NO_WORDS)
+_UNREPLACED = Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.FAILED, Sentence.AS_IT_WAS)
+_REPLACED = Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.FAILED, Sentence.REPLACED)
+_OLD_OR_NEW = Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.FAILED, Sentence.OLD_OR_NEW)
 _RECOVER = Decision(Action.RESTORE, ExitCode.DONE, Sentence.RESTORED)
 
 
@@ -186,15 +186,15 @@ def _after_a_failure(case: Case) -> Decision:
             return _UNREACHABLE
         case Case(version=Version.SILENT):
             return _SILENT
-        case Case(new=True, empty=True):
+        case Case(no_backup=True, empty=True):
             return _REMOVE_NEW
-        case Case(new=True):
+        case Case(no_backup=True):
             return _person(Sentence.NEW_LEFT)
         case Case(version=Version.GONE, live=True):
             return _person(Sentence.GONE)
         case Case(version=Version.GONE):
             return _RESTORE
-        case Case(Ended.MUST_NOT_STAY):
+        case Case(Ended.FAILED_VERIFY):
             return _STAYS if case.live else _RESTORE
         # Half of a revision.
         case Case(half=True, indexes=Indexes.UNTRIED):
@@ -232,12 +232,12 @@ def _after_a_kill(case: Case) -> Decision:
     match case:
         case Case(version=Version.SILENT):
             return _SILENT
-        case Case(version=Version.GONE) | Case(Ended.KILLED, new=True):
-            return _GO_ON
-        case Case(new=True):
+        case Case(version=Version.GONE) | Case(Ended.KILLED, no_backup=True):
+            return _LEAVE
+        case Case(no_backup=True):
             return _person(Sentence.KILLED_NEW)
         case Case(Ended.KILLED, half=False):
-            return _GO_ON  # what the engine rolled back by itself needs nothing
+            return _LEAVE  # what the engine rolled back by itself needs nothing
         # Half of a revision.
         case Case(
             Ended.KILLED, half=True, version=Version.START, same_schema=True, same_rows=True
@@ -250,7 +250,7 @@ def _after_a_kill(case: Case) -> Decision:
         ):
             return _UNCHANGED
         case Case(half=True, live=True) | Case(Ended.KILLED):
-            return _GO_ON  # the next task is refused, and says why
+            return _LEAVE  # the next task is refused, and says why
         case Case(half=True):
             return _RECOVER
         # Whole revisions, or commands.
@@ -259,7 +259,7 @@ def _after_a_kill(case: Case) -> Decision:
         case Case(Ended.KILLED_COMMANDS):
             return _person(Sentence.KILLED_COMMANDS) if case.live else _RECOVER
         case Case(on_server=True):
-            return _GO_ON  # each revision that was committed is whole
+            return _LEAVE  # each revision that was committed is whole
         case Case(version=Version.START, same_schema=True, same_rows=True):
             return _UNCHANGED
     return _RECOVER
@@ -281,8 +281,8 @@ def _after_a_restore(case: Case) -> Decision:
             return _OLD_OR_NEW
         # Killed.
         case Case(version=Version.GONE):
-            return _person(Sentence.BACKUP_LOST) if case.new else _RECOVER
-        case Case(Ended.KILLED_UNDO, new=False, live=False):
+            return _person(Sentence.BACKUP_LOST) if case.no_backup else _RECOVER
+        case Case(Ended.KILLED_UNDO, no_backup=False, live=False):
             is_undone = case.version is Version.TARGET and case.same_rows
-            return _GO_ON if is_undone else _RECOVER
-    return _GO_ON  # a person asked for it, and is asked for nothing else
+            return _LEAVE if is_undone else _RECOVER
+    return _LEAVE  # a person asked for it, and is asked for nothing else

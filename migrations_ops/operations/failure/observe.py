@@ -24,14 +24,12 @@ from migrations_ops.operations.failure.decision import (
 )
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
-from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.commands import CommandsStep
 from migrations_ops.steps.step import Step
 
 # The interval, in seconds, at which a server that does not answer is asked again.
 _AGAIN = 0.2
-_EMPTY = Fingerprint((), {}, {})
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,13 @@ class Seen:
 
     case: Case
     look: Look
-    before: Fingerprint = _EMPTY
-    now: Fingerprint = _EMPTY
+    before: Fingerprint = Fingerprint.EMPTY
+    now: Fingerprint = Fingerprint.EMPTY
     changed: tuple[str, ...] = ()
     others: Mapping[str, bool] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
-
-
-def is_live(environment: Environment, database: Database) -> bool:
-    """Whether applications may write to it while it is released: an automatic restore of the backup
-    would hide what they wrote since."""
-    return environment.protected and database.is_server
 
 
 def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> Ended:
@@ -125,8 +117,8 @@ def observe(
         ended,
         on_server=database.is_server,
         transactional=database.is_transactional,
-        live=is_live(environment, database),
-        new=backup is None,
+        live=located.is_live,
+        no_backup=backup is None,
         version=_version(failure, look),
         empty=not look.exists or not (look.tables or look.revisions or look.trouble),
         # If the role may not create views, there is no ledger to show it.
@@ -153,7 +145,7 @@ def observe(
 
 def _is_compared(case: Case) -> bool:
     """Whether the decision needs a comparison with the backup."""
-    if case.version in (Version.SILENT, Version.GONE) or case.ended is Ended.MUST_NOT_STAY:
+    if case.version in (Version.SILENT, Version.GONE) or case.ended is Ended.FAILED_VERIFY:
         return False
     return case.half or case.ended is not Ended.KILLED
 
@@ -295,11 +287,3 @@ def _partly_committed(run: CommandRun | None) -> list[str]:
 
 def failed_revision(run: CommandRun) -> str:
     return run.failed_revision or run.at_work
-
-
-def structure_is(located: LocatedDatabase, before: Fingerprint) -> bool:
-    """Whether a database has this revision and schema; its rows may have changed."""
-    if not located.database.look(located.environment.version_table).exists:
-        return before == _EMPTY
-    now = located.database.fingerprint(located.environment.version_table)
-    return now.structure_equals(before)

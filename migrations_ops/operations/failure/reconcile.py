@@ -26,7 +26,7 @@ from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.advice import advice_on_copy, hand_url, lead_env_py
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
-from migrations_ops.operations.failure.observe import Failure, Seen, is_live, observe
+from migrations_ops.operations.failure.observe import Failure, Seen, observe
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, locate, other_identity
@@ -142,7 +142,7 @@ def _runs_them_again(state: DatabaseState) -> bool:
     their record can be closed. A database that is not live is restored by the next task."""
     look = state.database.look(state.environment.version_table)
     behind = not look.trouble and set(look.revisions) != set(state.target.revisions)
-    return is_live(state.environment, state.database) and behind
+    return state.is_live and behind
 
 
 def reconcile(session: Session, failure: Failure) -> str:
@@ -187,7 +187,7 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
             # What holds more than tables, functions for example, is not removed.
             if database.look(environment.version_table).exists:
                 raise messages.new_left(failure)
-        case Action.NOTHING if seen.look.begun:
+        case Action.UNCHANGED if seen.look.begun:
             note_resolved(session, failure.located, seen.look, "rolled back")
         case Action.STAYS_UPGRADED:
             # Each release asks verify until it passes.

@@ -20,7 +20,7 @@ from migrations_ops.model.findings import (
 )
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.decision import Ended
-from migrations_ops.operations.failure.observe import Failure, is_live
+from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.session import Session
@@ -173,7 +173,7 @@ def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
     try:
         return reconcile(session, failure)
     except NeedsAPerson:
-        live = is_live(environment, failure.located.database)
+        live = failure.located.is_live
         if live and failure.backup is not None and not failure.dirty:
             close_for(session, record, environment.name)
         raise
@@ -197,7 +197,7 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     if not session.project.settings.is_rehearsed(environment):
         return
     reason = f"{task} was interrupted, and verify fails: {first_error(report)}"
-    failure = Failure.of(state, backup, reason, Ended.MUST_NOT_STAY)
+    failure = Failure.of(state, backup, reason, Ended.FAILED_VERIFY)
     untouched = _reconcile(session, failure, record)
     close_for(session, record, environment.name)
     raise StepFailed(

@@ -115,7 +115,7 @@ def test_a_backup_whose_file_was_damaged_replaces_no_other(
         digest = hashlib.sha256(b"good").hexdigest()
         taken = f"2026-01-0{number + 1}T00:00:00.000Z"
         write_sidecar(
-            store.sidecar(name), Sidecar(name, "prod", taken, 4, digest, Fingerprint((), {}, {}))
+            store.sidecar(name), Sidecar(name, "prod", taken, 4, digest, Fingerprint.EMPTY)
         )
     (tmp_path / stored[damaged]).write_bytes(content)
     assert [each.name for each in surplus(store, NONE)] == stored[:gone]

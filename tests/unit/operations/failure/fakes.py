@@ -103,7 +103,7 @@ def failure(
     ended: Ended,
     *,
     protected: bool = True,
-    new: bool = False,
+    no_backup: bool = False,
     run: Any = None,
     kind: str = "at head",
 ) -> Failure:
@@ -111,10 +111,12 @@ def failure(
     state = DatabaseState(
         environment,  # type: ignore[arg-type]
         database,  # type: ignore[arg-type]
-        Look(exists=not new),
+        Look(exists=not no_backup),
         "",
         None,  # type: ignore[arg-type]
         kind,  # type: ignore[arg-type]
         Target(("two",)),
     )
-    return Failure.of(state, None if new else backup(), "the upgrade of prod failed", ended, run)
+    return Failure.of(
+        state, None if no_backup else backup(), "the upgrade of prod failed", ended, run
+    )

@@ -31,8 +31,8 @@ WHERE = (FILE, POSTGRES, LIVE_POSTGRES, MARIADB, LIVE_MARIADB)
 
 BOTH = (False, True)
 CASES = [
-    Case(ended, *where, new, version, empty, half, same_schema, same_rows, indexes)
-    for ended, where, new, version, empty, half, same_schema, same_rows, indexes in product(
+    Case(ended, *where, no_backup, version, empty, half, same_schema, same_rows, indexes)
+    for ended, where, no_backup, version, empty, half, same_schema, same_rows, indexes in product(
         Ended, WHERE, BOTH, Version, BOTH, BOTH, BOTH, BOTH, Indexes
     )
 ]
@@ -67,7 +67,7 @@ def test_database_is_as_it_was_only_where_version_and_rows_are_known_to_be() -> 
     found = [
         (case, decision)
         for case, decision in DECIDED
-        if decision.action is Action.NOTHING
+        if decision.action is Action.UNCHANGED
         and not (case.version is Version.START and case.same_rows)
     ]
     broken("taken for as it was", found)
@@ -78,7 +78,7 @@ def test_schema_may_differ_only_where_others_can_have_changed_it() -> None:
     found = [
         (case, decision)
         for case, decision in DECIDED
-        if decision.action is Action.NOTHING
+        if decision.action is Action.UNCHANGED
         and not case.same_schema
         and (case.half or not case.on_server or decision.sentence is not Sentence.ROLLED_BACK)
     ]
@@ -86,7 +86,7 @@ def test_schema_may_differ_only_where_others_can_have_changed_it() -> None:
 
 
 def test_exit_code_3_is_for_what_is_as_it_was_or_was_put_back() -> None:
-    as_before = {Action.NOTHING, Action.RESTORE, Action.REMOVE_NEW, Action.UNREACHABLE}
+    as_before = {Action.UNCHANGED, Action.RESTORE, Action.REMOVE_NEW, Action.UNREACHABLE}
     found = [
         each
         for each in DECIDED
@@ -110,7 +110,7 @@ def test_restore_that_a_person_asked_for_is_not_undone() -> None:
         sentence = Sentence.AS_IT_WAS
         if case.ended is Ended.RESTORE_INTERRUPTED:
             sentence = SENTENCES[case.version]
-        assert decision == Decision(Action.GO_ON, ExitCode.FAILED, sentence), case
+        assert decision == Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.FAILED, sentence), case
 
 
 def test_killed_restore_is_finished_where_nothing_is_there_or_something_was_being_undone() -> None:
@@ -118,13 +118,13 @@ def test_killed_restore_is_finished_where_nothing_is_there_or_something_was_bein
         if case.ended not in (Ended.KILLED_RESTORE, Ended.KILLED_UNDO):
             continue
         if decision.action is Action.RESTORE:
-            assert not case.new, case
+            assert not case.no_backup, case
             assert case.version is Version.GONE or case.ended is Ended.KILLED_UNDO, case
         elif decision.exit is ExitCode.NEEDS_A_PERSON:
-            is_lost = case.new and case.version is Version.GONE
+            is_lost = case.no_backup and case.version is Version.GONE
             assert is_lost or case.version is Version.SILENT, case
         else:
-            assert decision.action is Action.GO_ON, case
+            assert decision.action is Action.LEAVE_TO_NEXT_TASK, case
             assert case.version is not Version.GONE, case
 
 
@@ -144,13 +144,13 @@ def test_new_database_is_removed_only_when_nothing_is_in_it() -> None:
     found = [
         each
         for each in DECIDED
-        if each[1].action is Action.REMOVE_NEW and not (each[0].new and each[0].empty)
+        if each[1].action is Action.REMOVE_NEW and not (each[0].no_backup and each[0].empty)
     ]
     broken("removed", found)
 
 
 def test_without_a_backup_nothing_is_restored() -> None:
-    found = [each for each in DECIDED if each[0].new and each[1].action is Action.RESTORE]
+    found = [each for each in DECIDED if each[0].no_backup and each[1].action is Action.RESTORE]
     broken("restored from nothing", found)
 
 
@@ -170,7 +170,7 @@ def test_only_a_live_database_stays_upgraded() -> None:
         for case, decision in DECIDED
         if decision.action is Action.STAYS_UPGRADED
         and not (
-            case.live and (case.version is Version.TARGET or case.ended is Ended.MUST_NOT_STAY)
+            case.live and (case.version is Version.TARGET or case.ended is Ended.FAILED_VERIFY)
         )
     ]
     broken("stays upgraded", found)
@@ -182,7 +182,7 @@ def test_half_a_revision_is_never_passed_over_after_a_failure() -> None:
         (case, decision)
         for case, decision in DECIDED
         if case.half
-        and decision.action is Action.NOTHING
+        and decision.action is Action.UNCHANGED
         and (not case.same_schema or case.indexes is Indexes.STUCK)
     ]
     broken("half of a revision", found)
@@ -192,7 +192,7 @@ def test_task_goes_on_only_after_a_kill_and_never_with_commands_in_between() -> 
     for case, decision in DECIDED:
         if decision.exit is ExitCode.DONE and decision.action is not Action.DROP_LEFT_INDEXES:
             assert case.ended in KILLED, case
-        if decision.action is Action.GO_ON and case.ended is Ended.KILLED_COMMANDS:
+        if decision.action is Action.LEAVE_TO_NEXT_TASK and case.ended is Ended.KILLED_COMMANDS:
             # Half of a revision is refused by whatever comes next.
             assert case.version is Version.GONE or (case.half and case.live), case
 
@@ -200,7 +200,7 @@ def test_task_goes_on_only_after_a_kill_and_never_with_commands_in_between() -> 
 def test_decision_does_not_depend_on_what_it_cannot_know() -> None:
     """Only a new database may be empty, and only half of a revision leaves indexes."""
     for case, decision in DECIDED:
-        if not case.new:
+        if not case.no_backup:
             assert decide(replace(case, empty=not case.empty)) == decision, case
         if not case.half and case.ended is not Ended.KILLED:
             assert decide(replace(case, indexes=Indexes.STUCK)) == decision, case
@@ -224,30 +224,30 @@ DONE, FAILED, PERSON = ExitCode.DONE, ExitCode.FAILED, ExitCode.NEEDS_A_PERSON
 # were otherwise.
 ROWS = [
     # rolled back
-    (Ended.ROLLED_BACK, FILE, SAME, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, FILE, SAME, Action.UNCHANGED, FAILED),
     (Ended.ROLLED_BACK, FILE, START, Action.RESTORE, FAILED),
     (Ended.ROLLED_BACK, FILE, ELSEWHERE, Action.RESTORE, FAILED),
-    (Ended.ROLLED_BACK, POSTGRES, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, POSTGRES, START, Action.UNCHANGED, FAILED),
     (Ended.ROLLED_BACK, POSTGRES, TARGET, Action.RESTORE, FAILED),
-    (Ended.ROLLED_BACK, LIVE_POSTGRES, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, LIVE_POSTGRES, START, Action.UNCHANGED, FAILED),
     (Ended.ROLLED_BACK, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
     (Ended.ROLLED_BACK, LIVE_POSTGRES, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
-    (Ended.ROLLED_BACK, MARIADB, START, Action.NOTHING, FAILED),
+    (Ended.ROLLED_BACK, MARIADB, START, Action.UNCHANGED, FAILED),
     (Ended.ROLLED_BACK, MARIADB, ELSEWHERE, Action.RESTORE, FAILED),
     (Ended.ROLLED_BACK, LIVE_MARIADB, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
     # committed in part, or about to be
     (Ended.PARTLY_COMMITTED, FILE, SAME, Action.RESTORE, FAILED),
     (Ended.PARTLY_COMMITTED, POSTGRES, SAME, Action.RESTORE, FAILED),
-    (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, SAME, Action.NOTHING, FAILED),
+    (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, SAME, Action.UNCHANGED, FAILED),
     (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, ELSEWHERE, Action.LEAVE_TO_A_PERSON, PERSON),
-    (Ended.PARTLY_COMMITTED, MARIADB, START, Action.NOTHING, FAILED),
+    (Ended.PARTLY_COMMITTED, MARIADB, START, Action.UNCHANGED, FAILED),
     (Ended.PARTLY_COMMITTED, MARIADB, TARGET, Action.RESTORE, FAILED),
     (Ended.PARTLY_COMMITTED, LIVE_MARIADB, TARGET, Action.STAYS_UPGRADED, PERSON),
     # half of a revision
-    (Ended.PARTLY_COMMITTED, FILE, {**SAME, **HALF}, Action.NOTHING, FAILED),
+    (Ended.PARTLY_COMMITTED, FILE, {**SAME, **HALF}, Action.UNCHANGED, FAILED),
     (Ended.PARTLY_COMMITTED, FILE, {**START, **HALF}, Action.RESTORE, FAILED),
     (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, {**SAME, "half": True}, Action.DROP_LEFT_INDEXES, DONE),
-    (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, {**SAME, **HALF}, Action.NOTHING, FAILED),
+    (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, {**SAME, **HALF}, Action.UNCHANGED, FAILED),
     (Ended.PARTLY_COMMITTED, LIVE_POSTGRES, {**START, **HALF}, Action.LEAVE_TO_A_PERSON, PERSON),
     (Ended.PARTLY_COMMITTED, MARIADB, {**START, **HALF}, Action.RESTORE, FAILED),
     (
@@ -272,13 +272,13 @@ ROWS = [
         FAILED,
     ),
     # verify did not pass
-    (Ended.MUST_NOT_STAY, FILE, TARGET, Action.RESTORE, FAILED),
-    (Ended.MUST_NOT_STAY, MARIADB, TARGET, Action.RESTORE, FAILED),
-    (Ended.MUST_NOT_STAY, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
-    (Ended.MUST_NOT_STAY, LIVE_MARIADB, TARGET, Action.STAYS_UPGRADED, PERSON),
+    (Ended.FAILED_VERIFY, FILE, TARGET, Action.RESTORE, FAILED),
+    (Ended.FAILED_VERIFY, MARIADB, TARGET, Action.RESTORE, FAILED),
+    (Ended.FAILED_VERIFY, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
+    (Ended.FAILED_VERIFY, LIVE_MARIADB, TARGET, Action.STAYS_UPGRADED, PERSON),
     # the project's own commands
     (Ended.COMMANDS, FILE, TARGET, Action.RESTORE, FAILED),
-    (Ended.COMMANDS, LIVE_POSTGRES, SAME, Action.NOTHING, FAILED),
+    (Ended.COMMANDS, LIVE_POSTGRES, SAME, Action.UNCHANGED, FAILED),
     (Ended.COMMANDS, LIVE_POSTGRES, TARGET, Action.STAYS_UPGRADED, PERSON),
     (Ended.COMMANDS, LIVE_POSTGRES, START, Action.LEAVE_TO_A_PERSON, PERSON),
     # fixed: it was exit code 3, with "which of its rows may have changed, nobody can tell"
@@ -296,29 +296,41 @@ ROWS = [
     (Ended.ROLLED_BACK, LIVE_MARIADB, SILENT, Action.UNREACHABLE, PERSON),
     (Ended.COMMANDS, POSTGRES, SILENT, Action.UNREACHABLE, PERSON),
     # there was no database, or there is none any more
-    (Ended.ROLLED_BACK, FILE, {**GONE, "new": True, "empty": True}, Action.REMOVE_NEW, FAILED),
-    (Ended.MUST_NOT_STAY, FILE, {**TARGET, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (
+        Ended.ROLLED_BACK,
+        FILE,
+        {**GONE, "no_backup": True, "empty": True},
+        Action.REMOVE_NEW,
+        FAILED,
+    ),
+    (Ended.FAILED_VERIFY, FILE, {**TARGET, "no_backup": True}, Action.LEAVE_TO_A_PERSON, PERSON),
     (Ended.ROLLED_BACK, FILE, GONE, Action.RESTORE, FAILED),
     (Ended.ROLLED_BACK, LIVE_POSTGRES, GONE, Action.LEAVE_TO_A_PERSON, PERSON),
     # killed
-    (Ended.KILLED, FILE, ELSEWHERE, Action.GO_ON, DONE),
-    (Ended.KILLED, FILE, {**GONE, "new": True}, Action.GO_ON, DONE),
-    (Ended.KILLED, LIVE_MARIADB, ELSEWHERE, Action.GO_ON, DONE),
-    (Ended.KILLED, LIVE_MARIADB, {**SAME, "half": True}, Action.NOTHING, DONE),
-    (Ended.KILLED, LIVE_MARIADB, {**START, **HALF}, Action.GO_ON, DONE),
-    (Ended.KILLED, MARIADB, {**START, **HALF}, Action.GO_ON, DONE),
-    (Ended.KILLED_PARTLY_COMMITTED, FILE, SAME, Action.NOTHING, DONE),
+    (Ended.KILLED, FILE, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED, FILE, {**GONE, "no_backup": True}, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED, LIVE_MARIADB, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED, LIVE_MARIADB, {**SAME, "half": True}, Action.UNCHANGED, DONE),
+    (Ended.KILLED, LIVE_MARIADB, {**START, **HALF}, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED, MARIADB, {**START, **HALF}, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED_PARTLY_COMMITTED, FILE, SAME, Action.UNCHANGED, DONE),
     (Ended.KILLED_PARTLY_COMMITTED, FILE, {**SAME, "same_rows": False}, Action.RESTORE, DONE),
     (
         Ended.KILLED_PARTLY_COMMITTED,
         FILE,
-        {**TARGET, "new": True},
+        {**TARGET, "no_backup": True},
         Action.LEAVE_TO_A_PERSON,
         PERSON,
     ),
-    (Ended.KILLED_PARTLY_COMMITTED, FILE, {**GONE, "new": True}, Action.GO_ON, DONE),
-    (Ended.KILLED_PARTLY_COMMITTED, LIVE_POSTGRES, ELSEWHERE, Action.GO_ON, DONE),
-    (Ended.KILLED_PARTLY_COMMITTED, POSTGRES, ELSEWHERE, Action.GO_ON, DONE),
+    (
+        Ended.KILLED_PARTLY_COMMITTED,
+        FILE,
+        {**GONE, "no_backup": True},
+        Action.LEAVE_TO_NEXT_TASK,
+        DONE,
+    ),
+    (Ended.KILLED_PARTLY_COMMITTED, LIVE_POSTGRES, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, DONE),
+    (Ended.KILLED_PARTLY_COMMITTED, POSTGRES, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, DONE),
     (
         Ended.KILLED_PARTLY_COMMITTED,
         POSTGRES,
@@ -326,11 +338,17 @@ ROWS = [
         Action.DROP_LEFT_INDEXES,
         DONE,
     ),
-    (Ended.KILLED_PARTLY_COMMITTED, POSTGRES, {**SAME, **HALF}, Action.NOTHING, DONE),
-    (Ended.KILLED_PARTLY_COMMITTED, LIVE_POSTGRES, {**START, **HALF}, Action.GO_ON, DONE),
+    (Ended.KILLED_PARTLY_COMMITTED, POSTGRES, {**SAME, **HALF}, Action.UNCHANGED, DONE),
+    (
+        Ended.KILLED_PARTLY_COMMITTED,
+        LIVE_POSTGRES,
+        {**START, **HALF},
+        Action.LEAVE_TO_NEXT_TASK,
+        DONE,
+    ),
     (Ended.KILLED_PARTLY_COMMITTED, MARIADB, {**START, **HALF}, Action.RESTORE, DONE),
     (Ended.KILLED_COMMANDS, FILE, TARGET, Action.RESTORE, DONE),
-    (Ended.KILLED_COMMANDS, MARIADB, SAME, Action.NOTHING, DONE),
+    (Ended.KILLED_COMMANDS, MARIADB, SAME, Action.UNCHANGED, DONE),
     (Ended.KILLED_COMMANDS, LIVE_POSTGRES, TARGET, Action.LEAVE_TO_A_PERSON, PERSON),
     # fixed: a live database of which the schema was as before was taken for untouched
     (
@@ -341,21 +359,27 @@ ROWS = [
         PERSON,
     ),
     # a restore that a person asked for
-    (Ended.RESTORE_FAILED, FILE, ELSEWHERE, Action.GO_ON, FAILED),
+    (Ended.RESTORE_FAILED, FILE, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, FAILED),
     (Ended.RESTORE_FAILED, LIVE_POSTGRES, SILENT, Action.UNREACHABLE, FAILED),
     (Ended.RESTORE_FAILED, MARIADB, GONE, Action.LEAVE_TO_A_PERSON, PERSON),
-    (Ended.RESTORE_INTERRUPTED, FILE, {"version": Version.START}, Action.GO_ON, FAILED),
-    (Ended.RESTORE_INTERRUPTED, LIVE_POSTGRES, TARGET, Action.GO_ON, FAILED),
-    (Ended.RESTORE_INTERRUPTED, FILE, ELSEWHERE, Action.GO_ON, FAILED),
+    (
+        Ended.RESTORE_INTERRUPTED,
+        FILE,
+        {"version": Version.START},
+        Action.LEAVE_TO_NEXT_TASK,
+        FAILED,
+    ),
+    (Ended.RESTORE_INTERRUPTED, LIVE_POSTGRES, TARGET, Action.LEAVE_TO_NEXT_TASK, FAILED),
+    (Ended.RESTORE_INTERRUPTED, FILE, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, FAILED),
     (Ended.RESTORE_INTERRUPTED, POSTGRES, SILENT, Action.UNREACHABLE, PERSON),
     (Ended.KILLED_RESTORE, FILE, GONE, Action.RESTORE, DONE),
-    (Ended.KILLED_RESTORE, FILE, {**GONE, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
-    (Ended.KILLED_RESTORE, LIVE_MARIADB, ELSEWHERE, Action.GO_ON, DONE),
+    (Ended.KILLED_RESTORE, FILE, {**GONE, "no_backup": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.KILLED_RESTORE, LIVE_MARIADB, ELSEWHERE, Action.LEAVE_TO_NEXT_TASK, DONE),
     # a restore that undid something
-    (Ended.KILLED_UNDO, FILE, {**TARGET, "same_rows": True}, Action.GO_ON, DONE),
+    (Ended.KILLED_UNDO, FILE, {**TARGET, "same_rows": True}, Action.LEAVE_TO_NEXT_TASK, DONE),
     (Ended.KILLED_UNDO, FILE, TARGET, Action.RESTORE, DONE),
     (Ended.KILLED_UNDO, POSTGRES, START, Action.RESTORE, DONE),
-    (Ended.KILLED_UNDO, FILE, {**GONE, "new": True}, Action.LEAVE_TO_A_PERSON, PERSON),
+    (Ended.KILLED_UNDO, FILE, {**GONE, "no_backup": True}, Action.LEAVE_TO_A_PERSON, PERSON),
 ]
 
 
@@ -367,6 +391,6 @@ def test_row(
     action: Action,
     exit_code: ExitCode,
 ) -> None:
-    known = {"new": False, **seen}
+    known = {"no_backup": False, **seen}
     decision = decide(Case(ended, *where, **known))  # type: ignore[arg-type]
     assert (decision.action, decision.exit) == (action, exit_code)

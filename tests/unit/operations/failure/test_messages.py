@@ -25,12 +25,12 @@ from tests.unit.operations.failure.test_decision import DECIDED
 COMMAND = re.compile(r"invoke (restore --env prod --backup db_1\.dump --yes|\w+)")
 OF_PERSONS = sorted(
     {
-        (decision.sentence, case.ended, case.new)
+        (decision.sentence, case.ended, case.no_backup)
         for case, decision in DECIDED
         if decision.exit == 4
         and decision.action is not Action.DROP_LEFT_INDEXES
         # What a person asks for is there.
-        and not (case.new and case.ended in (Ended.RESTORE_FAILED, Ended.RESTORE_INTERRUPTED))
+        and not (case.no_backup and case.ended in (Ended.RESTORE_FAILED, Ended.RESTORE_INTERRUPTED))
     },
     key=repr,
 )
@@ -44,18 +44,18 @@ def seen(
     return Seen(case, look, BEFORE, now, changed)
 
 
-@pytest.mark.parametrize(("sentence", "ended", "new"), OF_PERSONS)
+@pytest.mark.parametrize(("sentence", "ended", "no_backup"), OF_PERSONS)
 def test_person_is_told_what_happened_what_is_safe_and_what_to_type(
-    sentence: Sentence, ended: Ended, new: bool
+    sentence: Sentence, ended: Ended, no_backup: bool
 ) -> None:
     for changed, kind, begun in product(
         ((), ("table items is gone",)), ("at head", "dirty"), ("", "two")
     ):
-        of = failure(FakeDatabase(), ended, new=new, kind=kind)
+        of = failure(FakeDatabase(), ended, no_backup=no_backup, kind=kind)
         error = for_a_person(sentence, of, seen(of, changed, begun))
         assert error.what.startswith("The upgrade of prod failed")
         assert COMMAND.search(error.next), error.next
-        if not new:
+        if not no_backup:
             assert "db_1.dump" in error.untouched or sentence is Sentence.INDEXES_LEFT
         assert "  " not in str(error)
 
@@ -73,7 +73,9 @@ def test_way_back_that_failed_is_named_too() -> None:
     of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
     assert COMMAND.search(not_put_back(of, "no room.").next)
     assert "no room" in not_put_back(of, "no room.").what
-    assert COMMAND.search(new_left(failure(FakeDatabase(), Ended.PARTLY_COMMITTED, new=True)).next)
+    assert COMMAND.search(
+        new_left(failure(FakeDatabase(), Ended.PARTLY_COMMITTED, no_backup=True)).next
+    )
 
 
 def test_no_restore_is_advised_where_nothing_was_committed() -> None:

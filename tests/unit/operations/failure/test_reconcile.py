@@ -62,12 +62,12 @@ def test_live_database_is_left_and_another_is_put_back(restored: list[str]) -> N
 
 
 def test_new_database_that_cannot_be_removed_is_left_to_a_person() -> None:
-    empty = Fingerprint((), {}, {})
+    empty = Fingerprint.EMPTY
     database = FakeDatabase(now=empty, is_stubborn=True)
     with pytest.raises(NeedsAPerson, match="what it created so far is in prod"):
-        reconcile.reconcile(session(), failure(database, Ended.ROLLED_BACK, new=True))
+        reconcile.reconcile(session(), failure(database, Ended.ROLLED_BACK, no_backup=True))
     gone = reconcile.reconcile(
-        session(), failure(FakeDatabase(now=empty), Ended.ROLLED_BACK, new=True)
+        session(), failure(FakeDatabase(now=empty), Ended.ROLLED_BACK, no_backup=True)
     )
     assert gone == "prod does not exist, as before."
 
@@ -160,7 +160,7 @@ def test_database_that_is_gone_after_a_restore_that_failed_needs_a_person(existe
 def test_killed_restore_of_what_is_empty_now_is_done_again(
     ended: Ended, restored: list[str]
 ) -> None:
-    empty = FakeDatabase(is_server=False, now=Fingerprint((), {}, {}))
+    empty = FakeDatabase(is_server=False, now=Fingerprint.EMPTY)
     reconcile.reconcile(session(), failure(empty, ended))
     assert restored == ["prod"]
     lost = replace(failure(empty, ended), backup=None)
