@@ -208,7 +208,7 @@ def _restored_version(session: Session, failure: Failure) -> Version:
     old = store.describe(failure.safety)
     if _is_as(failure.located, old):
         return Version.START
-    # The tables that differ show which of the two it is.
+    # Row counts in which the two differ show which one it is.
     is_old, is_new = (_counts_equal(now, each.fingerprint) for each in (old, new))
     if is_old is is_new:
         return Version.ELSEWHERE

@@ -50,7 +50,7 @@ def judge(
     """
     allowed = [*allowed]
     if environment.engine_untested or not environment.protected:
-        # A first environment is not checked in advance: the upgrade itself shows it.
+        # In an unprotected environment, an untested engine may simply be tried.
         allowed.append(ENGINE_UNTESTED.code)
     if not is_rehearsed:
         allowed.append(NAMES_ANOTHER.code)
