@@ -27,7 +27,7 @@ from .protocol.redaction import redacted
 
 # What env.py and the guards would import one after the other once the instructions are there.
 _AHEAD = (
-    "alembic.config", "sqlalchemy.orm", "logging.config", ".commands", ".failures",
+    "alembic.config", "sqlalchemy.orm", "logging.config", ".alembic_commands", ".failures",
     ".destination.proof", ".destination.version_table", ".guards", ".recording.ledger",
     ".recording.tracing",
 )  # fmt: skip
@@ -116,7 +116,7 @@ def _import_dialect(dialect: str) -> None:
 def _run(
     parser: Any, arguments: list[str], instructions: Instructions, control: Control, events: Events
 ) -> int:
-    from .commands import Usage, run_command, split
+    from .alembic_commands import Usage, run_command, split
     from .destination.proof import WrongDatabase
     from .failures import failed
     from .forgotten_models import ForgottenModels

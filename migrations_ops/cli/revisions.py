@@ -9,7 +9,7 @@ from pathlib import Path
 from migrations_ops.cli.console import Console, require_text, split_arguments
 from migrations_ops.cli.output import documents
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.model.plan import Commands, StepName
+from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.operations.manual.adopt import adopt_environment
 from migrations_ops.operations.manual.alembic_command import (
     changes_database,
@@ -24,7 +24,7 @@ from migrations_ops.operations.run import Finished
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
-_BACK_UP: tuple[StepName, Commands] = (StepName.BACK_UP, ())
+_BACK_UP: tuple[StepName, AlembicCommands] = (StepName.BACK_UP, ())
 
 
 def run_revision(
@@ -161,7 +161,10 @@ def run_alembic_command(
 
 
 def _show_steps(
-    console: Console, project: Project, environment: Environment, *steps: tuple[StepName, Commands]
+    console: Console,
+    project: Project,
+    environment: Environment,
+    *steps: tuple[StepName, AlembicCommands],
 ) -> None:
     """Show what would run: each step with the Alembic commands of its process."""
     console.show_plan(project, [list_steps(project, environment, steps)])

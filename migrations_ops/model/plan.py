@@ -27,7 +27,7 @@ class StepName(StrEnum):
 
 
 # The Alembic commands that the process of one step runs in turn, each as its arguments.
-Commands = tuple[tuple[str, ...], ...]
+AlembicCommands = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PlannedStep:
 
     name: StepName
     argv: tuple[str, ...] = ()
-    commands: Commands = ()
+    commands: AlembicCommands = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.look import Look
 from migrations_ops.model.outcome import RevisionRun
-from migrations_ops.model.plan import Commands, StepName
+from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.steps.command_run import CommandRun
@@ -35,7 +35,7 @@ def _waits() -> Iterator[float]:
         yield random.uniform(longest / 2, longest)
 
 
-def upgrade_commands(state: DatabaseState) -> Commands:
+def upgrade_commands(state: DatabaseState) -> AlembicCommands:
     """What the child of an upgrade runs."""
     return (("upgrade", state.target.argument),)
 

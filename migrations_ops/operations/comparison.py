@@ -77,7 +77,7 @@ class Comparison:
         return find_losses(before, after, declared, name, rows_gone(change)) + changes
 
     def _events(self, run: CommandRun) -> Sequence[Traced]:
-        if run.commands:
+        if run.own_commands:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
         return run.trace
@@ -155,7 +155,7 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
     session, state, backup = comparison.session, comparison.state, comparison.backup
     environment, database = state.environment, state.database
     not_compared = [ROWS_NOT_COMPARED.found(environment.name)]
-    if run.commands:
+    if run.own_commands:
         not_compared = [ROWS_NOT_COMPARED_COMMANDS.found(environment.name)]
     store = BackupStore.of(session.project.settings, environment)
     since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.plan import (
-    Commands,
+    AlembicCommands,
     EnvironmentPlan,
     PlannedRevision,
     PlannedStep,
@@ -47,7 +47,7 @@ def plan_release(project: Project, states: Sequence[DatabaseState]) -> list[Envi
 
 
 def list_steps(
-    project: Project, environment: Environment, steps: Iterable[tuple[StepName, Commands]]
+    project: Project, environment: Environment, steps: Iterable[tuple[StepName, AlembicCommands]]
 ) -> EnvironmentPlan:
     """The steps of a task that do not depend on a state, each with the Alembic commands of its
     process."""
@@ -95,7 +95,7 @@ def _verify_step(project: Project, environment: Environment) -> PlannedStep:
 
 
 def _step(
-    project: Project, environment: Environment, name: StepName, commands: Commands
+    project: Project, environment: Environment, name: StepName, commands: AlembicCommands
 ) -> PlannedStep:
     argv = tuple(child_argv(project, environment, commands)) if commands else ()
     return PlannedStep(name, argv, commands)

@@ -20,7 +20,7 @@ from migrations_ops.model.findings import (
 )
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
-from migrations_ops.model.plan import Commands, StepName
+from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import lead_env_py
 from migrations_ops.operations.comparison import Comparison, find_newly_broken, statements_of
@@ -47,7 +47,7 @@ class _RealDatabaseChanged(StepFailed):
     """Commands that were given the URL of a copy changed the real database."""
 
 
-def rehearsal_commands(state: DatabaseState) -> Commands:
+def rehearsal_commands(state: DatabaseState) -> AlembicCommands:
     """The commands of a rehearsal's child: up, the check, and down and up again if possible."""
     upgrade = ("upgrade", state.target.argument)
     commands: list[tuple[str, ...]] = [upgrade]
@@ -230,7 +230,7 @@ class _Rehearsal:
 
     def _run_next(self) -> CommandRun:
         run = self._children.run(self._scratch)
-        is_real = run.commands and self._children.has_committed
+        is_real = run.own_commands and self._children.has_committed
         if is_real and not self._state.has_structure(self._before):
             raise _RealDatabaseChanged(f"{self._state.environment.name} itself was changed")
         return run

@@ -99,7 +99,7 @@ def upgrade_and_verify(
             with watched_others(session, state.environment):
                 run = _run(upgrade, attempts, report_unshared=comparison is not None)
             attempts.close()
-            if run.commands:
+            if run.own_commands:
                 _note_commands(upgrade, run)
             report = _verify(upgrade, run, comparison, partly_committed=attempts.has_committed)
             _undo_unless_passed(upgrade, report)
@@ -223,7 +223,7 @@ def _find_changes(
     found = _compare_schema(upgrade, now, run)
     if comparison is not None and not found:
         # The child checks the parents of rows, if it runs inside and everything is one transaction.
-        orphans = bool(run.commands) or partly_committed
+        orphans = bool(run.own_commands) or partly_committed
         found = compare_rows(comparison, run, orphans=orphans)
     return [*found, *_find_broken(upgrade, now)]
 

@@ -68,7 +68,7 @@ class CommandRun:
     differences: tuple[str, ...] = ()
     opened: bool = False
     in_transaction: bool = False
-    commands: int = 0
+    own_commands: int = 0
 
     @property
     def operations(self) -> tuple[OperationAsked, ...]:

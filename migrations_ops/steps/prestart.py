@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.plan import Commands, StepName
+from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-from migrations_ops.steps.commands import CommandsStep
+from migrations_ops.steps.own_commands import OwnCommandsStep
 from migrations_ops.steps.step import Step, start_step
 
 CORES = os.cpu_count() or 1
@@ -28,7 +28,7 @@ class _Request(NamedTuple):
 
     environment: Environment
     step: StepName
-    commands: Commands
+    commands: AlembicCommands
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Prestart:
     _waiting: dict[str, tuple[_Request, Step]] = field(default_factory=dict)
     _queue: dict[str, _Request] = field(default_factory=dict)
 
-    def request(self, environment: Environment, step: StepName, commands: Commands) -> None:
+    def request(self, environment: Environment, step: StepName, commands: AlembicCommands) -> None:
         """Start a child now, or as soon as a core is free."""
         request = _Request(environment, step, commands)
         if request.name in self._waiting:
@@ -69,7 +69,7 @@ class Prestart:
             with suppress(OpsError, OSError):
                 self._waiting[name] = (request, self._start(request))
 
-    def take(self, environment: Environment, step: StepName, commands: Commands) -> Step:
+    def take(self, environment: Environment, step: StepName, commands: AlembicCommands) -> Step:
         """The child of a step, started ahead or now.
 
         :raises ConfigurationError: its interpreter cannot be started.
@@ -94,5 +94,5 @@ class Prestart:
         environment, (first, *_) = request.environment, request.commands
         log = self.log(request.name)
         if environment.commands and first[0] == "upgrade" and "--sql" not in first:
-            return CommandsStep(self.project, environment, log)
+            return OwnCommandsStep(self.project, environment, log)
         return start_step(self.project, environment, request.commands, log)

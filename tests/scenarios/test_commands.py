@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.revisions.stated_history import StatedHistory
-from migrations_ops.steps.commands import url_of_copy
+from migrations_ops.steps.own_commands import url_of_copy
 from tests.support import Sandbox, dump, query
 
 VERSION = "SELECT version_num FROM alembic_version"

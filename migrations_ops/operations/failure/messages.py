@@ -73,12 +73,12 @@ def _place(run: CommandRun) -> str:
 
 
 def finished_in_words(run: CommandRun) -> str:
-    return "the commands finished" if run.commands else "env.py finished"
+    return "the commands finished" if run.own_commands else "env.py finished"
 
 
 def revisions_in_words(run: CommandRun) -> str:
-    if run.commands:
-        return f"{counted(run.commands, 'command')} of its own; the way back is the backup"
+    if run.own_commands:
+        return f"{counted(run.own_commands, 'command')} of its own; the way back is the backup"
     statements = sum(revision.statements for revision in run.revisions)
     return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"
 

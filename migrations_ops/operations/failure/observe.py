@@ -25,7 +25,7 @@ from migrations_ops.operations.failure.decision import (
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
-from migrations_ops.steps.commands import CommandsStep
+from migrations_ops.steps.own_commands import OwnCommandsStep
 from migrations_ops.steps.step import Step
 
 # The interval, in seconds, at which a server that does not answer is asked again.
@@ -96,7 +96,7 @@ def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> End
     :param has_committed: whether something was committed, or was about to be.
     """
     # For commands, an engine with a content stamp shows whether anything was written.
-    if isinstance(child, CommandsStep) and (has_committed or not database.stamp_of_content()):
+    if isinstance(child, OwnCommandsStep) and (has_committed or not database.stamp_of_content()):
         return Ended.COMMANDS
     return Ended.PARTLY_COMMITTED if has_committed else Ended.ROLLED_BACK
 

@@ -124,7 +124,7 @@ def _safety_backup(session: Session, environment: Environment) -> Backup | None:
 def next_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
     """What to do after a failure; if env.py opened no database, it may lack its URL."""
     todo = messages.what_next(run)
-    if run.opened or run.commands:
+    if run.opened or run.own_commands:
         return todo
     return " ".join(filter(None, (todo, hand_url(session.project, environment))))
 

@@ -15,8 +15,8 @@ from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
-from migrations_ops.steps.commands import CommandsStep
 from migrations_ops.steps.instructions import instructions_for
+from migrations_ops.steps.own_commands import OwnCommandsStep
 
 
 def change(
@@ -37,7 +37,7 @@ def change(
     environment, database = state.environment, state.database
     backup = back_up(session, state)
     child = session.prestart.take(environment, name, (tuple(command),))
-    if isinstance(child, CommandsStep):
+    if isinstance(child, OwnCommandsStep):
         session.record.note_commands(environment.name)
     run: CommandRun | None = None
     why = ""

@@ -8,7 +8,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.source import find_syntax_error
-from migrations_ops.steps.commands import require_rehearsable
+from migrations_ops.steps.own_commands import require_rehearsable
 
 
 def require_readable_scripts(session: Session, state: DatabaseState) -> None:

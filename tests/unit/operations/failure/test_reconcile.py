@@ -13,7 +13,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.look import Look
 from migrations_ops.operations.failure import observe, reconcile
 from migrations_ops.operations.failure.decision import Ended, Indexes, Version
-from migrations_ops.steps.commands import CommandsStep
+from migrations_ops.steps.own_commands import OwnCommandsStep
 from tests.unit.operations.failure.fakes import (
     BEFORE,
     SAFETY,
@@ -222,6 +222,6 @@ def test_rows_of_half_a_revision_are_known_by_their_checksums_alone() -> None:
 def test_commands_have_written_nothing_only_where_the_engine_has_a_sign_of_it(
     stamp: dict[str, int | str], has_committed: bool, ended: Ended
 ) -> None:
-    child = CommandsStep.__new__(CommandsStep)
+    child = OwnCommandsStep.__new__(OwnCommandsStep)
     database: Any = FakeDatabase(stamp=stamp)
     assert observe.how_it_ended(child, database, has_committed=has_committed) is ended

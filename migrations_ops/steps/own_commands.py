@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
-class CommandsStep(Step):
+class OwnCommandsStep(Step):
     """Replaces an Alembic step: ``run`` runs all commands, in order."""
 
     def __init__(self, project: Project, environment: Environment, log: Path) -> None:
@@ -87,7 +87,7 @@ class CommandsStep(Step):
             failure=failure,
             where=str(self._log) if failure else "",
             exit=code,
-            commands=ran,
+            own_commands=ran,
         )
 
     def close(self) -> None:

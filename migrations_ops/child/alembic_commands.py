@@ -1,4 +1,4 @@
-"""Runs Alembic's own commands, as its command line would."""
+"""Runs the commands of Alembic, as its command line would."""
 
 from __future__ import annotations
 
