@@ -9,12 +9,12 @@ from migrations_ops.cli.output import documents, text
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
-from migrations_ops.operations.manual.alembic_command import write_sql
 from migrations_ops.operations.plan import preview_release
 from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
+from migrations_ops.operations.upgrade_sql import write_sql
 
 
 def run_release(

@@ -6,10 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import find_left_out
 from migrations_ops.journal.recorder import Reporter
+from migrations_ops.journal.unfinished import find_interrupted
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
@@ -18,7 +20,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import end_resumed_restore
 from migrations_ops.operations.locks import lock_databases
-from migrations_ops.operations.preflight.missing import committed_by, require_worth_keeping
+from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -129,3 +131,32 @@ def _back_up(session: Session, environment: Environment, note: str) -> None:
         found = BACKUP_IN_DOUBT.found(environment.name, backup=backup.name, reason=backup.doubt)
         session.record.add_findings([found])
     prune(session, [environment])
+
+
+def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
+    """Refuse to let a backup of the wrong database displace one of the right database.
+
+    :raises Refused: there is no database; it names another environment; or it is empty and has
+        backups that are not.
+    """
+    require_readable(located)
+    require_own(located)
+    if located.look.revisions or located.look.tables:
+        return
+    store = BackupStore.of(project.settings, located.environment)
+    newest = store.latest_sidecar()
+    if newest is not None and not is_empty(newest):
+        raise Refused(
+            f"{located.environment.name} ({located.database.label}) is empty, and there are backups"
+            f" of it that are not: the newest is {newest.name}.",
+            untouched="No backup was taken.",
+            next=f"Restore it: {store.way_back()}",
+        )
+
+
+def committed_by(project: Project, environment: Environment) -> str:
+    """Describe the killed task that had committed a part there; else empty."""
+    for record in find_interrupted(project.settings.releases):
+        if environment.name not in record.closed and record.has_committed(environment.name):
+            return f"{record.title} was interrupted and had committed a part"
+    return ""

@@ -16,9 +16,9 @@ from migrations_ops.model.findings import MISSING_REVISION, SKIPPED_REVISION, Fi
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.plan import list_steps, plan_release
-from migrations_ops.operations.preflight.edited import find_edited
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.restore import restore_and_prove
+from migrations_ops.operations.revisions_applied import find_edited
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment

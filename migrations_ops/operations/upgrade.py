@@ -37,7 +37,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.other_environments import watched_others
-from migrations_ops.operations.preflight.edited import find_unnoted
+from migrations_ops.operations.revisions_applied import find_unnoted
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import (

@@ -28,7 +28,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, lead_env_py
 from migrations_ops.operations.failure.messages import what_next
-from migrations_ops.operations.preflight.edited import (
+from migrations_ops.operations.revisions_applied import (
     EDITED,
     advice_on_edited,
     find_edited,

@@ -99,25 +99,3 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
 
 def _read(output: Path) -> str:
     return output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-
-
-def write_sql(
-    project: Project, environment: Environment, to: str | None, reporter: Reporter
-) -> tuple[Finished, str]:
-    """The SQL of the pending upgrade, without running it."""
-    printed: list[str] = []
-
-    def body(session: Session) -> None:
-        state = read_state(project, environment, to)
-        session.record.update(from_=state.look.revisions, to=state.target.revisions)
-        if not state.pending:
-            return
-        current = ",".join(state.look.revisions) or "base"
-        target = ",".join(state.target.revisions)
-        span = f"{current}:{target}"
-        printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
-
-    finished = run_recorded(
-        project, f"upgrade-{environment.name}", environment.name, reporter, body
-    )
-    return finished, "".join(printed)

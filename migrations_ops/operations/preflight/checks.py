@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from migrations_ops.model.text import counted
 from migrations_ops.operations.preflight.disk_space import require_disk_space
-from migrations_ops.operations.preflight.edited import require_unedited
 from migrations_ops.operations.preflight.missing import require_present
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
 from migrations_ops.operations.preflight.recordable import require_recordable
 from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
 from migrations_ops.operations.preflight.state import require_upgradable
+from migrations_ops.operations.preflight.unedited import require_unedited
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 

@@ -1,4 +1,4 @@
-"""Refuses to recreate a database that has disappeared, or to back up an empty one in its place."""
+"""Refuses to recreate silently a protected database that has disappeared."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.record import read_records
-from migrations_ops.journal.unfinished import find_interrupted
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
 from migrations_ops.model.plan import StepName
-from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
-from migrations_ops.project.project import Project
 from migrations_ops.project.settings import Settings
 
 
@@ -87,33 +84,4 @@ def _find_in_journal(releases: Path, environment: Environment, *, by_backups: bo
                     return f"{record.title} found or filled it"
     if Evidence(releases).passed(environment):
         return f"{FILE} records revisions that it has passed"
-    return ""
-
-
-def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
-    """Refuse to let a backup of the wrong database displace one of the right database.
-
-    :raises Refused: there is no database; it names another environment; or it is empty and has
-        backups that are not.
-    """
-    require_readable(located)
-    require_own(located)
-    if located.look.revisions or located.look.tables:
-        return
-    store = BackupStore.of(project.settings, located.environment)
-    newest = store.latest_sidecar()
-    if newest is not None and not is_empty(newest):
-        raise Refused(
-            f"{located.environment.name} ({located.database.label}) is empty, and there are backups"
-            f" of it that are not: the newest is {newest.name}.",
-            untouched="No backup was taken.",
-            next=f"Restore it: {store.way_back()}",
-        )
-
-
-def committed_by(project: Project, environment: Environment) -> str:
-    """Describe the killed task that had committed a part there; else empty."""
-    for record in find_interrupted(project.settings.releases):
-        if environment.name not in record.closed and record.has_committed(environment.name):
-            return f"{record.title} was interrupted and had committed a part"
     return ""

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from migrations_ops.child.protocol.ledger import split_unnoted
-from migrations_ops.model.allowed import allow_flags, allow_setting, without_allowed
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.allowed import allow_flags, allow_setting
 from migrations_ops.model.findings import (
     EDITED_REVISION,
     MISSING_REVISION,
@@ -16,7 +15,6 @@ from migrations_ops.model.findings import (
     Finding,
 )
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import is_unedited
@@ -137,18 +135,3 @@ def _written(revision: Revision) -> str:
     if len(down) < 2:
         return f'"{down[0]}"' if down else "None"
     return "(" + ", ".join(f'"{each}"' for each in down) + ")"
-
-
-def require_unedited(session: Session, state: DatabaseState) -> None:
-    """:raises Refused: a revision that this environment ran was edited or removed since; or one was
-    inserted before those that it ran."""
-    allowed = session.allowed(state.environment)
-    found = without_allowed(find_edited(state), allowed)
-    errors = [each for each in found if each.severity == "error"]
-    if errors:
-        message = "; ".join(each.message for each in errors)
-        raise Refused(
-            f"{message[0].upper()}{message[1:]}.",
-            untouched="No database was touched.",
-            next=advice_on_edited(state, errors, session.record.task),
-        )

@@ -1,0 +1,33 @@
+"""``upgrade-NAME --sql``: the SQL of the pending upgrade, without running it."""
+
+from __future__ import annotations
+
+from migrations_ops.journal.recorder import Reporter
+from migrations_ops.operations.manual.alembic_command import print_alembic
+from migrations_ops.operations.run import Finished, run_recorded
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import read_state
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+
+
+def write_sql(
+    project: Project, environment: Environment, to: str | None, reporter: Reporter
+) -> tuple[Finished, str]:
+    """The SQL of the pending upgrade, without running it."""
+    printed: list[str] = []
+
+    def body(session: Session) -> None:
+        state = read_state(project, environment, to)
+        session.record.update(from_=state.look.revisions, to=state.target.revisions)
+        if not state.pending:
+            return
+        current = ",".join(state.look.revisions) or "base"
+        target = ",".join(state.target.revisions)
+        span = f"{current}:{target}"
+        printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
+
+    finished = run_recorded(
+        project, f"upgrade-{environment.name}", environment.name, reporter, body
+    )
+    return finished, "".join(printed)
