@@ -362,7 +362,7 @@ def resolve(
     """Clear a dirty state after a repair by hand.
 
     Where a server cannot roll everything back, half of a revision may stay; so may a part of what
-    commands of the project do. Until that is resolved, or a backup is put back, upgrades refuse.
+    commands of the project do. Until that is resolved, or a backup is restored, upgrades refuse.
     """
     from migrations_ops.cli.revisions import run_resolve
 

@@ -95,7 +95,7 @@ class _Reader:
                 if "default" in changes:  # SQLAlchemy has both in server_default
                     changes.add("on-update")
                 self._alter(first, column, changes)
-                # A statement that writes the whole column anew alters no more than this.
+                # A statement that redefines the whole column alters only this.
                 self._announced.append((table, name, "all"))
             case "drop_constraint":
                 kind = operation.type or ""

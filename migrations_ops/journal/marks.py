@@ -27,7 +27,7 @@ class Mark:
         self._file = releases / _MARKS / name
         self._descriptor: int | None = None
 
-    def put_up(self) -> None:
+    def create_mark(self) -> None:
         """:raises OSError: the mark cannot be created."""
         if self._descriptor is not None:
             return
@@ -42,7 +42,7 @@ class Mark:
             time.sleep(0.002)
         flush_folder(self._file.parent)
 
-    def take_away(self, *, finished: bool) -> None:
+    def close_mark(self, *, finished: bool) -> None:
         """Remove the mark of a task that has ended; it stays if the record could not be
         finished."""
         if self._descriptor is None:

@@ -147,7 +147,7 @@ class Recorder:
         self._finished = True
         self._kept = self._kept or error is not None
         finished = self._write(ahead=True)
-        self._mark.take_away(finished=finished and not self.result.is_open)
+        self._mark.close_mark(finished=finished and not self.result.is_open)
         return self.result
 
     def note_commit(self, environment: str) -> None:
@@ -182,7 +182,7 @@ class Recorder:
         record = self.result if self._finished else replace(self.result, outcome=None)
         try:
             if not self._finished:
-                self._mark.put_up()
+                self._mark.create_mark()
             write_record(self.folder.parent, record)
             if ahead:
                 flush_folder(self.folder)

@@ -442,8 +442,8 @@ SETTING_LEFT_OUT = Entry(
 EXTENSION_ROWS = Entry(
     "extension-rows",
     "error",
-    "rows of {where}, a table of the extension {extension}, are in no dump: a restore of {database}"
-    " would bring back those that CREATE EXTENSION makes",
+    "no dump contains the rows of {where}, a table of the extension {extension}: a restore of"
+    " {database} would have only those that CREATE EXTENSION creates",
     "Keep such rows in a table of your own; or, if a backup may lack them: {allow}",
 )
 EXTENSION_VERSION = Entry(
@@ -468,8 +468,8 @@ STANDBY_SILENT = Entry(
 PREPARED_TRANSACTION = Entry(
     "prepared-transaction",
     "warning",
-    "the prepared transaction {where} of {owner} is open in {database} since {since}, and keeps its"
-    " locks until somebody ends it; where it was forgotten, type there: {cure}",
+    "the prepared transaction {where} of {owner} is open in {database} since {since}, and keeps"
+    " its locks until it is ended; if it was forgotten, run there: {cure}",
 )
 REPLICATION_SLOT = Entry(
     "replication-slot",

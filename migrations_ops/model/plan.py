@@ -55,7 +55,7 @@ class EnvironmentPlan:
     """What would be done to one environment.
 
     ``from_`` and ``to`` are None where the steps were only listed and no database was read;
-    ``backup`` is the one that a restore would put back.
+    ``backup`` is the one that a restore would restore.
     """
 
     environment: str

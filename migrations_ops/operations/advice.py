@@ -23,15 +23,15 @@ def advice_on_copy(located: LocatedDatabase) -> str:
     return f"{adopt[0].upper()}{adopt[1:]}{rest}"
 
 
-def lead_env_py(project: Project, environment: Environment) -> str:
+def advice_on_destination(project: Project, environment: Environment) -> str:
     """What to do where env.py opened another database than the configured one."""
     where = f"environments.{environment.name} in {project.settings.file.name}"
-    return hand_url(project, environment) or (
+    return advice_on_url(project, environment) or (
         f"Check how env.py gets its URL: ini_url or variables in {where} pass it."
     )
 
 
-def hand_url(project: Project, environment: Environment) -> str:
+def advice_on_url(project: Project, environment: Environment) -> str:
     """How to pass env.py its URL, where nothing does and its source shows how; else empty."""
     if environment.ini_url or environment.variables:
         return ""

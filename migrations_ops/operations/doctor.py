@@ -32,7 +32,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.outcome import DoctorReport
 from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
-from migrations_ops.operations.advice import hand_url, lead_env_py
+from migrations_ops.operations.advice import advice_on_destination, advice_on_url
 from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.operations.revisions_applied import find_edited
 from migrations_ops.operations.state import DatabaseState, read_state
@@ -77,10 +77,10 @@ def examine(project: Project) -> DoctorReport:
 
 def _what_to_do(project: Project, environment: Environment, found: Finding) -> str:
     if found.code == ELSEWHERE.code:
-        return lead_env_py(project, environment)
+        return advice_on_destination(project, environment)
     todo = what_to_do(found, environment.name, by_flag=False)
     if found.code == ENV_PY_FAILS.code:
-        todo = " ".join(filter(None, (f"{todo}.", hand_url(project, environment))))
+        todo = " ".join(filter(None, (f"{todo}.", advice_on_url(project, environment))))
     return todo
 
 

@@ -40,7 +40,7 @@ class WayBack:
 
     @property
     def backup_name(self) -> str:
-        """The backup that is put back; empty where downgrades lead back."""
+        """The backup that is restored; empty if downgrades lead back."""
         return "" if self.by_downgrade or self.backup is None else self.backup.name
 
 
@@ -61,7 +61,7 @@ def find_ways_back(
         name = environment.name
         if environment.protected or environment is project.settings.path_of(environment)[-1]:
             raise Refused(
-                f"{name} is never taken back by --redo, and has run what was edited: {names}.",
+                f"--redo never takes {name} back, and it has run edited revisions: {names}.",
                 untouched="No database was touched.",
                 next="Undo the edit, and write what is missing as a new revision:"
                 f" invoke verify --env {name}",

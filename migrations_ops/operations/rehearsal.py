@@ -22,7 +22,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.model.text import counted
-from migrations_ops.operations.advice import lead_env_py
+from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.comparison import Comparison, find_newly_broken, statements_of
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
@@ -280,7 +280,7 @@ class _Rehearsal:
         environment = self._state.environment
         todo = "Fix it and try again."
         if run and run.refused:
-            todo = lead_env_py(self._session.project, environment)
+            todo = advice_on_destination(self._session.project, environment)
         elif run:
             todo = next_after_failure(self._session, environment, run)
         return Refused(

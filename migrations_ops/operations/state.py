@@ -174,8 +174,8 @@ def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> t
         return "missing", ""
     half = half_applied(history, look)
     if half:
-        how = f"{look.at_work} may be at work on it" if look.at_work else "is half applied"
-        return "dirty", f"revision {', '.join(half)} has begun there, and {how}"
+        how = f"{look.at_work} may be running it" if look.at_work else "is half applied"
+        return "dirty", f"revision {', '.join(half)} was started there, and {how}"
     if not look.revisions:
         # In a database that several projects share, the tables may be another one's.
         is_own = look.environment or not look.shared

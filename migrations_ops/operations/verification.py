@@ -26,7 +26,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
-from migrations_ops.operations.advice import advice, lead_env_py
+from migrations_ops.operations.advice import advice, advice_on_destination
 from migrations_ops.operations.failure.messages import what_next
 from migrations_ops.operations.revisions_applied import (
     EDITED,
@@ -126,7 +126,7 @@ def judge(
             raise Refused(
                 f"Verify of {environment.name} was refused: {check.refused}.",
                 untouched="Nothing was read or written there.",
-                next=lead_env_py(session.project, environment),
+                next=advice_on_destination(session.project, environment),
             )
         findings += drift_findings(environment, check)
     if state.look.exists and not state.look.trouble:

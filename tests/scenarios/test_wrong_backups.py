@@ -70,8 +70,8 @@ def break_off(sandbox: Sandbox, backups: tuple[str, ...]) -> Path:
     record = task_record(name, None, [*backups], steps, committed=("prod",))
     write_record(releases, record)
     mark = Mark(releases, name)
-    mark.put_up()
-    mark.take_away(finished=False)
+    mark.create_mark()
+    mark.close_mark(finished=False)
     return releases / name
 
 

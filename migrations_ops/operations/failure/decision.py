@@ -62,7 +62,7 @@ class Version(Enum):
     ELSEWHERE = auto()
     """Another one. For a restore: it is not known which of the two it is, or not asked."""
     GONE = auto()
-    """There is no database any more, or not yet. For one that was killed: it may be empty."""
+    """There is no database. After a kill: it may be empty."""
     SILENT = auto()
     """Its server does not answer."""
 

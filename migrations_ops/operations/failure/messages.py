@@ -155,7 +155,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
         case Sentence.NEW_LEFT:
             return new_left(failure)
         case Sentence.GONE:
-            return not_put_back(failure, "it no longer exists.")
+            return not_restored(failure, "it no longer exists.")
         case Sentence.STAYS_UPGRADED:
             return NeedsAPerson(
                 f"{begin}; {name} stays upgraded, since applications may have written to it.",
@@ -232,7 +232,7 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
     )
 
 
-def not_put_back(failure: Failure, why: object) -> NeedsAPerson:
+def not_restored(failure: Failure, why: object) -> NeedsAPerson:
     """The restore failed too."""
     name, label = failure.located.environment.name, failure.located.database.label
     return NeedsAPerson(
@@ -248,9 +248,9 @@ def _killed_new(failure: Failure) -> NeedsAPerson:
         f"{_begin(failure)} after committing part of the upgrade of {name}, and there is no"
         " backup from before.",
         untouched="It was not touched now.",
-        next=begin_anew(failure.located)
+        next=start_over(failure.located)
         if failure.ended is Ended.KILLED_COMMANDS
-        else _go_on_as_it_is(failure),
+        else _continue_as_it_is(failure),
     )
 
 
@@ -272,7 +272,7 @@ def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
     )
 
 
-def begin_anew(located: LocatedDatabase) -> str:
+def start_over(located: LocatedDatabase) -> str:
     """What to do with a database that commands began to create."""
     return (
         f"If nothing in {located.database.label} is needed, delete it and run the same command"
@@ -282,7 +282,7 @@ def begin_anew(located: LocatedDatabase) -> str:
     )
 
 
-def _go_on_as_it_is(failure: Failure) -> str:
+def _continue_as_it_is(failure: Failure) -> str:
     """Any restore closes what a killed task left, including a restore of the current content."""
     environment = failure.located.environment
     name, yes = environment.name, " --yes" * environment.protected

@@ -23,7 +23,7 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.look import Look
 from migrations_ops.model.text import os_error_in_words
-from migrations_ops.operations.advice import advice_on_copy, hand_url, lead_env_py
+from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Seen, observe
@@ -126,7 +126,7 @@ def next_after_failure(session: Session, environment: Environment, run: CommandR
     todo = messages.what_next(run)
     if run.opened or run.own_commands:
         return todo
-    return " ".join(filter(None, (todo, hand_url(session.project, environment))))
+    return " ".join(filter(None, (todo, advice_on_url(session.project, environment))))
 
 
 def next_after_refusal(session: Session, environment: Environment) -> str:
@@ -134,7 +134,7 @@ def next_after_refusal(session: Session, environment: Environment) -> str:
     there = locate(session.project, environment)
     if other_identity(there):
         return advice_on_copy(there)
-    return lead_env_py(session.project, environment)
+    return advice_on_destination(session.project, environment)
 
 
 def _runs_them_again(state: DatabaseState) -> bool:
@@ -168,7 +168,7 @@ def reconcile(session: Session, failure: Failure) -> str:
             raise  # nothing has changed since, and the next task tries again
         if failure.backup is None:
             raise messages.new_left(failure, str(error).removesuffix(".")) from error
-        raise messages.not_put_back(failure, error) from error
+        raise messages.not_restored(failure, error) from error
     if decision.action is Action.UNREACHABLE and decision.exit is ExitCode.FAILED:
         raise messages.unreachable(failure, seen)
     if decision.exit is ExitCode.NEEDS_A_PERSON:

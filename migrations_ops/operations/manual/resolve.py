@@ -22,7 +22,7 @@ from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.failure.messages import begin_anew
+from migrations_ops.operations.failure.messages import start_over
 from migrations_ops.operations.failure.reconcile import note_resolved
 from migrations_ops.operations.failure.recovery import (
     backup_of,
@@ -237,7 +237,7 @@ def _require_commands_undone(
             f"There is no backup of {environment.name} from before its commands started to compare"
             " it with.",
             untouched="Nothing was changed.",
-            next=begin_anew(located),
+            next=start_over(located),
         )
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     now = located.database.fingerprint(environment.version_table)

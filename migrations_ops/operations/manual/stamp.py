@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import StepName
-from migrations_ops.operations.advice import lead_env_py
+from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.failure.messages import (
     what_next,
 )
@@ -106,7 +106,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
 def _without_comparing(project: Project, environment: Environment, to: str, run: CommandRun) -> str:
     """How to stamp without the comparison; not offered if this machine was unable to compare."""
     if run.refused:
-        return lead_env_py(project, environment)
+        return advice_on_destination(project, environment)
     todo = what_next(run)
     if not todo.startswith("Fix it"):
         return todo

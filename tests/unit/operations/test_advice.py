@@ -1,4 +1,4 @@
-"""What to type next about a half applied revision depends on who may be at work on it."""
+"""What to type next about a half applied revision depends on who may be running it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from migrations_ops.operations.failure.messages import (
     for_a_person,
     how_it_is,
     new_left,
-    not_put_back,
+    not_restored,
     unreachable,
 )
 from migrations_ops.operations.failure.observe import Failure, Seen
@@ -71,8 +71,8 @@ def test_what_keeps_an_index_from_being_dropped_is_named() -> None:
 
 def test_way_back_that_failed_is_named_too() -> None:
     of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
-    assert COMMAND.search(not_put_back(of, "no room.").next)
-    assert "no room" in not_put_back(of, "no room.").what
+    assert COMMAND.search(not_restored(of, "no room.").next)
+    assert "no room" in not_restored(of, "no room.").what
     assert COMMAND.search(
         new_left(failure(FakeDatabase(), Ended.PARTLY_COMMITTED, no_backup=True)).next
     )
