@@ -128,6 +128,9 @@ class SQLiteTransactions(Transactions):
         if self.revision is not None and not self._in_autocommit_block:
             # Another connection of the revision's, for which a write finds the file locked; or
             # the run's own, torn, whose next statement is refused.
+            if driver is not self._migrating:
+                # The run has the lock until the revision ends: to wait for it is of no use.
+                ask_driver(connection, "PRAGMA busy_timeout=0")
             return
         self._committing = False
         if getattr(driver, "autocommit", _LEGACY) != _LEGACY:

@@ -22,11 +22,17 @@ Connect = Callable[[sqlite3.Connection], object]
 
 
 def _regexp(pattern: Any, value: Any) -> bool | None:
-    return None if value is None else re.search(pattern, value) is not None
+    # A value that is no text, or no pattern, does not fail the whole check of a database.
+    with suppress(TypeError, re.error):
+        return None if value is None else re.search(pattern, value) is not None
+    return None
 
 
 def _floor(value: Any) -> int | None:
-    return None if value is None else math.floor(value)
+    with suppress(TypeError, ValueError, OverflowError):
+        floor: int = math.floor(value)
+        return floor
+    return None
 
 
 # What SQLAlchemy registers on each connection of its own. A schema may need it, in a CHECK for

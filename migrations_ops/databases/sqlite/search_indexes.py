@@ -62,12 +62,13 @@ def find_faulty(
     :param also: gives each connection what the application's have, a tokenizer for instance.
     """
     found = []
+    [(encoding,)] = connection.execute("PRAGMA encoding").fetchall()
     for index in _indexes(connection):
         if index.module == "rtree":
             reason = _reason_of_rtree(connection, index.name)
         elif index.module in _SHADOWS:
             try:
-                reason = _reason_of_text(index, uri, also)
+                reason = _reason_of_text(index, uri, encoding, also)
             except sqlite3.Error as error:
                 if lacking_in(error) is None:
                     found.append(UNCHECKED_INDEX.found(shown(index.name), reason=error))
@@ -112,9 +113,11 @@ def _reason_of_rtree(connection: sqlite3.Connection, name: str) -> str:
     return f"rtreecheck finds {str(answer).splitlines()[0]}. Fill it again from its rows"
 
 
-def _reason_of_text(index: _Index, uri: str, also: Connect | None) -> str:
+def _reason_of_text(index: _Index, uri: str, encoding: str, also: Connect | None) -> str:
     """Why an index of text is of no use, and what makes it anew; empty where it agrees."""
     with closing(sqlite3.connect("", uri=True, isolation_level=None)) as scratch:
+        # Only databases of one encoding can be attached to each other.
+        scratch.execute(f"PRAGMA encoding='{encoding}'")
         equip(scratch, also)
         scratch.execute("PRAGMA query_only=OFF")
         scratch.execute(f"ATTACH ? AS {_SOURCE}", (uri,))

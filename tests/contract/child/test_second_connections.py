@@ -100,10 +100,11 @@ def test_what_cannot_be_undone_alone_undoes_the_run(project: ChildProject) -> No
 def test_one_of_another_thread_reads_what_was_and_cannot_write(project: ChildProject) -> None:
     body = (
         "    from concurrent.futures import ThreadPoolExecutor\n"
-        "    engine = sa.create_engine(op.get_bind().engine.url, connect_args={{'timeout': 0}})\n"
+        "    engine = sa.create_engine(op.get_bind().engine.url)\n"
         "    def work():\n"
         "        with engine.connect() as other:\n"
         "            assert other.scalar(sa.text('SELECT count(*) FROM orders')) == 3\n"
+        "            assert other.scalar(sa.text('PRAGMA busy_timeout')) == 0\n"
         "            {more}\n"
         "    with ThreadPoolExecutor(1) as pool:\n"
         "        pool.submit(work).result()\n"

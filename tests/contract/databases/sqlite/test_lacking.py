@@ -149,6 +149,19 @@ def test_what_the_function_does_is_checked_with_it(tmp_path: Path) -> None:
     assert "CHECK" in database.with_connect("shop:register", register).find_damage()
 
 
+def test_a_module_that_is_not_here_is_named(tmp_path: Path) -> None:
+    database = make(tmp_path / "a.db", SCHEMAS["an index"][0])
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("DROP INDEX i")
+        connection.execute("CREATE VIRTUAL TABLE f USING fts5(a)")
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'fts5', 'nowhere')")
+    [found] = database.check_integrity()
+    assert (found.code, found.where) == ("unchecked", "nowhere")
+    assert "the table f" in found.message
+    database.back_up(tmp_path / "backup", VERSION, None)
+
+
 def test_what_sqlalchemy_registers_is_there(tmp_path: Path) -> None:
     schema = "CREATE TABLE t (id INTEGER PRIMARY KEY CHECK (floor(id) = id), a TEXT"
     schema += " CHECK (a REGEXP '^[a-z]+$'))"
@@ -157,7 +170,7 @@ def test_what_sqlalchemy_registers_is_there(tmp_path: Path) -> None:
         connection.create_function("regexp", 2, lambda *_: True, deterministic=True)
         connection.create_function("floor", 1, lambda _: 1, deterministic=True)
         connection.execute(schema)
-        connection.execute("INSERT INTO t VALUES (1, 'abc'), (2, NULL)")
+        connection.execute("INSERT INTO t VALUES (1, 'abc'), (2, NULL), (5, x'00')")
     database = sqlite(tmp_path / "a.db")
     assert database.check_integrity() == []
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:

@@ -41,7 +41,7 @@ def found(path: Path) -> list[Finding]:
     return in_verify
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, "delete; PRAGMA encoding='UTF-16le'"])
 @pytest.mark.parametrize("index", INDEXES)
 def test_an_index_of_rows_that_got_other_numbers_is_found(
     tmp_path: Path, index: str, mode: str
