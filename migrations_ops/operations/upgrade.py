@@ -12,10 +12,7 @@ from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
     ExitCode,
-    Interrupted,
     OpsError,
-    Refused,
-    StepFailed,
 )
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
@@ -29,6 +26,7 @@ from migrations_ops.operations.comparison import (
     compare_schema,
     find_newly_broken,
 )
+from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
     finished_in_words,
@@ -202,13 +200,12 @@ def _verify(
         )
     except KeyboardInterrupt:
         untouched = _undo_unverified(upgrade, f"verify of {name} was interrupted", stays="")
-        raise Interrupted(f"Verify of {name} was interrupted.", untouched=untouched) from None
+        raise messages.verify_interrupted(name, untouched) from None
     except OpsError as error:
         # Its process was killed, for instance.
         untouched = _undo_unverified(upgrade, f"verify of {name} could not finish")
-        what = f"{name} was upgraded, but could not be verified: {error.what}"
-        kind = Refused if upgrade.may_stay else StepFailed
-        raise kind(what, untouched=untouched, next=error.next) from error
+        may_stay = upgrade.may_stay
+        raise messages.verify_not_finished(name, error, untouched, may_stay=may_stay) from error
 
 
 def _find_changes(
@@ -258,11 +255,7 @@ def _undo_unless_passed(upgrade: _Upgrade, report: VerifyReport) -> None:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
         todo = f"To fix the revision, go back first: invoke {back}" if back else ""
         require_verified(report, untouched=untouched, next=todo)
-    raise StepFailed(
-        f"{name} was upgraded, but verify failed: {error}.",
-        untouched=untouched,
-        next="Fix what verify reports, and release again.",
-    )
+    raise messages.verify_failed(name, error, untouched)
 
 
 def _undo_unverified(upgrade: _Upgrade, reason: str, *, stays: str = ", for a look") -> str:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from migrations_ops.analysis.schema_diff import in_brief, invalid_in_words, others_in_words
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
-from migrations_ops.model.text import counted
+from migrations_ops.model.errors import (
+    Interrupted,
+    NeedsAPerson,
+    OpsError,
+    Refused,
+    StepFailed,
+)
+from migrations_ops.model.text import counted, os_error_in_words
 from migrations_ops.operations.failure.decision import RESTORES, Ended, Sentence
 from migrations_ops.operations.failure.observe import Failure, Seen, failed_revision
 from migrations_ops.operations.state import LocatedDatabase
@@ -19,6 +25,8 @@ _BATCH = (
     "SQLite cannot alter a column or a constraint in place: write it with op.batch_alter_table();"
     " render_as_batch=True in env.py makes autogenerate do so."
 )
+
+_AFTER_VERIFY = "Fix what verify reports, and release again."
 
 # The maximum number of blocking sessions to name.
 _SHOWN = 2
@@ -81,6 +89,88 @@ def revisions_in_words(run: CommandRun) -> str:
         return f"{counted(run.own_commands, 'command')} of its own; the way back is the backup"
     statements = sum(revision.statements for revision in run.revisions)
     return f"{counted(len(run.revisions), 'revision')}, {counted(statements, 'statement')}"
+
+
+def run_stopped(
+    subject: str, run: CommandRun | None, why: str, *, untouched: str, next: str
+) -> OpsError:
+    """The error for a child's run that was interrupted, refused, or failed.
+
+    :param subject: ``the upgrade of prod``.
+    :param why: empty where the user interrupted it.
+    """
+    begin = f"{subject[0].upper()}{subject[1:]}"
+    if run is None or not why:
+        return Interrupted(f"{begin} was interrupted.", untouched=untouched)
+    if run.refused:
+        return Refused(f"{begin} was refused: {run.refused}.", untouched=untouched, next=next)
+    what = f"{begin} failed{in_revision(run)}: {why.removesuffix('.')}."
+    return StepFailed(what, untouched=untouched, next=next)
+
+
+def verify_failed(name: str, error: str, untouched: str) -> StepFailed:
+    """:param error: what verify has found."""
+    return StepFailed(
+        f"{name} was upgraded, but verify failed: {error}.", untouched=untouched, next=_AFTER_VERIFY
+    )
+
+
+def verify_interrupted(name: str, untouched: str) -> Interrupted:
+    return Interrupted(f"Verify of {name} was interrupted.", untouched=untouched)
+
+
+def verify_not_finished(
+    name: str, error: OpsError, untouched: str, *, may_stay: bool
+) -> Refused | StepFailed:
+    """:param may_stay: whether the environment stays upgraded."""
+    what = f"{name} was upgraded, but could not be verified: {error.what}"
+    kind = Refused if may_stay else StepFailed
+    return kind(what, untouched=untouched, next=error.next)
+
+
+def killed_before_verify(name: str, task: str, error: str, untouched: str) -> StepFailed:
+    """:param task: the one that was killed.
+    :param error: what verify has found.
+    """
+    return StepFailed(
+        f"{name} was upgraded by {task}, which was interrupted, and did not pass verify: {error}.",
+        untouched=untouched,
+        next=_AFTER_VERIFY,
+    )
+
+
+def killed_before_verify_without_backup(name: str, task: str, error: str) -> NeedsAPerson:
+    """As ``killed_before_verify``, where there is nothing to restore."""
+    return NeedsAPerson(
+        f"{name} was upgraded by {task}, which was interrupted, and does not pass verify: {error}.",
+        untouched="It was not touched now.",
+        next=f"See its backups: invoke backups --env {name}",
+    )
+
+
+def restore_stopped(
+    name: str, error: OpsError | OSError | KeyboardInterrupt, untouched: str
+) -> OpsError:
+    """The error for a restore that a person asked for."""
+    match error:
+        case OpsError():
+            error.untouched = untouched
+            return error
+        case OSError():
+            kind: type[StepFailed | Interrupted] = StepFailed
+        case _:
+            kind = Interrupted
+    what = f"The restore of {name} {how_restore_stopped(error)}."
+    return kind(what, untouched=untouched, next="Type the same again.")
+
+
+def how_restore_stopped(error: OpsError | OSError | KeyboardInterrupt) -> str:
+    match error:
+        case OpsError():
+            return f"failed: {error.what.removesuffix('.')}"
+        case OSError():
+            return f"failed: {os_error_in_words(error)}"
+    return "was interrupted"
 
 
 def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:

@@ -15,14 +15,10 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
     ExitCode,
-    Interrupted,
     NeedsAPerson,
     OpsError,
-    Refused,
-    StepFailed,
 )
 from migrations_ops.model.look import Look
-from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
@@ -67,17 +63,15 @@ def undo_failed_run(
             session.record.end_commands(name)
         raise
     session.record.end_commands(name)
-    subject = f"{failed.subject[0].upper()}{failed.subject[1:]}"
-    if run is None or not failed.why:
-        return Interrupted(f"{subject} was interrupted.", untouched=untouched)
-    if run.refused:
-        cure = next_after_refusal(session, state.environment)
-        return Refused(f"{subject} was refused: {run.refused}.", untouched=untouched, next=cure)
-    return StepFailed(
-        f"{subject} failed{messages.in_revision(run)}: {failed.why.removesuffix('.')}.",
-        untouched=untouched,
-        next=next_after_failure(session, state.environment, run),
-    )
+    cure = ""
+    if run is not None and failed.why:
+        refused, environment = bool(run.refused), state.environment
+        cure = (
+            next_after_refusal(session, environment)
+            if refused
+            else next_after_failure(session, environment, run)
+        )
+    return messages.run_stopped(failed.subject, run, failed.why, untouched=untouched, next=cure)
 
 
 def undo_failed_restore(
@@ -94,24 +88,11 @@ def undo_failed_restore(
     :raises OpsError: as ``reconcile``.
     """
     name = located.environment.name
-    ended = Ended.RESTORE_INTERRUPTED
-    match error:
-        case OpsError():
-            ended, how = Ended.RESTORE_FAILED, f"failed: {error.what.removesuffix('.')}"
-        case OSError():
-            how = f"failed: {os_error_in_words(error)}"
-        case _:
-            how = "was interrupted"
+    ended = Ended.RESTORE_FAILED if isinstance(error, OpsError) else Ended.RESTORE_INTERRUPTED
+    reason = f"the restore of {name} {messages.how_restore_stopped(error)}"
     safety = _safety_backup(session, located.environment)
-    failure = Failure(located, backup, f"the restore of {name} {how}", ended, safety=safety)
-    untouched = reconcile(session, failure)
-    match error:
-        case OpsError():
-            error.untouched = untouched
-            return error
-        case OSError():
-            return StepFailed(f"The restore of {name} {how}.", untouched=untouched, next=_AGAIN)
-    return Interrupted(f"The restore of {name} {how}.", untouched=untouched, next=_AGAIN)
+    untouched = reconcile(session, Failure(located, backup, reason, ended, safety=safety))
+    return messages.restore_stopped(name, error, untouched)
 
 
 def _safety_backup(session: Session, environment: Environment) -> Backup | None:

@@ -14,11 +14,12 @@ from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.scratch import find_scratch
 from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.errors import NeedsAPerson
 from migrations_ops.model.findings import (
     RESTORE_RESUMED,
 )
 from migrations_ops.model.plan import StepName
+from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.failure.reconcile import reconcile
@@ -187,24 +188,16 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     if report.passed:
         return
     backup = backup_of(session, environment, record)
-    failed = f"{environment.name} was upgraded by {task}, which was interrupted, and"
+    error = first_error(report)
     if backup is None:
-        raise NeedsAPerson(
-            f"{failed} does not pass verify: {first_error(report)}.",
-            untouched="It was not touched now.",
-            next=f"See its backups: invoke backups --env {environment.name}",
-        )
+        raise messages.killed_before_verify_without_backup(environment.name, task, error)
     if not session.project.settings.is_rehearsed(environment):
         return
-    reason = f"{task} was interrupted, and verify fails: {first_error(report)}"
+    reason = f"{task} was interrupted, and verify fails: {error}"
     failure = Failure.of(state, backup, reason, Ended.FAILED_VERIFY)
     untouched = _reconcile(session, failure, record)
     close_for(session, record, environment.name)
-    raise StepFailed(
-        f"{failed} did not pass verify: {first_error(report)}.",
-        untouched=untouched,
-        next="Fix what verify reports, and release again.",
-    )
+    raise messages.killed_before_verify(environment.name, task, error, untouched)
 
 
 def _finish_restore(session: Session, environment: Environment, record: TaskRecord) -> None:
