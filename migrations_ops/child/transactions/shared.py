@@ -7,6 +7,7 @@ of the run: its commit keeps that for the commit of the run, and its rollback ta
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -17,6 +18,14 @@ from .control import only_reads
 
 # What a pool remembers of a connection that could not be replaced, one of env.py's own making.
 _TRIED = "migrations_ops_tried"
+# What an application sets on each of its connections. It stays as the run has it: some of it SQLite
+# refuses within a transaction.
+_SETTING = re.compile(
+    r"\s*(PRAGMA\s+(?:\w+\.)?(?:journal_mode|synchronous|foreign_keys|busy_timeout|cache_size"
+    r"|temp_store|mmap_size|locking_mode|wal_autocheckpoint|journal_size_limit|secure_delete"
+    r"|auto_vacuum|page_size|encoding))\s*[=(]",
+    re.IGNORECASE,
+)
 
 
 class Sharing:
@@ -91,16 +100,19 @@ class SharedConnection:
         cursor.executemany(sql, *parameters)
         return cursor
 
-    def before(self, sql: str) -> None:
-        """Remember where its own writes begin."""
+    def before(self, sql: str) -> str:
+        """What to run in the place of a statement; where its own writes begin is remembered."""
+        if setting := _SETTING.match(sql):
+            return setting[1]
         if only_reads(sql, "sqlite") or sql.lstrip()[:6].upper() == "PRAGMA":
-            return
+            return sql
         if not self._savepoint and self.isolation_level is not None:
             self._savepoint = f"migrations_ops_{self._sharing.writes}"
             ask(self._raw, f"SAVEPOINT {self._savepoint}")
             self._since, self._own = self._sharing.writes, 0
         self._sharing.writes += 1
         self._own += 1
+        return sql
 
     def commit(self) -> None:
         if self._savepoint and self._is_undisturbed():
@@ -133,7 +145,7 @@ class SharedConnection:
 
 
 class _Cursor:
-    """A cursor that says what it is about to run."""
+    """A cursor that asks its connection before it runs anything."""
 
     def __init__(self, cursor: Any, connection: SharedConnection) -> None:
         self.__dict__.update(_cursor=cursor, _connection=connection)
@@ -148,13 +160,11 @@ class _Cursor:
         return iter(self._cursor)
 
     def execute(self, sql: str, *parameters: Any) -> Any:
-        self._connection.before(sql)
-        self._cursor.execute(sql, *parameters)
+        self._cursor.execute(self._connection.before(sql), *parameters)
         return self
 
     def executemany(self, sql: str, *parameters: Any) -> Any:
-        self._connection.before(sql)
-        self._cursor.executemany(sql, *parameters)
+        self._cursor.executemany(self._connection.before(sql), *parameters)
         return self
 
 

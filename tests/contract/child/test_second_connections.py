@@ -79,6 +79,29 @@ def test_what_it_does_not_commit_is_undone_alone(project: ChildProject, engine: 
 
 
 @on("sqlite")
+def test_what_an_application_sets_on_its_connections_stays_as_the_run_has_it(
+    project: ChildProject,
+) -> None:
+    settings = ("journal_mode=WAL", "synchronous = NORMAL", "foreign_keys(ON)", "temp_store=2")
+    project.add_revision(
+        R2,
+        R1,
+        CREATES + "    engine = sa.create_engine(op.get_bind().engine.url)\n"
+        "    @sa.event.listens_for(engine, 'connect')\n"
+        "    def listener(driver, record):\n"
+        "        driver.isolation_level = None\n"
+        f"        for each in {settings!r}:\n"
+        "            driver.cursor().execute('PRAGMA ' + each)\n"
+        "    assert 'made' in sa.inspect(engine).get_table_names()\n"
+        "    assert op.get_bind().scalar(sa.text('PRAGMA foreign_keys')) == 0\n",
+    )
+    project.add_revision(R3, R2, FAILS)
+    before = project.everything()
+    assert "nowhere" in project.run(ledger_entry={}).failure
+    assert project.everything() == before
+
+
+@on("sqlite")
 def test_what_cannot_be_undone_alone_undoes_the_run(project: ChildProject) -> None:
     before = project.everything()
     project.add_revision(
