@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from migrations_ops.databases.postgresql.connect import Connection
 
 # What belongs to an extension comes and goes with it; what the server makes as a part of something
-# else, the constructors of a range type for instance, with that.
+# else, the constructors of a range type for instance, with that. (The sequence of an identity
+# column is one, too, and may have rights of its own.)
 _OWN = """o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend
-    WHERE classid = o.tableoid AND objid = o.oid AND deptype IN ('e', 'i'))"""
+    WHERE classid = o.tableoid AND objid = o.oid
+    AND (deptype = 'e' OR deptype = 'i' AND classid <> 'pg_class'::regclass))"""
 # What there is with an owner, as ALTER names it, and the schema that it is in.
 _OWNED = f"""
     SELECT relowner AS owner, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
