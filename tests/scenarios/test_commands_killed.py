@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal.marks import mark_of
+from migrations_ops.journal.record import write_record
+from migrations_ops.operations.manual.resolve import resolve_environment
+from tests.records import task_record
+from tests.scenarios.in_process import project_of
 from tests.scenarios.test_commands import TASKS, VERSION, Project, wait_for
-from tests.support import dump, query
+from tests.support import R2, Sandbox, dump, query
 
 # Whole releases that are killed; test_commands.py has the commands themselves.
 pytestmark = [
@@ -254,3 +260,19 @@ def test_resolve_believes_no_end_of_commands_while_the_version_has_not_moved(
     assert again.code == 0, again.err
     assert "restore" not in [step["name"] for step in again.json["steps"]]
     require_upgraded(project.prod)
+
+
+def test_resolve_goes_by_the_target_of_the_task_that_was_killed(filled: Sandbox) -> None:
+    """It ran with --to: the commands did finish, though the database is not at head."""
+    project = project_of(filled)
+    releases = project.settings.releases
+    steps = [("upgrade", "prod", "failed")]
+    record = task_record(
+        "20260101_000000", None, steps=steps, commands=("prod",), targets={"prod": (R2,)}
+    )
+    write_record(releases, record)
+    mark_of(releases, record.id).parent.mkdir()
+    mark_of(releases, record.id).touch()
+    prod = project.settings.environment("prod")
+    finished = resolve_environment(project, prod, Lines(), applied=True)
+    assert (finished.error, finished.result.outcome) == (None, "resolved")

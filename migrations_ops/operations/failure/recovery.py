@@ -138,7 +138,7 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     if step is not None and (step.name, step.environment) == (StepName.RESTORE, environment.name):
         _finish_restore(session, environment, record)
         return
-    state = _read_state(session, environment, record)
+    state = read_state_after(session, environment, record)
     if state.exists:
         # A database that cannot be read now, for instance because it is locked, stays open.
         require_readable(state)
@@ -152,8 +152,11 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     _reconcile(session, failure, record)
 
 
-def _read_state(session: Session, environment: Environment, record: TaskRecord) -> DatabaseState:
-    """Where a release has arrived, that is the target: the configured one may be beyond it."""
+def read_state_after(
+    session: Session, environment: Environment, record: TaskRecord
+) -> DatabaseState:
+    """Read the state that a killed task left. If it reached its target, that is the target: the
+    configured one may be beyond it."""
     look = locate(session.project, environment).look
     target = record.targets.get(environment.name)
     has_arrived = target is not None and set(look.revisions) == set(target)

@@ -28,6 +28,7 @@ from migrations_ops.operations.failure.recovery import (
     backup_of,
     close_for,
     interrupted_tasks,
+    read_state_after,
     recover,
 )
 from migrations_ops.operations.locks import lock_databases
@@ -200,7 +201,7 @@ def _resolve_commands(session: Session, environment: Environment, *, applied: bo
         found = True
         with session.record.step(StepName.RESOLVE, environment.name) as step:
             if applied:
-                _require_commands_done(session, environment)
+                _require_commands_done(session, environment, record)
             else:
                 session.record.add_findings(_require_commands_undone(session, environment, record))
             step.note = f"a person recorded the commands as {'done' if applied else 'undone'}"
@@ -208,12 +209,13 @@ def _resolve_commands(session: Session, environment: Environment, *, applied: bo
     return found
 
 
-def _require_commands_done(session: Session, environment: Environment) -> None:
-    state = read_state(session.project, environment)
+def _require_commands_done(session: Session, environment: Environment, record: TaskRecord) -> None:
+    """:raises Refused: the database is not where the killed task was to lead it."""
+    state = read_state_after(session, environment, record)
     require_readable(state)
     if state.kind != "dirty":
         version = ", ".join(state.look.revisions) or "no revision"
-        target = ", ".join(state.target.revisions)
+        target = ", ".join(record.targets.get(environment.name, state.target.revisions))
         raise Refused(
             f"{environment.name} is at {version} instead of {target}: its commands did not finish.",
             untouched="Nothing was changed.",
