@@ -43,13 +43,13 @@ def test_a_revision_put_before_one_that_ran_is_named_by_verify_and_stops_a_relea
     for call in (["verify"], ["verify", "--env", "prod"], ["release-migration"], ["upgrade-dev"]):
         ran = project.invoke(*call)
         assert ran.code == 1, ran.out
-        assert "r2 stands before r3" in ran.err
+        assert "r2 comes before r3" in ran.err
         assert "never ran there" in ran.err
         assert "downgrade" not in ran.err
     # The consent to the edit does not hide the hole.
     ran = project.invoke("release-migration", "--allow", "edited-revision:r3")
     assert ran.code == 1
-    assert "r2 stands before r3" in ran.err
+    assert "r2 comes before r3" in ran.err
     assert tables(project.folder / "prod.db") == {"t_r1", "t_r3"}
 
 
@@ -109,7 +109,7 @@ def test_what_was_there_before_the_ledger_began_is_not_named(
     scripts.table("r2", "r1b")
     ran = project.invoke("verify")
     assert ran.code == 1
-    assert "r1b stands before r2" in ran.err
+    assert "r1b comes before r2" in ran.err
 
 
 # -- heads of other branches ----------------------------------------------------------------------
