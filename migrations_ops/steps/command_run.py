@@ -40,8 +40,8 @@ class CommandRun:
     happened.
 
     ``locked`` means that another session had a lock that it needed, ``attempts`` how often it was
-    tried for that reason, and ``holders`` describes who had locks when it failed. ``commands`` are
-    how many of the project's own commands ran instead of Alembic's.
+    tried for that reason, and ``holders`` describes who had locks when it failed.
+    ``own_commands`` are how many of the project's own commands ran instead of Alembic's.
     """
 
     started: str

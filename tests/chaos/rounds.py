@@ -138,7 +138,7 @@ class _Play(Play):
             self._judge(code, out, err, as_json=self._as_json and number == 0)
         self.found += two_at_work(world)
         self.check("after the shot", problems(world, stamped=draw.act != "stamp"))
-        self._type_what_was_said(ended)
+        self._type_what_was_advised(ended)
 
     def _fire(self) -> list[tuple[int, str, str]]:
         """Run the command, or both of them; exit, output and errors of each."""
@@ -177,7 +177,7 @@ class _Play(Play):
         self.judge_code(code, err, self._act.codes | SHOTS[self._draw.shot])
         self.judge_words("it", Ran(code, out, err), as_json=as_json)
 
-    def _type_what_was_said(self, ended: list[tuple[int, str, str]]) -> None:
+    def _type_what_was_advised(self, ended: list[tuple[int, str, str]]) -> None:
         """Where the command needs a person, it says what to type: that must work."""
         for code, _, err in ended:
             if code != 4:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 VERSION = "SELECT version_num FROM alembic_version"
 
 
-def told(ran: Ran) -> str:
+def advice_of(ran: Ran) -> str:
     """The last line of a refusal: what to do next."""
     return ran.err.rstrip().splitlines()[-1]
 
@@ -60,7 +60,7 @@ def test_all_that_would_be_lost_is_allowed_by_the_words_that_are_printed(filled:
         )
     ran = filled.invoke("release-migration")
     assert ran.code == 1, ran.err
-    flags = shlex.split(told(ran).partition("allow it: ")[2])
+    flags = shlex.split(advice_of(ran).partition("allow it: ")[2])
     assert flags.count("--allow") == 4
     again = filled.invoke("release-migration", *flags)
     assert again.code == 0, again.err
@@ -97,7 +97,7 @@ def test_an_edited_revision_is_to_be_undone_before_anything_is_taken_back(
     filled.add_revision("r4dddddddddd", R3, "    pass")
     ran = filled.invoke("release-migration")
     assert ran.code == 1
-    sentence = told(ran)
+    sentence = advice_of(ran)
     order = [sentence.index(each) for each in ("Undo the edit", "--allow", "--redo")]
     assert order == sorted(order)
     flags = shlex.split(sentence.partition("allow it: ")[2].partition(";")[0])
@@ -116,12 +116,12 @@ def test_a_wrong_copy_over_production_is_answered_with_its_backup(filled: Sandbo
     check = filled.invoke("status-all", "--check")
     assert check.code == 1
     assert "Not at head" not in check.err
-    for call in (typed(told(check), "verify"), ["upgrade-prod"], ["alembic", "--env", "prod"]):
+    for call in (typed(advice_of(check), "verify"), ["upgrade-prod"], ["alembic", "--env", "prod"]):
         more = ["--args", "current"] if call[0] == "alembic" else []
         ran = filled.invoke(*call, *more)
         assert ran.code == 1, (call, ran.err)
-        assert told(ran).index("invoke restore") < told(ran).index("invoke adopt"), call
-    back = filled.invoke(*typed(told(ran), "restore"))
+        assert advice_of(ran).index("invoke restore") < advice_of(ran).index("invoke adopt"), call
+    back = filled.invoke(*typed(advice_of(ran), "restore"))
     assert back.code == 0, back.err
     assert dump(filled.prod) == before
 
@@ -159,11 +159,11 @@ def test_without_a_backup_the_way_out_keeps_the_database(filled: Sandbox) -> Non
     interrupted(filled)
     ran = filled.invoke("upgrade-dev")
     assert ran.code == 4, ran.err
-    assert "delete" not in told(ran)
-    kept = filled.invoke(*typed(told(ran), "backup"))
+    assert "delete" not in advice_of(ran)
+    kept = filled.invoke(*typed(advice_of(ran), "backup"))
     assert kept.code == 0, kept.err
     name = Path(kept.out.strip()).name
-    back = filled.invoke(*typed(told(ran).replace("NAME", name), "restore"))
+    back = filled.invoke(*typed(advice_of(ran).replace("NAME", name), "restore"))
     assert back.code == 0, back.err
     assert filled.invoke("upgrade-dev").code == 0
 
@@ -182,7 +182,7 @@ def test_a_record_that_cannot_be_read_stops_what_would_go_on(filled: Sandbox, te
     require_readable_records(releases)
 
 
-def test_a_record_that_cannot_be_read_is_told_and_touches_nothing(filled: Sandbox) -> None:
+def test_a_record_that_cannot_be_read_is_reported_and_touches_nothing(filled: Sandbox) -> None:
     file = interrupted(filled, "{")
     before = dump(filled.dev)
     ran = filled.invoke("release-migration")
@@ -217,7 +217,7 @@ def test_after_a_squash_the_database_is_stamped_with_the_new_revision(filled: Sa
     assert filled.invoke("status-all", "--check").code == 0
 
 
-def test_rows_of_the_version_table_that_contain_each_other_are_told_in_their_row(
+def test_rows_of_the_version_table_that_contain_each_other_are_reported_in_their_row(
     filled: Sandbox,
 ) -> None:
     query(filled.dev, "INSERT INTO alembic_version VALUES ('r1aaaaaaaaaa')")
@@ -228,7 +228,7 @@ def test_rows_of_the_version_table_that_contain_each_other_are_told_in_their_row
     ran = filled.invoke("upgrade-dev")
     assert ran.code == 1
     assert "dev (data/repom/db.dev.sqlite3)" in ran.err
-    stamped = filled.invoke(*typed(told(ran), "stamp"))
+    stamped = filled.invoke(*typed(advice_of(ran), "stamp"))
     assert stamped.code == 0, stamped.err
     assert filled.invoke("upgrade-dev").code == 0
 
@@ -243,13 +243,13 @@ def test_a_downgrade_that_cannot_start_does_not_speak_of_an_upgrade(filled: Sand
     assert "upgrade-dev" not in ran.err
 
 
-def test_an_emptied_version_table_is_told_by_what_the_ledger_knows(filled: Sandbox) -> None:
+def test_an_emptied_version_table_is_described_by_what_the_ledger_knows(filled: Sandbox) -> None:
     assert filled.invoke("upgrade-dev").code == 0
     query(filled.dev, "DELETE FROM alembic_version")
     ran = filled.invoke("upgrade-dev")
     assert ran.code == 1
     assert f"its ledger records that {R3} ran there" in ran.err
-    assert filled.invoke(*typed(told(ran), "stamp")).code == 0
+    assert filled.invoke(*typed(advice_of(ran), "stamp")).code == 0
     assert query(filled.dev, VERSION) == [(R3,)]
 
 
@@ -260,7 +260,7 @@ def test_a_missing_database_that_has_backups_is_brought_back(filled: Sandbox, ca
     filled.prod.unlink()
     ran = filled.invoke(*call.split())
     assert ran.code == 1
-    back = filled.invoke(*typed(told(ran), "restore"))
+    back = filled.invoke(*typed(advice_of(ran), "restore"))
     assert back.code == 0, back.err
     assert dump(filled.prod) == before
 
@@ -277,9 +277,9 @@ def test_evidence_that_cannot_be_written_is_named(filled: Sandbox) -> None:
     assert "[evidence-not-written]" in dev.err
     prod = filled.invoke("upgrade-prod")
     assert prod.code == 1
-    assert f"{file} is a directory" in told(prod)
+    assert f"{file} is a directory" in advice_of(prod)
     file.rmdir()
-    again = filled.invoke(*shlex.split(told(prod).partition("invoke ")[2]))
+    again = filled.invoke(*shlex.split(advice_of(prod).partition("invoke ")[2]))
     assert again.code == 0, again.err
 
 
@@ -290,7 +290,7 @@ def test_a_full_disk_does_not_recommend_to_stamp_uncompared(filled: Sandbox) -> 
     )
     assert ran.code in (1, 3), ran.err
     assert "invoke alembic" not in ran.err
-    assert "Make sure that the disk has free space" in told(ran)
+    assert "Make sure that the disk has free space" in advice_of(ran)
 
 
 def path() -> str:

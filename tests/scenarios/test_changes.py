@@ -359,7 +359,7 @@ def test_what_changes_behind_the_words_of_a_revision_stops_the_release(
 
 
 @pytest.mark.parametrize("place", [place for place in FINE if place])
-def test_what_a_revision_says_is_told_and_stops_nothing(stopped: Ran, place: str) -> None:
+def test_what_a_revision_says_is_reported_and_stops_nothing(stopped: Ran, place: str) -> None:
     finding = by_place(stopped)[place]
     assert finding["severity"] in ("note", "warning")
     assert FINE[place][2] in finding["message"]

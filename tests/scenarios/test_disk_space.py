@@ -102,7 +102,7 @@ def test_upgrade_of_one_environment_looks_at_the_room_too(
     assert query(file, "SELECT version_num FROM alembic_version") == [(R2,)]
 
 
-def test_backup_without_room_is_said_and_leaves_nothing(tight: Sandbox, small: Path) -> None:
+def test_backup_without_room_is_reported_and_leaves_nothing(tight: Sandbox, small: Path) -> None:
     leave_free(small, 5 * MEGABYTE)
     before = [each for each in everything(tight) if "releases" not in each[0]]
     ran = tight.invoke("backup")

@@ -247,7 +247,7 @@ def test_each_document_can_be_reached_from_the_readme() -> None:
         assert f"(docs/{document.name})" in readme
 
 
-def test_version_is_told_once_and_the_changelog_knows_what_comes() -> None:
+def test_version_is_written_once_and_the_changelog_knows_what_comes() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))
     assert project["project"]["version"] == __version__
     assert "## [Unreleased]" in text_of("CHANGELOG.md")

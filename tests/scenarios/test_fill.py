@@ -76,7 +76,7 @@ def test_fill_is_the_same_every_time_and_continues_where_it_stopped(
     }
 
 
-def test_fill_adds_five_thousand_rows_unless_told_otherwise(
+def test_fill_adds_five_thousand_rows_by_default(
     project: OwnProject, at_revision: EmptyDatabases
 ) -> None:
     at_revision.place(HEAD, project.prod)

@@ -39,7 +39,7 @@ with lock_databases(databases, sys.argv[1], 30):
 """
 
 
-def test_the_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_the_second_one_is_shown_who_holds_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with running(_HOLD, "release-migration", str(path)) as holder:
         with pytest.raises(Locked) as caught, lock_databases([sqlite(path)], "backup", 0.1):
@@ -99,7 +99,7 @@ def test_locks_of_several_databases_are_taken_in_one_order_by_everybody(tmp_path
     assert [process.wait(60) for process in processes] == [0, 0]
 
 
-def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path) -> None:
     with as_nobody() as folder:
         folder.chmod(0o500)
         with (
@@ -170,7 +170,7 @@ def test_another_user_who_may_write_the_database_waits_for_its_lock(there: bool)
             pass
 
 
-def test_another_user_who_may_not_write_the_database_is_told_whose_lock_it_is() -> None:
+def test_another_user_who_may_not_write_the_database_is_shown_whose_lock_it_is() -> None:
     with open_folder() as folder:
         path = folder / "a.db"
         path.touch()

@@ -72,7 +72,7 @@ def test_sql_prints_what_is_pending_and_runs_nothing(filled: Sandbox) -> None:
 
 
 @pytest.mark.slow
-def test_alembic_goes_through_the_safe_door(filled: Sandbox) -> None:
+def test_alembic_runs_under_the_guards(filled: Sandbox) -> None:
     ran = filled.invoke("alembic", "--env", "prod", "--args", "current", EXEC_ENV="dev")
     assert ran.code == 0, ran.err
     assert R2 in ran.out

@@ -15,7 +15,7 @@ def small(tmp_path: Path) -> tuple[Sandbox, Scripts]:
     return make_small(tmp_path / "small")
 
 
-def told(ran: Ran) -> str:
+def advice_of(ran: Ran) -> str:
     """The last line of a refusal: what to do next."""
     return ran.err.rstrip().splitlines()[-1]
 
@@ -58,7 +58,7 @@ def test_a_revision_put_before_one_that_ran_runs_where_the_refusal_says(
 ) -> None:
     project, scripts = spliced
     scripts.table("r4", "r3")
-    sentence = told(project.invoke("release-migration"))
+    sentence = advice_of(project.invoke("release-migration"))
     versions = project.folder / "alembic/versions"
     assert f'write down_revision = "r1" in {versions / "r3.py"}' in sentence
     assert f'and down_revision = "r4" in {versions / "r2.py"}' in sentence
@@ -76,7 +76,7 @@ def test_what_a_person_did_by_hand_is_allowed_by_the_words_that_verify_prints(
     project, _ = spliced
     for name in ("dev.db", "prod.db"):
         query(project.folder / name, "CREATE TABLE t_r2 (id INTEGER NOT NULL PRIMARY KEY)")
-    sentence = told(project.invoke("verify"))
+    sentence = advice_of(project.invoke("verify"))
     assert "--allow" not in sentence
     words = sentence.partition("allow = ")[2].partition(" under")[0]
     text = (project.folder / "pyproject.toml").read_text()
@@ -168,7 +168,7 @@ def test_a_merge_that_was_applied_and_deleted_is_not_made_again(
     ran = project.invoke("release-migration")
     assert ran.code == 1
     assert "the scripts do not have m" in ran.err
-    assert "Fetch the scripts that belong to this database: m ran on " in told(ran)
+    assert "Fetch the scripts that belong to this database: m ran on " in advice_of(ran)
     assert "merge heads" not in ran.err
 
 
@@ -183,8 +183,8 @@ def test_after_a_squash_the_stamp_that_is_printed_leads_on(small: tuple[Sandbox,
     scripts.revision("s1", None, f"{table.format('r1')}; {table.format('r2')}")
     ran = project.invoke("release-migration")
     assert ran.code == 1
-    assert "r2 ran on " in told(ran)
-    assert "after a squash: invoke stamp --env dev --to s1" in told(ran)
+    assert "r2 ran on " in advice_of(ran)
+    assert "after a squash: invoke stamp --env dev --to s1" in advice_of(ran)
     assert project.invoke("stamp", "--env", "dev", "--to", "s1").code == 0
     assert project.invoke("stamp", "--env", "prod", "--to", "s1", "--yes").code == 0
     ran = project.invoke("release-migration", "verify", "--env", "prod")
@@ -205,7 +205,7 @@ def test_a_version_row_that_is_there_twice_is_named_and_stamped_away(
     ran = project.invoke("verify")
     assert ran.code == 1
     assert "the row r1 more than once" in ran.err
-    assert "invoke stamp --env dev --to r1" in told(ran)
+    assert "invoke stamp --env dev --to r1" in advice_of(ran)
     assert project.invoke("stamp", "--env", "dev", "--to", "r1").code == 0
     assert query(dev, "SELECT version_num FROM alembic_version") == [("r1",)]
     ran = project.invoke("release-migration")
@@ -230,7 +230,7 @@ def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_tha
     scripts.revision("r2", "r1", made, down)
     refused = project.invoke("release-migration")
     assert refused.code == 1
-    assert "invoke release-migration --redo" in told(refused)
+    assert "invoke release-migration --redo" in advice_of(refused)
     plan = project.invoke("release-migration", "--redo", "--plan")
     assert plan.code == 0, plan.err
     assert "downgrade" in plan.out

@@ -119,7 +119,7 @@ def test_who_takes_up_one_environment_leaves_the_others_to_the_next(filled: Sand
 
 
 @pytest.mark.slow
-def test_a_restore_by_hand_settles_what_was_interrupted(filled: Sandbox) -> None:
+def test_a_restore_by_hand_closes_what_was_interrupted(filled: Sandbox) -> None:
     """The next release must not put back the backup of the one that was killed."""
     kill_after_a_commit(filled)
     ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")

@@ -40,7 +40,7 @@ def test_rows_that_vanish_unsaid_stop_the_release(filled: Sandbox) -> None:
 
 
 @pytest.mark.slow
-def test_a_downgrade_that_fails_is_told_and_does_not_stop_the_release(filled: Sandbox) -> None:
+def test_a_downgrade_that_fails_is_reported_and_does_not_stop_the_release(filled: Sandbox) -> None:
     file = filled.add_revision("r4dddddddddd", R3, '    op.execute("SELECT 1")')
     text = file.read_text().replace(
         "def downgrade() -> None:\n    pass",

@@ -126,7 +126,7 @@ def test_a_database_of_another_making_becomes_equal(
     assert query(filled.prod, "PRAGMA encoding") == [("UTF-8",)]
 
 
-def test_a_directory_of_that_name_is_told(filled: Sandbox) -> None:
+def test_a_directory_of_that_name_is_reported(filled: Sandbox) -> None:
     name = backed_up(filled)
     filled.prod.unlink()
     filled.prod.mkdir()

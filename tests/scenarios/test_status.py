@@ -40,7 +40,7 @@ def test_missing_empty_and_unreadable_databases_have_a_row(shop: Sandbox) -> Non
     assert not shop.prod.exists()
 
 
-def test_diverged_is_told_from_behind(filled: Sandbox) -> None:
+def test_diverged_is_distinguished_from_behind(filled: Sandbox) -> None:
     filled.add_revision("r3side000000", R1, "    pass")
     query(filled.dev, "UPDATE alembic_version SET version_num = 'r3side000000'")
     filled.configure(
@@ -71,7 +71,7 @@ def test_check_fails_unless_all_are_at_head(filled: Sandbox) -> None:
     assert filled.invoke("status-all", "--check").code == 0
 
 
-def test_two_heads_are_told_and_still_give_a_status(filled: Sandbox) -> None:
+def test_two_heads_are_reported_and_still_give_a_status(filled: Sandbox) -> None:
     filled.add_revision("r3other00000", "r2bbbbbbbbbb", "    pass")
     ran = filled.invoke("status-all", "--json")
     assert ran.code == 0

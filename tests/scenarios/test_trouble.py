@@ -23,7 +23,9 @@ EVERY = (
 
 
 @pytest.mark.parametrize("task", ["status --json", "verify --json", "backup", "history --json"])
-def test_an_unknown_environment_is_told_with_the_nearest_name(filled: Sandbox, task: str) -> None:
+def test_an_unknown_environment_is_reported_with_the_nearest_name(
+    filled: Sandbox, task: str
+) -> None:
     suffer(filled, f"{task} --env prd", 2, "'prd'", "did you mean 'prod'?")
 
 
@@ -203,7 +205,7 @@ def test_a_damaged_backup_is_never_restored(filled: Sandbox) -> None:
         ("release-migration --to r --json", "'r'"),
     ],
 )
-def test_what_is_left_out_or_mistyped_is_told(filled: Sandbox, task: str, words: str) -> None:
+def test_what_is_left_out_or_mistyped_is_reported(filled: Sandbox, task: str, words: str) -> None:
     suffer(filled, task, 2, words)
 
 
@@ -211,7 +213,7 @@ def test_what_is_left_out_or_mistyped_is_told(filled: Sandbox, task: str, words:
 
 
 @pytest.mark.slow
-def test_a_second_release_is_told_who_is_at_work(filled: Sandbox) -> None:
+def test_a_second_release_is_shown_who_is_at_work(filled: Sandbox) -> None:
     filled.add_revision(
         "r4",
         R3,

@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_during_the_upgrade_leaves_the_database_as_it_was(
 
 
 @pytest.mark.slow
-def test_a_disk_without_room_for_the_backup_is_told_before_dev_is_touched(
+def test_a_disk_without_room_for_the_backup_is_reported_before_dev_is_touched(
     filled: Sandbox,
 ) -> None:
     swell(filled.prod)
@@ -236,7 +236,7 @@ def test_records_that_cannot_be_kept_do_not_fail_an_upgrade(filled: Sandbox) -> 
 
 
 @pytest.mark.slow
-def test_a_folder_for_backups_that_is_a_file_is_told_before_anything_is_touched(
+def test_a_folder_for_backups_that_is_a_file_is_reported_before_anything_is_touched(
     filled: Sandbox,
 ) -> None:
     (filled.folder / "data/repom/backups").write_text("mine")

@@ -156,7 +156,7 @@ def test_empty_copy_is_never_the_latest_once_there_is_a_filled_one(filled: Sandb
 
 
 @pytest.mark.slow
-def test_what_an_interrupted_task_has_half_committed_is_kept_apart(filled: Sandbox) -> None:
+def test_what_an_interrupted_task_has_half_committed_is_kept_separately(filled: Sandbox) -> None:
     good = back_up(filled).result.backups
     break_off(filled, good)
     change(filled, 5000)
@@ -390,7 +390,7 @@ def test_to_keep_no_backup_at_all_is_a_mistake_of_the_configuration(
 
 
 @pytest.mark.slow
-def test_folder_that_may_not_be_written_is_not_said_to_lack_room(filled: Sandbox) -> None:
+def test_folder_that_may_not_be_written_is_not_reported_as_full(filled: Sandbox) -> None:
     folder = filled.folder / "data/repom/backups"
     folder.mkdir()
     with immutable(folder):

@@ -157,7 +157,7 @@ class ServerProcess:
         return bool(self.pid) and guard.alive(self.pid)
 
     @property
-    def said(self) -> str:
+    def written(self) -> str:
         """What the server has written to its log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
@@ -180,9 +180,9 @@ class ServerProcess:
         limit = time.monotonic() + seconds
         while not self._ready():
             if not self.running:
-                raise StartError(f"The server ended at once. It said:\n{self.said[-2000:]}")
+                raise StartError(f"The server ended at once. It said:\n{self.written[-2000:]}")
             if time.monotonic() > limit:
-                raise StartError(f"No answer within {seconds} s. It said:\n{self.said[-2000:]}")
+                raise StartError(f"No answer within {seconds} s. It said:\n{self.written[-2000:]}")
             time.sleep(0.02)
 
     def stop(self) -> None:

@@ -131,7 +131,7 @@ class _Play(Play):
             self._judge(code, out, err, as_json=self._as_json and number == 0)
         self.found += two_at_work(self._world)
         self.check("after the shot", problems(self._world))
-        self._type_what_was_said(ended)
+        self._type_what_was_advised(ended)
 
     def _fire(self) -> list[tuple[int, str, str]]:
         """Run the command, or both of them; exit, output and errors of each."""
@@ -190,7 +190,7 @@ class _Play(Play):
             if code == 0 and outcome == "failed":
                 self.found.append("it ended with 0, and its record says failed")
 
-    def _type_what_was_said(self, ended: list[tuple[int, str, str]]) -> None:
+    def _type_what_was_advised(self, ended: list[tuple[int, str, str]]) -> None:
         """Where the command needs a person, it says what to type: that must work."""
         for code, _, err in ended:
             if code != 4:

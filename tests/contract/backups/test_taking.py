@@ -123,7 +123,7 @@ def test_a_copy_that_is_not_equal_to_its_source_never_gets_a_name(
     assert files(store.folder) == []
 
 
-def test_a_folder_that_is_a_file_is_said(prod: tuple[BackupStore, SQLite]) -> None:
+def test_a_folder_that_is_a_file_is_reported(prod: tuple[BackupStore, SQLite]) -> None:
     store, database = prod
     store.folder.write_text("mine")
     assert "is a file" in find_obstacle(store, database)
@@ -134,7 +134,7 @@ def test_a_folder_that_is_a_file_is_said(prod: tuple[BackupStore, SQLite]) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no small file system here")
-def test_a_place_without_room_is_said_before_anything_is_copied(tmp_path: Path) -> None:
+def test_a_place_without_room_is_reported_before_anything_is_copied(tmp_path: Path) -> None:
     """/proc has no free bytes at all."""
     store, database = store_with(tmp_path)
     full = replace(store, folder=Path("/proc/self"))
@@ -273,7 +273,9 @@ def test_a_backup_is_found_by_its_name_or_its_file_or_as_the_latest(
         store.find("nope")
 
 
-def test_a_damaged_backup_is_told_from_a_good_one(prod: tuple[BackupStore, SQLite]) -> None:
+def test_a_damaged_backup_is_distinguished_from_a_good_one(
+    prod: tuple[BackupStore, SQLite],
+) -> None:
     store, database = prod
     backup = take_backup(store, database, progress=None)
     require_intact(backup)

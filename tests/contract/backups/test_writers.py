@@ -90,7 +90,7 @@ def test_reader_gets_in_between_the_commits_of_a_writer_that_never_pauses(tmp_pa
 
 
 @pytest.mark.slow
-def test_whoever_holds_the_database_is_waited_for_and_then_said_in_one_sentence(
+def test_whoever_holds_the_database_is_waited_for_and_then_named_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, database = store_with(tmp_path, "delete")
@@ -210,7 +210,7 @@ def test_ctrl_c_during_verification_ends_it_and_leaves_no_file(
 
 
 @pytest.mark.slow
-def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     store, database = store_with(tmp_path, "delete")
     with closing(sqlite3.connect(database.path, isolation_level=None)) as live:
         live.execute("PRAGMA page_size=8192")

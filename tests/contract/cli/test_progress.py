@@ -109,7 +109,7 @@ def test_first_and_last_report_of_a_phase_make_sense(done: int, total: int) -> N
     ("seconds", "shown"),
     [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7805, "2 h 10 min")],
 )
-def test_time_left_is_told_as_people_say_it(seconds: float, shown: str) -> None:
+def test_time_left_is_reported_as_people_say_it(seconds: float, shown: str) -> None:
     assert time_left(seconds) == shown
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the engines share: live databases, writers, and ways to shut a door."""
+"""What the tests of the engines share: live databases, writers, and ways to cut a connection."""
 
 from __future__ import annotations
 

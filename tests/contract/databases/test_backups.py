@@ -159,7 +159,7 @@ def test_a_damaged_backup_is_refused_and_changes_nothing(served: Live) -> None:
 # -- copies ---------------------------------------------------------------------------------------
 
 
-def test_scratch_databases_are_apart_and_go_with_the_lock(served: Live) -> None:
+def test_scratch_databases_are_separate_and_go_with_the_lock(served: Live) -> None:
     file, taken = served.fill().back_up()
     before = databases(served)
     with served.locked("rehearse") as database:
@@ -232,7 +232,7 @@ def test_a_database_that_an_upgrade_made_goes_unless_it_holds_something(served: 
         " ünïcode 日本語 🐘 a@b/c?d=e&f $HOME `id` ; -- ",
     ],
 )  # fmt: skip
-def test_any_password_is_told_to_the_clients(served: Live, password: str) -> None:
+def test_any_password_is_given_to_the_clients(served: Live, password: str) -> None:
     served.execute("CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)")
     database = served.open(served.plain_url(password))
     with database.locked("backup", 30):

@@ -93,7 +93,7 @@ def connected(served: Live, url: str = "") -> Iterator[Any]:
         yield connection
 
 
-def test_a_wrong_password_is_said(served: Live, driver: Driver) -> None:
+def test_a_wrong_password_is_reported(served: Live, driver: Driver) -> None:
     url = served.url_of(password="hidden")
     words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
     known = {"postgresql": "LABEL cannot be reached: password authentication failed for user",
@@ -108,7 +108,7 @@ def test_a_missing_database_is_known_as_missing(served: Live, driver: Driver) ->
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_refused_port_is_said(served: Live, driver: Driver, host: str) -> None:
+def test_a_refused_port_is_reported(served: Live, driver: Driver, host: str) -> None:
     url = f"{served.url.partition('://')[0]}://u:hidden@{host}:{free_port()}/shop"
     words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "cannot be reached" in words
@@ -125,7 +125,7 @@ def test_the_url_of_every_driver_is_one_of_its_engine(served: Live, number: int)
     assert database.same_as(served.open())
 
 
-def test_an_unknown_host_is_said(served: Live, driver: Driver) -> None:
+def test_an_unknown_host_is_reported(served: Live, driver: Driver) -> None:
     url = f"{served.url.partition('://')[0]}://u:hidden@no-such-host.invalid/shop"
     words, _ = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "no-such-host.invalid" in words
@@ -155,7 +155,7 @@ def test_what_is_asked_in_time_is_not_cut(served: Live, driver: Driver) -> None:
         assert driver.ask(connection, "SELECT 2") == [(2,)]
 
 
-def test_a_server_that_is_killed_in_the_middle_is_said(served: Live, driver: Driver) -> None:
+def test_a_server_that_is_killed_in_the_middle_is_reported(served: Live, driver: Driver) -> None:
     at_work = {"postgresql": "SELECT 1 FROM pg_stat_activity WHERE query ~ 'pg_sleep.60'",
                "mariadb": "SELECT 1 FROM information_schema.PROCESSLIST"
                " WHERE INFO LIKE '%SLEEP(60%'"}  # fmt: skip
@@ -169,14 +169,14 @@ def test_a_server_that_is_killed_in_the_middle_is_said(served: Live, driver: Dri
     served.on.server.start()
 
 
-def test_a_session_that_was_ended_is_said(served: Live, driver: Driver) -> None:
+def test_a_session_that_was_ended_is_reported(served: Live, driver: Driver) -> None:
     with connected(served) as connection:
         number = {"postgresql": "pg_backend_pid()", "mariadb": "CONNECTION_ID()"}[served.engine]
         served.end_session(driver.ask(connection, f"SELECT {number}")[0][0])
         driver.failing(lambda: driver.ask(connection, "SELECT 1"))
 
 
-def test_what_a_role_may_not_do_is_said(served: Live, driver: Driver) -> None:
+def test_what_a_role_may_not_do_is_reported(served: Live, driver: Driver) -> None:
     served.fill().on.server.create_role("plain", "hidden-too")
     if served.engine == "mariadb":
         served.execute(f"GRANT INSERT ON {served.on.name}.* TO plain@'%'")
@@ -309,7 +309,7 @@ def test_a_server_that_proves_who_it_is_is_believed(secured: Secured, private: L
     assert private.restore(file, url).now == taken
 
 
-def test_a_server_that_is_another_one_is_not_told_the_password(
+def test_a_server_that_is_another_one_is_not_sent_the_password(
     secured: Secured, private: Live
 ) -> None:
     driver = DRIVERS[secured.engine]
@@ -353,7 +353,7 @@ def test_the_clients_ask_for_the_same_proof(
 
 
 @pytest.mark.parametrize("secured", ["postgresql"], indirect=True)
-def test_a_url_that_forbids_what_the_server_wants_is_told_so(private: Live) -> None:
+def test_a_url_that_forbids_what_the_server_wants_is_reported(private: Live) -> None:
     database = open_database(f"{private.url}?sslmode=disable", private.root)
     look = database.look(VERSION)
     assert "no encryption" in look.trouble

@@ -65,7 +65,9 @@ def test_a_table_that_is_in_one_of_both_only_is_left_to_others(bench: Bench) -> 
 
 
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["with a key", "without a key"])
-def test_what_a_new_type_keeps_is_told_from_what_it_destroys(bench: Bench, key: str) -> None:
+def test_what_a_new_type_keeps_is_distinguished_from_what_it_destroys(
+    bench: Bench, key: str
+) -> None:
     before, changes, pairs = [], [], []
     for number, (was, value, now, using, _) in enumerate(TYPES[bench.engine]):
         before.append(f"CREATE TABLE t{number} (id INTEGER {key}, a {was})")
@@ -181,7 +183,7 @@ def unchecked(bench: Bench, sql: str) -> str:
         ("DELETE FROM p WHERE id = 1", f"{RENAMED}; DELETE FROM p", KIDS, {("kids", "p"): 1}),
     ],
 )  # fmt: skip
-def test_only_orphans_that_were_none_before_are_told(
+def test_only_orphans_that_were_none_before_are_reported(
     bench: Bench,
     before: str,
     changes: str,
@@ -276,7 +278,7 @@ COUNTING = {
 }  # fmt: skip
 
 
-def test_a_sequence_that_goes_back_is_told(bench: Bench) -> None:
+def test_a_sequence_that_goes_back_is_reported(bench: Bench) -> None:
     before, cases = COUNTING[bench.engine]
     for changes, found in cases:
         renamed = {"id": "number"} if "RENAME id" in changes else {}

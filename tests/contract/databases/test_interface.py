@@ -51,7 +51,7 @@ def test_a_fingerprint_has_no_version_table_and_survives_being_written_down(shop
     assert from_document(type(found), json.loads(json.dumps(to_document(found)))) == found
 
 
-def test_a_missing_database_is_told_from_an_unreadable_one(shop: Live) -> None:
+def test_a_missing_database_is_distinguished_from_an_unreadable_one(shop: Live) -> None:
     missing = shop.open(shop.missing_url)
     assert not missing.look(VERSION).exists
     missing.require_usable()
@@ -169,7 +169,7 @@ def test_a_step_tells_its_family_by_its_identity(shop: Live) -> None:
     assert family_of_identity(database.identity()).name == database.syntax
 
 
-def test_what_an_engine_can_do_is_told_by_its_type(shop: Live) -> None:
+def test_what_an_engine_can_do_is_known_by_its_type(shop: Live) -> None:
     database = shop.open()
     assert database.is_server != isinstance(database, DatabaseFile)
     assert isinstance(database, LeavesInvalidIndexes) == (database.syntax == "postgresql")

@@ -104,7 +104,7 @@ def test_a_ledger_is_in_the_schema_of_the_version_table(any_postgres: ServerData
     assert PostgreSQL.from_url(any_postgres.url()).ledger(VERSION).environment == ""
 
 
-def test_a_ledger_without_a_schema_for_it_is_said(any_postgres: ServerDatabase) -> None:
+def test_a_ledger_without_a_schema_for_it_is_reported(any_postgres: ServerDatabase) -> None:
     any_postgres.execute("DROP SCHEMA public")
     engine = PostgreSQL.from_url(any_postgres.url())
     assert engine.ledger(VERSION).environment == ""

@@ -64,7 +64,7 @@ def test_another_process_is_kept_away_and_named(live: Live) -> None:
     assert live.engine == "sqlite" or what.endswith(f"works on {live.open().label}.")
 
 
-def test_a_role_that_sees_little_is_told_who_holds_the_lock(served: Live) -> None:
+def test_a_role_that_sees_little_is_shown_who_holds_the_lock(served: Live) -> None:
     served.on.server.create_role("plain", "x")
     if served.engine == "mariadb":
         served.execute(f"GRANT ALL ON {served.on.name}.* TO plain@'%'")

@@ -63,7 +63,7 @@ def test_interpreter_that_does_not_work_is_an_error_of_the_configuration(
     assert says in ran.json["error"]["what"]
 
 
-def test_interpreter_without_alembic_is_told_in_one_sentence(filled: Sandbox) -> None:
+def test_interpreter_without_alembic_is_reported_in_one_sentence(filled: Sandbox) -> None:
     EnvBuilder().create(filled.folder / "bare")
     python = "bare/Scripts/python.exe" if sys.platform == "win32" else "bare/bin/python"
     filled.configure(

@@ -1,4 +1,4 @@
-"""The door to other processes, and what is left when one of them is stopped or killed."""
+"""How other processes are started, and what is left when one of them is stopped or killed."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_killed_release_leaves_whole_databases_and_the_next_one_works(
         assert ("verify", "prod") in steps
 
 
-# -- the door ---------------------------------------------------------------------------------
+# -- the start --------------------------------------------------------------------------------
 
 
 def test_process_gets_the_variables_that_it_is_given_and_no_other(

@@ -55,7 +55,7 @@ def test_a_reader_that_has_seen_enough_does_not_make_a_release_a_refusal(filled:
 @pytest.mark.parametrize(
     "task", ["status-all --json", "verify --json", "status-all", "upgrade-dev"]
 )
-def test_a_full_disk_behind_standard_output_is_told(filled: Sandbox, task: str) -> None:
+def test_a_full_disk_behind_standard_output_is_reported(filled: Sandbox, task: str) -> None:
     expected = 1 if task.startswith("verify") else 0
     ran = shell(filled, f"invoke {task} > /dev/full")
     assert ran.code == expected, ran.err

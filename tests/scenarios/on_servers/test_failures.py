@@ -120,7 +120,7 @@ def killed_under_production(shop: ServerShop) -> tuple[int, str]:
     return running.returncode, told
 
 
-def test_server_that_dies_under_prod_is_said_so_and_no_restore_is_advised(
+def test_server_that_dies_under_prod_is_reported_and_no_restore_is_advised(
     postgres_filled: ServerShop,
 ) -> None:
     shop = postgres_filled

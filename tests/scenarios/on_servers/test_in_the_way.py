@@ -101,7 +101,7 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
     assert "Fix it" not in told
 
 
-def test_network_that_hangs_is_said_so(mariadb_filled: ServerShop) -> None:
+def test_network_that_hangs_is_reported(mariadb_filled: ServerShop) -> None:
     """The contract of each engine has how long it is waited for."""
     shop = mariadb_filled
     server = shop.prod_database.server
@@ -119,7 +119,7 @@ def test_network_that_hangs_is_said_so(mariadb_filled: ServerShop) -> None:
     assert copies(shop) == set()
 
 
-def test_wrong_password_is_said_without_it(filled: ServerShop) -> None:
+def test_wrong_password_is_reported_without_it(filled: ServerShop) -> None:
     url = filled.prod_database.url()
     word = next(each for each in ("hidden-word-of-postgres", "hidden-word-of-root") if each in url)
     filled.point({"dev": filled.dev_database.url(), "prod": url.replace(word, "wrong-word")})
@@ -182,7 +182,7 @@ def test_full_disk_under_the_backups_fails_before_anything_is_changed(filled: Se
     assert not copies(filled)
 
 
-def test_disk_that_cannot_hold_the_backup_is_told_beforehand(filled: ServerShop) -> None:
+def test_disk_that_cannot_hold_the_backup_is_reported_beforehand(filled: ServerShop) -> None:
     folder = filled.folder / "data/repom/backups"
     with small_disk(folder, "8k"):
         (folder / "other").write_bytes(b"x" * 8192)

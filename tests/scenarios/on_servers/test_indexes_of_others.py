@@ -48,7 +48,7 @@ def session(database: ServerDatabase, **more: Any) -> psycopg.Connection[Any]:
     ],
     ids=["function", "two statements", "function in the block"],
 )
-def test_rows_that_stay_committed_are_told_however_they_were_written(
+def test_rows_that_stay_committed_are_reported_however_they_were_written(
     postgres_at_head: ServerShop, body: str
 ) -> None:
     shop = postgres_at_head
@@ -136,7 +136,7 @@ def test_reindex_that_is_interrupted_leaves_prod_as_it_was(postgres_at_head: Ser
     assert invalid(prod) == []
 
 
-def test_half_detached_partition_is_told_with_its_cure(postgres_at_head: ServerShop) -> None:
+def test_half_detached_partition_is_reported_with_its_cure(postgres_at_head: ServerShop) -> None:
     shop, prod = postgres_at_head, postgres_at_head.prod_database
     for database in (shop.dev_database, prod):
         database.execute(

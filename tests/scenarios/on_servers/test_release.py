@@ -189,7 +189,7 @@ def test_copy_of_production_in_the_place_of_dev_is_recognised(filled: ServerShop
 
 
 @pytest.mark.slow
-def test_second_release_is_told_who_holds_the_lock(filled: ServerShop) -> None:
+def test_second_release_is_shown_who_holds_the_lock(filled: ServerShop) -> None:
     filled.add_revision(NEXT, R3, sleeping(20, filled.dev_database))
     first = filled.start("release-migration")
     try:

@@ -56,7 +56,7 @@ def test_documented_role_releases_on_postgres(postgres_filled: ServerShop) -> No
     assert WORD not in ran.out + ran.err + back.err
 
 
-def test_role_that_may_make_no_copies_is_told_the_grant_before_the_release(
+def test_role_that_may_make_no_copies_is_shown_the_grant_before_the_release(
     postgres_filled: ServerShop,
 ) -> None:
     shop = postgres_filled
@@ -73,7 +73,7 @@ def test_role_that_may_make_no_copies_is_told_the_grant_before_the_release(
     assert "[no-copies]" in doctor.out
 
 
-def test_role_that_does_not_own_the_database_is_told_so_before_the_release(
+def test_role_that_does_not_own_the_database_is_reported_before_the_release(
     postgres_filled: ServerShop,
 ) -> None:
     shop = postgres_filled
@@ -131,7 +131,7 @@ def test_pooler_is_refused_with_the_reason(
     assert "PgBouncer" in ran.err
 
 
-def test_role_that_may_make_no_copies_is_told_the_grant_on_mariadb(
+def test_role_that_may_make_no_copies_is_shown_the_grant_on_mariadb(
     mariadb_filled: ServerShop,
 ) -> None:
     shop = mariadb_filled

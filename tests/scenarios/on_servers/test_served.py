@@ -82,7 +82,7 @@ def test_what_others_changed_meanwhile_stays_when_the_upgrade_fails(at_head: Ser
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at_head", ["mariadb"], indirect=True)
-def test_what_others_changed_meanwhile_is_told_when_the_upgrade_succeeds(
+def test_what_others_changed_meanwhile_is_reported_when_the_upgrade_succeeds(
     at_head: ServerShop,
 ) -> None:
     at_head.add_revision(NEXT, R3, f"{waiting(at_head)}\n{COLUMN}")

@@ -71,7 +71,7 @@ def test_server_that_nobody_knows_gets_the_guard_of_no_other_one(name: str) -> N
 
 
 @pytest.mark.parametrize("code", ["55P03", "40P01", "40001", "1205", "1213"])
-def test_lock_of_somebody_else_is_told_by_its_code(code: str) -> None:
+def test_lock_of_somebody_else_is_known_by_its_code(code: str) -> None:
     assert is_of_a_lock(code)
 
 

@@ -80,7 +80,7 @@ def test_upgrade_has_arrived_when_the_database_says_so(
 
 
 @pytest.mark.parametrize(("asked", "revision"), [("+1", R1), ("head", R3), (R1[:6], R1)])
-def test_child_is_told_the_revision_that_was_meant(
+def test_child_is_given_the_revision_that_was_meant(
     shop: Sandbox, asked: str, revision: str
 ) -> None:
     project = Project.read(shop.folder)

@@ -114,7 +114,7 @@ def test_a_project_may_have_no_selector(tmp_path: Path) -> None:
     assert found.selector == ""
 
 
-def test_what_is_not_said_has_the_documented_default(tmp_path: Path) -> None:
+def test_what_is_not_configured_has_the_documented_default(tmp_path: Path) -> None:
     text = '[tool.migrations_ops.environments.{}]\nurl = "sqlite:///{}.db"\n'
     found = configured(tmp_path, "".join(text.format(name, name) for name in ("dev", "prod")))
     assert found.alembic == tmp_path / "alembic.ini"
@@ -307,7 +307,7 @@ PROD = '[tool.migrations_ops.environments.prod]\nurl = "sqlite:///a.db"\n'
         ("", ["migrations_ops is not configured"]),
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_said_with_what_to_do(
+def test_what_is_not_understood_is_reported_with_what_to_do(
     tmp_path: Path, text: str, words: list[str]
 ) -> None:
     error = refusal(tmp_path, text)
@@ -319,7 +319,7 @@ def test_what_is_not_understood_is_said_with_what_to_do(
         assert word in str(error)
 
 
-def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / "migrations_ops.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="not valid TOML"):
         read(tmp_path)

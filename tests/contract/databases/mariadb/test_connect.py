@@ -75,7 +75,7 @@ def test_a_server_that_hangs_up_at_once_may_be_about_to_start(linger: int | None
         ("SELECT", "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1"),
     ],
 )  # fmt: skip
-def test_the_grant_that_is_said_to_be_missing_is_the_one(
+def test_the_grant_that_is_reported_as_missing_is_the_one(
     mariadb_database: ServerDatabase, granted: str, statement: str
 ) -> None:
     mariadb_database.execute("CREATE TABLE t (id INT)")
@@ -120,7 +120,9 @@ def test_our_sessions_ask_for_a_short_wait(mariadb_database: ServerDatabase) -> 
         assert wait <= 10
 
 
-def test_a_server_that_may_only_be_read_is_said_to_be(mariadb_database: ServerDatabase) -> None:
+def test_a_server_that_may_only_be_read_is_reported_as_such(
+    mariadb_database: ServerDatabase,
+) -> None:
     address = make_role(mariadb_database, "ALL")
     mariadb_database.execute("SET GLOBAL read_only = 1")
     connection = connect(address)

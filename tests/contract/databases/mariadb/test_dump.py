@@ -143,7 +143,7 @@ def test_a_plain_role_backs_up_and_restores_all_that_is_its_own(
     assert content_of(plain) == content_of(plain.of_database("copy"))
 
 
-def test_definers_that_a_plain_role_may_not_name_are_told(
+def test_definers_that_a_plain_role_may_not_name_are_reported(
     everything: ServerDatabase, tmp_path: Path
 ) -> None:
     dump(address_of(everything), tmp_path / "b", None)
@@ -158,7 +158,7 @@ def test_definers_that_a_plain_role_may_not_name_are_told(
     assert content_of(there) == root
 
 
-def test_a_wrong_password_is_said_without_saying_it(small: ServerDatabase) -> None:
+def test_a_wrong_password_is_reported_without_showing_it(small: ServerDatabase) -> None:
     """The server may let us in and not the program: then its own words are told."""
     address = address_of(small, password="hidden-and-wrong")
     tools = mariadb_tools.find_tools(mariadb=True)
@@ -242,7 +242,9 @@ def test_a_damaged_backup_is_refused_and_its_last_statement_not_executed(
             assert (3, "three") not in ask(copy, "SELECT * FROM t")
 
 
-def test_a_failing_statement_is_told_in_one_sentence(small: ServerDatabase, tmp_path: Path) -> None:
+def test_a_failing_statement_is_reported_in_one_sentence(
+    small: ServerDatabase, tmp_path: Path
+) -> None:
     dump(address_of(small), tmp_path / "b", None)
     text = gzip.decompress((tmp_path / "b").read_bytes()).replace(b"varchar(20)", b"varchat(20)")
     (tmp_path / "b").write_bytes(gzip.compress(text))
@@ -274,7 +276,7 @@ def test_a_role_that_may_not_see_a_program_does_not_lose_it_in_silence(
     dump(plain, tmp_path / "b", None)
 
 
-def test_a_disk_that_is_full_leaves_no_file_and_is_said(
+def test_a_disk_that_is_full_leaves_no_file_and_is_reported(
     small: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not Path("/dev/full").exists():
@@ -395,7 +397,7 @@ def test_dates_that_the_calendar_lacks_and_rows_of_nothing_come_back(
         assert str(ask(connection, "SELECT CAST(d AS CHAR) FROM t")[0][0]) == "2024-02-31"
 
 
-def test_a_value_that_is_too_long_for_the_server_is_told_with_the_cure(
+def test_a_value_that_is_too_long_for_the_server_is_reported_with_the_cure(
     small: ServerDatabase, tmp_path: Path
 ) -> None:
     run(small, "CREATE TABLE long_ones (b LONGBLOB)",

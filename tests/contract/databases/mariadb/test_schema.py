@@ -245,7 +245,7 @@ def test_what_tables_get_that_name_no_character_set_is_read(
     assert text == "default utf8mb4 collate utf8mb4_unicode_ci"
 
 
-def test_a_body_that_this_role_may_not_see_is_said_to_be_hidden(
+def test_a_body_that_this_role_may_not_see_is_reported_as_hidden(
     mariadb_database: ServerDatabase,
 ) -> None:
     run(mariadb_database, *BASE)

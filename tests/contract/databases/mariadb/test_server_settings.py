@@ -110,7 +110,7 @@ def test_what_was_written_under_laxer_settings_is_copied_and_put_back(
         assert database.restore_from(tmp_path / "b", "", None).now == before
 
 
-def test_a_limit_that_would_cut_the_lists_of_the_clients_is_told_and_no_backup_taken(
+def test_a_limit_that_would_cut_the_lists_of_the_clients_is_reported_and_no_backup_taken(
     tables: ServerDatabase, tmp_path: Path
 ) -> None:
     with server_set_to(tables, sql_select_limit=str(TABLES)):
@@ -120,7 +120,7 @@ def test_a_limit_that_would_cut_the_lists_of_the_clients_is_told_and_no_backup_t
         assert not (tmp_path / "b").exists()
 
 
-def test_a_limit_of_joins_at_which_the_clients_fail_is_told_with_its_cure(
+def test_a_limit_of_joins_at_which_the_clients_fail_is_reported_with_its_cure(
     tables: ServerDatabase, tmp_path: Path
 ) -> None:
     with server_set_to(tables, max_join_size="1"):
@@ -145,7 +145,7 @@ def test_a_server_that_lets_sessions_only_read_does_not_keep_us_from_making_copi
         assert engine(tables).find_obstacles() == []
 
 
-def test_a_copy_that_cannot_be_made_is_told_with_its_own_cause(
+def test_a_copy_that_cannot_be_made_is_reported_with_its_own_cause(
     tables: ServerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("migrations_ops.databases.server_copies.OWN", "x" * 60)

@@ -137,7 +137,7 @@ def test_a_copy_in_which_somebody_sits_is_swept_all_the_same(
     assert left not in postgres.databases()
 
 
-def test_a_role_that_may_make_no_databases_is_told_so(postgres_database: ServerDatabase) -> None:
+def test_a_role_that_may_make_no_databases_is_reported(postgres_database: ServerDatabase) -> None:
     with plain_role(postgres_database, "NOCREATEDB") as address:
         with pytest.raises(StepFailed) as raised:
             copies_of(address).make()

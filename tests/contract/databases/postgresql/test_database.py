@@ -284,7 +284,7 @@ def test_a_database_in_which_somebody_sits_is_not_removed(
 # -- the ledger -----------------------------------------------------------------------------------
 
 
-def test_identities_tell_servers_and_databases_apart(
+def test_identities_distinguish_servers_and_databases(
     any_postgres: ServerDatabase, postgres: PostgresServer
 ) -> None:
     plain = any_postgres.server.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")

@@ -61,7 +61,7 @@ def test_rows_that_are_in_no_dump_are_named(
     assert f"the rows of {where} are those of CREATE EXTENSION" in restored.kept
 
 
-def test_a_version_that_a_restore_changes_is_told_and_the_planner_knows_the_rows(
+def test_a_version_that_a_restore_changes_is_reported_and_the_planner_knows_the_rows(
     control: Path, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
     engine = engine_of(postgres_database)

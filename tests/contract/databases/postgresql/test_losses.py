@@ -284,7 +284,7 @@ def test_an_operation_says_the_schema_of_its_table(found: Found) -> None:
     assert 'lost-table:"audit.loans"' in found(statements, other, told=False)
 
 
-def test_what_a_trigger_writes_is_said_by_who_sets_it_off(found: Found) -> None:
+def test_what_a_trigger_writes_is_declared_by_who_sets_it_off(found: Found) -> None:
     """As a column of the time of the last change is."""
     schema = {
         "table children": "", "column children.note": "text",

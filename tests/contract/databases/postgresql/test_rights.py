@@ -42,7 +42,7 @@ def cure(database: ServerDatabase, finding: Finding) -> None:
     database.execute(found[-1])
 
 
-def assert_is_cured_by_what_is_said(database: ServerDatabase, engine: PostgreSQL) -> None:
+def assert_is_cured_by_what_is_advised(database: ServerDatabase, engine: PostgreSQL) -> None:
     """Each message in turn, until nothing is found any more."""
     for _ in range(5):
         found = engine.find_obstacles()
@@ -135,7 +135,7 @@ def test_what_is_in_a_tablespace_of_its_own(
         postgres_database.execute("SET ROLE release; CREATE TABLE t (a int) TABLESPACE fast")
         assert engine.find_obstacles() == []
         postgres_database.execute("REVOKE CREATE ON TABLESPACE fast FROM release")
-        assert_is_cured_by_what_is_said(postgres_database, engine)
+        assert_is_cured_by_what_is_advised(postgres_database, engine)
         back_up(engine, tmp_path)
         with engine.opened_copy(tmp_path / "backup.dump") as copy:
             copy.remove()
@@ -176,7 +176,7 @@ def test_what_belongs_to_somebody_else(
     # Nobody is told to make a superuser of the role, nor to become one who may make nothing there.
     is_schema = thing in ("schema", "public")
     assert ("GRANT" in found.message) == (is_schema and owner != "postgres")
-    assert_is_cured_by_what_is_said(postgres_database, engine)
+    assert_is_cured_by_what_is_advised(postgres_database, engine)
 
 
 def test_on_old_servers_too(any_postgres: ServerDatabase) -> None:
@@ -185,7 +185,7 @@ def test_on_old_servers_too(any_postgres: ServerDatabase) -> None:
     any_postgres.execute("CREATE TABLE t (a integer); ALTER TABLE t OWNER TO somebody")
     [found] = engine.find_obstacles()
     assert "may not give the TABLE t to its owner somebody" in found.message
-    assert_is_cured_by_what_is_said(any_postgres, engine)
+    assert_is_cured_by_what_is_advised(any_postgres, engine)
 
 
 MORE = {
@@ -212,7 +212,7 @@ MORE = {
 
 
 @pytest.mark.parametrize("thing", MORE)
-def test_backup_can_be_restored_when_what_is_said_was_typed(
+def test_backup_can_be_restored_when_what_is_advised_was_typed(
     thing: str, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
     engine = role(postgres_database)
@@ -220,7 +220,7 @@ def test_backup_can_be_restored_when_what_is_said_was_typed(
     postgres_database.execute(MORE[thing].format(owner="somebody"))
     [found] = engine.find_obstacles()
     assert (found.code, found.severity) == ("no-copies", "error")
-    assert_is_cured_by_what_is_said(postgres_database, engine)
+    assert_is_cured_by_what_is_advised(postgres_database, engine)
     file = tmp_path / "dump"
     taken = engine.back_up(file, "alembic_version", None)
     with engine.opened_copy(file) as copy:

@@ -168,7 +168,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-def test_each_kind_of_object_is_told_and_each_kind_of_change_noticed(
+def test_each_kind_of_object_is_reported_and_each_kind_of_change_noticed(
     postgres_database: ServerDatabase,
 ) -> None:
     """One database for all: every change is undone by a rollback."""
@@ -247,7 +247,7 @@ def test_names_of_the_schema_where_unqualified_ones_go_are_short(
     assert not any("alembic_version" in key for key in found)
 
 
-def test_a_half_detached_partition_is_told_and_a_dump_knows_nothing_of_it(
+def test_a_half_detached_partition_is_reported_and_a_dump_knows_nothing_of_it(
     postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
     fill(

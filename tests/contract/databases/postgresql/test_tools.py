@@ -166,7 +166,7 @@ def test_a_password_of_two_lines_is_refused_in_words() -> None:
 
 
 @given(st.text(min_size=1))
-def test_a_connection_is_told_as_libpq_reads_it(name: str) -> None:
+def test_a_connection_is_described_as_libpq_reads_it(name: str) -> None:
     from psycopg.conninfo import conninfo_to_dict
 
     name = name.replace("\0", "").encode(errors="ignore").decode() or "x"
@@ -186,7 +186,7 @@ ENDED = {
 
 @LINUX
 @pytest.mark.parametrize("words", ENDED)
-def test_a_dump_that_is_ended_is_said_so(
+def test_a_dump_that_is_ended_is_reported(
     words: str, postgres: PostgresServer, postgres_database: ServerDatabase, tmp_path: Path
 ) -> None:
     postgres_database.execute(";".join(LARGE["postgresql"]))
@@ -203,7 +203,7 @@ def test_a_dump_that_is_ended_is_said_so(
     assert "hidden" not in str(raised.value)
 
 
-def test_a_table_that_somebody_has_locked_is_said_so(
+def test_a_table_that_somebody_has_locked_is_reported(
     postgres: PostgresServer,
     postgres_database: ServerDatabase,
     tmp_path: Path,
@@ -230,7 +230,7 @@ def test_a_table_that_somebody_has_locked_is_said_so(
 
 
 @pytest.mark.skipif(not can_mount(), reason="no disk can be mounted here")
-def test_a_full_disk_is_said(postgres_database: ServerDatabase, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(postgres_database: ServerDatabase, tmp_path: Path) -> None:
     postgres_database.execute(";".join(LARGE["postgresql"]))
     folder = tmp_path / "backups"
     folder.mkdir()
@@ -260,7 +260,7 @@ def test_what_a_database_sets_for_applications_keeps_no_copy_from_being_filled(
     assert postgres.execute("TABLE t", database=again) == [(1,)]
 
 
-def test_a_tool_that_is_gone_is_said(tmp_path: Path) -> None:
+def test_a_tool_that_is_gone_is_reported(tmp_path: Path) -> None:
     address = Address("postgresql", host="h", user="u", password="hidden", database="d")
     with pytest.raises(StepFailed, match="pg_dump failed: it cannot be started: No such file"):
         tools._run([str(tmp_path / "pg_dump")], address, "pg_dump", lambda line: None)

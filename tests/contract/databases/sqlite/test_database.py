@@ -124,7 +124,7 @@ if hasattr(os, "mkfifo"):
 
 
 @pytest.mark.parametrize(("break_it", "words"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_database_is_said_and_left_alone(
+def test_what_is_no_database_is_reported_and_left_alone(
     tmp_path: Path, break_it: Callable[[Path], None], words: str
 ) -> None:
     database = sqlite(tmp_path / "a.db")
@@ -154,7 +154,7 @@ def test_a_database_whose_tail_is_missing_is_refused_before_anything_starts(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("mode", MODES)
-def test_a_locked_database_is_said_to_be_locked(tmp_path: Path, mode: str) -> None:
+def test_a_locked_database_is_reported_as_locked(tmp_path: Path, mode: str) -> None:
     database = make_pair(tmp_path / "a.db", mode)
     statements = ["PRAGMA locking_mode=EXCLUSIVE"] if mode == "wal" else []
     with held(database.path, *statements, "BEGIN EXCLUSIVE"):
@@ -165,7 +165,7 @@ def test_a_locked_database_is_said_to_be_locked(tmp_path: Path, mode: str) -> No
     assert database.look(VERSION).trouble == ""
 
 
-def test_rights_that_are_missing_are_said(tmp_path: Path) -> None:
+def test_rights_that_are_missing_are_reported(tmp_path: Path) -> None:
     with as_nobody() as folder:
         database = make_pair(folder / "a.db", "delete")
         database.path.chmod(0o444)
@@ -187,7 +187,7 @@ def test_rights_that_are_missing_are_said(tmp_path: Path) -> None:
         folder.chmod(0o700)
 
 
-def test_a_path_through_a_file_is_said(tmp_path: Path) -> None:
+def test_a_path_through_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "Not a directory" in sqlite(tmp_path / "file" / "a.db").look(VERSION).trouble
 

@@ -154,7 +154,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("statement", "expected"), CASES.values(), ids=CASES)
-def test_each_kind_of_object_is_told(statement: str, expected: dict[str, str]) -> None:
+def test_each_kind_of_object_is_reported(statement: str, expected: dict[str, str]) -> None:
     found = facts(PARENTS, statement)
     assert {key: found.get(key) for key in expected} == expected
 
@@ -187,7 +187,7 @@ def test_each_kind_of_object_is_told(statement: str, expected: dict[str, str]) -
     ],
     ids=["index", "partial index", "expression index", "odd name", "trigger", "view"],
 )
-def test_what_hangs_on_a_table_is_told(statement: str, key: str, value: str) -> None:
+def test_what_hangs_on_a_table_is_reported(statement: str, key: str, value: str) -> None:
     assert facts("CREATE TABLE t (a TEXT, b INT)", statement)[key] == value
 
 
@@ -228,7 +228,7 @@ def test_what_has_a_meaning_counts(one: str, other: str) -> None:
     assert facts(one) != facts(other)
 
 
-def test_a_virtual_table_whose_module_is_missing_is_told_all_the_same(
+def test_a_virtual_table_whose_module_is_missing_is_reported_all_the_same(
     connection: sqlite3.Connection,
 ) -> None:
     connection.execute("CREATE TABLE t (a INT)")

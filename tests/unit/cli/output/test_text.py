@@ -55,7 +55,7 @@ def test_a_table_that_is_wider_than_the_terminal_is_a_block_for_each_row(
     assert "last backup" in text.table(header, [row], STYLE, lambda _, cell: cell)
 
 
-def test_a_project_without_a_selector_is_told_nothing_of_one() -> None:
+def test_a_project_without_a_selector_reads_nothing_of_one() -> None:
     row = EnvironmentStatus("prod", "db", "at head")
     shown = text.status(StatusReport((row,), (), Selector("", None, "")), STYLE)
     assert len(shown.splitlines()) == 2

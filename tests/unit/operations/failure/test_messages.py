@@ -45,7 +45,7 @@ def seen(
 
 
 @pytest.mark.parametrize(("sentence", "ended", "no_backup"), OF_PERSONS)
-def test_person_is_told_what_happened_what_is_safe_and_what_to_type(
+def test_person_reads_what_happened_what_is_safe_and_what_to_type(
     sentence: Sentence, ended: Ended, no_backup: bool
 ) -> None:
     for changed, kind, begun in product(
@@ -94,7 +94,7 @@ def test_what_others_have_changed_is_not_hidden_behind_as_it_was() -> None:
     assert how_it_is(Sentence.ROLLED_BACK, of, seen(of)).startswith("prod is unchanged")
 
 
-def test_version_that_has_moved_is_told_with_the_half_after_it() -> None:
+def test_version_that_has_moved_is_reported_with_the_half_after_it() -> None:
     of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
     now = Fingerprint(("two",), {}, {})
     what = for_a_person(Sentence.HALF, of, seen(of, ("it is at two",), "three", now)).what

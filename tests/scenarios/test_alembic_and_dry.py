@@ -1,4 +1,4 @@
-"""Alembic's own commands through the safe door, and what --dry shows of every task."""
+"""Alembic's own commands run under the guards, and what --dry shows of every task."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_check_tells_drift_as_alembic_does(filled: Sandbox) -> None:
     assert "remove_table extra" in ran.err
 
 
-def test_upgrade_through_the_door_is_backed_up_and_recorded(filled: Sandbox) -> None:
+def test_upgrade_by_alembic_itself_is_backed_up_and_recorded(filled: Sandbox) -> None:
     ran = filled.invoke("alembic", "--env", "dev", "--args", "upgrade head")
     assert ran.code == 0, ran.err
     assert query(filled.dev, VERSION) == [(R3,)]
