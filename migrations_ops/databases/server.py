@@ -209,7 +209,7 @@ class ServerDatabase(ABC):
         why = self._in_words(error, label)
         return StepFailed(
             f"{what}: {why}." if what else f"{why}.",
-            untouched=f"{self.label} is as it was.",
+            untouched=f"{self.label} is unchanged.",
             next=self._remedy(error),
         )
 

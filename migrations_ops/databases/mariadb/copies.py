@@ -52,7 +52,7 @@ class Copies(ServerCopies):
         if found is not None:
             raise StepFailed(
                 f"{self.scratch_server.label} is on a node of a Galera cluster, and {found[0]}.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next=found[1],
             )
         rows = ask(
@@ -160,13 +160,13 @@ class Copies(ServerCopies):
             f" undone now: {in_words(half.error, 'its server')}.",
             untouched="No rows are lost; views, triggers, routines and events that may be missing"
             f" are written down in {half.record}.",
-            next=f"{remedy(half.error)} Then type the same again: whatever task works on it next"
+            next=f"{remedy(half.error)} Then run the same command again: whatever task works on it next"
             " takes that up first.",
         )
 
     def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:
         return StepFailed(
             f"{what}: {in_words(error, 'its server')}.",
-            untouched=f"{self.real.label} is as it was.",
+            untouched=f"{self.real.label} is unchanged.",
             next=remedy(error),
         )

@@ -312,7 +312,7 @@ class MariaDB(ServerDatabase):
         raise NeedsAPerson(
             f"{self.label} {what}.",
             untouched=f"Its previous content is in the database {kept} of the same server.",
-            next="See what changes it meanwhile, stop that, and type the same again.",
+            next="See what changes it meanwhile, stop that, and run the same command again.",
         )
 
     def prepare(self) -> None:

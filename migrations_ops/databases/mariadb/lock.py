@@ -69,7 +69,7 @@ class Lock:
             raise StepFailed(
                 f"The lock on {self.address.label} was lost: its connection broke.",
                 untouched="The step that was about to begin was not begun.",
-                next="See whether the server runs, and type the same again to go on.",
+                next="Check that the server is running, and run the same command again.",
             )
 
 
@@ -177,7 +177,7 @@ def claimed(address: Address, name: str, other: Claim) -> Locked:
         f"{_in_words(other)} works on {address.label}, or was killed there.",
         untouched="Nothing was started.",
         next=f"{_MEANWHILE} If it was killed, give the environment the address of that node, whose"
-        " lock tells so, and type the same again; if that node is gone for good, look at what was"
+        " lock says so, and run the same command again; if that node is gone for good, look at what was"
         f" begun there, then DROP DATABASE {quoted(name)}; and try again.",
     )
 

@@ -90,7 +90,7 @@ class Copies(ServerCopies):
         except psycopg.Error as error:
             raise StepFailed(
                 f"No copy of {self.real.label} could be made: {in_words(error, 'its server')}.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next=remedy(error),
             ) from error
         return self.scratch_server.of_database(name)
@@ -165,7 +165,7 @@ class Copies(ServerCopies):
             raise Refused(
                 f"No backup can take the place of {self.real.label} while rows of another server"
                 f" come into it: subscription {names}.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next=f"Type there: {'; '.join(each.disable for each in enabled)}; and try again."
                 " Afterwards it has to be created again: docs/servers.md",
             )
@@ -220,7 +220,7 @@ class Copies(ServerCopies):
             raise StepFailed(
                 f"No backup can take the place of {self.real.label}:"
                 f" {in_words(error, 'its server')}.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next=remedy(error),
             ) from error
         return kept, left
@@ -231,7 +231,7 @@ class Copies(ServerCopies):
             raise Refused(
                 f"No backup can take the place of {self.real.label} while each commit there waits"
                 f" for the synchronous standby {standby}, which does not answer.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next="Bring it up, or take it out of the server's synchronous_standby_names, and"
                 " try again.",
             )
@@ -243,21 +243,21 @@ class Copies(ServerCopies):
                 return StepFailed(
                     f"No backup can take the place of {old}: transactions that were prepared there"
                     f" are open, {', '.join(each.gid for each in prepared)}.",
-                    untouched=f"{self.real.label} is as it was.",
+                    untouched=f"{self.real.label} is unchanged.",
                     next=f"Type there: {'; '.join(each.cure for each in prepared)}; and try again.",
                 )
             # No session at all: a subscription.
             detail = (error.diag.message_detail or "another session uses it").rstrip(".")
             return StepFailed(
                 f"No backup can take the place of {old}: {detail}.",
-                untouched=f"{self.real.label} is as it was.",
+                untouched=f"{self.real.label} is unchanged.",
                 next="End that, and try again.",
             )
         user = _quoted(self.real.user) if self.real.user else "this role"
         return StepFailed(
             f"The sessions of {', '.join(users)} in {old} could not be ended, so that no backup can"
             " take its place.",
-            untouched=f"{self.real.label} is as it was.",
+            untouched=f"{self.real.label} is unchanged.",
             next=f"End them, or let the server execute: GRANT pg_signal_backend TO {user}",
         )
 

@@ -99,7 +99,7 @@ class Lock:
                 raise StepFailed(
                     f"The lock on {self.address.label} was lost: its connection broke.",
                     untouched="The step that was about to begin was not begun.",
-                    next="See whether the server runs, and type the same again to go on.",
+                    next="Check that the server is running, and run the same command again.",
                 ) from error
 
     def close(self) -> None:

@@ -303,7 +303,7 @@ class SQLite:
         """The error of an operation that failed and left the database unchanged."""
         return StepFailed(
             f"{what}: {in_words(error, self.label)}.",
-            untouched=f"{self.label} is as it was.",
+            untouched=f"{self.label} is unchanged.",
             next=remedy(error),
         )
 

@@ -192,7 +192,7 @@ def _read_anew(path: Path, label: str, version_table: str, also: Connect | None)
     except (sqlite3.Error, OSError) as error:
         raise NeedsAPerson(
             f"The backup was put back, but {in_words(error, label)}.",
-            untouched="The backup itself is as it was.",
+            untouched="The backup itself is unchanged.",
             next=remedy(error),
         ) from error
 
@@ -215,7 +215,7 @@ def _out_of_wal(
         raise StepFailed(
             f"The pages of the backup have {_page_size(source)} bytes, those of {label}"
             f" {_page_size(target)}: they can be exchanged only while no one else has it open.",
-            untouched=f"{label} is as it was.",
+            untouched=f"{label} is unchanged.",
             next="Stop the application and try again.",
         )
     try:

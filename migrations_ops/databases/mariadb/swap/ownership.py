@@ -99,7 +99,7 @@ def require_owned(connection: Connection, database: str) -> None:
         what, _, cure = why.partition(". ")
         raise StepFailed(
             f"No backup can take the place of {database}: {what}.",
-            untouched=f"{database} is as it was.",
+            untouched=f"{database} is unchanged.",
             next=f"{cure}; and try again.",
         )
 

@@ -466,7 +466,7 @@ def test_sessions_that_may_not_be_ended_keep_all_as_it_was(
                 f"The sessions of app, postgres in {name} could not be ended, so that no backup"
                 " can take its place."
             )
-            assert raised.value.untouched == f"{address.label} is as it was."
+            assert raised.value.untouched == f"{address.label} is unchanged."
             assert postgres.databases() == before
             # What is named helps against all but a superuser's.
             postgres.execute(raised.value.next.partition("execute: ")[2])
@@ -496,7 +496,7 @@ def test_prepared_transactions_keep_all_as_it_was(
         assert found.message.endswith("type there: ROLLBACK PREPARED 'mine'")
     finally:
         postgres_database.execute("ROLLBACK PREPARED 'mine'")
-    assert raised.value.untouched.endswith("is as it was.")
+    assert raised.value.untouched.endswith("is unchanged.")
     assert raised.value.next == "Type there: ROLLBACK PREPARED 'mine'; and try again."
     assert postgres_database.execute("SELECT count(*) FROM t") == [(1,)]
     assert engine.find_obstacles() == []
