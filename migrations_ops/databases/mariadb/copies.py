@@ -160,8 +160,8 @@ class Copies(ServerCopies):
             f" undone now: {in_words(half.error, 'its server')}.",
             untouched="No rows are lost; views, triggers, routines and events that may be missing"
             f" are written down in {half.record}.",
-            next=f"{remedy(half.error)} Then run the same command again: whatever task works on it next"
-            " takes that up first.",
+            next=f"{remedy(half.error)} Then run the same command again: the next task on it"
+            " finishes that first.",
         )
 
     def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:

@@ -150,7 +150,7 @@ def remedy(error: BaseException) -> str:
     if code > 0 and code not in LOST and not 2000 <= code < 3000:
         # The server itself says so: neither its address nor the connection is what is wrong.
         return "Fix what the server names, and try again."
-    return "See whether the server runs and the url is right, and try again."
+    return "Check that the server is running and the url is right, and try again."
 
 
 def _is_of_reading(code: int, message: str) -> bool:

@@ -177,8 +177,8 @@ def claimed(address: Address, name: str, other: Claim) -> Locked:
         f"{_in_words(other)} works on {address.label}, or was killed there.",
         untouched="Nothing was started.",
         next=f"{_MEANWHILE} If it was killed, give the environment the address of that node, whose"
-        " lock says so, and run the same command again; if that node is gone for good, look at what was"
-        f" begun there, then DROP DATABASE {quoted(name)}; and try again.",
+        " lock says so, and run the same command again; if that node is gone for good, look at"
+        f" what was begun there, then DROP DATABASE {quoted(name)}; and try again.",
     )
 
 

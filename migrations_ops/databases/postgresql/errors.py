@@ -51,7 +51,7 @@ def remedy(error: BaseException) -> str:
         return "Check user and password in the url of this environment."
     if "does not exist" in text:
         return "Check the url of this environment in the configuration."
-    return "See whether the server runs and the url is right, and try again."
+    return "Check that the server is running and the url is right, and try again."
 
 
 def may_come_up(error: BaseException) -> bool:

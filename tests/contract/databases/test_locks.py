@@ -169,7 +169,7 @@ def test_a_lock_is_lost_with_its_server_which_is_waited_for(served: Live) -> Non
         pass
     assert "cannot be reached" in caught.value.what
     assert caught.value.untouched == "Nothing was started."
-    assert "See whether the server runs" in caught.value.next
+    assert "Check that the server is running" in caught.value.next
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(take, served, 60)
         server.start()

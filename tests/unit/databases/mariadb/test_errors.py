@@ -8,7 +8,7 @@ import pytest
 from migrations_ops.databases.mariadb.dump_lines import object_at
 from migrations_ops.databases.mariadb.errors import in_words, remedy
 
-CONNECTION = "See whether the server runs"
+CONNECTION = "Check that the server is running"
 
 
 @pytest.mark.parametrize(
