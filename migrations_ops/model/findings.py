@@ -434,6 +434,14 @@ NAMES_ANOTHER = Entry(
     " too. Have the copies created on a server without that database: scratch_url",
     _IF_MEANT,
 )
+LONG_REVISION_ID = Entry(
+    "long-revision-id",
+    "error",
+    "the id {where} has {length} characters, and {table}.version_num of {environment} takes"
+    " {width}",
+    "Make that column longer, or give the revision a shorter id; or, if it is made longer before:"
+    " {allow}",
+)
 SETTING_LEFT_OUT = Entry(
     "setting-left-out",
     "warning",

@@ -30,3 +30,5 @@ class Look:
     # are whose.
     shared: bool = False
     at_work: str = ""
+    # How many characters the version table takes; None where any number fits.
+    version_width: int | None = None

@@ -25,11 +25,12 @@ def read_look(connection: Connection, version_table: str, *, locked: bool = Fals
     names = {str(name) for (name,) in rows}
     versioned = version_table in names
     revisions: list[tuple[Any, ...]] = []
+    width: int | None = None
     if versioned:
         columns = ask(
             connection,
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
-            " AND table_name = %s AND column_name = 'version_num'",
+            "SELECT character_maximum_length FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'version_num'",
             version_table,
         )
         if not columns:
@@ -38,6 +39,7 @@ def read_look(connection: Connection, version_table: str, *, locked: bool = Fals
             )
             advice = "Name the version table of this environment: version_table"
             return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
+        width = columns[0][0]
         revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
     others = ask(
         connection,
@@ -57,5 +59,6 @@ def read_look(connection: Connection, version_table: str, *, locked: bool = Fals
         environment=ledger.environment,
         shared=bool(others),
         begun=ledger.begun,
+        version_width=width,
         at_work=find_other(connection) if ledger.begun and not locked else "",
     )

@@ -31,7 +31,10 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
             EXISTS (SELECT FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
                     WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
                         AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
-                    GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num'])
+                    GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num']),
+            (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
+                AND attname = 'version_num' AND NOT attisdropped AND atttypmod > 4
+                AND atttypid IN ('varchar'::regtype, 'bpchar'::regtype))
         """,
         {"name": name.as_string()},
     ).fetchone()
@@ -57,6 +60,7 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
         environment=ledger.environment,
         shared=bool(row[3]),
         begun=ledger.begun,
+        version_width=row[4],
     )
 
 

@@ -12,6 +12,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
+from migrations_ops.operations.preflight.long_ids import require_fitting
 from migrations_ops.operations.preflight.state import (
     require_own,
     require_readable,
@@ -41,6 +42,7 @@ def stamp_environment(
             if sorted(wanted) == sorted(state.look.revisions):
                 return
             session.record.update(from_=state.look.revisions, to=wanted)
+            require_fitting(session, state, [state.history.revisions[each] for each in wanted])
             _require_built_like(session, state, to)
             gone = state.history.unknown(state.look.revisions)
             # Alembic looks up each row before it takes it away, unless they all go first.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from migrations_ops.model.text import counted
 from migrations_ops.operations.preflight.disk_space import require_disk_space
+from migrations_ops.operations.preflight.long_ids import require_short_ids
 from migrations_ops.operations.preflight.missing import require_present
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
 from migrations_ops.operations.preflight.recordable import require_recordable
@@ -22,6 +23,7 @@ _CHECKS: tuple[Callable[[Session, DatabaseState], None], ...] = (
     require_present,
     require_readable_scripts,
     require_unedited,
+    require_short_ids,
     require_no_obstacles,
 )
 

@@ -37,6 +37,17 @@ def test_several_revisions_are_seen_in_order(shop: Live) -> None:
     assert not shop.open().look("another_version").versioned
 
 
+def test_how_long_the_ids_may_be_that_a_version_table_takes_is_read_on_servers(shop: Live) -> None:
+    is_server = shop.open().is_server
+    assert shop.open().look(VERSION).version_width == (32 if is_server else None)
+    shop.execute("CREATE TABLE version_long (version_num VARCHAR(64) NOT NULL PRIMARY KEY)")
+    assert shop.open().look("version_long").version_width == (64 if is_server else None)
+    assert shop.open().look("another_version").version_width is None
+    if shop.engine == "postgresql":
+        shop.execute("CREATE TABLE version_text (version_num TEXT NOT NULL PRIMARY KEY)")
+        assert shop.open().look("version_text").version_width is None
+
+
 def test_an_empty_database_is_looked_at(live: Live) -> None:
     live.execute("CREATE TABLE t (id INTEGER)", "DROP TABLE t")
     look = live.open().look(VERSION)
