@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,15 @@ class BackupStore:
         if not sidecars:
             return ""
         return self._restore("latest" if any(map(is_good, sidecars)) else sidecars[-1].name)
+
+    def way_back_to(self, known: Collection[str]) -> str:
+        """The command that puts the newest good backup back whose revisions are all known; empty
+        where there is none."""
+        for each in filter(is_good, reversed(self.sidecars())):
+            revisions = each.fingerprint.revisions
+            if revisions and all(revision in known for revision in revisions):
+                return self._restore(each.name)
+        return ""
 
     def strays(self) -> list[tuple[str, str]]:
         """The files that look like backups but do not count, each with the reason."""

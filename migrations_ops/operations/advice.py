@@ -81,7 +81,11 @@ def _advice_without_scripts(state: DatabaseState) -> str:
         head = history.heads[0]
         stamp = f"invoke stamp --env {name} --to {head}"
         ways.append(f"if {head} takes their place, after a squash: {stamp}")
-    ways.append(f"restore a backup: invoke backups --env {name}")
+    ways.append(
+        f"restore the newest backup that these scripts know: {state.way_back}"
+        if state.way_back
+        else f"restore a backup: invoke backups --env {name}"
+    )
     return "; or, ".join(ways)
 
 

@@ -89,6 +89,9 @@ def read_state(
     history = project.history(environment)
     located = locate(project, environment)
     look = located.look
+    if history.unknown(look.revisions) and not located.way_back:
+        store = BackupStore.of(project.settings, environment)
+        located = replace(located, way_back=store.way_back_to(history.revisions))
     target = to or environment.target
     word = target.word if isinstance(target, Target) else target
     known = look.revisions if _known(history, look) else ()

@@ -212,51 +212,21 @@ def test_a_version_row_that_is_there_twice_is_named_and_stamped_away(
     assert ran.code == 0, ran.err
 
 
-# -- what failed on the way to production is fixed, and run again -------------------------------
-
-
-@pytest.mark.parametrize("down", ["op.drop_table('t_new')", "pass", "raise NotImplementedError"])
-def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_that_is_printed(
-    small: tuple[Sandbox, Scripts], down: str
-) -> None:
-    project, scripts = small
-    scripts.table("r1", None)
-    assert project.invoke("release-migration").code == 0
-    query(project.folder / "prod.db", "INSERT INTO t_r1 VALUES (7)")
-    made = 'op.create_table("t_new", sa.Column("id", sa.Integer, primary_key=True))'
-    fails = 'op.execute("INSERT INTO t_new SELECT id FROM t_r1 UNION ALL SELECT id FROM t_r1")'
-    scripts.revision("r2", "r1", f"{made}; {fails}", down)
-    assert project.invoke("release-migration").code != 0
-    scripts.revision("r2", "r1", made, down)
-    refused = project.invoke("release-migration")
-    assert refused.code == 1
-    assert "invoke release-migration --redo" in advice_of(refused)
-    plan = project.invoke("release-migration", "--redo", "--plan")
-    assert plan.code == 0, plan.err
-    assert "downgrade" in plan.out
-    ran = project.invoke("release-migration", "--redo")
-    assert ran.code == 0, ran.err
-    assert tables(project.folder / "prod.db") == {"t_r1", "t_new"}
-    assert query(project.folder / "prod.db", "SELECT id FROM t_r1") == [(7,)]
-    ran = project.invoke("verify", "release-migration", "--redo", "--json")
-    assert ran.code == 0, ran.err
-
-
-def test_production_is_never_taken_back_to_run_what_was_edited(
+def test_an_older_checkout_names_the_newest_backup_that_it_knows(
     small: tuple[Sandbox, Scripts],
 ) -> None:
     project, scripts = small
     scripts.table("r1", None)
     assert project.invoke("release-migration").code == 0
-    scripts.revision("r1", None, "pass")
-    before = [
-        query(project.folder / name, "SELECT sql FROM sqlite_master")
-        for name in ("dev.db", "prod.db")
-    ]
-    for call in (["release-migration", "--redo"], ["release-migration", "--redo", "--plan"]):
-        ran = project.invoke(*call)
-        assert ran.code == 1
-    assert before == [
-        query(project.folder / name, "SELECT sql FROM sqlite_master")
-        for name in ("dev.db", "prod.db")
-    ]
+    newer = [scripts.table("r2", "r1"), scripts.table("r3", "r2")]
+    assert project.invoke("release-migration", "--to", "r2").code == 0
+    assert project.invoke("release-migration").code == 0
+    for script in newer:
+        script.unlink()
+    ran = project.invoke("verify")
+    assert ran.code == 1
+    command = advice_of(ran).rpartition("invoke ")[2]
+    assert command.startswith("restore --env dev --backup db.dev_")
+    ran = project.invoke(*command.split(), "verify")
+    assert ran.code == 0, ran.err
+    assert tables(project.folder / "dev.db") == {"t_r1"}

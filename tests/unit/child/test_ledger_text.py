@@ -84,3 +84,14 @@ def test_a_hole_is_found_on_each_way_down() -> None:
     assert split_unnoted(merged, {"r1", "a", "b", "m"}) == (["n"], ["x"])
     # What the database does not have, and what it does not know of, leads nowhere.
     assert split_unnoted({"r1": ("gone",)}, {"r1", "elsewhere"}) == ([], [])
+
+
+def test_the_ledger_tells_when_by_whom_and_from_which_commit_a_revision_ran() -> None:
+    facts = {"account": "ann", "host": "build1", "git_commit": "abc123+"}
+    noted = [{"revision": "r1", "source_hash": "h", "started": "2026-01-02T03:04:05+00:00"}]
+    entry = run("upgrade") | facts | {"revisions": noted}
+    ledger = ledger_of(to_text([entry, run("upgrade", "r2"), run("stamp", "r3")]), ONE)
+    assert ledger.origins == {
+        "r1": "on 2026-01-02 by ann on build1 from commit abc123",
+        "r2": "",
+    }

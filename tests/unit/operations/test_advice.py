@@ -1,4 +1,4 @@
-"""What to type next about a half applied revision depends on who may be running it."""
+"""What to type next, where a database is not what the scripts expect."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.targets import Target
 
 
@@ -19,3 +21,25 @@ def test_no_backup_is_put_back_while_somebody_may_be_at_work(at_work: str, resto
     environment, none = cast(Any, SimpleNamespace(name="prod")), cast(Any, None)
     state = DatabaseState(environment, none, look, "", none, "dirty", Target(("r1",)))
     assert ("restore" in advice(state)) is restores
+
+
+@pytest.mark.parametrize("way_back", ["", "invoke restore --env prod --backup db_1 --yes"])
+@pytest.mark.parametrize("heads", [("r1",), ("r1", "x1")])
+@pytest.mark.parametrize("origin", ["", "on 2026-01-02 by ann on host from commit abc"])
+def test_an_older_checkout_is_told_where_the_scripts_are_and_which_backup_it_knows(
+    way_back: str, heads: tuple[str, ...], origin: str
+) -> None:
+    history = History.of(Revision(name, (), (), (), "", "") for name in heads)
+    environment = cast(Any, SimpleNamespace(name="prod"))
+    database = cast(
+        Any, SimpleNamespace(ledger=lambda _table: Ledger(origins={"r2": origin} if origin else {}))
+    )
+    environment.version_table = "alembic_version"
+    look = Look(exists=True, revisions=("r2",), environment="prod")
+    state = DatabaseState(environment, database, look, way_back, history, "ahead", Target(()))
+    sentence = advice(state)
+    assert sentence.startswith("Fetch the scripts that belong to this database")
+    assert (f"r2 ran {origin}" in sentence) is bool(origin)
+    # One head can take their place, of several nobody knows which.
+    assert ("invoke stamp --env prod --to r1" in sentence) is (len(heads) == 1)
+    assert sentence.endswith(way_back or "invoke backups --env prod")
