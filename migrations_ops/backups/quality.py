@@ -16,6 +16,8 @@ from migrations_ops.model.backup import Backup
 # The note of the safety backup that a restore makes begins with this.
 BEFORE_RESTORE = "before the restore of "
 EMPTY = "it is empty, and others are not"
+# A database of MariaDB has a character set, even if there is nothing in it.
+OF_EMPTY = frozenset({'schema "character set"'})
 
 Group = Literal["good", "replaced", "suspect"]
 
@@ -43,5 +45,4 @@ def mark_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
 def is_empty(sidecar: Sidecar) -> bool:
     """Whether the backup has neither a table nor a version."""
     taken = sidecar.fingerprint
-    # A database of MariaDB has a character set, even if there is nothing in it.
-    return not taken.revisions and not {*taken.schema} - {'schema "character set"'}
+    return not taken.revisions and not {*taken.schema} - OF_EMPTY

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.errors import OpsError, Refused
+from migrations_ops.operations.revisions_applied import put_after, split_ancestors
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.ways_back import find_ways_back
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import is_unedited
+from migrations_ops.revisions.source import has_downgrade
 
 
 def require_evidence(
@@ -38,6 +43,7 @@ def require_evidence(
                 f" {earlier.name} instead.",
             )
         if missing:
+            _require_run(project, earlier, environment, missing)
             obstacle = evidence.find_obstacle()
             first = (
                 f"Nothing can be recorded, as {obstacle}. Fix that, then type"
@@ -51,3 +57,42 @@ def require_evidence(
                 next=f"{first}: invoke upgrade-{earlier.name} verify --env {earlier.name}"
                 f" upgrade-{environment.name}",
             )
+
+
+def _require_run(
+    project: Project, earlier: Environment, environment: Environment, missing: Iterable[str]
+) -> None:
+    """:raises Refused: a revision was put before what an earlier environment has run: it never ran
+    there, and no upgrade will run it, whatever is allowed there."""
+    state = read_state(project, earlier)
+    if state.history.unknown(state.look.revisions):
+        return
+    holes = split_ancestors(state, state.ledger())[1]
+    skipped = [name for name in holes if name in {*missing}]
+    if skipped:
+        raise Refused(
+            f"{environment.name} accepts only what has passed {earlier.name}, and"
+            f" {', '.join(skipped)} never ran there: it stands before what had.",
+            untouched=f"{environment.name} was not touched.",
+            next=_run_there(project, state, skipped, environment),
+        )
+
+
+def _run_there(
+    project: Project, state: DatabaseState, skipped: list[str], environment: Environment
+) -> str:
+    """What lets a database run revisions that were put before what it has run."""
+    name, history = state.environment.name, state.history
+    with suppress(OpsError):
+        if find_ways_back(project, project.settings.path):
+            return f"Take {name} back, and run it: invoke release-migration --redo"
+    after = put_after(history, skipped)
+    below = history.revisions[skipped[0]].down
+    if len(below) > 1 or not all(has_downgrade(history.revisions[each]) for each in skipped):
+        return after
+    # It was allowed, since what it does is there.
+    return (
+        f"If what {', '.join(skipped)} does is there, take {name} back, and run it: invoke"
+        f" downgrade --env {name} --to {(*below, 'base')[0]} upgrade-{name} verify --env {name}"
+        f" upgrade-{environment.name}; if not: {after[0].lower()}{after[1:]}"
+    )

@@ -6,90 +6,29 @@ where these fail or leave something; then the ordinary release goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from migrations_ops.backups.quality import OF_EMPTY
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused, StepFailed
-from migrations_ops.model.findings import MISSING_REVISION, SKIPPED_REVISION, Finding
+from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.plan import list_steps, plan_release
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.restore import restore_and_prove
-from migrations_ops.operations.revisions_applied import find_edited
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.ways_back import (
+    WayBack,
+    find_left,
+    find_lost_rows,
+    find_ways_back,
+)
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.targets import Target
-
-
-@dataclass(frozen=True)
-class WayBack:
-    """Where an environment goes back to: ``to`` is what its version table holds then.
-
-    ``backup`` is the newest one from there; ``by_downgrade`` is whether downgrades lead there.
-    """
-
-    state: DatabaseState
-    to: tuple[str, ...]
-    backup: Backup | None
-    by_downgrade: bool
-
-    @property
-    def backup_name(self) -> str:
-        """The backup that is restored; empty if downgrades lead back."""
-        return "" if self.by_downgrade or self.backup is None else self.backup.name
-
-
-def find_ways_back(
-    project: Project, environments: Iterable[Environment], to: str | None = None
-) -> list[WayBack]:
-    """Which environments have to go back, and where to.
-
-    :raises Refused: one of them is protected, or the last; or nothing leads back.
-    """
-    found = []
-    for environment in environments:
-        state = read_state(project, environment, to)
-        findings = [each for each in find_edited(state) if each.code != MISSING_REVISION.code]
-        if not findings:
-            continue
-        names = ", ".join(each.where for each in findings)
-        name = environment.name
-        if environment.protected or environment is project.settings.path_of(environment)[-1]:
-            raise Refused(
-                f"--redo never takes {name} back, and it has run edited revisions: {names}.",
-                untouched="No database was touched.",
-                next="Undo the edit, and write what is missing as a new revision:"
-                f" invoke verify --env {name}",
-            )
-        require_changeable(state, "taken back")
-        found.append(_way_back(project, state, findings))
-    return found
-
-
-def _way_back(project: Project, state: DatabaseState, findings: Sequence[Finding]) -> WayBack:
-    history, name = state.history, state.environment.name
-    wheres = [each.where for each in findings]
-    gone = history.descendants(wheres)
-    left = history.ancestors(state.look.revisions) - gone
-    to = history.after_upgrade(left, ())
-    store = BackupStore.of(project.settings, state.environment)
-    backups = [each for each in store.backups() if set(each.revisions) == set(to)]
-    backup = backups[-1] if backups else None
-    skipped = any(each.code == SKIPPED_REVISION.code for each in findings)
-    # What never ran cannot be taken back by its downgrade.
-    by_downgrade = not skipped and len(to) < 2
-    if backup is None and not by_downgrade:
-        raise Refused(
-            f"{name} cannot be taken back: no backup of it is at {', '.join(to) or 'base'}.",
-            untouched="No database was touched.",
-            next=f"See what to do instead: invoke verify --env {name}",
-        )
-    return WayBack(state, to, backup, by_downgrade)
 
 
 def take_back(session: Session, environments: Iterable[Environment]) -> None:
@@ -104,29 +43,51 @@ def take_back(session: Session, environments: Iterable[Environment]) -> None:
 
 
 def _downgrade(session: Session, way: WayBack) -> bool:
-    """Run the downgrades; whether they led back to what was there before."""
+    """Run the downgrades; whether they led back to what was there before.
+
+    :raises Refused: they did not, and no backup is from before: the database is as it was.
+    """
     state, table = way.state, way.state.environment.version_table
-    command = ["downgrade", way.to[0] if way.to else "base"]
+    store = BackupStore.of(session.project.settings, state.environment)
     try:
-        change(session, state, command, name=StepName.DOWNGRADE, wanted=way.to)
+        change(session, state, ["downgrade", way.target], name=StepName.DOWNGRADE, wanted=way.to)
     except StepFailed:
         if way.backup is None:
             raise
         return False  # the database is as it was
     now = state.database.fingerprint(table)
+    taken = store.find(session.record.result.backups[-1])
+    before = store.fingerprint(taken)
     if way.backup is not None:
-        store = BackupStore.of(session.project.settings, state.environment)
-        return now.schema == store.fingerprint(way.backup).schema
-    if way.to or not now.rows:
+        then = store.fingerprint(way.backup)
+        return not find_left(now, then.schema) and not find_lost_rows(now, before, then.rows)
+    left = find_left(now, _schema_without_backup(session.project, way, now))
+    lost = find_lost_rows(now, before, None)
+    if not left and not lost:
         return True
-    name = state.environment.name
-    store = BackupStore.of(session.project.settings, state.environment)
-    restore_and_prove(session, state.environment, store.find(session.record.result.backups[-1]))
-    raise Refused(
-        f"The downgrades of {name} leave {', '.join(sorted(now.rows)[:5])}, and no backup of it is"
-        " from before.",
+    restore_and_prove(session, state.environment, taken)
+    raise _not_taken_back(way, left, lost)
+
+
+def _schema_without_backup(project: Project, way: WayBack, now: Fingerprint) -> Mapping[str, str]:
+    """What should be there after the downgrades, where no backup tells."""
+    if way.twin is None:
+        return {key: text for key, text in now.schema.items() if key in OF_EMPTY}
+    return project.database(way.twin).fingerprint(way.twin.version_table).schema
+
+
+def _not_taken_back(way: WayBack, left: Sequence[str], lost: Mapping[str, int]) -> Refused:
+    name = way.state.environment.name
+    if left:
+        what = f"leave something other than what was there before: {', '.join(left[:5])}"
+        cure = f"Fix the downgrades, or see what to do instead: invoke verify --env {name}"
+    else:
+        what = f"take rows: {', '.join(f'{rows} of {table}' for table, rows in lost.items())}"
+        cure = f"If these may go: {way.by_hand}"
+    return Refused(
+        f"The downgrades of {name} {what}; and no backup of it is from before.",
         untouched=f"{name} is unchanged.",
-        next=f"Write the downgrades, or see what to do instead: invoke verify --env {name}",
+        next=cure,
     )
 
 
@@ -142,7 +103,7 @@ def plan_redo(
     ways = {way.state.environment.name: way for way in find_ways_back(project, environments, to)}
     plans = []
     for way in ways.values():
-        commands = (("downgrade", way.to[0] if way.to else "base"),) if way.by_downgrade else ()
+        commands = (("downgrade", way.target),) if way.by_downgrade else ()
         step = StepName.DOWNGRADE if way.by_downgrade else StepName.RESTORE
         steps = list_steps(
             project, way.state.environment, [(StepName.BACK_UP, ()), (step, commands)]

@@ -4,10 +4,12 @@ inserted before those and never ran."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import pairwise
 
 from migrations_ops.child.protocol.ledger import split_unnoted
 from migrations_ops.model.allowed import allow_flags, allow_setting
+from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import (
     EDITED_REVISION,
     MISSING_REVISION,
@@ -15,7 +17,9 @@ from migrations_ops.model.findings import (
     Finding,
 )
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.operations.state import DatabaseState
+from migrations_ops.operations.session import Session
+from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import is_unedited
 
@@ -41,6 +45,11 @@ def find_edited(state: DatabaseState) -> list[Finding]:
         elif each in reached and source is not None and not is_unedited(revision, source):
             findings.append(EDITED_REVISION.found(each, environment=name))
     return findings
+
+
+def find_to_redo(state: DatabaseState) -> list[Finding]:
+    """What ``--redo`` runs again: what is not gone."""
+    return [each for each in find_edited(state) if each.code != MISSING_REVISION.code]
 
 
 def find_unnoted(state: DatabaseState) -> list[str]:
@@ -74,20 +83,19 @@ def _first_after(history: History, skipped: str, ledger: Ledger) -> str:
 # -- what to do about them --------------------------------------------------------------------
 
 
-def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: str) -> str:
-    """What to do about such revisions; options that destroy data come last.
-
-    :param task: the task that found them: some have no flag that allows a finding.
-    """
+def advice_on_edited(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
+    """What to do about such revisions; options that destroy data come last."""
     found = [each for each in findings if each.code in EDITED]
     history = state.history
-    allow = allow_setting(found, state.environment.name) if task == "verify" else allow_flags(found)
+    # Not each task has a flag that allows a finding.
+    by_flag = session.record.task != "verify"
+    allow = allow_flags(found) if by_flag else allow_setting(found, state.environment.name)
     skipped = [each.where for each in found if each.code == SKIPPED_REVISION.code]
     edited = [each.where for each in found if each.code == EDITED_REVISION.code]
     if skipped:
         return "; ".join(
             [
-                _put_after(history, skipped),
+                put_after(history, skipped),
                 f"or, if what {', '.join(skipped)} does is already there, allow it: {allow}",
             ]
         )
@@ -96,23 +104,35 @@ def advice_on_edited(state: DatabaseState, findings: Iterable[Finding], task: st
         return f"Fetch the script again; {allowing}"
     files = ", ".join(history.revisions[each].file for each in edited)
     undo = f"Undo the edit in {files}"
-    return "; ".join([undo, allowing, *_take_back(state, edited)])
+    return "; ".join([undo, allowing, _take_back(session, state, edited)])
 
 
-def _take_back(state: DatabaseState, edited: Iterable[str]) -> list[str]:
+def _take_back(session: Session, state: DatabaseState, edited: Iterable[str]) -> str:
     """The command that takes a database back to before edited revisions."""
     name, history = state.environment.name, state.history
-    if not state.environment.protected:
-        return [f"or take {name} back, and run it as it is now: invoke release-migration --redo"]
+    if _redo_leads_on(session.project):
+        return f"or take {name} back, and run it as it is now: invoke release-migration --redo"
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     to = (*history.revisions[lowest].down, "base")[0]
-    return [
+    return (
         "or downgrade it, which loses the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"
-    ]
+    )
 
 
-def _put_after(history: History, skipped: list[str]) -> str:
+def _redo_leads_on(project: Project) -> bool:
+    """Whether nothing that was edited ran where ``--redo`` takes nothing back."""
+    settings = project.settings
+    with suppress(OpsError):
+        return not any(
+            find_to_redo(read_state(project, each))
+            for each in settings.path
+            if not settings.may_be_taken_back(each)
+        )
+    return False
+
+
+def put_after(history: History, skipped: list[str]) -> str:
     """Where to move revisions that were inserted before those that have run."""
     first, last = history.revisions[skipped[0]], skipped[-1]
     heads = history.heads

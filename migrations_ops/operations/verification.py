@@ -168,7 +168,7 @@ def _remedy(session: Session, state: DatabaseState, findings: Iterable[Finding])
     if advised := advice(state):
         return advised
     if edited:
-        return advice_on_edited(state, edited, session.record.task)
+        return advice_on_edited(session, state, edited)
     return what_to_do(errors[0], state.environment.name, by_flag=False) if errors else ""
 
 

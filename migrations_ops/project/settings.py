@@ -87,6 +87,10 @@ class Settings:
         first as well if it is protected, as production alone is."""
         return environment is not self.path_of(environment)[0] or environment.protected
 
+    def may_be_taken_back(self, environment: Environment) -> bool:
+        """Whether ``--redo`` may take it back: nothing is served from it."""
+        return not environment.protected and environment is not self.path_of(environment)[-1]
+
     def path_of(self, environment: Environment) -> tuple[Environment, ...]:
         """The environments with the same scripts: what passes there continues to this one."""
         return tuple(each for each in self.path if each.scripts == environment.scripts)

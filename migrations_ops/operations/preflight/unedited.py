@@ -20,5 +20,5 @@ def require_unedited(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{message[0].upper()}{message[1:]}.",
             untouched="No database was touched.",
-            next=advice_on_edited(state, errors, session.record.task),
+            next=advice_on_edited(session, state, errors),
         )

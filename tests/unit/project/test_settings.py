@@ -16,6 +16,7 @@ from migrations_ops.model.errors import ConfigurationError, ExitCode
 from migrations_ops.project.config_file import environment_names, find_file
 from migrations_ops.project.environments import (
     Command,
+    Environment,
     UrlFromFile,
     UrlFromVariable,
 )
@@ -443,3 +444,25 @@ def test_any_configuration_is_read_or_refused_and_nothing_else(
         return
     assert refused.exit_code == ExitCode.USAGE
     assert refused.what.endswith((".", "?"))
+
+
+def test_what_is_served_is_never_taken_back(tmp_path: Path) -> None:
+    def environment(name: str, scripts: str, *, protected: bool = False) -> Environment:
+        return Environment(name, "x", tmp_path, scripts=scripts, protected=protected)
+
+    path = (
+        environment("dev", "a"),
+        environment("other-dev", "b"),
+        environment("staging", "a", protected=True),
+        environment("prod", "a"),
+        environment("other-prod", "b"),
+    )
+    here = Settings(tmp_path, tmp_path, "EXEC_ENV", tmp_path, tmp_path, 1, 0, 1, path)
+    taken = [each.name for each in path if here.may_be_taken_back(each)]
+    assert taken == ["dev", "other-dev"]
+    assert [each.name for each in here.before(path[3])] == ["dev", "staging"]
+    assert [each.name for each in path if here.is_rehearsed(each)] == [
+        "staging",
+        "prod",
+        "other-prod",
+    ]
