@@ -26,7 +26,7 @@ def test_no_backup_is_put_back_while_somebody_may_be_at_work(at_work: str, resto
 @pytest.mark.parametrize("way_back", ["", "invoke restore --env prod --backup db_1 --yes"])
 @pytest.mark.parametrize("heads", [("r1",), ("r1", "x1")])
 @pytest.mark.parametrize("origin", ["", "on 2026-01-02 by ann on host from commit abc"])
-def test_an_older_checkout_is_told_where_the_scripts_are_and_which_backup_it_knows(
+def test_an_older_checkout_learns_where_the_scripts_are_and_which_backup_it_knows(
     way_back: str, heads: tuple[str, ...], origin: str
 ) -> None:
     history = History.of(Revision(name, (), (), (), "", "") for name in heads)
