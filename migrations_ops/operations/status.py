@@ -97,7 +97,9 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
     try:
         state = read_state(project, environment)
     except SeveralHeads as several:
-        state, trouble = read_state(project, environment, "heads"), several.what
+        state = read_state(project, environment, "heads")
+        # One that has all of them needs nothing until they are merged.
+        trouble = "" if state.kind == "at head" else several.what
     return EnvironmentStatus(
         name=environment.name,
         database=state.database.label,

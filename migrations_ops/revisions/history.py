@@ -210,15 +210,17 @@ class History:
 
         Heads of other branches stay as they are. Where a wanted revision is on the way from none
         of the current ones, and yet shares ancestors with them, it has to be asked for by its
-        branch: a database at the other end of a fork is none that is merely behind.
+        branch: a database at the other end of a fork is none that is merely behind. ``heads`` asks
+        for each branch.
 
         :param word: what was typed, ``LABEL@head`` for instance.
         """
+        by_branch = "@" in word or word == "heads"
         reached = self.ancestors(current)
         for name in wanted:
             way = self.ancestors([name])
             is_on_the_way = name in reached or way.intersection(current)
-            if not is_on_the_way and way & reached and "@" not in word:
+            if not is_on_the_way and way & reached and not by_branch:
                 return False
         return True
 

@@ -77,3 +77,17 @@ def test_two_heads_are_reported_and_still_give_a_status(filled: Sandbox) -> None
     assert ran.code == 0
     assert states(ran.json) == {"dev": "behind", "prod": "behind"}
     assert "2 heads" in ran.json["environments"][0]["trouble"]
+
+
+def test_one_of_two_heads_is_behind_and_both_are_at_head(filled: Sandbox) -> None:
+    filled.add_revision("r3other00000", "r2bbbbbbbbbb", "    pass")
+    query(filled.dev, "UPDATE alembic_version SET version_num = 'r3other00000'")
+    query(filled.prod, f"UPDATE alembic_version SET version_num = '{R3}'")
+    query(filled.prod, "INSERT INTO alembic_version VALUES ('r3other00000')")
+    dev, prod = filled.invoke("status-all", "--json").json["environments"]
+    assert (dev["state"], dev["pending"]) == ("behind", [R3])
+    assert "2 heads" in dev["trouble"]
+    assert (prod["state"], "trouble" in prod) == ("at head", False)
+    ran = filled.invoke("upgrade-dev", "--to", "heads")
+    assert ran.code == 0, ran.err
+    assert filled.invoke("status-all", "--check").code == 0

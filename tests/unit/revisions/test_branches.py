@@ -32,6 +32,8 @@ FORKED = history(("r1", ()), ("a1", ("r1",)), ("a2", ("a1",)), ("b1", ("r1",)))
         (FORKED, ("a1", "b1"), ("a2",), "a2", True, ("a2", "b1")),
         (FORKED, ("b1",), ("a2",), "a@head", True, ("a2", "b1")),
         (FORKED, ("b1",), ("a2",), "a2", False, ("a2", "b1")),
+        (FORKED, ("b1",), ("a2", "b1"), "heads", True, ("a2", "b1")),
+        (FORKED, ("a1",), ("a2", "b1"), "heads", True, ("a2", "b1")),
         (FORKED, ("r1",), ("a2",), "a2", True, ("a2",)),
         (FORKED, (), ("a2",), "a2", True, ("a2",)),
     ],
