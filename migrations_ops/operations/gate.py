@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.model.errors import OpsError, Refused
-from migrations_ops.operations.revisions_applied import put_after, split_ancestors
+from migrations_ops.model.errors import Refused
+from migrations_ops.operations.edited_advice import advice_to_redo
+from migrations_ops.operations.revisions_applied import find_edited, put_after, split_ancestors
 from migrations_ops.operations.state import DatabaseState, read_state
-from migrations_ops.operations.ways_back import find_ways_back
+from migrations_ops.operations.ways_back import redo_leads_on
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
@@ -62,8 +62,8 @@ def require_evidence(
 def _require_run(
     project: Project, earlier: Environment, environment: Environment, missing: Iterable[str]
 ) -> None:
-    """:raises Refused: a revision was put before what an earlier environment has run: it never ran
-    there, and no upgrade will run it, whatever is allowed there."""
+    """:raises Refused: a revision was put before what an earlier environment has run, or has run
+    there in another form: no upgrade will run it there, whatever is allowed there."""
     state = read_state(project, earlier)
     if state.history.unknown(state.look.revisions):
         return
@@ -76,6 +76,14 @@ def _require_run(
             untouched=f"{environment.name} was not touched.",
             next=_run_there(project, state, skipped, environment),
         )
+    edited = [each.where for each in find_edited(state) if each.where in {*missing}]
+    if edited and redo_leads_on(project):
+        raise Refused(
+            f"{environment.name} accepts only what has passed {earlier.name}, and"
+            f" {', '.join(edited)} has run there in another form.",
+            untouched=f"{environment.name} was not touched.",
+            next=advice_to_redo(earlier.name),
+        )
 
 
 def _run_there(
@@ -83,9 +91,8 @@ def _run_there(
 ) -> str:
     """What lets a database run revisions that were put before what it has run."""
     name, history = state.environment.name, state.history
-    with suppress(OpsError):
-        if find_ways_back(project, project.settings.path):
-            return f"Take {name} back, and run it: invoke release-migration --redo"
+    if redo_leads_on(project):
+        return advice_to_redo(name)
     after = put_after(history, skipped)
     below = history.revisions[skipped[0]].down
     if len(below) > 1 or not all(has_downgrade(history.revisions[each]) for each in skipped):

@@ -3,13 +3,9 @@ inserted before those and never ran."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
 from itertools import pairwise
 
 from migrations_ops.child.protocol.ledger import split_unnoted
-from migrations_ops.model.allowed import allow_flags, allow_setting
-from migrations_ops.model.errors import OpsError
 from migrations_ops.model.findings import (
     EDITED_REVISION,
     MISSING_REVISION,
@@ -17,9 +13,7 @@ from migrations_ops.model.findings import (
     Finding,
 )
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
-from migrations_ops.project.project import Project
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import is_unedited
 
@@ -80,56 +74,7 @@ def _first_after(history: History, skipped: str, ledger: Ledger) -> str:
     return next(each for each in history.sorted if each in after and each in ledger.noted)
 
 
-# -- what to do about them --------------------------------------------------------------------
-
-
-def advice_on_edited(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
-    """What to do about such revisions; options that destroy data come last."""
-    found = [each for each in findings if each.code in EDITED]
-    history = state.history
-    # Not each task has a flag that allows a finding.
-    by_flag = session.record.task != "verify"
-    allow = allow_flags(found) if by_flag else allow_setting(found, state.environment.name)
-    skipped = [each.where for each in found if each.code == SKIPPED_REVISION.code]
-    edited = [each.where for each in found if each.code == EDITED_REVISION.code]
-    if skipped:
-        return "; ".join(
-            [
-                put_after(history, skipped),
-                f"or, if what {', '.join(skipped)} does is already there, allow it: {allow}",
-            ]
-        )
-    allowing = f"or, if the database may stay as it is, allow it: {allow}"
-    if not edited:
-        return f"Fetch the script again; {allowing}"
-    files = ", ".join(history.revisions[each].file for each in edited)
-    undo = f"Undo the edit in {files}"
-    return "; ".join([undo, allowing, _take_back(session, state, edited)])
-
-
-def _take_back(session: Session, state: DatabaseState, edited: Iterable[str]) -> str:
-    """The command that takes a database back to before edited revisions."""
-    name, history = state.environment.name, state.history
-    if _redo_leads_on(session.project):
-        return f"or take {name} back, and run it as it is now: invoke release-migration --redo"
-    lowest = min(edited, key=lambda each: len(history.ancestors([each])))
-    to = (*history.revisions[lowest].down, "base")[0]
-    return (
-        "or downgrade it, which loses the rows of what it created:"
-        f" invoke downgrade --env {name} --to {to}"
-    )
-
-
-def _redo_leads_on(project: Project) -> bool:
-    """Whether nothing that was edited ran where ``--redo`` takes nothing back."""
-    settings = project.settings
-    with suppress(OpsError):
-        return not any(
-            find_to_redo(read_state(project, each))
-            for each in settings.path
-            if not settings.may_be_taken_back(each)
-        )
-    return False
+# -- where to move them ------------------------------------------------------------------------
 
 
 def put_after(history: History, skipped: list[str]) -> str:

@@ -27,13 +27,9 @@ from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, advice_on_destination
+from migrations_ops.operations.edited_advice import advice_on_edited
 from migrations_ops.operations.failure.messages import what_next
-from migrations_ops.operations.revisions_applied import (
-    EDITED,
-    advice_on_edited,
-    find_edited,
-    split_ancestors,
-)
+from migrations_ops.operations.revisions_applied import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, other_identity, read_state

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from migrations_ops.backups.quality import EMPTY, group_of
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import SKIPPED_REVISION, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.operations.preflight.state import require_changeable
@@ -75,6 +76,13 @@ def find_ways_back(
         require_changeable(state, "taken back")
         found.append(_find_way_back(project, state, findings))
     return found
+
+
+def redo_leads_on(project: Project) -> bool:
+    """Whether a release with ``--redo`` would take something back, and would not be refused."""
+    with suppress(OpsError):
+        return bool(find_ways_back(project, project.settings.path))
+    return False
 
 
 def _find_way_back(project: Project, state: DatabaseState, findings: Sequence[Finding]) -> WayBack:

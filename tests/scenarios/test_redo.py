@@ -234,6 +234,40 @@ def test_where_the_last_environment_has_run_what_was_edited_no_redo_is_advised(
     assert ran.code == 0, ran.err
 
 
+def test_production_asks_at_once_for_what_dev_has_run_in_another_form(
+    released: tuple[Sandbox, Scripts],
+) -> None:
+    project, scripts = released
+    scripts.revision("r2", "r1", MADE, DROPPED)
+    assert project.invoke("upgrade-dev").code == 0
+    scripts.revision("r2", "r1", f"{MADE}; {LEAVES}", DROPPED)
+    ran = project.invoke("upgrade-prod")
+    assert ran.code == 1
+    assert "r2 has run there in another form" in ran.err
+    ran = project.invoke(*typed(advice_of(ran)))
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("has_backup", [True, False])
+def test_what_was_put_before_what_ran_is_run_again_where_that_works(
+    released: tuple[Sandbox, Scripts], has_backup: bool
+) -> None:
+    project, scripts = released
+    scripts.table("r3", "r1")
+    assert project.invoke("upgrade-dev").code == 0
+    scripts.table("r2", "r1")
+    scripts.table("r3", "r2")
+    if not has_backup:
+        without_backups(project)
+    ran = project.invoke("release-migration")
+    assert ran.code == 1
+    first = advice_of(ran).strip().partition(";")[0]
+    assert first.startswith("Take dev back") if has_backup else first.startswith("Put r2 after r3")
+    if has_backup:
+        ran = project.invoke(*typed(first))
+        assert ran.code == 0, ran.err
+
+
 @pytest.mark.parametrize("has_backup", [True, False])
 def test_what_was_put_before_what_ran_and_allowed_is_run_by_the_command_of_the_gate(
     released: tuple[Sandbox, Scripts], has_backup: bool
