@@ -166,7 +166,7 @@ class Copies(ServerCopies):
                 f"No backup can take the place of {self.real.label} while rows of another server"
                 f" come into it: subscription {names}.",
                 untouched=f"{self.real.label} is unchanged.",
-                next=f"Type there: {'; '.join(each.disable for each in enabled)}; and try again."
+                next=f"Run there: {'; '.join(each.disable for each in enabled)}; and try again."
                 " Afterwards it has to be created again: docs/servers.md",
             )
 
@@ -244,7 +244,7 @@ class Copies(ServerCopies):
                     f"No backup can take the place of {old}: transactions that were prepared there"
                     f" are open, {', '.join(each.gid for each in prepared)}.",
                     untouched=f"{self.real.label} is unchanged.",
-                    next=f"Type there: {'; '.join(each.cure for each in prepared)}; and try again.",
+                    next=f"Run there: {'; '.join(each.cure for each in prepared)}; and try again.",
                 )
             # No session at all: a subscription.
             detail = (error.diag.message_detail or "another session uses it").rstrip(".")

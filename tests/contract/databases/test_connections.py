@@ -112,7 +112,7 @@ def test_a_refused_port_is_reported(served: Live, driver: Driver, host: str) -> 
     url = f"{served.url.partition('://')[0]}://u:hidden@{host}:{free_port()}/shop"
     words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "cannot be reached" in words
-    assert "server runs" in cure
+    assert "server is running" in cure
     assert served.open(url).look(VERSION).exists
 
 

@@ -493,11 +493,11 @@ def test_prepared_transactions_keep_all_as_it_was(
         ]
         [found] = engine.find_obstacles()
         assert (found.code, found.where) == ("prepared-transaction", "'mine'")
-        assert found.message.endswith("type there: ROLLBACK PREPARED 'mine'")
+        assert found.message.endswith("run there: ROLLBACK PREPARED 'mine'")
     finally:
         postgres_database.execute("ROLLBACK PREPARED 'mine'")
     assert raised.value.untouched.endswith("is unchanged.")
-    assert raised.value.next == "Type there: ROLLBACK PREPARED 'mine'; and try again."
+    assert raised.value.next == "Run there: ROLLBACK PREPARED 'mine'; and try again."
     assert postgres_database.execute("SELECT count(*) FROM t") == [(1,)]
     assert engine.find_obstacles() == []
 
