@@ -31,6 +31,8 @@ class Declared:
         where the revision does not name it.
     :param created: constraints that were created, as (table, name, kind, columns): they may replace
         others.
+    :param left_out: columns that a table rebuilt by hand has no more, as (table, column).
+    :param anew: constraints that a table rebuilt by hand got, as (table, kind, columns).
     :param discarded: tables that an operation dropped, with the indexes on them, even where another
         table replaced them.
     :param altered: altered properties of columns, as (table, column, property).
@@ -56,6 +58,8 @@ class Declared:
     schemas: set[str] = field(default_factory=set)
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
     created: set[tuple[str, str, str, frozenset[str]]] = field(default_factory=set)
+    left_out: set[tuple[str, str]] = field(default_factory=set)
+    anew: set[tuple[str, str, frozenset[str]]] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
@@ -83,7 +87,7 @@ class Declared:
             # easily forgets that its indexes, triggers and rights go with the old one.
             gone = fact.table in dropped or (fact.kind == "index" and fact.table in self.discarded)
         else:
-            gone = fact.table in dropped | self.naming.rebuilt or fact.parent in dropped
+            gone = fact.table in dropped or fact.parent in dropped or self._rebuilds_without(fact)
         if gone:
             return True
         if fact.kind not in ("trigger", "policy", "rule") and any(
@@ -92,6 +96,28 @@ class Declared:
             return True
         return fact.kind in CONSTRAINTS and (
             self._drops_constraint(fact) or self._replaces_constraint(fact)
+        )
+
+    def rebuilds(self, table: str) -> bool:
+        """Whether a table was rebuilt by hand, and what it declares for itself is written anew.
+
+        Who writes a new table easily forgets what the old one had, as with its indexes. A column
+        that it does not have, or that has another type there, is meant.
+        """
+        return (
+            self.syntax == "sqlite" and table in self.naming.rebuilt and table not in self.discarded
+        )
+
+    def _rebuilds_without(self, fact: Fact) -> bool:
+        """Whether a rebuild by hand leaves this out on purpose."""
+        if not self.rebuilds(fact.table):
+            return fact.table in self.naming.rebuilt
+        if any((fact.table, column) in self.left_out for column in fact.columns):
+            return True
+        return any(
+            (fact.table, fact.kind) == (table, kind)
+            and (kind == "primary key" or columns & fact.columns)
+            for table, kind, columns in self.anew
         )
 
     def changes(self, fact: Fact) -> bool:
@@ -107,7 +133,8 @@ class Declared:
     def drops_primary_key(self, table: str) -> bool:
         dropped = {(each, kind) for each, _, kind in self.constraints}
         created = {(each, kind) for each, _, kind, _ in self.created}
-        return (table, "primary key") in dropped | created
+        anew = {(each, kind) for each, kind, _ in self.anew}
+        return (table, "primary key") in dropped | created | anew
 
     def with_new_names(self, text: str) -> str:
         """The text of a fact, with the new names of types, values and sequences."""

@@ -50,7 +50,7 @@ def find_losses(
         one: inserted rows may hide deleted ones in the count.
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
-    renames = Renames(declared.naming, after.schema)
+    renames = Renames(declared.naming, after.schema, any_case=declared.syntax == "sqlite")
     keys_now = {key: renames.key(key, fact) for key, fact in facts.items()}
     gone = {key for key in facts if keys_now[key] is None}
     gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
@@ -110,12 +110,31 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
     words, words_now = renames.words(fact, was), lowered(tokens(now, "facts"))
     lost = _lost_traits(fact, words, words_now)
     lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, words, words_now)]
+    if fact.kind == "column" and declared.syntax == "sqlite" and "generated" in words_now:
+        lost += _lost_expression(words, words_now)
+    if "NOT NULL" in lost and words_now[:2] == ["integer", "key"] and declared.syntax == "sqlite":
+        lost.remove("NOT NULL")  # a row number is never NULL
     if "KEY" in lost and declared.drops_primary_key(fact.table):
         lost.remove("KEY")
     for what, traits in _DECLARED_TRAITS.items():
         if declared.alters(fact, what) and (what == "nullable" or declared.syntax != "sqlite"):
             lost = [trait for trait in lost if trait not in traits]
     return lost
+
+
+def _lost_expression(was: list[str], now: list[str]) -> list[str]:
+    """The expression of a generated column that has another one now."""
+    if "generated" not in was:
+        return []
+    before, after = (_expression(words) for words in (was, now))
+    return [] if before == after else [f"its expression {before}"]
+
+
+def _expression(words: list[str]) -> str:
+    found = words[words.index("generated") + 1 :]
+    while found[:2] == ["(", "("] and found[-2:] == [")", ")"]:
+        found = found[1:-1]
+    return " ".join(found)
 
 
 # Which traits of a column go by which property of alter_column.
@@ -207,11 +226,13 @@ def _changed_column(
     if fact.kind != "column" or declared.drops(fact):
         return []
     before, after, changes = ColumnFact.of(declared.with_new_names(was)), ColumnFact.of(now), []
-    if not _is_same_default(before, after, declared.alters(fact, "type")) and not declared.alters(
-        fact, "default"
-    ):
+    # Who writes a whole table anew means the types and the defaults that it has, not what it lacks.
+    by_hand = declared.rebuilds(fact.table)
+    retyped = by_hand or declared.alters(fact, "type")
+    redefined = (by_hand and after.default) or declared.alters(fact, "default")
+    if not _is_same_default(before, after, retyped) and not redefined:
         changes.append("another default" if after.default else "no default")
-    if not _is_same_type(before, after, declared) and not declared.alters(fact, "type"):
+    if not _is_same_type(before, after, declared) and not retyped:
         changes.append(f"the type {after.type or 'of none'} instead of {before.type or 'none'}")
     if not changes:
         return []

@@ -8,7 +8,7 @@ from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.refills import Refills
 from migrations_ops.analysis.renames import Names, Naming
 from migrations_ops.analysis.resolver import Hierarchy, Resolver
-from migrations_ops.analysis.schema_facts import Fact, lowered
+from migrations_ops.analysis.schema_facts import CONSTRAINTS, Fact, lowered
 from migrations_ops.analysis.statements.blocks import (
     statements_in_block,
     statements_in_trigger,
@@ -52,7 +52,7 @@ def read_declared(
                 reader.read_statement(statement, event.writes)
         else:
             reader.read_operation(event)
-    reader.finish(after)
+    reader.finish(before, after)
     if not compiled:  # where SQLite reported its writes, foreign keys were off
         reader.note_cascades(before)
         reader.note_triggers(before, after)
@@ -128,14 +128,43 @@ class _Reader:
             columns = {self._column(table, column) for column in write.columns}
             self._note_write(write, self._naming.table(table), columns)
 
-    def finish(self, after: Mapping[str, str]) -> None:
+    def finish(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         self._naming.finish(after)
+        self._note_rebuilt(before, after)
         for first in self._naming.dropped:
             if table := self._naming.table_after(first):  # it was dropped, and made once more
                 self.declared.updated |= self._refills.replaced(table, first)
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
+
+    def _note_rebuilt(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Declare what the tables that were rebuilt by hand leave out, and their constraints.
+
+        A constraint that was there before takes the place of no other one. A unique index does
+        what a unique constraint does.
+        """
+        facts = [Fact.of(key, was) for key, was in after.items()]
+        first_facts = {fact.identity() for fact in self.declared.facts}
+        for first in self._naming.rebuilt:
+            table = self._naming.table_after(first)
+            names = self._naming.columns(first)
+            there = {each.name for each in facts if (each.kind, each.table) == ("column", table)}
+            keys = _row_numbers(table, after)
+            if keys and keys != {names.now(each) for each in _row_numbers(first, before)}:
+                self.declared.anew.add((first, "primary key", frozenset(keys)))
+            left = {each for each in names.known() if names.now(each) not in there}
+            self.declared.left_out |= {(first, each) for each in left}
+            for fact in facts:
+                if fact.table != table or fact.identity() in first_facts:
+                    continue
+                is_unique = fact.kind == "index" and after[f"index {fact.where}"].startswith(
+                    "create unique "
+                )
+                if fact.kind in CONSTRAINTS or is_unique:
+                    columns = frozenset(names.first(each) for each in fact.columns & there)
+                    kind = "unique" if is_unique else fact.kind
+                    self.declared.anew.add((first, kind, columns))
 
     def _read_action(self, action: SchemaAction) -> None:
         table = self._resolver.table(action.table) if action.table else ""
@@ -347,6 +376,16 @@ class _Reader:
     def _in_trigger(self, table: str, column: str, is_new: bool) -> tuple[str, str]:
         """The first names of what a trigger writes; a trigger from before has them in its text."""
         return self._column(table, column) if is_new else (table, column)
+
+
+def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:
+    """The primary key of a table in SQLite, where it is no constraint: INTEGER PRIMARY KEY."""
+    return {
+        fact.name
+        for key, was in schema.items()
+        if key.startswith("column ") and (fact := Fact.of(key, was)).table == table
+        if "KEY" in was.split()
+    }
 
 
 def _body(trigger: str, schema: Mapping[str, str]) -> list[Token]:

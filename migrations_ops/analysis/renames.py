@@ -164,8 +164,9 @@ class Naming:
 class Renames:
     """Finds the facts of a schema in the schema after the upgrade."""
 
-    def __init__(self, naming: Naming, after: Mapping[str, str]) -> None:
-        self._naming, self._after = naming, after
+    def __init__(self, naming: Naming, after: Mapping[str, str], *, any_case: bool = False) -> None:
+        """:param any_case: whether names mean the same in upper and lower case, as in SQLite."""
+        self._naming, self._after, self._any_case = naming, after, any_case
         self._columns = naming.renamed_columns()
         self._by_identity: dict[tuple[str, ...], str] = {}
 
@@ -173,8 +174,10 @@ class Renames:
         """The key that the same object has afterwards; None if it is gone."""
         identity = fact.identity()
         expected = self._expected(fact, identity)
-        if expected == identity:
-            return key if key in self._after else None
+        if key in self._after and expected == identity:
+            return key
+        if expected == identity and not self._any_case:
+            return None
         if not self._by_identity:
             self._by_identity = {Fact.of(each, "").identity(): each for each in self._after}
         return self._by_identity.get(expected)

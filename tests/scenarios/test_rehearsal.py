@@ -67,7 +67,8 @@ def test_rows_that_a_revision_lets_fall_through_a_join_stop_the_release(filled: 
     filled.add_revision(
         "r4",
         R3,
-        '    op.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, parent_id INTEGER)")\n'
+        '    op.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL"\n'
+        '               " REFERENCES parents (id) ON DELETE CASCADE)")\n'
         '    op.execute("INSERT INTO kept SELECT c.id, p.id FROM children c"\n'
         '               " JOIN parents p ON p.id = c.parent_id")\n'
         '    op.execute("DROP TABLE children")\n'

@@ -178,13 +178,17 @@ def test_a_dropped_constraint_covers_just_that_one(
     assert set(without) - set(declared) == covered
 
 
-def test_a_rebuild_by_hand_declares_columns_but_not_indexes_and_triggers() -> None:
+def test_a_rebuild_by_hand_declares_columns_and_nothing_else() -> None:
     """Who writes a whole CREATE TABLE leaves out a column on purpose, and forgets the trigger."""
     findings = found(*REBUILD)
     assert {key for key, severity in findings.items() if severity == "error"} == {
         "lost-index:ix_note",
         "lost-index:ix_lower",
         "lost-trigger:tr",
+        "lost-check:parents: id > 0",
+        "lost-check:parents: named",
+        "lost-unique:parents(code)",
+        "weakened-column:parents.name",
     }
 
 
@@ -249,6 +253,7 @@ def test_a_table_that_an_operation_drops_takes_its_indexes_along() -> None:
     by_hand, by_operation = found(*PROMPTS), found(*PROMPTS, operations=(dropped, renamed))
     assert {key for key in by_hand if key.startswith("lost-")} == {
         "lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+        "lost-check:parents: id > 0", "lost-unique:parents(code)",
     }  # fmt: skip
     assert {key for key in by_operation if key.startswith("lost-")} == {"lost-trigger:tr"}
 
@@ -422,7 +427,8 @@ LINKED = (
           "CREATE TABLE links2 (keys INTEGER, a INTEGER, to_them INTEGER, [to] INTEGER,"
           " PRIMARY KEY (a, keys), FOREIGN KEY (to_them, [to]) REFERENCES parents (id, name))",
           "DROP TABLE links", "ALTER TABLE links2 RENAME TO links"],
-         {"lost-index:ix_key": "error"}),
+         {"lost-index:ix_key": "error",
+          "weakened-foreign-key:links(to_them, to) to parents": "error"}),
         # Out of its way first, then dropped.
         (["ALTER TABLE links RENAME TO old_links",
           "CREATE TABLE links (a INTEGER, b INTEGER, PRIMARY KEY (a, b))",
@@ -465,3 +471,94 @@ def test_only_the_checks_that_sqlalchemy_once_gave_booleans_may_go_undeclared() 
         ("lost-check", "warning", "goods"),
     ]
     assert "2 unnamed checks" in findings[1].message
+
+
+# -- a rebuild by hand --------------------------------------------------------------------------
+
+OWNED = (
+    "CREATE TABLE owned (id INTEGER PRIMARY KEY, v VARCHAR(9) NOT NULL DEFAULT 'x' COLLATE NOCASE"
+    " CHECK (length(v) < 9), p INTEGER REFERENCES parents (id) ON DELETE CASCADE,"
+    " d INTEGER DEFAULT (1 + 1), g TEXT GENERATED ALWAYS AS (upper(v)) VIRTUAL, UNIQUE (v, p))"
+)
+V = "v VARCHAR(9) NOT NULL DEFAULT 'x' COLLATE NOCASE CHECK (length(v) < 9)"
+P = "p INTEGER REFERENCES parents (id) ON DELETE CASCADE"
+D = "d INTEGER DEFAULT (1 + 1)"
+G = "g TEXT GENERATED ALWAYS AS (upper(v)) VIRTUAL"
+
+
+def rebuilt_by_hand(
+    columns: str, *more: str, before: str = OWNED, operations: tuple[OperationAsked, ...] = ()
+) -> dict[str, str]:
+    """The findings after a rebuild of owned with these columns, with their messages."""
+    statements = (
+        f"CREATE TABLE owned2 ({columns})",
+        "INSERT INTO owned2 (id, v) SELECT id, v FROM owned",
+        "DROP TABLE owned",
+        "ALTER TABLE owned2 RENAME TO owned",
+        *more,
+    )
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in (*START, before):
+            connection.execute(statement)
+        schemas = [read_fingerprint(connection, "alembic_version")]
+        for statement in statements:
+            connection.execute(statement)
+        schemas.append(read_fingerprint(connection, "alembic_version"))
+    ran = [StatementRan(each) for each in statements]
+    declared = read_declared([*operations, *ran], schemas[0].schema, schemas[1].schema)
+    return {
+        f"{each.code}:{each.where}": each.message
+        for each in find_losses(schemas[0], schemas[1], declared, "prod")
+        if each.severity == "error"
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "lost"),
+    [
+        (f"{V.replace('NOT NULL', '')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "weakened-column:owned.v", "NOT NULL"),
+        (f"{V.replace('COLLATE NOCASE', '')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "weakened-column:owned.v", "COLLATE"),
+        (f"{V.replace(chr(39) + 'x' + chr(39), 'NULL')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "changed-column:owned.v", "no default"),
+        (f"{V}, {P}, d INTEGER, {G}, UNIQUE (v, p)", "changed-column:owned.d", "no default"),
+        (f"{V.partition(' CHECK')[0]}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "lost-check:owned: length(v) < 9", "vanish"),
+        (f"{V}, {P}, {D}, {G}", "lost-unique:owned(v, p)", "vanish"),
+        (f"{V}, p INTEGER, {D}, {G}, UNIQUE (v, p)",
+         "lost-foreign-key:owned(p) to parents", "vanish"),
+        (f"{V}, p INTEGER REFERENCES parents, {D}, {G}, UNIQUE (v, p)",
+         "weakened-foreign-key:owned(p) to parents", "CASCADE"),
+        (f"{V}, {P}, {D}, g TEXT, UNIQUE (v, p)", "weakened-column:owned.g", "GENERATED"),
+        (f"{V}, {P}, {D}, {G.replace('upper', 'lower')}, UNIQUE (v, p)",
+         "weakened-column:owned.g", "its expression ( upper ( v ) )"),
+    ],
+)  # fmt: skip
+def test_a_rebuild_by_hand_loses_no_property_unnoticed(columns: str, code: str, lost: str) -> None:
+    errors = rebuilt_by_hand(f"id INTEGER PRIMARY KEY, {columns}")
+    assert list(errors) == [code]
+    assert lost in errors[code]
+
+
+@pytest.mark.parametrize(
+    ("columns", "more"),
+    [
+        (f"id INTEGER PRIMARY KEY, {V}, {P}, {D}, {G}, UNIQUE (v, p)", ()),
+        # The same in another notation.
+        ("[ID] integer not null, V text collate nocase default ('x') not null, \"p\" INTEGER,"
+         " d INT DEFAULT (1+1), g TEXT AS ( (upper(v)) ) STORED, primary key (id),"
+         " constraint c1 check (length( v )<9), constraint c2 unique (v, p),"
+         " constraint c3 foreign key (p) references parents (id) on delete cascade", ()),
+        # Columns that are left out, with what needs them; another type and default.
+        (f"id INTEGER PRIMARY KEY, {V}", ()),
+        (f"id INTEGER PRIMARY KEY, {V.replace(chr(39) + 'x', chr(39) + 'y')},"
+         f" {P}, d REAL DEFAULT 3", ("CREATE UNIQUE INDEX ux ON owned (v, p)",)),
+        # Other constraints in their place.
+        (f"id INTEGER, {V.replace('< 9', '< 12')}, {P}, {D}, {G}, UNIQUE (p), PRIMARY KEY (id, v)",
+         ()),
+    ],
+    ids=["all", "another notation", "left out", "another default", "other constraints"],
+)  # fmt: skip
+def test_a_rebuild_by_hand_may_write_what_it_means(columns: str, more: tuple[str, ...]) -> None:
+    assert rebuilt_by_hand(columns, *more) == {}
