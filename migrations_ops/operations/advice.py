@@ -6,10 +6,12 @@ from contextlib import suppress
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.env_py import setting_for
+from migrations_ops.revisions.history import History
 
 
 def advice_on_copy(located: LocatedDatabase) -> str:
@@ -73,20 +75,38 @@ def _advice_without_scripts(state: DatabaseState) -> str:
     """Where the scripts are, as far as the ledger knows; and what else may be the cure."""
     name, history = state.environment.name, state.history
     unknown = history.unknown(state.look.revisions)
-    origins = state.ledger().origins if unknown else {}
+    ledger = state.ledger() if unknown else Ledger()
+    origins = ledger.origins
     ran = [f"{each} ran {origins[each]}" for each in unknown if origins.get(each)]
     fetch = "Fetch the scripts that belong to this database"
     ways = [f"{fetch}: {'; '.join(ran)}" if ran else fetch]
     if unknown and len(history.heads) == 1:
-        head = history.heads[0]
-        stamp = f"invoke stamp --env {name} --to {head}"
-        ways.append(f"if {head} takes their place, after a squash: {stamp}")
+        squash = _find_squash(history, ledger)
+        stamp = f"invoke stamp --env {name} --to {squash or 'REVISION'}"
+        which = squash or "a REVISION of invoke history"
+        ways.append(f"if {which} takes their place, after a squash: {stamp}")
     ways.append(
         f"restore the newest backup that these scripts know: {state.way_back}"
         if state.way_back
         else f"restore a backup: invoke backups --env {name}"
     )
     return "; or, ".join(ways)
+
+
+def _find_squash(history: History, ledger: Ledger) -> str:
+    """The revision that may stand for those that are gone: the first that the database never had.
+
+    :returns: empty where that cannot be known: revisions may have been added after the squash.
+    """
+    noted = ledger.noted
+    if not noted and len(history.revisions) > 1:
+        return ""
+    had = history.ancestors(each for each in noted if each in history.revisions)
+    new = {each for each in history.revisions if each not in had}
+    first = [each for each in new if new.isdisjoint(history.parents[each])]
+    if not first:
+        return history.heads[0]
+    return first[0] if len(first) == 1 else ""
 
 
 def advice_without_database(located: LocatedDatabase) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.look import Look
-from migrations_ops.operations.advice import advice
+from migrations_ops.operations.advice import _find_squash, advice
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.targets import Target
@@ -43,3 +43,26 @@ def test_an_older_checkout_learns_where_the_scripts_are_and_which_backup_it_know
     # One head can take their place, of several nobody knows which.
     assert ("invoke stamp --env prod --to r1" in sentence) is (len(heads) == 1)
     assert sentence.endswith(way_back or "invoke backups --env prod")
+
+
+@pytest.mark.parametrize(
+    ("parents", "noted", "squash"),
+    [
+        ({"s1": ()}, {"r1", "r2"}, "s1"),
+        # Something was added after the squash.
+        ({"s1": (), "x1": ("s1",), "x2": ("x1",)}, {"r1", "r2"}, "s1"),
+        ({"r1": (), "s1": ("r1",), "x1": ("s1",)}, {"r1", "r2"}, "s1"),
+        # r0 ran before there was a ledger.
+        ({"r0": (), "r1": ("r0",), "s1": ("r1",), "x1": ("s1",)}, {"r1", "r2"}, "s1"),
+        ({"r0": (), "r1": ("r0",)}, {"r1", "r2"}, "r1"),
+        ({"s1": ()}, set(), "s1"),
+        # Nobody knows.
+        ({"s1": (), "x1": ("s1",)}, set(), ""),
+        ({"s1": (), "s2": (), "x1": ("s1", "s2")}, {"r1"}, ""),
+    ],
+)
+def test_a_squash_is_the_first_revision_that_the_database_never_had(
+    parents: dict[str, tuple[str, ...]], noted: set[str], squash: str
+) -> None:
+    history = History.of(Revision(name, down, (), (), "", "") for name, down in parents.items())
+    assert _find_squash(history, Ledger(ran=dict.fromkeys(noted))) == squash
