@@ -38,6 +38,8 @@ class Declared:
     :param altered: altered properties of columns, as (table, column, property).
     :param converted: tables whose texts got another character set.
     :param emptied: tables from which rows were deleted.
+    :param deleted: how many rows were deleted from a table, and
+    :param touched: in how many rows a column was updated; None where that is unknown.
     :param inserted: tables into which rows were inserted.
     :param replaced: tables in which an INSERT may overwrite rows.
     :param updated: columns that were updated, as (table, column).
@@ -64,6 +66,8 @@ class Declared:
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
+    deleted: dict[str, int | None] = field(default_factory=dict)
+    touched: dict[tuple[str, str], int | None] = field(default_factory=dict)
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     updated: set[tuple[str, str]] = field(default_factory=set)
@@ -206,6 +210,15 @@ class Declared:
         partitions = self.hierarchy.below(table) & self.naming.dropped
         return bool(partitions) or table in self.emptied | self.replaced | self.naming.dropped
 
+    def rows_removed(self, table: str) -> int | None:
+        """How many rows of a table are deleted or overwritten at most; None if that is unknown."""
+        if not self.removes_rows_of(table):
+            return 0
+        partitions = self.hierarchy.below(table) & self.naming.dropped
+        if partitions or table in self.replaced | self.naming.dropped:
+            return None
+        return self.deleted.get(table)
+
     def writes_to(self, table: str) -> bool:
         """Whether rows of a table are inserted, updated or deleted."""
         written = self.emptied | self.inserted | self.replaced
@@ -229,5 +242,10 @@ class Declared:
 
     def changes_values_of(self, table: str, column: str) -> bool:
         """Whether revisions write to that column, or drop it and add it under the same name."""
-        written = self.updated | self.columns | self.refilled
-        return table in self.replaced or (table, column) in written
+        return self.values_changed(table, column) != 0
+
+    def values_changed(self, table: str, column: str) -> int | None:
+        """How many values of a column revisions change at most; None if that is unknown."""
+        if table in self.replaced or (table, column) in self.columns | self.refilled:
+            return None
+        return self.touched.get((table, column)) if (table, column) in self.updated else 0

@@ -296,9 +296,13 @@ def _rows(
         if missing <= 0:
             continue
         where, lost = shown(table), f"{missing} of {count}"
-        if declared.removes_rows_of(table.lower()):
+        removed = declared.rows_removed(table.lower())
+        if removed is None or removed >= missing:
             findings.append(DELETED_ROWS.found(where, rows=lost))
         else:
+            if removed:
+                findings.append(DELETED_ROWS.found(where, rows=f"{removed} of {count}"))
+                lost = f"{missing - removed} of {count}"
             replaced = " though new rows were inserted" if now > count - missing else ""
             findings.append(LOST_ROWS.found(where, rows=lost, replaced=replaced))
     return findings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.refills import Refills
@@ -23,7 +24,13 @@ from migrations_ops.analysis.statements.rows import (
     writes_of,
 )
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
-from migrations_ops.child.protocol.events import OperationAsked, StatementRan, TableWrite, Traced
+from migrations_ops.child.protocol.events import (
+    STATEMENTS_SENT,
+    OperationAsked,
+    StatementRan,
+    TableWrite,
+    Traced,
+)
 from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
 from migrations_ops.databases.row_changes import TypeChange
 
@@ -45,11 +52,16 @@ def read_declared(
     :param syntax: whose SQL the statements are.
     """
     reader, compiled = _Reader(before, after, syntax), False
+    events = [*events]
+    sent = Counter(each.revision for each in events if isinstance(each, StatementRan))
     for event in events:
         if isinstance(event, StatementRan):
             compiled |= event.writes is not None
-            for statement in statements_of(event.sql, syntax):
-                reader.read_statement(statement, event.writes)
+            statements = statements_of(event.sql, syntax)
+            # Of a revision that ran more statements, some were not sent.
+            complete = len(statements) == 1 and sent[event.revision] < STATEMENTS_SENT
+            for statement in statements:
+                reader.read_statement(statement, event.writes, event.rows if complete else None)
         else:
             reader.read_operation(event)
     reader.finish(before, after)
@@ -66,6 +78,7 @@ class _Reader:
         self._refills = Refills(self._naming, self._resolver)
         facts = tuple(Fact.of(key, was) for key, was in before.items())
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
+        self._uncounted = {*_written_uncounted(before), *_written_uncounted(after)}
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
         # Declarations of operations whose statements have not come yet.
@@ -112,28 +125,50 @@ class _Reader:
                 self.declared.names.add((self._resolver.object(name), self._first(table)))
 
     def read_statement(
-        self, statement: list[Token], compiled: Iterable[TableWrite] | None = None
+        self,
+        statement: list[Token],
+        compiled: Iterable[TableWrite] | None = None,
+        rows: int | None = None,
     ) -> None:
-        """:param compiled: what it writes according to the engine; None where only its text is
-        known."""
+        """
+        :param compiled: what it writes according to the engine; None where only its text is known.
+        :param rows: how many rows it wrote; None if that is unknown.
+        """
         self._refills.read(statement)
         for action in schema_actions(statement):
             self._read_action(action)
-        writes: Iterable[Write] = writes_of(statement)
+        writes: Iterable[Write] = [*writes_of(statement)]
+        own = self._counted(statement, writes) if rows is not None else None
+        if own is not None and rows == 0:
+            return  # it declares what it found, which is nothing
         if compiled is not None and not statement[0].means("EXPLAIN"):
             writes = writes_compiled(compiled, writes)
         for write in writes:
             table = self._resolver.table(write.table)
             self._refills.update(table, write.columns)
             columns = {self._column(table, column) for column in write.columns}
-            self._note_write(write, self._naming.table(table), columns)
+            is_own = own is not None and own.explains(write)
+            self._note_write(write, self._naming.table(table), columns, rows if is_own else None)
+
+    def _counted(self, statement: list[Token], writes: Iterable[Write]) -> Write | None:
+        """What a statement writes, if its count covers all rows of that table which it changes.
+
+        SQLite counts neither what a trigger or a key writes nor what a trigger does instead.
+        """
+        match [*writes]:
+            case [write] if statement[0].means("UPDATE", "DELETE") and not write.replaces:
+                table = self._resolver.table(write.table)
+                known = table in self._naming.current()
+                uncounted = {table, self._naming.table(table)} & self._uncounted
+                return write if known and not uncounted else None
+        return None
 
     def finish(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         self._naming.finish(after)
         self._note_rebuilt(before, after)
         for first in self._naming.dropped:
             if table := self._naming.table_after(first):  # it was dropped, and made once more
-                self.declared.updated |= self._refills.replaced(table, first)
+                self._note_updated(self._refills.replaced(table, first))
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
@@ -246,7 +281,7 @@ class _Reader:
             self._naming.drop_table(self._naming.table_after(partition))
         self._refills.drop(table)
         if first := self._naming.drop_table(table):
-            self.declared.updated |= self._refills.replaced(first, first)
+            self._note_updated(self._refills.replaced(first, first))
 
     def _drop_schema(self, name: str, to: str) -> None:
         """Everything in a schema is dropped or renamed with it.
@@ -268,7 +303,7 @@ class _Reader:
             return
         self._refills.rename(old, new)
         if first := self._naming.rename_table(old, new):
-            self.declared.updated |= self._refills.replaced(new, first)
+            self._note_updated(self._refills.replaced(new, first))
 
     def _rename_column(self, table: str, name: str, to: str, batch: int = 0) -> None:
         if self._is_announced((table, name, to), batch):
@@ -320,10 +355,18 @@ class _Reader:
         if action.to == "restart":
             self.declared.recounted.add(first)
 
-    def _note_write(self, write: Write, table: str, columns: set[tuple[str, str]]) -> None:
+    def _note_write(
+        self,
+        write: Write,
+        table: str,
+        columns: set[tuple[str, str]],
+        rows: int | None = None,
+    ) -> None:
         # Writing to a partition is writing to the whole table, and vice versa.
         tables = {table, *self._hierarchy.above(table), *self._hierarchy.below(table)}
-        self.declared.updated |= {(each, column) for each in tables for _, column in columns}
+        self._note_updated({(each, column) for each in tables for _, column in columns}, rows)
+        for each in tables if write.deletes else ():
+            self.declared.deleted[each] = _sum(self.declared.deleted.get(each, 0), rows)
         for happens, noted in (
             (write.replaces, self.declared.replaced),
             (write.deletes, self.declared.emptied),
@@ -331,6 +374,11 @@ class _Reader:
         ):
             if happens:
                 noted |= tables
+
+    def _note_updated(self, columns: Iterable[tuple[str, str]], rows: int | None = None) -> None:
+        for each in columns:
+            self.declared.updated.add(each)
+            self.declared.touched[each] = _sum(self.declared.touched.get(each, 0), rows)
 
     def note_cascades(self, before: Mapping[str, str]) -> None:
         """Declare the columns that follow an updated key by ON UPDATE CASCADE."""
@@ -343,7 +391,7 @@ class _Reader:
             for fact, words in keys:
                 referred = {(fact.parent, name) for name in lowered(group(words, 0))}
                 if referred & self.declared.updated:
-                    self.declared.updated |= {(fact.table, name) for name in fact.columns - {","}}
+                    self._note_updated((fact.table, name) for name in fact.columns - {","})
 
     def note_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Declare what the triggers of written tables do.
@@ -366,7 +414,7 @@ class _Reader:
                 if not self.declared.writes_to(table):
                     continue
                 assigned = {self._in_trigger(name, each, is_new) for each in assigned_columns(body)}
-                self.declared.updated |= assigned
+                self._note_updated(assigned)
                 inside = statements_in_block(body) + statements_in_trigger(body)
                 for write in (each for statement in inside for each in writes_of(statement)):
                     to = self._resolver.table(write.table)
@@ -376,6 +424,25 @@ class _Reader:
     def _in_trigger(self, table: str, column: str, is_new: bool) -> tuple[str, str]:
         """The first names of what a trigger writes; a trigger from before has them in its text."""
         return self._column(table, column) if is_new else (table, column)
+
+
+def _sum(count: int | None, rows: int | None) -> int | None:
+    return None if count is None or rows is None else count + rows
+
+
+def _written_uncounted(schema: Mapping[str, str]) -> Iterator[str]:
+    """The tables in which a trigger or a key of their own may write more rows than are counted."""
+    for key, was in schema.items():
+        if key.startswith("trigger "):
+            body = _body(was, schema)
+            inside = statements_in_block(body) + statements_in_trigger(body)
+            yield from (each.table for statement in inside for each in writes_of(statement))
+            if any(word.means("RAISE") for word in body):
+                yield Fact.of(key, was).table
+        elif key.startswith("foreign key "):
+            fact = Fact.of(key, was)
+            if fact.parent == fact.table:
+                yield fact.table
 
 
 def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:

@@ -68,7 +68,8 @@ def _table(change: TableChange, declared: Declared, environment: str) -> Iterato
 def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: str) -> Finding:
     where = f"{shown(pair.before)}.{shown(change.column)}"
     values = counted(change.rows, "value")
-    if declared.changes_values_of(pair.before.lower(), change.column.lower()):
+    changed = declared.values_changed(pair.before.lower(), change.column.lower())
+    if changed is None or changed >= change.rows:
         verb = "changes" if change.rows == 1 else "change"
         return CHANGED_VALUES_DECLARED.found(where, values=values, change=verb)
     table, column = pair.before.lower(), change.column.lower()
@@ -82,6 +83,7 @@ def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: s
             environment=environment,
             example=change.example,
         )
+    values = counted(change.rows - changed, "value")
     return CHANGED_VALUES.found(
         where, values=values, environment=environment, example=change.example
     )

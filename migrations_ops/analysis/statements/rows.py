@@ -32,6 +32,15 @@ class Write:
     replaces: bool = False
     columns: frozenset[str] = frozenset()
 
+    def explains(self, other: Write) -> bool:
+        """Whether it does everything that the other one does."""
+        return (
+            self.table.rpartition(".")[2] == other.table.rpartition(".")[2]
+            and (self.deletes or not other.deletes)
+            and not (other.inserts or other.replaces)
+            and self.columns >= other.columns
+        )
+
 
 def writes_of(sql: list[Token]) -> Iterator[Write]:
     """What a statement writes, including inside and after a WITH."""

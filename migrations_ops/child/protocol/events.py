@@ -43,15 +43,22 @@ class RevisionDone(NamedTuple):
     statements: int
 
 
+# A data migration that works row by row sends hundreds of thousands of statements: past this
+# many in one revision they are counted, not reported.
+STATEMENTS_SENT = 500
+
+
 class StatementRan(NamedTuple):
     """A revision ran a statement, recorded without its parameters.
 
     ``writes`` is what it writes according to the engine; None where the engine does not report it.
+    ``rows`` is how many rows it updated or deleted itself; None where that is unknown.
     """
 
     sql: str
     revision: str = ""
     writes: tuple[TableWrite, ...] | None = None
+    rows: int | None = None
 
 
 class OperationAsked(NamedTuple):

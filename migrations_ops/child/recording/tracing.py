@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..channel import Events
-from ..protocol.events import OperationAsked, RevisionDone, RevisionStarted, StatementRan
+from ..protocol.events import (
+    STATEMENTS_SENT,
+    OperationAsked,
+    RevisionDone,
+    RevisionStarted,
+    StatementRan,
+)
 from .writes import EngineWrites
 
-# A data migration that works row by row sends hundreds of thousands of statements: past this
-# many in one revision they are counted, not reported.
-STATEMENTS_SENT = 500
 SQL_SENT = 4000
 # The search for losses needs these all the same, once for each thing that they change. The number
 # is that of the words that name it, which an INSERT OR REPLACE has two more of.
@@ -21,6 +24,7 @@ _CHANGING = {"DELETE": 6, "UPDATE": 2, "REPLACE": 3, "INSERT": 3}
 # And each of these: the same one means another thing after a rename.
 _RESHAPING = ("DROP", "ALTER", "RENAME", "TRUNCATE", "REVOKE", "MERGE", "DO", "WITH")
 _WHERE = re.compile(r"\bWHERE\b", re.IGNORECASE)
+_RETURNING = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 _SET = re.compile(r"(\w+)[\"`\]]?\s*=")
 # A revision of more kinds than this writes its values into its statements.
 _MOST_KINDS = 2000
@@ -106,7 +110,8 @@ class Tracing:
         is_new = self._is_first_of_its_kind(sql) or not self._changed.issuperset(writes or ())
         self._changed.update(writes or ())
         if is_new or self._count <= STATEMENTS_SENT:
-            self._events.emit(StatementRan(sql.strip()[:SQL_SENT], self.revision, writes))
+            rows = _rows(connection, cursor, sql)
+            self._events.emit(StatementRan(sql.strip()[:SQL_SENT], self.revision, writes, rows))
 
     def _is_first_of_its_kind(self, sql: str) -> bool:
         """Whether this statement changes something that none before it did."""
@@ -130,6 +135,17 @@ class Tracing:
         if operations is not self._batch:
             self._batch, self._batches = operations, self._batches + 1
         return self._batches
+
+
+def _rows(connection: Any, cursor: Any, sql: str) -> int | None:
+    """How many rows a statement on SQLite wrote; None for what it writes while its rows are read.
+
+    Other engines count what was found or what was changed, and their triggers differently.
+    """
+    if connection.dialect.name != "sqlite" or _RETURNING.search(sql):
+        return None
+    count = getattr(cursor, "rowcount", -1)
+    return count if isinstance(count, int) and count >= 0 else None
 
 
 def _asked(operation: Any, batch: int) -> Iterator[OperationAsked]:

@@ -223,6 +223,26 @@ def test_what_a_statement_writes_is_asked_of_sqlite(project: ChildProject) -> No
     assert None not in writes.values()
 
 
+COUNTED = """\
+    op.execute("CREATE TABLE own (id INTEGER PRIMARY KEY, a TEXT)")
+    own = sa.table("own", sa.column("id"), sa.column("a"))
+    op.bulk_insert(own, [{"id": 1}, {"id": 2}, {"id": 3}])
+    many = sa.text("UPDATE own SET a = 'x' WHERE id = :id")
+    op.get_bind().execute(many, [{"id": 1}, {"id": 2}, {"id": 7}])
+    op.execute("UPDATE own SET a = '' WHERE id = 8")
+    op.execute("DELETE FROM own WHERE a = 'x'")
+"""
+
+
+@on("sqlite")
+def test_it_is_reported_how_many_rows_a_statement_wrote(project: ChildProject) -> None:
+    project.add_revision(R2, R1, COUNTED)
+    run = project.run().run
+    assert run.failure == ""
+    rows = [each.rows for each in run.statements if each.sql.startswith(("UPDATE own", "DELETE"))]
+    assert rows == [2, 0, 2]
+
+
 @on("sqlite")
 def test_where_the_project_asks_sqlite_itself_the_texts_are_read(project: ChildProject) -> None:
     authorizer = "    driver.set_authorizer(lambda *_: 0)\n"
