@@ -59,7 +59,7 @@ def run_restore(
     console: Console, env: str | None, backup: str | None, *, yes: bool, dry: bool
 ) -> None:
     """Restore a backup into the live database."""
-    example = "--env dev --backup latest"
+    example = f"--env {env or 'dev'} --backup latest"
     name = require_text(env, "--env", "restore", example)
     wanted = require_text(backup, "--backup", "restore", example)
     project = console.project()

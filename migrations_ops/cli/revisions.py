@@ -144,7 +144,7 @@ def run_alembic_command(
     console: Console, env: str | None, args: str | None, *, yes: bool, dry: bool
 ) -> None:
     """Run an Alembic command and print what it prints."""
-    example = '--env dev --args "history -v"'
+    example = f'--env {env or "dev"} --args "history -v"'
     name = require_text(env, "--env", "alembic", example)
     arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
     project = console.project()

@@ -77,7 +77,9 @@ class Entry:
 
 
 _FIX_REVISION = "Fix the revision; or, if it is intended, allow it: {allow}"
-_MEND = "Fix that, then run the same command again; invoke doctor lists everything that is missing."
+# What doctor itself leaves out.
+DOCTOR_LISTS = "; invoke doctor lists everything that is missing"
+_MEND = f"Fix that, then run the same command again{DOCTOR_LISTS}."
 _STRICT_DRIFT = 'drift = "strict"'
 
 # -- what the rehearsal finds lost ------------------------------------------------------------

@@ -15,6 +15,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.allowed import what_to_do
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import (
+    DOCTOR_LISTS,
     ELSEWHERE,
     ENV_PY_FAILS,
     NO_PLUGIN,
@@ -78,7 +79,7 @@ def examine(project: Project) -> DoctorReport:
 def _what_to_do(project: Project, environment: Environment, found: Finding) -> str:
     if found.code == ELSEWHERE.code:
         return advice_on_destination(project, environment)
-    todo = what_to_do(found, environment.name, by_flag=False)
+    todo = what_to_do(found, environment.name, by_flag=False).replace(DOCTOR_LISTS, "")
     if found.code == ENV_PY_FAILS.code:
         todo = " ".join(filter(None, (f"{todo}.", advice_on_url(project, environment))))
     return todo

@@ -26,6 +26,7 @@ from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.comparison import Comparison, find_newly_broken, statements_of
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
+    AGAIN,
     finished_in_words,
     in_revision,
     revisions_in_words,
@@ -108,6 +109,7 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
         raise Interrupted(
             f"The rehearsal of {environment.name} was interrupted.",
             untouched=f"{environment.name} itself was not touched.",
+            next=AGAIN,
         ) from None
     finally:
         children.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.suffering import RELEASE, STATUS, VERIFY, error_lines, row, suffer
+from tests.small import make_small
 from tests.support import R2, R3, Sandbox, dump, query
 
 # -- the command line and the configuration ---------------------------------------------------
@@ -146,6 +147,17 @@ def test_a_status_of_two_heads_tells_them_and_where_the_databases_stand(filled: 
     assert "2 heads" in row(ran)["trouble"]
 
 
+def test_an_env_py_that_runs_nothing_is_named(tmp_path: Path) -> None:
+    project, scripts = make_small(tmp_path / "small")
+    scripts.table("r1", None)
+    env = project.folder / "alembic/env.py"
+    env.write_text(env.read_text().replace("context.run_migrations()", "pass"))
+    ran = project.invoke("upgrade-dev", "--json")
+    assert ran.code == 3, ran.err
+    assert "env.py finished, but the database is at no revision" in ran.json["error"]["what"]
+    assert str(env) in ran.json["error"]["next"]
+
+
 # -- backups and protection -------------------------------------------------------------------
 
 
@@ -207,6 +219,11 @@ def test_a_damaged_backup_is_never_restored(filled: Sandbox) -> None:
 )
 def test_what_is_left_out_or_mistyped_is_reported(filled: Sandbox, task: str, words: str) -> None:
     suffer(filled, task, 2, words)
+
+
+def test_an_example_has_the_environment_that_was_typed(filled: Sandbox) -> None:
+    ran = suffer(filled, "restore --env prod --json", 2, "restore needs --backup")
+    assert "invoke restore --env prod --backup latest" in ran.err
 
 
 # -- another release --------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from migrations_ops.analysis.schema_diff import in_brief, invalid_in_words, others_in_words
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import (
@@ -26,6 +28,10 @@ _BATCH = (
     " render_as_batch=True in env.py makes autogenerate do so."
 )
 
+# SQLite checks every view when a table is renamed, as a batch does at its end.
+_VIEW = re.compile(r"error in view ([^\s:]+)")
+
+AGAIN = "Run the same command again."
 _AFTER_VERIFY = "Fix what verify reports, and release again."
 
 # The maximum number of blocking sessions to name.
@@ -56,7 +62,19 @@ def what_next(run: CommandRun) -> str:
     if any(sign in run.failure for sign in _NO_ROOM):
         return "Make sure that the disk has free space and works, and try again."
     batch = f" {_BATCH}" if any(sign in run.failure for sign in _NEEDS_BATCH) else ""
-    return f"Fix it and try again{_place(run)}.{batch}{f' {run.next}' if run.next else ''}"
+    view = _advice_on_view(run.failure)
+    return f"Fix it and try again{_place(run)}.{batch}{view}{f' {run.next}' if run.next else ''}"
+
+
+def _advice_on_view(failure: str) -> str:
+    """A batch drops the table that it rebuilds, and a view that reads it has nothing to read."""
+    found = _VIEW.search(failure)
+    if not found:
+        return ""
+    view = found[1]
+    return (
+        f" In the revision, drop the view {view} before the table is changed, and create it after."
+    )
 
 
 def _holders(run: CommandRun) -> str:
@@ -101,7 +119,7 @@ def run_stopped(
     """
     begin = f"{subject[0].upper()}{subject[1:]}"
     if run is None or not why:
-        return Interrupted(f"{begin} was interrupted.", untouched=untouched)
+        return Interrupted(f"{begin} was interrupted.", untouched=untouched, next=AGAIN)
     if run.refused:
         return Refused(f"{begin} was refused: {run.refused}.", untouched=untouched, next=next)
     what = f"{begin} failed{in_revision(run)}: {why.removesuffix('.')}."
@@ -116,7 +134,7 @@ def verify_failed(name: str, error: str, untouched: str) -> StepFailed:
 
 
 def verify_interrupted(name: str, untouched: str) -> Interrupted:
-    return Interrupted(f"Verify of {name} was interrupted.", untouched=untouched)
+    return Interrupted(f"Verify of {name} was interrupted.", untouched=untouched, next=AGAIN)
 
 
 def verify_not_finished(

@@ -7,6 +7,7 @@ a rehearsal that changed the real database, and what a killed task left.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from migrations_ops.backups.store import BackupStore
@@ -28,8 +29,6 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, locate, other_identity
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
-
-_AGAIN = "Run the same command again."
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,11 @@ def _safety_backup(session: Session, environment: Environment) -> Backup | None:
 
 def next_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
     """What to do after a failure; if env.py opened no database, it may lack its URL."""
+    if run.finished and not run.failure and not run.own_commands:
+        # Nothing failed there, and yet the version is another one: env.py is where to look.
+        with suppress(OpsError):
+            file = session.project.script_location(environment).env
+            run = replace(run, where=run.where or str(file or ""))
     todo = messages.what_next(run)
     if run.opened or run.own_commands:
         return todo

@@ -75,5 +75,8 @@ def test_doctor_refuses_what_a_release_refuses(
     assert report.passed is not release_is_refused(project)
     assert report.passed is ("error" not in severities)
     if not report.passed:
-        with pytest.raises(Refused, match=f"doctor found {severities.count('error')} thing"):
+        with pytest.raises(
+            Refused, match=f"doctor found {severities.count('error')} thing"
+        ) as refused:
             require_no_errors(report)
+        assert "invoke doctor" not in refused.value.next

@@ -16,9 +16,13 @@ from migrations_ops.operations.failure.messages import (
     how_it_is,
     new_left,
     not_restored,
+    run_stopped,
     unreachable,
+    verify_interrupted,
+    what_next,
 )
 from migrations_ops.operations.failure.observe import Failure, Seen
+from migrations_ops.steps.command_run import CommandRun
 from tests.unit.operations.failure.fakes import BEFORE, FakeDatabase, failure
 from tests.unit.operations.failure.test_decision import DECIDED
 
@@ -99,3 +103,24 @@ def test_version_that_has_moved_is_reported_with_the_half_after_it() -> None:
     now = Fingerprint(("two",), {}, {})
     what = for_a_person(Sentence.HALF, of, seen(of, ("it is at two",), "three", now)).what
     assert "the revisions before the failed revision are applied completely" in what
+
+
+def test_what_was_interrupted_is_to_be_run_again() -> None:
+    for error in (
+        run_stopped("the upgrade of prod", None, "", untouched="", next=""),
+        verify_interrupted("prod", ""),
+    ):
+        assert error.next == "Run the same command again."
+
+
+@pytest.mark.parametrize(
+    ("failure", "view"),
+    [
+        ("OperationalError: error in view vw: no such table: main.t", "vw"),
+        ("OperationalError: error in view vw after drop column: no such column: w", "vw"),
+        ("OperationalError: no such table: vw", ""),
+    ],
+)
+def test_view_that_reads_a_rebuilt_table_is_dropped_before(failure: str, view: str) -> None:
+    advice = what_next(CommandRun(started="", failure=failure))
+    assert ("drop the view vw before" in advice) is bool(view)
