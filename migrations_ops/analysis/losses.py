@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from migrations_ops.analysis.declared import Declared
+from migrations_ops.analysis.moved_tables import find_left_behind, moved_tables
 from migrations_ops.analysis.renames import Renames
 from migrations_ops.analysis.schema_facts import ColumnFact, Fact, lowered
 from migrations_ops.child.protocol.sql import shown, tokens
@@ -51,7 +52,12 @@ def find_losses(
     """
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
     renames = Renames(declared.naming, after.schema, any_case=declared.syntax == "sqlite")
-    keys_now = {key: renames.key(key, fact) for key, fact in facts.items()}
+    moved = moved_tables(after, declared)
+    keys_now = {
+        # A key that refers to the new table of that name was written anew.
+        key: key if fact.parent in moved and key in after.schema else renames.key(key, fact)
+        for key, fact in facts.items()
+    }
     gone = {key for key in facts if keys_now[key] is None}
     gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
     findings, boolean_checks = [], Counter[str]()
@@ -82,6 +88,7 @@ def find_losses(
             for each in declared.types
             if each.verb == "drop attribute"
         ]
+        + [*find_left_behind(keys_now, before, after, declared, environment)]
         + _lost_checks(boolean_checks, environment)
         + _rows(before, after, declared, missed or {})
     )

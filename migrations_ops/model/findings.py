@@ -104,6 +104,14 @@ WEAKENED = Entry(
     _FIX_REVISION,
     kinds=KINDS,
 )
+LOST_TO_MOVED = LOST.also(
+    "error",
+    "the {kind} {where} would belong to {moved} in {environment}, and the new {table} has none"
+    " like it",
+)
+REFERS_TO_MOVED = WEAKENED.also(
+    "error", "the {kind} {where} would refer to {moved} in {environment}, not to the new {table}"
+)
 BROKEN = Entry(
     "broken-{kind}",
     "warning",

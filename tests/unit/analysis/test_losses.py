@@ -562,3 +562,46 @@ def test_a_rebuild_by_hand_loses_no_property_unnoticed(columns: str, code: str, 
 )  # fmt: skip
 def test_a_rebuild_by_hand_may_write_what_it_means(columns: str, more: tuple[str, ...]) -> None:
     assert rebuilt_by_hand(columns, *more) == {}
+
+
+# -- a new table under the name of another one --------------------------------------------------
+
+MOVED = ("ALTER TABLE parents RENAME TO archive",)
+NEW = "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT, note TEXT, code TEXT)"
+LEFT = {"lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+        "weakened-foreign-key:children(parent_id) to parents"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ((*MOVED, NEW), LEFT),
+        (MOVED, set()),
+        ((*MOVED, NEW, "CREATE INDEX ix2 ON parents (note)",
+          "CREATE TRIGGER tr2 AFTER UPDATE ON parents BEGIN SELECT 1; END"),
+         LEFT - {"lost-index:ix_note", "lost-trigger:tr"}),
+        # By the same name, on the new table.
+        ((*MOVED, NEW, "DROP INDEX ix_note", "CREATE INDEX ix_note ON parents (note)",
+          "DROP TRIGGER tr", "CREATE TRIGGER tr AFTER UPDATE ON parents BEGIN SELECT 1; END"),
+         LEFT - {"lost-index:ix_note", "lost-trigger:tr"}),
+        ((*MOVED, NEW, "CREATE TABLE children2 (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+          " parent_id INTEGER REFERENCES parents (id) ON DELETE CASCADE)",
+          "INSERT INTO children2 SELECT * FROM children", "DROP TABLE children",
+          "ALTER TABLE children2 RENAME TO children"),
+         LEFT - {"weakened-foreign-key:children(parent_id) to parents"}),
+        (("ALTER TABLE parents RENAME TO archive", "ALTER TABLE [odd one] RENAME TO parents"),
+         set()),
+    ],
+    ids=["all of it", "no new table", "anew", "anew by name", "key", "another table"],
+)  # fmt: skip
+def test_what_goes_with_a_renamed_table_is_missed_on_the_new_one(
+    statements: tuple[str, ...], expected: set[str]
+) -> None:
+    errors = {key for key, severity in found(*statements).items() if severity == "error"}
+    assert errors == expected
+
+
+def test_an_operation_that_renames_a_table_leaves_as_much_behind() -> None:
+    asked = OperationAsked("rename_table", "parents", to="archive")
+    findings = found(*MOVED, NEW, reported=False, operations=(asked,))
+    assert {key for key, severity in findings.items() if severity == "error"} == LEFT
