@@ -40,6 +40,7 @@ class Declared:
     :param emptied: tables from which rows were deleted.
     :param deleted: how many rows were deleted from a table, and
     :param touched: in how many rows a column was updated; None where that is unknown.
+    :param triggers: the trigger that deleted rows of a table, empty where a statement did, too.
     :param inserted: tables into which rows were inserted.
     :param replaced: tables in which an INSERT may overwrite rows.
     :param updated: columns that were updated, as (table, column).
@@ -68,6 +69,7 @@ class Declared:
     emptied: set[str] = field(default_factory=set)
     deleted: dict[str, int | None] = field(default_factory=dict)
     touched: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    triggers: dict[str, str] = field(default_factory=dict)
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     updated: set[tuple[str, str]] = field(default_factory=set)

@@ -13,6 +13,7 @@ from migrations_ops.child.protocol.sql import shown, tokens
 from migrations_ops.model.findings import (
     CHANGED_COLUMN,
     DELETED_ROWS,
+    DELETED_ROWS_BY_TRIGGER,
     DROPPED,
     DROPPED_WITH_ROWS,
     LOST,
@@ -304,7 +305,9 @@ def _rows(
             continue
         where, lost = shown(table), f"{missing} of {count}"
         removed = declared.rows_removed(table.lower())
-        if removed is None or removed >= missing:
+        if trigger := declared.triggers.get(table.lower()):
+            findings.append(DELETED_ROWS_BY_TRIGGER.found(where, rows=lost, trigger=trigger))
+        elif removed is None or removed >= missing:
             findings.append(DELETED_ROWS.found(where, rows=lost))
         else:
             if removed:

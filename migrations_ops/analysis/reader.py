@@ -31,7 +31,7 @@ from migrations_ops.child.protocol.events import (
     TableWrite,
     Traced,
 )
-from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
+from migrations_ops.child.protocol.sql import Syntax, Token, group, shown, tokens
 from migrations_ops.databases.row_changes import TypeChange
 
 # Alembic's names for the kinds of constraints, where they differ from ours.
@@ -79,6 +79,7 @@ class _Reader:
         facts = tuple(Fact.of(key, was) for key, was in before.items())
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         self._uncounted = {*_written_uncounted(before), *_written_uncounted(after)}
+        self._deleting = _deleting_triggers(after) | _deleting_triggers(before)
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
         # Declarations of operations whose statements have not come yet.
@@ -138,6 +139,7 @@ class _Reader:
         for action in schema_actions(statement):
             self._read_action(action)
         writes: Iterable[Write] = [*writes_of(statement)]
+        written = {each.table.rpartition(".")[2] for each in writes}
         own = self._counted(statement, writes) if rows is not None else None
         if own is not None and rows == 0:
             return  # it declares what it found, which is nothing
@@ -147,8 +149,18 @@ class _Reader:
             table = self._resolver.table(write.table)
             self._refills.update(table, write.columns)
             columns = {self._column(table, column) for column in write.columns}
+            if write.deletes:
+                # SQLite reports what a trigger deletes with what the statement does itself.
+                by_trigger = compiled is not None and write.table not in written
+                self._note_trigger(self._naming.table(table), by_trigger)
             is_own = own is not None and own.explains(write)
             self._note_write(write, self._naming.table(table), columns, rows if is_own else None)
+
+    def _note_trigger(self, table: str, by_trigger: bool) -> None:
+        if not by_trigger:
+            self.declared.triggers[table] = ""
+        elif name := self._deleting.get(table):
+            self.declared.triggers.setdefault(table, name)
 
     def _counted(self, statement: list[Token], writes: Iterable[Write]) -> Write | None:
         """What a statement writes, if its count covers all rows of that table which it changes.
@@ -443,6 +455,18 @@ def _written_uncounted(schema: Mapping[str, str]) -> Iterator[str]:
             fact = Fact.of(key, was)
             if fact.parent == fact.table:
                 yield fact.table
+
+
+def _deleting_triggers(schema: Mapping[str, str]) -> dict[str, str]:
+    """The tables from which triggers delete, each with one of these triggers."""
+    return {
+        write.table: shown(Fact.of(key, was).name)
+        for key, was in schema.items()
+        if key.startswith("trigger ")
+        for statement in statements_in_trigger(_body(was, schema))
+        for write in writes_of(statement)
+        if write.deletes
+    }
 
 
 def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:

@@ -146,6 +146,10 @@ LOST_ROWS = Entry(
 DELETED_ROWS = Entry(
     "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions declare"
 )
+DELETED_ROWS_BY_TRIGGER = DELETED_ROWS.also(
+    "warning",
+    "{rows} rows of {where} are deleted by the trigger {trigger}, which the revisions fire",
+)
 
 # -- what the rehearsal finds changed ---------------------------------------------------------
 

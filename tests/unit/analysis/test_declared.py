@@ -581,3 +581,24 @@ def test_more_rows_than_a_delete_had_are_lost(rows: int | None, expected: dict[s
     before, after = (Fingerprint((), there, {"t": count}) for count in (9, 5))
     findings = find_losses(before, after, read_declared(ran, there, there), "prod")
     assert {each.code: each.message.partition(", ")[0] for each in findings} == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ((), "4 of 9 rows of t are deleted by the trigger x, which the revisions fire"),
+        ((StatementRan(SPAM, "r", OWN_DELETE, 9),),
+         "4 of 9 rows of t are deleted, as the revisions declare"),
+    ],
+)  # fmt: skip
+def test_rows_that_a_trigger_deletes_are_reported_with_its_name(
+    more: tuple[StatementRan, ...], message: str
+) -> None:
+    trigger = "create trigger x after update on u begin delete from t where a = old.a ; end"
+    there = {"table t": "", "column t.a": "text", "table u": "", "column u.a": "text"}
+    there["trigger x"] = trigger
+    writes = (("update", "u", "a"), ("delete", "t", ""))
+    ran = [StatementRan("UPDATE u SET a = 1", "r", writes, 1), *more]
+    before, after = (Fingerprint((), there, {"t": count}) for count in (9, 5))
+    [finding] = find_losses(before, after, read_declared(ran, there, there), "prod")
+    assert (finding.message, finding.severity) == (message, "warning")
