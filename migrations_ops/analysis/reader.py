@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.refills import Refills
@@ -14,7 +14,6 @@ from migrations_ops.analysis.statements.blocks import (
     statements_in_block,
     statements_in_trigger,
     statements_of,
-    unquoted,
 )
 from migrations_ops.analysis.statements.rows import (
     TEMPORARY,
@@ -24,6 +23,7 @@ from migrations_ops.analysis.statements.rows import (
     writes_of,
 )
 from migrations_ops.analysis.statements.schema import SchemaAction, schema_actions
+from migrations_ops.analysis.triggers import body_of, deleting_triggers, written_uncounted
 from migrations_ops.child.protocol.events import (
     STATEMENTS_SENT,
     OperationAsked,
@@ -31,7 +31,7 @@ from migrations_ops.child.protocol.events import (
     TableWrite,
     Traced,
 )
-from migrations_ops.child.protocol.sql import Syntax, Token, group, shown, tokens
+from migrations_ops.child.protocol.sql import Syntax, Token, group, tokens
 from migrations_ops.databases.row_changes import TypeChange
 
 # Alembic's names for the kinds of constraints, where they differ from ours.
@@ -78,8 +78,8 @@ class _Reader:
         self._refills = Refills(self._naming, self._resolver)
         facts = tuple(Fact.of(key, was) for key, was in before.items())
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
-        self._uncounted = {*_written_uncounted(before), *_written_uncounted(after)}
-        self._deleting = _deleting_triggers(after) | _deleting_triggers(before)
+        self._uncounted = {*written_uncounted(before), *written_uncounted(after)}
+        self._deleting = deleting_triggers(after) | deleting_triggers(before)
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
         # Declarations of operations whose statements have not come yet.
@@ -412,7 +412,7 @@ class _Reader:
         it.
         """
         triggers = [
-            (Fact.of(key, was).table, _body(was, schema), is_new)
+            (Fact.of(key, was).table, body_of(was, schema), is_new)
             for is_new, schema, facts in (
                 (False, before, before.items()),
                 (True, after, after.items() - before.items()),
@@ -442,33 +442,6 @@ def _sum(count: int | None, rows: int | None) -> int | None:
     return None if count is None or rows is None else count + rows
 
 
-def _written_uncounted(schema: Mapping[str, str]) -> Iterator[str]:
-    """The tables in which a trigger or a key of their own may write more rows than are counted."""
-    for key, was in schema.items():
-        if key.startswith("trigger "):
-            body = _body(was, schema)
-            inside = statements_in_block(body) + statements_in_trigger(body)
-            yield from (each.table for statement in inside for each in writes_of(statement))
-            if any(word.means("RAISE") for word in body):
-                yield Fact.of(key, was).table
-        elif key.startswith("foreign key "):
-            fact = Fact.of(key, was)
-            if fact.parent == fact.table:
-                yield fact.table
-
-
-def _deleting_triggers(schema: Mapping[str, str]) -> dict[str, str]:
-    """The tables from which triggers delete, each with one of these triggers."""
-    return {
-        write.table: shown(Fact.of(key, was).name)
-        for key, was in schema.items()
-        if key.startswith("trigger ")
-        for statement in statements_in_trigger(_body(was, schema))
-        for write in writes_of(statement)
-        if write.deletes
-    }
-
-
 def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:
     """The primary key of a table in SQLite, where it is no constraint: INTEGER PRIMARY KEY."""
     return {
@@ -477,20 +450,3 @@ def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:
         if key.startswith("column ") and (fact := Fact.of(key, was)).table == table
         if "KEY" in was.split()
     }
-
-
-def _body(trigger: str, schema: Mapping[str, str]) -> list[Token]:
-    """The statements of a trigger: its own ones, or those of the function that it calls."""
-    words = tokens(trigger, "facts")
-    texts = lowered(words)
-    if "execute" not in texts:
-        return words
-    for number, word in enumerate(texts[:-1]):
-        if word == "function":
-            name = words[number + 1].shown()
-            if texts[number + 2 : number + 3] == ["."]:
-                name = f'"{texts[number + 1]}.{texts[number + 3]}"'
-            function = tokens(schema.get(f"function {name}()", ""), "facts")
-            if function and function[-1].literal:
-                return tokens(unquoted(function[-1]), "postgresql")
-    return words
