@@ -15,6 +15,7 @@ from migrations_ops.operations.gate import require_evidence
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.preflight.checks import require_releasable
+from migrations_ops.operations.preflight.missing import require_folders
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.redo import take_back
 from migrations_ops.operations.rehearsal import rehearse
@@ -51,6 +52,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     """
     project = session.project
     databases = [project.database(environment) for environment in environments]
+    require_folders(session, environments)
     is_shared = len({id(database) for database in databases}) < len(databases)
     with lock_databases(databases, session.record.task, project.settings.wait):
         was_interrupted = recover(session, environments)

@@ -29,6 +29,8 @@ from tests.scenarios.in_process import (
     restore,
     store_of,
 )
+from tests.small import configure as configure_small
+from tests.small import make_small
 from tests.support import Sandbox, dump, query
 
 
@@ -261,6 +263,28 @@ def test_a_mistyped_url_is_answered_with_the_database_of_the_backups(filled: San
     assert release(filled).error is None
 
 
+def test_no_folder_is_made_for_a_url_that_may_be_mistyped(tmp_path: Path) -> None:
+    project, scripts = make_small(tmp_path / "small")
+    scripts.table("r1", None)
+    configure_small(project, (("dev", "dev.db", ""), ("prod", "nodir/prod.db", "")))
+    assert project.invoke("upgrade-dev").code == 0
+    for task in ("release-migration", "release-migration", "upgrade-prod"):
+        ran = project.invoke(task)
+        assert ran.code == 1, ran.err
+        assert "so is the folder" in ran.err
+        assert not (project.folder / "nodir").exists()
+    ran = project.invoke("release-migration", "--allow", "missing-database")
+    assert ran.code == 0, ran.err
+
+
+def test_the_first_release_of_a_project_makes_its_folder(tmp_path: Path) -> None:
+    project, scripts = make_small(tmp_path / "small")
+    scripts.table("r1", None)
+    configure_small(project, (("dev", "new/dev.db", ""), ("prod", "new/prod.db", "")))
+    ran = project.invoke("release-migration")
+    assert ran.code == 0, ran.err
+
+
 @pytest.mark.slow
 def test_production_without_any_backup_is_known_from_its_record(shop: Sandbox) -> None:
     assert release(shop).error is None
@@ -396,7 +420,7 @@ def test_folder_that_may_not_be_written_is_not_reported_as_full(filled: Sandbox)
     with immutable(folder):
         finished = back_up(filled)
     assert finished.error is not None
-    assert "rights" in finished.error.next
+    assert "permissions" in finished.error.next
     assert "room" not in finished.error.next
 
 

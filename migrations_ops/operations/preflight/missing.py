@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.allowed import MISSING
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
 from migrations_ops.model.plan import StepName
+from migrations_ops.model.status import State
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
 from migrations_ops.project.settings import Settings
 
 
@@ -29,7 +33,9 @@ def require_present(session: Session, state: DatabaseState) -> None:
         return
     if MISSING in session.allowed(environment):
         return
-    trace, way = _find_trace(session.project.settings, state)
+    trace, way = _find_trace(
+        session.project.settings, environment, state.database.label, state.kind
+    )
     if trace:
         name = environment.name
         raise Refused(
@@ -39,13 +45,49 @@ def require_present(session: Session, state: DatabaseState) -> None:
         )
 
 
-def _find_trace(settings: Settings, state: DatabaseState) -> tuple[str, str]:
+def require_folders(session: Session, environments: Iterable[Environment]) -> None:
+    """Refuse to make the folder of a protected database where another environment has a database:
+    its URL may be mistyped. Before the lock, which lies in that folder and would make it.
+
+    :raises Refused: it does not exist; ``missing-database`` allows it.
+    """
+    for environment in environments:
+        database = session.project.database(environment)
+        if (
+            environment.protected
+            and isinstance(database, DatabaseFile)
+            and not database.folder.exists()
+            and MISSING not in session.allowed(environment)
+            and _another_exists(session.project, environment)
+            # What shows that it existed has a better answer; see require_present.
+            and not _find_trace(session.project.settings, environment, database.label, "missing")[0]
+        ):
+            name = environment.name
+            raise Refused(
+                f"{name} ({database.label}) is missing, and so is the folder {database.folder}.",
+                untouched="No database was touched, and no folder was made.",
+                next=f"Correct url in environments.{name}; or, to create it there: --allow"
+                f" {MISSING}",
+            )
+
+
+def _another_exists(project: Project, environment: Environment) -> bool:
+    """Whether the project is not new."""
+    return any(
+        project.database(each).look(each.version_table).exists
+        for each in project.settings.path_of(environment)
+        if each.name != environment.name and project.knows_url(each)
+    )
+
+
+def _find_trace(
+    settings: Settings, environment: Environment, label: str, kind: State
+) -> tuple[str, str]:
     """A trace that shows that a database existed, and how to restore it; else empty."""
-    environment, label = state.environment, state.database.label
     store = BackupStore.of(settings, environment)
     sidecars = store.sidecars()
     # On a server it may have been made empty: a release that failed then left a copy of nothing.
-    was_always_empty = state.kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
+    was_always_empty = kind == "empty" and bool(sidecars) and all(map(is_empty, sidecars))
     way = "" if was_always_empty else store.way_back()
     if way:
         newest = store.latest_sidecar() or sidecars[-1]
