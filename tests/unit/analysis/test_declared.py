@@ -602,3 +602,13 @@ def test_rows_that_a_trigger_deletes_are_reported_with_its_name(
     before, after = (Fingerprint((), there, {"t": count}) for count in (9, 5))
     [finding] = find_losses(before, after, read_declared(ran, there, there), "prod")
     assert (finding.message, finding.severity) == (message, "warning")
+
+
+def test_a_statement_that_found_no_row_writes_nothing() -> None:
+    """Neither by its triggers nor for the rows that are inserted after it."""
+    there = {"table t": "", "column t.a": "text", "table u": "", "column u.a": "text"}
+    fired = (*OWN_UPDATE, ("update", "u", "a"), ("delete", "u", ""))
+    found = read_declared(
+        [StatementRan(FILL, "r", fired, 0), StatementRan(SPAM, "r", OWN_DELETE, 0)], there, there
+    )
+    assert (found.updated, found.emptied, found.rewritten("t")) == (set(), set(), frozenset())
