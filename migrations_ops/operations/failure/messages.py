@@ -71,9 +71,9 @@ def _advice_on_view(failure: str) -> str:
     found = _VIEW.search(failure)
     if not found:
         return ""
-    view = found[1]
     return (
-        f" In the revision, drop the view {view} before the table is changed, and create it after."
+        f" In the revision, drop the view {found[1]} before the table is changed, and create it"
+        " again after."
     )
 
 
