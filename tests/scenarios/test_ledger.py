@@ -226,7 +226,7 @@ class TestSources:
         before = dump(shop.dev), dump(shop.prod)
         release = shop.invoke("release-migration")
         assert release.code == 1
-        assert f"Revision {R1}, which dev has run, is not among the scripts" in release.err
+        assert f"Revision {R1}, which dev has run, is no longer among the scripts" in release.err
         assert (dump(shop.dev), dump(shop.prod)) == before
         allowed = ("--allow", f"missing-revision:{R1}", "--allow", "edited-revision")
         meant = shop.invoke("release-migration", *allowed)

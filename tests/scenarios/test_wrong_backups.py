@@ -360,7 +360,7 @@ def test_backup_of_an_environment_that_was_renamed_is_named(filled: Sandbox) -> 
     [name] = back_up(filled).result.backups
     sidecar = store_of(filled).sidecar(name)
     sidecar.write_text(sidecar.read_text().replace('"prod"', '"live"'))
-    with pytest.raises(Refused, match=f"{name} .* is one of live"):
+    with pytest.raises(Refused, match=f"{name} .* belongs to live"):
         store_of(filled).find("latest")
 
 

@@ -80,7 +80,7 @@ HISTORIES = (
     History(
         "prefect", "prefect", "prefect-2.13.8.db", "a3b9c7d2e5f1",
         # Its own command upgrades: nobody can tell whether others wrote meanwhile.
-        frozenset({"dropped-column", "dropped-table", "rows-not-compared"}),
+        frozenset({"dropped-column", "dropped-table", "rows-not-compared", "unchecked"}),
         dropped=frozenset({"flow_run_notification_policy", "flow_run_notification_queue"}),
     ),
 )  # fmt: skip

@@ -95,7 +95,9 @@ def test_rows_that_differ_after_a_repair_are_named(mariadb_at_head: ServerShop) 
     shop.prod_database.execute("UPDATE parents SET name = 'another' LIMIT 1")
     done = shop.invoke("resolve", "--env", "prod", "--rolled-back")
     assert done.code == 0, done.err
-    assert re.search(r"the rows of parents differ from db_\S+: if the rev", done.err), done.err
+    assert re.search(r"the rows of parents differ from db_\S+: if the failed rev", done.err), (
+        done.err
+    )
 
 
 @pytest.mark.slow
