@@ -85,6 +85,7 @@ def test_what_a_person_did_by_hand_is_allowed_by_the_words_that_verify_prints(
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_what_was_there_before_the_ledger_began_is_not_named(
     small: tuple[Sandbox, Scripts],
 ) -> None:
@@ -137,6 +138,7 @@ def test_heads_of_other_branches_are_none_of_the_business_of_a_target(tmp_path: 
 # -- what is an edit ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_comment_is_no_edit(small: tuple[Sandbox, Scripts]) -> None:
     project, scripts = small
     scripts.table("r1", None)
@@ -172,6 +174,7 @@ def test_a_merge_that_was_applied_and_deleted_is_not_made_again(
     assert "merge heads" not in ran.err
 
 
+@pytest.mark.slow
 def test_after_a_squash_the_stamp_that_is_printed_leads_on(small: tuple[Sandbox, Scripts]) -> None:
     project, scripts = small
     first = scripts.table("r1", None)
@@ -191,6 +194,7 @@ def test_after_a_squash_the_stamp_that_is_printed_leads_on(small: tuple[Sandbox,
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_a_version_row_that_is_there_twice_is_named_and_stamped_away(
     small: tuple[Sandbox, Scripts],
 ) -> None:
@@ -212,6 +216,7 @@ def test_a_version_row_that_is_there_twice_is_named_and_stamped_away(
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_an_older_checkout_names_the_newest_backup_that_it_knows(
     small: tuple[Sandbox, Scripts],
 ) -> None:

@@ -48,6 +48,7 @@ def without_backups(project: Sandbox) -> None:
         file.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down", ["op.drop_table('t_new')", "pass", "raise NotImplementedError"])
 def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_that_is_printed(
     small: tuple[Sandbox, Scripts], down: str
@@ -75,6 +76,7 @@ def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_tha
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_production_is_never_taken_back_to_run_what_was_edited(
     small: tuple[Sandbox, Scripts],
 ) -> None:
@@ -131,6 +133,7 @@ def edited(project: Sandbox, scripts: Scripts, made: str, down: str) -> None:
     without_backups(project)
 
 
+@pytest.mark.slow
 def test_without_a_backup_downgrades_are_compared_with_an_environment_that_is_there(
     released: tuple[Sandbox, Scripts],
 ) -> None:
@@ -150,6 +153,7 @@ def test_without_a_backup_downgrades_are_compared_with_an_environment_that_is_th
     assert query(project.folder / "dev.db", "SELECT id FROM t_r1") == [(7,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down", [DROPPED, f'{DROPPED}; op.execute("DELETE FROM t_r1")'])
 def test_without_a_backup_rows_that_downgrades_take_stop_it(
     released: tuple[Sandbox, Scripts], down: str
@@ -180,6 +184,7 @@ def test_rows_that_downgrades_take_come_back_with_the_backup_from_before(
     assert query(project.folder / "dev.db", "SELECT id FROM t_r1") == [(7,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down", [DROPPED, "pass"])
 def test_without_anything_to_compare_with_nothing_is_taken_back(
     small: tuple[Sandbox, Scripts], down: str
@@ -197,6 +202,7 @@ def test_without_anything_to_compare_with_nothing_is_taken_back(
         assert tables(project.folder / "prod.db") == {"t_r1", "t_new"}
 
 
+@pytest.mark.slow
 def test_a_first_revision_is_taken_back_where_nothing_is_lost(
     small: tuple[Sandbox, Scripts],
 ) -> None:
@@ -216,6 +222,7 @@ def test_a_first_revision_is_taken_back_where_nothing_is_lost(
 # -- where it leads on ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_where_the_last_environment_has_run_what_was_edited_no_redo_is_advised(
     small: tuple[Sandbox, Scripts],
 ) -> None:
@@ -234,6 +241,7 @@ def test_where_the_last_environment_has_run_what_was_edited_no_redo_is_advised(
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 def test_production_asks_at_once_for_what_dev_has_run_in_another_form(
     released: tuple[Sandbox, Scripts],
 ) -> None:
@@ -248,6 +256,7 @@ def test_production_asks_at_once_for_what_dev_has_run_in_another_form(
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_backup", [True, False])
 def test_what_was_put_before_what_ran_is_run_again_where_that_works(
     released: tuple[Sandbox, Scripts], has_backup: bool
@@ -268,6 +277,7 @@ def test_what_was_put_before_what_ran_is_run_again_where_that_works(
         assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_backup", [True, False])
 def test_what_was_put_before_what_ran_and_allowed_is_run_by_the_command_of_the_gate(
     released: tuple[Sandbox, Scripts], has_backup: bool

@@ -37,6 +37,7 @@ def sections(tmp_path: Path) -> tuple[Sandbox, Scripts, Scripts]:
     return project, parts[0], parts[1]
 
 
+@pytest.mark.slow
 def test_each_section_has_a_path_of_its_own(sections: tuple[Sandbox, Scripts, Scripts]) -> None:
     project, one, two = sections
     one.table("a1", None)
@@ -85,6 +86,7 @@ def test_one_version_table_for_two_sections_is_refused(
     assert "would share the table version_a" in ran.err
 
 
+@pytest.mark.slow
 def test_two_projects_of_one_database_do_not_know_of_each_other(tmp_path: Path) -> None:
     sides = []
     for each in "ab":
