@@ -69,10 +69,8 @@ def find_losses(
                 continue
             if _is_check_of_boolean(fact, before, declared, facts.values()):
                 boolean_checks[fact.where.partition(":")[0]] += 1
-                continue
-            if _column_of_json(fact, before, declared, facts.values()):
-                continue
-            findings += _vanished(fact, before, declared, environment)
+            elif not _column_of_json(fact, before, declared, facts.values()):
+                findings += _vanished(fact, before, declared, environment)
             continue
         was, now = before.schema[key], after.schema[key_now]
         findings += _changed_column(fact, was, now, declared, environment)
@@ -84,15 +82,20 @@ def find_losses(
             findings.append(_weakened(fact, lost, stale, environment))
     return (
         findings
-        + [
-            DROPPED.found(f"{shown(each.type)}.{shown(each.name)}", kind="attribute")
-            for each in declared.types
-            if each.verb == "drop attribute"
-        ]
+        + _dropped_attributes(declared)
         + [*find_left_behind(keys_now, before, after, declared, environment)]
         + _lost_checks(boolean_checks, environment)
         + _rows(before, after, declared, missed or {})
     )
+
+
+def _dropped_attributes(declared: Declared) -> list[Finding]:
+    """Of composite types."""
+    return [
+        DROPPED.found(f"{shown(each.type)}.{shown(each.name)}", kind="attribute")
+        for each in declared.types
+        if each.verb == "drop attribute"
+    ]
 
 
 def _goes_with_another(fact: Fact, gone: set[str], gone_tables: set[str]) -> bool:

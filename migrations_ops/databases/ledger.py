@@ -80,23 +80,18 @@ def _ledger_of(runs: list[Run]) -> Ledger:
                 stamped.add(name)
     if not begun:
         invalid, made = None, None
-    origins = {
+    names = frozenset(stamped), frozenset(found)
+    return Ledger(environment, identity, ran, *names, begun, invalid, made, _origins(runs))
+
+
+def _origins(runs: list[Run]) -> dict[str, str]:
+    """Who ran each revision last, where and when, in words."""
+    return {
         each["revision"]: _origin(run, each)
         for run in runs
         if run.get("event") == "upgrade"
         for each in run.get("revisions", ())
     }
-    return Ledger(
-        environment,
-        identity,
-        ran,
-        frozenset(stamped),
-        frozenset(found),
-        begun,
-        invalid,
-        made,
-        origins,
-    )
 
 
 def _origin(run: Run, revision: Mapping[str, Any]) -> str:

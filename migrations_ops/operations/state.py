@@ -87,11 +87,8 @@ def read_state(
     :raises OpsError: the scripts or the configuration cannot be read, or the target is unknown.
     """
     history = project.history(environment)
-    located = locate(project, environment)
+    located = _with_way_back(project, locate(project, environment), history)
     look = located.look
-    if history.unknown(look.revisions) and not located.way_back:
-        store = BackupStore.of(project.settings, environment)
-        located = replace(located, way_back=store.way_back_to(history.revisions))
     target = to or environment.target
     word = target.word if isinstance(target, Target) else target
     known = look.revisions if _known(history, look) else ()
@@ -113,11 +110,7 @@ def read_state(
     pending: tuple[Revision, ...] = ()
     arrived = set(look.revisions) == set(wanted)
     if kind in ("behind", "empty", "missing", "at head") and not arrived:
-        pending = (
-            history.between(look.revisions, wanted)
-            if isinstance(target, Target)
-            else history.pending(look.revisions, target)
-        )
+        pending = _pending(history, look, target, wanted)
     arrival = history.after_upgrade(look.revisions, wanted) if pending else wanted
     if kind == "at head" and pending:
         kind = "behind"
@@ -134,6 +127,22 @@ def read_state(
         pending,
         trouble,
     )
+
+
+def _with_way_back(project: Project, located: LocatedDatabase, history: History) -> LocatedDatabase:
+    """Of a database that is ahead: the newest backup that these scripts know."""
+    if located.way_back or not history.unknown(located.look.revisions):
+        return located
+    store = BackupStore.of(project.settings, located.environment)
+    return replace(located, way_back=store.way_back_to(history.revisions))
+
+
+def _pending(
+    history: History, look: Look, target: str | Target, wanted: tuple[str, ...]
+) -> tuple[Revision, ...]:
+    if isinstance(target, Target):
+        return history.between(look.revisions, wanted)
+    return history.pending(look.revisions, target)
 
 
 def _overlap(history: History, known: tuple[str, ...]) -> tuple[str, str]:

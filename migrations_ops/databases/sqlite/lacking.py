@@ -58,14 +58,14 @@ def ask(
                 if found is None or found in made or found.kind == "module":
                     raise
             made.append(found)
-            _stand_in(connection, found)
+            _register_substitutes(connection, found)
     finally:
         for each in made:
             if each.kind == "collation":
                 connection.create_collation(each.name, None)
 
 
-def _stand_in(connection: sqlite3.Connection, lacking: Lacking) -> None:
+def _register_substitutes(connection: sqlite3.Connection, lacking: Lacking) -> None:
     if lacking.kind == "function":
         connection.create_function(lacking.name, -1, lambda *_: None, deterministic=True)
     else:

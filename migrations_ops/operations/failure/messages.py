@@ -249,17 +249,19 @@ def _silent(failure: Failure, seen: Seen) -> str:
     return f"{_begin(failure)}, and its server does not answer: {seen.look.trouble}."
 
 
+_WHEN_SILENT = (
+    "Start the server, and check the state: invoke status-all; then run the same command again."
+)
+
+
 def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
     """The error that needs a person's decision: the state of the database, and the options."""
     name, label = failure.located.environment.name, failure.located.database.label
     begin = _begin(failure)
     match sentence:
         case Sentence.SILENT:
-            next_ = (
-                "Start the server, and check the state: invoke status-all; then run the same"
-                " command again."
-            )
-            return NeedsAPerson(_silent(failure, seen), untouched=_safe(failure), next=next_)
+            what, untouched = _silent(failure, seen), _safe(failure)
+            return NeedsAPerson(what, untouched=untouched, next=_WHEN_SILENT)
         case Sentence.NEW_LEFT:
             return new_left(failure)
         case Sentence.GONE:

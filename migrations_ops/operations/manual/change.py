@@ -44,20 +44,16 @@ def change(
     try:
         with session.record.step(name, environment.name) as step:
             step.argv = child.argv
+            entry, allow = session.ledger_facts, session.allowed(environment)
             instructions = instructions_for(
-                session.project,
-                environment,
-                ledger_entry=session.ledger_facts,
-                stdout=stdout,
-                allow=session.allowed(environment),
+                session.project, environment, ledger_entry=entry, stdout=stdout, allow=allow
             )
             run = child.run(instructions, listener(session, environment))
             step.add_run(run.exit, run.revisions)
             step.note = _note(run, command, wanted)
             why = run.refused or run.failure or _where_it_ended(state, wanted)
             if why:
-                step.outcome, step.note = "failed", why
-                step.exit = step.exit or ExitCode.FAILED
+                step.outcome, step.note, step.exit = "failed", why, step.exit or ExitCode.FAILED
         if not why:
             session.record.end_commands(environment.name)
             session.warn_of_ledger(environment, run.ledger_failure)
