@@ -1,0 +1,147 @@
+"""What a rebuild by hand loses, and what stays behind with a renamed table, is found."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from migrations_ops.analysis.losses import find_losses
+from migrations_ops.analysis.reader import read_declared
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan
+from migrations_ops.databases.sqlite.look import read_fingerprint
+from tests.unit.analysis.losses_support import START, found
+
+# -- a rebuild by hand --------------------------------------------------------------------------
+
+OWNED = (
+    "CREATE TABLE owned (id INTEGER PRIMARY KEY, v VARCHAR(9) NOT NULL DEFAULT 'x' COLLATE NOCASE"
+    " CHECK (length(v) < 9), p INTEGER REFERENCES parents (id) ON DELETE CASCADE,"
+    " d INTEGER DEFAULT (1 + 1), g TEXT GENERATED ALWAYS AS (upper(v)) VIRTUAL, UNIQUE (v, p))"
+)
+V = "v VARCHAR(9) NOT NULL DEFAULT 'x' COLLATE NOCASE CHECK (length(v) < 9)"
+P = "p INTEGER REFERENCES parents (id) ON DELETE CASCADE"
+D = "d INTEGER DEFAULT (1 + 1)"
+G = "g TEXT GENERATED ALWAYS AS (upper(v)) VIRTUAL"
+
+
+def rebuilt_by_hand(
+    columns: str, *more: str, before: str = OWNED, operations: tuple[OperationAsked, ...] = ()
+) -> dict[str, str]:
+    """The findings after a rebuild of owned with these columns, with their messages."""
+    statements = (
+        f"CREATE TABLE owned2 ({columns})",
+        "INSERT INTO owned2 (id, v) SELECT id, v FROM owned",
+        "DROP TABLE owned",
+        "ALTER TABLE owned2 RENAME TO owned",
+        *more,
+    )
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in (*START, before):
+            connection.execute(statement)
+        schemas = [read_fingerprint(connection, "alembic_version")]
+        for statement in statements:
+            connection.execute(statement)
+        schemas.append(read_fingerprint(connection, "alembic_version"))
+    ran = [StatementRan(each) for each in statements]
+    declared = read_declared([*operations, *ran], schemas[0].schema, schemas[1].schema)
+    return {
+        f"{each.code}:{each.where}": each.message
+        for each in find_losses(schemas[0], schemas[1], declared, "prod")
+        if each.severity == "error"
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "lost"),
+    [
+        (f"{V.replace('NOT NULL', '')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "weakened-column:owned.v", "NOT NULL"),
+        (f"{V.replace('COLLATE NOCASE', '')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "weakened-column:owned.v", "COLLATE"),
+        (f"{V.replace(chr(39) + 'x' + chr(39), 'NULL')}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "changed-column:owned.v", "no default"),
+        (f"{V}, {P}, d INTEGER, {G}, UNIQUE (v, p)", "changed-column:owned.d", "no default"),
+        (f"{V.partition(' CHECK')[0]}, {P}, {D}, {G}, UNIQUE (v, p)",
+         "lost-check:owned: length(v) < 9", "vanish"),
+        (f"{V}, {P}, {D}, {G}", "lost-unique:owned(v, p)", "vanish"),
+        (f"{V}, p INTEGER, {D}, {G}, UNIQUE (v, p)",
+         "lost-foreign-key:owned(p) to parents", "vanish"),
+        (f"{V}, p INTEGER REFERENCES parents, {D}, {G}, UNIQUE (v, p)",
+         "weakened-foreign-key:owned(p) to parents", "CASCADE"),
+        (f"{V}, {P}, {D}, g TEXT, UNIQUE (v, p)", "weakened-column:owned.g", "GENERATED"),
+        (f"{V}, {P}, {D}, {G.replace('upper', 'lower')}, UNIQUE (v, p)",
+         "weakened-column:owned.g", "its expression ( upper ( v ) )"),
+    ],
+)  # fmt: skip
+def test_a_rebuild_by_hand_loses_no_property_unnoticed(columns: str, code: str, lost: str) -> None:
+    errors = rebuilt_by_hand(f"id INTEGER PRIMARY KEY, {columns}")
+    assert list(errors) == [code]
+    assert lost in errors[code]
+
+
+@pytest.mark.parametrize(
+    ("columns", "more"),
+    [
+        (f"id INTEGER PRIMARY KEY, {V}, {P}, {D}, {G}, UNIQUE (v, p)", ()),
+        # The same in another notation.
+        ("[ID] integer not null, V text collate nocase default ('x') not null, \"p\" INTEGER,"
+         " d INT DEFAULT (1+1), g TEXT AS ( (upper(v)) ) STORED, primary key (id),"
+         " constraint c1 check (length( v )<9), constraint c2 unique (v, p),"
+         " constraint c3 foreign key (p) references parents (id) on delete cascade", ()),
+        # Columns that are left out, with what needs them; another type and default.
+        (f"id INTEGER PRIMARY KEY, {V}", ()),
+        (f"id INTEGER PRIMARY KEY, {V.replace(chr(39) + 'x', chr(39) + 'y')},"
+         f" {P}, d REAL DEFAULT 3", ("CREATE UNIQUE INDEX ux ON owned (v, p)",)),
+        # Other constraints in their place.
+        (f"id INTEGER, {V.replace('< 9', '< 12')}, {P}, {D}, {G}, UNIQUE (p), PRIMARY KEY (id, v)",
+         ()),
+    ],
+    ids=["all", "another notation", "left out", "another default", "other constraints"],
+)  # fmt: skip
+def test_a_rebuild_by_hand_may_write_what_it_means(columns: str, more: tuple[str, ...]) -> None:
+    assert rebuilt_by_hand(columns, *more) == {}
+
+
+# -- a new table under the name of another one --------------------------------------------------
+
+MOVED = ("ALTER TABLE parents RENAME TO archive",)
+NEW = "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT, note TEXT, code TEXT)"
+LEFT = {"lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
+        "weakened-foreign-key:children(parent_id) to parents"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ((*MOVED, NEW), LEFT),
+        (MOVED, set()),
+        ((*MOVED, NEW, "CREATE INDEX ix2 ON parents (note)",
+          "CREATE TRIGGER tr2 AFTER UPDATE ON parents BEGIN SELECT 1; END"),
+         LEFT - {"lost-index:ix_note", "lost-trigger:tr"}),
+        # By the same name, on the new table.
+        ((*MOVED, NEW, "DROP INDEX ix_note", "CREATE INDEX ix_note ON parents (note)",
+          "DROP TRIGGER tr", "CREATE TRIGGER tr AFTER UPDATE ON parents BEGIN SELECT 1; END"),
+         LEFT - {"lost-index:ix_note", "lost-trigger:tr"}),
+        ((*MOVED, NEW, "CREATE TABLE children2 (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+          " parent_id INTEGER REFERENCES parents (id) ON DELETE CASCADE)",
+          "INSERT INTO children2 SELECT * FROM children", "DROP TABLE children",
+          "ALTER TABLE children2 RENAME TO children"),
+         LEFT - {"weakened-foreign-key:children(parent_id) to parents"}),
+        (("ALTER TABLE parents RENAME TO archive", "ALTER TABLE [odd one] RENAME TO parents"),
+         set()),
+    ],
+    ids=["all of it", "no new table", "anew", "anew by name", "key", "another table"],
+)  # fmt: skip
+def test_what_goes_with_a_renamed_table_is_missed_on_the_new_one(
+    statements: tuple[str, ...], expected: set[str]
+) -> None:
+    errors = {key for key, severity in found(*statements).items() if severity == "error"}
+    assert errors == expected
+
+
+def test_an_operation_that_renames_a_table_leaves_as_much_behind() -> None:
+    asked = OperationAsked("rename_table", "parents", to="archive")
+    findings = found(*MOVED, NEW, reported=False, operations=(asked,))
+    assert {key for key, severity in findings.items() if severity == "error"} == LEFT
