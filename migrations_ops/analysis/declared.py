@@ -242,12 +242,9 @@ class Declared:
         written = self.updated | self.columns | (self.refilled if copied else set())
         return frozenset(column for each, column in written if each == table)
 
-    def changes_values_of(self, table: str, column: str) -> bool:
-        """Whether revisions write to that column, or drop it and add it under the same name."""
-        return self.values_changed(table, column) != 0
-
     def values_changed(self, table: str, column: str) -> int | None:
-        """How many values of a column revisions change at most; None if that is unknown."""
+        """How many values of a column revisions change at most, also by dropping it and adding it
+        under the same name; None if that is unknown."""
         if table in self.replaced or (table, column) in self.columns | self.refilled:
             return None
         return self.touched.get((table, column)) if (table, column) in self.updated else 0

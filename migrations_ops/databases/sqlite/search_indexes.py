@@ -41,7 +41,6 @@ class _Index:
     sql: str
     module: str
     content: str | None
-    content_rowid: str
 
     @property
     def check(self) -> str:
@@ -95,8 +94,7 @@ def _indexes(connection: sqlite3.Connection) -> Iterator[_Index]:
             if len(part) > 2 and part[1].text == "=":
                 options[part[0].text.lower()] = _text(part[2].text)
         module = words[using + 1].text.lower().removesuffix("_i32")
-        rowid = options.get("content_rowid", "rowid")
-        yield _Index(name, sql, module, options.get("content"), rowid)
+        yield _Index(name, sql, module, options.get("content"))
 
 
 def _text(word: str) -> str:

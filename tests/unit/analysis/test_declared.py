@@ -353,7 +353,7 @@ def rewritten(*statements: str, syntax: Syntax = "sqlite") -> set[str]:
     facts = dict.fromkeys(PEOPLE, "")
     found = read_declared([StatementRan(each) for each in statements], facts, facts, syntax)
     columns = ("id", "name", "city")
-    return {column for column in columns if found.changes_values_of("people", column)}
+    return {column for column in columns if found.values_changed("people", column) != 0}
 
 
 @pytest.mark.parametrize(
