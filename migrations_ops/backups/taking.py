@@ -116,10 +116,10 @@ def _copy(
 
 def _find_doubt(store: BackupStore, copy: Database) -> str:
     """Why the ledger in the backup makes it suspect; empty if it does not."""
-    look = copy.look(store.environment.version_table)
-    if look.environment not in ("", store.environment.name):
-        return f"its ledger says that it is {look.environment}"
-    return f"half of {', '.join(look.begun)} is applied in it" if look.begun else ""
+    inspection = copy.inspect(store.environment.version_table)
+    if inspection.environment not in ("", store.environment.name):
+        return f"its ledger says that it is {inspection.environment}"
+    return f"half of {', '.join(inspection.begun)} is applied in it" if inspection.begun else ""
 
 
 def _prepare(store: BackupStore, database: Database) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -76,7 +76,7 @@ class Named(Protocol):
 class Readable(Named, Protocol):
     """Reads the state of a database, and changes nothing."""
 
-    def look(self, version_table: str) -> Look:
+    def inspect(self, version_table: str) -> Inspection:
         """Read its revision and other state; never raises, never creates anything."""
 
     def fingerprint(self, version_table: str) -> Fingerprint:

@@ -16,8 +16,8 @@ from migrations_ops.databases.server_copies import ServerCopies
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -73,7 +73,7 @@ class ServerDatabase(ABC):
         """Whether it says that there is no such database."""
 
     @abstractmethod
-    def _read_look(self, connection: Any, version_table: str) -> Look: ...
+    def _inspect(self, connection: Any, version_table: str) -> Inspection: ...
 
     @abstractmethod
     def _read_ledger(self, connection: Any, version_table: str) -> Ledger: ...
@@ -110,14 +110,16 @@ class ServerDatabase(ABC):
 
     # -- reading ------------------------------------------------------------------------------
 
-    def look(self, version_table: str) -> Look:
+    def inspect(self, version_table: str) -> Inspection:
         try:
-            with self._asked("look") as connection:
-                return self._read_look(connection, version_table)
+            with self._asked("inspect") as connection:
+                return self._inspect(connection, version_table)
         except self._errors as error:
             if self._is_missing(error):
-                return Look(exists=False)
-            return Look(exists=True, trouble=self._in_words(error), remedy=self._remedy(error))
+                return Inspection(exists=False)
+            return Inspection(
+                exists=True, trouble=self._in_words(error), remedy=self._remedy(error)
+            )
 
     def fingerprint(self, version_table: str) -> Fingerprint:
         try:

@@ -58,7 +58,7 @@ class ConfigurationError(OpsError):
 
 class Refused(OpsError):
     """A check failed or a gate is closed. What it is about was not touched; only the first
-    environment of the path, which stays upgraded for a look, may fail verify after an upgrade."""
+    environment of the path may fail verify after an upgrade, and stays upgraded for inspection."""
 
 
 class StepFailed(OpsError):

@@ -50,8 +50,8 @@ def advice(state: DatabaseState) -> str:
     name = state.environment.name
     if other_identity(state):
         return advice_on_copy(state)
-    if state.look.trouble:
-        return state.look.remedy
+    if state.inspection.trouble:
+        return state.inspection.remedy
     if state.overlap:
         return (
             f"If the database is what {state.overlap} builds:"
@@ -74,7 +74,7 @@ def advice(state: DatabaseState) -> str:
 def _advice_without_scripts(state: DatabaseState) -> str:
     """Where the scripts are, as far as the ledger knows; and what else may be the cure."""
     name, history = state.environment.name, state.history
-    unknown = history.unknown(state.look.revisions)
+    unknown = history.unknown(state.inspection.revisions)
     ledger = state.ledger() if unknown else Ledger()
     origins = ledger.origins
     ran = [f"{each} ran {origins[each]}" for each in unknown if origins.get(each)]
@@ -110,7 +110,7 @@ def _find_squash(history: History, ledger: Ledger) -> str:
 
 
 def advice_without_database(located: LocatedDatabase) -> str:
-    if located.way_back and not located.look.tables:
+    if located.way_back and not located.inspection.tables:
         return f"Restore it: {located.way_back}"
     return f"Type: invoke upgrade-{located.environment.name}"
 
@@ -124,17 +124,17 @@ def _advice_without_version(state: DatabaseState) -> str:
 
 def _advice_when_dirty(state: DatabaseState) -> str:
     name = state.environment.name
-    if not state.look.begun:
+    if not state.inspection.begun:
         return (
             f"To restore the content from before and run them again: invoke upgrade-{name}; or"
             f" finish them by hand, and then: invoke resolve --env {name} --applied"
         )
-    if state.look.at_work:
+    if state.inspection.at_work:
         return "Look again when that has ended: invoke status-all"
     back = state.way_back or BackupStore.restore_command(name)
     resolve = f"invoke resolve --env {name}"
     gone, whole = "if nothing of the revision is left", "if it is whole"
-    if "downgrade" in state.look.begun.values():
+    if "downgrade" in state.inspection.begun.values():
         gone, whole = "if the revision is whole", "if nothing of it is left"
     return (
         f"Restore the backup: {back}; or repair it by hand, and record how: {resolve} --rolled-back"
@@ -144,5 +144,5 @@ def _advice_when_dirty(state: DatabaseState) -> str:
 
 def last_ran(state: DatabaseState) -> str:
     """The revision that ran there last, according to the ledger; empty without one."""
-    ran = list(state.ledger().ran) if state.look.environment else []
+    ran = list(state.ledger().ran) if state.inspection.environment else []
     return ran[-1] if ran else ""

@@ -14,7 +14,7 @@ from itertools import count
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.operations.session import Session, listener
@@ -51,7 +51,7 @@ class AfterLock:
 
     is_server: bool
     is_transactional: bool
-    look: Look
+    inspection: Inspection
     revisions: tuple[str, ...]
     failed_revision: str = ""
     has_committed: bool = False
@@ -62,22 +62,24 @@ class AfterLock:
 def has_complete_revisions_only(after: AfterLock) -> bool:
     """Whether each revision of which something was committed has finished: from the first
     autocommit_block() on, a server commits at the end of each."""
-    look, failed = after.look, after.failed_revision
+    inspection, failed = after.inspection, after.failed_revision
     if not after.is_server or not failed or failed in after.partly_committed:
         return False
-    return not look.trouble and not look.begun and look.revisions != after.revisions
+    return (
+        not inspection.trouble and not inspection.begun and inspection.revisions != after.revisions
+    )
 
 
 def may_try_again(after: AfterLock) -> bool:
     """Whether nothing of the failed revision is in the database."""
-    look = after.look
+    inspection = after.inspection
     if not after.is_transactional:
-        return not look.begun
+        return not inspection.begun
     if after.has_committed:
         return has_complete_revisions_only(after)
     if after.is_server:
         # The version is rolled back with the transaction; other sessions made any other change.
-        return not look.trouble and look.revisions == after.revisions
+        return not inspection.trouble and inspection.revisions == after.revisions
     return after.same_structure
 
 
@@ -133,8 +135,8 @@ class Attempts:
         return AfterLock(
             is_server=state.database.is_server,
             is_transactional=state.database.is_transactional,
-            look=state.database.look(environment.version_table),
-            revisions=state.look.revisions,
+            inspection=state.database.inspect(environment.version_table),
+            revisions=state.inspection.revisions,
             failed_revision=run.failed_revision,
             has_committed=self.has_committed,
             partly_committed=self.partly_committed,

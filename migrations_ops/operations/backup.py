@@ -141,7 +141,7 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
     """
     require_readable(located)
     require_own(located)
-    if located.look.revisions or located.look.tables:
+    if located.inspection.revisions or located.inspection.tables:
         return
     store = BackupStore.of(project.settings, located.environment)
     newest = store.latest_sidecar()

@@ -133,7 +133,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     if state.kind == "unreachable":
         # The state gives the reason already.
         found = [each for each in found if each.code != UNREACHABLE.code]
-    if state.look.exists:
+    if state.inspection.exists:
         found += [*database.check_integrity(), *find_edited(state)]
     judged = judge(
         dict.fromkeys(found),
@@ -143,9 +143,9 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         is_pending=bool(state.pending),
     )
     findings = [_state(state), *judged]
-    if state.look.exists:
+    if state.inspection.exists:
         findings += _store(project, state)
-    if state.look.exists or not database.is_server:
+    if state.inspection.exists or not database.is_server:
         findings += _ask_env_py(project, environment, state)
     return findings
 
@@ -182,7 +182,7 @@ def _ask_env_py(project: Project, environment: Environment, state: DatabaseState
         return [UNUSABLE.found(name, reason=error.what)]
     with tempfile.TemporaryDirectory(prefix="migrations_ops.") as folder:
         scratch = None
-        if not state.look.exists:
+        if not state.inspection.exists:
             scratch = state.database.make_scratch(Path(folder) / "doctor.sqlite3", None)
         try:
             run = child.run(instructions_for(project, environment, scratch=scratch))

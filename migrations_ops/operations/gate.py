@@ -65,7 +65,7 @@ def _require_run(
     """:raises Refused: a revision was put before what an earlier environment has run, or has run
     there in another form: no upgrade will run it there, whatever is allowed there."""
     state = read_state(project, earlier)
-    if state.history.unknown(state.look.revisions):
+    if state.history.unknown(state.inspection.revisions):
         return
     holes = split_ancestors(state, state.ledger())[1]
     skipped = [name for name in holes if name in {*missing}]

@@ -75,7 +75,7 @@ def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
             located = locate(project, other)
             if located.database is project.database(environment):
                 continue
-            if located.exists and not located.look.trouble:
+            if located.exists and not located.inspection.trouble:
                 before = located.database.fingerprint(other.version_table)
                 yield _Watched(located, before, _back_up(session, located))
 

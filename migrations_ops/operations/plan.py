@@ -68,7 +68,7 @@ def _plan(project: Project, state: DatabaseState, needed: Sequence[Revision]) ->
     return EnvironmentPlan(
         environment.name,
         state.database.label,
-        state.look.revisions,
+        state.inspection.revisions,
         state.target.revisions,
         tuple(PlannedRevision(each.revision, each.title) for each in state.pending),
         tuple(steps),

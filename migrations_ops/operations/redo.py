@@ -109,7 +109,7 @@ def plan_redo(
             project, way.state.environment, [(StepName.BACK_UP, ()), (step, commands)]
         )
         plans.append(
-            replace(steps, from_=way.state.look.revisions, to=way.to, backup=way.backup_name)
+            replace(steps, from_=way.state.inspection.revisions, to=way.to, backup=way.backup_name)
         )
     states = [
         _after(ways[each.name], to) if each.name in ways else read_state(project, each, to)
@@ -127,7 +127,7 @@ def _after(way: WayBack, to: str | None) -> DatabaseState:
     arrival = state.history.after_upgrade(way.to, wanted)
     return replace(
         state,
-        look=replace(state.look, revisions=way.to),
+        inspection=replace(state.inspection, revisions=way.to),
         kind="behind",
         target=Target(arrival, word, wanted),
         pending=state.history.pending(way.to, word),

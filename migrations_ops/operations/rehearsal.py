@@ -57,7 +57,7 @@ def rehearsal_commands(state: DatabaseState) -> AlembicCommands:
     if state.environment.compares_models and at_head:
         commands.append(CHECK)
     if can_go_down(state):
-        commands += [("downgrade", state.look.revisions[0]), upgrade]
+        commands += [("downgrade", state.inspection.revisions[0]), upgrade]
     return tuple(commands)
 
 
@@ -65,7 +65,7 @@ def can_go_down(state: DatabaseState) -> bool:
     """Whether there is a single revision to go back to, and each pending one has a downgrade."""
     return (
         not state.environment.commands
-        and len(state.look.revisions) == 1
+        and len(state.inspection.revisions) == 1
         and len(state.target.revisions) == 1
         and all(has_downgrade(revision) for revision in state.pending)
     )

@@ -78,7 +78,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
 def preflight(
     session: Session, environments: Sequence[Environment], to: str | None
 ) -> list[DatabaseState]:
-    """Look at everything before anything is changed, and refuse what cannot be released.
+    """Inspect everything before anything is changed, and refuse what cannot be released.
 
     :param to: the target instead of the configured one.
     """
@@ -88,7 +88,7 @@ def preflight(
         step.note = require_releasable(session, states)
         last = ([state for state in states if state.pending] or states)[-1]
         session.record.update(
-            from_=last.look.revisions,
+            from_=last.inspection.revisions,
             to=last.target.revisions,
             targets={each.environment.name: each.target.revisions for each in states},
         )
@@ -149,8 +149,8 @@ def verify_earlier_upgrades(session: Session, states: Iterable[DatabaseState]) -
     evidence = Evidence(session.project.settings.releases)
     for state in states:
         unverified = evidence.unverified(state.environment)
-        if unverified and unverified == set(state.look.revisions):
-            here = Target.here(state.look.revisions)
+        if unverified and unverified == set(state.inspection.revisions):
+            here = Target.here(state.inspection.revisions)
             require_verified(verify(session, state.environment, here))
 
 

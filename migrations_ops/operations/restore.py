@@ -77,7 +77,7 @@ def _replace(
 ) -> tuple[Kept, Restored]:
     """Replace the content of the database by the backup, and keep the old content."""
     file, version_table = store.file(backup.name), store.environment.version_table
-    if not database.look(version_table).exists:
+    if not database.inspect(version_table).exists:
         return Kept(), database.restore_from(file, version_table, progress)
     safety: list[Backup] = []
 

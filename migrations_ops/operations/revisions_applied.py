@@ -26,7 +26,7 @@ def find_edited(state: DatabaseState) -> list[Finding]:
     if not _is_comparable(state):
         return []
     history, name, ledger = state.history, state.environment.name, state.ledger()
-    reached = history.ancestors(state.look.revisions)
+    reached = history.ancestors(state.inspection.revisions)
     skipped = split_ancestors(state, ledger)[1]
     findings = [
         SKIPPED_REVISION.found(each, after=_first_after(history, each, ledger), environment=name)
@@ -54,18 +54,18 @@ def find_unnoted(state: DatabaseState) -> list[str]:
 def split_ancestors(state: DatabaseState, ledger: Ledger) -> tuple[list[str], list[str]]:
     """See ``split_unnoted``; each list is oldest first."""
     history = state.history
-    reached = history.ancestors(state.look.revisions)
+    reached = history.ancestors(state.inspection.revisions)
     parents = {each: history.parents[each] for each in history.sorted if each in reached}
     return split_unnoted(parents, ledger.noted)
 
 
 def _is_comparable(state: DatabaseState) -> bool:
     """Whether it has a ledger with which the scripts can be compared."""
-    return bool(state.look.environment) and _is_known(state)
+    return bool(state.inspection.environment) and _is_known(state)
 
 
 def _is_known(state: DatabaseState) -> bool:
-    return state.history.complete and not state.history.unknown(state.look.revisions)
+    return state.history.complete and not state.history.unknown(state.inspection.revisions)
 
 
 def _first_after(history: History, skipped: str, ledger: Ledger) -> str:

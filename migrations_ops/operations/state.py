@@ -8,8 +8,8 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.unfinished import find_unfinished_commands
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 from migrations_ops.model.status import State
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -24,7 +24,7 @@ class LocatedDatabase:
 
     environment: Environment
     database: Database
-    look: Look
+    inspection: Inspection
     # The command that restores a backup; determined only where that may be the fix.
     way_back: str
 
@@ -35,7 +35,7 @@ class LocatedDatabase:
     @property
     def exists(self) -> bool:
         """Whether there is anything that could be lost."""
-        return self.look.exists
+        return self.inspection.exists
 
     @property
     def is_live(self) -> bool:
@@ -46,7 +46,7 @@ class LocatedDatabase:
     def has_structure(self, before: Fingerprint) -> bool:
         """Whether it has this revision and schema now; its rows may have changed."""
         table = self.environment.version_table
-        if not self.database.look(table).exists:
+        if not self.database.inspect(table).exists:
             return before == Fingerprint.EMPTY
         return self.database.fingerprint(table).structure_equals(before)
 
@@ -71,9 +71,13 @@ def locate(project: Project, environment: Environment) -> LocatedDatabase:
     """
     database = project.database(environment)
     located = LocatedDatabase(
-        environment, database, database.look(environment.version_table), way_back=""
+        environment, database, database.inspect(environment.version_table), way_back=""
     )
-    if located.look.revisions and not located.look.begun and not other_identity(located):
+    if (
+        located.inspection.revisions
+        and not located.inspection.begun
+        and not other_identity(located)
+    ):
         return located
     return replace(located, way_back=BackupStore.of(project.settings, environment).way_back())
 
@@ -88,16 +92,16 @@ def read_state(
     """
     history = project.history(environment)
     located = _with_way_back(project, locate(project, environment), history)
-    look = located.look
+    inspection = located.inspection
     target = to or environment.target
     word = target.word if isinstance(target, Target) else target
-    known = look.revisions if _known(history, look) else ()
+    known = inspection.revisions if _known(history, inspection) else ()
     overlap, trouble = _overlap(history, known)
     if overlap:
         return DatabaseState(
             environment,
             located.database,
-            look,
+            inspection,
             located.way_back,
             history,
             "diverged",
@@ -105,13 +109,13 @@ def read_state(
             trouble=trouble,
             overlap=overlap,
         )
-    wanted = _resolved(history, look, target, known)
-    kind, trouble = _kind(history, look, wanted, word)
+    wanted = _resolved(history, inspection, target, known)
+    kind, trouble = _kind(history, inspection, wanted, word)
     pending: tuple[Revision, ...] = ()
-    arrived = set(look.revisions) == set(wanted)
+    arrived = set(inspection.revisions) == set(wanted)
     if kind in ("behind", "empty", "missing", "at head") and not arrived:
-        pending = _pending(history, look, target, wanted)
-    arrival = history.after_upgrade(look.revisions, wanted) if pending else wanted
+        pending = _pending(history, inspection, target, wanted)
+    arrival = history.after_upgrade(inspection.revisions, wanted) if pending else wanted
     if kind == "at head" and pending:
         kind = "behind"
     if kind == "at head":
@@ -119,7 +123,7 @@ def read_state(
     return DatabaseState(
         environment,
         located.database,
-        look,
+        inspection,
         located.way_back,
         history,
         kind,
@@ -131,18 +135,18 @@ def read_state(
 
 def _with_way_back(project: Project, located: LocatedDatabase, history: History) -> LocatedDatabase:
     """Of a database that is ahead: the newest backup that these scripts know."""
-    if located.way_back or not history.unknown(located.look.revisions):
+    if located.way_back or not history.unknown(located.inspection.revisions):
         return located
     store = BackupStore.of(project.settings, located.environment)
     return replace(located, way_back=store.way_back_to(history.revisions))
 
 
 def _pending(
-    history: History, look: Look, target: str | Target, wanted: tuple[str, ...]
+    history: History, inspection: Inspection, target: str | Target, wanted: tuple[str, ...]
 ) -> tuple[Revision, ...]:
     if isinstance(target, Target):
-        return history.between(look.revisions, wanted)
-    return history.pending(look.revisions, target)
+        return history.between(inspection.revisions, wanted)
+    return history.pending(inspection.revisions, target)
 
 
 def _overlap(history: History, known: tuple[str, ...]) -> tuple[str, str]:
@@ -161,7 +165,7 @@ def _overlap(history: History, known: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _resolved(
-    history: History, look: Look, target: str | Target, known: tuple[str, ...]
+    history: History, inspection: Inspection, target: str | Target, known: tuple[str, ...]
 ) -> tuple[str, ...]:
     """What a target means; nothing where the scripts have several heads, and those of the database
     are gone: a merge of them may have been there, and is not to be made again."""
@@ -170,39 +174,41 @@ def _resolved(
     try:
         return history.resolve(target, known)
     except SeveralHeads:
-        if history.unknown(look.revisions):
+        if history.unknown(inspection.revisions):
             return ()
         raise
 
 
-def _known(history: History, look: Look) -> bool:
-    return not history.unknown(look.revisions)
+def _known(history: History, inspection: Inspection) -> bool:
+    return not history.unknown(inspection.revisions)
 
 
-def _kind(history: History, look: Look, wanted: tuple[str, ...], word: str) -> tuple[State, str]:
-    if look.trouble:
-        return "unreachable", look.trouble
-    if not look.exists:
+def _kind(
+    history: History, inspection: Inspection, wanted: tuple[str, ...], word: str
+) -> tuple[State, str]:
+    if inspection.trouble:
+        return "unreachable", inspection.trouble
+    if not inspection.exists:
         return "missing", ""
-    half = half_applied(history, look)
+    half = half_applied(history, inspection)
     if half:
-        how = f"{look.at_work} may be running it" if look.at_work else "is half applied"
+        how = f"{inspection.at_work} may be running it" if inspection.at_work else "is half applied"
         return "dirty", f"revision {', '.join(half)} was started there, and {how}"
-    if not look.revisions:
+    if not inspection.revisions:
         # In a database that several projects share, the tables may be another one's.
-        is_own = look.environment or not look.shared
-        return ("unversioned", "") if look.tables and is_own else ("empty", "")
-    unknown = history.unknown(look.revisions)
+        is_own = inspection.environment or not inspection.shared
+        return ("unversioned", "") if inspection.tables and is_own else ("empty", "")
+    unknown = history.unknown(inspection.revisions)
     if unknown:
         return "ahead", f"the scripts do not have {', '.join(unknown)}"
-    if set(look.revisions) == set(wanted):
+    if set(inspection.revisions) == set(wanted):
         return "at head", ""
-    reached = history.ancestors(look.revisions)
+    reached = history.ancestors(inspection.revisions)
     if set(wanted) <= reached:
         return "at head", ""
-    if history.lead_to(look.revisions, wanted, word):
+    if history.lead_to(inspection.revisions, wanted, word):
         return "behind", ""
-    return "diverged", f"{', '.join(look.revisions)} is not on the way to {', '.join(wanted)}"
+    return "diverged", f"{', '.join(inspection.revisions)} is not on the way to {', '.join(wanted)}"
 
 
 def _state_after_commands(project: Project, environment: Environment) -> tuple[State, str]:
@@ -214,24 +220,24 @@ def _state_after_commands(project: Project, environment: Environment) -> tuple[S
     return "dirty", reason
 
 
-def half_applied(history: History, look: Look) -> list[str]:
+def half_applied(history: History, inspection: Inspection) -> list[str]:
     """The revisions that were started and, according to the version table, not finished.
 
     On MariaDB that table is written first: after a crash in between, the ledger still lists a
     complete revision.
     """
-    if not look.begun or not _known(history, look):
-        return list(look.begun)
-    reached = history.ancestors(look.revisions)
+    if not inspection.begun or not _known(history, inspection):
+        return list(inspection.begun)
+    reached = history.ancestors(inspection.revisions)
     return [
         name
-        for name, direction in look.begun.items()
+        for name, direction in inspection.begun.items()
         if (name in reached) is (direction == "downgrade")
     ]
 
 
 def other_identity(located: LocatedDatabase) -> str:
     """Describe that the ledger names another environment; empty if it does not."""
-    noted = located.look.environment
+    noted = located.inspection.environment
     is_own = noted in ("", located.environment.name)
     return "" if is_own else f"its ledger says that it is {noted}"

@@ -9,7 +9,7 @@ from itertools import islice
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.record import read_records
 from migrations_ops.model.errors import OpsError, Refused
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import (
     EnvironmentCurrent,
@@ -56,20 +56,24 @@ def _unread_row(
     project: Project, environment: Environment, releases: dict[str, str], error: OpsError
 ) -> EnvironmentStatus:
     """The row of an environment whose scripts or URL cannot be read."""
-    label, look = "-", Look(exists=True, trouble="nothing says where it is")
+    label, inspection = "-", Inspection(exists=True, trouble="nothing says where it is")
     with suppress(OpsError):
         located = locate(project, environment)
-        label, look = located.database.label, located.look
+        label, inspection = located.database.label, located.inspection
     return EnvironmentStatus(
         name=environment.name,
         database=label,
         # It can be reached; against scripts that cannot be read it has no state.
-        state="unreachable" if look.trouble else "unknown" if look.exists else "missing",
-        current=look.revisions,
+        state="unreachable"
+        if inspection.trouble
+        else "unknown"
+        if inspection.exists
+        else "missing",
+        current=inspection.revisions,
         heads=environment.heads,
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=bool(look.leftovers or look.begun),
+        dirty=bool(inspection.leftovers or inspection.begun),
         trouble=error.what.removesuffix("."),
     )
 
@@ -104,12 +108,12 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         name=environment.name,
         database=state.database.label,
         state=state.kind,
-        current=state.look.revisions,
+        current=state.inspection.revisions,
         heads=heads,
         pending=tuple(revision.revision for revision in state.pending),
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=state.kind == "dirty" or bool(state.look.leftovers or state.look.begun),
+        dirty=state.kind == "dirty" or bool(state.inspection.leftovers or state.inspection.begun),
         trouble=other_identity(state) or state.trouble or trouble,
     )
 
@@ -148,9 +152,13 @@ def read_selector(project: Project) -> Selector:
 def read_version(project: Project, environment: Environment) -> EnvironmentVersion:
     """The content of the version table; the scripts are not read."""
     database = project.database(environment)
-    look = database.look(environment.version_table)
+    inspection = database.inspect(environment.version_table)
     return EnvironmentVersion(
-        environment.name, database.label, look.exists, look.revisions, look.trouble
+        environment.name,
+        database.label,
+        inspection.exists,
+        inspection.revisions,
+        inspection.trouble,
     )
 
 
@@ -177,10 +185,10 @@ def read_history(project: Project, scripts_of: Environment, *, only_heads: bool)
     base: list[str] = []
     at: dict[str, list[str]] = {}
     for environment in project.settings.path:
-        look = project.database(environment).look(environment.version_table)
-        for name in look.revisions:
+        inspection = project.database(environment).inspect(environment.version_table)
+        for name in inspection.revisions:
             at.setdefault(name, []).append(environment.name)
-        if not look.revisions and not look.trouble:
+        if not inspection.revisions and not inspection.trouble:
             base.append(environment.name)
     rows = tuple(
         RevisionRow(

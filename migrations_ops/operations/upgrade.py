@@ -16,7 +16,7 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.outcome import Rehearsed, VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.attempts import Attempts
@@ -138,8 +138,8 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> Com
             run = attempts.run(report_unshared=report_unshared)
             step.add_run(run.exit, run.revisions)
             step.note = revisions_in_words(run)
-            look = state.database.look(environment.version_table)
-            failure = failure_of(run, state.target.revisions, look)
+            inspection = state.database.inspect(environment.version_table)
+            failure = failure_of(run, state.target.revisions, inspection)
             if failure:
                 step.outcome, step.note = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
@@ -227,7 +227,7 @@ def _find_changes(
 
 def _find_broken(upgrade: _Upgrade, now: DatabaseState) -> list[Finding]:
     """What the upgrade broke, where no rehearsal would have shown it."""
-    if upgrade.rehearsed is not None or upgrade.backup is None or now.look.trouble:
+    if upgrade.rehearsed is not None or upgrade.backup is None or now.inspection.trouble:
         return []
     store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
     before = store.fingerprint(upgrade.backup).schema
@@ -275,7 +275,7 @@ def _undo_unverified(upgrade: _Upgrade, reason: str, *, stays: str = ", for a lo
     )
 
 
-def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
+def failure_of(run: CommandRun, target: tuple[str, ...], inspection: Inspection) -> str:
     """Why an upgrade did not reach its target; empty if it did.
 
     The version is read from the database itself: an exit code of 0 proves nothing, since an
@@ -283,9 +283,9 @@ def failure_of(run: CommandRun, target: tuple[str, ...], look: Look) -> str:
     """
     if run.refused or run.failure:
         return run.refused or run.failure
-    if set(look.revisions) == set(target):
+    if set(inspection.revisions) == set(target):
         return ""
-    reached = look.trouble or ", ".join(look.revisions) or "no revision"
+    reached = inspection.trouble or ", ".join(inspection.revisions) or "no revision"
     why = "; it began a transaction before context.configure() and did not commit it"
     return (
         f"{finished_in_words(run)}, but the database is at {reached} instead of"

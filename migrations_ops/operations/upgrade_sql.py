@@ -19,10 +19,10 @@ def write_sql(
 
     def body(session: Session) -> None:
         state = read_state(project, environment, to)
-        session.record.update(from_=state.look.revisions, to=state.target.revisions)
+        session.record.update(from_=state.inspection.revisions, to=state.target.revisions)
         if not state.pending:
             return
-        current = ",".join(state.look.revisions) or "base"
+        current = ",".join(state.inspection.revisions) or "base"
         target = ",".join(state.target.revisions)
         span = f"{current}:{target}"
         printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))

@@ -125,7 +125,7 @@ def judge(
                 next=advice_on_destination(session.project, environment),
             )
         findings += drift_findings(environment, check)
-    if state.look.exists and not state.look.trouble:
+    if state.inspection.exists and not state.inspection.trouble:
         known = {(each.code, each.where) for each in findings}
         whole = state.database.check_integrity()
         if index_fails:
@@ -135,7 +135,7 @@ def judge(
     findings = without_allowed(findings, session.allowed(environment))
     return VerifyReport(
         environment.name,
-        state.look.revisions,
+        state.inspection.revisions,
         environment.heads or state.history.effective_heads,
         tuple(findings),
         compared=check is not None and check.finished,
@@ -258,15 +258,15 @@ def folded_drift(
 def _certifiable(session: Session, state: DatabaseState) -> list[Revision]:
     """The revisions that a later environment does not have yet, for which the gate asks."""
     path, history = session.project.settings.path_of(state.environment), state.history
-    if history.unknown(state.look.revisions):
+    if history.unknown(state.inspection.revisions):
         return []
-    reached = history.ancestors(state.look.revisions)
+    reached = history.ancestors(state.inspection.revisions)
     wanted: set[str] = set()
     for later in path[path.index(state.environment) + 1 :]:
         if not session.project.knows_url(later):
             return [history.revisions[name] for name in sorted(reached)]
-        look = session.project.database(later).look(later.version_table)
-        known = (name for name in look.revisions if name in history.revisions)
+        inspection = session.project.database(later).inspect(later.version_table)
+        known = (name for name in inspection.revisions if name in history.revisions)
         wanted |= reached - history.ancestors(known)
     ledger = state.ledger()
     never_ran = ledger.stamped.union(split_ancestors(state, ledger)[1])

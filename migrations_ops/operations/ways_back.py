@@ -89,7 +89,7 @@ def _find_way_back(project: Project, state: DatabaseState, findings: Sequence[Fi
     """:raises Refused: nothing leads back, or nothing could tell that it did."""
     history, name = state.history, state.environment.name
     gone = history.descendants([each.where for each in findings])
-    reached = history.ancestors(state.look.revisions)
+    reached = history.ancestors(state.inspection.revisions)
     to = history.after_upgrade(reached - gone, ())
     backup = _newest_from(BackupStore.of(project.settings, state.environment), to)
     skipped = [each.where for each in findings if each.code == SKIPPED_REVISION.code]
@@ -142,8 +142,8 @@ def _find_twin(project: Project, state: DatabaseState, to: tuple[str, ...]) -> E
         if each is state.environment or not project.knows_url(each):
             continue
         database = project.database(each)
-        look = database.look(each.version_table)
-        if database.syntax == state.database.syntax and set(look.revisions) == set(to):
+        inspection = database.inspect(each.version_table)
+        if database.syntax == state.database.syntax and set(inspection.revisions) == set(to):
             return each
     return None
 

@@ -189,7 +189,7 @@ def test_adopt_asks_where_the_environment_is_protected(filled: Sandbox) -> None:
     assert filled.invoke("--dry", "adopt", "--env", "prod").code == 0
     assert dump(filled.prod) == before
     assert filled.invoke("adopt", "--env", "prod", "--yes").code == 0
-    assert SQLite(filled.prod, "prod").look("alembic_version").environment == "prod"
+    assert SQLite(filled.prod, "prod").inspect("alembic_version").environment == "prod"
 
 
 class TestSources:
@@ -262,7 +262,7 @@ class TestWithoutOne:
     def test_something_else_of_that_name_is_no_ledger(self, filled: Sandbox, foreign: str) -> None:
         query(filled.dev, f"CREATE {foreign.format(LEDGER)}")
         kept = query(filled.dev, "SELECT sql FROM sqlite_master WHERE name = ?", LEDGER)
-        assert SQLite(filled.dev, "dev").look("alembic_version").environment == ""
+        assert SQLite(filled.dev, "dev").inspect("alembic_version").environment == ""
         ran = filled.invoke("upgrade-dev", "status-all", "--json")
         assert ran.code == 0, ran.err
         assert filled.invoke("adopt", "--env", "dev").code == 3

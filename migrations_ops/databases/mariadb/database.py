@@ -23,17 +23,17 @@ from migrations_ops.databases.mariadb.connect import (
 )
 from migrations_ops.databases.mariadb.copies import Copies
 from migrations_ops.databases.mariadb.errors import in_words, is_missing, is_of_a_lock, remedy
+from migrations_ops.databases.mariadb.inspection import inspect_database
 from migrations_ops.databases.mariadb.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.mariadb.lock import locked
-from migrations_ops.databases.mariadb.look import read_look
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Resources, ServerDatabase
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint, in_short
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -96,8 +96,8 @@ class MariaDB(ServerDatabase):
     def _is_missing(self, error: Exception) -> bool:
         return is_missing(error)
 
-    def _read_look(self, connection: Connection, version_table: str) -> Look:
-        return read_look(connection, version_table, locked=self._own.lock is not None)
+    def _inspect(self, connection: Connection, version_table: str) -> Inspection:
+        return inspect_database(connection, version_table, locked=self._own.lock is not None)
 
     def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
         return read_ledger(connection, version_table)
@@ -146,18 +146,18 @@ class MariaDB(ServerDatabase):
 
         with self._connected("fingerprint") as connection:
             begin_snapshot(connection)
-            look = read_look(connection, version_table)
+            inspection = inspect_database(connection, version_table)
             tables = [
                 name
                 for name in read_tables(connection)
-                if name != version_table or not look.versioned
+                if name != version_table or not inspection.versioned
             ]
             schema = read_schema(connection, version_table)
             if summed:
                 rows, sums = count_and_sum(connection, tables)
             else:
                 rows, sums = count(connection, tables), {}
-            return Fingerprint(look.revisions, schema, rows, sums)
+            return Fingerprint(inspection.revisions, schema, rows, sums)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class MariaDB(ServerDatabase):
         keep: Keep | None = None,
     ) -> Restored:
         copies = self._on_its_server()  # tables move from there
-        if not self.look(version_table).exists:
+        if not self.inspect(version_table).exists:
             self.prepare()
         address = copies.restored(backup)
         now = self._copy(address, summed=True).fingerprint(version_table)
@@ -329,8 +329,8 @@ class MariaDB(ServerDatabase):
         if self.is_copy:
             self._own.copies.drop(self.address)
             return
-        look = self.look("")
-        if not look.exists or look.trouble or look.tables:
+        inspection = self.inspect("")
+        if not inspection.exists or inspection.trouble or inspection.tables:
             return
         with suppress(pymysql.MySQLError), self._connected() as connection:
             ask(connection, f"DROP DATABASE {quoted(self.address.database)}")

@@ -26,16 +26,16 @@ from migrations_ops.databases.postgresql.connect import (
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, is_unused
 from migrations_ops.databases.postgresql.errors import in_words, remedy
+from migrations_ops.databases.postgresql.inspection import inspect_database, read_sizes
 from migrations_ops.databases.postgresql.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
-from migrations_ops.databases.postgresql.look import read_look, read_sizes
 from migrations_ops.databases.postgresql.preflight.settings import why_only_read
 from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Resources, ServerDatabase
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -92,8 +92,8 @@ class PostgreSQL(ServerDatabase):
     def _is_missing(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and is_missing(self.address, error)
 
-    def _read_look(self, connection: Connection, version_table: str) -> Look:
-        return read_look(connection, version_table, self.schema)
+    def _inspect(self, connection: Connection, version_table: str) -> Inspection:
+        return inspect_database(connection, version_table, self.schema)
 
     def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
         return read_ledger(connection, self.schema, version_table)
@@ -153,14 +153,14 @@ class PostgreSQL(ServerDatabase):
         from migrations_ops.databases.postgresql.rows.sums import count, count_and_sum
         from migrations_ops.databases.postgresql.schema.reading import read_schema, read_tables
 
-        look = read_look(connection, version_table, self.schema)
+        inspection = inspect_database(connection, version_table, self.schema)
         tables = read_tables(connection, version_table, self.schema)
         schema = read_schema(connection, version_table, self.schema)
         if summed:
             rows, sums = count_and_sum(connection, tables)
         else:
             rows, sums = count(connection, tables), {}
-        return Fingerprint(look.revisions, schema, rows, sums)
+        return Fingerprint(inspection.revisions, schema, rows, sums)
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
@@ -345,8 +345,8 @@ class PostgreSQL(ServerDatabase):
         # The copy takes the name of the real one: both are on one server.
         copies = self._beside
         copies.require_unfed()
-        look = self.look(version_table)
-        if not look.exists:
+        inspection = self.inspect(version_table)
+        if not inspection.exists:
             self.prepare()
         address = copies.restored(backup)
         now = self._copy(address, summed=True).fingerprint(version_table)

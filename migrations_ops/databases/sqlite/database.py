@@ -21,8 +21,8 @@ from migrations_ops.databases.url import dialect_of, sqlite_path_of
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -92,19 +92,21 @@ class SQLite:
             return nullcontext(self.locked_by)
         return connect(self.path, writing=writing, immutable=self.immutable, also=self.also)
 
-    def look(self, version_table: str) -> Look:
-        from migrations_ops.databases.sqlite.look import read_look
+    def inspect(self, version_table: str) -> Inspection:
+        from migrations_ops.databases.sqlite.inspection import inspect_database
 
         try:
             if not exists(self.path):
-                return Look(exists=False)
+                return Inspection(exists=False)
             with self.connect() as connection:
-                return read_look(connection, version_table)
+                return inspect_database(connection, version_table)
         except (sqlite3.Error, OSError) as error:
-            return Look(exists=True, trouble=in_words(error, self.label), remedy=remedy(error))
+            return Inspection(
+                exists=True, trouble=in_words(error, self.label), remedy=remedy(error)
+            )
 
     def fingerprint(self, version_table: str) -> Fingerprint:
-        from migrations_ops.databases.sqlite.look import read_fingerprint
+        from migrations_ops.databases.sqlite.inspection import read_fingerprint
 
         try:
             with self.connect() as connection, snapshot(connection):

@@ -20,7 +20,7 @@ from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, snapshot, tidy
 from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
-from migrations_ops.databases.sqlite.look import read_fingerprint
+from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import flush

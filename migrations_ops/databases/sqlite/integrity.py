@@ -6,8 +6,8 @@ import sqlite3
 from collections import Counter
 
 from migrations_ops.databases.sqlite.broken import find_broken
+from migrations_ops.databases.sqlite.inspection import find_leftovers
 from migrations_ops.databases.sqlite.lacking import Lacking, ask, find_unchecked, violations
-from migrations_ops.databases.sqlite.look import find_leftovers
 from migrations_ops.databases.sqlite.schema import table_names
 from migrations_ops.model.findings import LEFTOVER_TABLE, ORPHANS, Finding
 

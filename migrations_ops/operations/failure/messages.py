@@ -212,7 +212,7 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
             return (
                 f"{name} has either all of its previous content or all of {_backup_name(failure)}."
             )
-        case Sentence.AS_IT_WAS if not seen.look.exists:
+        case Sentence.AS_IT_WAS if not seen.inspection.exists:
             return f"{name} does not exist, as before."
         case Sentence.AS_IT_WAS if failure.safety is not None:
             return f"{name} is unchanged. Its content is also in {failure.safety.name}."
@@ -246,7 +246,7 @@ def unreachable(failure: Failure, seen: Seen) -> StepFailed:
 
 
 def _silent(failure: Failure, seen: Seen) -> str:
-    return f"{_begin(failure)}, and its server does not answer: {seen.look.trouble}."
+    return f"{_begin(failure)}, and its server does not answer: {seen.inspection.trouble}."
 
 
 _WHEN_SILENT = (
@@ -307,7 +307,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
 def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
     name, label = failure.located.environment.name, failure.located.database.label
     refused = resolve = ""
-    if seen.look.begun:
+    if seen.inspection.begun:
         refused = "; upgrades are refused for now"
         resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
     found = [*invalid_in_words(list(seen.left)), *seen.changed]

@@ -13,7 +13,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, indexes_of_others
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import (
     KILLED,
     RESTORES,
@@ -80,7 +80,7 @@ class Seen:
     """
 
     case: Case
-    look: Look
+    inspection: Inspection
     before: Fingerprint = Fingerprint.EMPTY
     now: Fingerprint = Fingerprint.EMPTY
     changed: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ def observe(
     """
     located, backup, ended = failure.located, failure.backup, failure.ended
     environment, database = located.environment, located.database
-    look = _await_answer(session, located)
+    inspection = _await_answer(session, located)
     dropped, left = indexes or ([], [])
     case = Case(
         ended,
@@ -119,16 +119,17 @@ def observe(
         transactional=database.is_transactional,
         live=located.is_live,
         no_backup=backup is None,
-        version=_version(failure, look),
-        empty=not look.exists or not (look.tables or look.revisions or look.trouble),
+        version=_version(failure, inspection),
+        empty=not inspection.exists
+        or not (inspection.tables or inspection.revisions or inspection.trouble),
         # If the role may not create views, there is no ledger to show it.
-        half=bool(look.begun or _partly_committed(failure.run)),
+        half=bool(inspection.begun or _partly_committed(failure.run)),
         indexes=_indexes(indexes),
     )
     if ended in RESTORES:
-        return _observe_restore(session, failure, Seen(case, look))
+        return _observe_restore(session, failure, Seen(case, inspection))
     if backup is None or not _is_compared(case):
-        return Seen(case, look)
+        return Seen(case, inspection)
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     now = database.fingerprint(environment.version_table)
     table = environment.version_table
@@ -139,7 +140,7 @@ def observe(
         case = replace(case, version=Version.START)
     case = replace(case, same_schema=not changed)
     case = replace(case, same_rows=_has_same_rows(session, failure, case, before, now))
-    seen = Seen(case, look, before, now, tuple(changed), others, tuple(dropped), tuple(left))
+    seen = Seen(case, inspection, before, now, tuple(changed), others, tuple(dropped), tuple(left))
     return replace(seen, holders=tuple(database.find_blocking_sessions())) if left else seen
 
 
@@ -150,24 +151,24 @@ def _is_compared(case: Case) -> bool:
     return case.half or case.ended is not Ended.KILLED
 
 
-def _await_answer(session: Session, located: LocatedDatabase) -> Look:
+def _await_answer(session: Session, located: LocatedDatabase) -> Inspection:
     """Inspect a database; a server of which one process was killed restarts by itself."""
     until = time.monotonic() + session.project.settings.wait
     while True:
-        look = located.database.look(located.environment.version_table)
-        if not look.trouble or not located.database.is_server or time.monotonic() >= until:
-            return look
+        inspection = located.database.inspect(located.environment.version_table)
+        if not inspection.trouble or not located.database.is_server or time.monotonic() >= until:
+            return inspection
         time.sleep(_AGAIN)
 
 
-def _version(failure: Failure, look: Look) -> Version:
+def _version(failure: Failure, inspection: Inspection) -> Version:
     """The version, as far as it can be read. Unlike a server, an unreadable file will not answer
     later."""
-    if look.trouble and failure.located.database.is_server:
+    if inspection.trouble and failure.located.database.is_server:
         return Version.SILENT
-    if not look.exists:
+    if not inspection.exists:
         return Version.GONE
-    return Version.TARGET if set(look.revisions) == set(failure.target) else Version.ELSEWHERE
+    return Version.TARGET if set(inspection.revisions) == set(failure.target) else Version.ELSEWHERE
 
 
 def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
@@ -176,7 +177,7 @@ def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
     :raises OpsError: it cannot be read.
     """
     version = seen.case.version
-    if failure.ended in KILLED and not (seen.look.tables or seen.look.versioned):
+    if failure.ended in KILLED and not (seen.inspection.tables or seen.inspection.versioned):
         # A file that was damaged is moved aside first, and an empty one made in its place.
         version = Version.SILENT if version is Version.SILENT else Version.GONE
     elif version is Version.GONE and not failure.located.exists:
@@ -203,7 +204,7 @@ def _restored_version(session: Session, failure: Failure) -> Version:
         return Version.TARGET
     if failure.safety is None:
         # That of a file is taken before anything is replaced; a server keeps it by itself.
-        is_readable_file = not database.is_server and not failure.located.look.trouble
+        is_readable_file = not database.is_server and not failure.located.inspection.trouble
         return Version.START if is_readable_file else Version.ELSEWHERE
     old = store.describe(failure.safety)
     if _is_as(failure.located, old):

@@ -19,7 +19,7 @@ from migrations_ops.model.errors import (
     NeedsAPerson,
     OpsError,
 )
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
@@ -125,8 +125,8 @@ def next_after_refusal(session: Session, environment: Environment) -> str:
 def _runs_them_again(state: DatabaseState) -> bool:
     """Whether the next upgrade runs the project's own commands again, judging by the version; then
     their record can be closed. A database that is not live is restored by the next task."""
-    look = state.database.look(state.environment.version_table)
-    behind = not look.trouble and set(look.revisions) != set(state.target.revisions)
+    inspection = state.database.inspect(state.environment.version_table)
+    behind = not inspection.trouble and set(inspection.revisions) != set(state.target.revisions)
     return state.is_live and behind
 
 
@@ -170,21 +170,23 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
         case Action.REMOVE_NEW:
             database.remove()
             # What holds more than tables, functions for example, is not removed.
-            if database.look(environment.version_table).exists:
+            if database.inspect(environment.version_table).exists:
                 raise messages.new_left(failure)
-        case Action.UNCHANGED if seen.look.begun:
-            note_resolved(session, failure.located, seen.look, "rolled back")
+        case Action.UNCHANGED if seen.inspection.begun:
+            note_resolved(session, failure.located, seen.inspection, "rolled back")
         case Action.STAYS_UPGRADED:
             # Each release asks verify until it passes.
             Evidence(session.project.settings.releases).note_unverified(
-                environment, seen.look.revisions
+                environment, seen.inspection.revisions
             )
     return messages.how_it_is(decision.sentence, failure, seen, kept)
 
 
-def note_resolved(session: Session, located: LocatedDatabase, look: Look, how: str) -> None:
+def note_resolved(
+    session: Session, located: LocatedDatabase, inspection: Inspection, how: str
+) -> None:
     """Record in the ledger how the unfinished revisions ended: applied, or rolled back."""
-    revisions = [{"revision": each} for each in look.begun]
+    revisions = [{"revision": each} for each in inspection.begun]
     located.database.note(
         located.environment.name,
         located.environment.version_table,

@@ -142,7 +142,9 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     if state.exists:
         # A database that cannot be read now, for instance because it is locked, stays open.
         require_readable(state)
-    arrived = set(state.look.revisions) == set(record.targets.get(environment.name, record.to))
+    arrived = set(state.inspection.revisions) == set(
+        record.targets.get(environment.name, record.to)
+    )
     if arrived and state.kind == "at head" and not record.has_unfinished_commands(environment.name):
         _verify_what_arrived(session, state, record)
         return
@@ -157,10 +159,10 @@ def read_state_after(
 ) -> DatabaseState:
     """Read the state that a killed task left. If it reached its target, that is the target: the
     configured one may be beyond it."""
-    look = locate(session.project, environment).look
+    inspection = locate(session.project, environment).inspection
     target = record.targets.get(environment.name)
-    has_arrived = target is not None and set(look.revisions) == set(target)
-    here = Target.here(look.revisions) if has_arrived else None
+    has_arrived = target is not None and set(inspection.revisions) == set(target)
+    here = Target.here(inspection.revisions) if has_arrived else None
     return read_state(session.project, environment, here)
 
 
@@ -213,7 +215,9 @@ def _finish_restore(session: Session, environment: Environment, record: TaskReco
     name = environment.name
     located = locate(session.project, environment)
     database = located.database
-    if located.look.trouble and not (isinstance(database, DatabaseFile) and database.is_damaged()):
+    if located.inspection.trouble and not (
+        isinstance(database, DatabaseFile) and database.is_damaged()
+    ):
         require_readable(located)
     wanted = record.under_way.backup if record.under_way else None
     backups = BackupStore.of(session.project.settings, environment).backups()

@@ -25,7 +25,7 @@ def adopt_environment(project: Project, environment: Environment, reporter: Repo
             recover(session, [environment])
             located = locate(project, environment)
             require_readable(located)
-            was = located.look.environment
+            was = located.inspection.environment
             if was == environment.name:
                 return
             back_up(session, located)

@@ -79,7 +79,7 @@ def _note(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -
 
 def _where_it_ended(state: DatabaseState, wanted: tuple[str, ...] | None) -> str:
     """The reason if it reached another version than the wanted one; else empty."""
-    now = state.database.look(state.environment.version_table).revisions
+    now = state.database.inspect(state.environment.version_table).revisions
     if wanted is None or set(now) == set(wanted):
         return ""
     return f"it finished, but the database is at {', '.join(now) or 'base'}"

@@ -30,11 +30,11 @@ def downgrade_environment(
             state = read_state(project, environment)
             require_readable(state)
             require_changeable(state, "downgraded")
-            reverting = state.history.reverting(state.look.revisions, to)
+            reverting = state.history.reverting(state.inspection.revisions, to)
             if not reverting:
                 return
             wanted = _left_after(state, [revision.revision for revision in reverting])
-            session.record.update(from_=state.look.revisions, to=wanted)
+            session.record.update(from_=state.inspection.revisions, to=wanted)
             change(session, state, ["downgrade", to], name=StepName.DOWNGRADE, wanted=wanted)
             session.record.update(outcome="downgraded")
 
@@ -44,6 +44,6 @@ def downgrade_environment(
 def _left_after(state: DatabaseState, reverted: list[str]) -> tuple[str, ...]:
     """The content of the version table after these revisions are taken back."""
     history = state.history
-    left = history.ancestors(state.look.revisions) - set(reverted)
+    left = history.ancestors(state.inspection.revisions) - set(reverted)
     inner = {parent for name in left for parent in history.parents[name]}
     return tuple(sorted(left - inner))

@@ -60,7 +60,7 @@ def resolve_environment(
             state = read_state(project, environment)
             require_readable(state)
             require_own(state)
-            if not state.look.begun:
+            if not state.inspection.begun:
                 return
             before = None
             if applied:
@@ -68,7 +68,9 @@ def resolve_environment(
             else:
                 before = _require_as_before(session, state)
             with session.record.step(StepName.RESOLVE, environment.name) as step:
-                note_resolved(session, state, state.look, "applied" if applied else "rolled back")
+                note_resolved(
+                    session, state, state.inspection, "applied" if applied else "rolled back"
+                )
                 step.note = _outcome(state, applied=applied)
             if not applied:
                 # Not earlier: a backup with half of a revision in it is not good.
@@ -82,17 +84,17 @@ def resolve_environment(
 def _outcome(state: DatabaseState, *, applied: bool) -> str:
     """Describe how each revision ended."""
     outcomes = []
-    for name, direction in state.look.begun.items():
+    for name, direction in state.inspection.begun.items():
         is_there = applied is (direction == "upgrade")
         outcomes.append(f"{name} is {'whole' if is_there else 'gone'}")
     return ", ".join(outcomes)
 
 
 def _stamp(session: Session, state: DatabaseState) -> None:
-    name, direction = list(state.look.begun.items())[-1]
+    name, direction = list(state.inspection.begun.items())[-1]
     to = name if direction == "upgrade" else (state.history.parents[name] or ("base",))[0]
-    wanted = state.history.resolve(to, state.look.revisions)
-    session.record.update(from_=state.look.revisions, to=wanted)
+    wanted = state.history.resolve(to, state.inspection.revisions)
+    session.record.update(from_=state.inspection.revisions, to=wanted)
     change(session, state, ["stamp", to], name=StepName.STAMP, wanted=wanted)
 
 
@@ -158,12 +160,12 @@ def _as_it_was(
 
     :raises Refused: these fail on a copy.
     """
-    if set(taken.revisions) == set(state.look.revisions):
+    if set(taken.revisions) == set(state.inspection.revisions):
         return taken
     environment = state.environment
     file = session.scratch(f"resolve{state.database.suffix}")
     scratch = state.database.make_scratch(file, Path(backup.file))
-    commands = tuple(("upgrade", name) for name in state.look.revisions)
+    commands = tuple(("upgrade", name) for name in state.inspection.revisions)
     child = session.prestart.take(environment, StepName.COMPARE, commands)
     try:
         for _ in commands:
@@ -214,7 +216,7 @@ def _require_commands_done(session: Session, environment: Environment, record: T
     state = read_state_after(session, environment, record)
     require_readable(state)
     if state.kind != "dirty":
-        version = ", ".join(state.look.revisions) or "no revision"
+        version = ", ".join(state.inspection.revisions) or "no revision"
         target = ", ".join(record.targets.get(environment.name, state.target.revisions))
         raise Refused(
             f"{environment.name} is at {version} instead of {target}: its commands did not finish.",

@@ -38,7 +38,7 @@ def restore_environment(
             report_resumed_restores(session, environment)
             backup = BackupStore.of(project.settings, environment).find(name)
             located = locate(project, environment)
-            session.record.update(from_=located.look.revisions, to=backup.revisions)
+            session.record.update(from_=located.inspection.revisions, to=backup.revisions)
             try:
                 restore_and_prove(session, environment, backup)
             except NeedsAPerson:

@@ -39,12 +39,12 @@ def stamp_environment(
             require_readable(state)
             require_own(state)
             wanted = state.history.resolve(to)
-            if sorted(wanted) == sorted(state.look.revisions):
+            if sorted(wanted) == sorted(state.inspection.revisions):
                 return
-            session.record.update(from_=state.look.revisions, to=wanted)
+            session.record.update(from_=state.inspection.revisions, to=wanted)
             require_fitting(session, state, [state.history.revisions[each] for each in wanted])
             _require_built_like(session, state, to)
-            gone = state.history.unknown(state.look.revisions)
+            gone = state.history.unknown(state.inspection.revisions)
             # Alembic looks up each row before it takes it away, unless they all go first.
             purge = ["--purge"] if gone or state.overlap else []
             change(session, state, ["stamp", *purge, to], name=StepName.STAMP, wanted=wanted)
@@ -58,7 +58,7 @@ def _note_gone(session: Session, state: DatabaseState) -> None:
     """After a squash, the stamp replaces the revisions that ran and no longer have a script."""
     ledger, history = state.ledger(), state.history
     gone = [name for name in ledger.ran if name not in history.revisions]
-    if not gone or not history.complete or not history.unknown(state.look.revisions):
+    if not gone or not history.complete or not history.unknown(state.inspection.revisions):
         return
     revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
     session.note_done(state.environment, "unstamp", revisions)
@@ -86,7 +86,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
                 )
             wanted = built.fingerprint(environment.version_table).schema
             has = state.database.fingerprint(environment.version_table).schema
-            if state.look.shared:  # what else is there may belong to another project
+            if state.inspection.shared:  # what else is there may belong to another project
                 has = {key: has[key] for key in wanted if key in has}
             differing = sorted(
                 dict.fromkeys(key for key, _ in set(wanted.items()) ^ set(has.items()))

@@ -57,7 +57,7 @@ def require_fitting(session: Session, state: DatabaseState, revisions: Iterable[
         return
     longest = max(len(each.revision) for each in too_long)
     statement = write_statement(
-        state.database.syntax, environment, max(longest, _WIDER), made=state.look.versioned
+        state.database.syntax, environment, max(longest, _WIDER), made=state.inspection.versioned
     )
     raise Refused(
         f"{environment.name} cannot be released: {errors[0].message}.",
@@ -71,7 +71,7 @@ def width_of(state: DatabaseState) -> int | None:
     """How many characters the version table takes, or will take; None for any number."""
     if not state.database.is_server:
         return None  # SQLite enforces no length
-    return state.look.version_width if state.look.versioned else WIDTH
+    return state.inspection.version_width if state.inspection.versioned else WIDTH
 
 
 def find_too_long(revisions: Iterable[Revision], width: int) -> list[Revision]:

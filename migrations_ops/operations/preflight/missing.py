@@ -29,7 +29,11 @@ def require_present(session: Session, state: DatabaseState) -> None:
         allows it.
     """
     environment = state.environment
-    if not environment.protected or state.kind not in ("missing", "empty") or state.look.tables:
+    if (
+        not environment.protected
+        or state.kind not in ("missing", "empty")
+        or state.inspection.tables
+    ):
         return
     if MISSING in session.allowed(environment):
         return
@@ -74,7 +78,7 @@ def require_folders(session: Session, environments: Iterable[Environment]) -> No
 def _another_exists(project: Project, environment: Environment) -> bool:
     """Whether the project is not new."""
     return any(
-        project.database(each).look(each.version_table).exists
+        project.database(each).inspect(each.version_table).exists
         for each in project.settings.path_of(environment)
         if each.name != environment.name and project.knows_url(each)
     )

@@ -37,11 +37,11 @@ def require_changeable(state: DatabaseState, done: str) -> None:
     """
     name, label = state.environment.name, state.database.label
     untouched = f"{name} was not touched."
-    if state.look.trouble:
+    if state.inspection.trouble:
         raise Refused(
-            f"{name} cannot be {done}: {state.look.trouble}.",
+            f"{name} cannot be {done}: {state.inspection.trouble}.",
             untouched=untouched,
-            next=state.look.remedy,
+            next=state.inspection.remedy,
         )
     require_own(state)
     state.database.require_usable()
@@ -58,9 +58,9 @@ def require_changeable(state: DatabaseState, done: str) -> None:
             next=advice(state),
         )
     require_whole(state, done)
-    if state.look.leftovers:
+    if state.inspection.leftovers:
         raise Refused(
-            f"{name} ({label}) holds {', '.join(state.look.leftovers)}, left over from an"
+            f"{name} ({label}) holds {', '.join(state.inspection.leftovers)}, left over from an"
             " upgrade that was interrupted without protection.",
             untouched=untouched,
             next="Check whether its rows are needed, drop it, and type: invoke doctor",
@@ -95,9 +95,9 @@ def require_readable(located: LocatedDatabase) -> None:
             untouched="Nothing was created.",
             next=advice_without_database(located),
         )
-    if located.look.trouble:
+    if located.inspection.trouble:
         raise Refused(
-            f"{name} cannot be read: {located.look.trouble}.",
+            f"{name} cannot be read: {located.inspection.trouble}.",
             untouched="Nothing was changed.",
-            next=located.look.remedy,
+            next=located.inspection.remedy,
         )

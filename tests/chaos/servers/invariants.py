@@ -60,7 +60,7 @@ def unfinished(world: World) -> list[dict[str, Any]]:
 
 def dirty(world: World, name: str) -> list[str]:
     """The revisions of which a half may stand there, as its ledger says."""
-    return list(world.opened(name).look(VERSION_TABLE).begun)
+    return list(world.opened(name).inspect(VERSION_TABLE).begun)
 
 
 # -- databases --------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _belongs(world: World, name: str, now: Fingerprint) -> list[str]:
 
 def wrong_names(world: World, name: str) -> list[int]:
     """The rows that are not as the revision has them at which the database stands."""
-    [revision] = world.opened(name).look(VERSION_TABLE).revisions
+    [revision] = world.opened(name).inspect(VERSION_TABLE).revisions
     names = world.of(name).execute("SELECT id, name FROM parents")
     return [key for key, each in names if each != name_of(revision, key)]
 

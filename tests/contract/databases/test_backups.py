@@ -76,7 +76,7 @@ def test_a_backup_with_every_kind_of_object_is_put_back_as_it_was(served: Live) 
 def test_a_missing_database_is_restored(live: Live) -> None:
     file, taken = live.fill().back_up()
     assert live.restore(file, live.missing_url).now == taken
-    assert live.open(live.missing_url).look(VERSION).revisions == ("r1",)
+    assert live.open(live.missing_url).inspect(VERSION).revisions == ("r1",)
 
 
 def test_it_may_be_restored_again_and_each_time_keeps_what_was_there(served: Live) -> None:
@@ -172,7 +172,7 @@ def test_scratch_databases_are_separate_and_go_with_the_lock(served: Live) -> No
         served.on.server.execute("DELETE FROM children", database=scratch.address.database)
         assert scratch.fingerprint(VERSION).rows["children"] == 0
         assert other.fingerprint(VERSION).rows == taken.rows
-        assert empty.look(VERSION).tables == 0
+        assert empty.inspect(VERSION).tables == 0
         assert len({each.identity() for each in (database, scratch, other, empty)}) == 4
         scratch.remove()
         assert scratch.address.database not in databases(served)
@@ -214,12 +214,12 @@ def test_a_database_that_an_upgrade_made_goes_unless_it_holds_something(served: 
         for _ in range(2):
             database.prepare()
             database.prepare()
-            assert database.look(VERSION).exists
+            assert database.inspect(VERSION).exists
             database.remove()
-            assert not database.look(VERSION).exists
+            assert not database.inspect(VERSION).exists
             database.require_lock()
     served.fill().open().remove()
-    assert served.open().look(VERSION).revisions == ("r1",)
+    assert served.open().inspect(VERSION).revisions == ("r1",)
 
 
 # -- the clients of the server, and what they are told ---------------------------------------------
@@ -245,7 +245,7 @@ def test_nothing_tells_the_password(served: Live) -> None:
     served.fill()
     wrong = served.open(served.url_of(password="hidden-too"))
     texts = [repr(served.open()), served.open().label, served.open().identity(), wrong.lock_order,
-             repr(wrong.look(VERSION)), repr(wrong.find_obstacles())]  # fmt: skip
+             repr(wrong.inspect(VERSION)), repr(wrong.find_obstacles())]  # fmt: skip
     acts: list[Callable[[], object]] = [
         lambda: wrong.fingerprint(VERSION),
         wrong.require_usable,
@@ -266,10 +266,10 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(served: Live) -> None:
     file, taken = served.fill().back_up()
     served.on.server.kill()
     database = served.open()
-    look = database.look(VERSION)
-    assert look.exists
+    inspection = database.inspect(VERSION)
+    assert inspection.exists
     # The first one to look may find its connection broken before the server is gone.
-    assert "reached" in look.trouble or "was lost" in look.trouble
+    assert "reached" in inspection.trouble or "was lost" in inspection.trouble
     acts: list[Callable[[], object]] = [
         database.require_usable,
         lambda: database.fingerprint(VERSION),
@@ -290,7 +290,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(served: Live) -> None:
     database.remove()
     assert database.find_damage()
     served.on.server.start()
-    assert database.look(VERSION).revisions == ("r1",)
+    assert database.inspect(VERSION).revisions == ("r1",)
 
 
 def test_clients_that_are_missing_are_named(served: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_a_refused_port_is_reported(served: Live, driver: Driver, host: str) -> 
     words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "cannot be reached" in words
     assert "server is running" in cure
-    assert served.open(url).look(VERSION).exists
+    assert served.open(url).inspect(VERSION).exists
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -121,7 +121,7 @@ def test_the_url_of_every_driver_is_one_of_its_engine(served: Live, number: int)
     drivers = {"postgresql": ("postgresql", "postgresql+psycopg2", "postgresql+asyncpg"),
                "mariadb": ("mysql", "mariadb+pymysql", "mysql+asyncmy")}  # fmt: skip
     database = served.open(served.on.url(drivers[served.engine][number]))
-    assert database.look(VERSION).exists
+    assert database.inspect(VERSION).exists
     assert database.same_as(served.open())
 
 
@@ -184,9 +184,9 @@ def test_what_a_role_may_not_do_is_reported(served: Live, driver: Driver) -> Non
     with connected(served, url) as connection:
         words, _ = driver.failing(lambda: driver.ask(connection, "SELECT * FROM parents"))
     assert "does not allow that" in words
-    look = served.open(url).look(VERSION)
-    assert look.exists
-    assert look.trouble
+    inspection = served.open(url).inspect(VERSION)
+    assert inspection.exists
+    assert inspection.trouble
 
 
 HOSTILE = {
@@ -355,10 +355,10 @@ def test_the_clients_ask_for_the_same_proof(
 @pytest.mark.parametrize("secured", ["postgresql"], indirect=True)
 def test_a_url_that_forbids_what_the_server_wants_is_reported(private: Live) -> None:
     database = open_database(f"{private.url}?sslmode=disable", private.root)
-    look = database.look(VERSION)
-    assert "no encryption" in look.trouble
-    assert "wants TLS" in look.remedy
-    assert PASSWORD not in look.trouble
+    inspection = database.inspect(VERSION)
+    assert "no encryption" in inspection.trouble
+    assert "wants TLS" in inspection.remedy
+    assert PASSWORD not in inspection.trouble
 
 
 @pytest.mark.slow

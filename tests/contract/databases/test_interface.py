@@ -26,32 +26,42 @@ def shop(live: Live) -> Live:
 
 
 def test_the_state_of_a_database_is_read(shop: Live) -> None:
-    look = shop.open().look(VERSION)
-    assert (look.exists, look.versioned, look.revisions, look.tables) == (True, True, ("r1",), 2)
-    assert not look.trouble
+    inspection = shop.open().inspect(VERSION)
+    assert (inspection.exists, inspection.versioned, inspection.revisions, inspection.tables) == (
+        True,
+        True,
+        ("r1",),
+        2,
+    )
+    assert not inspection.trouble
 
 
 def test_several_revisions_are_seen_in_order(shop: Live) -> None:
     shop.execute(f"INSERT INTO {VERSION} VALUES ('z1'), ('a9')")
-    assert shop.open().look(VERSION).revisions == ("a9", "r1", "z1")
-    assert not shop.open().look("another_version").versioned
+    assert shop.open().inspect(VERSION).revisions == ("a9", "r1", "z1")
+    assert not shop.open().inspect("another_version").versioned
 
 
 def test_how_long_the_ids_may_be_that_a_version_table_takes_is_read_on_servers(shop: Live) -> None:
     is_server = shop.open().is_server
-    assert shop.open().look(VERSION).version_width == (32 if is_server else None)
+    assert shop.open().inspect(VERSION).version_width == (32 if is_server else None)
     shop.execute("CREATE TABLE version_long (version_num VARCHAR(64) NOT NULL PRIMARY KEY)")
-    assert shop.open().look("version_long").version_width == (64 if is_server else None)
-    assert shop.open().look("another_version").version_width is None
+    assert shop.open().inspect("version_long").version_width == (64 if is_server else None)
+    assert shop.open().inspect("another_version").version_width is None
     if shop.engine == "postgresql":
         shop.execute("CREATE TABLE version_text (version_num TEXT NOT NULL PRIMARY KEY)")
-        assert shop.open().look("version_text").version_width is None
+        assert shop.open().inspect("version_text").version_width is None
 
 
 def test_an_empty_database_is_looked_at(live: Live) -> None:
     live.execute("CREATE TABLE t (id INTEGER)", "DROP TABLE t")
-    look = live.open().look(VERSION)
-    assert (look.exists, look.versioned, look.tables, look.trouble) == (True, False, 0, "")
+    inspection = live.open().inspect(VERSION)
+    assert (inspection.exists, inspection.versioned, inspection.tables, inspection.trouble) == (
+        True,
+        False,
+        0,
+        "",
+    )
 
 
 def test_a_fingerprint_has_no_version_table_and_survives_being_written_down(shop: Live) -> None:
@@ -64,14 +74,14 @@ def test_a_fingerprint_has_no_version_table_and_survives_being_written_down(shop
 
 def test_a_missing_database_is_distinguished_from_an_unreadable_one(shop: Live) -> None:
     missing = shop.open(shop.missing_url)
-    assert not missing.look(VERSION).exists
+    assert not missing.inspect(VERSION).exists
     missing.require_usable()
     assert (missing.size(), missing.ledger("alembic_version").environment) == (0, "")
-    assert not missing.look(VERSION).exists, "reading has made it"
+    assert not missing.inspect(VERSION).exists, "reading has made it"
 
 
 def test_a_version_table_that_is_none_of_alembics_is_a_trouble(shop: Live) -> None:
-    assert "has no column version_num" in shop.open().look("parents").trouble
+    assert "has no column version_num" in shop.open().inspect("parents").trouble
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Live) -> None:
         restored = database.restore_from(file, VERSION, None)
     assert restored.now == taken
     assert shop.open().fingerprint(VERSION).structure_equals(taken)
-    assert shop.open().look(VERSION).revisions == ("r1",)
+    assert shop.open().inspect(VERSION).revisions == ("r1",)
 
 
 def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) -> None:
@@ -118,7 +128,7 @@ def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) 
         assert not scratch.same_as(database)
         scratch.note("scratch", "alembic_version")
         scratch.remove()
-        assert not scratch.look(VERSION).exists
+        assert not scratch.inspect(VERSION).exists
     assert shop.open().ledger("alembic_version").environment == ""
 
 
@@ -190,10 +200,10 @@ def test_what_an_engine_can_do_is_known_by_its_type(shop: Live) -> None:
 
 def test_a_version_table_of_another_project_is_seen(live: Live) -> None:
     live.fill()
-    assert not live.open().look(VERSION).shared
+    assert not live.open().inspect(VERSION).shared
     live.execute("CREATE TABLE version_other (version_num VARCHAR(32) NOT NULL)")
     live.execute("INSERT INTO version_other VALUES ('o1')")
-    look = live.open().look(VERSION)
-    assert look.shared
-    assert look.revisions
-    assert live.open().look("version_other").revisions == ("o1",)
+    inspection = live.open().inspect(VERSION)
+    assert inspection.shared
+    assert inspection.revisions
+    assert live.open().inspect("version_other").revisions == ("o1",)

@@ -32,9 +32,9 @@ def test_the_ledger_keeps_any_text(live: Live) -> None:
     assert (ledger.environment, dict(ledger.ran)) == (ODD, {ODD: ODD})
     database.note("other", VERSION, {"event": "stamp", "revisions": [{"revision": "x"}]})
     assert database.ledger(VERSION).identity == ledger.identity
-    assert database.look(VERSION).environment == database.ledger(VERSION).environment == ODD
+    assert database.inspect(VERSION).environment == database.ledger(VERSION).environment == ODD
     database.note("other", VERSION, adopt=True)
-    assert database.look(VERSION).environment == database.ledger(VERSION).environment == "other"
+    assert database.inspect(VERSION).environment == database.ledger(VERSION).environment == "other"
 
 
 def test_a_ledger_of_thousands_of_revisions_is_read_and_continued(live: Live) -> None:
@@ -71,7 +71,7 @@ def test_what_has_the_ledger_s_name_and_is_none_stays(live: Live, what: str) -> 
     before = live.execute(f"SELECT * FROM {LEDGER}")
     database = live.open()
     assert database.ledger(VERSION).environment == ""
-    assert database.look(VERSION).trouble == ""
+    assert database.inspect(VERSION).trouble == ""
     with pytest.raises(StepFailed, match=f"{LEDGER} is there, and is no ledger"):
         database.note("prod", VERSION, {"event": "upgrade"})
     assert live.execute(f"SELECT * FROM {LEDGER}") == before
@@ -108,6 +108,6 @@ def test_a_ledger_without_a_schema_for_it_is_reported(any_postgres: ServerDataba
     any_postgres.execute("DROP SCHEMA public")
     engine = PostgreSQL.from_url(any_postgres.url())
     assert engine.ledger(VERSION).environment == ""
-    assert engine.look(VERSION).trouble == ""
+    assert engine.inspect(VERSION).trouble == ""
     with pytest.raises(StepFailed, match="no schema"):
         replace(engine).note("prod", VERSION)

@@ -23,7 +23,7 @@ from migrations_ops.steps.step import Step
 from tests.contract.child.steps import is_alive
 from tests.support import R3, Sandbox, query
 
-LOOK = (("current",),)
+INSPECTED = (("current",),)
 ALEMBIC = StepName.ALEMBIC
 
 
@@ -48,8 +48,8 @@ def started(session: Session) -> set[str]:
 @pytest.mark.usefixtures("one_core")
 def test_at_most_one_child_for_each_core_waits(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request(dev, ALEMBIC, LOOK)
-    session.prestart.request(prod, ALEMBIC, LOOK)
+    session.prestart.request(dev, ALEMBIC, INSPECTED)
+    session.prestart.request(prod, ALEMBIC, INSPECTED)
     assert started(session) == {"dev.alembic"}
     session.prestart.start_next()
     assert started(session) == {"dev.alembic"}
@@ -58,9 +58,9 @@ def test_at_most_one_child_for_each_core_waits(session: Session) -> None:
 @pytest.mark.usefixtures("one_core")
 def test_next_child_starts_while_the_one_before_it_works(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request(dev, ALEMBIC, LOOK)
-    session.prestart.request(prod, ALEMBIC, LOOK)
-    step = session.prestart.take(dev, ALEMBIC, LOOK)
+    session.prestart.request(dev, ALEMBIC, INSPECTED)
+    session.prestart.request(prod, ALEMBIC, INSPECTED)
+    step = session.prestart.take(dev, ALEMBIC, INSPECTED)
     assert started(session) == {"dev.alembic"}
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
@@ -73,21 +73,21 @@ def test_next_child_starts_while_the_one_before_it_works(session: Session) -> No
 def test_child_that_cannot_start_ahead_says_so_in_its_own_turn(session: Session) -> None:
     dev, prod = session.project.settings.path
     broken = replace(prod, python=Path("no-such-interpreter").absolute())
-    session.prestart.request(dev, ALEMBIC, LOOK)
-    session.prestart.request(broken, ALEMBIC, LOOK)
-    step = session.prestart.take(dev, ALEMBIC, LOOK)
+    session.prestart.request(dev, ALEMBIC, INSPECTED)
+    session.prestart.request(broken, ALEMBIC, INSPECTED)
+    step = session.prestart.take(dev, ALEMBIC, INSPECTED)
     try:
         assert step.run(instructions_for(session.project, dev), listener(session)).finished
     finally:
         step.close()
     with pytest.raises(ConfigurationError, match="no-such-interpreter"):
-        session.prestart.take(broken, ALEMBIC, LOOK)
+        session.prestart.take(broken, ALEMBIC, INSPECTED)
 
 
 def test_children_that_are_not_needed_leave(session: Session) -> None:
     dev, prod = session.project.settings.path
-    session.prestart.request(dev, ALEMBIC, LOOK)
-    session.prestart.request(prod, ALEMBIC, LOOK)
+    session.prestart.request(dev, ALEMBIC, INSPECTED)
+    session.prestart.request(prod, ALEMBIC, INSPECTED)
     pids = [step._child.pid for _, step in session.prestart._waiting.values()]
     assert pids
     assert all(map(is_alive, pids))

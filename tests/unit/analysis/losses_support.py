@@ -8,7 +8,7 @@ from contextlib import closing
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
-from migrations_ops.databases.sqlite.look import read_fingerprint
+from migrations_ops.databases.sqlite.inspection import read_fingerprint
 
 START = (
     "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, note TEXT,"

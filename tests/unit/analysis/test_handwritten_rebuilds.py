@@ -10,7 +10,7 @@ import pytest
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
-from migrations_ops.databases.sqlite.look import read_fingerprint
+from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from tests.unit.analysis.losses_support import START, found
 
 # -- a rebuild by hand --------------------------------------------------------------------------

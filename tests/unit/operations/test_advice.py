@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 from migrations_ops.operations.advice import _find_squash, advice
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
@@ -17,9 +17,11 @@ from migrations_ops.revisions.targets import Target
 
 @pytest.mark.parametrize(("at_work", "restores"), [("", True), ("release-migration of ann", False)])
 def test_no_backup_is_put_back_while_somebody_may_be_at_work(at_work: str, restores: bool) -> None:
-    look = Look(exists=True, environment="prod", begun={"r1": "upgrade"}, at_work=at_work)
+    inspection = Inspection(
+        exists=True, environment="prod", begun={"r1": "upgrade"}, at_work=at_work
+    )
     environment, none = cast(Any, SimpleNamespace(name="prod")), cast(Any, None)
-    state = DatabaseState(environment, none, look, "", none, "dirty", Target(("r1",)))
+    state = DatabaseState(environment, none, inspection, "", none, "dirty", Target(("r1",)))
     assert ("restore" in advice(state)) is restores
 
 
@@ -35,8 +37,8 @@ def test_an_older_checkout_learns_where_the_scripts_are_and_which_backup_it_know
         Any, SimpleNamespace(ledger=lambda _table: Ledger(origins={"r2": origin} if origin else {}))
     )
     environment.version_table = "alembic_version"
-    look = Look(exists=True, revisions=("r2",), environment="prod")
-    state = DatabaseState(environment, database, look, way_back, history, "ahead", Target(()))
+    inspection = Inspection(exists=True, revisions=("r2",), environment="prod")
+    state = DatabaseState(environment, database, inspection, way_back, history, "ahead", Target(()))
     sentence = advice(state)
     assert sentence.startswith("Fetch the scripts that belong to this database")
     assert (f"r2 ran {origin}" in sentence) is bool(origin)

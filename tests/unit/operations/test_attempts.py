@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.attempts import (
     AfterLock,
     has_complete_revisions_only,
@@ -15,14 +15,14 @@ from migrations_ops.operations.attempts import (
 )
 
 BEFORE, MOVED = ("r1",), ("r2",)
-LOOK = Look(exists=True, revisions=BEFORE)
-SILENT = replace(LOOK, trouble="does not answer")
-BEGUN = replace(LOOK, begun={"r3": "upgrade"})
-FILE = AfterLock(is_server=False, is_transactional=True, look=LOOK, revisions=BEFORE)
+INSPECTED = Inspection(exists=True, revisions=BEFORE)
+SILENT = replace(INSPECTED, trouble="does not answer")
+BEGUN = replace(INSPECTED, begun={"r3": "upgrade"})
+FILE = AfterLock(is_server=False, is_transactional=True, inspection=INSPECTED, revisions=BEFORE)
 SERVER = replace(FILE, is_server=True)
 UNTRANSACTIONAL = replace(SERVER, is_transactional=False)
 PARTLY = replace(
-    SERVER, has_committed=True, failed_revision="r3", look=replace(LOOK, revisions=MOVED)
+    SERVER, has_committed=True, failed_revision="r3", inspection=replace(INSPECTED, revisions=MOVED)
 )
 
 
@@ -38,16 +38,20 @@ def test_file_of_which_something_was_committed_is_never_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "expected"),
-    [(LOOK, True), (SILENT, False), (replace(LOOK, revisions=MOVED), False)],
+    ("inspection", "expected"),
+    [(INSPECTED, True), (SILENT, False), (replace(INSPECTED, revisions=MOVED), False)],
 )
-def test_server_has_to_answer_with_the_version_from_before(look: Look, expected: bool) -> None:
-    assert may_try_again(replace(SERVER, look=look)) is expected
+def test_server_has_to_answer_with_the_version_from_before(
+    inspection: Inspection, expected: bool
+) -> None:
+    assert may_try_again(replace(SERVER, inspection=inspection)) is expected
 
 
-@pytest.mark.parametrize("look", [LOOK, BEGUN, replace(LOOK, revisions=MOVED)])
-def test_without_transactions_no_revision_may_have_begun(look: Look) -> None:
-    assert may_try_again(replace(UNTRANSACTIONAL, look=look)) is (look is not BEGUN)
+@pytest.mark.parametrize("inspection", [INSPECTED, BEGUN, replace(INSPECTED, revisions=MOVED)])
+def test_without_transactions_no_revision_may_have_begun(inspection: Inspection) -> None:
+    assert may_try_again(replace(UNTRANSACTIONAL, inspection=inspection)) is (
+        inspection is not BEGUN
+    )
 
 
 def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
@@ -61,9 +65,9 @@ def test_whole_revisions_that_were_committed_are_no_obstacle() -> None:
         replace(PARTLY, partly_committed=frozenset({"r3"})),
         replace(PARTLY, failed_revision=""),
         replace(PARTLY, is_server=False),
-        replace(PARTLY, look=LOOK),
-        replace(PARTLY, look=replace(SILENT, revisions=MOVED)),
-        replace(PARTLY, look=replace(BEGUN, revisions=MOVED)),
+        replace(PARTLY, inspection=INSPECTED),
+        replace(PARTLY, inspection=replace(SILENT, revisions=MOVED)),
+        replace(PARTLY, inspection=replace(BEGUN, revisions=MOVED)),
     ],
     ids=["a part of the failed one", "unknown which", "file", "not moved", "silent", "begun"],
 )

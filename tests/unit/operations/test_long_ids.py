@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from migrations_ops.child.protocol.sql import Syntax
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.preflight.long_ids import (
     find_too_long,
     width_of,
@@ -42,8 +42,8 @@ def test_a_version_table_that_is_made_anew_has_32_on_a_server(
     is_server: bool, versioned: bool, has: int | None, width: int | None
 ) -> None:
     database = SimpleNamespace(is_server=is_server)
-    look = Look(exists=True, versioned=versioned, version_width=has)
-    assert width_of(cast(Any, SimpleNamespace(database=database, look=look))) == width
+    inspection = Inspection(exists=True, versioned=versioned, version_width=has)
+    assert width_of(cast(Any, SimpleNamespace(database=database, inspection=inspection))) == width
 
 
 def test_an_id_is_too_long_by_the_first_character_that_does_not_fit(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.model.look import Look
 from migrations_ops.operations.revisions_applied import (
     find_edited,
     find_to_redo,
@@ -34,11 +34,11 @@ def history(folder: Path, parents: Parents) -> History:
 
 
 def state(history: History, at: str, ledger: Ledger, *, is_known: bool = True) -> DatabaseState:
-    look = Look(exists=True, revisions=(at,), environment="dev" if is_known else "")
+    inspection = Inspection(exists=True, revisions=(at,), environment="dev" if is_known else "")
     fake: Any = SimpleNamespace(
         history=history,
         environment=SimpleNamespace(name="dev"),
-        look=look,
+        inspection=inspection,
         ledger=lambda: ledger,
     )
     return cast(DatabaseState, fake)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.status import State
 from migrations_ops.operations.state import _kind, _resolved
 from migrations_ops.revisions.errors import SeveralHeads
@@ -19,33 +19,33 @@ CHAIN = history(r1=(), r2=("r1",))
 
 
 @pytest.mark.parametrize(
-    ("look", "kind"),
+    ("inspection", "kind"),
     [
-        (Look(exists=False), "missing"),
-        (Look(exists=True), "empty"),
-        (Look(exists=True, tables=1), "unversioned"),
+        (Inspection(exists=False), "missing"),
+        (Inspection(exists=True), "empty"),
+        (Inspection(exists=True, tables=1), "unversioned"),
         # The tables may be another project's, unless the ledger says that this one was there.
-        (Look(exists=True, tables=1, shared=True), "empty"),
-        (Look(exists=True, tables=1, shared=True, environment="dev"), "unversioned"),
-        (Look(exists=True, revisions=("r1",)), "behind"),
-        (Look(exists=True, revisions=("r2",)), "at head"),
-        (Look(exists=True, revisions=("gone",)), "ahead"),
-        (Look(exists=True, revisions=("r1",), begun={"r2": "upgrade"}), "dirty"),
-        (Look(exists=True, trouble="no answer"), "unreachable"),
+        (Inspection(exists=True, tables=1, shared=True), "empty"),
+        (Inspection(exists=True, tables=1, shared=True, environment="dev"), "unversioned"),
+        (Inspection(exists=True, revisions=("r1",)), "behind"),
+        (Inspection(exists=True, revisions=("r2",)), "at head"),
+        (Inspection(exists=True, revisions=("gone",)), "ahead"),
+        (Inspection(exists=True, revisions=("r1",), begun={"r2": "upgrade"}), "dirty"),
+        (Inspection(exists=True, trouble="no answer"), "unreachable"),
     ],
 )
-def test_a_look_and_the_scripts_make_a_state(look: Look, kind: State) -> None:
-    assert _kind(CHAIN, look, ("r2",), "head")[0] == kind
+def test_an_inspection_and_the_scripts_make_a_state(inspection: Inspection, kind: State) -> None:
+    assert _kind(CHAIN, inspection, ("r2",), "head")[0] == kind
 
 
 def test_heads_of_other_branches_stay_as_they_are() -> None:
     branches = history(g1=(), g2=("g1",), t1=())
-    look = Look(exists=True, revisions=("g1", "t1"))
-    assert _kind(branches, look, ("g2",), "g@head")[0] == "behind"
+    inspection = Inspection(exists=True, revisions=("g1", "t1"))
+    assert _kind(branches, inspection, ("g2",), "g@head")[0] == "behind"
 
 
 def test_several_heads_mean_nothing_where_a_merge_of_them_may_have_been_deleted() -> None:
     branches = history(r1=(), a=("r1",), b=("r1",))
-    assert _resolved(branches, Look(exists=True, revisions=("merge",)), "head", ()) == ()
+    assert _resolved(branches, Inspection(exists=True, revisions=("merge",)), "head", ()) == ()
     with pytest.raises(SeveralHeads):
-        _resolved(branches, Look(exists=True, revisions=("r1",)), "head", ("r1",))
+        _resolved(branches, Inspection(exists=True, revisions=("r1",)), "head", ("r1",))

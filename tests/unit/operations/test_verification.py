@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.model.errors import StepFailed
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.state import read_state
 from migrations_ops.operations.upgrade import failure_of
 from migrations_ops.operations.verification import DRIFT_SHOWN, drift_findings
@@ -60,21 +60,21 @@ def test_check_that_proves_nothing_is_no_verify() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "look", "failure"),
+    ("run", "inspection", "failure"),
     [
-        (FINISHED, Look(True, ("r2",)), ""),
-        (FINISHED, Look(True, ("r1",)), "is at r1 instead of r2"),
-        (FINISHED, Look(True, ()), "is at no revision instead of r2"),
-        (FINISHED, Look(True, (), trouble="silent"), "is at silent instead of r2"),
-        (replace(FINISHED, in_transaction=True), Look(True, ("r1",)), "did not commit it"),
-        (replace(FAILED, failure="broken"), Look(True, ("r2",)), "broken"),
-        (replace(FAILED, refused="elsewhere"), Look(True, ("r2",)), "elsewhere"),
+        (FINISHED, Inspection(True, ("r2",)), ""),
+        (FINISHED, Inspection(True, ("r1",)), "is at r1 instead of r2"),
+        (FINISHED, Inspection(True, ()), "is at no revision instead of r2"),
+        (FINISHED, Inspection(True, (), trouble="silent"), "is at silent instead of r2"),
+        (replace(FINISHED, in_transaction=True), Inspection(True, ("r1",)), "did not commit it"),
+        (replace(FAILED, failure="broken"), Inspection(True, ("r2",)), "broken"),
+        (replace(FAILED, refused="elsewhere"), Inspection(True, ("r2",)), "elsewhere"),
     ],
 )
 def test_upgrade_has_arrived_when_the_database_says_so(
-    run: CommandRun, look: Look, failure: str
+    run: CommandRun, inspection: Inspection, failure: str
 ) -> None:
-    found = failure_of(run, ("r2",), look)
+    found = failure_of(run, ("r2",), inspection)
     assert failure in found
     assert bool(found) is bool(failure)
 

@@ -173,7 +173,7 @@ def _end(connection: Connection, session: int) -> None:
 
 
 def _write_down(connection: Connection, real: str, new: str, kept: str) -> Record:
-    """Look whether it can be done at all, and note what has to be made again.
+    """Check whether it can be done at all, and collect what has to be made again.
 
     :raises StepFailed: it cannot.
     """

@@ -98,11 +98,11 @@ def test_what_has_begun_may_be_at_work_as_long_as_another_has_the_lock(
     first, second = engine(mariadb_database), engine(mariadb_database)
     first.note("prod", "alembic_version", begun)
     with first.locked("release-migration", 0):
-        assert first.look("alembic_version").at_work == ""
-        look = second.look("alembic_version")
-        assert "server session" in look.at_work
-        assert list(look.begun) == ["r1"]
-    assert second.look("alembic_version").at_work == ""
+        assert first.inspect("alembic_version").at_work == ""
+        inspection = second.inspect("alembic_version")
+        assert "server session" in inspection.at_work
+        assert list(inspection.begun) == ["r1"]
+    assert second.inspect("alembic_version").at_work == ""
 
 
 def test_what_has_begun_may_be_at_work_through_another_node(
@@ -116,5 +116,5 @@ def test_what_has_begun_may_be_at_work_through_another_node(
         name = claim_name(mariadb_database.name)
         for claim, seen in ((FIRST, True), (SECOND, False)):
             take_claim(connection, name, claim)
-            assert (claim.who in database.look("alembic_version").at_work) is seen
+            assert (claim.who in database.inspect("alembic_version").at_work) is seen
             drop_claim(connection, name, claim)

@@ -73,10 +73,10 @@ def test_what_was_killed_through_one_node_is_taken_over_through_that_node_alone(
     first, second = nodes
     holder = multiprocessing.get_context("spawn").Process(target=_hold, args=[first.url("shop")])
     holder.start()
-    while not through(second).look("alembic_version").begun:
+    while not through(second).inspect("alembic_version").begun:
         assert holder.is_alive()
         time.sleep(0.05)
-    assert "through the node" in through(second).look("alembic_version").at_work
+    assert "through the node" in through(second).inspect("alembic_version").at_work
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
@@ -86,7 +86,7 @@ def test_what_was_killed_through_one_node_is_taken_over_through_that_node_alone(
         pass
     with through(second).locked("backup", 0):
         pass
-    assert through(second).look("alembic_version").at_work == ""
+    assert through(second).inspect("alembic_version").at_work == ""
 
 
 def test_a_node_that_keeps_its_ddl_to_itself_is_refused_until_the_hint_is_typed(

@@ -126,7 +126,7 @@ def test_any_name_of_a_database_is_backed_up_compared_and_restored(
         f"CREATE VIEW `v_{name}` AS SELECT NEXTVAL(s) AS n FROM `{table}`",
         f"CREATE TRIGGER tr BEFORE INSERT ON `{table}` FOR EACH ROW SET NEW.`{name}` = 'new'",
     )  # fmt: skip
-    assert engine(named).look("").tables == 2
+    assert engine(named).inspect("").tables == 2
     harm = (f"UPDATE `{table}` SET `{name}` = 'c' WHERE `id_{name}` = 1", "DROP TABLE n")
     require_restored(named, tmp_path / "b", *harm)
     run(named, harm[0])

@@ -30,8 +30,8 @@ def test_tables_are_counted_without_those_of_alembic_and_of_extensions(
 ) -> None:
     engine = filled(any_postgres)
     any_postgres.execute("CREATE SCHEMA audit; CREATE TABLE audit.log (a integer)")
-    look = engine.look(TABLE)
-    assert (look.versioned, look.revisions, look.tables) == (True, ("r1",), 3)
+    inspection = engine.inspect(TABLE)
+    assert (inspection.versioned, inspection.revisions, inspection.tables) == (True, ("r1",), 3)
 
 
 @pytest.mark.parametrize("name", ["Odd \"vers'ion", "select", "ünï", "a.b", "{x} 100%s"])
@@ -44,10 +44,10 @@ def test_a_version_table_of_any_name_is_read_in_its_own_schema_alone(
         f"CREATE TABLE {odd}.{odd} AS SELECT 'r8'::varchar AS version_num;"
         f"CREATE TABLE {odd}.there AS SELECT 'r8'::varchar AS version_num"
     )
-    assert engine_of(any_postgres).look(name).revisions == ("r7",)
-    assert engine_of(any_postgres, schema=name).look(name).revisions == ("r8",)
-    assert not engine_of(any_postgres).look("there").versioned
-    assert not engine_of(any_postgres, schema="no such").look(name).versioned
+    assert engine_of(any_postgres).inspect(name).revisions == ("r7",)
+    assert engine_of(any_postgres, schema=name).inspect(name).revisions == ("r8",)
+    assert not engine_of(any_postgres).inspect("there").versioned
+    assert not engine_of(any_postgres, schema="no such").inspect(name).versioned
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_was_written_is_seen_at_a_glance(any_postgres: ServerDatabase) -> N
 
     def looks_unseen() -> bool:
         before = engine.stamp_of_content()
-        engine.look(TABLE)
+        engine.inspect(TABLE)
         engine.fingerprint(TABLE)
         return engine.stamp_of_content() == before != {}
 

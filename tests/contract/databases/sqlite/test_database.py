@@ -15,7 +15,7 @@ from migrations_ops.databases.open import open_database
 from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from tests.contract.databases.support import (
     MODES,
     as_nobody,
@@ -51,19 +51,19 @@ def versioned(path: Path, *revisions: str) -> SQLite:
 # -- looking ----------------------------------------------------------------------------------
 
 
-def test_a_look_at_a_missing_database_creates_nothing(tmp_path: Path) -> None:
+def test_an_inspection_at_a_missing_database_creates_nothing(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "folder" / "a.db")
-    assert database.look(VERSION) == Look(exists=False)
+    assert database.inspect(VERSION) == Inspection(exists=False)
     assert database.size() == 0
     assert database.stamp_of_content() == {}
     assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_look_leaves_nothing_behind_and_changes_nothing(tmp_path: Path, mode: str) -> None:
+def test_an_inspection_leaves_nothing_behind_and_changes_nothing(tmp_path: Path, mode: str) -> None:
     database = make_pair(tmp_path / "a.db", mode)
     before, stamp = database.path.read_bytes(), database.stamp_of_content()
-    assert database.look(VERSION) == Look(exists=True, tables=4)
+    assert database.inspect(VERSION) == Inspection(exists=True, tables=4)
     database.fingerprint(VERSION)
     database.check_integrity()
     database.require_usable()
@@ -72,31 +72,31 @@ def test_a_look_leaves_nothing_behind_and_changes_nothing(tmp_path: Path, mode: 
     assert database.stamp_of_content() == stamp
 
 
-def test_a_look_beside_a_writer_leaves_its_files_alone(tmp_path: Path) -> None:
+def test_an_inspection_beside_a_writer_leaves_its_files_alone(tmp_path: Path) -> None:
     database = make_pair(tmp_path / "a.db", "wal")
     with writer(database.path):
-        database.look(VERSION)
+        database.inspect(VERSION)
         assert names(tmp_path) == {"a.db", "a.db-wal", "a.db-shm"}
 
 
 def test_an_empty_file_is_an_empty_database(tmp_path: Path) -> None:
     (tmp_path / "a.db").touch()
-    assert sqlite(tmp_path / "a.db").look(VERSION) == Look(exists=True)
+    assert sqlite(tmp_path / "a.db").inspect(VERSION) == Inspection(exists=True)
     sqlite(tmp_path / "a.db").require_usable()
 
 
-def test_a_look_tells_revisions_and_leftovers(tmp_path: Path) -> None:
+def test_an_inspection_tells_revisions_and_leftovers(tmp_path: Path) -> None:
     database = versioned(tmp_path / "a.db", "b", "a")
     with closing(sqlite3.connect(database.path)) as live:
         live.execute("CREATE TABLE _alembic_tmp_users (id INTEGER)")
-    assert database.look(VERSION) == Look(
+    assert database.inspect(VERSION) == Inspection(
         exists=True,
         revisions=("a", "b"),
         versioned=True,
         tables=5,
         leftovers=("_alembic_tmp_users",),
     )
-    assert database.look("another_version").revisions == ()
+    assert database.inspect("another_version").revisions == ()
 
 
 def _junk(path: Path) -> None:
@@ -130,13 +130,13 @@ def test_what_is_no_database_is_reported_and_left_alone(
     database = sqlite(tmp_path / "a.db")
     break_it(database.path)
     before = database.path.read_bytes() if database.path.is_file() else None
-    look = database.look(VERSION)
-    assert look.exists
-    assert re.search(words, look.trouble)
-    assert look.remedy.endswith((".", "invoke backups"))
+    inspection = database.inspect(VERSION)
+    assert inspection.exists
+    assert re.search(words, inspection.trouble)
+    assert inspection.remedy.endswith((".", "invoke backups"))
     with pytest.raises(Refused, match=words) as caught:
         database.require_usable()
-    assert caught.value.next == look.remedy
+    assert caught.value.next == inspection.remedy
     assert names(tmp_path) == {"a.db"}
     assert before is None or database.path.read_bytes() == before
 
@@ -144,7 +144,7 @@ def test_what_is_no_database_is_reported_and_left_alone(
 def test_a_database_whose_tail_is_missing_is_refused_before_anything_starts(
     tmp_path: Path,
 ) -> None:
-    """A look reads the schema only, which is whole; the upgrade would meet the gap."""
+    """An inspection reads the schema only, which is whole; the upgrade would meet the gap."""
     database = make_pair(tmp_path / "a.db", "delete", megabytes=1)
     with open(database.path, "r+b") as file:
         file.truncate(database.path.stat().st_size - 8192)
@@ -158,22 +158,22 @@ def test_a_locked_database_is_reported_as_locked(tmp_path: Path, mode: str) -> N
     database = make_pair(tmp_path / "a.db", mode)
     statements = ["PRAGMA locking_mode=EXCLUSIVE"] if mode == "wal" else []
     with held(database.path, *statements, "BEGIN EXCLUSIVE"):
-        look = database.look(VERSION)
-        assert "locked by another process" in look.trouble
-        assert "Let the other process finish" in look.remedy
+        inspection = database.inspect(VERSION)
+        assert "locked by another process" in inspection.trouble
+        assert "Let the other process finish" in inspection.remedy
         assert not database.is_damaged()
-    assert database.look(VERSION).trouble == ""
+    assert database.inspect(VERSION).trouble == ""
 
 
 def test_rights_that_are_missing_are_reported(tmp_path: Path) -> None:
     with as_nobody() as folder:
         database = make_pair(folder / "a.db", "delete")
         database.path.chmod(0o444)
-        assert database.look(VERSION).trouble == ""
+        assert database.inspect(VERSION).trouble == ""
         with pytest.raises(Refused, match="may not be written"):
             database.require_usable()
         database.path.chmod(0o000)
-        assert database.look(VERSION).trouble
+        assert database.inspect(VERSION).trouble
         database.path.chmod(0o600)
         folder.chmod(0o500)
         with pytest.raises(Refused, match="may not be written"):
@@ -181,7 +181,7 @@ def test_rights_that_are_missing_are_reported(tmp_path: Path) -> None:
         with pytest.raises(Refused, match=r"folder of b\.db may not be written"):
             sqlite(folder / "b.db").require_usable()
         folder.chmod(0o000)
-        assert "Permission denied" in database.look(VERSION).trouble
+        assert "Permission denied" in database.inspect(VERSION).trouble
         with pytest.raises(Refused, match="Permission denied"):
             database.require_usable()
         folder.chmod(0o700)
@@ -189,7 +189,7 @@ def test_rights_that_are_missing_are_reported(tmp_path: Path) -> None:
 
 def test_a_path_through_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "Not a directory" in sqlite(tmp_path / "file" / "a.db").look(VERSION).trouble
+    assert "Not a directory" in sqlite(tmp_path / "file" / "a.db").inspect(VERSION).trouble
 
 
 # -- fingerprints -----------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def die_in(path: Path) -> Path:
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("state", ["gone", "empty"])
-def test_what_is_left_of_a_database_that_is_gone_survives_every_look(
+def test_what_is_left_of_a_database_that_is_gone_survives_every_inspection(
     tmp_path: Path, mode: str, state: str
 ) -> None:
     """SQLite itself deletes it, unread, when it opens an empty file of that name."""
@@ -55,10 +55,10 @@ def test_what_is_left_of_a_database_that_is_gone_survives_every_look(
         database.path.unlink()
     else:
         os.truncate(database.path, 0)
-    look = database.look(VERSION)
+    inspection = database.inspect(VERSION)
     told = f"a.db is {state}, but {left.name} is there, and may hold the last of its content"
-    assert look.trouble == told
-    assert "restore" in look.remedy
+    assert inspection.trouble == told
+    assert "restore" in inspection.remedy
     with pytest.raises(Refused, match="may hold the last"):
         database.require_usable()
     assert database.find_damage()
@@ -73,9 +73,9 @@ def test_a_database_that_is_being_made_is_not_taken_for_the_rest_of_one(tmp_path
         maker.execute("CREATE TABLE t (a)")
         assert path.stat().st_size == 0
         assert Path(f"{path}-journal").stat().st_size > 0
-        assert sqlite(path).look(VERSION).trouble == ""
+        assert sqlite(path).inspect(VERSION).trouble == ""
         maker.execute("COMMIT")
-    assert sqlite(path).look(VERSION).tables == 1
+    assert sqlite(path).inspect(VERSION).tables == 1
 
 
 def test_what_is_set_aside_twice_within_a_second_is_kept_twice(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.state import DatabaseState
@@ -38,11 +38,11 @@ class FakeDatabase:
     is_stubborn: bool = False
     calls: list[str] = field(default_factory=list)
 
-    def look(self, version_table: str) -> Look:
-        self.calls.append("look")
+    def inspect(self, version_table: str) -> Inspection:
+        self.calls.append("inspect")
         revisions = self.now.revisions if self.exists and not self.trouble else ()
         tables = len(self.now.rows) if self.exists else 0
-        return Look(
+        return Inspection(
             self.exists, revisions, tables=tables, trouble=self.trouble, begun=dict(self.begun)
         )
 
@@ -111,7 +111,7 @@ def failure(
     state = DatabaseState(
         environment,  # type: ignore[arg-type]
         database,  # type: ignore[arg-type]
-        Look(exists=not no_backup),
+        Inspection(exists=not no_backup),
         "",
         None,  # type: ignore[arg-type]
         kind,  # type: ignore[arg-type]

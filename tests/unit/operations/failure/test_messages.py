@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
 from migrations_ops.operations.failure.messages import (
     for_a_person,
@@ -44,8 +44,8 @@ def seen(
     of: Failure, changed: tuple[str, ...] = (), begun: str = "", now: Fingerprint = BEFORE
 ) -> Seen:
     case = Case(of.ended, True, True, True, of.backup is None, Version.ELSEWHERE)
-    look = Look(True, trouble="no route", begun={begun: "upgrade"} if begun else {})
-    return Seen(case, look, BEFORE, now, changed)
+    inspection = Inspection(True, trouble="no route", begun={begun: "upgrade"} if begun else {})
+    return Seen(case, inspection, BEFORE, now, changed)
 
 
 @pytest.mark.parametrize(("sentence", "ended", "no_backup"), OF_PERSONS)

@@ -10,7 +10,7 @@ import pytest
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure import observe, reconcile
 from migrations_ops.operations.failure.decision import Ended, Indexes, Version
 from migrations_ops.steps.own_commands import OwnCommandsStep
@@ -131,7 +131,7 @@ def test_interrupted_restore_of_a_server_that_keeps_what_it_replaces() -> None:
     told = reconcile.reconcile(session(), of)
     assert told == "prod has either all of its previous content or all of db_1.dump."
     # Before, there was none.
-    of = replace(of, located=replace(of.located, look=Look(exists=False)))
+    of = replace(of, located=replace(of.located, inspection=Inspection(exists=False)))
     told = reconcile.reconcile(session(), of)
     assert told == "The restore is complete: prod has the content of db_1.dump."
 
@@ -148,7 +148,7 @@ def test_failed_restore_is_not_taken_for_the_end_of_what_had_begun_before() -> N
 @pytest.mark.parametrize("existed", [True, False])
 def test_database_that_is_gone_after_a_restore_that_failed_needs_a_person(existed: bool) -> None:
     of = failure(FakeDatabase(is_server=False, exists=False), Ended.RESTORE_FAILED)
-    of = replace(of, located=replace(of.located, look=Look(exists=existed)))
+    of = replace(of, located=replace(of.located, inspection=Inspection(exists=existed)))
     if not existed:
         assert reconcile.reconcile(session(), of) == "prod does not exist, as before."
         return
@@ -180,11 +180,11 @@ def test_restore_that_undid_something_is_done_again_unless_it_was_done(
     assert (restored == ["prod"]) is again
 
 
-def test_server_that_does_not_answer_is_asked_no_more_than_a_look() -> None:
+def test_server_that_does_not_answer_is_asked_no_more_than_one_inspection() -> None:
     database = FakeDatabase(trouble="no route")
     with pytest.raises(StepFailed, match="does not answer: no route"):
         reconcile.reconcile(session(), failure(database, Ended.ROLLED_BACK))
-    assert set(database.calls) == {"look"}
+    assert set(database.calls) == {"inspect"}
 
 
 def test_file_that_cannot_be_read_is_no_silent_server() -> None:

@@ -9,10 +9,10 @@ from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.errors import RESTORE
 from migrations_ops.databases.sqlite.lacking import ask
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 
 
-def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
+def inspect_database(connection: sqlite3.Connection, version_table: str) -> Inspection:
     """Its revision, its environment and what else is there."""
     from migrations_ops.databases.sqlite.ledger import read_ledger
     from migrations_ops.databases.sqlite.schema import table_names
@@ -21,9 +21,9 @@ def read_look(connection: sqlite3.Connection, version_table: str) -> Look:
     versioned = version_table in names
     if versioned and not _is_of_alembic(connection, version_table):
         trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
-        return Look(exists=True, trouble=trouble, remedy=RESTORE, tables=len(names))
+        return Inspection(exists=True, trouble=trouble, remedy=RESTORE, tables=len(names))
     ledger = read_ledger(connection, version_table)
-    return Look(
+    return Inspection(
         exists=True,
         versioned=versioned,
         revisions=_revisions(connection, version_table) if versioned else (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspection:
     """The state of a database as one read found it.
 
     ``trouble`` says why it could not be read, and ``remedy`` what to do about it; ``tables`` counts

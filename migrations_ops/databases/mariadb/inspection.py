@@ -9,10 +9,12 @@ from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.ledger import read_ledger
 from migrations_ops.databases.mariadb.lock import find_other
 from migrations_ops.databases.mariadb.names import quoted
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 
 
-def read_look(connection: Connection, version_table: str, *, locked: bool = False) -> Look:
+def inspect_database(
+    connection: Connection, version_table: str, *, locked: bool = False
+) -> Inspection:
     """Its revision, its environment and how many tables there are.
 
     :param locked: whether this process has the lock of a release.
@@ -38,7 +40,7 @@ def read_look(connection: Connection, version_table: str, *, locked: bool = Fals
                 f"its table {version_table} is none of Alembic's: it has no column version_num"
             )
             advice = "Name the version table of this environment: version_table"
-            return Look(exists=True, tables=len(names), trouble=trouble, remedy=advice)
+            return Inspection(exists=True, tables=len(names), trouble=trouble, remedy=advice)
         width = columns[0][0]
         revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
     others = ask(
@@ -49,7 +51,7 @@ def read_look(connection: Connection, version_table: str, *, locked: bool = Fals
         version_table,
     )
     ledger = read_ledger(connection, version_table)
-    return Look(
+    return Inspection(
         exists=True,
         versioned=versioned,
         revisions=tuple(sorted(str(row[0]) for row in revisions)),

@@ -9,10 +9,10 @@ from psycopg import sql
 from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.databases.postgresql.ledger import read_ledger
-from migrations_ops.model.look import Look
+from migrations_ops.model.inspection import Inspection
 
 
-def read_look(connection: Connection, version_table: str, schema: str | None) -> Look:
+def inspect_database(connection: Connection, version_table: str, schema: str | None) -> Inspection:
     """Its revision, its environment and how many tables there are."""
     name = (
         sql.Identifier(version_table) if schema is None else sql.Identifier(schema, version_table)
@@ -43,14 +43,14 @@ def read_look(connection: Connection, version_table: str, schema: str | None) ->
     if versioned and not is_of_alembic:
         trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
         remedy = "Name the version table of this environment: version_table"
-        return Look(exists=True, tables=tables, trouble=trouble, remedy=remedy)
+        return Inspection(exists=True, tables=tables, trouble=trouble, remedy=remedy)
     revisions: list[tuple[Any, ...]] = []
     if versioned:
         revisions = connection.execute(
             sql.SQL("SELECT version_num FROM {}").format(name)
         ).fetchall()
     ledger = read_ledger(connection, schema, version_table)
-    return Look(
+    return Inspection(
         exists=True,
         versioned=versioned,
         revisions=tuple(sorted(str(row[0]) for row in revisions)),
