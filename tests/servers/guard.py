@@ -50,6 +50,19 @@ def alive(pid: int) -> bool:
     return False
 
 
+def read(pid: int, name: str) -> bytes:
+    """What /proc has of a process in the file of that name; nothing once it has ended."""
+    with suppress(OSError):
+        return (PROC / str(pid) / name).read_bytes()
+    return b""
+
+
+def user(pid: int) -> int | None:
+    """As whom a process runs; none once it has ended."""
+    ids = [line.split() for line in read(pid, "status").splitlines() if line.startswith(b"Uid:")]
+    return int(ids[0][1]) if ids else None
+
+
 def family(pid: int) -> list[int]:
     """A living process and all that descend from it, the eldest first."""
     parents = _parents()
@@ -57,6 +70,11 @@ def family(pid: int) -> list[int]:
     for member in found:
         found += [child for child, parent in parents.items() if parent == member]
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The living processes that a process has started itself."""
+    return [child for child, parent in _parents().items() if parent == pid]
 
 
 def send(number: signal.Signals, pids: Iterable[int]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.servers import guard
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
 from tests.support import Ran
@@ -143,13 +143,7 @@ def start_with(
 
 def kill_child(parent: int) -> None:
     """Kill the step at work: the child of the release that has opened the server."""
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-                fields = stat.read().rpartition(")")[2].split()
-            with open(f"/proc/{pid}/cmdline", "rb") as line:
-                command = line.read().split(b"\0")
-        except OSError:
-            continue
-        if int(fields[1]) == parent and b"upgrade" in command and b"downgrade" not in command:
-            os.kill(pid, signal.SIGKILL)
+    for pid in guard.children(parent):
+        command = guard.read(pid, "cmdline").split(b"\0")
+        if b"upgrade" in command and b"downgrade" not in command:
+            guard.send(signal.SIGKILL, [pid])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.scenarios.on_servers.support import (
     sleeping,
     wait_for,
 )
+from tests.servers import guard
 from tests.servers.shops import ServerShop
 from tests.support import R2, R3
 
@@ -280,35 +282,16 @@ def record_or_nothing(shop: ServerShop) -> str:
 
 @pytest.mark.slow
 def test_no_password_stands_in_the_list_of_processes(filled: ServerShop) -> None:
-    seen, programs = set[str](), set[str]()
+    seen, programs = set[bytes](), set[str]()
     running = filled.start("release-migration")
     while running.poll() is None:
-        for pid in descendants(running.pid):
-            command, told = process(pid)
-            programs.add(Path(command.partition("\0")[0]).name)
+        for pid in guard.family(running.pid)[1:]:
+            command = guard.read(pid, "cmdline")
+            programs.add(Path(os.fsdecode(command.partition(b"\0")[0])).name)
             # What env.py reads is its own affair: the tool hands it no password here.
-            if "hidden-word-of" in command + told:
+            if b"hidden-word-of" in command + guard.read(pid, "environ"):
                 seen.add(command)
     running.communicate()
     assert running.returncode == 0
     assert seen == set()
     assert programs & {"pg_dump", "mariadb-dump", "pg_restore", "mariadb"}
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that these have."""
-    try:
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        text = " ".join((task / "children").read_text() for task in tasks)
-    except OSError:
-        return []
-    return [each for child in map(int, text.split()) for each in (child, *descendants(child))]
-
-
-def process(pid: int) -> tuple[str, str]:
-    """The arguments and the variables of a process, as others can read them."""
-    try:
-        folder = Path(f"/proc/{pid}")
-        return (folder / "cmdline").read_text(), (folder / "environ").read_text()
-    except OSError:
-        return "", ""
