@@ -66,8 +66,8 @@ def read_declared(
             reader.read_operation(event)
     reader.finish(before, after)
     if not compiled:  # where SQLite reported its writes, foreign keys were off
-        reader.note_cascades(before)
-        reader.note_triggers(before, after)
+        reader.add_cascades(before)
+        reader.add_triggers(before, after)
     return reader.declared
 
 
@@ -152,11 +152,11 @@ class _Reader:
             if write.deletes:
                 # SQLite reports what a trigger deletes with what the statement does itself.
                 by_trigger = compiled is not None and write.table not in written
-                self._note_trigger(self._naming.table(table), by_trigger)
+                self._add_trigger(self._naming.table(table), by_trigger)
             is_own = own is not None and own.explains(write)
-            self._note_write(write, self._naming.table(table), columns, rows if is_own else None)
+            self._add_write(write, self._naming.table(table), columns, rows if is_own else None)
 
-    def _note_trigger(self, table: str, by_trigger: bool) -> None:
+    def _add_trigger(self, table: str, by_trigger: bool) -> None:
         if not by_trigger:
             self.declared.triggers[table] = ""
         elif name := self._deleting.get(table):
@@ -177,15 +177,15 @@ class _Reader:
 
     def finish(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         self._naming.finish(after)
-        self._note_rebuilt(before, after)
+        self._add_rebuilt(before, after)
         for first in self._naming.dropped:
             if table := self._naming.table_after(first):  # it was dropped, and made once more
-                self._note_updated(self._refills.replaced(table, first))
+                self._add_updated(self._refills.replaced(table, first))
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
 
-    def _note_rebuilt(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    def _add_rebuilt(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Declare what the tables that were rebuilt by hand leave out, and their constraints.
 
         A constraint that was there before takes the place of no other one. A unique index does
@@ -293,7 +293,7 @@ class _Reader:
             self._naming.drop_table(self._naming.table_after(partition))
         self._refills.drop(table)
         if first := self._naming.drop_table(table):
-            self._note_updated(self._refills.replaced(first, first))
+            self._add_updated(self._refills.replaced(first, first))
 
     def _drop_schema(self, name: str, to: str) -> None:
         """Everything in a schema is dropped or renamed with it.
@@ -315,7 +315,7 @@ class _Reader:
             return
         self._refills.rename(old, new)
         if first := self._naming.rename_table(old, new):
-            self._note_updated(self._refills.replaced(new, first))
+            self._add_updated(self._refills.replaced(new, first))
 
     def _rename_column(self, table: str, name: str, to: str, batch: int = 0) -> None:
         if self._is_announced((table, name, to), batch):
@@ -367,7 +367,7 @@ class _Reader:
         if action.to == "restart":
             self.declared.recounted.add(first)
 
-    def _note_write(
+    def _add_write(
         self,
         write: Write,
         table: str,
@@ -376,23 +376,23 @@ class _Reader:
     ) -> None:
         # Writing to a partition is writing to the whole table, and vice versa.
         tables = {table, *self._hierarchy.above(table), *self._hierarchy.below(table)}
-        self._note_updated({(each, column) for each in tables for _, column in columns}, rows)
+        self._add_updated({(each, column) for each in tables for _, column in columns}, rows)
         for each in tables if write.deletes else ():
             self.declared.deleted[each] = _sum(self.declared.deleted.get(each, 0), rows)
-        for happens, noted in (
+        for happens, found in (
             (write.replaces, self.declared.replaced),
             (write.deletes, self.declared.emptied),
             (write.inserts, self.declared.inserted),
         ):
             if happens:
-                noted |= tables
+                found |= tables
 
-    def _note_updated(self, columns: Iterable[tuple[str, str]], rows: int | None = None) -> None:
+    def _add_updated(self, columns: Iterable[tuple[str, str]], rows: int | None = None) -> None:
         for each in columns:
             self.declared.updated.add(each)
             self.declared.touched[each] = _sum(self.declared.touched.get(each, 0), rows)
 
-    def note_cascades(self, before: Mapping[str, str]) -> None:
+    def add_cascades(self, before: Mapping[str, str]) -> None:
         """Declare the columns that follow an updated key by ON UPDATE CASCADE."""
         keys = [
             (fact, tokens(was, "facts"))
@@ -403,9 +403,9 @@ class _Reader:
             for fact, words in keys:
                 referred = {(fact.parent, name) for name in lowered(group(words, 0))}
                 if referred & self.declared.updated:
-                    self._note_updated((fact.table, name) for name in fact.columns - {","})
+                    self._add_updated((fact.table, name) for name in fact.columns - {","})
 
-    def note_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    def add_triggers(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Declare what the triggers of written tables do.
 
         A trigger that the upgrade creates may have existed in time or not: the texts do not show
@@ -426,12 +426,12 @@ class _Reader:
                 if not self.declared.writes_to(table):
                     continue
                 assigned = {self._in_trigger(name, each, is_new) for each in assigned_columns(body)}
-                self._note_updated(assigned)
+                self._add_updated(assigned)
                 inside = statements_in_block(body) + statements_in_trigger(body)
                 for write in (each for statement in inside for each in writes_of(statement)):
                     to = self._resolver.table(write.table)
                     columns = {self._in_trigger(to, each, is_new) for each in write.columns}
-                    self._note_write(write, self._first(to) if is_new else to, columns)
+                    self._add_write(write, self._first(to) if is_new else to, columns)
 
     def _in_trigger(self, table: str, column: str, is_new: bool) -> tuple[str, str]:
         """The first names of what a trigger writes; a trigger from before has them in its text."""

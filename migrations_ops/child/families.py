@@ -56,7 +56,7 @@ class Family:
     transactions: str
     ledger: str
     # Whether a run, its DDL included, is one transaction; else each revision is committed by
-    # itself, and noted in the ledger before and after.
+    # itself, and recorded in the ledger before and after.
     is_transactional: bool
     server: Server | None = None
 

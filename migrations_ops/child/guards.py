@@ -23,7 +23,7 @@ def wrap_configure(
     """Wrap ``context.configure`` in the guards, from now on.
 
     It makes a run transactional where the database can do that, and has the revisions traced and
-    noted in the ledger.
+    recorded in the ledger.
 
     :param prove: called first, with the connection and all options; raises if it is not the
         connection that is meant.

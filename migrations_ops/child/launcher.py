@@ -182,7 +182,7 @@ def _install_guards(
             events,
             destination.require_allowed,
             control.may_go_on,
-            tracing.writes.note,
+            tracing.writes.add,
         )
         prove: Callable[[Any, Mapping[str, Any]], None] = destination.prove
     else:

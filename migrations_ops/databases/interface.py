@@ -219,7 +219,7 @@ class Writable(Named, Protocol):
     def remove(self) -> None:
         """Remove a database that an upgrade had just created and then failed to fill."""
 
-    def note(
+    def add_to_ledger(
         self,
         environment: str,
         version_table: str,

@@ -146,7 +146,7 @@ class ServerDatabase(ABC):
             return self._read_ledger(connection, version_table)
         return Ledger()
 
-    def note(
+    def add_to_ledger(
         self,
         environment: str,
         version_table: str,

@@ -18,7 +18,7 @@ FILE = "evidence.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class EnvironmentEvidence:
     """The evidence of one environment: the hash of each revision that passed there, and the
     revisions at which its database was left, if verify has not passed since."""
 
@@ -28,7 +28,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    environments: Mapping[str, Noted] = field(default_factory=dict)
+    environments: Mapping[str, EnvironmentEvidence] = field(default_factory=dict)
 
 
 class Evidence:
@@ -39,13 +39,13 @@ class Evidence:
 
     def passed(self, environment: Environment) -> dict[str, str]:
         """The recorded hashes. A damaged file is no evidence, and keeps the gate closed."""
-        return dict(self._noted(environment).passed)
+        return dict(self._of(environment).passed)
 
     def unverified(self, environment: Environment) -> frozenset[str]:
         """The revisions at which a database was left, and verify has not passed since."""
-        return frozenset(self._noted(environment).unverified)
+        return frozenset(self._of(environment).unverified)
 
-    def note_passed(self, environment: Environment, revisions: Iterable[Revision]) -> str:
+    def record_passed(self, environment: Environment, revisions: Iterable[Revision]) -> str:
         """Record that verify passed for a database that these sources built.
 
         :returns: why that could not be recorded; empty if it was. A full disk must not fail a
@@ -61,16 +61,18 @@ class Evidence:
         if not new and not self.unverified(environment):
             return ""
         try:
-            self._note(environment, Noted(self.passed(environment) | new))
+            self._write(environment, EnvironmentEvidence(self.passed(environment) | new))
         except OSError as error:
             later = f"later environments will not accept what passes {environment.name} now"
             return f"{self.file} cannot be written ({error.strerror}): {later}"
         return ""
 
-    def note_unverified(self, environment: Environment, revisions: Iterable[str]) -> None:
+    def record_unverified(self, environment: Environment, revisions: Iterable[str]) -> None:
         """Record that a database stays at these revisions although verify has not passed."""
         with suppress(OSError):
-            self._note(environment, Noted(self.passed(environment), tuple(sorted(revisions))))
+            self._write(
+                environment, EnvironmentEvidence(self.passed(environment), tuple(sorted(revisions)))
+            )
 
     def find_obstacle(self) -> str:
         """Why the evidence could not be written, as far as can be checked; empty if it could."""
@@ -87,12 +89,12 @@ class Evidence:
     def _read(self) -> _Content | Unreadable:
         return read_versioned(_Content, self.file, read_json(self.file))
 
-    def _noted(self, environment: Environment) -> Noted:
+    def _of(self, environment: Environment) -> EnvironmentEvidence:
         content = self._read()
         known = {} if isinstance(content, Unreadable) else content.environments
-        return known.get(environment.name, Noted())
+        return known.get(environment.name, EnvironmentEvidence())
 
-    def _note(self, environment: Environment, noted: Noted) -> None:
+    def _write(self, environment: Environment, new: EnvironmentEvidence) -> None:
         """:raises OSError: it cannot be written, or would replace what a later release wrote."""
         content = self._read()
         if isinstance(content, Unreadable):
@@ -100,5 +102,5 @@ class Evidence:
                 raise OSError(None, f"it {content.why}")
             content = _Content()
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        new = _Content({**content.environments, environment.name: noted})
-        write_whole(self.file, to_versioned(new))
+        content = _Content({**content.environments, environment.name: new})
+        write_whole(self.file, to_versioned(content))

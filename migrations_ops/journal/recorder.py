@@ -36,7 +36,7 @@ class Reporter(Protocol):
     def progress(self, text: str, done: int = 0, total: int = 0) -> None:
         """What the step is doing now."""
 
-    def end(self, result: StepResult, note: str) -> None:
+    def end(self, result: StepResult, summary: str) -> None:
         """The step has ended."""
 
     def finding(self, finding: Finding) -> None:
@@ -44,17 +44,17 @@ class Reporter(Protocol):
 
 
 @dataclass
-class StepNotes:
+class RunningStep:
     """Collects what a step reports while it runs, for its result."""
 
     argv: tuple[str, ...] = ()
     exit: int = 0
     outcome: str = "done"
-    note: str = ""
+    summary: str = ""
     revisions: tuple[RevisionRun, ...] = ()
 
     def add_run(self, exit: int | None, revisions: Iterable[RevisionRun]) -> None:
-        """Note how an Alembic command ended, and which revisions it ran."""
+        """Add how an Alembic command ended, and which revisions it ran."""
         self.exit = exit or 0
         self.revisions = (*self.revisions, *revisions)
 
@@ -95,7 +95,7 @@ class Recorder:
             self.update(backups=(*self.result.backups, backup.name))
 
     def add_findings(self, findings: Iterable[Finding]) -> None:
-        """Note findings, and show them, what stops the task first."""
+        """Add findings, and show them, what stops the task first."""
         findings = sorted(findings, key=lambda each: _SEVERITIES.index(each.severity))
         for finding in findings:
             self.reporter.finding(finding)
@@ -108,38 +108,38 @@ class Recorder:
     @contextmanager
     def step(
         self, name: StepName, environment: str, backup: str | None = None
-    ) -> Iterator[StepNotes]:
+    ) -> Iterator[RunningStep]:
         """One step: written as running before it starts, then with its result.
 
         :param backup: what a restore restores: after a kill, the task that finishes it needs this.
         """
-        notes = StepNotes()
+        running = RunningStep()
         self._kept = self._kept or name not in LOOKING
         begun, started = time.monotonic(), now()
         self.reporter.begin(name, environment)
         self.update(under_way=UnderWay(name, environment, started, backup))
         self._write(ahead=True)
         try:
-            yield notes
+            yield running
         except OpsError as error:
-            notes.exit = notes.exit or error.exit_code
-            notes.outcome = "refused" if error.exit_code == ExitCode.REFUSED else "failed"
+            running.exit = running.exit or error.exit_code
+            running.outcome = "refused" if error.exit_code == ExitCode.REFUSED else "failed"
             raise
         except KeyboardInterrupt:
-            notes.exit, notes.outcome = ExitCode.INTERRUPTED, "interrupted"
+            running.exit, running.outcome = ExitCode.INTERRUPTED, "interrupted"
             raise
         except BaseException:
-            notes.exit, notes.outcome = ExitCode.NEEDS_A_PERSON, "failed"
+            running.exit, running.outcome = ExitCode.NEEDS_A_PERSON, "failed"
             raise
         finally:
             seconds = round(time.monotonic() - begun, 3)
             result = StepResult(
-                name, environment, notes.argv, started, seconds, notes.exit, notes.outcome,
-                notes.revisions,
+                name, environment, running.argv, started, seconds, running.exit, running.outcome,
+                running.revisions,
             )  # fmt: skip
             self.update(steps=(*self.result.steps, result), under_way=None)
             self._write()
-            self.reporter.end(result, notes.note)
+            self.reporter.end(result, running.summary)
 
     def finish(self, outcome: Outcome | None, error: OpsError | None = None) -> TaskRecord:
         """Write the outcome; a record without one is an unfinished release."""
@@ -150,7 +150,7 @@ class Recorder:
         self._mark.close_mark(finished=finished and not self.result.is_open)
         return self.result
 
-    def note_commit(self, environment: str) -> None:
+    def record_partial_commit(self, environment: str) -> None:
         """Record, before it happens, that part of an upgrade is committed on its own.
 
         If everything is killed after that, the next task knows that there is something to restore,
@@ -160,7 +160,7 @@ class Recorder:
             self.update(committed=(*self.result.committed, environment))
             self._write(ahead=True)
 
-    def note_commands(self, environment: str) -> None:
+    def begin_commands(self, environment: str) -> None:
         """Record that the project's own commands start there: they can commit at any time, and the
         revision may have changed long before the last command ends."""
         if environment not in self.result.commands:
@@ -168,7 +168,7 @@ class Recorder:
             self._write(ahead=True)
 
     def end_commands(self, environment: str) -> None:
-        """Note that the commands finished, were undone, or are left to the next upgrade."""
+        """Record that the commands finished, were undone, or are left to the next upgrade."""
         self.update(commands=tuple(each for each in self.result.commands if each != environment))
 
     def _write(self, *, ahead: bool = False) -> bool:

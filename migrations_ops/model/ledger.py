@@ -44,7 +44,7 @@ class Ledger:
     ledger, or that were run by something that keeps no ledger; ``begun`` maps those that started
     and did not finish, where nothing is rolled back, to their direction: ``upgrade`` or
     ``downgrade``. ``invalid`` are the oids of the indexes that were INVALID when the first of them
-    began; None where they were not noted. ``made`` are the indexes that are theirs. ``origins``
+    began; None where they were not recorded. ``made`` are the indexes that are theirs. ``origins``
     tells in words when, by whom and from which commit each revision ran.
     """
 
@@ -60,6 +60,6 @@ class Ledger:
     unreadable: str = ""
 
     @property
-    def noted(self) -> frozenset[str]:
+    def recorded(self) -> frozenset[str]:
         """The revisions that are there, according to the ledger."""
         return self.stamped | self.found | self.ran.keys()

@@ -98,10 +98,10 @@ def _find_squash(history: History, ledger: Ledger) -> str:
 
     :returns: empty where that cannot be known: revisions may have been added after the squash.
     """
-    noted = ledger.noted
-    if not noted and len(history.revisions) > 1:
+    recorded = ledger.recorded
+    if not recorded and len(history.revisions) > 1:
         return ""
-    had = history.ancestors(each for each in noted if each in history.revisions)
+    had = history.ancestors(each for each in recorded if each in history.revisions)
     new = {each for each in history.revisions if each not in had}
     first = [each for each in new if new.isdisjoint(history.parents[each])]
     if not first:

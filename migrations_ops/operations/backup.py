@@ -58,15 +58,15 @@ def back_up(
         )
         session.record.add_backup(backup)
         step.outcome = "reused" if backup.reused else "verified"
-        step.note = f"{backup.name}, {human_size(backup.size)}"
+        step.summary = f"{backup.name}, {human_size(backup.size)}"
         if backup.reused:
-            step.note += ", still equal"
+            step.summary += ", still equal"
         else:
-            _note_left_out(session, located, backup, must_hold_all=must_hold_all)
+            _report_left_out(session, located, backup, must_hold_all=must_hold_all)
         return backup
 
 
-def _note_left_out(
+def _report_left_out(
     session: Session, located: LocatedDatabase, backup: Backup, *, must_hold_all: bool
 ) -> None:
     environment = located.environment

@@ -51,7 +51,7 @@ def prune(session: Session, environments: Iterable[Environment]) -> None:
             retention.prune(BackupStore.of(settings, environment), uses)
         except StepFailed as error:
             with session.record.step(StepName.PRUNE, environment.name) as step:
-                step.note = "old backups stay"
+                step.summary = "old backups stay"
                 kept = BACKUPS_KEPT.found(environment.name, reason=error.what)
                 session.record.add_findings([kept])
 

@@ -98,7 +98,7 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             finally:
                 children.close()
             step.revisions = rehearsal.revisions
-            step.note = rehearsal.note
+            step.summary = rehearsal.summary
             step.outcome = "passed"
             session.record.add_findings(list(rehearsed.findings))
             _require_no_errors(rehearsed, environment)
@@ -200,12 +200,12 @@ class _Rehearsal:
         self._before = self._fingerprint_before()
         self._broken = state.database.find_broken() if state.exists else []
         self.revisions: tuple[RevisionRun, ...] = ()
-        self.note = ""
+        self.summary = ""
 
     def run(self) -> Rehearsed:
         """:raises Refused: a command fails, or does not lead to the target."""
         up = self._run_next()
-        self.revisions, self.note = up.revisions, revisions_in_words(up)
+        self.revisions, self.summary = up.revisions, revisions_in_words(up)
         if up.refused or up.failure:
             raise self._refusal(up.refused or up.failure, up)
         after = self._fingerprint()
@@ -273,7 +273,7 @@ class _Rehearsal:
             return [UPGRADE_FAILS_AGAIN.found(up.where, revision=in_revision(up), reason=reason)]
         if self._fingerprint().schema != after.schema:
             return [UPGRADE_NOT_REPEATABLE.found(name)]
-        self.note += "; down and up again"
+        self.summary += "; down and up again"
         return []
 
     def _refusal(self, reason: str, run: CommandRun | None = None) -> Refused:

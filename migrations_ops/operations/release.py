@@ -85,7 +85,7 @@ def preflight(
     about = environments[0].name if len(environments) == 1 else "all"
     with session.record.step(StepName.PREFLIGHT, about) as step:
         states = [read_state(session.project, each, to) for each in environments]
-        step.note = require_releasable(session, states)
+        step.summary = require_releasable(session, states)
         last = ([state for state in states if state.pending] or states)[-1]
         session.record.update(
             from_=last.inspection.revisions,

@@ -68,7 +68,7 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
             )
         step.outcome = "proved equal"
         since = "" if now == wanted else ", except for what was written since"
-        step.note = f"equal to {backup.name}{since}; {kept}"
+        step.summary = f"equal to {backup.name}{since}; {kept}"
         return kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from migrations_ops.child.protocol.ledger import split_unnoted
+from migrations_ops.child.protocol.ledger import split_unrecorded
 from migrations_ops.model.findings import (
     EDITED_REVISION,
     MISSING_REVISION,
@@ -46,17 +46,17 @@ def find_to_redo(state: DatabaseState) -> list[Finding]:
     return [each for each in find_edited(state) if each.code != MISSING_REVISION.code]
 
 
-def find_unnoted(state: DatabaseState) -> list[str]:
+def find_unrecorded(state: DatabaseState) -> list[str]:
     """The revisions that were run by something that keeps no ledger."""
     return split_ancestors(state, state.ledger())[0] if _is_known(state) else []
 
 
 def split_ancestors(state: DatabaseState, ledger: Ledger) -> tuple[list[str], list[str]]:
-    """See ``split_unnoted``; each list is oldest first."""
+    """See ``split_unrecorded``; each list is oldest first."""
     history = state.history
     reached = history.ancestors(state.inspection.revisions)
     parents = {each: history.parents[each] for each in history.sorted if each in reached}
-    return split_unnoted(parents, ledger.noted)
+    return split_unrecorded(parents, ledger.recorded)
 
 
 def _is_comparable(state: DatabaseState) -> bool:
@@ -71,7 +71,7 @@ def _is_known(state: DatabaseState) -> bool:
 def _first_after(history: History, skipped: str, ledger: Ledger) -> str:
     """The first revision after a skipped one that the database has."""
     after = history.descendants([skipped])
-    return next(each for each in history.sorted if each in after and each in ledger.noted)
+    return next(each for each in history.sorted if each in after and each in ledger.recorded)
 
 
 # -- where to move them ------------------------------------------------------------------------

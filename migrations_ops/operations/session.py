@@ -54,14 +54,14 @@ class Session:
             reason = f"the ledger of {environment.name} could not be written: {failure}"
             self.record.add_findings([LEDGER_BEHIND.found(environment.name, reason=reason)])
 
-    def note_done(
+    def add_to_ledger(
         self, environment: Environment, event: str, revisions: Sequence[Mapping[str, Any]]
     ) -> None:
         """Write into the ledger what was done; a failure to write must not undo it."""
         entry = {"event": event, **self.ledger_facts, "revisions": revisions}
         try:
             database = self.project.database(environment)
-            database.note(environment.name, environment.version_table, entry)
+            database.add_to_ledger(environment.name, environment.version_table, entry)
         except StepFailed as error:
             found = LEDGER_BEHIND.found(environment.name, reason=error.what.removesuffix("."))
             self.record.add_findings([found])
@@ -95,7 +95,7 @@ def listener(session: Session, environment: Environment | None = None) -> Listen
     def on_event(event: Event) -> None:
         match event:
             case PartlyCommitted() if environment is not None:
-                session.record.note_commit(environment.name)
+                session.record.record_partial_commit(environment.name)
             case Ready():
                 session.prestart.start_next()
             case RevisionStarted(revision):

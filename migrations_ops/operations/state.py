@@ -238,6 +238,6 @@ def half_applied(history: History, inspection: Inspection) -> list[str]:
 
 def other_identity(located: LocatedDatabase) -> str:
     """Describe that the ledger names another environment; empty if it does not."""
-    noted = located.inspection.environment
-    is_own = noted in ("", located.environment.name)
-    return "" if is_own else f"its ledger says that it is {noted}"
+    recorded = located.inspection.environment
+    is_own = recorded in ("", located.environment.name)
+    return "" if is_own else f"its ledger says that it is {recorded}"

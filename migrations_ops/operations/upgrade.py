@@ -35,7 +35,7 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.other_environments import watched_others
-from migrations_ops.operations.revisions_applied import find_unnoted
+from migrations_ops.operations.revisions_applied import find_unrecorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import (
@@ -98,7 +98,7 @@ def upgrade_and_verify(
                 run = _run(upgrade, attempts, report_unshared=comparison is not None)
             attempts.close()
             if run.own_commands:
-                _note_commands(upgrade, run)
+                _record_commands(upgrade, run)
             report = _verify(upgrade, run, comparison, partly_committed=attempts.has_committed)
             _undo_unless_passed(upgrade, report)
             return report
@@ -134,14 +134,14 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> Com
             if not state.exists:
                 state.database.prepare()
             if environment.commands:
-                session.record.note_commands(environment.name)
+                session.record.begin_commands(environment.name)
             run = attempts.run(report_unshared=report_unshared)
             step.add_run(run.exit, run.revisions)
-            step.note = revisions_in_words(run)
+            step.summary = revisions_in_words(run)
             inspection = state.database.inspect(environment.version_table)
             failure = failure_of(run, state.target.revisions, inspection)
             if failure:
-                step.outcome, step.note = "failed", failure
+                step.outcome, step.summary = "failed", failure
                 step.exit = step.exit or ExitCode.FAILED
             else:
                 session.record.end_commands(environment.name)
@@ -163,16 +163,16 @@ def _hashes(revision: Revision) -> dict[str, str | None]:
     return {"source_hash": source, "code_hash": code} if source else {"source_hash": None}
 
 
-def _note_commands(upgrade: _Upgrade, run: CommandRun) -> None:
+def _record_commands(upgrade: _Upgrade, run: CommandRun) -> None:
     """Write the ledger after the project's own commands, which run without our child."""
     revisions = [
         {"revision": each.revision, **_hashes(each), "started": run.started}
         for each in upgrade.state.pending
     ]
-    unnoted = [{"revision": each} for each in find_unnoted(upgrade.state)]
-    if unnoted:
-        upgrade.session.note_done(upgrade.environment, FOUND, unnoted)
-    upgrade.session.note_done(upgrade.environment, "upgrade", revisions)
+    unrecorded = [{"revision": each} for each in find_unrecorded(upgrade.state)]
+    if unrecorded:
+        upgrade.session.add_to_ledger(upgrade.environment, FOUND, unrecorded)
+    upgrade.session.add_to_ledger(upgrade.environment, "upgrade", revisions)
 
 
 # -- verify -----------------------------------------------------------------------------------

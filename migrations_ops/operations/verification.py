@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
-from migrations_ops.journal.recorder import Reporter, StepNotes
+from migrations_ops.journal.recorder import Reporter, RunningStep
 from migrations_ops.model.allowed import what_to_do, without_allowed
 from migrations_ops.model.errors import ExitCode, Refused, StepFailed
 from migrations_ops.model.findings import (
@@ -68,9 +68,9 @@ def verify(
         with compared_models(session, environment, step) if asked else nullcontext() as check:
             found = find_more(state) if find_more else []
             report = judge(session, state, check, found, index_fails=index_fails)
-            report = _note_evidence(session, state, report)
+            report = _record_evidence(session, state, report)
         session.record.add_findings(list(report.findings))
-        step.note = summary(report)
+        step.summary = summary(report)
         step.outcome = "passed" if report.passed else "failed"
         step.exit = 0 if report.passed else ExitCode.REFUSED
         return report
@@ -78,7 +78,7 @@ def verify(
 
 @contextmanager
 def compared_models(
-    session: Session, environment: Environment, step: StepNotes
+    session: Session, environment: Environment, step: RunningStep
 ) -> Iterator[CommandRun | None]:
     """Compare the models with the database by ``alembic check``, in a separate process.
 
@@ -143,15 +143,15 @@ def judge(
     )
 
 
-def _note_evidence(session: Session, state: DatabaseState, report: VerifyReport) -> VerifyReport:
+def _record_evidence(session: Session, state: DatabaseState, report: VerifyReport) -> VerifyReport:
     """Note what passed for the gate.
 
-    :returns: the report, with a finding if that cannot be noted.
+    :returns: the report, with a finding if that cannot be recorded.
     """
     if not report.passed:
         return report
     evidence = Evidence(session.project.settings.releases)
-    obstacle = evidence.note_passed(state.environment, _certifiable(session, state))
+    obstacle = evidence.record_passed(state.environment, _certifiable(session, state))
     if not obstacle:
         return report
     unwritten = EVIDENCE_NOT_WRITTEN.found(str(evidence.file), reason=obstacle)

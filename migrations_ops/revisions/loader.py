@@ -81,14 +81,14 @@ def digest(revision: Revision) -> str:
     return f"{source_hash(revision.path)} {_code_hash(revision.file)}".rstrip()
 
 
-def is_unedited(revision: Revision, noted: str) -> bool:
-    """Whether a script does what it did when its digest was noted: a comment is no edit.
+def is_unedited(revision: Revision, recorded: str) -> bool:
+    """Whether a script does what it did when its digest was recorded: a comment is no edit.
 
     It is parsed only where the file is another one.
     """
-    source, _, code = noted.partition(" ")
+    source, _, code = recorded.partition(" ")
     if not revision.file:
-        return not noted
+        return not recorded
     return source == source_hash(revision.path) or (
         bool(code) and code == _code_hash(revision.file)
     )

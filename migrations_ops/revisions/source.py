@@ -132,18 +132,18 @@ class _UpgradeReader(ast.NodeVisitor):
             self.events.append(StatementRan(written))
         if isinstance(node.func, ast.Attribute):
             if node.func.attr == "execute":
-                self._note_statement(node)
+                self._add_statement(node)
             elif node.func.attr in _OPERATIONS:
-                self._note_operation(node, node.func)
+                self._add_operation(node, node.func)
         self.generic_visit(node)
 
-    def _note_statement(self, node: ast.Call) -> None:
+    def _add_statement(self, node: ast.Call) -> None:
         for part in ast.walk(node):
             text = _text(part)
             if text:
                 self.events.append(StatementRan(text))
 
-    def _note_operation(self, node: ast.Call, function: ast.Attribute) -> None:
+    def _add_operation(self, node: ast.Call, function: ast.Attribute) -> None:
         parameters, kind = _OPERATIONS[function.attr], function.attr
         owner = function.value.id if isinstance(function.value, ast.Name) else ""
         table, batch = self._batches.get(owner, ("", 0))
@@ -151,10 +151,10 @@ class _UpgradeReader(ast.NodeVisitor):
             parameters = tuple(name for name in parameters if name != "table_name")
         found = {"table_name": table} | _arguments(node, parameters)
         if kind in _CREATED:
-            self._note_constraint(node, kind, found, parameters, batch)
+            self._add_constraint(node, kind, found, parameters, batch)
             return
         if kind == "alter_column":
-            self._note_alteration(node, found, batch)
+            self._add_alteration(node, found, batch)
             if not any(keyword.arg == "new_column_name" for keyword in node.keywords):
                 return
             kind = "rename_column"
@@ -170,7 +170,7 @@ class _UpgradeReader(ast.NodeVisitor):
             )
         )
 
-    def _note_constraint(
+    def _add_constraint(
         self,
         node: ast.Call,
         kind: str,
@@ -191,7 +191,7 @@ class _UpgradeReader(ast.NodeVisitor):
             )
         )
 
-    def _note_alteration(self, node: ast.Call, found: dict[str, str], batch: int) -> None:
+    def _add_alteration(self, node: ast.Call, found: dict[str, str], batch: int) -> None:
         """What of a column is changed by name."""
         given = {keyword.arg for keyword in node.keywords}
         words = {

@@ -36,7 +36,7 @@ class Quiet:
     def progress(self, text: str, done: int = 0, total: int = 0) -> None:
         pass
 
-    def end(self, result: StepResult, note: str) -> None:
+    def end(self, result: StepResult, summary: str) -> None:
         pass
 
     def finding(self, finding: Finding) -> None:

@@ -157,8 +157,8 @@ def test_notes_are_added_to_whatever_is_there(shop: Sandbox, document: Any) -> N
     releases.mkdir(parents=True)
     write_whole(releases / FILE, document)
     evidence = Evidence(releases)
-    evidence.note_passed(dev, revisions[:1])
-    evidence.note_passed(dev, revisions[1:2])
+    evidence.record_passed(dev, revisions[:1])
+    evidence.record_passed(dev, revisions[1:2])
     assert set(evidence.passed(dev)) == {each.revision for each in revisions[:2]}
     expected = {"a": "b"} if "prod" in str(document) else {}
     assert evidence.passed(prod) == expected
@@ -195,7 +195,7 @@ def test_what_was_left_unverified_is_verified_where_it_is_before_more_is_release
     """A release had left prod upgraded, and the revision that fixes it is pending by now."""
     project = Project.read(filled.folder)
     evidence = Evidence(project.settings.releases)
-    evidence.note_unverified(project.settings.last, [R2])
+    evidence.record_unverified(project.settings.last, [R2])
     ran = filled.invoke("release-migration", "--json")
     assert ran.code == 0, ran.err
     assert [step["name"] for step in ran.json["steps"]][:3] == ["preflight", "verify", "back up"]

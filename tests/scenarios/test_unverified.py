@@ -24,7 +24,7 @@ def test_pending_fix_does_not_count_against_a_database_with_several_heads(filled
     project = project_of(filled)
     prod = project.settings.environment("prod")
     evidence = Evidence(project.settings.releases)
-    evidence.note_unverified(prod, (LEFT, RIGHT))
+    evidence.record_unverified(prod, (LEFT, RIGHT))
     filled.add_revision("r5ffffffffff", LEFT, "    pass")
     finished = release(filled)
     assert finished.error is None, finished.error

@@ -61,7 +61,7 @@ def empty(sandbox: Sandbox) -> None:
 def replace_by_dev(sandbox: Sandbox) -> None:
     """The ledger of dev tells whose database it is."""
     project = project_of(sandbox)
-    project.database(project.settings.environment("dev")).note("dev", "alembic_version")
+    project.database(project.settings.environment("dev")).add_to_ledger("dev", "alembic_version")
     shutil.copyfile(sandbox.dev, sandbox.prod)
 
 

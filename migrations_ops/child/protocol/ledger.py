@@ -18,7 +18,7 @@ VERSION_TABLE = "alembic_version"
 # The event of a revision that was started and has not finished, where a part of it may be
 # committed: as the last entry, it means that the revision is half applied.
 BEGUN = "begun"
-# The event of revisions that were there and that no run had noted: those from before the ledger
+# The event of revisions that were there and that no run had recorded: those from before the ledger
 # began, and those that something else has run since then.
 FOUND = "found"
 # Increment it whenever a text would be read differently.
@@ -95,7 +95,7 @@ def revisions_begun(runs: Iterable[Run]) -> list[str]:
     return list(begun)
 
 
-def noted_as_there(runs: Iterable[Run]) -> set[str]:
+def recorded_as_there(runs: Iterable[Run]) -> set[str]:
     """The revisions that are in the database, according to the ledger."""
     there: set[str] = set()
     for run in runs:
@@ -107,28 +107,28 @@ def noted_as_there(runs: Iterable[Run]) -> set[str]:
     return there
 
 
-def split_unnoted(
-    reached: Mapping[str, Sequence[str]], noted: Collection[str]
+def split_unrecorded(
+    reached: Mapping[str, Sequence[str]], recorded: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """Split the revisions that the version table implies but the ledger does not contain.
 
-    A revision below a noted one was inserted later and never ran: otherwise the noted one could not
-    have run. The others were run by something that keeps no ledger.
+    A revision below a recorded one was inserted later and never ran: otherwise the recorded one
+    could not have run. The others were run by something that keeps no ledger.
 
     :param reached: each revision that the version table implies, with its predecessors.
-    :param noted: those in the ledger.
+    :param recorded: those in the ledger.
     :returns: those that something else ran; those that never ran.
     """
     below: set[str] = set()
-    waiting = [name for name in reached if name in noted]
+    waiting = [name for name in reached if name in recorded]
     while waiting:
         for parent in reached[waiting.pop()]:
             if parent in reached and parent not in below:
                 below.add(parent)
                 waiting.append(parent)
-    unnoted = [name for name in reached if name not in noted]
-    return [name for name in unnoted if name not in below], [
-        name for name in unnoted if name in below
+    unrecorded = [name for name in reached if name not in recorded]
+    return [name for name in unrecorded if name not in below], [
+        name for name in unrecorded if name in below
     ]
 
 

@@ -26,9 +26,9 @@ from ..protocol.ledger import (
     VERSION_TABLE,
     Run,
     environment_in,
-    noted_as_there,
     of_table,
-    split_unnoted,
+    recorded_as_there,
+    split_unrecorded,
 )
 from ..protocol.source import code_hash
 
@@ -61,9 +61,9 @@ class Ledger:
         self.commit: Callable[[Any], None] = lambda context: None
 
     def follow(self, steps: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
-        """Alembic's list of steps; when the last one is done, and not committed, all are noted.
+        """Alembic's list of steps; when the last one is done, and not committed, all are recorded.
 
-        Where each of them is committed by itself, each is noted when it is done.
+        Where each of them is committed by itself, each is recorded when it is done.
         """
 
         def followed(revision: Any, context: Any) -> Iterator[Any]:
@@ -76,7 +76,7 @@ class Ledger:
                 self._step = (step.info, started)
                 yield step
                 self._step = None
-                self._note(step.info, started, round(time.perf_counter() - clock, 4))
+                self._record(step.info, started, round(time.perf_counter() - clock, 4))
                 if self._commits_each:
                     self._write()
                 elif self.partly_committed:
@@ -107,7 +107,7 @@ class Ledger:
         family = self._family
         return "" if family is None else load(family.ledger).role(self._context.connection)
 
-    def note_begun(self, **more: Any) -> None:
+    def record_begun(self, **more: Any) -> None:
         """Note that the revision at work has begun, where a part of it may be committed.
 
         The entry is replaced as soon as the revision is done, or by the next of these.
@@ -144,7 +144,7 @@ class Ledger:
             ],
         }
 
-    def _note(self, step: Any, started: str, seconds: float) -> None:
+    def _record(self, step: Any, started: str, seconds: float) -> None:
         for event, revision in _events(step):
             if not self._runs or self._runs[-1]["event"] != event:
                 self._runs.append({"event": event, "revisions": []})
@@ -197,8 +197,8 @@ class Ledger:
         facts["version_table"] = table
         if self._opening is None:
             self._opening = [*self._identity(mine), *self._found(mine)]
-        noted = [*self._opening, *self._runs, *([] if begun is None else [begun])]
-        return [*(self._before or []), *(facts | run for run in noted)]
+        runs = [*self._opening, *self._runs, *([] if begun is None else [begun])]
+        return [*(self._before or []), *(facts | run for run in runs)]
 
     def _identity(self, mine: list[Run]) -> list[Run]:
         if environment_in(mine) or not self._instructions.begins_ledger:
@@ -206,7 +206,7 @@ class Ledger:
         return [{"event": "identity", "identity": os.urandom(16).hex(), "started": _now()}]
 
     def _found(self, mine: list[Run]) -> list[Run]:
-        """What was there before this run, and no run has noted."""
+        """What was there before this run, and no run has recorded."""
         known = self._revisions
         try:
             parents = {
@@ -215,7 +215,7 @@ class Ledger:
             }
         except Exception:
             return []  # a revision without a script
-        found, _ = split_unnoted(parents, noted_as_there(mine))
+        found, _ = split_unrecorded(parents, recorded_as_there(mine))
         return [{"event": FOUND, "revisions": [{"revision": each} for each in found]}][: len(found)]
 
 

@@ -37,7 +37,7 @@ class EngineWrites:
         self._heard = self._is_ddl = False
         self._found.clear()
 
-    def note(self, action: int, table: str | None, column: str | None, schema: str | None) -> None:
+    def add(self, action: int, table: str | None, column: str | None, schema: str | None) -> None:
         """Called by the authorizer, with aiosqlite in another thread, while that one waits."""
         self._heard = True
         if action in _ROWS and schema == "main" and table is not None:

@@ -77,7 +77,7 @@ class Transactions:
             raise KeyboardInterrupt
 
     def _report_committed(self) -> None:
-        """Report that a part of the revision is committed on its own; wait until it is noted."""
+        """Report that a part of the revision is committed on its own; wait until it is recorded."""
         self._events.emit(PartlyCommitted(str(self.revision)))
         if not self._written_down():
             raise KeyboardInterrupt

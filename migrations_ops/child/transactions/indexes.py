@@ -1,7 +1,7 @@
-"""Which indexes a revision makes on PostgreSQL, noted before it makes them.
+"""Which indexes a revision makes on PostgreSQL, recorded before it makes them.
 
 An index that others build in the meantime looks just like one that the revision has left behind:
-both are INVALID, and both were not there before. Only those that are noted here are its own.
+both are INVALID, and both were not there before. Only those that are recorded here are its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """MariaDB commits each change of a schema at once: the database itself says what was begun.
 
-Before the first statement of a revision its ledger notes that it has begun, and afterwards that
+Before the first statement of a revision its ledger records that it has begun, and afterwards that
 it is done. The parent knows before anything is committed that cannot be rolled back.
 """
 
@@ -121,7 +121,7 @@ class MariaDBTransactions(ServerTransactions):
 
     def _revision_begins(self, context: Any) -> None:
         with self._own_questions():
-            self._ledger.note_begun()
+            self._ledger.record_begun()
             self._counted = self._count()
             self._wait_for_rows(usual=False)
         self._written, self._done, self._seen = False, False, 0

@@ -116,7 +116,7 @@ class PostgreSQLTransactions(ServerTransactions):
         if self._written.has_rows(driver):
             self._report_wrote()
         self._indexes.before_commit(driver)
-        self._ledger.note_begun(**self._indexes.facts())
+        self._ledger.record_begun(**self._indexes.facts())
         self._ledger.partly_committed = True
         self._report_committed()
         self._allow_commit(driver)
@@ -126,7 +126,7 @@ class PostgreSQLTransactions(ServerTransactions):
         driver = connection.connection.dbapi_connection
         if self._in_autocommit_block:
             if self._indexes.before_statement(driver, sql):
-                self._ledger.note_begun(**self._indexes.facts())
+                self._ledger.record_begun(**self._indexes.facts())
             self._lock_timeout.prepare(driver, sql)
             self._events.emit(Autocommitted(str(self.revision), sql.strip()[:SQL_SENT]))
             return

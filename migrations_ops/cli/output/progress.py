@@ -58,14 +58,14 @@ class Lines:
         room = self.style.columns() - width(line) - 1
         self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
 
-    def end(self, result: StepResult, note: str) -> None:
+    def end(self, result: StepResult, summary: str) -> None:
         good = result.outcome in _GOOD
         sign, colour = ("✓", "green") if good else ("✗", "red")
         clear = "\r\x1b[2K" if self.style.live else ""
         name = padded(result.name, _NAME)
         environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
         seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
-        outcome = note if good else f"{result.outcome}: {note}" if note else result.outcome
+        outcome = summary if good else f"{result.outcome}: {summary}" if summary else result.outcome
         mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
         self._write(f"{clear}{mark}{name} {environment} {seconds}  {outcome}")
         for finding in self._findings:

@@ -158,7 +158,7 @@ class SQLite:
         except (sqlite3.Error, OSError):
             return Ledger()
 
-    def note(
+    def add_to_ledger(
         self,
         environment: str,
         version_table: str,

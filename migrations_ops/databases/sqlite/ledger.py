@@ -1,7 +1,7 @@
 """The ledger of a SQLite database, as the parent reads and continues it.
 
 It is a view that carries its content in its own text, as JSON: whatever runs in Alembic's process
-is noted there by the child, in the same transaction.
+is recorded there by the child, in the same transaction.
 """
 
 from __future__ import annotations

@@ -173,21 +173,21 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
             if database.inspect(environment.version_table).exists:
                 raise messages.new_left(failure)
         case Action.UNCHANGED if seen.inspection.begun:
-            note_resolved(session, failure.located, seen.inspection, "rolled back")
+            record_resolution(session, failure.located, seen.inspection, "rolled back")
         case Action.STAYS_UPGRADED:
             # Each release asks verify until it passes.
-            Evidence(session.project.settings.releases).note_unverified(
+            Evidence(session.project.settings.releases).record_unverified(
                 environment, seen.inspection.revisions
             )
     return messages.how_it_is(decision.sentence, failure, seen, kept)
 
 
-def note_resolved(
+def record_resolution(
     session: Session, located: LocatedDatabase, inspection: Inspection, how: str
 ) -> None:
     """Record in the ledger how the unfinished revisions ended: applied, or rolled back."""
     revisions = [{"revision": each} for each in inspection.begun]
-    located.database.note(
+    located.database.add_to_ledger(
         located.environment.name,
         located.environment.version_table,
         {"event": "resolved", "how": how, **session.ledger_facts, "revisions": revisions},

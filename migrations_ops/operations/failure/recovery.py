@@ -123,7 +123,7 @@ def interrupted_tasks(
 
 def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
     with session.record.step(StepName.RECOVER, ", ".join(mine) or record.environment) as step:
-        step.note = f"{record.title} was interrupted{record.where}"
+        step.summary = f"{record.title} was interrupted{record.where}"
 
 
 def _open(record: TaskRecord) -> list[str]:

@@ -30,8 +30,10 @@ def adopt_environment(project: Project, environment: Environment, reporter: Repo
                 return
             back_up(session, located)
             with session.record.step(StepName.ADOPT, environment.name) as step:
-                located.database.note(environment.name, environment.version_table, adopt=True)
-                step.note = f"it was {was}" if was else "it had no ledger"
+                located.database.add_to_ledger(
+                    environment.name, environment.version_table, adopt=True
+                )
+                step.summary = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="adopted")
 
     return run_recorded(project, "adopt", environment.name, reporter, body)

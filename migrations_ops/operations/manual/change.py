@@ -38,7 +38,7 @@ def change(
     backup = back_up(session, state)
     child = session.prestart.take(environment, name, (tuple(command),))
     if isinstance(child, OwnCommandsStep):
-        session.record.note_commands(environment.name)
+        session.record.begin_commands(environment.name)
     run: CommandRun | None = None
     why = ""
     try:
@@ -50,10 +50,10 @@ def change(
             )
             run = child.run(instructions, listener(session, environment))
             step.add_run(run.exit, run.revisions)
-            step.note = _note(run, command, wanted)
+            step.summary = _summary(run, command, wanted)
             why = run.refused or run.failure or _where_it_ended(state, wanted)
             if why:
-                step.outcome, step.note, step.exit = "failed", why, step.exit or ExitCode.FAILED
+                step.outcome, step.summary, step.exit = "failed", why, step.exit or ExitCode.FAILED
         if not why:
             session.record.end_commands(environment.name)
             session.warn_of_ledger(environment, run.ledger_failure)
@@ -71,7 +71,7 @@ def change(
     raise undo_failed_run(session, state, backup, failed)
 
 
-def _note(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -> str:
+def _summary(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -> str:
     if wanted is None:
         return " ".join(command)
     return revisions_in_words(run) if run.revisions else ", ".join(wanted)

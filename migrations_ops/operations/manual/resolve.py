@@ -23,7 +23,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.messages import start_over
-from migrations_ops.operations.failure.reconcile import note_resolved
+from migrations_ops.operations.failure.reconcile import record_resolution
 from migrations_ops.operations.failure.recovery import (
     backup_of,
     close_for,
@@ -68,10 +68,10 @@ def resolve_environment(
             else:
                 before = _require_as_before(session, state)
             with session.record.step(StepName.RESOLVE, environment.name) as step:
-                note_resolved(
+                record_resolution(
                     session, state, state.inspection, "applied" if applied else "rolled back"
                 )
-                step.note = _outcome(state, applied=applied)
+                step.summary = _outcome(state, applied=applied)
             if not applied:
                 # Not earlier: a backup with half of a revision in it is not good.
                 now = back_up(session, state)
@@ -130,7 +130,7 @@ def _require_as_before(session: Session, state: DatabaseState) -> _Before | None
                 next="Undo that too, and try again; or restore the backup:"
                 f" {BackupStore.restore_command(environment.name, good[-1].name)}",
             )
-        step.note = "; ".join(["the schema is unchanged", *others_in_words(before, now, others)])
+        step.summary = "; ".join(["the schema is unchanged", *others_in_words(before, now, others)])
     return _Before(good[-1].name, before)
 
 
@@ -206,7 +206,7 @@ def _resolve_commands(session: Session, environment: Environment, *, applied: bo
                 _require_commands_done(session, environment, record)
             else:
                 session.record.add_findings(_require_commands_undone(session, environment, record))
-            step.note = f"a person recorded the commands as {'done' if applied else 'undone'}"
+            step.summary = f"a person recorded the commands as {'done' if applied else 'undone'}"
         close_for(session, record, environment.name)
     return found
 

@@ -49,19 +49,19 @@ def stamp_environment(
             purge = ["--purge"] if gone or state.overlap else []
             change(session, state, ["stamp", *purge, to], name=StepName.STAMP, wanted=wanted)
             session.record.update(outcome="stamped")
-            _note_gone(session, state)
+            _record_gone(session, state)
 
     return run_recorded(project, "stamp", environment.name, reporter, body)
 
 
-def _note_gone(session: Session, state: DatabaseState) -> None:
+def _record_gone(session: Session, state: DatabaseState) -> None:
     """After a squash, the stamp replaces the revisions that ran and no longer have a script."""
     ledger, history = state.ledger(), state.history
     gone = [name for name in ledger.ran if name not in history.revisions]
     if not gone or not history.complete or not history.unknown(state.inspection.revisions):
         return
     revisions = [{"revision": each, "source_hash": ledger.ran[each]} for each in gone]
-    session.note_done(state.environment, "unstamp", revisions)
+    session.add_to_ledger(state.environment, "unstamp", revisions)
 
 
 def _require_built_like(session: Session, state: DatabaseState, to: str) -> None:
@@ -99,7 +99,7 @@ def _require_built_like(session: Session, state: DatabaseState, to: str) -> None
                     untouched=f"{environment.name} was not touched.",
                     next="Stamp the revision that describes it, or change the database first.",
                 )
-            step.note = "the schema is what that revision builds"
+            step.summary = "the schema is what that revision builds"
         finally:
             child.close()
             built.remove()

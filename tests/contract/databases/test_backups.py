@@ -251,7 +251,7 @@ def test_nothing_tells_the_password(served: Live) -> None:
         wrong.require_usable,
         lambda: wrong.back_up(served.root / "x", VERSION, None),
         lambda: wrong.locked("x", 0).__enter__(),
-        lambda: wrong.note("prod", VERSION),
+        lambda: wrong.add_to_ledger("prod", VERSION),
         wrong.prepare,
         wrong.identity,
     ]
@@ -273,7 +273,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(served: Live) -> None:
     acts: list[Callable[[], object]] = [
         database.require_usable,
         lambda: database.fingerprint(VERSION),
-        lambda: database.note("prod", VERSION, {"event": "x"}),
+        lambda: database.add_to_ledger("prod", VERSION, {"event": "x"}),
         database.identity,
         database.prepare,
         lambda: database.back_up(served.root / "second", VERSION, None),

@@ -11,10 +11,10 @@ from migrations_ops.child.protocol.ledger import (
     FORMAT,
     Run,
     from_text,
-    noted_as_there,
     of_table,
     other_format,
-    split_unnoted,
+    recorded_as_there,
+    split_unrecorded,
     to_text,
 )
 from migrations_ops.databases.ledger import extended, ledger_of
@@ -62,8 +62,8 @@ def test_runs_belong_to_their_version_table() -> None:
 def test_the_ledger_knows_what_is_there() -> None:
     runs = [run("found", "r0"), run("upgrade", "r1", "r2"), run("downgrade", "r2")]
     runs += [run("stamp", "r2", "r3"), run("unstamp", "r3"), run("begun", "r4")]
-    assert noted_as_there(runs) == {"r0", "r1", "r2"}
-    assert ledger_of(to_text(runs), ONE).noted == {"r0", "r1", "r2"}
+    assert recorded_as_there(runs) == {"r0", "r1", "r2"}
+    assert ledger_of(to_text(runs), ONE).recorded == {"r0", "r1", "r2"}
 
 
 def test_what_lies_below_a_noted_revision_never_ran_and_what_lies_above_was_run_elsewhere() -> None:
@@ -71,19 +71,19 @@ def test_what_lies_below_a_noted_revision_never_ran_and_what_lies_above_was_run_
     for mask in product((False, True), repeat=4):
         noted = {name for name, is_noted in zip(chain, mask, strict=True) if is_noted}
         highest = max(noted, default="")
-        unnoted = [name for name in chain if name not in noted]
+        unrecorded = [name for name in chain if name not in noted]
         expected = (
-            [name for name in unnoted if name > highest],
-            [name for name in unnoted if name < highest],
+            [name for name in unrecorded if name > highest],
+            [name for name in unrecorded if name < highest],
         )
-        assert split_unnoted(chain, noted) == expected
+        assert split_unrecorded(chain, noted) == expected
 
 
 def test_a_hole_is_found_on_each_way_down() -> None:
     merged = {"r1": (), "a": ("r1",), "x": ("a",), "b": ("r1",), "m": ("x", "b"), "n": ("m",)}
-    assert split_unnoted(merged, {"r1", "a", "b", "m"}) == (["n"], ["x"])
+    assert split_unrecorded(merged, {"r1", "a", "b", "m"}) == (["n"], ["x"])
     # What the database does not have, and what it does not know of, leads nowhere.
-    assert split_unnoted({"r1": ("gone",)}, {"r1", "elsewhere"}) == ([], [])
+    assert split_unrecorded({"r1": ("gone",)}, {"r1", "elsewhere"}) == ([], [])
 
 
 def test_the_ledger_tells_when_by_whom_and_from_which_commit_a_revision_ran() -> None:

@@ -32,10 +32,10 @@ def test_what_was_noted_is_read(tmp_path: Path, dev: Environment) -> None:
     evidence = Evidence(tmp_path)
     assert evidence.passed(dev) == {"a": "0", "b": "1"}
     assert evidence.unverified(dev) == {"c"}
-    evidence.note_unverified(dev, ["e", "d"])
+    evidence.record_unverified(dev, ["e", "d"])
     assert evidence.passed(dev) == {"a": "0", "b": "1"}
     assert evidence.unverified(dev) == {"d", "e"}
-    assert evidence.note_passed(dev, []) == ""
+    assert evidence.record_passed(dev, []) == ""
     assert evidence.passed(dev) == {"a": "0", "b": "1"}
     assert evidence.unverified(dev) == frozenset()
 
@@ -50,7 +50,7 @@ def test_whatever_lies_there_is_no_evidence_and_no_trouble(
     assert all(isinstance(each, str) for each in evidence.passed(dev).values())
     assert all(isinstance(each, str) for each in evidence.unverified(dev))
     assert isinstance(evidence.find_obstacle(), str)
-    evidence.note_unverified(dev, ["z"])
+    evidence.record_unverified(dev, ["z"])
     if not evidence.find_obstacle():
         assert evidence.unverified(dev) == {"z"}
 
@@ -62,7 +62,7 @@ def test_evidence_of_a_later_version_is_named_and_left_alone(
     before, evidence = (tmp_path / FILE).read_bytes(), Evidence(tmp_path)
     assert (evidence.passed(dev), evidence.unverified(dev)) == ({}, frozenset())
     assert evidence.find_obstacle() == f"{evidence.file} was written by a newer migrations_ops"
-    evidence.note_unverified(dev, ["z"])
+    evidence.record_unverified(dev, ["z"])
     with pytest.raises(OSError, match="newer migrations_ops"):
-        evidence._note(dev, evidence._noted(dev))
+        evidence._write(dev, evidence._of(dev))
     assert (tmp_path / FILE).read_bytes() == before

@@ -30,14 +30,14 @@ def test_a_step_is_on_disk_while_it_is_under_way(tmp_path: Path) -> None:
 def test_what_is_about_to_be_committed_is_on_disk_before_it_is(tmp_path: Path) -> None:
     record = Recorder(tmp_path, "upgrade-dev", "dev", Lines())
     with record.step(StepName.UPGRADE, "dev"):
-        record.note_commit("dev")
+        record.record_partial_commit("dev")
         assert on_disk(record).committed == ("dev",)
 
 
 def test_commands_are_on_disk_before_they_begin(tmp_path: Path) -> None:
     record = Recorder(tmp_path, "upgrade-dev", "dev", Lines())
     with record.step(StepName.UPGRADE, "dev"):
-        record.note_commands("dev")
+        record.begin_commands("dev")
         assert on_disk(record).commands == ("dev",)
 
 

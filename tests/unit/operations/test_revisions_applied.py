@@ -13,7 +13,7 @@ from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations.revisions_applied import (
     find_edited,
     find_to_redo,
-    find_unnoted,
+    find_unrecorded,
     put_after,
 )
 from migrations_ops.operations.state import DatabaseState
@@ -86,7 +86,7 @@ def test_what_something_else_ran_is_not_taken_for_a_hole(tmp_path: Path) -> None
     chain = history(tmp_path, CHAIN)
     at = state(chain, "r3", Ledger(ran=ran(chain, "r1")))
     assert found(at) == []
-    assert find_unnoted(at) == ["r2", "r3"]
+    assert find_unrecorded(at) == ["r2", "r3"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_of_two_releases_through_two_nodes_one_works(
 def _hold(url: str) -> None:
     database = MariaDB.from_url(url)
     with database.locked("release-migration", 0):
-        database.note("prod", "alembic_version", BEGUN)
+        database.add_to_ledger("prod", "alembic_version", BEGUN)
         time.sleep(600)
 
 

@@ -15,7 +15,7 @@ from tests.servers.databases import ServerDatabase
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 
 
-def note_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> None:
+def record_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> None:
     """What the child notes before a part of a revision is committed.
 
     :param built: the table of each index that it builds then.
@@ -25,7 +25,7 @@ def note_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> No
         table: database.execute(f"SELECT '{table}'::regclass::oid::bigint")[0][0]
         for table in built.values()
     }
-    engine.note(
+    engine.add_to_ledger(
         "prod",
         "alembic_version",
         {
@@ -41,7 +41,7 @@ def test_invalid_index_that_is_in_somebodys_hands_is_named_and_dropped_later(
     any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = filled(any_postgres)
-    note_begun(any_postgres, engine, **{"Odd ix": "children"})
+    record_begun(any_postgres, engine, **{"Odd ix": "children"})
     any_postgres.execute("INSERT INTO children VALUES (99, 1)")
     with pytest.raises(psycopg.errors.UniqueViolation):
         any_postgres.execute('CREATE UNIQUE INDEX CONCURRENTLY "Odd ix" ON children (parent_id)')
@@ -66,7 +66,7 @@ def test_invalid_indexes_are_found_and_dropped_unless_they_were_there_before(
     with suppress(psycopg.errors.UniqueViolation):
         any_postgres.execute(statements[0])
     before = engine.fingerprint(TABLE)
-    note_begun(any_postgres, engine, **{"Odd ix": '"Odd s".t'}, after_that="children")
+    record_begun(any_postgres, engine, **{"Odd ix": '"Odd s".t'}, after_that="children")
     for statement in statements[1:]:
         with pytest.raises(psycopg.errors.UniqueViolation):
             any_postgres.execute(statement)
@@ -85,7 +85,7 @@ def test_index_that_somebody_else_has_left_or_builds_is_never_dropped(
     any_postgres: ServerDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = filled(any_postgres)
-    note_begun(any_postgres, engine, own="children")
+    record_begun(any_postgres, engine, own="children")
     any_postgres.execute("INSERT INTO children VALUES (99, 1)")
     for name, table in (("own", "children"), ("of_dba", "children")):
         with pytest.raises(psycopg.errors.UniqueViolation):

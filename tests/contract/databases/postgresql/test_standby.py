@@ -48,7 +48,7 @@ def test_it_is_named_and_no_copy_waits_for_it(
             with silent.opened_copy(file) as copy:
                 assert copy.fingerprint(TABLE) == taken
             scratch = silent.make_scratch(tmp_path / "none", file)
-            scratch.note("prod", TABLE)
+            scratch.add_to_ledger("prod", TABLE)
             scratch.remove()
             with pytest.raises(Refused, match="the synchronous standby ghost"):
                 silent.restore_from(file, TABLE, None)

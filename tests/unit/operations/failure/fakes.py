@@ -72,7 +72,7 @@ class FakeDatabase:
         self.calls.append("remove")
         self.exists = self.is_stubborn
 
-    def note(self, environment: str, version_table: str, run: Mapping[str, Any]) -> None:
+    def add_to_ledger(self, environment: str, version_table: str, run: Mapping[str, Any]) -> None:
         self.calls.append(f"note {run['how']}")
 
 
