@@ -43,8 +43,8 @@ def _detached(key: str, now: Fingerprint) -> str:
     if found is None or not key.startswith("table "):
         return ""
     parent, child = found[1], key.removeprefix("table ")
-    cure = f"ALTER TABLE {_typed(parent)} DETACH PARTITION {_typed(child)} FINALIZE;"
-    return f"partition {child} of {parent} is half detached ({cure})"
+    statement = f"ALTER TABLE {_typed(parent)} DETACH PARTITION {_typed(child)} FINALIZE;"
+    return f"partition {child} of {parent} is half detached ({statement})"
 
 
 def _typed(name: str) -> str:

@@ -18,7 +18,7 @@ from migrations_ops.child.protocol.ledger import (
 from migrations_ops.model.ledger import BuiltIndex, Ledger, MadeIndexes
 from migrations_ops.system.files import now
 
-OTHER_FORMAT_REMEDY = "Use the version of migrations_ops that wrote it, or a later one"
+OTHER_FORMAT_ADVICE = "Use the version of migrations_ops that wrote it, or a later one"
 
 
 def ledger_of(text: str | None, version_table: str) -> Ledger:

@@ -65,7 +65,7 @@ class ServerDatabase(ABC):
         """Describe an error of the driver for a person."""
 
     @abstractmethod
-    def _remedy(self, error: Exception) -> str:
+    def _advice_on(self, error: Exception) -> str:
         """What the user can do about it."""
 
     @abstractmethod
@@ -118,7 +118,7 @@ class ServerDatabase(ABC):
             if self._is_missing(error):
                 return Inspection(exists=False)
             return Inspection(
-                exists=True, trouble=self._in_words(error), remedy=self._remedy(error)
+                exists=True, trouble=self._in_words(error), advice=self._advice_on(error)
             )
 
     def fingerprint(self, version_table: str) -> Fingerprint:
@@ -176,7 +176,7 @@ class ServerDatabase(ABC):
         except self._errors as error:
             if self._is_missing(error):
                 return
-            found = self._in_words(error), self._remedy(error)
+            found = self._in_words(error), self._advice_on(error)
         if found is not None:
             raise Refused(
                 f"No upgrade can start: {found[0]}.",
@@ -188,8 +188,8 @@ class ServerDatabase(ABC):
         try:
             return self._find_obstacles(others)
         except self._errors as error:
-            why, cure = self._in_words(error), self._remedy(error)
-            return [UNREACHABLE.found(self.label, reason=why, remedy=cure)]
+            why, advice = self._in_words(error), self._advice_on(error)
+            return [UNREACHABLE.found(self.label, reason=why, advice=advice)]
 
     def find_blocking_sessions(self) -> list[str]:
         with suppress(self._errors), self._asked() as connection:
@@ -212,7 +212,7 @@ class ServerDatabase(ABC):
         return StepFailed(
             f"{what}: {why}." if what else f"{why}.",
             untouched=f"{self.label} is unchanged.",
-            next=self._remedy(error),
+            next=self._advice_on(error),
         )
 
     @property

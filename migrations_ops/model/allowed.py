@@ -49,14 +49,14 @@ def allow_setting(findings: Iterable[Finding], environment: str) -> str:
     return f"allow = [{listed}] under environments.{environment} of the configuration"
 
 
-def what_to_do(finding: Finding, environment: str, *, by_flag: bool) -> str:
+def advice_on_finding(finding: Finding, environment: str, *, by_flag: bool) -> str:
     """The catalogue's advice for an error.
 
     :param environment: the name of the environment of the finding.
     :param by_flag: whether the task has ``--allow``; otherwise only the configuration can allow it.
     """
     allow = allow_flags([finding]) if by_flag else allow_setting([finding], environment)
-    return CODES[finding.code].todo.format(
+    return CODES[finding.code].advice.format(
         where=finding.where, environment=environment, allow=allow
     )
 

@@ -34,7 +34,7 @@ class Entry:
 
     :param code: the code; a code that depends on the kind of an object has ``{kind}`` in it.
     :param sentence: has its values in braces; ``{where}`` is the object of the finding.
-    :param todo: what to do about an error; may contain ``{where}``, ``{environment}`` and
+    :param advice: what to do about an error; may contain ``{where}``, ``{environment}`` and
         ``{allow}``, the words that allow only this finding.
     :param kinds: the values of ``{kind}``.
     :param error_if: the condition under which a warning is an error instead, as text; empty for
@@ -44,7 +44,7 @@ class Entry:
     code: str
     severity: Severity
     sentence: str
-    todo: str = ""
+    advice: str = ""
     kinds: tuple[str, ...] = ()
     error_if: str = ""
 
@@ -239,7 +239,7 @@ NOT_AT_HEAD = Entry(
     "{where} ({database}) is {state}{detail}",
     "Bring it to head: invoke release-migration",
 )
-UNREACHABLE = Entry("unreachable", "error", "{reason}: {remedy}", _MEND)
+UNREACHABLE = Entry("unreachable", "error", "{reason}: {advice}", _MEND)
 # From all other states an upgrade leads to head; these have their own codes.
 NOT_UPGRADABLE = Entry(
     "{kind}",
@@ -357,7 +357,7 @@ INVALID_INDEX = Entry(
     "invalid-index",
     "warning",
     "the index {where} of {table} is INVALID: no query uses it, and no other index of that name"
-    " can be created. {cure}; then create it again",
+    " can be created. {statement}; then create it again",
     "Drop it; or, if no pending revision creates it, allow it: {allow}",
     error_if="a protected environment has pending revisions",
 )
@@ -491,7 +491,7 @@ PREPARED_TRANSACTION = Entry(
     "prepared-transaction",
     "warning",
     "the prepared transaction {where} of {owner} is open in {database} since {since}, and keeps"
-    " its locks until it is ended; if it was forgotten, run there: {cure}",
+    " its locks until it is ended; if it was forgotten, run there: {statement}",
 )
 REPLICATION_SLOT = Entry(
     "replication-slot",

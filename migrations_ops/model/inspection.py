@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Inspection:
     """The state of a database as one read found it.
 
-    ``trouble`` says why it could not be read, and ``remedy`` what to do about it; ``tables`` counts
+    ``trouble`` says why it could not be read, and ``advice`` what to do about it; ``tables`` counts
     the tables other than the version table; ``environment`` is the one that its ledger names, empty
     without a ledger; ``begun`` are the revisions that are half applied according to the ledger,
     with their direction; ``at_work`` is who has the lock of a release meanwhile, so that they may
@@ -23,7 +23,7 @@ class Inspection:
     tables: int = 0
     leftovers: tuple[str, ...] = ()
     trouble: str = ""
-    remedy: str = ""
+    advice: str = ""
     environment: str = ""
     begun: Mapping[str, str] = field(default_factory=dict)
     # Whether other Alembic projects keep their version there too: then it is unknown whose tables

@@ -110,7 +110,7 @@ class VerifyReport:
     """What verify found; it passed unless a finding is an error.
 
     ``compared`` is whether the models were compared with the database: not if drift is off, nor
-    before head, where Alembic does not compare. ``remedy`` is what to type next.
+    before head, where Alembic does not compare. ``advice`` is what to type next.
     """
 
     environment: str
@@ -118,7 +118,7 @@ class VerifyReport:
     heads: tuple[str, ...]
     findings: tuple[Finding, ...] = field(default_factory=tuple)
     compared: bool = False
-    remedy: str = ""
+    advice: str = ""
 
     @property
     def passed(self) -> bool:
@@ -127,7 +127,7 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReport:
-    """What doctor found. ``todo`` is what to do about each error."""
+    """What doctor found. ``advice`` is what to do about each error."""
 
     configuration: str
     alembic: str
@@ -136,8 +136,8 @@ class DoctorReport:
     python: str
     versions: Mapping[str, str]
     findings: tuple[Finding, ...]
-    todo: tuple[str, ...]
+    advice: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
-        return not self.todo
+        return not self.advice

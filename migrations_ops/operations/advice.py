@@ -51,7 +51,7 @@ def advice(state: DatabaseState) -> str:
     if other_identity(state):
         return advice_on_copy(state)
     if state.inspection.trouble:
-        return state.inspection.remedy
+        return state.inspection.advice
     if state.overlap:
         return (
             f"If the database is what {state.overlap} builds:"

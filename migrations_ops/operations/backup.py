@@ -12,7 +12,7 @@ from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import find_left_out
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.journal.unfinished import find_interrupted
-from migrations_ops.model.allowed import what_to_do, without_allowed
+from migrations_ops.model.allowed import advice_on_finding, without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import BACKUP_IN_DOUBT
@@ -80,7 +80,7 @@ def _report_left_out(
         raise Refused(
             f"No backup holds all of {environment.name}: {errors[0].message}.",
             untouched=f"{environment.name} was not changed.",
-            next=what_to_do(errors[0], environment.name, by_flag=True),
+            next=advice_on_finding(errors[0], environment.name, by_flag=True),
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.allowed import what_to_do
+from migrations_ops.model.allowed import advice_on_finding
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import (
     DOCTOR_LISTS,
@@ -54,7 +54,7 @@ _MISLEADING = (
 def examine(project: Project) -> DoctorReport:
     """Check everything that a release depends on."""
     settings, selector = project.settings, read_selector(project)
-    findings, todo = _shell(selector), []
+    findings, advice = _shell(selector), []
     # Environments that share an interpreter share what is found about it.
     last_of = {environment.python: environment for environment in settings.path}
     for environment in settings.path:
@@ -63,7 +63,7 @@ def examine(project: Project) -> DoctorReport:
             found += _plugin(project, environment)
         findings += found
         errors = (each for each in found if each.severity == "error")
-        todo += [_what_to_do(project, environment, each) for each in errors]
+        advice += [_advice_on(project, environment, each) for each in errors]
     return DoctorReport(
         configuration=str(settings.file),
         alembic=str(settings.alembic),
@@ -72,26 +72,26 @@ def examine(project: Project) -> DoctorReport:
         python=sys.executable,
         versions=_versions(),
         findings=tuple(findings),
-        todo=tuple(todo),
+        advice=tuple(advice),
     )
 
 
-def _what_to_do(project: Project, environment: Environment, found: Finding) -> str:
+def _advice_on(project: Project, environment: Environment, found: Finding) -> str:
     if found.code == ELSEWHERE.code:
         return advice_on_destination(project, environment)
-    todo = what_to_do(found, environment.name, by_flag=False).replace(DOCTOR_LISTS, "")
+    advice = advice_on_finding(found, environment.name, by_flag=False).replace(DOCTOR_LISTS, "")
     if found.code == ENV_PY_FAILS.code:
-        todo = " ".join(filter(None, (f"{todo}.", advice_on_url(project, environment))))
-    return todo
+        advice = " ".join(filter(None, (f"{advice}.", advice_on_url(project, environment))))
+    return advice
 
 
 def require_no_errors(report: DoctorReport) -> None:
     """:raises Refused: a finding is an error."""
     if not report.passed:
         raise Refused(
-            f"doctor found {counted(len(report.todo), 'thing')} to fix.",
+            f"doctor found {counted(len(report.advice), 'thing')} to fix.",
             untouched="Nothing was changed.",
-            next=report.todo[0],
+            next=report.advice[0],
         )
 
 

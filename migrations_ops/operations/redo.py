@@ -80,14 +80,14 @@ def _not_taken_back(way: WayBack, left: Sequence[str], lost: Mapping[str, int]) 
     name = way.state.environment.name
     if left:
         what = f"leave something other than what was there before: {', '.join(left[:5])}"
-        cure = f"Fix the downgrades, or see what to do instead: invoke verify --env {name}"
+        advice = f"Fix the downgrades, or see what to do instead: invoke verify --env {name}"
     else:
         what = f"take rows: {', '.join(f'{rows} of {table}' for table, rows in lost.items())}"
-        cure = f"If these may go: {way.by_hand}"
+        advice = f"If these may go: {way.by_hand}"
     return Refused(
         f"The downgrades of {name} {what}; and no backup of it is from before.",
         untouched=f"{name} is unchanged.",
-        next=cure,
+        next=advice,
     )
 
 

@@ -32,7 +32,7 @@ from migrations_ops.operations.failure.messages import (
     revisions_in_words,
 )
 from migrations_ops.operations.failure.observe import Failure
-from migrations_ops.operations.failure.reconcile import next_after_failure, reconcile
+from migrations_ops.operations.failure.reconcile import advice_after_failure, reconcile
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
@@ -280,15 +280,15 @@ class _Rehearsal:
         name = self._state.environment.name
         where = in_revision(run) if run else ""
         environment = self._state.environment
-        todo = "Fix it and try again."
+        advice = "Fix it and try again."
         if run and run.refused:
-            todo = advice_on_destination(self._session.project, environment)
+            advice = advice_on_destination(self._session.project, environment)
         elif run:
-            todo = next_after_failure(self._session, environment, run)
+            advice = advice_after_failure(self._session, environment, run)
         return Refused(
             f"The rehearsal on a copy of {name} failed{where}: {reason}.",
             untouched=self._untouched(run),
-            next=todo,
+            next=advice,
         )
 
     def _untouched(self, run: CommandRun | None) -> str:

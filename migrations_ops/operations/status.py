@@ -127,9 +127,9 @@ def require_at_head(report: StatusReport) -> None:
         sentences = [f"Not at head: {', '.join(away)}."] if away else []
         # A release cannot repair that state; verify reports it, and what to do.
         sentences += [f"Not in order: {', '.join(unsound)}."] if unsound else []
-        cure = f"verify --env {unsound[0]}" if unsound else "release-migration"
+        task = f"verify --env {unsound[0]}" if unsound else "release-migration"
         raise Refused(
-            " ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {cure}"
+            " ".join(sentences), untouched="Nothing was changed.", next=f"Type: invoke {task}"
         )
 
 

@@ -253,8 +253,8 @@ def _undo_unless_passed(upgrade: _Upgrade, report: VerifyReport) -> None:
     untouched = _undo_unverified(upgrade, f"verify of {name} failed: {error}")
     if upgrade.may_stay:
         back = f"restore --env {name} --backup {backup.name}" if backup else ""
-        todo = f"To fix the revision, go back first: invoke {back}" if back else ""
-        require_verified(report, untouched=untouched, next=todo)
+        advice = f"To fix the revision, go back first: invoke {back}" if back else ""
+        require_verified(report, untouched=untouched, next=advice)
     raise messages.verify_failed(name, error, untouched)
 
 

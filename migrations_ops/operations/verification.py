@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Reporter, RunningStep
-from migrations_ops.model.allowed import what_to_do, without_allowed
+from migrations_ops.model.allowed import advice_on_finding, without_allowed
 from migrations_ops.model.errors import ExitCode, Refused, StepFailed
 from migrations_ops.model.findings import (
     BROKEN_INDEX,
@@ -28,7 +28,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, advice_on_destination
 from migrations_ops.operations.edited_advice import advice_on_edited
-from migrations_ops.operations.failure.messages import what_next
+from migrations_ops.operations.failure.messages import advice_on_run
 from migrations_ops.operations.revisions_applied import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
@@ -139,7 +139,7 @@ def judge(
         environment.heads or state.history.effective_heads,
         tuple(findings),
         compared=check is not None and check.finished,
-        remedy=_remedy(session, state, findings),
+        advice=_advice_on(session, state, findings),
     )
 
 
@@ -158,14 +158,14 @@ def _record_evidence(session: Session, state: DatabaseState, report: VerifyRepor
     return replace(report, findings=(*report.findings, unwritten))
 
 
-def _remedy(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
+def _advice_on(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
     errors = [finding for finding in findings if finding.severity == "error"]
     edited = [each for each in errors if each.code in EDITED]
     if advised := advice(state):
         return advised
     if edited:
         return advice_on_edited(session, state, edited)
-    return what_to_do(errors[0], state.environment.name, by_flag=False) if errors else ""
+    return advice_on_finding(errors[0], state.environment.name, by_flag=False) if errors else ""
 
 
 def require_verified(report: VerifyReport, *, untouched: str = "", next: str = "") -> None:
@@ -174,7 +174,7 @@ def require_verified(report: VerifyReport, *, untouched: str = "", next: str = "
         raise Refused(
             f"Verify of {report.environment} failed: {first_error(report)}.",
             untouched=untouched or "Nothing was changed.",
-            next=next or report.remedy,
+            next=next or report.advice,
         )
 
 
@@ -236,7 +236,7 @@ def drift_findings(environment: Environment, check: CommandRun) -> list[Finding]
             raise StepFailed(
                 f"Verify of {environment.name} failed: {check.failure}.",
                 untouched="Nothing was changed.",
-                next=what_next(check),
+                next=advice_on_run(check),
             )
         return [DRIFT_UNKNOWN.found(check.where, strict=strict, reason=check.failure)]
     lines, more = folded_drift(environment, check)

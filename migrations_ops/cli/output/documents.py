@@ -100,14 +100,14 @@ def error(stopped: OpsError) -> dict[str, Any]:
 def verified(report: VerifyReport) -> dict[str, Any]:
     """The document of ``verify --json``."""
     document = asdict(report)
-    del document["remedy"]
+    del document["advice"]
     return {"passed": report.passed, **document}
 
 
 def doctor(report: DoctorReport) -> dict[str, Any]:
     """The document of ``doctor --json``."""
     document = asdict(report)
-    del document["todo"]
+    del document["advice"]
     return {"passed": report.passed, **document}
 
 

@@ -12,7 +12,7 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.mariadb.cluster import read_replication, why_local
 from migrations_ops.databases.mariadb.connect import Connection, ask, close, connect
 from migrations_ops.databases.mariadb.dump import restore
-from migrations_ops.databases.mariadb.errors import code_of, in_words, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, code_of, in_words
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.swap.record import KEPT, UNDONE
 from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, Resumed, resume, swap
@@ -160,7 +160,7 @@ class Copies(ServerCopies):
             f" undone now: {in_words(half.error, 'its server')}.",
             untouched="No rows are lost; views, triggers, routines and events that may be missing"
             f" are written down in {half.record}.",
-            next=f"{remedy(half.error)} Then run the same command again: the next task on it"
+            next=f"{advice_on(half.error)} Then run the same command again: the next task on it"
             " finishes that first.",
         )
 
@@ -168,5 +168,5 @@ class Copies(ServerCopies):
         return StepFailed(
             f"{what}: {in_words(error, 'its server')}.",
             untouched=f"{self.real.label} is unchanged.",
-            next=remedy(error),
+            next=advice_on(error),
         )

@@ -22,7 +22,7 @@ from migrations_ops.databases.mariadb.connect import (
     promptly,
 )
 from migrations_ops.databases.mariadb.copies import Copies
-from migrations_ops.databases.mariadb.errors import in_words, is_missing, is_of_a_lock, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, in_words, is_missing, is_of_a_lock
 from migrations_ops.databases.mariadb.inspection import inspect_database
 from migrations_ops.databases.mariadb.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.mariadb.lock import locked
@@ -90,8 +90,8 @@ class MariaDB(ServerDatabase):
         holders = self.find_blocking_sessions() if is_of_a_lock(error) else []
         return f"{text}: {', '.join(holders[:_SHOWN])}" if holders else text
 
-    def _remedy(self, error: Exception) -> str:
-        return remedy(error)
+    def _advice_on(self, error: Exception) -> str:
+        return advice_on(error)
 
     def _is_missing(self, error: Exception) -> bool:
         return is_missing(error)
@@ -129,8 +129,8 @@ class MariaDB(ServerDatabase):
         # Since MariaDB 12 it is a word.
         if str(ask(connection, "SELECT @@global.read_only")[0][0]).upper() in ("0", "OFF"):
             return None
-        cure = "Give the environment the address of the primary server."
-        return f"{self.label} may only be read", cure
+        advice = "Give the environment the address of the primary server."
+        return f"{self.label} may only be read", advice
 
     def _find_blocking_sessions(self, connection: Connection) -> list[str]:
         return find_blocking_sessions(connection)
@@ -196,7 +196,7 @@ class MariaDB(ServerDatabase):
                 return list(find_broken(connection, gone))
         except pymysql.MySQLError as error:
             reason = in_words(error, self.label)
-            return [UNREACHABLE.found(self.label, reason=reason, remedy=remedy(error))]
+            return [UNREACHABLE.found(self.label, reason=reason, advice=advice_on(error))]
 
     # -- one release at a time ------------------------------------------------------------------
 

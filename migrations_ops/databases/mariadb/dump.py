@@ -30,7 +30,7 @@ from migrations_ops.databases.mariadb.connect import (
     database_of,
 )
 from migrations_ops.databases.mariadb.dump_lines import object_at
-from migrations_ops.databases.mariadb.errors import LOST, in_words, remedy
+from migrations_ops.databases.mariadb.errors import LOST, advice_on, in_words
 from migrations_ops.databases.mariadb.rewriting import TRAILER, Rewriting
 from migrations_ops.databases.mariadb.rows.insertions import ROWS_MODE, has_long_floats, write_rows
 from migrations_ops.databases.mariadb.rows.sums import table_sizes
@@ -287,7 +287,7 @@ def restore(
         finally:
             close(connection)
     except pymysql.MySQLError as error:
-        raise _unfilled(in_words(error, address.label), remedy(error)) from error
+        raise _unfilled(in_words(error, address.label), advice_on(error)) from error
     rewriting = Rewriting(address.database, definers=definers, events=events)
     argv = [
         "--binary-mode", "--comments", "--default-character-set=utf8mb4",
@@ -404,7 +404,7 @@ def _advice(message: str) -> str:
         return "Another session changed the tables meanwhile: try again when that has ended."
     if number == 1356:
         return "Fix that view, or drop it, and try again."
-    return remedy(pymysql.OperationalError(number, message))
+    return advice_on(pymysql.OperationalError(number, message))
 
 
 def _number(message: str) -> int | None:

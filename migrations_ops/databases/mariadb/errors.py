@@ -108,7 +108,7 @@ def in_words(error: BaseException, label: str) -> str:
     return f"{label} cannot be read: {message}"
 
 
-def remedy(error: BaseException) -> str:
+def advice_on(error: BaseException) -> str:
     """What a person can do about such an error."""
     code, message = code_of(error), _message_of(error)
     match code:

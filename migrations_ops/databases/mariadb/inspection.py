@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
+from migrations_ops.databases.ledger import OTHER_FORMAT_ADVICE
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.ledger import read_ledger
 from migrations_ops.databases.mariadb.lock import find_other
@@ -40,7 +40,7 @@ def inspect_database(
                 f"its table {version_table} is none of Alembic's: it has no column version_num"
             )
             advice = "Name the version table of this environment: version_table"
-            return Inspection(exists=True, tables=len(names), trouble=trouble, remedy=advice)
+            return Inspection(exists=True, tables=len(names), trouble=trouble, advice=advice)
         width = columns[0][0]
         revisions = ask(connection, f"SELECT version_num FROM {quoted(version_table)}")
     others = ask(
@@ -57,7 +57,7 @@ def inspect_database(
         revisions=tuple(sorted(str(row[0]) for row in revisions)),
         tables=len(names) - versioned,
         trouble=ledger.unreadable,
-        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
+        advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
         shared=bool(others),
         begun=ledger.begun,

@@ -34,7 +34,7 @@ from migrations_ops.databases.mariadb.connect import (
     database_of,
     promptly,
 )
-from migrations_ops.databases.mariadb.errors import in_words, may_come_up, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, in_words, may_come_up
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.server import is_behind_a_proxy
 from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
@@ -280,5 +280,5 @@ def _refused(address: Address, error: pymysql.MySQLError) -> Refused:
     return Refused(
         f"No release can start: {in_words(error, address.label)}.",
         untouched="Nothing was started.",
-        next=remedy(error),
+        next=advice_on(error),
     )

@@ -54,13 +54,13 @@ class Prepared:
     since: str
 
     @property
-    def cure(self) -> str:
+    def statement(self) -> str:
         return f"XA COMMIT {self.xid}; or XA ROLLBACK {self.xid};"
 
     def __str__(self) -> str:
         return (
             f"the prepared transaction {self.xid} (it has no session, and does not end by itself:"
-            f" type {self.cure})"
+            f" type {self.statement})"
         )
 
 

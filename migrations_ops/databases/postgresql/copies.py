@@ -17,7 +17,7 @@ from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.connect import Connection, connect, cut, watched
 from migrations_ops.databases.postgresql.dump import restore
-from migrations_ops.databases.postgresql.errors import in_words, remedy, was_answered
+from migrations_ops.databases.postgresql.errors import advice_on, in_words, was_answered
 from migrations_ops.databases.postgresql.lock import MAINTENANCE
 from migrations_ops.databases.postgresql.preflight.settings import (
     Setting,
@@ -91,7 +91,7 @@ class Copies(ServerCopies):
             raise StepFailed(
                 f"No copy of {self.real.label} could be made: {in_words(error, 'its server')}.",
                 untouched=f"{self.real.label} is unchanged.",
-                next=remedy(error),
+                next=advice_on(error),
             ) from error
         return self.scratch_server.of_database(name)
 
@@ -221,7 +221,7 @@ class Copies(ServerCopies):
                 f"No backup can take the place of {self.real.label}:"
                 f" {in_words(error, 'its server')}.",
                 untouched=f"{self.real.label} is unchanged.",
-                next=remedy(error),
+                next=advice_on(error),
             ) from error
         return kept, left
 
@@ -240,11 +240,12 @@ class Copies(ServerCopies):
         old = self.real.database
         if not users:
             if prepared := self._prepared():
+                statements = "; ".join(each.statement for each in prepared)
                 return StepFailed(
                     f"No backup can take the place of {old}: transactions that were prepared there"
                     f" are open, {', '.join(each.gid for each in prepared)}.",
                     untouched=f"{self.real.label} is unchanged.",
-                    next=f"Run there: {'; '.join(each.cure for each in prepared)}; and try again.",
+                    next=f"Run there: {statements}; and try again.",
                 )
             # No session at all: a subscription.
             detail = (error.diag.message_detail or "another session uses it").rstrip(".")

@@ -25,7 +25,7 @@ from migrations_ops.databases.postgresql.connect import (
     watched,
 )
 from migrations_ops.databases.postgresql.copies import Copies, create_like, is_unused
-from migrations_ops.databases.postgresql.errors import in_words, remedy
+from migrations_ops.databases.postgresql.errors import advice_on, in_words
 from migrations_ops.databases.postgresql.inspection import inspect_database, read_sizes
 from migrations_ops.databases.postgresql.ledger import add_to_ledger, read_ledger
 from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
@@ -86,8 +86,8 @@ class PostgreSQL(ServerDatabase):
     def _in_words(self, error: Exception, label: str = "") -> str:
         return in_words(error, label or self.label)
 
-    def _remedy(self, error: Exception) -> str:
-        return remedy(error)
+    def _advice_on(self, error: Exception) -> str:
+        return advice_on(error)
 
     def _is_missing(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and is_missing(self.address, error)
@@ -123,8 +123,8 @@ class PostgreSQL(ServerDatabase):
         ).fetchone()
         if row == (False, "off"):
             return None
-        why, cure = why_only_read(connection)
-        return f"{self.label} may only be read{why}", cure
+        why, advice = why_only_read(connection)
+        return f"{self.label} may only be read{why}", advice
 
     def _find_blocking_sessions(self, connection: Connection) -> list[str]:
         return find_blocking_sessions(connection)

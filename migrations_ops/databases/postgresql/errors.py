@@ -27,7 +27,7 @@ def in_words(error: BaseException, label: str) -> str:
     return f"{label} cannot be read: {_first_line(error)}"
 
 
-def remedy(error: BaseException) -> str:
+def advice_on(error: BaseException) -> str:
     """What a person can do about such an error."""
     text = str(error)
     if isinstance(error, errors.InsufficientPrivilege):

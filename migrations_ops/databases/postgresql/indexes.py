@@ -63,7 +63,7 @@ class Index:
     typed: str
 
     @property
-    def cure(self) -> str:
+    def statement(self) -> str:
         return f"DROP INDEX CONCURRENTLY {self.typed}"
 
 
@@ -107,7 +107,7 @@ def _half_detached(connection: Connection) -> list[Finding]:
 
 def _invalid(connection: Connection) -> list[Finding]:
     return [
-        INVALID_INDEX.found(each.name, table=each.table, cure=each.cure)
+        INVALID_INDEX.found(each.name, table=each.table, statement=each.statement)
         for each in find_invalid(connection)
     ]
 
@@ -176,7 +176,7 @@ def _drop(connection: Connection, wanted: Collection[Index], until: float) -> It
             continue
         with suppress(psycopg.Error):
             # What is canceled here can be dropped by the next attempt.
-            connection.execute(sql.SQL(each.cure))
+            connection.execute(sql.SQL(each.statement))
             yield each
 
 

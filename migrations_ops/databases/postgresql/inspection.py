@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
-from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
+from migrations_ops.databases.ledger import OTHER_FORMAT_ADVICE
 from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.databases.postgresql.ledger import read_ledger
 from migrations_ops.model.inspection import Inspection
@@ -42,8 +42,8 @@ def inspect_database(connection: Connection, version_table: str, schema: str | N
     tables, versioned, is_of_alembic = int(row[0]), bool(row[1]), bool(row[2])
     if versioned and not is_of_alembic:
         trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
-        remedy = "Name the version table of this environment: version_table"
-        return Inspection(exists=True, tables=tables, trouble=trouble, remedy=remedy)
+        advice = "Name the version table of this environment: version_table"
+        return Inspection(exists=True, tables=tables, trouble=trouble, advice=advice)
     revisions: list[tuple[Any, ...]] = []
     if versioned:
         revisions = connection.execute(
@@ -56,7 +56,7 @@ def inspect_database(connection: Connection, version_table: str, schema: str | N
         revisions=tuple(sorted(str(row[0]) for row in revisions)),
         tables=tables - versioned,
         trouble=ledger.unreadable,
-        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
+        advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
         shared=bool(row[3]),
         begun=ledger.begun,

@@ -22,7 +22,12 @@ from migrations_ops.databases.postgresql.connect import (
     is_behind_a_pooler,
     promptly,
 )
-from migrations_ops.databases.postgresql.errors import in_words, may_come_up, remedy, was_answered
+from migrations_ops.databases.postgresql.errors import (
+    advice_on,
+    in_words,
+    may_come_up,
+    was_answered,
+)
 from migrations_ops.model.errors import Locked, Refused, StepFailed
 from migrations_ops.system.provenance import account, host
 
@@ -166,7 +171,7 @@ def _refused(address: Address, error: psycopg.Error) -> Refused:
     return Refused(
         f"No release can start: {in_words(error, address.label)}.",
         untouched="Nothing was started.",
-        next=remedy(error),
+        next=advice_on(error),
     )
 
 

@@ -52,7 +52,7 @@ class Prepared:
     since: str
 
     @property
-    def cure(self) -> str:
+    def statement(self) -> str:
         return f"ROLLBACK PREPARED {self.gid}"
 
 

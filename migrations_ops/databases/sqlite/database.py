@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from migrations_ops.databases.interface import Database, Keep, Progress, Restored
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, exists, snapshot, tidy
-from migrations_ops.databases.sqlite.errors import ConnectFailed, code_of, in_words, remedy
+from migrations_ops.databases.sqlite.errors import ConnectFailed, advice_on, code_of, in_words
 from migrations_ops.databases.url import dialect_of, sqlite_path_of
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
@@ -102,7 +102,7 @@ class SQLite:
                 return inspect_database(connection, version_table)
         except (sqlite3.Error, OSError) as error:
             return Inspection(
-                exists=True, trouble=in_words(error, self.label), remedy=remedy(error)
+                exists=True, trouble=in_words(error, self.label), advice=advice_on(error)
             )
 
     def fingerprint(self, version_table: str) -> Fingerprint:
@@ -117,7 +117,7 @@ class SQLite:
             raise StepFailed(
                 f"{in_words(error, self.label)}.",
                 untouched="It was only read.",
-                next=remedy(error),
+                next=advice_on(error),
             ) from error
 
     def size(self) -> int:
@@ -146,7 +146,7 @@ class SQLite:
             raise StepFailed(
                 f"The rows could not be compared: {in_words(error, self.label)}.",
                 untouched="Nothing was changed.",
-                next=remedy(error),
+                next=advice_on(error),
             ) from error
 
     def ledger(self, version_table: str) -> Ledger:
@@ -224,7 +224,7 @@ class SQLite:
         try:
             trouble, advice = find_trouble(self.path, self.label)
         except (sqlite3.Error, OSError) as error:
-            trouble, advice = in_words(error, self.label), remedy(error)
+            trouble, advice = in_words(error, self.label), advice_on(error)
         if trouble:
             raise Refused(
                 f"No upgrade can start: {trouble}.",
@@ -306,7 +306,7 @@ class SQLite:
         return StepFailed(
             f"{what}: {in_words(error, self.label)}.",
             untouched=f"{self.label} is unchanged.",
-            next=remedy(error),
+            next=advice_on(error),
         )
 
     # -- its files ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pathlib import Path
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, snapshot, tidy
-from migrations_ops.databases.sqlite.errors import code_of, in_words, remedy
+from migrations_ops.databases.sqlite.errors import advice_on, code_of, in_words
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
@@ -193,7 +193,7 @@ def _read_anew(path: Path, label: str, version_table: str, also: Connect | None)
         raise NeedsAPerson(
             f"The backup was put back, but {in_words(error, label)}.",
             untouched="The backup itself is unchanged.",
-            next=remedy(error),
+            next=advice_on(error),
         ) from error
 
 

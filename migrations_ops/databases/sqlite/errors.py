@@ -42,7 +42,7 @@ def in_words(error: sqlite3.Error | OSError, label: str) -> str:
     return f"{label} cannot be read: {error}"
 
 
-def remedy(error: sqlite3.Error | OSError) -> str:
+def advice_on(error: sqlite3.Error | OSError) -> str:
     """What a person can do about such an error."""
     if isinstance(error, Orphaned):
         return _ORPHANED

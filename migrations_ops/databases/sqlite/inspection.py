@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from migrations_ops.databases.ledger import OTHER_FORMAT_REMEDY
+from migrations_ops.databases.ledger import OTHER_FORMAT_ADVICE
 from migrations_ops.databases.sqlite.connect import quoted
 from migrations_ops.databases.sqlite.errors import RESTORE
 from migrations_ops.databases.sqlite.lacking import ask
@@ -21,7 +21,7 @@ def inspect_database(connection: sqlite3.Connection, version_table: str) -> Insp
     versioned = version_table in names
     if versioned and not _is_of_alembic(connection, version_table):
         trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
-        return Inspection(exists=True, trouble=trouble, remedy=RESTORE, tables=len(names))
+        return Inspection(exists=True, trouble=trouble, advice=RESTORE, tables=len(names))
     ledger = read_ledger(connection, version_table)
     return Inspection(
         exists=True,
@@ -30,7 +30,7 @@ def inspect_database(connection: sqlite3.Connection, version_table: str) -> Insp
         tables=len(names) - versioned,
         leftovers=tuple(find_leftovers(names)),
         trouble=ledger.unreadable,
-        remedy=OTHER_FORMAT_REMEDY if ledger.unreadable else "",
+        advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
         shared=_has_other_version(connection, names, version_table),
     )

@@ -49,7 +49,7 @@ def how_it_failed(run: CommandRun | None, failure: str) -> str:
     return f"failed{in_revision(run)}: {failure.removesuffix('.')}"
 
 
-def what_next(run: CommandRun) -> str:
+def advice_on_run(run: CommandRun) -> str:
     """What to do after a failure: wait where another process is in the way, else fix it."""
     if "locked by another process" in run.failure:
         return "Try again when the other process has finished."

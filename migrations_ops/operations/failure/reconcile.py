@@ -62,15 +62,15 @@ def undo_failed_run(
             session.record.end_commands(name)
         raise
     session.record.end_commands(name)
-    cure = ""
+    advice = ""
     if run is not None and failed.why:
         refused, environment = bool(run.refused), state.environment
-        cure = (
-            next_after_refusal(session, environment)
+        advice = (
+            advice_after_refusal(session, environment)
             if refused
-            else next_after_failure(session, environment, run)
+            else advice_after_failure(session, environment, run)
         )
-    return messages.run_stopped(failed.subject, run, failed.why, untouched=untouched, next=cure)
+    return messages.run_stopped(failed.subject, run, failed.why, untouched=untouched, next=advice)
 
 
 def undo_failed_restore(
@@ -101,20 +101,20 @@ def _safety_backup(session: Session, environment: Environment) -> Backup | None:
     return next((each for each in store.backups() if each.name in taken), None)
 
 
-def next_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
+def advice_after_failure(session: Session, environment: Environment, run: CommandRun) -> str:
     """What to do after a failure; if env.py opened no database, it may lack its URL."""
     if run.finished and not run.failure and not run.own_commands:
         # Nothing failed there, and yet the version is another one: env.py is where to look.
         with suppress(OpsError):
             file = session.project.script_location(environment).env
             run = replace(run, where=run.where or str(file or ""))
-    todo = messages.what_next(run)
+    advice = messages.advice_on_run(run)
     if run.opened or run.own_commands:
-        return todo
-    return " ".join(filter(None, (todo, advice_on_url(session.project, environment))))
+        return advice
+    return " ".join(filter(None, (advice, advice_on_url(session.project, environment))))
 
 
-def next_after_refusal(session: Session, environment: Environment) -> str:
+def advice_after_refusal(session: Session, environment: Environment) -> str:
     """What to do when env.py connected to another database than the configured one."""
     there = locate(session.project, environment)
     if other_identity(there):

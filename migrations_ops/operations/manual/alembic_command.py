@@ -8,8 +8,8 @@ from pathlib import Path
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.plan import StepName
-from migrations_ops.operations.failure.messages import in_revision, what_next
-from migrations_ops.operations.failure.reconcile import next_after_refusal
+from migrations_ops.operations.failure.messages import advice_on_run, in_revision
+from migrations_ops.operations.failure.reconcile import advice_after_refusal
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change, not_understood
@@ -74,7 +74,7 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
             raise Refused(
                 f"alembic {arguments[0]} on {environment.name} was refused: {run.refused}.",
                 untouched="Nothing was written.",
-                next=run.next or next_after_refusal(session, environment),
+                next=run.next or advice_after_refusal(session, environment),
             )
         if run.misused:
             raise not_understood(environment, arguments, run)
@@ -83,7 +83,7 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
             raise StepFailed(
                 f"{sentence}{in_revision(run)}: {run.failure.removesuffix('.')}.",
                 untouched=_UNCHANGED,
-                next=what_next(run),
+                next=advice_on_run(run),
             )
         if run.differences:
             raise Refused(

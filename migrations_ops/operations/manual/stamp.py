@@ -7,7 +7,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.failure.messages import (
-    what_next,
+    advice_on_run,
 )
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.locks import lock_databases
@@ -109,7 +109,7 @@ def _without_comparing(project: Project, environment: Environment, to: str, run:
     """How to stamp without the comparison; not offered if this machine was unable to compare."""
     if run.refused:
         return advice_on_destination(project, environment)
-    todo = what_next(run)
-    if not todo.startswith("Fix it"):
-        return todo
-    return f'{todo} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'
+    advice = advice_on_run(run)
+    if not advice.startswith("Fix it"):
+        return advice
+    return f'{advice} If you are sure: invoke alembic --env {environment.name} --args "stamp {to}"'

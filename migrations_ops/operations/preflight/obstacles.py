@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrations_ops.model.allowed import what_to_do, without_allowed
+from migrations_ops.model.allowed import advice_on_finding, without_allowed
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import ENGINE_UNTESTED, INVALID_INDEX, NAMES_ANOTHER, Finding
 from migrations_ops.operations.session import Session
@@ -30,7 +30,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{environment.name} cannot be released: {errors[0].message}.",
             untouched="No database was touched.",
-            next=what_to_do(errors[0], environment.name, by_flag=True),
+            next=advice_on_finding(errors[0], environment.name, by_flag=True),
         )
 
 

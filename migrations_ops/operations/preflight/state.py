@@ -41,7 +41,7 @@ def require_changeable(state: DatabaseState, done: str) -> None:
         raise Refused(
             f"{name} cannot be {done}: {state.inspection.trouble}.",
             untouched=untouched,
-            next=state.inspection.remedy,
+            next=state.inspection.advice,
         )
     require_own(state)
     state.database.require_usable()
@@ -99,5 +99,5 @@ def require_readable(located: LocatedDatabase) -> None:
         raise Refused(
             f"{name} cannot be read: {located.inspection.trouble}.",
             untouched="Nothing was changed.",
-            next=located.inspection.remedy,
+            next=located.inspection.advice,
         )

@@ -46,7 +46,7 @@ class Driver:
     connect: Callable[..., Any]
     promptly: Callable[..., Any]
     in_words: Callable[[Exception, str], str]
-    remedy: Callable[[Exception], str]
+    advice: Callable[[Exception], str]
     errors: type[Exception]
     sleep: str
 
@@ -59,25 +59,25 @@ class Driver:
         """What is said of a failure, and what to do: in sentences, without the password."""
         with pytest.raises(self.errors) as caught:
             act()
-        words, cure = self.in_words(caught.value, label), self.remedy(caught.value)
+        words, advice = self.in_words(caught.value, label), self.advice(caught.value)
         assert label in words
         assert "\n" not in words
         assert not words.endswith(".")
-        assert cure.endswith((".", ";", "docs/servers.md"))
-        for text in (words, cure):
+        assert advice.endswith((".", ";", "docs/servers.md"))
+        for text in (words, advice):
             assert PASSWORD not in text
             assert "hidden" not in text
-        return words, cure
+        return words, advice
 
 
 DRIVERS = {
     "postgresql": Driver(
         postgresql_connect.connect, postgresql_connect.promptly, postgresql_errors.in_words,
-        postgresql_errors.remedy, psycopg.Error, "SELECT pg_sleep({})",
+        postgresql_errors.advice_on, psycopg.Error, "SELECT pg_sleep({})",
     ),
     "mariadb": Driver(
         mariadb_connect.connect, mariadb_connect.promptly, mariadb_errors.in_words,
-        mariadb_errors.remedy, pymysql.MySQLError, "SELECT SLEEP({})",
+        mariadb_errors.advice_on, pymysql.MySQLError, "SELECT SLEEP({})",
     ),
 }  # fmt: skip
 
@@ -95,11 +95,11 @@ def connected(served: Live, url: str = "") -> Iterator[Any]:
 
 def test_a_wrong_password_is_reported(served: Live, driver: Driver) -> None:
     url = served.url_of(password="hidden")
-    words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
+    words, advice = driver.failing(lambda: driver.connect(Address.of(url)))
     known = {"postgresql": "LABEL cannot be reached: password authentication failed for user",
              "mariadb": "does not let this user in"}  # fmt: skip
     assert known[served.engine] in words
-    assert "password" in cure
+    assert "password" in advice
 
 
 def test_a_missing_database_is_known_as_missing(served: Live, driver: Driver) -> None:
@@ -110,9 +110,9 @@ def test_a_missing_database_is_known_as_missing(served: Live, driver: Driver) ->
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_refused_port_is_reported(served: Live, driver: Driver, host: str) -> None:
     url = f"{served.url.partition('://')[0]}://u:hidden@{host}:{free_port()}/shop"
-    words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
+    words, advice = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "cannot be reached" in words
-    assert "server is running" in cure
+    assert "server is running" in advice
     assert served.open(url).inspect(VERSION).exists
 
 
@@ -316,9 +316,9 @@ def test_a_server_that_is_another_one_is_not_sent_the_password(
     make_certificate(secured.folder, "other")
     # Had it been told the wrong one, it would have said so.
     url = f"{private.url_of(password='wrong')}{secured.proving('other')}"
-    words, cure = driver.failing(lambda: driver.connect(Address.of(url)))
+    words, advice = driver.failing(lambda: driver.connect(Address.of(url)))
     assert "certificate verify failed" in words
-    assert secured.engine == "mariadb" or "sslrootcert" in cure
+    assert secured.engine == "mariadb" or "sslrootcert" in advice
 
 
 def test_a_name_that_is_not_the_certificates_is_refused(secured: Secured, private: Live) -> None:
@@ -357,7 +357,7 @@ def test_a_url_that_forbids_what_the_server_wants_is_reported(private: Live) -> 
     database = open_database(f"{private.url}?sslmode=disable", private.root)
     inspection = database.inspect(VERSION)
     assert "no encryption" in inspection.trouble
-    assert "wants TLS" in inspection.remedy
+    assert "wants TLS" in inspection.advice
     assert PASSWORD not in inspection.trouble
 
 

@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 from migrations_ops.model.allowed import (
+    advice_on_finding,
     allow_flags,
     require_known_codes,
-    what_to_do,
     without_allowed,
 )
 from migrations_ops.model.errors import ConfigurationError
@@ -68,12 +68,12 @@ def test_a_code_that_nothing_has_is_refused(word: str) -> None:
 
 def test_the_advice_names_what_is_to_be_typed() -> None:
     lost = LOST_ROWS.found("a", rows="1", replaced="")
-    assert "--allow lost-rows:a" in what_to_do(lost, "prod", by_flag=True)
+    assert "--allow lost-rows:a" in advice_on_finding(lost, "prod", by_flag=True)
 
 
 def test_a_task_without_the_flag_names_the_setting() -> None:
     """verify and doctor have no ``--allow``."""
     lost = LOST_ROWS.found("a", rows="1", replaced="")
-    advice = what_to_do(lost, "prod", by_flag=False)
+    advice = advice_on_finding(lost, "prod", by_flag=False)
     assert 'allow = ["lost-rows:a"] under environments.prod' in advice
     assert "--allow" not in advice

@@ -98,12 +98,12 @@ def test_the_document_tells_each_severity(name: str) -> None:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_what_may_be_an_error_tells_what_to_do(name: str) -> None:
     entry = ENTRIES[name]
-    assert bool(entry.todo) == any(
+    assert bool(entry.advice) == any(
         each.severity == "error" or each.error_if
         for each in ENTRIES.values()
         if each.code == entry.code
     )
-    assert values_of(entry.todo) <= {"where", "environment", "allow"}
+    assert values_of(entry.advice) <= {"where", "environment", "allow"}
 
 
 def test_a_code_may_depend_on_the_kind_of_an_object() -> None:

@@ -25,10 +25,10 @@ from migrations_ops.project.project import Project
 from tests.support import Sandbox
 
 UNTESTED = ENGINE_UNTESTED.found("Citus", database="shop", engine="Citus")
-INVALID = INVALID_INDEX.found("ix", table="t", cure="DROP INDEX CONCURRENTLY ix")
+INVALID = INVALID_INDEX.found("ix", table="t", statement="DROP INDEX CONCURRENTLY ix")
 ANOTHER = NAMES_ANOTHER.found("trigger tr", database="audit")
 NO_COPY = NO_COPIES.found("app", reason="app may not make databases")
-SILENT = UNREACHABLE.found("scratch", reason="scratch does not answer", remedy="start it")
+SILENT = UNREACHABLE.found("scratch", reason="scratch does not answer", advice="start it")
 
 
 def release_is_refused(project: Project) -> bool:

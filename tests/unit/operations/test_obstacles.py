@@ -18,7 +18,7 @@ from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.project.environments import Environment
 
 UNTESTED = ENGINE_UNTESTED.found("Citus", database="shop", engine="Citus")
-INVALID = INVALID_INDEX.found("ix", table="t", cure="DROP INDEX CONCURRENTLY ix")
+INVALID = INVALID_INDEX.found("ix", table="t", statement="DROP INDEX CONCURRENTLY ix")
 ANOTHER = NAMES_ANOTHER.found("trigger tr", database="audit")
 NO_COPY = NO_COPIES.found("app", reason="app may not make databases")
 NO_WAY_BACK = NO_RESTORE.found("shop", database="shop", reason="app does not own it")

@@ -19,7 +19,7 @@ from migrations_ops.databases.mariadb.connect import (
     promptly,
 )
 from migrations_ops.databases.mariadb.copies import Copies
-from migrations_ops.databases.mariadb.errors import in_words, is_denied, is_missing, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, in_words, is_denied, is_missing
 from migrations_ops.databases.mariadb.preflight.binary_log import read_programs, why_not_trusted
 from migrations_ops.databases.mariadb.preflight.references import find_references
 from migrations_ops.databases.mariadb.schema.reading import find_own_names
@@ -130,7 +130,7 @@ def _of_server(connection: Connection, address: Address) -> Iterator[Finding]:
                 owner="a session that has ended",
                 database=f"the server of {label}",
                 since=each.since,
-                cure=each.cure.removesuffix(";"),
+                statement=each.statement.removesuffix(";"),
             )
     try:
         require_tools(connection)
@@ -153,7 +153,7 @@ def _of_copies(copies: Copies, user: str, account: str) -> Iterator[Finding]:
             where = copies.scratch_server.host or "its server"
             reason = (
                 "a database for that cannot be made:"
-                f" {in_words(cause, where)}. {remedy(cause).removesuffix('.')}"
+                f" {in_words(cause, where)}. {advice_on(cause).removesuffix('.')}"
             )
             yield NO_COPIES.found(user, reason=reason)
             return

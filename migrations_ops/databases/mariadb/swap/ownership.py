@@ -96,11 +96,11 @@ def require_owned(connection: Connection, database: str) -> None:
     """:raises StepFailed: its tables could not give way to others."""
     why = why_not_owned(connection, database)
     if why:
-        what, _, cure = why.partition(". ")
+        what, _, advice = why.partition(". ")
         raise StepFailed(
             f"No backup can take the place of {database}: {what}.",
             untouched=f"{database} is unchanged.",
-            next=f"{cure}; and try again.",
+            next=f"{advice}; and try again.",
         )
 
 

@@ -209,12 +209,12 @@ def _why_not_defaults(connection: Connection, needs: Needs, user: str) -> str:
     for _, quoted, is_missing, is_of_superuser in rows:
         if is_missing:
             return f"its server does not know the role {quoted}. CREATE ROLE {quoted}"
-        cure = (
+        advice = (
             f"Take them back: ALTER DEFAULT PRIVILEGES FOR ROLE {quoted} REVOKE ..."
             if is_of_superuser
             else f"GRANT {quoted} TO {user}"
         )
-        return f"{user} may not set the default privileges of {quoted}. {cure}"
+        return f"{user} may not set the default privileges of {quoted}. {advice}"
     return ""
 
 
@@ -253,6 +253,6 @@ def _why_not_owned(connection: Connection, needs: Needs, user: str) -> str:
         if is_missing:
             return f"its server does not know the owner of the {what}. CREATE ROLE {quoted}"
         # A role that may act as a superuser is one.
-        cure = f"ALTER {what} OWNER TO {user}" if is_of_superuser else f"GRANT {quoted} TO {user}"
-        return f"{user} may not give the {what} to its owner {quoted}. {cure}"
+        advice = f"ALTER {what} OWNER TO {user}" if is_of_superuser else f"GRANT {quoted} TO {user}"
+        return f"{user} may not give the {what} to its owner {quoted}. {advice}"
     return ""

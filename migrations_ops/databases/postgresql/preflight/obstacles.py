@@ -220,7 +220,11 @@ def _of_extensions(connection: Connection, address: Address) -> Iterator[Finding
 def _of_prepared(connection: Connection, address: Address) -> Iterator[Finding]:
     for each in find_prepared(connection, address.database):
         yield PREPARED_TRANSACTION.found(
-            each.gid, owner=each.owner, database=address.label, since=each.since, cure=each.cure
+            each.gid,
+            owner=each.owner,
+            database=address.label,
+            since=each.since,
+            statement=each.statement,
         )
 
 

@@ -136,8 +136,8 @@ def why_only_read(connection: Connection) -> tuple[str, str]:
     if is_standby or setting == "off":
         return "", "Give the environment the address of the primary server."
     whose, statement = _SOURCES.get(source, ("in the url", "Leave it out there."))
-    cure = statement.format(database=database, role=role, name=_READ_ONLY)
-    return f", since {_READ_ONLY} is on {whose}", cure
+    advice = statement.format(database=database, role=role, name=_READ_ONLY)
+    return f", since {_READ_ONLY} is on {whose}", advice
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from migrations_ops.databases.mariadb.connect import (
     connect,
     local_socket,
 )
-from migrations_ops.databases.mariadb.errors import in_words, may_come_up, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, in_words, may_come_up
 from migrations_ops.databases.mariadb.lock import locked
 from migrations_ops.databases.mariadb.server import (
     engine_of,
@@ -86,7 +86,7 @@ def test_the_grant_that_is_reported_as_missing_is_the_one(
         ask(connection, statement)
     close(connection)
     assert "does not allow that" in in_words(caught.value, address.label)
-    mariadb_database.execute(remedy(caught.value).rstrip(";"))
+    mariadb_database.execute(advice_on(caught.value).rstrip(";"))
     connection = connect(address)
     ask(connection, statement)
     close(connection)
@@ -103,7 +103,7 @@ def test_whoever_changes_a_table_cannot_make_us_wait_for_a_day(
         with pytest.raises(pymysql.MySQLError) as caught:
             ask(reader, "SELECT * FROM t")
         assert in_words(caught.value, "LABEL") == "LABEL is locked by another process"
-        assert "Let the other process finish" in remedy(caught.value)
+        assert "Let the other process finish" in advice_on(caught.value)
 
 
 def test_the_server_does_not_end_a_lock_s_session_that_says_nothing_for_hours(

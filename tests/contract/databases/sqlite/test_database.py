@@ -133,10 +133,10 @@ def test_what_is_no_database_is_reported_and_left_alone(
     inspection = database.inspect(VERSION)
     assert inspection.exists
     assert re.search(words, inspection.trouble)
-    assert inspection.remedy.endswith((".", "invoke backups"))
+    assert inspection.advice.endswith((".", "invoke backups"))
     with pytest.raises(Refused, match=words) as caught:
         database.require_usable()
-    assert caught.value.next == inspection.remedy
+    assert caught.value.next == inspection.advice
     assert names(tmp_path) == {"a.db"}
     assert before is None or database.path.read_bytes() == before
 
@@ -160,7 +160,7 @@ def test_a_locked_database_is_reported_as_locked(tmp_path: Path, mode: str) -> N
     with held(database.path, *statements, "BEGIN EXCLUSIVE"):
         inspection = database.inspect(VERSION)
         assert "locked by another process" in inspection.trouble
-        assert "Let the other process finish" in inspection.remedy
+        assert "Let the other process finish" in inspection.advice
         assert not database.is_damaged()
     assert database.inspect(VERSION).trouble == ""
 

@@ -58,7 +58,7 @@ def test_what_is_left_of_a_database_that_is_gone_survives_every_inspection(
     inspection = database.inspect(VERSION)
     told = f"a.db is {state}, but {left.name} is there, and may hold the last of its content"
     assert inspection.trouble == told
-    assert "restore" in inspection.remedy
+    assert "restore" in inspection.advice
     with pytest.raises(Refused, match="may hold the last"):
         database.require_usable()
     assert database.find_damage()

@@ -188,5 +188,5 @@ def test_a_function_that_fails_is_named_with_what_to_do(tmp_path: Path) -> None:
     database = make(tmp_path / "a.db", SCHEMAS["an index"][0]).with_connect("shop:go", broken)
     inspection = database.inspect(VERSION)
     assert "shop:go failed: OperationalError: attempt to write a readonly" in inspection.trouble
-    assert "connect =" in inspection.remedy
+    assert "connect =" in inspection.advice
     assert sqlite(database.path).fingerprint(VERSION).rows["plain"] == 9

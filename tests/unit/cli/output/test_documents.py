@@ -46,7 +46,7 @@ RECORD = replace(
     error=ErrorReport.of(REFUSED),
 )
 CURRENT = EnvironmentCurrent("prod", "db", True, ("a",), "", ("a",), True, {"a": "first"})
-VERIFIED = VerifyReport("prod", ("a",), ("a",), (FINDING,), remedy="fix it")
+VERIFIED = VerifyReport("prod", ("a",), ("a",), (FINDING,), advice="fix it")
 BACKUP = Backup("db_1", "/b/db_1", "prod", AT, ("a",), 1, "0" * 64, "by hand", reused=True)
 PLAN = EnvironmentPlan(
     "prod",
@@ -65,7 +65,7 @@ DOCTOR = DoctorReport(
     python="python",
     versions={"python": "3.11"},
     findings=(FINDING,),
-    todo=(),
+    advice=(),
 )
 
 MADE = {

@@ -195,7 +195,7 @@ def test_doctor_shows_what_a_release_depends_on_and_then_each_finding() -> None:
         python="/bin/python",
         versions={"python": "3.11", "sqlite": "3.40"},
         findings=(Finding("unusable", "error", "prod: it is locked", "prod"),),
-        todo=("unlock it",),
+        advice=("unlock it",),
     )
     assert text.doctor(report, STYLE).splitlines() == [
         "configuration  pyproject.toml",

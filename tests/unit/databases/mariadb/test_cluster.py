@@ -8,7 +8,7 @@ from migrations_ops.databases.mariadb.cluster import claim_name, replication_of,
 
 
 @pytest.mark.parametrize(
-    ("server", "session", "cure"),
+    ("server", "session", "advice"),
     [
         ("", "", None),  # a server without such variables
         ("OFF RSU", "OFF RSU", None),  # no node of any cluster
@@ -20,13 +20,13 @@ from migrations_ops.databases.mariadb.cluster import claim_name, replication_of,
         ("ON TOI", "OFF TOI", "Take wsrep_on out of init_connect, and try again."),
     ],
 )
-def test_ddl_has_to_reach_all_nodes(server: str, session: str, cure: str | None) -> None:
+def test_ddl_has_to_reach_all_nodes(server: str, session: str, advice: str | None) -> None:
     names = ("wsrep_on", "wsrep_osu_method")
     of_server, of_session = (
         dict(zip(names, each.split(), strict=False)) for each in (server, session)
     )
     found = why_local(replication_of(of_server, of_session))
-    assert (found and found[1]) == cure
+    assert (found and found[1]) == advice
 
 
 def test_each_database_has_a_claim_of_its_own_that_a_server_takes_as_a_name() -> None:

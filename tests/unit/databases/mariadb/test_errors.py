@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 from migrations_ops.databases.mariadb.dump_lines import object_at
-from migrations_ops.databases.mariadb.errors import in_words, remedy
+from migrations_ops.databases.mariadb.errors import advice_on, in_words
 
 CONNECTION = "Check that the server is running"
 
@@ -43,8 +43,8 @@ def test_an_error_gets_the_advice_of_its_kind(
 ) -> None:
     error = pymysql.OperationalError(code, message)
     assert words in in_words(error, "LABEL")
-    assert advice in remedy(error)
-    assert (CONNECTION in remedy(error)) is (advice == CONNECTION)
+    assert advice in advice_on(error)
+    assert (CONNECTION in advice_on(error)) is (advice == CONNECTION)
 
 
 DUMP = (

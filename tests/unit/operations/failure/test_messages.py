@@ -12,6 +12,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
 from migrations_ops.operations.failure.messages import (
+    advice_on_run,
     for_a_person,
     how_it_is,
     new_left,
@@ -19,7 +20,6 @@ from migrations_ops.operations.failure.messages import (
     run_stopped,
     unreachable,
     verify_interrupted,
-    what_next,
 )
 from migrations_ops.operations.failure.observe import Failure, Seen
 from migrations_ops.steps.command_run import CommandRun
@@ -122,5 +122,5 @@ def test_what_was_interrupted_is_to_be_run_again() -> None:
     ],
 )
 def test_view_that_reads_a_rebuilt_table_is_dropped_before(failure: str, view: str) -> None:
-    advice = what_next(CommandRun(started="", failure=failure))
+    advice = advice_on_run(CommandRun(started="", failure=failure))
     assert ("drop the view vw before" in advice) is bool(view)
