@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 # Called with the bytes done and the total, as often as the engine likes.
 Progress = Callable[[int, int], None]
 # Called with a database, to keep its content.
-Keep = Callable[["Database"], object]
+Save = Callable[["Database"], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
     """The state of a database after a restore.
 
-    ``kept`` names where the engine itself keeps the previous content, empty where it does not.
+    ``previous`` names where the engine itself keeps the previous content, empty where it does not.
     """
 
     now: Fingerprint
-    kept: str = ""
+    previous: str = ""
 
 
 class Named(Protocol):
@@ -200,11 +200,11 @@ class BackedUp(Readable, Protocol):
         backup: Path,
         version_table: str,
         progress: Progress | None,
-        keep: Keep | None = None,
+        save: Save | None = None,
     ) -> Restored:
         """Make the content equal to the backup's, in place, while other sessions are connected.
 
-        :param keep: called with the database before it is replaced, while no one can commit; not
+        :param save: called with the database before it is replaced, while no one can commit; not
             called where the engine itself keeps the replaced content.
         """
 
@@ -269,7 +269,7 @@ class DatabaseFile(Protocol):
     def set_aside(self) -> str:
         """Move the damaged file aside; returns its new path."""
 
-    def put_back(self, kept: str) -> None:
+    def put_back(self, previous: str) -> None:
         """Undo ``set_aside``."""
 
 

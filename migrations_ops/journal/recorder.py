@@ -21,7 +21,7 @@ from migrations_ops.system.files import flush_folder, local_stamp, now
 
 # The steps that change nothing. A task of only these leaves no record unless it fails: an hourly
 # verify would fill a folder.
-LOOKING = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
+READ_ONLY = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
 _SEVERITIES = ("error", "warning", "note")
@@ -82,7 +82,7 @@ class Recorder:
         )
         self.folder = releases / self.result.id
         self._finished = False
-        self._kept = False
+        self._is_recorded = False
         self._mark = Mark(releases, self.result.id)
         self._on_disk = False
 
@@ -114,7 +114,7 @@ class Recorder:
         :param backup: what a restore restores: after a kill, the task that finishes it needs this.
         """
         running = RunningStep()
-        self._kept = self._kept or name not in LOOKING
+        self._is_recorded = self._is_recorded or name not in READ_ONLY
         begun, started = time.monotonic(), now()
         self.reporter.begin(name, environment)
         self.update(under_way=UnderWay(name, environment, started, backup))
@@ -145,7 +145,7 @@ class Recorder:
         """Write the outcome; a record without one is an unfinished release."""
         self.update(outcome=outcome, error=None if error is None else ErrorReport.of(error))
         self._finished = True
-        self._kept = self._kept or error is not None
+        self._is_recorded = self._is_recorded or error is not None
         finished = self._write(ahead=True)
         self._mark.close_mark(finished=finished and not self.result.is_open)
         return self.result
@@ -177,7 +177,7 @@ class Recorder:
         :param ahead: whether to wait until it is on the disk under its name before continuing. A
             record that only describes the past needs no such wait.
         """
-        if not self._kept:
+        if not self._is_recorded:
             return True
         record = self.result if self._finished else replace(self.result, outcome=None)
         try:

@@ -18,7 +18,7 @@ from migrations_ops.project.environments import Environment
 
 
 @dataclass(frozen=True)
-class Kept:
+class PreviousContent:
     """Where the content from before a restore is stored.
 
     ``moved`` means that the damaged file itself was moved there; ``where`` is empty if there was no
@@ -34,7 +34,9 @@ class Kept:
         return f"its previous content is in {self.where}"
 
 
-def restore_and_prove(session: Session, environment: Environment, backup: Backup) -> Kept:
+def restore_and_prove(
+    session: Session, environment: Environment, backup: Backup
+) -> PreviousContent:
     """Restore a database in place.
 
     A database that is damaged is moved aside, since no safety backup of it can be taken.
@@ -55,58 +57,58 @@ def restore_and_prove(session: Session, environment: Environment, backup: Backup
         require_intact(backup)
         wanted = store.fingerprint(backup)
         database.require_lock()
-        kept, restored = _replace(session, store, database, backup, progress)
+        previous, restored = _replace(session, store, database, backup, progress)
         now = restored.now
         # Rows may differ already: an application continues to write as soon as it can.
         if not now.structure_equals(wanted):
             raise NeedsAPerson(
                 f"{environment.name} differs from {backup.name} after the restore: something else"
                 " is changing its tables.",
-                untouched=f"Its previous content is in {kept.where}." if kept.where else "",
+                untouched=f"Its previous content is in {previous.where}." if previous.where else "",
                 next="Stop the application and type: invoke restore --env"
                 f" {environment.name} --backup {backup.name} --yes",
             )
         step.outcome = "proved equal"
         since = "" if now == wanted else ", except for what was written since"
-        step.summary = f"equal to {backup.name}{since}; {kept}"
-        return kept
+        step.summary = f"equal to {backup.name}{since}; {previous}"
+        return previous
 
 
 def _replace(
     session: Session, store: BackupStore, database: Database, backup: Backup, progress: Progress
-) -> tuple[Kept, Restored]:
+) -> tuple[PreviousContent, Restored]:
     """Replace the content of the database by the backup, and keep the old content."""
     file, version_table = store.file(backup.name), store.environment.version_table
     if not database.inspect(version_table).exists:
-        return Kept(), database.restore_from(file, version_table, progress)
+        return PreviousContent(), database.restore_from(file, version_table, progress)
     safety: list[Backup] = []
 
-    def keep(replaced: Database) -> None:
+    def save(replaced: Database) -> None:
         note = f"{BEFORE_RESTORE}{backup.name}"
         safety.append(take_backup(store, replaced, note=note))
         session.record.add_backup(safety[0])
 
     try:
-        restored = database.restore_from(file, version_table, progress, keep)
+        restored = database.restore_from(file, version_table, progress, save)
     except StepFailed:
         if safety or not (isinstance(database, DatabaseFile) and database.is_damaged()):
             raise
         return _replace_damaged(
             database, lambda: database.restore_from(file, version_table, progress)
         )
-    return Kept(restored.kept or safety[0].name), restored
+    return PreviousContent(restored.previous or safety[0].name), restored
 
 
 def _replace_damaged(
     damaged: DatabaseFile, restore: Callable[[], Restored]
-) -> tuple[Kept, Restored]:
+) -> tuple[PreviousContent, Restored]:
     """No safety backup of a damaged database can be taken: its files are moved aside."""
-    kept = Kept(damaged.set_aside(), moved=True)
+    previous = PreviousContent(damaged.set_aside(), moved=True)
     try:
-        return kept, restore()
+        return previous, restore()
     except NeedsAPerson:
         raise
     except BaseException:
         # The damaged file has the only copy of what the application wrote since.
-        damaged.put_back(kept.where)
+        damaged.put_back(previous.where)
         raise

@@ -37,20 +37,20 @@ class Cache:
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._folders: dict[str, dict[str, list[Any]]] = _load(file) if file else {}
-        self._kept: dict[str, dict[str, list[Any]]] = {}
+        self._seen: dict[str, dict[str, list[Any]]] = {}
         self._new = False
 
     def open_folder(self, folder: str) -> None:
         """Announce a folder, whose files are asked for next."""
         self._known = self._folders.get(folder, {})
-        self._keep = self._kept.setdefault(folder, {})
+        self._seen_here = self._seen.setdefault(folder, {})
 
     def find(self, name: str, now: Identity, file: str) -> Revision | None:
         """The revision of a file of the open folder, None unless it is remembered unchanged."""
         entry = self._known.get(name)
         if entry is None or entry[:4] != now:
             return None
-        self._keep[name] = entry
+        self._seen_here[name] = entry
         _, _, _, _, revision, down, depends_on, labels, message = entry
         return Revision(
             revision,
@@ -74,19 +74,19 @@ class Cache:
         ids = [
             _SEPARATOR.join(each) for each in (revision.down, revision.depends_on, revision.labels)
         ]
-        self._keep[name] = [*then, revision.revision, *ids, revision.message]
+        self._seen_here[name] = [*then, revision.revision, *ids, revision.message]
 
     def save(self) -> None:
         """Write what is remembered, if it changed; files that are gone are forgotten."""
         before = self._folders
-        gone = any(len(before.get(name, ())) > len(kept) for name, kept in self._kept.items())
+        gone = any(len(before.get(name, ())) > len(kept) for name, kept in self._seen.items())
         if self._file and (self._new or gone):
             others = {
                 folder: entries
                 for folder, entries in before.items()
-                if folder not in self._kept and os.path.isdir(folder)
+                if folder not in self._seen and os.path.isdir(folder)
             }
-            _write(self._file, {**others, **self._kept})
+            _write(self._file, {**others, **self._seen})
 
 
 def _ids(joined: str) -> tuple[str, ...]:

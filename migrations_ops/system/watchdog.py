@@ -33,7 +33,7 @@ def main() -> int:
     if not line:
         return 0
     order = json.loads(line)
-    answer = _keep(order["argv"], order["timeout"], control)
+    answer = _run(order["argv"], order["timeout"], control)
     for file in order.get("remove", ()):
         with contextlib.suppress(OSError):
             os.unlink(file)
@@ -44,7 +44,7 @@ def main() -> int:
     os._exit(0)
 
 
-def _keep(argv: list[str], timeout: float | None, control: Any) -> dict[str, Any]:
+def _run(argv: list[str], timeout: float | None, control: Any) -> dict[str, Any]:
     try:
         command = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **_group_of_its_own())
     except OSError as error:

@@ -51,7 +51,7 @@ class PostgreSQLTransactions(ServerTransactions):
         self._lock_timeout = LockTimeout()
         self._written = Written()
         self._indexes = OwnIndexes()
-        self._ledger.commit = self._keep
+        self._ledger.commit = self._commit_revision
 
     def opened(self, driver: Any, again: Callable[[], Any] | None) -> None:
         super().opened(driver, again)
@@ -87,7 +87,7 @@ class PostgreSQLTransactions(ServerTransactions):
         self._allow_commit(context.connection.connection.dbapi_connection)
         self._transaction = None
 
-    def _keep(self, context: Any) -> None:
+    def _commit_revision(self, context: Any) -> None:
         """Commit a completed revision if an earlier part of the run is committed already: a later
         failure then does not roll it back, and only the failed revision is retried."""
         if context._transaction is None:

@@ -185,7 +185,9 @@ class ServerTransactions(Transactions):
             return
         if self._works_on(connection):
             self._before_statement(connection, sql)
-        elif self.changes and connection.info.get(_PROTECTED) and self._keeps(connection, sql):
+        elif (
+            self.changes and connection.info.get(_PROTECTED) and self._autocommits(connection, sql)
+        ):
             self._report_rows_committed()
 
     def _after(
@@ -223,7 +225,7 @@ class ServerTransactions(Transactions):
             connection.info[_PROTECTED] = known
         return bool(known)
 
-    def _keeps(self, connection: Any, sql: str) -> bool:
+    def _autocommits(self, connection: Any, sql: str) -> bool:
         """Whether another connection of the revision's commits this statement by itself."""
         return autocommits(connection.connection.dbapi_connection) and not only_reads(
             sql, self.family

@@ -64,7 +64,7 @@ class Copies(ServerCopies):
         like = "".join(f" CHARACTER SET {row[0]} COLLATE {row[1]}" for row in rows)
         ask(connection, f"CREATE DATABASE {quoted(name)}{like}")
 
-    def _make_kept(self) -> str:
+    def _make_previous(self) -> str:
         """An empty database to keep what the real one holds, under a name that no other has.
 
         :raises StepFailed: this role may not make it.
@@ -123,15 +123,15 @@ class Copies(ServerCopies):
         :raises StepFailed: it could not be done; the real database is as it was.
         :raises NeedsAPerson: it is not, and what it lacks is written down.
         """
-        kept = self._make_kept()
+        previous = self._make_previous()
         try:
-            swap(self.server, self.real.database, new, kept)
+            swap(self.server, self.real.database, new, previous)
         except pymysql.MySQLError as error:
             what = f"No backup can take the place of {self.real.label}"
             raise self._failed(what, error) from error
         except HalfDoneError as half:
             raise self._half_done(half) from half
-        return kept
+        return previous
 
     def resume_swap(self) -> list[str]:
         """Finish a swap that was killed, with the lock of a release.
@@ -148,7 +148,7 @@ class Copies(ServerCopies):
         if done.finished:
             return (
                 "a restore that was interrupted has been finished now: the tables of its backup"
-                f" are there, and what was there before is in the database {done.kept}"
+                f" are there, and what was there before is in the database {done.previous}"
             )
         return (
             "a restore that was interrupted has been undone now: what was there before it is back"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pymysql
 
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.interface import Keep, Progress, Restored
+from migrations_ops.databases.interface import Progress, Restored, Save
 from migrations_ops.databases.mariadb.connect import (
     Connection,
     ask,
@@ -271,7 +271,7 @@ class MariaDB(ServerDatabase):
         backup: Path,
         version_table: str,
         progress: Progress | None,
-        keep: Keep | None = None,
+        save: Save | None = None,
     ) -> Restored:
         copies = self._on_its_server()  # tables move from there
         if not self.inspect(version_table).exists:
@@ -280,13 +280,13 @@ class MariaDB(ServerDatabase):
         now = self._copy(address, summed=True).fingerprint(version_table)
         copies.take(backup)
         try:
-            kept = copies.swap(address.database)
+            previous = copies.swap(address.database)
         finally:
             copies.drop(address)
-        self._require_restored(version_table, now, kept)
-        return Restored(now, f"the database {kept} of the same server")
+        self._require_restored(version_table, now, previous)
+        return Restored(now, f"the database {previous} of the same server")
 
-    def _require_restored(self, version_table: str, wanted: Fingerprint, kept: str) -> None:
+    def _require_restored(self, version_table: str, wanted: Fingerprint, previous: str) -> None:
         """Some of what the tables took along, or left behind, shows only where they are now.
 
         :raises NeedsAPerson: the schema is not that of the backup.
@@ -311,7 +311,7 @@ class MariaDB(ServerDatabase):
             what = f"is not as its backup after the restore: {', '.join(changed_keys[:3])}{more}"
         raise NeedsAPerson(
             f"{self.label} {what}.",
-            untouched=f"Its previous content is in the database {kept} of the same server.",
+            untouched=f"Its previous content is in the database {previous} of the same server.",
             next="See what changes it meanwhile, stop that, and run the same command again.",
         )
 

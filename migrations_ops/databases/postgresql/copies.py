@@ -186,7 +186,7 @@ class Copies(ServerCopies):
         :returns: the name under which the old one is kept; and what did not come along, in words.
         :raises StepFailed: it could not be done; the real database is as it was.
         """
-        old, kept, left = self.real.database, "", ""
+        old, previous, left = self.real.database, "", ""
         users: list[str] = []
         done = threading.Event()
         try:
@@ -196,7 +196,7 @@ class Copies(ServerCopies):
                 ThreadPoolExecutor(1) as pool,
             ):
                 self._require_answering(connection)
-                kept = _free_name(connection, old)
+                previous = _free_name(connection, old)
                 connection.execute(_local(new, "RESET synchronous_commit"))
                 if _is_another(connection):
                     connection.execute(_of_login("REVOKE CONNECT ON DATABASE {} FROM {}", new))
@@ -207,7 +207,7 @@ class Copies(ServerCopies):
                 ended = pool.submit(_end_sessions, usher, [old, new], done)
                 try:
                     with connection.transaction():
-                        _rename(connection, old, kept)
+                        _rename(connection, old, previous)
                         _rename(connection, new, old)
                 finally:
                     done.set()
@@ -215,15 +215,15 @@ class Copies(ServerCopies):
         except psycopg.errors.ObjectInUse as error:
             raise self._in_use(error, users) from error
         except psycopg.Error as error:
-            if kept and self._has(kept):
-                return kept, left  # all was done, and only the word of it was lost
+            if previous and self._has(previous):
+                return previous, left  # all was done, and only the word of it was lost
             raise StepFailed(
                 f"No backup can take the place of {self.real.label}:"
                 f" {in_words(error, 'its server')}.",
                 untouched=f"{self.real.label} is unchanged.",
                 next=advice_on(error),
             ) from error
-        return kept, left
+        return previous, left
 
     def _require_answering(self, connection: Connection) -> None:
         """:raises Refused: what is committed would wait for a standby for ever."""

@@ -15,7 +15,7 @@ from psycopg import errors, sql
 
 from migrations_ops.child.protocol.identity import POSTGRESQL_IDENTITY
 from migrations_ops.databases.address import Address
-from migrations_ops.databases.interface import Keep, Progress, Restored
+from migrations_ops.databases.interface import Progress, Restored, Save
 from migrations_ops.databases.postgresql.connect import (
     Connection,
     connect,
@@ -340,7 +340,7 @@ class PostgreSQL(ServerDatabase):
         backup: Path,
         version_table: str,
         progress: Progress | None,
-        keep: Keep | None = None,
+        save: Save | None = None,
     ) -> Restored:
         # The copy takes the name of the real one: both are on one server.
         copies = self._beside
@@ -356,7 +356,7 @@ class PostgreSQL(ServerDatabase):
         if lock is not None:
             lock.let_go()
         try:
-            kept, left = copies.exchange(address.database)
+            previous, left = copies.exchange(address.database)
         except BaseException:
             copies.drop(address)
             raise
@@ -364,7 +364,7 @@ class PostgreSQL(ServerDatabase):
             if lock is not None:
                 lock.take_again(_RELOCK_SECONDS)
         more = "".join(f"; {each}" for each in (others, left) if each)
-        return Restored(now, f"the database {kept} of the same server{more}")
+        return Restored(now, f"the database {previous} of the same server{more}")
 
     def _prepare_exchange(self, copy: Address) -> str:
         """Let the planner know what is in the copy: no dump has its statistics.

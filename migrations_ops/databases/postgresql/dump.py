@@ -313,8 +313,9 @@ def _credentials(address: Address) -> Iterator[tuple[dict[str, str], list[Path]]
 
     :raises StepFailed: the password cannot be given in that way.
     """
-    kept = {name: value for name, value in base_variables().items() if not name.startswith("LC_")}
-    variables = kept | {"LC_ALL": "C", "PGCONNECT_TIMEOUT": str(ANSWER_SECONDS)}
+    base = base_variables()
+    variables = {name: value for name, value in base.items() if not name.startswith("LC_")}
+    variables |= {"LC_ALL": "C", "PGCONNECT_TIMEOUT": str(ANSWER_SECONDS)}
     # What a database sets for applications holds for its copies, too, which are to be filled.
     variables["PGOPTIONS"] = (
         "-c synchronous_commit=off -c statement_timeout=0 -c default_transaction_read_only=off"

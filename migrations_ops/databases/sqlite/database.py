@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from migrations_ops.databases.interface import Database, Keep, Progress, Restored
+from migrations_ops.databases.interface import Database, Progress, Restored, Save
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, exists, snapshot, tidy
 from migrations_ops.databases.sqlite.errors import ConnectFailed, advice_on, code_of, in_words
@@ -286,17 +286,17 @@ class SQLite:
         backup: Path,
         version_table: str,
         progress: Progress | None,
-        keep: Keep | None = None,
+        save: Save | None = None,
     ) -> Restored:
         from migrations_ops.databases.sqlite.dump import restore
 
-        def keep_locked(connection: sqlite3.Connection | None) -> None:
-            assert keep is not None
-            keep(replace(self, locked_by=connection))
+        def save_locked(connection: sqlite3.Connection | None) -> None:
+            assert save is not None
+            save(replace(self, locked_by=connection))
 
-        kept = None if keep is None else keep_locked
+        saving = None if save is None else save_locked
         try:
-            now = restore(self.path, self.label, backup, version_table, progress, kept, self.also)
+            now = restore(self.path, self.label, backup, version_table, progress, saving, self.also)
             return Restored(now)
         except (sqlite3.Error, OSError) as error:
             raise self._unchanged("The backup could not be put back", error) from error
@@ -343,8 +343,8 @@ class SQLite:
     def set_aside(self) -> str:
         return files.set_aside(self.path)
 
-    def put_back(self, kept: str) -> None:
-        files.put_back(self.path, kept)
+    def put_back(self, previous: str) -> None:
+        files.put_back(self.path, previous)
 
     def prepare(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

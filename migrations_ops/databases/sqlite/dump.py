@@ -26,7 +26,7 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.files import flush
 
 # Called with the connection that has the database locked; None where all processes can read it.
-KeepLocked = Callable[[sqlite3.Connection | None], object]
+SaveLocked = Callable[[sqlite3.Connection | None], object]
 
 PAGES_A_STEP = 4096
 # A copy that makes no headway for so many seconds is given up: Connection.backup itself waits
@@ -112,7 +112,7 @@ def restore(
     backup: Path,
     version_table: str,
     progress: Progress | None,
-    keep: KeepLocked | None,
+    save: SaveLocked | None,
     also: Connect | None = None,
 ) -> Fingerprint:
     """Write a backup into the live database, through SQLite, as one transaction.
@@ -121,7 +121,7 @@ def restore(
     leaves the old content. Never by replacing the file: a -wal or -journal of another lineage
     beside it, or an open handle on the old one, would corrupt it or undo the restore.
 
-    :param keep: is called while no other process can commit, right before the content goes: what it
+    :param save: is called while no other process can commit, right before the content goes: what it
         reads is what is replaced, to the last row.
     :param also: gives the connections to the database what the application's have.
     :returns: the fingerprint of what is there then.
@@ -136,7 +136,7 @@ def restore(
             connect(backup, immutable=True) as source,
             connect(path, writing=True, also=also) as target,
         ):
-            _replace(source, target, label, _Headway(progress, _page_size(source)), keep)
+            _replace(source, target, label, _Headway(progress, _page_size(source)), save)
             now = _read_back(target, version_table)
     except BaseException:
         if new:
@@ -151,17 +151,17 @@ def _replace(
     target: sqlite3.Connection,
     label: str,
     headway: _Headway,
-    keep: KeepLocked | None,
+    save: SaveLocked | None,
 ) -> None:
-    if keep is None:
+    if save is None:
         source.backup(target, pages=-1, progress=headway, sleep=0.05)
     elif _mode(target) != "wal":
-        _replace_exclusively(source, target, headway, lambda: keep(target))
+        _replace_exclusively(source, target, headway, lambda: save(target))
     elif _page_size(source) == _page_size(target):
-        _replace_beside_readers(source, target, headway, lambda: keep(None))
+        _replace_beside_readers(source, target, headway, lambda: save(None))
     else:
         with _out_of_wal(source, target, label):
-            _replace_exclusively(source, target, headway, lambda: keep(target))
+            _replace_exclusively(source, target, headway, lambda: save(target))
 
 
 def _mode(connection: sqlite3.Connection) -> str:
@@ -231,15 +231,15 @@ def _replace_beside_readers(
     source: sqlite3.Connection,
     target: sqlite3.Connection,
     headway: _Headway,
-    keep: Callable[[], object],
+    save: Callable[[], object],
 ) -> None:
     """In WAL mode: the first page that is copied takes the write lock, and others still read."""
-    kept: list[bool] = []
+    saved: list[bool] = []
 
     def after_step(status: int, remaining: int, total: int) -> None:
-        if not kept and status == sqlite3.SQLITE_OK:
-            kept.append(True)
-            keep()
+        if not saved and status == sqlite3.SQLITE_OK:
+            saved.append(True)
+            save()
         headway(status, remaining, total)
 
     source.backup(target, pages=1, progress=after_step, sleep=0.05)
@@ -249,7 +249,7 @@ def _replace_exclusively(
     source: sqlite3.Connection,
     target: sqlite3.Connection,
     headway: _Headway,
-    keep: Callable[[], object],
+    save: Callable[[], object],
 ) -> None:
     """With a rollback journal: an exclusive lock that outlives the transaction that took it.
 
@@ -262,5 +262,5 @@ def _replace_exclusively(
     # that it waits for waits for that one in turn.
     target.execute("PRAGMA locking_mode=EXCLUSIVE").fetchone()
     target.execute("COMMIT")
-    keep()
+    save()
     source.backup(target, pages=-1, progress=headway, sleep=0.05)

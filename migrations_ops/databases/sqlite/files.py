@@ -98,11 +98,11 @@ def set_aside(path: Path) -> str:
     return str(target)
 
 
-def put_back(path: Path, kept: str) -> None:
+def put_back(path: Path, previous: str) -> None:
     """Undo :func:`set_aside`; what has been written under the name meanwhile is worth nothing."""
     path = real(path)
     remove(path)
-    _move(Path(kept), path)
+    _move(Path(previous), path)
 
 
 def _move(path: Path, target: Path) -> None:

@@ -204,9 +204,9 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
             back = failure.backup.name
             return f"{name} was restored from {back} and proved equal to it; {restored}."
         case Sentence.REPLACED if failure.backup is not None:
-            kept = f"; its previous content is in {failure.safety.name}" if failure.safety else ""
+            where = f"; its previous content is in {failure.safety.name}" if failure.safety else ""
             return (
-                f"The restore is complete: {name} has the content of {failure.backup.name}{kept}."
+                f"The restore is complete: {name} has the content of {failure.backup.name}{where}."
             )
         case Sentence.OLD_OR_NEW:
             return (
@@ -414,8 +414,8 @@ def _backup_name(failure: Failure) -> str:
 
 def _safe(failure: Failure) -> str:
     if failure.backup and failure.ended in RESTORES:
-        kept = f", and the replaced content is in {failure.safety.name}" if failure.safety else ""
-        return f"{failure.backup.name} is unchanged{kept}."
+        where = f", and the replaced content is in {failure.safety.name}" if failure.safety else ""
+        return f"{failure.backup.name} is unchanged{where}."
     return f"Its previous content is safe in {failure.backup.name}." if failure.backup else ""
 
 

@@ -163,10 +163,10 @@ def reconcile(session: Session, failure: Failure) -> str:
 
 def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decision) -> str:
     environment, database = failure.located.environment, failure.located.database
-    kept: object = ""
+    previous: object = ""
     match decision.action:
         case Action.RESTORE if failure.backup is not None:
-            kept = restore_and_prove(session, environment, failure.backup)
+            previous = restore_and_prove(session, environment, failure.backup)
         case Action.REMOVE_NEW:
             database.remove()
             # What holds more than tables, functions for example, is not removed.
@@ -179,7 +179,7 @@ def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decisio
             Evidence(session.project.settings.releases).record_unverified(
                 environment, seen.inspection.revisions
             )
-    return messages.how_it_is(decision.sentence, failure, seen, kept)
+    return messages.how_it_is(decision.sentence, failure, seen, previous)
 
 
 def record_resolution(

@@ -68,7 +68,7 @@ def test_a_backup_with_every_kind_of_object_is_put_back_as_it_was(served: Live) 
     assert restored.now == taken
     assert served.open().unchanged_since(taken, None, VERSION)
     [kept] = databases(served) - before
-    assert restored.kept == f"the database {kept} of the same server"
+    assert restored.previous == f"the database {kept} of the same server"
     table = f"{kept}.{VERSION}" if served.engine == "mariadb" else VERSION
     assert replace(served.on, name=kept).execute(f"SELECT * FROM {table}") == []
 
@@ -84,7 +84,7 @@ def test_it_may_be_restored_again_and_each_time_keeps_what_was_there(served: Liv
     kept = set()
     for number in range(3):
         served.execute(f"UPDATE parents SET name = '{number}'")
-        kept.add(served.restore(file).kept)
+        kept.add(served.restore(file).previous)
     assert len(kept) == 3
     assert served.open().unchanged_since(taken, None, VERSION)
 

@@ -92,7 +92,7 @@ def read_columns(connection: Connection, database: str) -> Mapping[str, list[Col
     return found
 
 
-def kept(was: Column, now: Column) -> str:
+def still_equal(was: Column, now: Column) -> str:
     """A condition: the value in ``b`` equals the value in ``a``, or determines it."""
     a, b = was.at("a"), now.at("b")
     if (was.type, was.charset) == (now.type, now.charset):
@@ -218,7 +218,7 @@ def joined(was: Column, now: Column) -> str | None:
         return f"{b} = {a}"
     if now.family == "text" and now.charset != "binary" and was.family != "binary":
         value = f"CONVERT(CAST({_number(was, 'a')} AS CHAR) USING {now.charset})"
-        return f"{b} = {value} COLLATE {now.collation} AND {kept(was, now)}"
+        return f"{b} = {value} COLLATE {now.collation} AND {still_equal(was, now)}"
     if was.family == "text" and now.family in ("integer", "decimal"):
-        return f"{b} = CAST({a} AS {_EXACT}) AND {kept(was, now)}"
+        return f"{b} = CAST({a} AS {_EXACT}) AND {still_equal(was, now)}"
     return None

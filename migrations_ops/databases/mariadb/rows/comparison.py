@@ -18,8 +18,8 @@ from migrations_ops.databases.mariadb.rows.columns import (
     as_text,
     canonical,
     joined,
-    kept,
     read_columns,
+    still_equal,
 )
 from migrations_ops.databases.mariadb.rows.sums import (
     count,
@@ -201,7 +201,9 @@ class _Comparison:
     def _by_key(self, key: tuple[str, ...], condition: str) -> TableChange | None:
         then, now = self._sources
         found = f"{self._columns[key[0]].now.at('b')} IS NOT NULL"
-        same = " AND ".join(f"({kept(each.was, each.now)})" for each in self._columns.values())
+        same = " AND ".join(
+            f"({still_equal(each.was, each.now)})" for each in self._columns.values()
+        )
         [(size, together, differing)] = ask(
             self._connection,
             f"SELECT COUNT(*), SUM({found}), SUM({found} AND NOT ({same}))"
@@ -216,7 +218,7 @@ class _Comparison:
 
     def _column_changes(self, source: str) -> Iterator[ColumnChange]:
         matched = list(self._columns.values())
-        sums = ", ".join(f"SUM(NOT ({kept(each.was, each.now)}))" for each in matched)
+        sums = ", ".join(f"SUM(NOT ({still_equal(each.was, each.now)}))" for each in matched)
         [counts] = ask(self._connection, f"SELECT {sums} {source}")
         for each, rows in zip(matched, counts, strict=True):
             if rows:
@@ -231,7 +233,7 @@ class _Comparison:
         )
         [row] = ask(
             self._connection,
-            f"SELECT {parts} {source} AND NOT ({kept(each.was, each.now)}) LIMIT 1",
+            f"SELECT {parts} {source} AND NOT ({still_equal(each.was, each.now)}) LIMIT 1",
         )
         was, now = _shown(each.was, *row[:2]), _shown(each.now, *row[2:])
         return f"{was} became {now}"

@@ -70,7 +70,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Record:
-    """One swap: ``real`` gets what ``new`` holds, and ``kept`` what ``real`` held.
+    """One swap: ``real`` gets what ``new`` holds, and ``previous`` what ``real`` held.
 
     ``created_sequences`` were made in ``real`` for defaults to find them; ``moved`` tells that the
     tables have moved.
@@ -78,7 +78,7 @@ class Record:
 
     real: str
     new: str
-    kept: str
+    previous: str
     was: Content
     wanted: Content
     created_sequences: tuple[str, ...] = ()
@@ -87,12 +87,12 @@ class Record:
     @property
     def undone(self) -> str:
         """The database that gets what ``real`` held meanwhile, if the tables move back."""
-        return f"{self.kept}{UNDONE}"
+        return f"{self.previous}{UNDONE}"
 
     @property
     def table(self) -> str:
         """Where it is, as SQL."""
-        return f"{quoted(self.kept)}.{quoted(AFTER if self.moved else BEFORE)}"
+        return f"{quoted(self.previous)}.{quoted(AFTER if self.moved else BEFORE)}"
 
 
 _PARTS = tuple(field.name for field in fields(Extra))
@@ -153,15 +153,15 @@ def find_records(connection: Connection, real: str) -> list[str]:
     return sorted(str(schema) for schema, _ in rows if str(schema).startswith(KEPT))
 
 
-def read_record(connection: Connection, kept: str) -> Record | None:
+def read_record(connection: Connection, previous: str) -> Record | None:
     """The record that lies there; None where there is none, or nothing had begun yet."""
-    rows = ask(connection, f"{_FOUND} AND table_schema = %s", kept)
+    rows = ask(connection, f"{_FOUND} AND table_schema = %s", previous)
     if not rows:
         return None
     table = str(rows[0][1])
     found: dict[str, list[Extra]] = {"was": [], "wanted": [], "created": []}
     parts = ", ".join(map(quoted, _PARTS))
-    sql = f"SELECT side, {parts} FROM {quoted(kept)}.{quoted(table)} ORDER BY number"
+    sql = f"SELECT side, {parts} FROM {quoted(previous)}.{quoted(table)} ORDER BY number"
     for side, *values in ask(connection, sql):
         found[side].append(Extra(*values))
     if not found["was"]:
@@ -170,7 +170,7 @@ def read_record(connection: Connection, kept: str) -> Record | None:
     return Record(
         real.name,
         new.name,
-        kept,
+        previous,
         Content(real.database_collation, tuple(was)),
         Content(new.database_collation, tuple(wanted)),
         tuple(each.name for each in found["created"]),
@@ -178,10 +178,10 @@ def read_record(connection: Connection, kept: str) -> Record | None:
     )
 
 
-def drop_record(connection: Connection, kept: str) -> None:
+def drop_record(connection: Connection, previous: str) -> None:
     """It is done: nothing has to be made again. A database that keeps nothing goes with it."""
     for table in (BEFORE, AFTER):
-        ask(connection, f"DROP TABLE IF EXISTS {quoted(kept)}.{quoted(table)}")
+        ask(connection, f"DROP TABLE IF EXISTS {quoted(previous)}.{quoted(table)}")
     sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"
-    if ask(connection, sql, kept) == [(0,)]:
-        ask(connection, f"DROP DATABASE IF EXISTS {quoted(kept)}")
+    if ask(connection, sql, previous) == [(0,)]:
+        ask(connection, f"DROP DATABASE IF EXISTS {quoted(previous)}")

@@ -62,11 +62,11 @@ class HalfDoneError(Exception):
         self.record, self.error = record, error
 
 
-def swap(server: Server, real: str, new: str, kept: str) -> None:
-    """Let ``real`` hold what ``new`` holds, and ``kept`` what ``real`` held.
+def swap(server: Server, real: str, new: str, previous: str) -> None:
+    """Let ``real`` hold what ``new`` holds, and ``previous`` what ``real`` held.
 
     :param server: opens a session on the server.
-    :param kept: a database that is there, and empty.
+    :param previous: a database that is there, and empty.
     :raises pymysql.MySQLError: it could not be done; ``real`` is as it was.
     :raises HalfDoneError: that it is not, and what was dropped is written down.
     """
@@ -74,7 +74,7 @@ def swap(server: Server, real: str, new: str, kept: str) -> None:
     try:
         with server() as connection:
             session = _work_on(connection, real)
-            record = _write_down(connection, real, new, kept)
+            record = _write_down(connection, real, new, previous)
             record = _move(connection, record)
             _complete(connection, record)
             made = True
@@ -83,9 +83,9 @@ def swap(server: Server, real: str, new: str, kept: str) -> None:
         if not session:
             # An earlier step is still at work, or there is no server: nothing has begun.
             with suppress(pymysql.MySQLError), server() as connection:
-                drop_record(connection, kept)
+                drop_record(connection, previous)
             raise
-        _finish_or_undo(server, real, kept, session, made)
+        _finish_or_undo(server, real, previous, session, made)
         if made and isinstance(error, pymysql.MySQLError):
             return
         raise
@@ -95,7 +95,7 @@ def swap(server: Server, real: str, new: str, kept: str) -> None:
 class Resumed:
     """A swap of a killed process that was finished, or else undone."""
 
-    kept: str
+    previous: str
     finished: bool
 
 
@@ -110,12 +110,14 @@ def resume(server: Server, real: str) -> list[Resumed]:
     """
     with server() as connection:
         waiting = find_records(connection, real)
-    finished_swaps = [(kept, _finish_or_undo(server, real, kept)) for kept in waiting]
-    return [Resumed(kept, finished) for kept, finished in finished_swaps if finished is not None]
+    finished_swaps = [(previous, _finish_or_undo(server, real, previous)) for previous in waiting]
+    return [
+        Resumed(previous, finished) for previous, finished in finished_swaps if finished is not None
+    ]
 
 
 def _finish_or_undo(
-    server: Server, real: str, kept: str, session: int = 0, made: bool | None = None
+    server: Server, real: str, previous: str, session: int = 0, made: bool | None = None
 ) -> bool | None:
     """Put everything back, or finish it.
 
@@ -131,9 +133,9 @@ def _finish_or_undo(
             with server() as connection:
                 _end(connection, session)
                 _work_on(connection, real)
-                record = read_record(connection, kept)
+                record = read_record(connection, previous)
                 if record is None:
-                    drop_record(connection, kept)
+                    drop_record(connection, previous)
                     return None
                 forward = record.moved and made is not False
                 if forward:
@@ -144,7 +146,7 @@ def _finish_or_undo(
                 return forward
         except pymysql.MySQLError as error:
             if code_of(error) not in _IN_USE or attempt == _ATTEMPTS - 1:
-                raise HalfDoneError(kept, error) from error
+                raise HalfDoneError(previous, error) from error
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -172,7 +174,7 @@ def _end(connection: Connection, session: int) -> None:
 # -- there ----------------------------------------------------------------------------------------
 
 
-def _write_down(connection: Connection, real: str, new: str, kept: str) -> Record:
+def _write_down(connection: Connection, real: str, new: str, previous: str) -> Record:
     """Check whether it can be done at all, and collect what has to be made again.
 
     :raises StepFailed: it cannot.
@@ -182,7 +184,7 @@ def _write_down(connection: Connection, real: str, new: str, kept: str) -> Recor
     wanted = replace(copied, extras=tuple(each.of(new, real).enabled() for each in copied.extras))
     defaults = _counting_defaults(connection, new)
     created = _missing_sequences(connection, new, real) if defaults else ()
-    record = Record(real, new, kept, was, wanted, created)
+    record = Record(real, new, previous, was, wanted, created)
     write_record(connection, record)
     _wait_for(connection, real)
     for name in created:
@@ -240,9 +242,9 @@ def _missing_sequences(connection: Connection, new: str, real: str) -> tuple[str
 
 def _move(connection: Connection, record: Record) -> Record:
     """Move all tables, and the record with them, or none."""
-    real, source = record.real, record.kept if record.moved else record.new
+    real, source = record.real, record.previous if record.moved else record.new
     # Not back to where they came from, which is thrown away: an application may have written.
-    aside = record.undone if record.moved else record.kept
+    aside = record.undone if record.moved else record.previous
     record = _drop_dangling(connection, record, source)
     _clear_way(connection, record, source)
     moved = replace(record, moved=not record.moved)
@@ -298,9 +300,9 @@ def _complete(connection: Connection, record: Record) -> None:
 
     What is kept loses its foreign keys to other databases, in which an application may delete.
     """
-    outward = find_outward(connection, record.kept)
+    outward = find_outward(connection, record.previous)
     write_keys(connection, record, outward, ())
-    drop_keys(connection, record.kept, outward)
+    drop_keys(connection, record.previous, outward)
     make_content(connection, record.real, record.wanted)
 
 
@@ -309,12 +311,12 @@ def _tidy_up(connection: Connection, record: Record) -> None:
     with suppress(pymysql.MySQLError):
         # For a person who studies what was there: the tables are what counts.
         extras = [
-            each.of(record.real, record.kept)
+            each.of(record.real, record.previous)
             for each in record.was.extras
             if each.kind not in ("EVENT", KIND)
         ]
-        make_content(connection, record.kept, replace(record.was, extras=tuple(extras)))
-    drop_record(connection, record.kept)
+        make_content(connection, record.previous, replace(record.was, extras=tuple(extras)))
+    drop_record(connection, record.previous)
 
 
 # -- and back -------------------------------------------------------------------------------------
@@ -330,4 +332,4 @@ def _go_back(connection: Connection, record: Record) -> None:
         ask(connection, f"DROP SEQUENCE IF EXISTS {quoted(record.real)}.{quoted(name)}")
     make_content(connection, record.real, record.was, as_far_as_whole=True)
     drop_named(connection, record.real, record.wanted.names() - record.was.names())
-    drop_record(connection, record.kept)
+    drop_record(connection, record.previous)

@@ -50,7 +50,7 @@ def test_rows_that_are_kept_do_not_go_with_those_of_the_live_database(
     complete = mariadb_swap._complete
 
     def completed(connection: Connection, record: Record) -> None:
-        at_first.append(keys_out_of(mariadb_database, record.kept))
+        at_first.append(keys_out_of(mariadb_database, record.previous))
         complete(connection, record)
 
     monkeypatch.setattr(mariadb_swap, "_complete", completed)

@@ -58,7 +58,7 @@ def test_rows_that_are_in_no_dump_are_named(
     with engine.opened_copy(file) as copy:  # what the backup does hold is proved all the same
         assert copy.fingerprint(TABLE) == taken
     restored = engine.restore_from(file, TABLE, None)
-    assert f"the rows of {where} are those of CREATE EXTENSION" in restored.kept
+    assert f"the rows of {where} are those of CREATE EXTENSION" in restored.previous
 
 
 def test_a_version_that_a_restore_changes_is_reported_and_the_planner_knows_the_rows(
@@ -70,7 +70,7 @@ def test_a_version_that_a_restore_changes_is_reported_and_the_planner_knows_the_
     control.write_text("default_version = '1.1'\n")
     [found] = engine.find_obstacles()
     assert (found.code, found.severity, found.where) == ("extension-version", "warning", "atlas")
-    kept = engine_of(postgres_database).restore_from(file, TABLE, None).kept
+    kept = engine_of(postgres_database).restore_from(file, TABLE, None).previous
     assert kept.endswith("the extension atlas is version 1.1, and was 1.0")
     [(rows,)] = postgres_database.execute(
         "SELECT reltuples::int FROM pg_class WHERE oid = 't'::regclass"

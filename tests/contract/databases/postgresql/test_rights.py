@@ -257,7 +257,7 @@ def test_replication_slot_that_a_restore_leaves_behind_is_named(tmp_path: Path) 
         engine.back_up(file, "alembic_version", None)
         with engine.locked("restore", 0):
             restored = engine.restore_from(file, "alembic_version", None)
-        assert "pg_drop_replication_slot('cdc')" in restored.kept
+        assert "pg_drop_replication_slot('cdc')" in restored.previous
     finally:
         server.close()
 

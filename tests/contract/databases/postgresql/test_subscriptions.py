@@ -75,10 +75,10 @@ def test_a_database_that_is_fed_is_not_replaced_until_that_is_stopped(
     fed.execute(typed)
     with engine.locked("restore", 0):
         restored = engine.restore_from(file, "alembic_version", None)
-    assert "with it stayed the subscriptions fed" in restored.kept
+    assert "with it stayed the subscriptions fed" in restored.previous
     assert fed.execute("TABLE t") == [(1,)]
     [kept] = server.databases() - before
-    assert kept in restored.kept
+    assert kept in restored.previous
     assert server.execute(
         "SELECT datname, subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"
     ) == [(kept, "fed")]
