@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
-    """Turn allowed errors into notes.
+    """Turn allowed errors into notes, or into the warnings that the catalogue makes of them.
 
     The object may be typed with or without the quotes of SQL: few shells keep such quotes.
     """
@@ -27,7 +27,7 @@ def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list
         return each.severity == "error" and bool(words & {each.code, word, bare(word)})
 
     return [
-        replace(each, severity="note", message=f"{each.message} (allowed)")
+        replace(each, severity=CODES[each.code].allowed, message=f"{each.message} (allowed)")
         if is_meant(each)
         else each
         for each in findings

@@ -39,6 +39,7 @@ class Entry:
     :param kinds: the values of ``{kind}``.
     :param error_if: the condition under which a warning is an error instead, as text; empty for
         never.
+    :param allowed: what an error becomes where it is allowed.
     """
 
     code: str
@@ -47,6 +48,7 @@ class Entry:
     advice: str = ""
     kinds: tuple[str, ...] = ()
     error_if: str = ""
+    allowed: Severity = "note"
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -299,20 +301,22 @@ EDITED_REVISION = Entry(
     "edited-revision",
     "error",
     "revision {where} was edited after {environment} had run it",
-    f"Undo the edit; {_UNDO}",
+    f"Undo the edit of {{where}}; {_UNDO}",
 )
 SKIPPED_REVISION = Entry(
     "skipped-revision",
     "error",
     "revision {where} comes before {after}, which {environment} has run, but never ran there"
     " itself",
-    f"Move it after the revisions that have run; {_UNDO}",
+    f"Move {{where}} after the revisions that have run; {_UNDO}",
+    # Nothing proves that what it does is there: that stays visible.
+    allowed="warning",
 )
 MISSING_REVISION = Entry(
     "missing-revision",
     "error",
     "revision {where}, which {environment} has run, is no longer among the scripts",
-    f"Fetch the script again; {_UNDO}",
+    f"Fetch the script of {{where}} again; {_UNDO}",
 )
 LEDGER_BEHIND = Entry("ledger-behind", "warning", "{reason}")
 OTHER_ENVIRONMENT = Entry(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from migrations_ops.model.allowed import allow_flags, allow_setting
 from migrations_ops.model.findings import EDITED_REVISION, SKIPPED_REVISION, Finding
-from migrations_ops.operations.revisions_applied import EDITED, put_after
+from migrations_ops.operations.revisions_applied import EDITED, put_after, split_ancestors
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.ways_back import redo_leads_on
@@ -35,7 +35,7 @@ def advice_on_edited(session: Session, state: DatabaseState, findings: Iterable[
         return f"Fetch the script again; {allowing}"
     files = ", ".join(history.revisions[each].file for each in edited)
     undo = f"Undo the edit in {files}"
-    return "; ".join([undo, allowing, _take_back(session, state, edited)])
+    return "; ".join(filter(None, [undo, allowing, _take_back(session, state, edited)]))
 
 
 def advice_to_redo(name: str) -> str:
@@ -44,13 +44,16 @@ def advice_to_redo(name: str) -> str:
 
 
 def _take_back(session: Session, state: DatabaseState, edited: Iterable[str]) -> str:
-    """The command that takes a database back to before edited revisions."""
+    """The command that takes a database back to before edited revisions; empty if there is none."""
     name, history = state.environment.name, state.history
     if redo_leads_on(session.project):
         redo = advice_to_redo(name)
         return f"or {redo[0].lower()}{redo[1:]}"
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
-    to = (*history.revisions[lowest].down, "base")[0]
+    down = history.revisions[lowest].down
+    if set(down) & set(split_ancestors(state, state.ledger())[1]):
+        return ""  # it would be at a revision that never ran there
+    to = (*down, "base")[0]
     return (
         "or downgrade it, which loses the rows of what it created:"
         f" invoke downgrade --env {name} --to {to}"

@@ -161,10 +161,11 @@ def _record_evidence(session: Session, state: DatabaseState, report: VerifyRepor
 def _advice_on(session: Session, state: DatabaseState, findings: Iterable[Finding]) -> str:
     errors = [finding for finding in findings if finding.severity == "error"]
     edited = [each for each in errors if each.code in EDITED]
+    # An upgrade would be refused for these.
+    if edited and state.kind in ("at head", "behind") and not other_identity(state):
+        return advice_on_edited(session, state, edited)
     if advised := advice(state):
         return advised
-    if edited:
-        return advice_on_edited(session, state, edited)
     return advice_on_finding(errors[0], state.environment.name, by_flag=False) if errors else ""
 
 

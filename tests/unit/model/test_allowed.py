@@ -13,7 +13,7 @@ from migrations_ops.model.allowed import (
     without_allowed,
 )
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.model.findings import CODES, DELETED_ROWS, LOST_ROWS, Finding
+from migrations_ops.model.findings import CODES, DELETED_ROWS, LOST_ROWS, SKIPPED_REVISION, Finding
 
 
 def lost_index(name: str) -> Finding:
@@ -53,6 +53,12 @@ def test_what_is_allowed_says_so_and_a_warning_stays_one() -> None:
     note, warning = without_allowed([lost, deleted], ["lost-rows", "deleted-rows"])
     assert note.message == f"{lost.message} (allowed)"
     assert warning == deleted
+
+
+def test_a_revision_that_never_ran_stays_a_warning() -> None:
+    skipped = SKIPPED_REVISION.found("r2", after="r3", environment="dev")
+    [allowed] = without_allowed([skipped], ["skipped-revision:r2"])
+    assert (allowed.severity, allowed.message) == ("warning", f"{skipped.message} (allowed)")
 
 
 @pytest.mark.parametrize("code", [*CODES, "missing-database"])

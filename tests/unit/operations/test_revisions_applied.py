@@ -10,12 +10,14 @@ import pytest
 
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
+from migrations_ops.operations import edited_advice
 from migrations_ops.operations.revisions_applied import (
     find_edited,
     find_to_redo,
     find_unrecorded,
     put_after,
 )
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import digest
@@ -118,3 +120,17 @@ def test_where_a_revision_belongs_that_was_put_before_what_ran(
 ) -> None:
     files = {name: tmp_path / f"{name}.py" for name in parents}
     assert sentence.format(**files) in put_after(history(tmp_path, parents), skipped)
+
+
+def test_no_downgrade_is_advised_to_a_revision_that_never_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = history(tmp_path, CHAIN)
+    (tmp_path / "r3.py").write_text("other = 1\n")
+    monkeypatch.setattr(edited_advice, "redo_leads_on", lambda _: False)
+    session = cast(Session, SimpleNamespace(record=SimpleNamespace(task="verify"), project=None))
+    for noted, downgrades in ((("r1", "r2"), True), (("r1",), False)):
+        at = state(chain, "r3", Ledger(ran=ran(chain, *noted) | {"r3": "other"}))
+        edited = [each for each in find_edited(at) if each.code == "edited-revision"]
+        sentence = edited_advice.advice_on_edited(session, at, edited)
+        assert ("invoke downgrade --env dev --to r2" in sentence) is downgrades
