@@ -125,8 +125,11 @@ def _advice_without_version(state: DatabaseState) -> str:
 def _advice_when_dirty(state: DatabaseState) -> str:
     name = state.environment.name
     if not state.inspection.begun:
+        here = state.inspection.revisions
+        is_chosen = len(here) == 1 and set(here) != set(state.target.meant)
+        to = f" --to {here[0]}" if is_chosen else ""
         return (
-            f"To restore the content from before and run them again: invoke upgrade-{name}; or"
+            f"To restore the content from before and run them again: invoke upgrade-{name}{to}; or"
             f" finish them by hand, and then: invoke resolve --env {name} --applied"
         )
     if state.inspection.at_work:

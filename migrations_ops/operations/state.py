@@ -118,8 +118,10 @@ def read_state(
     arrival = history.after_upgrade(inspection.revisions, wanted) if pending else wanted
     if kind == "at head" and pending:
         kind = "behind"
-    if kind == "at head":
-        kind, trouble = _state_after_commands(project, environment)
+    if kind in ("at head", "behind"):
+        unfinished = _unfinished_commands(project, environment, look, is_at_head=kind == "at head")
+        if unfinished:
+            kind, trouble, pending = "dirty", unfinished, ()
     return DatabaseState(
         environment,
         located.database,
@@ -211,13 +213,20 @@ def _kind(
     return "diverged", f"{', '.join(inspection.revisions)} is not on the way to {', '.join(wanted)}"
 
 
-def _state_after_commands(project: Project, environment: Environment) -> tuple[State, str]:
-    """The version table does not prove what commands do after they have changed it."""
+def _unfinished_commands(
+    project: Project, environment: Environment, look: Look, *, is_at_head: bool
+) -> str:
+    """Why commands are not done although the version table is where they lead; empty if they are.
+
+    It does not prove what they do after they have changed it.
+    """
     task = find_unfinished_commands(project.settings.releases, environment.name)
     if task is None:
-        return "at head", ""
+        return ""
+    # With --to they lead to somewhere before the head.
+    has_arrived = is_at_head or set(look.revisions) == set(task.targets.get(environment.name, ()))
     reason = f"its commands were interrupted with {task.title}, and did not finish"
-    return "dirty", reason
+    return reason if has_arrived else ""
 
 
 def half_applied(history: History, inspection: Inspection) -> list[str]:

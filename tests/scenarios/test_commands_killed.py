@@ -13,7 +13,9 @@ import pytest
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal.marks import mark_of
 from migrations_ops.journal.record import write_record
+from migrations_ops.operations.advice import advice
 from migrations_ops.operations.manual.resolve import resolve_environment
+from migrations_ops.operations.state import read_state
 from tests.records import task_record
 from tests.scenarios.in_process import project_of
 from tests.scenarios.test_commands import TASKS, VERSION, Project, wait_for
@@ -274,5 +276,9 @@ def test_resolve_goes_by_the_target_of_the_task_that_was_killed(filled: Sandbox)
     mark_of(releases, record.id).parent.mkdir()
     mark_of(releases, record.id).touch()
     prod = project.settings.environment("prod")
+    state = read_state(project, prod)
+    assert (state.kind, state.pending) == ("dirty", ())
+    assert f"invoke upgrade-prod --to {R2};" in advice(state)
     finished = resolve_environment(project, prod, Lines(), applied=True)
     assert (finished.error, finished.result.outcome) == (None, "resolved")
+    assert read_state(project, prod).kind == "behind"
