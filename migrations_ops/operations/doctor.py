@@ -124,7 +124,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         if environment.python is None:
             project.script_location(environment)
     except OpsError as error:
-        return [UNUSABLE.found(name, reason=error)]
+        return [UNUSABLE.found(name, reason=f"{error.what} {error.next}".strip())]
     try:
         database.require_usable()
     except OpsError as error:

@@ -26,7 +26,7 @@ def advice_on_edited(session: Session, state: DatabaseState, findings: Iterable[
         put = put_after(history, skipped)
         redo = []
         if redo_leads_on(session.project):
-            redo = [advice_to_redo(name)]
+            redo = [advice_to_redo(name, state.to_flag)]
             put = f"or {put[0].lower()}{put[1:]}"
         there = f"or, if what {', '.join(skipped)} does is already there, allow it: {allow}"
         return "; ".join([*redo, put, there])
@@ -38,16 +38,19 @@ def advice_on_edited(session: Session, state: DatabaseState, findings: Iterable[
     return "; ".join(filter(None, [undo, allowing, _take_back(session, state, edited)]))
 
 
-def advice_to_redo(name: str) -> str:
-    """The command that takes an environment back, where ``redo_leads_on``."""
-    return f"Take {name} back, and run it as it is now: invoke release-migration --redo"
+def advice_to_redo(name: str, to: str) -> str:
+    """The command that takes an environment back, where ``redo_leads_on``.
+
+    :param to: a chosen target, as ``DatabaseState.to_flag``.
+    """
+    return f"Take {name} back, and run it as it is now: invoke release-migration --redo{to}"
 
 
 def _take_back(session: Session, state: DatabaseState, edited: Iterable[str]) -> str:
     """The command that takes a database back to before edited revisions; empty if there is none."""
     name, history = state.environment.name, state.history
     if redo_leads_on(session.project):
-        redo = advice_to_redo(name)
+        redo = advice_to_redo(name, state.to_flag)
         return f"or {redo[0].lower()}{redo[1:]}"
     lowest = min(edited, key=lambda each: len(history.ancestors([each])))
     down = history.revisions[lowest].down

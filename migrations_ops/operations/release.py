@@ -125,7 +125,7 @@ def promote(session: Session, state: DatabaseState, ask: Ask | None) -> None:
 
     :raises OpsError: the gate, the rehearsal, the upgrade or verify stopped it.
     """
-    require_evidence(session.project, state.environment, state.pending)
+    require_evidence(session.project, state.environment, state.pending, state.to_flag)
     backup = back_up(session, state, must_hold_all=True)
     rehearsed = rehearse(session, state, backup)
     require_consent(state, ask)

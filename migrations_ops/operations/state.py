@@ -63,6 +63,12 @@ class DatabaseState(LocatedDatabase):
     # The revision that contains another row of the version table; empty nearly always.
     overlap: str = ""
 
+    @property
+    def to_flag(self) -> str:
+        """`` --to TARGET`` if another target than the configured one was chosen; else empty."""
+        is_chosen = self.target.word not in ("", self.environment.target)
+        return f" --to {self.target.argument}" if is_chosen else ""
+
 
 def locate(project: Project, environment: Environment) -> LocatedDatabase:
     """Inspect the database of an environment, without its scripts.
@@ -109,7 +115,10 @@ def read_state(
             trouble=trouble,
             overlap=overlap,
         )
-    wanted = _resolved(history, inspection, target, known)
+    try:
+        wanted = _resolved(history, inspection, target, known)
+    except SeveralHeads as several:
+        raise several.of(environment.name) from None
     kind, trouble = _kind(history, inspection, wanted, word)
     pending: tuple[Revision, ...] = ()
     arrived = set(inspection.revisions) == set(wanted)
@@ -119,7 +128,7 @@ def read_state(
     if kind == "at head" and pending:
         kind = "behind"
     if kind in ("at head", "behind"):
-        unfinished = _unfinished_commands(project, environment, look, is_at_head=kind == "at head")
+        unfinished = _unfinished_commands(project, environment, inspection, is_at_head=kind == "at head")
         if unfinished:
             kind, trouble, pending = "dirty", unfinished, ()
     return DatabaseState(
@@ -133,6 +142,15 @@ def read_state(
         pending,
         trouble,
     )
+
+
+def read_state_without_target(project: Project, environment: Environment) -> DatabaseState:
+    """As ``read_state``, for what goes nowhere or elsewhere: a configured target that means several
+    revisions, of which a release has reached one by ``--to``, is no obstacle then."""
+    try:
+        return read_state(project, environment)
+    except SeveralHeads:
+        return read_state(project, environment, "heads")
 
 
 def _with_way_back(project: Project, located: LocatedDatabase, history: History) -> LocatedDatabase:
@@ -214,7 +232,7 @@ def _kind(
 
 
 def _unfinished_commands(
-    project: Project, environment: Environment, look: Look, *, is_at_head: bool
+    project: Project, environment: Environment, inspection: Inspection, *, is_at_head: bool
 ) -> str:
     """Why commands are not done although the version table is where they lead; empty if they are.
 
@@ -224,7 +242,7 @@ def _unfinished_commands(
     if task is None:
         return ""
     # With --to they lead to somewhere before the head.
-    has_arrived = is_at_head or set(look.revisions) == set(task.targets.get(environment.name, ()))
+    has_arrived = is_at_head or set(inspection.revisions) == set(task.targets.get(environment.name, ()))
     reason = f"its commands were interrupted with {task.title}, and did not finish"
     return reason if has_arrived else ""
 

@@ -103,7 +103,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
     except SeveralHeads as several:
         state = read_state(project, environment, "heads")
         # One that has all of them needs nothing until they are merged.
-        trouble = "" if state.kind == "at head" else several.what
+        trouble = "" if state.kind == "at head" else _which_head(several, state.inspection)
     return EnvironmentStatus(
         name=environment.name,
         database=state.database.label,
@@ -116,6 +116,14 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         dirty=state.kind == "dirty" or bool(state.inspection.leftovers or state.inspection.begun),
         trouble=other_identity(state) or state.trouble or trouble,
     )
+
+
+def _which_head(several: SeveralHeads, inspection: Inspection) -> str:
+    """What an ambiguous target means for a database; it may be at a head that was chosen."""
+    if not inspection.revisions or not set(inspection.revisions) <= set(several.heads):
+        return several.what
+    at, heads = ", ".join(inspection.revisions), ", ".join(several.heads)
+    return f"it is at {at}, and its target {several.asked!r} may mean any of {heads}"
 
 
 def require_at_head(report: StatusReport) -> None:

@@ -18,15 +18,31 @@ class HistoryError(OpsError):
 
 
 class SeveralHeads(HistoryError):
-    """One head was asked for and the scripts have several; ``heads`` holds their ids."""
+    """One head was asked for and the scripts have several; ``heads`` holds their ids.
 
-    def __init__(self, asked: str, heads: Sequence[tuple[str, str]]) -> None:
+    :param environment: where it was asked for, if for one.
+    """
+
+    def __init__(
+        self, asked: str, heads: Sequence[tuple[str, str]], *, environment: str = ""
+    ) -> None:
         named = listed(f"{head} ({message})" if message else head for head, message in heads)
+        merge = (
+            f'To merge them: invoke alembic --env {environment} --args "merge heads"; or, to'
+            " release each of them: invoke release-migration --to heads; or, from now on:"
+            f' target = "heads" under environments.{environment} of the configuration'
+        )
         super().__init__(
             f"{asked!r} means one revision, and the scripts have {len(heads)} heads: {named}.",
-            next='Type: invoke alembic --env dev --args "merge heads"',
+            next=merge if environment else "Name one of them.",
         )
+        self.asked = asked
         self.heads = tuple(head for head, _ in heads)
+        self._messages = tuple(heads)
+
+    def of(self, environment: str) -> SeveralHeads:
+        """The same of an environment, whose name the commands need that lead on."""
+        return SeveralHeads(self.asked, self._messages, environment=environment)
 
 
 class UnknownRevision(HistoryError):

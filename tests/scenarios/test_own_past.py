@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,38 @@ def test_heads_of_other_branches_are_none_of_the_business_of_a_target(tmp_path: 
         assert rows == [("g2",), ("t1",)]
     again = project.invoke("release-migration", "--json")
     assert again.json["outcome"] == "nothing to do"
+
+
+@pytest.mark.slow
+def test_a_branch_that_was_chosen_by_hand_can_be_left_and_joined(
+    small: tuple[Sandbox, Scripts],
+) -> None:
+    """The configured target, head, means both branches; each command here names its own."""
+    project, scripts = small
+    scripts.table("r1", None)
+    scripts.table("a1", "r1", branch_labels="la")
+    scripts.table("b1", "r1", branch_labels="lb")
+    refused = project.invoke("upgrade-prod", "--to", "la@head")
+    assert refused.code == 1
+    assert advice_of(refused).strip() == "Type: invoke release-migration --to a1"
+    ran = project.invoke("release-migration", "--to", "a1")
+    assert ran.code == 0, ran.err
+    assert "it is at a1, and its target 'head' may mean any of a1, b1" in ran.out
+    ran = project.invoke("downgrade", "--env", "prod", "--to", "r1", "--yes")
+    assert ran.code == 0, ran.err
+    project.write(
+        "alembic/script.py.mako",
+        "revision = ${repr(up_revision)}\ndown_revision = ${repr(down_revision)}\n"
+        "def upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n",
+    )
+    refused = project.invoke("release-migration")
+    sentence = advice_of(refused)
+    call = shlex.split(sentence.partition("To merge them: invoke ")[2].partition(";")[0])
+    ran = project.invoke(*call)
+    assert ran.code == 0, ran.err
+    ran = project.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert tables(project.folder / "prod.db") == {"t_r1", "t_a1", "t_b1"}
 
 
 # -- what is an edit ------------------------------------------------------------------------------

@@ -86,7 +86,9 @@ def test_one_of_two_heads_is_behind_and_both_are_at_head(filled: Sandbox) -> Non
     query(filled.prod, "INSERT INTO alembic_version VALUES ('r3other00000')")
     dev, prod = filled.invoke("status-all", "--json").json["environments"]
     assert (dev["state"], dev["pending"]) == ("behind", [R3])
-    assert "2 heads" in dev["trouble"]
+    assert dev["trouble"] == (
+        f"it is at r3other00000, and its target 'head' may mean any of {R3}, r3other00000"
+    )
     assert (prod["state"], "trouble" in prod) == ("at head", False)
     ran = filled.invoke("upgrade-dev", "--to", "heads")
     assert ran.code == 0, ran.err

@@ -25,7 +25,12 @@ from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, locate, read_state
+from migrations_ops.operations.state import (
+    DatabaseState,
+    locate,
+    read_state,
+    read_state_without_target,
+)
 from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.targets import Target
@@ -162,8 +167,9 @@ def read_state_after(
     inspection = locate(session.project, environment).inspection
     target = record.targets.get(environment.name)
     has_arrived = target is not None and set(inspection.revisions) == set(target)
-    here = Target.here(inspection.revisions) if has_arrived else None
-    return read_state(session.project, environment, here)
+    if has_arrived:
+        return read_state(session.project, environment, Target.here(inspection.revisions))
+    return read_state_without_target(session.project, environment)
 
 
 def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:

@@ -16,7 +16,7 @@ from migrations_ops.operations.manual.change import change, not_understood
 from migrations_ops.operations.preflight.state import require_whole
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.state import read_state
+from migrations_ops.operations.state import read_state_without_target
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.instructions import instructions_for
@@ -43,7 +43,7 @@ def run_alembic(
         project.require_startable(environment)
         with lock_databases([project.database(environment)], "alembic", settings.wait):
             recover(session, [environment])
-            state = read_state(project, environment)
+            state = read_state_without_target(project, environment)
             if "stamp" not in arguments:
                 require_whole(state)
             output = session.scratch("stdout.txt")

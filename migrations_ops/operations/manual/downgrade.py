@@ -13,7 +13,7 @@ from migrations_ops.operations.preflight.state import (
 )
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState, read_state_without_target
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
@@ -27,7 +27,7 @@ def downgrade_environment(
         project.require_startable(environment)
         with lock_databases([project.database(environment)], "downgrade", project.settings.wait):
             recover(session, [environment])
-            state = read_state(project, environment)
+            state = read_state_without_target(project, environment)
             require_readable(state)
             require_changeable(state, "downgraded")
             reverting = state.history.reverting(state.inspection.revisions, to)

@@ -36,7 +36,7 @@ from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, locate, read_state
+from migrations_ops.operations.state import DatabaseState, locate, read_state_without_target
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.instructions import instructions_for
@@ -57,7 +57,7 @@ def resolve_environment(
                 session.record.update(outcome="resolved")
                 return
             recover(session, [environment])
-            state = read_state(project, environment)
+            state = read_state_without_target(project, environment)
             require_readable(state)
             require_own(state)
             if not state.inspection.begun:

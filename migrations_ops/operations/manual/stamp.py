@@ -19,7 +19,7 @@ from migrations_ops.operations.preflight.state import (
 )
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState, read_state_without_target
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
@@ -35,7 +35,7 @@ def stamp_environment(
         project.require_startable(environment)
         with lock_databases([project.database(environment)], "stamp", project.settings.wait):
             recover(session, [environment])
-            state = read_state(project, environment)
+            state = read_state_without_target(project, environment)
             require_readable(state)
             require_own(state)
             wanted = state.history.resolve(to)

@@ -49,8 +49,11 @@ def test_several_heads_are_named_with_their_messages() -> None:
         whole.pending((), "head")
     assert str(caught.value) == (
         "'head' means one revision, and the scripts have 2 heads: b1 (add users), c1."
-        ' Nothing was changed. Type: invoke alembic --env dev --args "merge heads"'
+        " Nothing was changed. Name one of them."
     )
+    of_stage = caught.value.of("stage")
+    assert of_stage.what == caught.value.what
+    assert 'invoke alembic --env stage --args "merge heads"' in of_stage.next
     assert caught.value.heads == ("b1", "c1")
     assert caught.value.exit_code == ExitCode.REFUSED
 
