@@ -128,7 +128,9 @@ def read_state(
     if kind == "at head" and pending:
         kind = "behind"
     if kind in ("at head", "behind"):
-        unfinished = _unfinished_commands(project, environment, inspection, is_at_head=kind == "at head")
+        unfinished = _unfinished_commands(
+            project, environment, inspection, is_at_head=kind == "at head"
+        )
         if unfinished:
             kind, trouble, pending = "dirty", unfinished, ()
     return DatabaseState(
@@ -242,7 +244,9 @@ def _unfinished_commands(
     if task is None:
         return ""
     # With --to they lead to somewhere before the head.
-    has_arrived = is_at_head or set(inspection.revisions) == set(task.targets.get(environment.name, ()))
+    has_arrived = is_at_head or set(inspection.revisions) == set(
+        task.targets.get(environment.name, ())
+    )
     reason = f"its commands were interrupted with {task.title}, and did not finish"
     return reason if has_arrived else ""
 
