@@ -104,17 +104,8 @@ def read_state(
     known = inspection.revisions if _known(history, inspection) else ()
     overlap, trouble = _overlap(history, known)
     if overlap:
-        return DatabaseState(
-            environment,
-            located.database,
-            inspection,
-            located.way_back,
-            history,
-            "diverged",
-            Target((), word),
-            trouble=trouble,
-            overlap=overlap,
-        )
+        nowhere = Target((), word)
+        return _against(located, history, "diverged", nowhere, trouble=trouble, overlap=overlap)
     try:
         wanted = _resolved(history, inspection, target, known)
     except SeveralHeads as several:
@@ -133,16 +124,30 @@ def read_state(
         )
         if unfinished:
             kind, trouble, pending = "dirty", unfinished, ()
+    return _against(located, history, kind, Target(arrival, word, wanted), pending, trouble)
+
+
+def _against(
+    located: LocatedDatabase,
+    history: History,
+    kind: State,
+    target: Target,
+    pending: tuple[Revision, ...] = (),
+    trouble: str = "",
+    overlap: str = "",
+) -> DatabaseState:
+    """A database against its scripts."""
     return DatabaseState(
-        environment,
+        located.environment,
         located.database,
-        inspection,
+        located.inspection,
         located.way_back,
         history,
         kind,
-        Target(arrival, word, wanted),
+        target,
         pending,
         trouble,
+        overlap,
     )
 
 
