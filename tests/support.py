@@ -8,13 +8,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECTS = Path(__file__).parent / "projects"
+T = TypeVar("T")
 R1, R2, R3 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc"
 
 
@@ -115,6 +118,15 @@ class Sandbox:
             f'revision = "{revision}"\ndown_revision = "{down}"\n\n\n'
             f"def upgrade() -> None:\n{body}\n\n\ndef downgrade() -> None:\n    pass\n",
         )
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 120, pause: float = 0.01) -> T:
+    """Ask until the answer is true, and return it; the limit is for what never comes."""
+    limit = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < limit, f"it has not come to that within {seconds:.0f} s"
+        time.sleep(pause)
+    return answer
 
 
 def query(file: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.contract.databases.support import running
 from tests.scenarios.test_changes import batch, past
-from tests.support import R2, R3, Sandbox, dump, query
+from tests.support import R2, R3, Sandbox, dump, query, wait_for
 
 # In the rehearsal it runs on a file of another name, and there it does nothing.
 ONLY_IN_PRODUCTION = """\
@@ -200,9 +200,7 @@ def test_who_waited_for_the_upgrade_to_end_is_not_blamed_on_it(filled: Sandbox) 
     time.sleep(0.2)
     with running(_WAITING, str(filled.prod)) as waiting:
         release = filled.start("release-migration")
-        while not channel.exists():
-            assert release.poll() is None
-            time.sleep(0.01)
+        wait_for(lambda: channel.exists() or release.poll() is not None)
         assert waiting.stdin is not None
         waiting.stdin.write("\n")
         waiting.stdin.flush()

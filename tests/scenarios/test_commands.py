@@ -8,7 +8,6 @@ import re
 import signal
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import pytest
 
 from migrations_ops.revisions.stated_history import StatedHistory
 from migrations_ops.steps.own_commands import url_of_copy
-from tests.support import Sandbox, dump, query
+from tests.servers import guard
+from tests.support import Sandbox, dump, query, wait_for
 
 VERSION = "SELECT version_num FROM alembic_version"
 TASKS = "from migrations_ops.tasks import namespace\n\nns = namespace(__file__)\n"
@@ -35,10 +35,11 @@ database = sqlite3.connect(file, isolation_level=None)
 database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT)")
 if mode == "hang":
     # A process of its own, which must not outlive the step either.
-    code = "import time; time.sleep(2); open('survived', 'w').close(); time.sleep(60)"
-    subprocess.Popen([sys.executable, "-c", code])
-    open("hanging", "w").close()
-    time.sleep(60)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with open("beside", "w") as stream:
+        stream.write(str(other.pid))
+    os.rename("beside", "hanging")
+    time.sleep(600)
 if mode == "rows":
     database.execute("DROP TABLE notes")
     database.execute("DELETE FROM items")
@@ -280,15 +281,14 @@ def test_variable_that_holds_the_url_itself_leads_to_the_copy_too(project: Proje
 def test_command_that_takes_too_long_is_killed_with_all_that_it_started(project: Project) -> None:
     project.write_configuration(
         [tool("hang")],
-        more='variables = { APP_DATABASE = "{url}" }\nheads = ["two"]\ntimeout = 1.0',
+        more='variables = { APP_DATABASE = "{url}" }\nheads = ["two"]\ntimeout = 2.0',
     )
     before = dump(project.dev)
     ran = project.invoke("upgrade-dev", "--json")
     assert ran.code == 3, ran.err
-    assert "longer than the 1 seconds" in ran.json["error"]["what"]
+    assert "longer than the 2 seconds" in ran.json["error"]["what"]
     assert dump(project.dev) == before
-    time.sleep(2.2)
-    assert not (project.folder / "survived").exists()
+    assert guard.wait_for_end([int((project.folder / "hanging").read_text())], 60)
 
 
 @pytest.mark.slow
@@ -298,28 +298,19 @@ def test_killed_task_takes_its_command_along(project: Project, sign: str) -> Non
     project.write_configuration([tool("hang")])
     before = dump(project.dev)
     with project.start("upgrade-dev") as task:
-        wait_for(project.folder / "hanging")
+        wait_for((project.folder / "hanging").exists)
         os.kill(task.pid, getattr(signal, sign))
         task.communicate(timeout=60)
         code = task.returncode
     if sign == "SIGINT":
         assert code == 130
     assert (dump(project.dev) == before) == (sign == "SIGINT")
-    time.sleep(2.2)
-    assert not (project.folder / "survived").exists()
+    assert guard.wait_for_end([int((project.folder / "hanging").read_text())], 60)
     # What the next task finds, it puts back before it goes on.
     project.write_configuration([tool("half")])
     ran = project.invoke("upgrade-dev", "--json")
     assert ran.code == 3, ran.err
     assert dump(project.dev) == before
-
-
-def wait_for(file: Path) -> None:
-    for _ in range(600):
-        if file.exists():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{file} did not appear")
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from migrations_ops.operations.manual.resolve import resolve_environment
 from migrations_ops.operations.state import read_state
 from tests.records import task_record
 from tests.scenarios.in_process import project_of
-from tests.scenarios.test_commands import TASKS, VERSION, Project, wait_for
-from tests.support import R2, Sandbox, dump, query
+from tests.scenarios.test_commands import TASKS, VERSION, Project
+from tests.support import R2, Sandbox, dump, query, wait_for
 
 # Whole releases that are killed; test_commands.py has the commands themselves.
 pytestmark = [
@@ -91,7 +91,7 @@ def kill(project: Project, place: str, *, task: str = "release-migration") -> No
     """Kill a task when the commands have come to that place."""
     project.write("stop", place)
     with project.start(*shlex.split(task)) as process:
-        wait_for(project.folder / "stopped")
+        wait_for((project.folder / "stopped").exists)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
     for name in ("stop", "stopped"):

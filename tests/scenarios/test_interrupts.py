@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.test_recovery import SLEEPING, wait_for
+from tests.scenarios.test_recovery import SLEEPING, wait_for_text
 from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX matter")
@@ -54,7 +54,7 @@ def test_a_signal_undoes_what_is_under_way(filled: Sandbox, name: str, run: int)
     before = {file: dump(file) for file in (filled.dev, filled.prod)}
     mark = sleeping(filled, run)
     process = filled.start("release-migration")
-    wait_for(mark, "x" * run)
+    wait_for_text(mark, "x" * run)
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -79,7 +79,7 @@ def test_what_nohup_has_started_outlives_its_terminal(filled: Sandbox) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(mark, "x")
+    wait_for_text(mark, "x")
     process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     assert process.poll() is None
@@ -104,7 +104,7 @@ def test_a_closed_terminal_undoes_what_is_under_way(filled: Sandbox) -> None:
         start_new_session=True,
     )
     os.close(slave)
-    wait_for(mark, "x")
+    wait_for_text(mark, "x")
     os.close(master)
     assert process.wait(60) == 130
     [record] = records(filled)
@@ -163,7 +163,7 @@ def test_what_was_committed_before_an_interrupt_is_put_back_by_whatever_ran_it(
     revision = filled.add_revision("r4dddddddddd", R3, COMMITTED)
     before = dump(filled.dev)
     process = filled.start(*task)
-    wait_for(revision.with_name("mark"), "x")
+    wait_for_text(revision.with_name("mark"), "x")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

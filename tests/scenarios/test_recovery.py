@@ -15,7 +15,7 @@ import pytest
 from tests.contract.databases.support import held
 from tests.scenarios.in_process import backed_up
 from tests.scenarios.test_restore_trouble import ROOT
-from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query
+from tests.support import R1, R2, R3, Sandbox, clean_environment, dump, query, wait_for
 
 SLEEPING = """    op.execute("CREATE TABLE half (id INTEGER)")
     import pathlib, time
@@ -27,11 +27,8 @@ SLEEPING = """    op.execute("CREATE TABLE half (id INTEGER)")
             time.sleep(0.05)"""
 
 
-def wait_for(file: Path, text: str) -> None:
-    deadline = time.monotonic() + 60
-    while not (file.exists() and file.read_text() == text):
-        assert time.monotonic() < deadline, f"{file} never held {text!r}"
-        time.sleep(0.02)
+def wait_for_text(file: Path, text: str) -> None:
+    wait_for(lambda: file.exists() and file.read_text() == text)
 
 
 # The revision runs on dev first, then in the rehearsal up, down is empty, then on prod.
@@ -49,7 +46,7 @@ def test_killed_release_is_taken_up_by_the_next_one(
     revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
     revision.with_name("sleep").write_text(str(run))
     process = filled.start("release-migration")
-    wait_for(revision.with_name("mark"), "x" * run)
+    wait_for_text(revision.with_name("mark"), "x" * run)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     revision.with_name("sleep").unlink()
@@ -86,7 +83,7 @@ def kill_after_a_commit(sandbox: Sandbox) -> Path:
     revision = sandbox.add_revision("r4dddddddddd", R3, COMMITTING)
     revision.with_name("sleep").touch()
     process = sandbox.start("release-migration")
-    wait_for(revision.with_name("mark"), "x")
+    wait_for_text(revision.with_name("mark"), "x")
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     assert query(sandbox.prod, "SELECT DISTINCT name FROM parents") == [("once!",)]
@@ -140,7 +137,7 @@ def test_each_task_tells_what_is_running_and_what_was_interrupted(filled: Sandbo
     revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
     revision.with_name("sleep").write_text("1")
     process = filled.start("release-migration")
-    wait_for(revision.with_name("mark"), "x")
+    wait_for_text(revision.with_name("mark"), "x")
     [record] = (filled.folder / "data/repom/releases").glob("*/release.json")
     name = f"release-migration {record.parent.name}"
     assert f"{name} is running during upgrade of dev.\n" in filled.invoke("status-all").err
@@ -172,7 +169,7 @@ def test_resume_does_nothing_unless_something_was_interrupted(filled: Sandbox) -
     revision = filled.add_revision("r4dddddddddd", R3, SLEEPING)
     revision.with_name("sleep").write_text("1")
     process = filled.start("release-migration")
-    wait_for(revision.with_name("mark"), "x")
+    wait_for_text(revision.with_name("mark"), "x")
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     revision.with_name("sleep").unlink()
@@ -230,24 +227,13 @@ def test_a_task_that_has_gone_on_to_another_environment_is_not_taken_for_dead(
     """A backup of all has let dev go, and waits for prod: who works on dev leaves it alone."""
     with held(filled.prod, "BEGIN EXCLUSIVE"):
         process = filled.start("backup", "--all", "--note", "all")
-        [record] = wait_for_records(filled)
-        while not json.loads(record.read_text())["steps"]:
-            assert process.poll() is None
-            time.sleep(0.02)
+        releases = filled.folder / "data/repom/releases"
+        [record] = wait_for(lambda: [*releases.glob("*/release.json")])
+        wait_for(lambda: json.loads(record.read_text())["steps"])
         other = filled.invoke("stamp", "--env", "dev", "--to", R2)
         assert other.code == 0, other.err
         assert "recover" not in other.err
     process.communicate(timeout=60)
-
-
-def wait_for_records(sandbox: Sandbox) -> list[Path]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = [*(sandbox.folder / "data/repom/releases").glob("*/release.json")]
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("no record was written")
 
 
 @pytest.mark.slow

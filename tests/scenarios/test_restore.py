@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,7 @@ from migrations_ops.databases.sqlite import connect as sqlite_connect
 from migrations_ops.databases.sqlite import dump as sqlite_copy
 from tests.contract.databases.support import held, make_pair, sides, writer
 from tests.scenarios.in_process import backed_up, restore
-from tests.support import R2, Sandbox, dump, query
+from tests.support import R2, Sandbox, dump, query, wait_for
 
 
 @pytest.fixture
@@ -113,11 +112,10 @@ def test_no_commit_is_lost_between_the_safety_backup_and_the_restore(
 ) -> None:
     query(filled.prod, f"PRAGMA journal_mode={mode}")
     query(filled.prod, "CREATE TABLE journal (token TEXT)")
-    name, told = backed_up(filled), filled.folder / "told.txt"
-    writer = filled.start_python("-c", WRITER, str(filled.prod), str(told))
+    name, journal = backed_up(filled), filled.folder / "journal.txt"
+    writer = filled.start_python("-c", WRITER, str(filled.prod), str(journal))
     try:
-        while not told.exists() or told.stat().st_size < 100:
-            time.sleep(0.01)
+        wait_for(lambda: journal.exists() and journal.stat().st_size > 100)
         for _ in range(5):
             finished = restore(filled, name)
             assert finished.error is None, finished.error
@@ -128,7 +126,7 @@ def test_no_commit_is_lost_between_the_safety_backup_and_the_restore(
     files = (filled.folder / "data/repom/backups").glob("db_*.sqlite3")
     for file in (filled.prod, *files):
         kept |= {row[0] for row in query(file, "SELECT token FROM journal")}
-    assert set(told.read_text().split()) <= kept
+    assert set(journal.read_text().split()) <= kept
 
 
 def test_a_restore_beside_a_writer_tears_nothing(filled: Sandbox) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.scenarios.suffering import RELEASE, STATUS, VERIFY, error_lines, row, suffer
 from tests.small import make_small
-from tests.support import R2, R3, Sandbox, dump, query
+from tests.support import R2, R3, Sandbox, dump, query, wait_for
 
 # -- the command line and the configuration ---------------------------------------------------
 
@@ -241,9 +240,7 @@ def test_a_second_release_is_shown_who_is_at_work(filled: Sandbox) -> None:
     )
     first = filled.start("release-migration", "--json")
     try:
-        while not (filled.folder / "begun").exists():
-            assert first.poll() is None, first.communicate()
-            time.sleep(0.02)
+        wait_for(lambda: (filled.folder / "begun").exists() or first.poll() is not None)
         for task in (RELEASE, "upgrade-dev", "restore --env dev --backup latest --json"):
             ran = filled.invoke(*task.split())
             assert ran.code == 5, ran.err

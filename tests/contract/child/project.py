@@ -25,8 +25,8 @@ from migrations_ops.system import process
 from migrations_ops.system.variables import base_variables
 from tests.contract.child.engines import ENGINE_OF, HALF_DONE, Database, Engine, beside
 from tests.contract.child.env_ways import asynchronous
-from tests.contract.child.steps import wait_for
 from tests.servers.databases import Server, ServerDatabase
+from tests.support import wait_for
 
 _Event = TypeVar("_Event", bound=tuple[Any, ...])
 R1, R2, R3, R4 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc", "r4dddddddddd"

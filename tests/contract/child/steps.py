@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
-from tests.support import Sandbox, dump, query
+from tests.support import Sandbox, dump, query, wait_for
 
 R4 = "r4dddddddddd"
 
@@ -148,14 +147,6 @@ def wait_for_pause(sandbox: Sandbox, stage: str) -> int:
 
     wait_for(paused)
     return int(file.read_text())
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within a minute"
-        time.sleep(0.01)
-    return True
 
 
 def is_alive(pid: int) -> bool:

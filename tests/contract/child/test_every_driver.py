@@ -14,7 +14,7 @@ from tests.contract.child.engines import (
     on_every_driver_slowly,
 )
 from tests.contract.child.project import FAILS, R1, R2, R3, Background, ChildProject
-from tests.contract.child.steps import wait_for
+from tests.support import wait_for
 
 COLUMN = "    op.add_column('shops', sa.Column('more', sa.Integer))\n"
 

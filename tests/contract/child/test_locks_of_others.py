@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.contract.child.engines import HALF_DONE, ROWS, cases, on
 from tests.contract.child.project import R1, R2, Background, ChildProject
-from tests.contract.child.steps import wait_for
+from tests.support import wait_for
 
 ADDS = "    op.execute('ALTER TABLE shops ADD more int')\n"
 SELECTS, UPDATES = "SELECT * FROM shops", "UPDATE shops SET name = 'theirs' WHERE id = 2"

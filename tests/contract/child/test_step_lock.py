@@ -9,7 +9,7 @@ from migrations_ops.child.protocol.events import Failed
 from migrations_ops.child.protocol.identity import STEP_KEY, lock_name
 from tests.contract.child.engines import HALF_DONE, on, on_each_server
 from tests.contract.child.project import R1, R2, Background, ChildProject
-from tests.contract.child.steps import wait_for
+from tests.support import wait_for
 
 # Finds the session of the step that asks for the lock.
 ASKING = {

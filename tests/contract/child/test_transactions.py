@@ -20,7 +20,7 @@ from tests.contract.child.project import (
     Background,
     ChildProject,
 )
-from tests.contract.child.steps import wait_for
+from tests.support import wait_for
 
 LOST = "    op.execute(\"UPDATE shops SET name = 'lost'\")\n"
 # Some engines make the table anew for it, and must not lose the rows that refer to it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.contract.databases.mariadb.support import EVERYTHING, run
 from tests.contract.databases.postgresql.support import fill
 from tests.contract.databases.support import running
 from tests.servers import guard
+from tests.support import wait_for
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 TOOLS = {"postgresql": "pg_dump", "mariadb": "mariadb-dump"}
@@ -403,10 +403,3 @@ def require_no_trace(served: Live) -> None:
         " AND ID <> CONNECTION_ID()",
     }
     wait_for(lambda: not served.execute(sessions[served.engine]))
-
-
-def wait_for(told: Callable[[], object]) -> None:
-    limit = time.monotonic() + 60
-    while not told():
-        assert time.monotonic() < limit
-        time.sleep(0.02)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
 
 import pytest
 
@@ -18,8 +16,8 @@ from migrations_ops.databases.server import ServerDatabase
 from migrations_ops.model.errors import Locked, Refused, StepFailed
 from tests.contract.databases.engines import Live
 from tests.contract.databases.support import running
+from tests.support import wait_for
 
-T = TypeVar("T")
 # A release in a process of its own.
 _HOLDER = """
 import sys
@@ -150,7 +148,9 @@ def test_a_lock_whose_session_was_ended_is_known_to_be_lost(served: Live) -> Non
         with served.locked() as database:
             database.require_lock()
             # Those of the lock before may still be on their way out.
-            sessions = wait_for(lambda: len(s := lock_sessions(served)) == count and sorted(s))
+            sessions = wait_for(
+                lambda: sorted(s) if len(s := lock_sessions(served)) == count else []
+            )
             served.end_session(sessions[which])
             with pytest.raises(StepFailed) as caught:
                 database.require_lock()
@@ -198,14 +198,15 @@ def test_who_is_in_a_transaction_is_named_the_oldest_first(served: Live) -> None
         for session, tables in ((first, "parents"), (second, "children, parents")):
             session.ask("BEGIN")
             session.ask(f"SELECT * FROM {tables}")
-        told = wait_for(lambda: len(found := blocking(served)) == 2 and found)
-        assert [each.split(" of ")[0] for each in told] == [
+        # Asked more often, MariaDB does not look at its transactions anew.
+        named = wait_for(lambda: a if len(a := blocking(served)) == 2 else [], pause=0.2)
+        assert [each.split(" of ")[0] for each in named] == [
             f"session {each.number}" for each in (first, second)
         ]
-        assert all("in a transaction for " in each for each in told)
+        assert all("in a transaction for " in each for each in named)
         if served.engine == "postgresql":
-            assert told[0].endswith(", on parents)")
-            assert told[1].endswith(", on children, parents)")
+            assert named[0].endswith(", on parents)")
+            assert named[1].endswith(", on children, parents)")
         served.on.server.create_role("plain", "word")
         if served.engine == "mariadb":
             served.execute(f"GRANT SELECT ON {served.on.name}.* TO plain@'%'")
@@ -220,11 +221,3 @@ def test_who_is_in_a_transaction_is_named_the_oldest_first(served: Live) -> None
 def test_a_server_that_cannot_be_asked_names_nobody(served: Live) -> None:
     assert blocking(served, served.url_of(password="wrong")) == []
     assert isinstance(served.open(), ServerDatabase)
-
-
-def wait_for(told: Callable[[], list[T] | bool]) -> list[T]:
-    limit = time.monotonic() + 60
-    while not isinstance(found := told(), list):
-        assert time.monotonic() < limit
-        time.sleep(0.2)  # asked more often, MariaDB does not look at its transactions anew
-    return found

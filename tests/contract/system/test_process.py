@@ -22,11 +22,10 @@ from tests.contract.child.steps import (
     everything,
     is_alive,
     revision_of,
-    wait_for,
     wait_for_pause,
     write_env,
 )
-from tests.support import R2, R3, Ran, Sandbox, clean_environment, dump, query
+from tests.support import R2, R3, Ran, Sandbox, clean_environment, dump, query, wait_for
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 

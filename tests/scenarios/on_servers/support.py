@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers import guard
@@ -52,14 +51,6 @@ def copies(shop: ServerShop) -> set[str]:
     """The throw-away databases that are left on the server."""
     found = shop.prod_database.server.databases()
     return {name for name in found if name.startswith("migrations_ops_copy")}
-
-
-def wait_for(there: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until something is true, and fail if it never is."""
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.02)
 
 
 def require_no_secret(shop: ServerShop, *runs: Ran) -> None:
@@ -120,6 +111,12 @@ def is_asleep(shop: ServerShop) -> bool:
     else:
         sql = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
     return bool(shop.dev_database.server.execute(sql))
+
+
+def attempts(database: ServerDatabase) -> int:
+    """How many changes of a schema the server was asked for since it was started."""
+    [(_, found)] = database.execute("SHOW GLOBAL STATUS LIKE 'Com_alter_table'")
+    return int(found)
 
 
 def start_with(

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.scenarios.on_servers.support import NEXT, wait_for
+from tests.scenarios.on_servers.support import NEXT, attempts
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
-from tests.support import R3
+from tests.support import R3, wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow
@@ -63,9 +63,3 @@ def test_table_in_use_in_the_middle_of_a_revision_is_waited_for_on_mariadb(
     _, told = running.communicate(timeout=90)
     assert running.returncode == 0, told
     assert shop.dev_database.execute("SELECT version_num FROM alembic_version") == [(NEXT,)]
-
-
-def attempts(database: ServerDatabase) -> int:
-    """How many changes of a schema the server was asked for since it was started."""
-    [(_, found)] = database.execute("SHOW GLOBAL STATUS LIKE 'Com_alter_table'")
-    return int(found)

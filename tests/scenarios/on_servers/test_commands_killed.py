@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from tests.scenarios.on_servers.support import HEAD, content, version, wait_for
+from tests.scenarios.on_servers.support import HEAD, content, version
 from tests.servers.shops import ServerShop
+from tests.support import wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = [

@@ -19,11 +19,10 @@ from tests.scenarios.on_servers.support import (
     kill_child,
     start_with,
     version,
-    wait_for,
 )
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
-from tests.support import R2, R3
+from tests.support import R2, R3, wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow

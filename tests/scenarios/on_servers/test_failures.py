@@ -17,10 +17,9 @@ from tests.scenarios.on_servers.support import (
     kill_child,
     sleeping,
     version,
-    wait_for,
 )
 from tests.servers.shops import ServerShop
-from tests.support import R2, R3
+from tests.support import R2, R3, wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow

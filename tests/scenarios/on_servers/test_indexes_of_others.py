@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.scenarios.on_servers.support import NEXT, wait_for
+from tests.scenarios.on_servers.support import NEXT
 from tests.scenarios.on_servers.test_concurrent_indexes import invalid, is_building, writing
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
-from tests.support import R3
+from tests.support import R3, wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow

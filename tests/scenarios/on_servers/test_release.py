@@ -20,11 +20,10 @@ from tests.scenarios.on_servers.support import (
     record_of,
     require_no_secret,
     sleeping,
-    wait_for,
 )
 from tests.servers import guard
 from tests.servers.shops import ServerShop
-from tests.support import R2, R3
+from tests.support import R2, R3, wait_for
 
 MISSING = '    op.execute("UPDATE no_such_table SET id = 1")'
 

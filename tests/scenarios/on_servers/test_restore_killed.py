@@ -6,9 +6,10 @@ import signal
 
 import pytest
 
-from tests.scenarios.on_servers.support import record_of, wait_for
+from tests.scenarios.on_servers.support import record_of
 from tests.servers.databases import ServerDatabase
 from tests.servers.shops import ServerShop
+from tests.support import wait_for
 
 # Several whole releases a case; the contract of the engines has the parts of each.
 pytestmark = pytest.mark.slow

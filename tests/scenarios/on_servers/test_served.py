@@ -15,10 +15,9 @@ from tests.scenarios.on_servers.support import (
     in_production,
     only_in_production,
     version,
-    wait_for,
 )
 from tests.servers.shops import ServerShop
-from tests.support import R2, R3, Ran
+from tests.support import R2, R3, Ran, wait_for
 
 
 def waiting(shop: ServerShop) -> str:

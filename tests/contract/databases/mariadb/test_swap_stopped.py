@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from migrations_ops.databases.mariadb.swap import swap as mariadb_swap
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from tests.contract.databases.mariadb.support import kept, keys_out_of, run, schema_of, session
 from tests.servers.databases import ServerDatabase
+from tests.support import wait_for
 
 # Of both sides, the key of `kids` has no parent; `one` is a view that uses no table, so that
 # whoever reads it locks nothing else; `either` is a view on one side and a table on the other.
@@ -291,12 +291,9 @@ def reading(two: Two, what: str) -> Iterator[None]:
 def waiting_session(two: Two, statement: str) -> int:
     """The number of the session in which such a statement waits for a lock."""
     sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE %s AND STATE LIKE %s"
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        for (number,) in two.real.server.execute(sql, f"{statement}%", "Waiting for table%"):
-            return int(number)
-        time.sleep(0.02)
-    raise AssertionError(f"nobody waits in {statement}")
+    words = (f"{statement}%", "Waiting for table%")
+    [(number,), *_] = wait_for(lambda: two.real.server.execute(sql, *words))
+    return int(number)
 
 
 # What somebody reads, and which statement waits for him.

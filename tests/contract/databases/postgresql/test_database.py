@@ -12,12 +12,12 @@ from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import Refused, StepFailed
-from tests.contract.child.steps import wait_for
 from tests.contract.databases.postgresql.engines import TABLE, back_up, engine_of, filled
 from tests.contract.databases.test_backups import LARGE
 from tests.servers.databases import ServerDatabase, swept
 from tests.servers.postgres import PostgresServer, quoted
 from tests.servers.proxy import Proxy
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from tests.servers.databases import ServerDatabase
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
+from tests.support import wait_for
 
 # A release in a process of its own, which waits for a statement that takes long.
 BUSY = """
@@ -53,13 +53,6 @@ def take(address: Address, wait: float = 0) -> None:
         pass
 
 
-def wait_until(told: Any) -> None:
-    limit = time.monotonic() + 60
-    while not told():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-
-
 def test_whoever_is_killed_while_the_server_works_for_him_frees_the_lock(
     postgres_database: ServerDatabase,
 ) -> None:
@@ -86,7 +79,7 @@ def test_an_index_is_made_concurrently_while_another_release_waits(
             assert session is not None
             session.close()
             waiting = pool.submit(take, address, 60)
-            wait_until(lambda: postgres.execute(asked) == [(2,)])
+            wait_for(lambda: postgres.execute(asked) == [(2,)])
             with connect(address) as connection:
                 connection.execute("SET statement_timeout = '20s'")
                 connection.execute("CREATE INDEX CONCURRENTLY ix ON t (g)")
@@ -236,7 +229,7 @@ def test_whoever_lets_go_of_the_database_keeps_others_away(
     address = address_of(postgres_database)
     with locked(address, "release", 0) as lock:
         lock.let_go()
-        wait_until(lambda: not sessions_in(postgres, postgres_database.name))
+        wait_for(lambda: not sessions_in(postgres, postgres_database.name))
         with refused_as_locked(address):
             pass
         postgres.execute(f"ALTER DATABASE {postgres_database.name} RENAME TO test_renamed")

@@ -13,6 +13,7 @@ from migrations_ops.model.errors import Refused
 from tests.contract.databases.postgresql.engines import TABLE, back_up, filled
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 # Until then it hangs; the server then gets its standby back, so that the test ends.
@@ -31,8 +32,7 @@ def silent(postgres: PostgresServer, postgres_database: ServerDatabase) -> Itera
 def _wait_for(postgres: PostgresServer, standby: str) -> None:
     postgres.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")
     postgres.execute("SELECT pg_reload_conf()")
-    while postgres.execute("SHOW synchronous_standby_names") != [(standby,)]:
-        pass
+    wait_for(lambda: postgres.execute("SHOW synchronous_standby_names") == [(standby,)])
 
 
 def test_it_is_named_and_no_copy_waits_for_it(

@@ -13,11 +13,11 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.postgresql.copies import Copies
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Refused
-from tests.contract.child.steps import wait_for
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer
 from tests.servers.shops import ServerShop
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 SECRET = "hidden-word-of-the-publisher"

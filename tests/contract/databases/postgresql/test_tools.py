@@ -19,10 +19,11 @@ from migrations_ops.databases.postgresql.connect import connect
 from migrations_ops.model.errors import Refused, StepFailed
 from tests.chaos.disks import can_mount, make_room, put_on_small_disk, take_from_small_disk
 from tests.contract.databases.conftest import search_clients_anew
-from tests.contract.databases.test_backups import LARGE, LINUX, tool_of, wait_for
+from tests.contract.databases.test_backups import LARGE, LINUX, tool_of
 from tests.servers.databases import ServerDatabase
 from tests.servers.fixtures import started
 from tests.servers.postgres import PostgresServer, debian_bin, wheel_bin
+from tests.support import wait_for
 
 pytestmark = pytest.mark.usefixtures("postgres_clients")
 

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,13 +95,15 @@ def test_a_copy_of_a_locked_database_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_makes_no_headway_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(sqlite_copy, "time", SimpleNamespace(monotonic=lambda: now[0]))
     headway = sqlite_copy._Headway(None)
-    monkeypatch.setattr(sqlite_copy, "STALLED_AFTER", 0.05)
     headway(0, 100, 100)
-    time.sleep(0.1)
+    now[0] += 2 * sqlite_copy.STALLED_AFTER
     headway(0, 99, 100)
+    now[0] += sqlite_copy.STALLED_AFTER
     headway(0, 99, 100)
-    time.sleep(0.1)
+    now[0] += 1
     with pytest.raises(StepFailed, match="no headway"):
         headway(0, 99, 100)
 
