@@ -26,7 +26,7 @@ from migrations_ops.databases.interface import Database, Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint, in_short
-from migrations_ops.system.files import flush_folder, now, partial_name
+from migrations_ops.system.files import flush_folder, make_folder, now, partial_name
 
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
@@ -131,7 +131,7 @@ def _prepare(store: BackupStore, database: Database) -> None:
             next=OPEN_IT if find_closed(store) else ELSEWHERE,
         )
     try:
-        store.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(store.folder)
     except OSError as error:
         raise StepFailed(
             f"The folder for backups, {store.folder}, cannot be made: {error.strerror}.",

@@ -12,7 +12,7 @@ from migrations_ops.model.serialisation import Unreadable, read_versioned, to_ve
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited
-from migrations_ops.system.files import nearest_folder, read_json, write_whole
+from migrations_ops.system.files import make_folder, nearest_folder, read_json, write_whole
 
 FILE = "evidence.json"
 
@@ -101,6 +101,6 @@ class Evidence:
             if content.newer:
                 raise OSError(None, f"it {content.why}")
             content = _Content()
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.file.parent)
         content = _Content({**content.environments, environment.name: new})
         write_whole(self.file, to_versioned(content))

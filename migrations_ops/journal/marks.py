@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.system.files import flush_folder
+from migrations_ops.system.files import flush_folder, make_folder, open_own
 
 _MARKS = ".unfinished"
 _YOUNG_SECONDS = 3600
@@ -31,8 +31,8 @@ class Mark:
         """:raises OSError: the mark cannot be created."""
         if self._descriptor is not None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        make_folder(self._file.parent)
+        self._descriptor = open_own(self._file, os.O_RDWR)
         # Another process that looks locks it for an instant. Where no file can be locked at all,
         # the task counts as killed while it works; a task that would finish or undo it waits for
         # its database.

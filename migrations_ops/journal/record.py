@@ -10,7 +10,7 @@ from typing import Any
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
-from migrations_ops.system.files import read_json, write_whole
+from migrations_ops.system.files import make_folder, read_json, write_whole
 
 RECORD = "release.json"
 
@@ -83,7 +83,7 @@ def read_record(folder: Path) -> TaskRecord | Unreadable:
 def write_record(releases: Path, record: TaskRecord) -> None:
     """:raises OSError: it cannot be written; the old one, if there is one, stays."""
     folder = releases / record.id
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_whole(folder / RECORD, redacted_document(record_document(record)))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.journal.recorder import Recorder, Reporter
 from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
@@ -15,6 +17,7 @@ from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.prune import prune_after_failure
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
+from migrations_ops.system.files import make_folder, open_own
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,9 @@ def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
     """An internal error: the traceback goes to a file, for a bug report."""
     file = record.folder / "traceback.txt"
     with suppress(OSError):
-        record.folder.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(traceback.format_exception(failed)), encoding="utf-8")
+        make_folder(record.folder)
+        with os.fdopen(open_own(file, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as stream:
+            stream.write(redacted("".join(traceback.format_exception(failed))))
     reason = f"{type(failed).__name__}: {failed}"
     return NeedsAPerson(
         f"{task} stopped with an internal error{_during(record)}: {reason}.",

@@ -19,6 +19,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.prestart import Prestart
 from migrations_ops.steps.step import Listener
+from migrations_ops.system.files import make_folder
 from migrations_ops.system.provenance import account, git_commit, host
 
 
@@ -70,7 +71,7 @@ class Session:
         """A file that is thrown away; after a kill the next task knows it by its name."""
         file = self.record.folder / name
         assert is_scratch(file), f"{name} is missing from SCRATCH_FILES"
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         return file
 
 

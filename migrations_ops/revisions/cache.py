@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.revisions.history import Revision
+from migrations_ops.system.files import make_folder, open_own
 
 # Count it up whenever scripts would be read differently.
 _FORMAT = 1
@@ -126,8 +127,8 @@ def _write(file: Path, folders: dict[str, dict[str, list[Any]]]) -> None:
     # In the same folder, since a rename is atomic only within one file system.
     partial = f"{file}.{os.getpid()}.partial"
     try:
-        os.makedirs(file.parent, exist_ok=True)
-        with open(partial, "wb") as stream:
+        make_folder(file.parent)
+        with os.fdopen(open_own(Path(partial), os.O_WRONLY | os.O_TRUNC), "wb") as stream:
             stream.write(_head(body) + body + b"}")
         os.replace(partial, file)
     except OSError:

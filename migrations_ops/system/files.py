@@ -1,7 +1,12 @@
-"""Atomic file writes, and timestamps as text."""
+"""Makes files and folders for their owner alone, writes files atomically, and timestamps as text.
+
+Every file and folder of this tool is made here: what it copies are the rows of production, whatever
+the umask of who runs it.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -9,7 +14,7 @@ import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # How the name of a file ends until it is complete.
 PART = ".part"
@@ -27,6 +32,70 @@ def this_host() -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
+# What other users may do with a file of ours, or in a folder of ours: nothing.
+OWN_FILE = 0o600
+OWN_FOLDER = 0o700
+# Not through a link that somebody put there; a FIFO is refused, not waited for; and Windows
+# translates no line ends.
+_OPEN = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
+
+
+class Rights(NamedTuple):
+    """Who may read and write a file. An unknown ``user`` or ``group`` is -1: it stays as it is."""
+
+    mode: int = OWN_FILE
+    user: int = -1
+    group: int = -1
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing; one that exists stays as it is.
+
+    :raises OSError: it cannot be made, or a file has its name.
+    """
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    try:
+        os.mkdir(folder, OWN_FOLDER)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        os.chmod(folder, OWN_FOLDER)  # some umask takes rights from the owner, too
+
+
+def open_own(file: Path, flags: int) -> int:
+    """Open a file for writing, and make it if it is missing; returns its descriptor.
+
+    One that an earlier version made for others to read is closed to them.
+
+    :raises OSError: it cannot be made or opened, or it is no regular file.
+    """
+    descriptor = os.open(file, flags | os.O_CREAT | _OPEN, OWN_FILE)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(file))
+        if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) != OWN_FILE:
+            with suppress(PermissionError):  # another user's
+                os.fchmod(descriptor, OWN_FILE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def make_own(file: Path) -> None:
+    """Make an empty file, which another library then opens: what it puts beside the file gets the
+    same rights.
+
+    :raises FileExistsError: there is one.
+    """
+    os.close(open_own(file, os.O_RDWR | os.O_EXCL))
+
+
 def write_whole(file: Path, document: Any) -> None:
     """Write a JSON document under a partial name, flush it, and give it its name.
 
@@ -34,7 +103,7 @@ def write_whole(file: Path, document: Any) -> None:
     """
     partial = file.with_name(partial_name(file.name))
     try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = open_own(partial, os.O_WRONLY | os.O_TRUNC)
         # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
             json.dump(document, stream, indent=2, ensure_ascii=False)
@@ -69,19 +138,27 @@ def is_regular(file: Path) -> bool:
         return False
 
 
-def copy_rights(source: Path, file: Path) -> None:
-    """Give a file the owner and the mode of another one, as far as permitted."""
-    with suppress(OSError):
-        file.chmod(rights_of(source))
+def rights_of(source: Path) -> Rights:
+    """The rights to read and to write a file or a folder; its owner may always do both."""
+    found = source.stat()
+    return Rights(stat.S_IMODE(found.st_mode) & 0o666 | OWN_FILE, found.st_uid, found.st_gid)
+
+
+def give_rights(file: Path, rights: Rights) -> None:
+    """Give a file of ours an owner, a group and a mode, as far as permitted, and never more.
+
+    Where it cannot be given to the group, the group that it has may do no more than everybody.
+    """
     if hasattr(os, "chown"):
-        with suppress(OSError):
-            found = source.stat()
-            os.chown(file, found.st_uid, found.st_gid)
-
-
-def rights_of(source: Path) -> int:
-    """The read and write bits of a file or a folder, always including the owner's."""
-    return stat.S_IMODE(source.stat().st_mode) & 0o666 | 0o600
+        for user, group in ((rights.user, rights.group), (-1, rights.group)):
+            with suppress(OSError):
+                os.chown(file, user, group)
+                break
+    with suppress(OSError):
+        mode = rights.mode
+        if file.stat().st_gid != rights.group:
+            mode &= ~0o070 | (mode & 0o007) << 3
+        file.chmod(mode)
 
 
 def nearest_folder(folder: Path) -> Path:

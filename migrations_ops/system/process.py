@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from migrations_ops.system.files import make_folder, open_own
+
 TooLong = subprocess.TimeoutExpired
 # Ends a program when its parent process has died.
 WATCHDOG = Path(__file__).with_name("watchdog.py")
@@ -126,11 +128,11 @@ def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, lo
 
 def _open_log(log: Path) -> IO[bytes]:
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return log.open("ab")
+        make_folder(log.parent)
+        return os.fdopen(open_own(log, os.O_WRONLY | os.O_APPEND), "ab")
     except OSError:
         # The database counts, not the log: a full disk must not fail a release.
-        return Path(os.devnull).open("ab")
+        return os.fdopen(os.open(os.devnull, os.O_WRONLY), "ab")
 
 
 def run(

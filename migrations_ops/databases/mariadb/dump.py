@@ -38,6 +38,7 @@ from migrations_ops.databases.mariadb.server import may_name_definers
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.system import process
+from migrations_ops.system.files import open_own
 
 __all__ = ["dump", "require_tools", "restore"]
 
@@ -89,7 +90,7 @@ def dump(address: Address, into: Path, progress: Progress | None) -> None:
         rows = connection if has_long_floats(connection) else None
         if rows is None:
             connection.rollback()  # else it would keep others from changing what it has read
-        descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = open_own(into, os.O_WRONLY | os.O_EXCL)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 _write(run, rows, default, file, _Headway(progress, size))

@@ -22,6 +22,7 @@ from migrations_ops.databases.mariadb.connect import (
 from migrations_ops.databases.mariadb.server import is_mariadb, server_version
 from migrations_ops.model.errors import Refused
 from migrations_ops.system import process
+from migrations_ops.system.files import open_own
 from migrations_ops.system.variables import base_variables
 
 # What an option file writes in another way within double quotes.
@@ -97,7 +98,7 @@ class Credentials:
 
     def __init__(self, folder: Path, address: Address) -> None:
         self.file = folder / "client.cnf"
-        descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = open_own(self.file, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(_option_file(address))
 

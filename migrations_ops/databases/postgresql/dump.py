@@ -25,6 +25,7 @@ from migrations_ops.databases.postgresql.connect import (
 from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process
+from migrations_ops.system.files import make_own, open_own
 from migrations_ops.system.variables import base_variables
 
 # From this version on, pg_dump compresses by zstd: a third of the time of gzip, and smaller.
@@ -132,7 +133,7 @@ def dump(
     :param encoding: the database's own; what it sets for its clients may know fewer characters.
     :raises StepFailed: pg_dump failed; its own words say why.
     """
-    os.close(os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    make_own(into)
     argv = [
         tools.program("pg_dump"), "--format=custom", _compression(tools), "--verbose",
         f"--lock-wait-timeout={_LOCK_WAIT}", f"--snapshot={snapshot}", f"--file={into}",
@@ -332,7 +333,7 @@ def _credentials(address: Address) -> Iterator[tuple[dict[str, str], list[Path]]
         )
     with tempfile.TemporaryDirectory(prefix="migrations_ops-") as folder:
         file = Path(folder) / "pgpass"
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = open_own(file, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
             escaped = address.password.replace("\\", "\\\\").replace(":", "\\:")
             stream.write(f"*:*:*:*:{escaped}\n")

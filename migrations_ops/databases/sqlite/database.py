@@ -23,6 +23,7 @@ from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
+from migrations_ops.system.files import open_own
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -243,20 +244,15 @@ class SQLite:
 
     @property
     def lock_order(self) -> str:
-        return str(self._lock_file())
+        return str(files.lock_of(self.path))
 
     def locked(self, purpose: str, wait: float) -> AbstractContextManager[None]:
         from migrations_ops.databases.sqlite.lock import locked
 
-        return locked(self._lock_file(), purpose, wait)
+        return locked(files.lock_of(self.path), purpose, wait)
 
     def require_lock(self) -> None:
         """The system frees the lock of a file when its process ends, and not before."""
-
-    def _lock_file(self) -> Path:
-        # Beside the real file, so that every checkout and every link to it meets the same lock.
-        real = files.real(self.path)
-        return real.with_name(f".{real.name}.release-lock")
 
     # -- copying ------------------------------------------------------------------------------
 
@@ -277,6 +273,8 @@ class SQLite:
         yield SQLite(file, file.name, immutable=True, also=self.also)
 
     def make_scratch(self, file: Path, backup: Path | None) -> SQLite:
+        # Made first: what SQLite puts beside it, and what env.py writes into it, is as private.
+        os.close(open_own(file, os.O_RDWR | os.O_TRUNC))
         if backup is not None:
             shutil.copyfile(backup, file)
         return SQLite(file, file.name, also=self.also)
@@ -347,7 +345,7 @@ class SQLite:
         files.put_back(self.path, previous)
 
     def prepare(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.make(self.path)
 
     def remove(self) -> None:
         files.remove(self.path)

@@ -9,7 +9,6 @@ compare the identity, rename. See https://www.sqlite.org/backup.html.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from migrations_ops.databases.sqlite.errors import advice_on, code_of, in_words
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.system.files import flush
+from migrations_ops.system.files import flush, make_own
 
 # Called with the connection that has the database locked; None where all processes can read it.
 SaveLocked = Callable[[sqlite3.Connection | None], object]
@@ -65,19 +64,16 @@ def back_up(
 
     :returns: the fingerprint of the very moment that was copied.
     """
-    descriptor = os.open(into, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with snapshot(source):
-            pin(source)
-            headway = _Headway(progress, _page_size(source))
-            taken = read_fingerprint(source, version_table)
-            with closing(sqlite3.connect(into, isolation_level=None)) as target:
-                # The partial file is worth nothing until it is complete, and is flushed then.
-                target.execute("PRAGMA synchronous=OFF")
-                target.execute("PRAGMA journal_mode=OFF")
-                source.backup(target, pages=PAGES_A_STEP, progress=headway, sleep=0.05)
-    finally:
-        os.close(descriptor)
+    make_own(into)
+    with snapshot(source):
+        pin(source)
+        headway = _Headway(progress, _page_size(source))
+        taken = read_fingerprint(source, version_table)
+        with closing(sqlite3.connect(into, isolation_level=None)) as target:
+            # The partial file is worth nothing until it is complete, and is flushed then.
+            target.execute("PRAGMA synchronous=OFF")
+            target.execute("PRAGMA journal_mode=OFF")
+            source.backup(target, pages=PAGES_A_STEP, progress=headway, sleep=0.05)
     flush(into)
     return taken
 
@@ -128,9 +124,7 @@ def restore(
     """
     new = not path.exists()
     if new:
-        files.require_no_orphan(path, empty=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        files.make(path)
     try:
         with (
             connect(backup, immutable=True) as source,

@@ -12,11 +12,23 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.system.files import copy_rights, flush_folder, local_stamp
+from migrations_ops.system.files import (
+    Rights,
+    flush_folder,
+    give_rights,
+    is_regular,
+    local_stamp,
+    make_folder,
+    make_own,
+    rights_of,
+)
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
+_DATABASE = b"SQLite format 3\0"
+# On a lock: its rights are those that the database had. Others are those of its folder.
+_REMEMBERS = 0o100
 
 
 class Orphaned(FileNotFoundError):
@@ -82,6 +94,73 @@ def _rolls_back_to_something(path: Path) -> bool:
     return True
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked while a task works on a database.
+
+    It is beside the real one, so that every checkout and every link to it meets the same lock.
+    """
+    path = real(path)
+    return path.with_name(f".{path.name}.release-lock")
+
+
+def rights_of_lock(path: Path) -> Rights:
+    """Who may take the lock: who may write the database, or its folder where it is missing."""
+    path, lock = real(path), lock_of(path)
+    if path.exists():
+        rights = rights_of(path)
+        return rights._replace(mode=rights.mode | _REMEMBERS)
+    return _remembered(lock) or rights_of(path.parent)
+
+
+def _remembered(lock: Path) -> Rights | None:
+    """The rights that a database had when it was last locked; None if that is unknown."""
+    with suppress(OSError):
+        if lock.stat().st_mode & _REMEMBERS:
+            rights = rights_of(lock)
+            return rights._replace(mode=rights.mode | _REMEMBERS)
+    return None
+
+
+def make(path: Path) -> None:
+    """Make an empty database in the place of a missing one, for those who could read that one.
+
+    SQLite would make it by the umask, for everybody for instance.
+
+    :raises Orphaned: something is left of a database that is gone.
+    """
+    path = real(path)
+    make_folder(path.parent)
+    if path.exists():
+        return
+    require_no_orphan(path, empty=False)
+    rights = _remembered(lock_of(path)) or _rights_of_others(path)
+    make_own(path)
+    give_rights(path, rights._replace(mode=rights.mode & ~_REMEMBERS))
+
+
+def _rights_of_others(path: Path) -> Rights:
+    """What all databases of a folder allow; where there is none, only the owner may."""
+    found = [
+        rights_of(each)
+        for each in path.parent.glob(f"*{path.suffix}")
+        if is_regular(each) and _is_database(each)
+    ]
+    if not found:
+        return Rights()
+    mode, users, groups = 0o666, {each.user for each in found}, {each.group for each in found}
+    for each in found:
+        mode &= each.mode
+    return Rights(
+        mode, users.pop() if len(users) == 1 else -1, groups.pop() if len(groups) == 1 else -1
+    )
+
+
+def _is_database(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(len(_DATABASE)) == _DATABASE
+    return False
+
+
 def set_aside(path: Path) -> str:
     """Move a database, or what is left of it, out of the way; returns where it is kept."""
     path = real(path)
@@ -93,8 +172,8 @@ def set_aside(path: Path) -> str:
     _move(path, target)
     if target.exists():
         # What comes in its place is to be read and written by the same people.
-        path.touch()
-        copy_rights(target, path)
+        make_own(path)
+        give_rights(path, rights_of(target))
     return str(target)
 
 

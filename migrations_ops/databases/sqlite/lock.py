@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from migrations_ops.databases.sqlite.files import rights_of_lock
 from migrations_ops.model.errors import Locked, Refused
-from migrations_ops.system.files import copy_rights, now, read_json, rights_of, write_whole
+from migrations_ops.system.files import give_rights, make_folder, now, read_json, write_whole
 from migrations_ops.system.provenance import account, host
 
 
@@ -20,10 +21,10 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
     holder = file.with_name(f"{file.name}-holder")
     guarded = file.with_name(file.name[1:]).with_suffix("")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         # A user who may write the database may wait for its lock, and see who has it.
-        like = guarded if guarded.exists() else file.parent
-        lock = FileLock(file, timeout=wait, mode=rights_of(like))
+        rights = rights_of_lock(guarded)
+        lock = FileLock(file, timeout=wait, mode=rights.mode)
         lock.acquire(poll_interval=0.05)
     except Timeout:
         raise Locked(
@@ -38,7 +39,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
             next="See to the rights of that file and of its folder, and try again.",
         ) from None
     try:
-        copy_rights(like, file)
+        give_rights(file, rights)
         with suppress(OSError):  # a courtesy only: the lock itself is taken
             for leftover in holder.parent.glob(f"{holder.name}.*.part"):
                 leftover.unlink()  # of a holder that was killed while it wrote
@@ -52,7 +53,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
                     "since": now(),
                 },
             )
-            copy_rights(like, holder)
+            give_rights(holder, rights._replace(mode=rights.mode & 0o666))
         yield
     finally:
         with suppress(OSError):
