@@ -6,7 +6,7 @@ protocol (``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,6 +274,14 @@ class DatabaseFile(Protocol):
 
 
 @runtime_checkable
+class HasNeighbours(Protocol):
+    """A database next to which others may be, one of which may be meant by a mistyped URL."""
+
+    def neighbours(self) -> Iterator[Database]:
+        """Those in the folder of its file; on a server, those whose names differ by a typo."""
+
+
+@runtime_checkable
 class ConnectsLikeTheApplication(Protocol):
     """A database whose functions and collations each connection has to be given."""
 
@@ -336,6 +344,11 @@ def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[s
     if isinstance(database, LeavesInvalidIndexes):
         return database.drop_invalid_indexes(version_table)
     return [], []
+
+
+def neighbours(database: Database) -> Iterator[Database]:
+    """As ``HasNeighbours``; none where an engine knows none."""
+    return database.neighbours() if isinstance(database, HasNeighbours) else iter(())
 
 
 def published_tables(database: Database) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.text import is_typo
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -166,6 +167,18 @@ class ServerDatabase(ABC):
                 return ""
         except self._errors as error:
             return self._in_words(error)
+
+    def neighbours(self) -> Iterator[Self]:
+        names: list[str] = []
+        with suppress(self._errors):
+            names = self._names_beside()
+        for name in names:
+            if is_typo(name, self.address.database):
+                yield replace(self, address=self.address.of_database(name))
+
+    @abstractmethod
+    def _names_beside(self) -> list[str]:
+        """The databases of its server that this role may open."""
 
     # -- before a release -----------------------------------------------------------------------
 

@@ -40,6 +40,30 @@ def quoted(argument: str) -> str:
     return shlex.quote(argument)
 
 
+def is_typo(one: str, other: str) -> bool:
+    """Whether one name may be a slip of the other: at most two letters differ, are missing or have
+    changed places. Names that differ in a number alone form a series."""
+    one, other = one.lower(), other.lower()
+    if re.sub(r"\d+", "0", one) == re.sub(r"\d+", "0", other):
+        return False
+    return 0 < _distance(one, other) <= min(2, (min(len(one), len(other)) - 1) // 2)
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters have to be changed, added, left out, or swapped with the next one."""
+    last: list[int] = []
+    before: list[int] = []
+    row: list[int] = [*range(len(other) + 1)]
+    for i, letter in enumerate(one):
+        last, before, row = before, row, [i + 1]
+        for j, also in enumerate(other):
+            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (letter != also))
+            if i and j and letter == other[j - 1] and one[i - 1] == also:
+                cost = min(cost, last[j - 1] + 1)
+            row.append(cost)
+    return row[-1]
+
+
 def bare(name: str) -> str:
     """A name, or several separated by dots, without SQL quotes."""
     return _SQL_QUOTED.sub(lambda found: found[1].replace('""', '"'), name)

@@ -30,7 +30,7 @@ from tests.scenarios.in_process import (
     store_of,
 )
 from tests.small import configure as configure_small
-from tests.small import make_small
+from tests.small import make_small, upgrade_by_application
 from tests.support import Sandbox, dump, query
 
 
@@ -274,6 +274,43 @@ def test_no_folder_is_made_for_a_url_that_may_be_mistyped(tmp_path: Path) -> Non
         assert "so is the folder" in ran.err
         assert not (project.folder / "nodir").exists()
     ran = project.invoke("release-migration", "--allow", "missing-database")
+    assert ran.code == 0, ran.err
+
+
+def test_a_first_release_makes_no_second_production_by_a_mistyped_url(tmp_path: Path) -> None:
+    """Nothing of ours was ever there: the database next to it is all that can be known."""
+    project, scripts = make_small(tmp_path / "small")
+    scripts.table("r1", None)
+    for file in ("dev.db", "prod.db"):
+        upgrade_by_application(project, file)
+    scripts.table("r2", "r1")
+    right = (project.folder / "pyproject.toml").read_text()
+    project.configure(right.replace("///prod.db", "///prd.db"))
+    for _ in range(2):
+        ran = project.invoke("release-migration")
+        assert ran.code == 1, ran.err
+        assert "prod (prd.db) is missing, and no environment has prod.db" in ran.err
+        assert "correct url in environments.prod" in ran.err
+        assert not (project.folder / "prd.db").exists()
+    ran = project.invoke("release-migration", "--allow", "missing-database")
+    assert ran.code == 0, ran.err
+    (project.folder / "prd.db").unlink()
+    project.configure(right)
+    ran = project.invoke("release-migration")
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.slow
+def test_databases_next_to_a_new_production_stop_no_first_release(tmp_path: Path) -> None:
+    project, scripts = make_small(tmp_path / "small")
+    scripts.table("r1", None)
+    assert project.invoke("upgrade-dev").code == 0
+    # A copy of dev, a database of another program, and a file that is none.
+    shutil.copy(project.folder / "dev.db", project.folder / "copy.db")
+    query(project.folder / "other.db", "CREATE TABLE alembic_version (version_num TEXT)")
+    query(project.folder / "other.db", "INSERT INTO alembic_version VALUES ('x1')")
+    project.write("notes.db", "SQLite?")
+    ran = project.invoke("release-migration")
     assert ran.code == 0, ran.err
 
 

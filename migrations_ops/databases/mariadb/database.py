@@ -93,6 +93,14 @@ class MariaDB(ServerDatabase):
     def _advice_on(self, error: Exception) -> str:
         return advice_on(error)
 
+    def _names_beside(self) -> list[str]:
+        connection = connect(self.address, "inspect", database=False)
+        try:
+            rows = ask(connection, "SELECT schema_name FROM information_schema.schemata")
+        finally:
+            close(connection)
+        return sorted(str(name) for (name,) in rows)
+
     def _is_missing(self, error: Exception) -> bool:
         return is_missing(error)
 

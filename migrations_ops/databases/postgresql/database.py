@@ -28,7 +28,7 @@ from migrations_ops.databases.postgresql.copies import Copies, create_like, is_u
 from migrations_ops.databases.postgresql.errors import advice_on, in_words
 from migrations_ops.databases.postgresql.inspection import inspect_database, read_sizes
 from migrations_ops.databases.postgresql.ledger import add_to_ledger, read_ledger
-from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked
+from migrations_ops.databases.postgresql.lock import Lock, is_missing, locked, names_beside
 from migrations_ops.databases.postgresql.preflight.settings import why_only_read
 from migrations_ops.databases.postgresql.sessions import find_blocking_sessions
 from migrations_ops.databases.server import Resources, ServerDatabase
@@ -88,6 +88,9 @@ class PostgreSQL(ServerDatabase):
 
     def _advice_on(self, error: Exception) -> str:
         return advice_on(error)
+
+    def _names_beside(self) -> list[str]:
+        return names_beside(self.address)
 
     def _is_missing(self, error: Exception) -> bool:
         return isinstance(error, psycopg.Error) and is_missing(self.address, error)

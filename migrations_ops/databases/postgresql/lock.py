@@ -187,6 +187,18 @@ def is_missing(address: Address, error: psycopg.Error) -> bool:
     return False
 
 
+def names_beside(address: Address) -> list[str]:
+    """The databases of its server that this role may open."""
+    for name in MAINTENANCE:
+        with suppress(psycopg.Error), connect(address.of_database(name)) as connection:
+            rows = connection.execute(
+                "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate"
+                " AND has_database_privilege(oid, 'CONNECT') ORDER BY 1"
+            )
+            return [str(name) for (name,) in rows]
+    return []
+
+
 def _take(session: Connection, key: int, address: Address, until: float) -> None:
     while True:
         with _in_words(address), promptly(session):

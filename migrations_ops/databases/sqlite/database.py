@@ -85,6 +85,13 @@ class SQLite:
     def redirect(self) -> None:
         return None
 
+    def neighbours(self) -> Iterator[SQLite]:
+        label = Path(self.label)
+        for path in files.find_databases(self.folder):
+            other = replace(self, path=path, label=label.with_name(path.name).as_posix())
+            if not self.same_as(other):
+                yield other
+
     # -- reading ------------------------------------------------------------------------------
 
     def connect(self, *, writing: bool = False) -> AbstractContextManager[sqlite3.Connection]:

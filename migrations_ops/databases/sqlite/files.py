@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from migrations_ops.system.files import (
@@ -25,10 +26,13 @@ from migrations_ops.system.files import (
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal
+_DATABASE = b"SQLite format 3\0"
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
 _DATABASE = b"SQLite format 3\0"
 # On a lock: its rights are those that the database had. Others are those of its folder.
 _REMEMBERS = 0o100
+
+_READ = 1000
 
 
 class Orphaned(FileNotFoundError):
@@ -38,6 +42,22 @@ class Orphaned(FileNotFoundError):
 def real(path: Path) -> Path:
     """Where the files lie: SQLite names those beside it after the file, not after a link to it."""
     return Path(os.path.realpath(path))
+
+
+def find_databases(folder: Path) -> list[Path]:
+    """The databases that are in a folder, as far as its first thousand names."""
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in islice(entries, _READ):
+            with suppress(OSError):
+                if entry.is_file() and _begins_with_magic(Path(entry.path)):
+                    found.append(Path(entry.path))
+    return sorted(found)
+
+
+def _begins_with_magic(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_DATABASE)) == _DATABASE
 
 
 def beside(path: Path, ending: str) -> Path:

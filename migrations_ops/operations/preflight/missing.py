@@ -15,6 +15,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import State
+from migrations_ops.operations.preflight.lookalikes import find_lookalike
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
@@ -40,8 +41,15 @@ def require_present(session: Session, state: DatabaseState) -> None:
     trace, way = _find_trace(
         session.project.settings, environment, state.database.label, state.kind
     )
+    name = environment.name
+    if not trace and (found := find_lookalike(session.project, state)):
+        raise Refused(
+            f"{name} ({state.database.label}) is {state.kind}, and {found}.",
+            untouched="No database was touched.",
+            next=f"If that is {name}, correct url in environments.{name}; or, to create a new one:"
+            f" --allow {MISSING}",
+        )
     if trace:
-        name = environment.name
         raise Refused(
             f"{name} ({state.database.label}) is {state.kind}, and {trace}.",
             untouched="No database was touched.",

@@ -12,6 +12,7 @@ from migrations_ops.databases.interface import (
     DatabaseFile,
     LeavesInvalidIndexes,
     ResumesRestores,
+    neighbours,
 )
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import Locked, StepFailed
@@ -207,3 +208,18 @@ def test_a_version_table_of_another_project_is_seen(live: Live) -> None:
     assert inspection.shared
     assert inspection.revisions
     assert live.open().inspect("version_other").revisions == ("o1",)
+
+
+def test_what_may_be_meant_by_a_mistyped_url_is_found(shop: Live) -> None:
+    if shop.server is None:
+        (shop.root / "text.db").write_text("no database")
+        mistyped = shop.open("sqlite:///shpo.db")
+    else:
+        name = shop.server.name
+        mistyped = shop.open(shop.url_of(f"{name[:-2]}{name[-1]}"))
+    [found] = neighbours(mistyped)
+    assert found.same_as(shop.open())
+    assert found.inspect(VERSION).revisions == ("r1",)
+    assert found.label != mistyped.label
+    assert not mistyped.inspect(VERSION).exists
+    assert list(neighbours(shop.open())) == []

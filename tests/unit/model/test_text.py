@@ -1,0 +1,30 @@
+"""How names and numbers are compared and written."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrations_ops.model.text import is_typo
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("app_prod", "app_prd", True),
+        ("app_prod", "app_pord", True),
+        ("app_prod", "App_Pord", True),
+        ("app_prod", "ap_prodd", True),
+        ("app_prod", "app_prod", False),
+        ("app_prod", "app_dev", False),
+        ("app_prod", "app", False),
+        # Names of three letters with two others have little in common.
+        ("app", "ape", True),
+        ("app", "abc", False),
+        # A series: each number has a database of its own.
+        ("shop_17", "shop_18", False),
+        ("shop_9", "shop_10", False),
+    ],
+)
+def test_a_typo_changes_two_letters_at_most(one: str, other: str, *, expected: bool) -> None:
+    assert is_typo(one, other) is expected
+    assert is_typo(other, one) is expected
