@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -219,17 +219,9 @@ class Writable(Named, Protocol):
     def remove(self) -> None:
         """Remove a database that an upgrade had just created and then failed to fill."""
 
-    def add_to_ledger(
-        self,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None = None,
-        *,
-        adopt: bool = False,
-    ) -> None:
-        """Add a run of a version table to the ledger, which is created if missing.
+    def add_to_ledger(self, entry: LedgerEntry) -> None:
+        """Add to the ledger, which is created if missing.
 
-        :param adopt: give the database a new identity, as that environment's.
         :raises StepFailed: it cannot be written.
         """
 

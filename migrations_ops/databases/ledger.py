@@ -15,7 +15,7 @@ from migrations_ops.child.protocol.ledger import (
     of_table,
     other_format,
 )
-from migrations_ops.model.ledger import BuiltIndex, Ledger, MadeIndexes
+from migrations_ops.model.ledger import BuiltIndex, Ledger, LedgerEntry, MadeIndexes
 from migrations_ops.system.files import now
 
 OTHER_FORMAT_ADVICE = "Use the version of migrations_ops that wrote it, or a later one"
@@ -115,21 +115,15 @@ def _made(run: Run) -> MadeIndexes | None:
     return MadeIndexes(built, bool(run.get("unseen")))
 
 
-def extended(
-    before: list[Run] | None,
-    environment: str,
-    version_table: str,
-    run: Mapping[str, Any] | None,
-    *,
-    adopt: bool,
-) -> list[Run]:
-    """These runs and one more of a version table, preceded by an identity if there is none.
-
-    :param adopt: add a new identity in any case, as that environment's.
-    """
-    added: list[Run] = [] if run is None else [dict(run)]
-    if adopt or not environment_in(of_table(before, version_table)):
+def extended(before: list[Run] | None, entry: LedgerEntry) -> list[Run]:
+    """These runs and one more of a version table, preceded by an identity if there is none."""
+    added: list[Run] = [] if entry.run is None else [dict(entry.run)]
+    if entry.adopt or not environment_in(of_table(before, entry.version_table)):
         identity = {"event": "identity", "identity": secrets.token_hex(16), "started": now()}
         added.insert(0, identity)
-    facts = {"outcome": "done", "environment": environment, "version_table": version_table}
+    facts = {
+        "outcome": "done",
+        "environment": entry.environment,
+        "version_table": entry.version_table,
+    }
     return [*(before or []), *(facts | each for each in added)]

@@ -17,7 +17,7 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 from migrations_ops.model.text import is_typo
 
 if TYPE_CHECKING:
@@ -80,15 +80,7 @@ class ServerDatabase(ABC):
     def _read_ledger(self, connection: Any, version_table: str) -> Ledger: ...
 
     @abstractmethod
-    def _add_to_ledger(
-        self,
-        connection: Any,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None,
-        *,
-        adopt: bool,
-    ) -> None: ...
+    def _add_to_ledger(self, connection: Any, entry: LedgerEntry) -> None: ...
 
     @abstractmethod
     def _read_size(self, connection: Any) -> int: ...
@@ -147,17 +139,10 @@ class ServerDatabase(ABC):
             return self._read_ledger(connection, version_table)
         return Ledger()
 
-    def add_to_ledger(
-        self,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None = None,
-        *,
-        adopt: bool = False,
-    ) -> None:
+    def add_to_ledger(self, entry: LedgerEntry) -> None:
         try:
             with self._asked() as connection:
-                self._add_to_ledger(connection, environment, version_table, run, adopt=adopt)
+                self._add_to_ledger(connection, entry)
         except self._errors as error:
             raise self._failed("The ledger could not be written", error) from error
 

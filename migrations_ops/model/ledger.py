@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,20 @@ class MadeIndexes:
 
     def joined(self, other: MadeIndexes) -> MadeIndexes:
         return MadeIndexes(self.built + other.built, self.unseen or other.unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What is added to the ledger of a version table.
+
+    ``run`` is None where only an identity is added: with ``adopt`` a new one in any case, as that
+    environment's; otherwise where there is none.
+    """
+
+    environment: str
+    version_table: str
+    run: Mapping[str, Any] | None = None
+    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from migrations_ops.journal.recorder import Recorder
 from migrations_ops.journal.scratch import is_scratch
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.prestart import Prestart
@@ -59,10 +60,10 @@ class Session:
         self, environment: Environment, event: str, revisions: Sequence[Mapping[str, Any]]
     ) -> None:
         """Write into the ledger what was done; a failure to write must not undo it."""
-        entry = {"event": event, **self.ledger_facts, "revisions": revisions}
+        run = {"event": event, **self.ledger_facts, "revisions": revisions}
         try:
             database = self.project.database(environment)
-            database.add_to_ledger(environment.name, environment.version_table, entry)
+            database.add_to_ledger(LedgerEntry(environment.name, environment.version_table, run))
         except StepFailed as error:
             found = LEDGER_BEHIND.found(environment.name, reason=error.what.removesuffix("."))
             self.record.add_findings([found])

@@ -15,6 +15,7 @@ from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import RECORD, write_record
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.manual.adopt import adopt_environment
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.verification import verify_environment
@@ -61,7 +62,9 @@ def empty(sandbox: Sandbox) -> None:
 def replace_by_dev(sandbox: Sandbox) -> None:
     """The ledger of dev tells whose database it is."""
     project = project_of(sandbox)
-    project.database(project.settings.environment("dev")).add_to_ledger("dev", "alembic_version")
+    project.database(project.settings.environment("dev")).add_to_ledger(
+        LedgerEntry("dev", "alembic_version")
+    )
     shutil.copyfile(sandbox.dev, sandbox.prod)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pymysql
 
@@ -33,7 +33,7 @@ from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from migrations_ops.model.findings import UNREACHABLE, Finding
 from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.model.inspection import Inspection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -110,18 +110,8 @@ class MariaDB(ServerDatabase):
     def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
         return read_ledger(connection, version_table)
 
-    def _add_to_ledger(
-        self,
-        connection: Connection,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None,
-        *,
-        adopt: bool,
-    ) -> None:
-        add_to_ledger(
-            connection, self.address.database, environment, version_table, run, adopt=adopt
-        )
+    def _add_to_ledger(self, connection: Connection, entry: LedgerEntry) -> None:
+        add_to_ledger(connection, self.address.database, entry)
 
     def _read_size(self, connection: Connection) -> int:
         sql = (

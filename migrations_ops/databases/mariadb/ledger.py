@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pymysql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import from_text, mariadb_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.mariadb.connect import Connection, ask
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 # https://mariadb.com/kb/en/e1050/
 _THERE = 1050
@@ -23,25 +20,16 @@ def read_ledger(connection: Connection, version_table: str) -> Ledger:
     return ledger_of(_read(connection), version_table)
 
 
-def add_to_ledger(
-    connection: Connection,
-    database: str,
-    environment: str,
-    version_table: str,
-    run: Mapping[str, Any] | None,
-    *,
-    adopt: bool,
-) -> None:
-    """Note a run; the ledger is made, and gets its identity, if it has none.
+def add_to_ledger(connection: Connection, database: str, entry: LedgerEntry) -> None:
+    """Add to the ledger; it is made, and gets its identity, if it has none.
 
-    :param adopt: give it a new identity in any case, as that environment's.
     :raises pymysql.MySQLError: it may not be written; or something has its name that is no ledger.
     """
     text = _read(connection)
     before = None if text is None else from_text(text)
     if before is None and _kind(connection):
         raise pymysql.ProgrammingError(_THERE, f"{LEDGER} is there, and is no ledger here")
-    runs = extended(before, environment, version_table, run, adopt=adopt)
+    runs = extended(before, entry)
     with connection.cursor() as cursor:
         cursor.execute(mariadb_view(database, runs))
 

@@ -35,7 +35,7 @@ from migrations_ops.databases.server import Resources, ServerDatabase
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -101,16 +101,8 @@ class PostgreSQL(ServerDatabase):
     def _read_ledger(self, connection: Connection, version_table: str) -> Ledger:
         return read_ledger(connection, self.schema, version_table)
 
-    def _add_to_ledger(
-        self,
-        connection: Connection,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None,
-        *,
-        adopt: bool,
-    ) -> None:
-        add_to_ledger(connection, self.schema, environment, version_table, run, adopt=adopt)
+    def _add_to_ledger(self, connection: Connection, entry: LedgerEntry) -> None:
+        add_to_ledger(connection, self.schema, entry)
 
     def _read_size(self, connection: Connection) -> int:
         return sum(read_sizes(connection).values())

@@ -3,16 +3,13 @@ its content as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from psycopg import errors, sql
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import from_text, postgresql_view
 from migrations_ops.databases.ledger import extended, ledger_of
 from migrations_ops.databases.postgresql.connect import Connection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 
 def read_ledger(connection: Connection, schema: str | None, version_table: str) -> Ledger:
@@ -25,18 +22,9 @@ def read_ledger(connection: Connection, schema: str | None, version_table: str) 
     return ledger_of(_read(connection, where) if where else None, version_table)
 
 
-def add_to_ledger(
-    connection: Connection,
-    schema: str | None,
-    environment: str,
-    version_table: str,
-    run: Mapping[str, Any] | None,
-    *,
-    adopt: bool,
-) -> None:
-    """Note a run in one transaction; the ledger is made, and gets its identity, if it has none.
+def add_to_ledger(connection: Connection, schema: str | None, entry: LedgerEntry) -> None:
+    """Add to the ledger in one transaction; it is made, and gets its identity, if it has none.
 
-    :param adopt: give it a new identity in any case, as that environment's.
     :raises psycopg.Error: it may not be written; or something has its name that is no ledger.
     """
     with connection.transaction():
@@ -47,7 +35,7 @@ def add_to_ledger(
         before = None if text is None else from_text(text)
         if before is None and _is_taken(connection, where):
             raise errors.DuplicateTable(f"{LEDGER} is there, and is no ledger here")
-        runs = extended(before, environment, version_table, run, adopt=adopt)
+        runs = extended(before, entry)
         connection.execute(sql.SQL(postgresql_view(where, runs)))
 
 

@@ -22,7 +22,7 @@ from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 from migrations_ops.system.files import open_own
 
 if TYPE_CHECKING:
@@ -166,19 +166,12 @@ class SQLite:
         except (sqlite3.Error, OSError):
             return Ledger()
 
-    def add_to_ledger(
-        self,
-        environment: str,
-        version_table: str,
-        run: Mapping[str, Any] | None = None,
-        *,
-        adopt: bool = False,
-    ) -> None:
+    def add_to_ledger(self, entry: LedgerEntry) -> None:
         from migrations_ops.databases.sqlite.ledger import add_to_ledger
 
         try:
             with self.connect(writing=True) as connection:
-                add_to_ledger(connection, environment, version_table, run, adopt=adopt)
+                add_to_ledger(connection, entry)
         except (sqlite3.Error, OSError) as error:
             raise self._unchanged("The ledger could not be written", error) from error
 

@@ -7,13 +7,11 @@ is recorded there by the child, in the same transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from typing import Any
 
 from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.protocol.ledger import from_text, sqlite_view, text_in_sqlite
 from migrations_ops.databases.ledger import extended, ledger_of
-from migrations_ops.model.ledger import Ledger
+from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 
 def read_ledger(connection: sqlite3.Connection, version_table: str) -> Ledger:
@@ -22,25 +20,15 @@ def read_ledger(connection: sqlite3.Connection, version_table: str) -> Ledger:
     return ledger_of(_read(connection), version_table)
 
 
-def add_to_ledger(
-    connection: sqlite3.Connection,
-    environment: str,
-    version_table: str,
-    run: Mapping[str, Any] | None,
-    *,
-    adopt: bool,
-) -> None:
-    """Note a run in one transaction; the ledger is made, and gets its identity, if it has none.
-
-    :param adopt: give it a new identity in any case, as that environment's.
-    """
+def add_to_ledger(connection: sqlite3.Connection, entry: LedgerEntry) -> None:
+    """Add to the ledger in one transaction; it is made, and gets its identity, if it has none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         text = _read(connection)
         before = None if text is None else from_text(text)
         if before is None and _is_taken(connection):
             raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger here")
-        runs = extended(before, environment, version_table, run, adopt=adopt)
+        runs = extended(before, entry)
         connection.execute(f"DROP VIEW IF EXISTS {LEDGER}")
         connection.execute(sqlite_view(runs))
         connection.execute("COMMIT")

@@ -20,6 +20,7 @@ from migrations_ops.model.errors import (
     OpsError,
 )
 from migrations_ops.model.inspection import Inspection
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
@@ -187,8 +188,6 @@ def record_resolution(
 ) -> None:
     """Record in the ledger how the unfinished revisions ended: applied, or rolled back."""
     revisions = [{"revision": each} for each in inspection.begun]
-    located.database.add_to_ledger(
-        located.environment.name,
-        located.environment.version_table,
-        {"event": "resolved", "how": how, **session.ledger_facts, "revisions": revisions},
-    )
+    run = {"event": "resolved", "how": how, **session.ledger_facts, "revisions": revisions}
+    environment = located.environment
+    located.database.add_to_ledger(LedgerEntry(environment.name, environment.version_table, run))

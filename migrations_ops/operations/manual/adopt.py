@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Reporter
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
@@ -30,9 +31,8 @@ def adopt_environment(project: Project, environment: Environment, reporter: Repo
                 return
             back_up(session, located)
             with session.record.step(StepName.ADOPT, environment.name) as step:
-                located.database.add_to_ledger(
-                    environment.name, environment.version_table, adopt=True
-                )
+                entry = LedgerEntry(environment.name, environment.version_table, adopt=True)
+                located.database.add_to_ledger(entry)
                 step.summary = f"it was {was}" if was else "it had no ledger"
             session.record.update(outcome="adopted")
 

@@ -13,6 +13,7 @@ import pytest
 from migrations_ops.databases.postgresql import dump as postgresql_tools
 from migrations_ops.databases.server import ServerDatabase as Engine
 from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.conftest import search_clients_anew
 from tests.contract.databases.engines import VERSION, Live
 from tests.contract.databases.mariadb.support import EVERYTHING, run
@@ -251,7 +252,7 @@ def test_nothing_tells_the_password(served: Live) -> None:
         wrong.require_usable,
         lambda: wrong.back_up(served.root / "x", VERSION, None),
         lambda: wrong.locked("x", 0).__enter__(),
-        lambda: wrong.add_to_ledger("prod", VERSION),
+        lambda: wrong.add_to_ledger(LedgerEntry("prod", VERSION)),
         wrong.prepare,
         wrong.identity,
     ]
@@ -273,7 +274,7 @@ def test_a_server_that_is_down_is_trouble_and_not_absence(served: Live) -> None:
     acts: list[Callable[[], object]] = [
         database.require_usable,
         lambda: database.fingerprint(VERSION),
-        lambda: database.add_to_ledger("prod", VERSION, {"event": "x"}),
+        lambda: database.add_to_ledger(LedgerEntry("prod", VERSION, {"event": "x"})),
         database.identity,
         database.prepare,
         lambda: database.back_up(served.root / "second", VERSION, None),

@@ -16,6 +16,7 @@ from migrations_ops.databases.interface import (
 )
 from migrations_ops.databases.row_changes import Pair
 from migrations_ops.model.errors import Locked, StepFailed
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.model.serialisation import from_document, to_document
 from tests.contract.databases.engines import VERSION, Live
 
@@ -127,7 +128,7 @@ def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) 
         scratch = database.make_scratch(shop.root / "scratch.db", file)
         assert scratch.fingerprint(VERSION).structure_equals(taken)
         assert not scratch.same_as(database)
-        scratch.add_to_ledger("scratch", "alembic_version")
+        scratch.add_to_ledger(LedgerEntry("scratch", "alembic_version"))
         scratch.remove()
         assert not scratch.inspect(VERSION).exists
     assert shop.open().ledger("alembic_version").environment == ""
@@ -148,12 +149,12 @@ def test_the_ledger_keeps_its_identity_until_it_is_adopted(shop: Live) -> None:
     database = shop.open()
     before = database.fingerprint(VERSION)
     run = {"event": "upgrade", "revisions": [{"revision": "r1", "source_hash": "h"}]}
-    database.add_to_ledger("prod", "alembic_version", run)
+    database.add_to_ledger(LedgerEntry("prod", "alembic_version", run))
     first = shop.open().ledger("alembic_version")
     assert (first.environment, dict(first.ran)) == ("prod", {"r1": "h"})
-    database.add_to_ledger("prod", "alembic_version")
+    database.add_to_ledger(LedgerEntry("prod", "alembic_version"))
     assert shop.open().ledger("alembic_version").identity == first.identity
-    database.add_to_ledger("dev", "alembic_version", adopt=True)
+    database.add_to_ledger(LedgerEntry("dev", "alembic_version", adopt=True))
     now = shop.open().ledger("alembic_version")
     assert (now.environment, dict(now.ran)) == ("dev", {"r1": "h"})
     assert now.identity != first.identity

@@ -10,6 +10,7 @@ from migrations_ops.child.protocol.ledger import NAME as LEDGER
 from migrations_ops.child.recording.server_ledger import MARIADB, POSTGRESQL
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import StepFailed
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.engines import VERSION, Live
 from tests.servers.databases import ServerDatabase
 
@@ -27,21 +28,23 @@ def test_the_ledger_keeps_any_text(live: Live) -> None:
     if live.engine == "postgresql":
         live.execute(f"ALTER DATABASE {live.on.name} SET standard_conforming_strings = off")
     database = live.fill().open()
-    database.add_to_ledger(ODD, VERSION, upgrade(ODD, ODD))
+    database.add_to_ledger(LedgerEntry(ODD, VERSION, upgrade(ODD, ODD)))
     ledger = database.ledger(VERSION)
     assert (ledger.environment, dict(ledger.ran)) == (ODD, {ODD: ODD})
-    database.add_to_ledger("other", VERSION, {"event": "stamp", "revisions": [{"revision": "x"}]})
+    database.add_to_ledger(
+        LedgerEntry("other", VERSION, {"event": "stamp", "revisions": [{"revision": "x"}]})
+    )
     assert database.ledger(VERSION).identity == ledger.identity
     assert database.inspect(VERSION).environment == database.ledger(VERSION).environment == ODD
-    database.add_to_ledger("other", VERSION, adopt=True)
+    database.add_to_ledger(LedgerEntry("other", VERSION, adopt=True))
     assert database.inspect(VERSION).environment == database.ledger(VERSION).environment == "other"
 
 
 def test_a_ledger_of_thousands_of_revisions_is_read_and_continued(live: Live) -> None:
     database = live.fill().open()
     many = [{"revision": f"r{n}", "source_hash": f"{n:064x}"} for n in range(5000)]
-    database.add_to_ledger("prod", VERSION, {"event": "upgrade", "revisions": many})
-    database.add_to_ledger("prod", VERSION, upgrade("z", "h"))
+    database.add_to_ledger(LedgerEntry("prod", VERSION, {"event": "upgrade", "revisions": many}))
+    database.add_to_ledger(LedgerEntry("prod", VERSION, upgrade("z", "h")))
     assert len(database.ledger(VERSION).ran) == 5001
     file, taken = live.back_up()
     with live.locked() as locked, locked.opened_copy(file) as copy:
@@ -73,7 +76,7 @@ def test_what_has_the_ledger_s_name_and_is_none_stays(live: Live, what: str) -> 
     assert database.ledger(VERSION).environment == ""
     assert database.inspect(VERSION).trouble == ""
     with pytest.raises(StepFailed, match=f"{LEDGER} is there, and is no ledger"):
-        database.add_to_ledger("prod", VERSION, {"event": "upgrade"})
+        database.add_to_ledger(LedgerEntry("prod", VERSION, {"event": "upgrade"}))
     assert live.execute(f"SELECT * FROM {LEDGER}") == before
 
 
@@ -81,7 +84,7 @@ def test_the_child_and_the_parent_read_the_same_ledger(served: Live) -> None:
     from sqlalchemy import create_engine
 
     ledger = POSTGRESQL if served.engine == "postgresql" else MARIADB
-    served.open().add_to_ledger(ODD, VERSION, upgrade(ODD, "h"))
+    served.open().add_to_ledger(LedgerEntry(ODD, VERSION, upgrade(ODD, "h")))
     made = create_engine(served.url)
     with made.begin() as connection:
         runs = ledger.find(connection, None)
@@ -89,7 +92,7 @@ def test_the_child_and_the_parent_read_the_same_ledger(served: Live) -> None:
         ledger.write(connection, None, [*runs, upgrade("x", "y") | {"version_table": VERSION}])
     made.dispose()
     assert served.open().ledger(VERSION).ran == {ODD: "h", "x": "y"}
-    served.open().add_to_ledger(ODD, VERSION)
+    served.open().add_to_ledger(LedgerEntry(ODD, VERSION))
     assert served.open().ledger(VERSION).ran == {ODD: "h", "x": "y"}
 
 
@@ -99,7 +102,7 @@ def test_the_child_and_the_parent_read_the_same_ledger(served: Live) -> None:
 def test_a_ledger_is_in_the_schema_of_the_version_table(any_postgres: ServerDatabase) -> None:
     any_postgres.execute('CREATE SCHEMA "Odd \'schema"""')
     engine = PostgreSQL.from_url(any_postgres.url(), "Odd 'schema\"")
-    engine.add_to_ledger(ODD, VERSION, upgrade(ODD, ODD))
+    engine.add_to_ledger(LedgerEntry(ODD, VERSION, upgrade(ODD, ODD)))
     assert engine.ledger(VERSION).ran == {ODD: ODD}
     assert PostgreSQL.from_url(any_postgres.url()).ledger(VERSION).environment == ""
 
@@ -110,4 +113,4 @@ def test_a_ledger_without_a_schema_for_it_is_reported(any_postgres: ServerDataba
     assert engine.ledger(VERSION).environment == ""
     assert engine.inspect(VERSION).trouble == ""
     with pytest.raises(StepFailed, match="no schema"):
-        replace(engine).add_to_ledger("prod", VERSION)
+        replace(engine).add_to_ledger(LedgerEntry("prod", VERSION))

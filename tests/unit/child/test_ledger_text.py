@@ -18,6 +18,7 @@ from migrations_ops.child.protocol.ledger import (
     to_text,
 )
 from migrations_ops.databases.ledger import extended, ledger_of
+from migrations_ops.model.ledger import LedgerEntry
 
 ONE, TWO = "version_one", "version_two"
 
@@ -50,8 +51,8 @@ def test_what_is_malformed_says_nothing(text: str) -> None:
 
 
 def test_runs_belong_to_their_version_table() -> None:
-    runs = extended(None, "dev", ONE, run("upgrade", "a"), adopt=False)
-    runs = extended(runs, "staging", TWO, run("upgrade", "b", table=TWO), adopt=False)
+    runs = extended(None, LedgerEntry("dev", ONE, run("upgrade", "a")))
+    runs = extended(runs, LedgerEntry("staging", TWO, run("upgrade", "b", table=TWO)))
     one, two = ledger_of(to_text(runs), ONE), ledger_of(to_text(runs), TWO)
     assert (one.environment, one.ran) == ("dev", {"a": "h"})
     assert (two.environment, two.ran) == ("staging", {"b": "h"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.mariadb.support import (
     EVERYTHING,
     back_up,
@@ -52,7 +53,7 @@ def test_the_ledger_of_a_database_whose_name_differs_in_case_is_not_read(
 
     server = mariadb_database.server
     other, own = (ServerDatabase(server, server.create_database(name)) for name in ("shop", "Shop"))
-    engine(other).add_to_ledger("dev", "alembic_version")
+    engine(other).add_to_ledger(LedgerEntry("dev", "alembic_version"))
     reaching = create_engine(own.url("mysql+pymysql"))
     with reaching.connect() as connection:
         for schema in (None, "Shop"):

@@ -20,6 +20,7 @@ from migrations_ops.databases.mariadb.cluster import (
 )
 from migrations_ops.databases.mariadb.connect import ask
 from migrations_ops.model.errors import Locked, Refused, StepFailed
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.mariadb.support import engine, session
 from tests.servers.databases import ServerDatabase
 
@@ -96,7 +97,7 @@ def test_what_has_begun_may_be_at_work_as_long_as_another_has_the_lock(
 ) -> None:
     begun = {"event": "begun", "revisions": [{"revision": "r1"}]}
     first, second = engine(mariadb_database), engine(mariadb_database)
-    first.add_to_ledger("prod", "alembic_version", begun)
+    first.add_to_ledger(LedgerEntry("prod", "alembic_version", begun))
     with first.locked("release-migration", 0):
         assert first.inspect("alembic_version").at_work == ""
         inspection = second.inspect("alembic_version")
@@ -111,7 +112,7 @@ def test_what_has_begun_may_be_at_work_through_another_node(
     monkeypatch.setattr(lock, "read_node", lambda connection: SECOND.node)
     database = engine(mariadb_database)
     begun = {"event": "begun", "revisions": [{"revision": "r1"}]}
-    database.add_to_ledger("prod", "alembic_version", begun)
+    database.add_to_ledger(LedgerEntry("prod", "alembic_version", begun))
     with session(mariadb_database) as connection:
         name = claim_name(mariadb_database.name)
         for claim, seen in ((FIRST, True), (SECOND, False)):

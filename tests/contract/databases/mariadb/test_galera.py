@@ -14,6 +14,7 @@ import pytest
 
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.model.errors import Locked, Refused
+from migrations_ops.model.ledger import LedgerEntry
 from tests.servers.galera import two_nodes
 from tests.servers.mariadb import MariaServer
 from tests.support import wait_for
@@ -64,7 +65,7 @@ def test_of_two_releases_through_two_nodes_one_works(
 def _hold(url: str) -> None:
     database = MariaDB.from_url(url)
     with database.locked("release-migration", 0):
-        database.add_to_ledger("prod", "alembic_version", BEGUN)
+        database.add_to_ledger(LedgerEntry("prod", "alembic_version", BEGUN))
         time.sleep(600)
 
 

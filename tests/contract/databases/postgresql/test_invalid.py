@@ -9,6 +9,7 @@ import pytest
 
 from migrations_ops.databases.postgresql import indexes as invalid
 from migrations_ops.databases.postgresql.database import PostgreSQL
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.postgresql.engines import TABLE, filled
 from tests.servers.databases import ServerDatabase
 
@@ -26,14 +27,16 @@ def record_begun(database: ServerDatabase, engine: PostgreSQL, **built: str) -> 
         for table in built.values()
     }
     engine.add_to_ledger(
-        "prod",
-        "alembic_version",
-        {
-            "event": "begun",
-            "revisions": [{"revision": "r2"}],
-            "invalid": [oid for (oid,) in oids],
-            "built": [{"index": name, "table": tables[table]} for name, table in built.items()],
-        },
+        LedgerEntry(
+            "prod",
+            "alembic_version",
+            {
+                "event": "begun",
+                "revisions": [{"revision": "r2"}],
+                "invalid": [oid for (oid,) in oids],
+                "built": [{"index": name, "table": tables[table]} for name, table in built.items()],
+            },
+        )
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.model.errors import Refused
+from migrations_ops.model.ledger import LedgerEntry
 from tests.contract.databases.postgresql.engines import TABLE, back_up, filled
 from tests.servers.databases import ServerDatabase
 from tests.servers.postgres import PostgresServer
@@ -48,7 +49,7 @@ def test_it_is_named_and_no_copy_waits_for_it(
             with silent.opened_copy(file) as copy:
                 assert copy.fingerprint(TABLE) == taken
             scratch = silent.make_scratch(tmp_path / "none", file)
-            scratch.add_to_ledger("prod", TABLE)
+            scratch.add_to_ledger(LedgerEntry("prod", TABLE))
             scratch.remove()
             with pytest.raises(Refused, match="the synchronous standby ghost"):
                 silent.restore_from(file, TABLE, None)

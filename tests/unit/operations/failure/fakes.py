@@ -11,6 +11,7 @@ from typing import Any
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
+from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure
 from migrations_ops.operations.state import DatabaseState
@@ -72,8 +73,9 @@ class FakeDatabase:
         self.calls.append("remove")
         self.exists = self.is_stubborn
 
-    def add_to_ledger(self, environment: str, version_table: str, run: Mapping[str, Any]) -> None:
-        self.calls.append(f"note {run['how']}")
+    def add_to_ledger(self, entry: LedgerEntry) -> None:
+        assert entry.run is not None
+        self.calls.append(f"note {entry.run['how']}")
 
 
 class FakeStore:
