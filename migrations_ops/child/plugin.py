@@ -101,6 +101,8 @@ def _arm(config: Any) -> None:
 def _find_configuration(config: Any) -> _Configured | None:
     """The nearest configuration above the ini, or above the working directory."""
     for file in _candidates(config.config_file_name):
+        if not file.is_file():  # a FIFO would be waited for
+            continue
         try:
             text = file.read_bytes()
         except OSError:
@@ -130,7 +132,7 @@ def _read(file: Path, text: bytes) -> _Configured | None:
 
     try:
         document = tomllib.loads(text.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return _Configured("EXEC_ENV", {}, f"{file.name} is not valid TOML; ")
     inside = file.name != _OWN or "tool" in document
     table = _table(_table(document, "tool"), "migrations_ops") if inside else document

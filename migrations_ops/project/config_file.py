@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.system.reading import read_bytes, read_toml
 
 OWN_FILE = "migrations_ops.toml"
 PYPROJECT = "pyproject.toml"
@@ -20,7 +21,7 @@ def find_file(folder: Path) -> Path | None:
         return own
     pyproject = folder / PYPROJECT
     try:
-        configured = b"tool.migrations_ops" in pyproject.read_bytes()
+        configured = b"tool.migrations_ops" in read_bytes(pyproject)
     except OSError:
         # A file that cannot be read counts: reading it raises the error that says so.
         configured = pyproject.is_file()
@@ -32,15 +33,13 @@ def read_table(file: Path) -> dict[str, Any]:
 
     :raises ConfigurationError: the file cannot be read, is not TOML, or has no such table.
     """
-    import tomllib
-
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = read_toml(file)
     except OSError as error:
         raise ConfigurationError(
-            f"{file} cannot be read: {error.strerror}.", next="Fix its permissions and try again."
+            f"{file} cannot be read: {error.strerror}.", next=f"Check {file}, and try again."
         ) from None
-    except (ValueError, RecursionError) as error:  # a number too long, a list too deep
+    except ValueError as error:
         raise ConfigurationError(
             f"{file.name} is not valid TOML: {error}.", next=f"Fix {file} and try again."
         ) from None
@@ -65,7 +64,7 @@ def alembic_file(folder: Path) -> str:
     if (folder / ALEMBIC_INI).exists() or not pyproject.is_file():
         return ALEMBIC_INI
     try:
-        return PYPROJECT if b"[tool.alembic]" in pyproject.read_bytes() else ALEMBIC_INI
+        return PYPROJECT if b"[tool.alembic]" in read_bytes(pyproject) else ALEMBIC_INI
     except OSError:
         return ALEMBIC_INI
 
@@ -89,7 +88,7 @@ def environment_names(folder: Path) -> list[str]:
 
 def _names_in_broken_file(file: Path) -> list[str]:
     try:
-        text = file.read_bytes().decode("utf-8", "replace")
+        text = read_bytes(file).decode("utf-8", "replace")
     except OSError:
         return []
     header = r"(?m)^\s*\[(?:tool\.migrations_ops\.)?environments\.[\"']?([\w-]+)[\"']?\]"

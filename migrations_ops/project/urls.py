@@ -22,6 +22,7 @@ from migrations_ops.project.environments import (
 )
 from migrations_ops.project.toml_table import anchored
 from migrations_ops.system.process import run
+from migrations_ops.system.reading import read_text
 from migrations_ops.system.variables import base_variables
 
 COMMAND_SECONDS = 30.0
@@ -47,13 +48,22 @@ def resolve_url(source: UrlSource, environment: Environment, root: Path) -> str:
         url = _from_file(source, environment)
     else:
         url = _from_command(source, environment, root)
-    if any(character < " " for character in url):
+    if any(character < " " for character in url) or not _is_encodable(url):
         raise ConfigurationError(
             f"The URL of {environment.name} contains a control character, a line break for"
             " instance.",
             next=f"Check environments.{environment.name}.url, and its source.",
         )
     return _absolute_sqlite(with_hosts_in_query(url), root)
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether a text can name a file: half a surrogate pair, as in JSON's "\\ud800", cannot."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _absolute_sqlite(url: str, root: Path) -> str:
@@ -79,7 +89,7 @@ def _from_file(source: UrlFromFile, environment: Environment) -> str:
 
     what = f"The URL of {environment.name}, {source.key!r} of {source.file},"
     try:
-        value = _value(source.file, source.file.read_text(encoding="utf-8"), source.key)
+        value = _value(source.file, read_text(source.file), source.key)
     except OSError as error:
         raise ConfigurationError(
             f"{what} cannot be read: {error.strerror}.",

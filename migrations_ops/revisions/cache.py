@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from migrations_ops.revisions.history import Revision
 from migrations_ops.system.files import make_folder, open_own
+from migrations_ops.system.reading import read_bytes
 
 # Count it up whenever scripts would be read differently.
 _FORMAT = 1
@@ -49,7 +50,7 @@ class Cache:
     def find(self, name: str, now: Identity, file: str) -> Revision | None:
         """The revision of a file of the open folder, None unless it is remembered unchanged."""
         entry = self._known.get(name)
-        if entry is None or entry[:4] != now:
+        if not _is_entry(entry) or entry[:4] != now:
             return None
         self._seen_here[name] = entry
         _, _, _, _, revision, down, depends_on, labels, message = entry
@@ -90,6 +91,11 @@ class Cache:
             _write(self._file, {**others, **self._seen})
 
 
+def _is_entry(entry: Any) -> TypeGuard[list[Any]]:
+    """Whether it has the form of what :meth:`Cache.add` remembers."""
+    return type(entry) is list and len(entry) == 9 and all(type(each) is str for each in entry[4:])
+
+
 def _ids(joined: str) -> tuple[str, ...]:
     return tuple(joined.split(_SEPARATOR))
 
@@ -103,7 +109,7 @@ def _head(body: bytes) -> bytes:
 def _load(file: Path) -> dict[str, dict[str, list[Any]]]:
     """The folders of a cache file, {} unless every byte is as it was written."""
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except OSError:
         return {}
     length = len(_head(b""))
@@ -113,10 +119,11 @@ def _load(file: Path) -> dict[str, dict[str, list[Any]]]:
     import json
 
     try:
-        folders: dict[str, dict[str, list[Any]]] = json.loads(body)
-    except ValueError:
+        folders = json.loads(body)
+    except (ValueError, RecursionError, MemoryError):
         return {}
-    return folders
+    sound = type(folders) is dict and all(type(entries) is dict for entries in folders.values())
+    return folders if sound else {}
 
 
 def _write(file: Path, folders: dict[str, dict[str, list[Any]]]) -> None:

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from migrations_ops.system.reading import read_bytes
+
 _OF_THE_INI = frozenset({"engine_from_config", "async_engine_from_config"})
 _URL = "sqlalchemy.url"
 # Such parts has the name of a variable that holds a database's address.
@@ -16,7 +18,7 @@ def setting_for(file: Path) -> str:
     """The line of configuration that hands this env.py its URL; empty where its source does not
     tell, or cannot be read."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(read_bytes(file))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     variables = [name for name in _variables(tree) if any(part in name for part in _ADDRESSES)]

@@ -15,6 +15,7 @@ from migrations_ops.revisions.cache import Cache, Identity, identity
 from migrations_ops.revisions.errors import ComputedRevision, UnreadableScript
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.location import ScriptLocation, find_scripts
+from migrations_ops.system.reading import read_bytes
 
 __all__ = [
     "ComputedRevision",
@@ -64,7 +65,7 @@ def source_hash(path: str | Path) -> str:
     """
     from hashlib import sha256
 
-    source = _read(os.fspath(path))
+    source = read_bytes(path)
     if not os.fspath(path).endswith(_COMPILED):
         source = source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return sha256(source).hexdigest()
@@ -97,7 +98,7 @@ def is_unedited(revision: Revision, recorded: str) -> bool:
 def _code_hash(file: str) -> str:
     from migrations_ops.child.protocol.source import code_hash
 
-    return code_hash(_read(file))
+    return code_hash(read_bytes(file))
 
 
 def _revisions(location: ScriptLocation, remembered: Cache) -> Iterator[Revision]:
@@ -119,7 +120,7 @@ def _parse(script: _Script, remembered: Cache) -> Revision:
     if script.file.endswith(_COMPILED):
         raise ComputedRevision(script.file)
     try:
-        source = _read(script.file)
+        source = read_bytes(script.file)
     except OSError as error:
         raise _unreadable(script.file, error) from None
     revision = parse(source, script.file, os.path.basename(script.file))
@@ -201,11 +202,6 @@ def _identity(entry: os.DirEntry[str]) -> Identity:
         return identity(os.stat(entry.path) if os.name == "nt" else entry.stat())
     except OSError as error:
         raise _unreadable(entry.path, error) from None
-
-
-def _read(file: str) -> bytes:
-    with open(file, "rb", buffering=0) as stream:
-        return stream.readall()
 
 
 def _unreadable(file: str, error: OSError) -> UnreadableScript:

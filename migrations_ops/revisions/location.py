@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.system.reading import read_bytes, read_toml
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
@@ -251,33 +253,37 @@ def _read_ini(file: Path) -> ConfigParser:
 
     parser = ConfigParser({"here": file.absolute().parent.as_posix()})
     try:
+        content = read_bytes(file)
         try:
-            parser.read(file, encoding="utf-8")
+            parser.read_file(_lines(content, "utf-8"), str(file))
         except UnicodeDecodeError:
-            parser.read(file, encoding="locale")
+            parser.clear()
+            parser.read_file(_lines(content, "locale"), str(file))
+    except FileNotFoundError:
+        pass
     except (Error, OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{file} cannot be read: {' '.join(str(error).split())}.", next=_LOOK
-        ) from None
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigurationError(f"{file} cannot be read: {reason}.", next=_LOOK) from None
     return parser
+
+
+def _lines(content: bytes, encoding: str) -> TextIOWrapper:
+    return TextIOWrapper(BytesIO(content), encoding)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
     """``[tool.alembic]`` of a pyproject.toml, {} where there is none."""
     try:
-        source = file.read_bytes()
+        if b"alembic" not in read_bytes(file):
+            return {}
+        tools = read_toml(file).get("tool", {})
     except OSError:
         return {}
-    if b"alembic" not in source:
-        return {}
-    import tomllib
-
-    try:
-        table = tomllib.loads(source.decode()).get("tool", {}).get("alembic", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(
             f"{file} is not valid TOML: {error}.", next="Fix the file and try again."
         ) from None
+    table = tools.get("alembic", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
         raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_LOOK)
     return table

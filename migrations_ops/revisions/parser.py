@@ -15,7 +15,8 @@ from migrations_ops.revisions.history import Revision
 NAMES = ("revision", "down_revision", "depends_on", "branch_labels")
 
 _TEXT = r"""(?:"[^"\\\n]*"|'[^'\\\n]*')"""
-_TEXTS = rf"\s*(?:{_TEXT}\s*(?:,\s*{_TEXT}\s*)*,?\s*)?"
+# Two runs of white space never meet: a million of them would be tried in each division.
+_TEXTS = rf"\s*(?:{_TEXT}\s*(?:,\s*{_TEXT}\s*)*(?:,\s*)?)?"
 _END = r"[ \t]*(?:\#[^\n]*)?(?:\n|\Z)"
 # One logical line at module level. Nothing here can begin inside brackets or a long string, since
 # each line is matched from the end of the one before it.

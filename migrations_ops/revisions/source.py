@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
+from migrations_ops.revisions.errors import UnreadableScript
 from migrations_ops.revisions.expressions import WrittenRows, tables_in
 from migrations_ops.revisions.history import Revision
+from migrations_ops.system.reading import read_bytes
 
 # The names of the positional parameters of Alembic's operations; those of a batch lack the table.
 _OPERATIONS = {
@@ -44,7 +46,7 @@ def read_upgrades(revisions: Iterable[Revision]) -> list[Traced]:
     reader = _UpgradeReader()
     for revision in revisions:
         if revision.file:
-            reader.read(ast.parse(revision.path.read_bytes()))
+            reader.read(_tree_of(revision.path))
     return reader.events
 
 
@@ -67,9 +69,13 @@ def find_syntax_error(revision: Revision) -> tuple[str, int] | None:
     The compiler finds more than the parser, such as a ``return`` outside of a function.
     """
     try:
-        compile(revision.path.read_bytes(), revision.file, "exec", dont_inherit=True)
+        compile(read_bytes(revision.path), revision.file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return str(error.args[0]), getattr(error, "lineno", None) or 1
+    except (RecursionError, MemoryError):
+        return "it is nested too deeply", 1
+    except OSError as error:
+        return f"it cannot be read, {error.strerror}", 1
     return None
 
 
@@ -91,7 +97,20 @@ def list_operations(file: Path) -> list[str]:
 
 
 def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
-    yield from _functions_in(ast.parse(file.read_bytes()), name)
+    yield from _functions_in(_tree_of(file), name)
+
+
+def _tree_of(file: Path) -> ast.Module:
+    """:raises UnreadableScript: the file cannot be read, or is not valid Python."""
+    try:
+        return ast.parse(read_bytes(file))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except (SyntaxError, ValueError) as error:
+        reason = str(error.args[0])
+    except (RecursionError, MemoryError):
+        reason = "it is nested too deeply"
+    raise UnreadableScript(f"{file} cannot be read: {reason}.")
 
 
 def _functions_in(source: ast.Module, name: str) -> Iterator[ast.FunctionDef]:

@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,27 +117,6 @@ def write_whole(file: Path, document: Any) -> None:
         raise
 
 
-def read_json(file: Path) -> Any:
-    """The JSON document of a file, None if it is missing or damaged."""
-    try:
-        # Opening a FIFO for reading waits for a writer, unless O_NONBLOCK is set.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, encoding="utf-8") as stream:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return json.load(stream)
-    except (OSError, ValueError, RecursionError):
-        pass
-    return None
-
-
-def is_regular(file: Path) -> bool:
-    """Whether it is a regular file: not a link, a folder, or anything that blocks its reader."""
-    try:
-        return stat.S_ISREG(file.lstat().st_mode)
-    except OSError:
-        return False
-
-
 def rights_of(source: Path) -> Rights:
     """The rights to read and to write a file or a folder; its owner may always do both."""
     found = source.stat()
@@ -171,6 +150,15 @@ def nearest_folder(folder: Path) -> Path:
 def now() -> str:
     """The current time in UTC, as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(time: str) -> int:
+    """A time as milliseconds since 1970; 0 if the text is none, or tells no time zone."""
+    with suppress(ValueError, OverflowError):
+        then = datetime.fromisoformat(time)
+        if then.tzinfo is not None:
+            return max(0, (then - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1))
+    return 0
 
 
 def local_stamp() -> str:

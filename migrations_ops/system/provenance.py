@@ -8,6 +8,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from migrations_ops.system.reading import read_text
+
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -41,23 +43,21 @@ def _repository(entry: Path) -> Path:
     """The folder with HEAD; in a worktree or submodule, the file .git names that folder."""
     if entry.is_dir():
         return entry
-    return entry.parent / entry.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+    return entry.parent / read_text(entry).removeprefix("gitdir:").strip()
 
 
 def _head(repository: Path) -> str | None:
-    text = (repository / "HEAD").read_text(encoding="utf-8").strip()
+    text = read_text(repository / "HEAD").strip()
     if not text.startswith("ref:"):
         return text if _COMMIT.fullmatch(text) else None
     name = text.removeprefix("ref:").strip()
     common = repository / "commondir"  # a worktree has its own HEAD, and shares the branches
-    shared = (
-        repository / common.read_text(encoding="utf-8").strip() if common.exists() else repository
-    )
+    shared = repository / read_text(common).strip() if common.exists() else repository
     loose = shared / name
     if loose.is_file():
-        found = loose.read_text(encoding="utf-8").strip()
+        found = read_text(loose).strip()
         return found if _COMMIT.fullmatch(found) else None
-    for line in (shared / "packed-refs").read_text(encoding="utf-8").splitlines():
+    for line in read_text(shared / "packed-refs").splitlines():
         commit, _, packed = line.partition(" ")
         if packed == name and _COMMIT.fullmatch(commit):
             return commit

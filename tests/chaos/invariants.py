@@ -17,7 +17,7 @@ from migrations_ops.backups.integrity import file_digest
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.serialisation import from_document
-from migrations_ops.system.files import read_json
+from migrations_ops.system.reading import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
 from tests.chaos.shots import Files
 from tests.chaos.world import World, name_of

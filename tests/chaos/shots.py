@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from migrations_ops.system.files import read_json
+from migrations_ops.system.reading import read_json
 from tests.chaos.acts import IN_REVISION, RELEASE, Act, LocatedDatabase
 from tests.support import Sandbox
 

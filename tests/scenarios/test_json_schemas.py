@@ -21,7 +21,7 @@ from migrations_ops.model.findings import Severity
 from migrations_ops.model.outcome import Outcome
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.status import State
-from migrations_ops.system.files import read_json
+from migrations_ops.system.reading import read_json
 from tests.documents import flags_of_tasks
 from tests.support import R1, R2, R3, REPOSITORY, Sandbox, query
 

@@ -50,7 +50,7 @@ def other_format(text: str) -> str:
 def _document(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError, MemoryError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -16,6 +16,7 @@ from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
+from migrations_ops.system.reading import read_bytes
 
 # What Alembic makes, if neither env.py nor a plugin makes something else.
 WIDTH = 32
@@ -96,7 +97,7 @@ def _is_made_by_env_py(project: Project, environment: Environment) -> bool:
 
 def _mentions(file: Path) -> bool:
     with suppress(OSError):
-        text = file.read_bytes()
+        text = read_bytes(file)
         return any(each in text for each in _MADE_ELSEWHERE)
     return False
 

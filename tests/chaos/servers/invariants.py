@@ -9,7 +9,7 @@ from typing import Any
 from migrations_ops.backups.integrity import file_digest
 from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.system.files import read_json
+from migrations_ops.system.reading import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
 from tests.chaos.servers.world import NAMES, SECRETS, VERSION_TABLE, World, fingerprint
 from tests.chaos.world import name_of
