@@ -9,6 +9,7 @@ from pathlib import Path
 from migrations_ops.databases.interface import Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
+from migrations_ops.system.reading import open_regular
 
 BLOCK = 256 * 1024
 
@@ -16,7 +17,7 @@ BLOCK = 256 * 1024
 def file_digest(file: Path, progress: Progress | None = None) -> str:
     """The SHA-256 of a file's content, in hexadecimal digits."""
     digest, done = hashlib.sha256(), 0
-    with file.open("rb") as stream:
+    with open_regular(file, follow=False) as stream:
         total = os.fstat(stream.fileno()).st_size
         while block := stream.read(BLOCK):
             digest.update(block)

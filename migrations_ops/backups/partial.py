@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrations_ops.backups.naming import BackupNames
-from migrations_ops.system.files import PART, is_regular, this_host
+from migrations_ops.system.files import PART, this_host
+from migrations_ops.system.removal import remove_file
 
 # No running backup goes so long without a write: an older file belongs to a dead process.
 _OLD_SECONDS = 3600
@@ -22,13 +23,13 @@ def sweep(folder: Path, names: BackupNames) -> None:
     )
     for leftover in names.files(folder, f"{PART}*"):
         named = ours.fullmatch(leftover.name)
-        if named is None or not is_regular(leftover):
+        if named is None:
             continue  # it only looks like one
         with suppress(OSError):
             dead = named["host"] == this_host() and not _is_alive(int(named["process"]))
             # Of another host, or without one: only its age can tell.
             if dead or time.time() - leftover.stat().st_mtime > _OLD_SECONDS:
-                leftover.unlink()
+                remove_file(leftover)
 
 
 def _is_alive(process: int) -> bool:

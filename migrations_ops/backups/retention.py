@@ -7,7 +7,9 @@ Safety backups of restores, and suspect backups, are groups of their own for the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.text import counted
+from migrations_ops.system.removal import open_folder
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,20 @@ def surplus(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) 
 
 
 def _surplus_of(group: list[Backup], uses: BackupUses, policy: Policy) -> set[str]:
-    """The surplus of a group; the newest backup to keep is read and compared first."""
-    sound = {backup.name: backup for backup in group if is_sound(backup)}
+    """The surplus of a group; the newest backup to keep is read and compared first.
+
+    A file with several names, which a hard link gives it, counts once: under its newest one.
+    """
+    sound: dict[str, Backup] = {}
+    linked: dict[tuple[int, int], str] = {}
+    for backup in group:
+        status = status_if_sound(backup)
+        if status is None:
+            continue
+        if status.st_nlink > 1:
+            sound.pop(linked.get((status.st_dev, status.st_ino), ""), None)
+            linked[status.st_dev, status.st_ino] = backup.name
+        sound[backup.name] = backup
     while True:
         gone = choose_surplus(group, uses, policy, sound, datetime.now(UTC))
         newest = next(reversed(sound), "")
@@ -101,13 +116,14 @@ def _surplus_of(group: list[Backup], uses: BackupUses, policy: Policy) -> set[st
         del sound[newest]
 
 
-def is_sound(backup: Backup) -> bool:
-    """Whether the file still has the verified size: a damaged backup must not displace another
-    one."""
+def status_if_sound(backup: Backup) -> os.stat_result | None:
+    """The status of its file if that still has the verified size: a damaged backup must not
+    displace another one."""
     try:
-        return Path(backup.file).stat().st_size == backup.size
+        status = Path(backup.file).lstat()
     except OSError:
-        return False
+        return None
+    return status if status.st_size == backup.size else None
 
 
 def prune(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) -> list[Backup]:
@@ -115,12 +131,14 @@ def prune(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) ->
 
     :raises StepFailed: some could not be removed.
     """
-    found, failures = surplus(store, uses, failed_only=failed_only), []
-    for backup in found:
-        try:
-            store.remove(backup.name)
-        except OSError as error:
-            failures.append(f"{backup.name}: {error.strerror}")
+    found, failures = list[Backup](), list[str]()
+    with suppress(OSError), open_folder(store.folder) as folder:
+        found = surplus(store, uses, failed_only=failed_only)
+        for backup in found:
+            try:
+                store.remove(backup, folder)
+            except OSError as error:
+                failures.append(f"{backup.name}: {error.strerror}")
     if failures:
         raise StepFailed(
             f"{counted(len(failures), 'old backup')} of {store.environment.name} could not be"

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from migrations_ops.backups.naming import BackupNames, sidecar_of
 from migrations_ops.backups.quality import is_good, mark_empty
-from migrations_ops.backups.sidecar import Sidecar, read_sidecar
+from migrations_ops.backups.sidecar import Sidecar, by_order, read_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.serialisation import Unreadable
+from migrations_ops.model.serialisation import Unreadable, read_versioned
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
+from migrations_ops.system.removal import OpenFolder
 
 _BRING = "Bring its sidecar back"
 
@@ -40,7 +41,7 @@ class BackupStore:
         """The sidecars of this environment's backups whose files are there, oldest first."""
         read = map(self._read, self.names.files(self.folder, ".json"))
         found = [sidecar for sidecar in read if sidecar is not None]
-        return mark_empty(sorted(found, key=lambda each: (each.taken, each.name)))
+        return mark_empty(sorted(found, key=by_order))
 
     def _read(self, file: Path) -> Sidecar | None:
         return read_backup(file, self.names, self.environment.name)
@@ -182,13 +183,20 @@ class BackupStore:
     def sidecar(self, name: str) -> Path:
         return sidecar_of(self.file(name))
 
-    def remove(self, name: str) -> None:
+    def remove(self, backup: Backup, folder: OpenFolder) -> None:
         """Remove a backup with its sidecar, if they are unchanged since it was listed.
 
+        :param folder: that of the store, opened before it was listed.
         :raises OSError: they are not, or cannot be removed.
         """
-        file, sidecar = self.file(name), self.sidecar(name)
-        if self._read(sidecar) is None:
-            raise OSError(errno.ENOENT, "it is no longer a backup")
-        file.unlink()
-        sidecar.unlink()
+        file, sidecar = self.file(backup.name).name, self.sidecar(backup.name).name
+        found = read_versioned(Sidecar, self.folder / sidecar, folder.read_json(sidecar))
+        if isinstance(found, Unreadable) or not _describes(found, backup):
+            raise OSError(errno.ENOENT, "it is no longer the backup that was listed")
+        folder.remove(file)
+        folder.remove(sidecar)
+
+
+def _describes(sidecar: Sidecar, backup: Backup) -> bool:
+    found = sidecar.name, sidecar.environment, sidecar.taken, sidecar.size, sidecar.sha256
+    return found == (backup.name, backup.environment, backup.taken, backup.size, backup.sha256)

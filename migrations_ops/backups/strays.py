@@ -10,7 +10,8 @@ from pathlib import Path
 from migrations_ops.backups.naming import BackupNames, sidecar_of
 from migrations_ops.backups.sidecar import Sidecar, read_sidecar
 from migrations_ops.model.serialisation import Unreadable
-from migrations_ops.system.files import PART, is_regular
+from migrations_ops.system.files import PART
+from migrations_ops.system.reading import is_regular
 
 
 def read_backup(file: Path, names: BackupNames, environment: str) -> Sidecar | None:

@@ -13,7 +13,7 @@ from threading import Event
 from migrations_ops import __version__
 from migrations_ops.backups.integrity import file_digest
 from migrations_ops.backups.partial import sweep
-from migrations_ops.backups.sidecar import Sidecar, write_sidecar
+from migrations_ops.backups.sidecar import Sidecar, order_after, write_sidecar
 from migrations_ops.backups.space import (
     ELSEWHERE,
     OPEN_IT,
@@ -27,6 +27,7 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.system.files import flush_folder, make_folder, now, partial_name
+from migrations_ops.system.removal import remove_file
 
 # A file system's clock may tick every few milliseconds only: content that was written within
 # this many seconds before the copy could change again without changing the time stamp.
@@ -57,10 +58,12 @@ def take_backup(
     name = _free_name(store, database)
     file = store.file(name)
     partial = file.with_name(partial_name(name))
+    described = False
     try:
         sidecar = _copy(store, database, partial, name, progress, verifying)
         sidecar = replace(sidecar, note=note, doubt=doubt or sidecar.doubt)
         # The sidecar first: a copy is never there under its final name without its description.
+        described = True
         write_sidecar(store.sidecar(name), sidecar)
         os.replace(partial, file)
         flush_folder(store.folder)
@@ -78,11 +81,11 @@ def take_backup(
         ) from error
     finally:
         leftovers = [*store.folder.glob(f"{partial.name}*")]
-        if not os.path.lexists(file):
+        if described and not os.path.lexists(file):
             leftovers.append(store.sidecar(name))
         for leftover in leftovers:
             with suppress(OSError):
-                leftover.unlink()
+                remove_file(leftover)
 
 
 def _copy(
@@ -100,10 +103,12 @@ def _copy(
     with database.opened_copy(partial) as copy:
         digest = verified_digest(copy, partial, taken, version_table, verifying)
         doubt = _find_doubt(store, copy)
+    taken_at, others = now(), store.sidecars()
     return Sidecar(
         name=name,
         environment=store.environment.name,
-        taken=now(),
+        taken=taken_at,
+        order=order_after(others[-1] if others else None, taken_at),
         size=partial.stat().st_size,
         sha256=digest,
         fingerprint=taken,

@@ -12,7 +12,8 @@ from migrations_ops.model.serialisation import Unreadable, read_versioned, to_ve
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited
-from migrations_ops.system.files import make_folder, nearest_folder, read_json, write_whole
+from migrations_ops.system.files import make_folder, nearest_folder, write_whole
+from migrations_ops.system.reading import read_json
 
 FILE = "evidence.json"
 

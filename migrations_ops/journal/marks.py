@@ -14,7 +14,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from migrations_ops.journal.ids import ids_in
 from migrations_ops.system.files import flush_folder, make_folder, open_own
+from migrations_ops.system.reading import open_regular
+from migrations_ops.system.removal import remove_file
 
 _MARKS = ".unfinished"
 _YOUNG_SECONDS = 3600
@@ -28,11 +31,13 @@ class Mark:
         self._descriptor: int | None = None
 
     def create_mark(self) -> None:
-        """:raises OSError: the mark cannot be created."""
+        """:raises FileExistsError: another task has this name.
+        :raises OSError: the mark cannot be created.
+        """
         if self._descriptor is not None:
             return
         make_folder(self._file.parent)
-        self._descriptor = open_own(self._file, os.O_RDWR)
+        self._descriptor = open_own(self._file, os.O_RDWR | os.O_EXCL)
         # Another process that looks locks it for an instant. Where no file can be locked at all,
         # the task counts as killed while it works; a task that would finish or undo it waits for
         # its database.
@@ -57,10 +62,7 @@ class Mark:
 
 def marked(releases: Path) -> list[str]:
     """The names of the tasks that have a mark, oldest first."""
-    try:
-        return sorted(os.listdir(releases / _MARKS))
-    except OSError:
-        return []
+    return ids_in(releases / _MARKS)
 
 
 def mark_of(releases: Path, name: str) -> Path:
@@ -70,13 +72,11 @@ def mark_of(releases: Path, name: str) -> Path:
 def is_running(releases: Path, name: str) -> bool:
     """Whether the owner of a mark is alive."""
     try:
-        descriptor = os.open(mark_of(releases, name), os.O_RDONLY)
+        with open_regular(mark_of(releases, name), follow=False) as mark:
+            # Closing it gives the lock back, too.
+            return not _try_lock(mark.fileno(), shared=True)
     except OSError:
         return False
-    try:
-        return not _try_lock(descriptor, shared=True)
-    finally:
-        os.close(descriptor)  # gives the lock back, too
 
 
 def is_old(releases: Path, name: str) -> bool:
@@ -94,7 +94,7 @@ def remove_mark(releases: Path, name: str) -> None:
 
 def _remove(mark: Path) -> None:
     with suppress(OSError):
-        mark.unlink()
+        remove_file(mark)
 
 
 if sys.platform == "win32":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from migrations_ops.child.protocol.redaction import redacted_document
+from migrations_ops.journal.ids import ids_in
 from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
-from migrations_ops.system.files import make_folder, read_json, write_whole
+from migrations_ops.system.files import make_folder, write_whole
+from migrations_ops.system.reading import read_json
 
 RECORD = "release.json"
 
@@ -74,7 +77,8 @@ def read_record(folder: Path) -> TaskRecord | Unreadable:
     """What a task did. The folder's name is the task's id: the record is written, and files next to
     it are removed, by that name."""
     file = folder / RECORD
-    document = read_json(file)
+    # What a link leads to is no record of ours, and nothing there is ours to remove.
+    document = None if folder.is_symlink() else read_json(file)
     if isinstance(document, dict):
         document["id"] = folder.name
     return read_versioned(TaskRecord, file, document)
@@ -94,8 +98,9 @@ def read_records(releases: Path) -> Iterator[TaskRecord]:
 
 def walk_records(releases: Path) -> Iterator[TaskRecord | Unreadable]:
     """All records, newest first, including those that cannot be read."""
-    for file in sorted(releases.glob(f"*/{RECORD}"), reverse=True):
-        yield read_record(file.parent)
+    for id in reversed(ids_in(releases)):
+        if os.path.lexists(releases / id / RECORD):
+            yield read_record(releases / id)
 
 
 def record_document(record: TaskRecord) -> dict[str, Any]:

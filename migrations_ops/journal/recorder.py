@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from migrations_ops.journal.marks import Mark
-from migrations_ops.journal.record import TaskRecord, UnderWay, write_record
+from migrations_ops.journal.ids import ids_in, new_id
+from migrations_ops.journal.marks import Mark, marked
+from migrations_ops.journal.record import RECORD, TaskRecord, UnderWay, write_record
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import ErrorReport, Outcome, RevisionRun, StepResult
 from migrations_ops.model.plan import StepName
-from migrations_ops.system.files import flush_folder, local_stamp, now
+from migrations_ops.system.files import flush_folder, now
 
 # The steps that change nothing. A task of only these leaves no record unless it fails: an hourly
 # verify would fill a folder.
@@ -25,6 +27,8 @@ READ_ONLY = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
 _SEVERITIES = ("error", "warning", "note")
+# How often an id is chosen anew, if other tasks take it first.
+_ATTEMPTS = 100
 
 
 class Reporter(Protocol):
@@ -69,7 +73,7 @@ class Recorder:
     def __init__(self, releases: Path, task: str, environment: str, reporter: Reporter) -> None:
         self.task, self.reporter = task, reporter
         self.result = TaskRecord(
-            id=_free_id(releases),
+            id=new_id(_used_ids(releases)),
             outcome="nothing to do",
             environment=environment,
             from_=(),
@@ -84,6 +88,7 @@ class Recorder:
         self._finished = False
         self._is_recorded = False
         self._mark = Mark(releases, self.result.id)
+        self._claimed = False
         self._on_disk = False
 
     def update(self, **changes: Any) -> None:
@@ -171,6 +176,24 @@ class Recorder:
         """Record that the commands finished, were undone, or are left to the next upgrade."""
         self.update(commands=tuple(each for each in self.result.commands if each != environment))
 
+    def _claim(self) -> None:
+        """Make the id this task's own: another one that began in the same second may have it.
+
+        :raises OSError: no mark can be created.
+        """
+        for _ in range(_ATTEMPTS):
+            with suppress(FileExistsError):
+                self._mark.create_mark()
+                if not os.path.lexists(self.folder / RECORD):
+                    self._claimed = True
+                    return
+                self._mark.close_mark(finished=True)  # the other one has ended already
+            releases = self.folder.parent
+            self.update(id=new_id(_used_ids(releases)))
+            self.folder = releases / self.result.id
+            self._mark = Mark(releases, self.result.id)
+        raise FileExistsError(errno.EEXIST, "every id is taken")
+
     def _write(self, *, ahead: bool = False) -> bool:
         """Write the record; whether it could be written.
 
@@ -181,8 +204,8 @@ class Recorder:
             return True
         record = self.result if self._finished else replace(self.result, outcome=None)
         try:
-            if not self._finished:
-                self._mark.create_mark()
+            if not self._finished and not self._claimed:
+                self._claim()
             write_record(self.folder.parent, record)
             if ahead:
                 flush_folder(self.folder)
@@ -196,10 +219,5 @@ class Recorder:
         return True
 
 
-def _free_id(releases: Path) -> str:
-    base = local_stamp()
-    candidate, number = base, 1
-    while (releases / candidate).exists():
-        number += 1
-        candidate = f"{base}_{number}"
-    return candidate
+def _used_ids(releases: Path) -> list[str]:
+    return [*ids_in(releases), *marked(releases)]

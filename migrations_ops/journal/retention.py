@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, find_open
+from migrations_ops.journal.ids import ids_in
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
 from migrations_ops.journal.scratch import SCRATCH_FILES
 from migrations_ops.model.plan import StepName
-from migrations_ops.system.files import is_regular
+from migrations_ops.system.removal import open_folder
 
 # Records are small; this many cover some months, and are still read in milliseconds.
 RECORDS_KEPT = 200
@@ -21,9 +21,9 @@ LOGS_KEPT = 20
 # A folder younger than that may belong to a task that has not written its record yet.
 _YOUNG_SECONDS = 3600
 
-_ID = re.compile(r"\d{8}_\d{6}(_\d+)?")
 # What a task writes into its folder. One that holds anything else is not ours, and stays.
-_OWN_FILES = ("*.log", "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
+_LOGS = tuple(f"*.{step}.log" for step in StepName)
+_OWN_FILES = (*_LOGS, "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
 
 
 def prune_records(releases: Path, backups: Path) -> None:
@@ -31,12 +31,7 @@ def prune_records(releases: Path, backups: Path) -> None:
 
     :param backups: their folder.
     """
-    try:
-        folders = sorted(
-            (each for each in releases.iterdir() if _ID.fullmatch(each.name)), reverse=True
-        )
-    except OSError:
-        return
+    folders = [releases / id for id in reversed(ids_in(releases))]
     if len(folders) <= min(RECORDS_KEPT, LOGS_KEPT):
         return
     recorded = [folder for folder in folders if (folder / RECORD).exists()]
@@ -95,12 +90,14 @@ def _is_young(folder: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """Remove the record last: after a kill in between it is still found, and removed next time."""
-    if folder.is_symlink():
-        return
-    files = (file for pattern in _OWN_FILES for file in folder.glob(pattern))
-    own = [file for file in files if is_regular(file)]
-    if set(folder.iterdir()) - set(own):
-        return
-    for file in dict.fromkeys(own):
-        file.unlink()
+    with open_folder(folder, follow=False) as opened:
+        names = sorted(opened.names(), key=lambda name: name == RECORD)
+        if not all(map(_is_own, names)) or not all(map(opened.is_regular, names)):
+            return
+        for name in names:
+            opened.remove(name)
     folder.rmdir()
+
+
+def _is_own(name: str) -> bool:
+    return any(PurePath(name).match(pattern) for pattern in _OWN_FILES)

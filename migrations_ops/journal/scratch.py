@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from migrations_ops.system.removal import open_folder
 
 # A copy for a rehearsal, a stamp or a comparison, with what its engine puts beside it; what a
 # command of Alembic prints; a file that is not whole yet.
-SCRATCH_FILES = ("rehearsal*", "stamp*", "resolve*", "stdout.txt", "*.part")
+SCRATCH_FILES = ("rehearsal.*", "stamp.*", "resolve.*", "stdout.txt", "release.json.*.part")
 
 
 def is_scratch(file: Path) -> bool:
@@ -15,7 +17,9 @@ def is_scratch(file: Path) -> bool:
     return any(file.match(pattern) for pattern in SCRATCH_FILES)
 
 
-def find_scratch(folder: Path) -> Iterator[Path]:
-    """What a task that was killed has not thrown away."""
-    for pattern in SCRATCH_FILES:
-        yield from folder.glob(pattern)
+def remove_scratch(folder: Path) -> None:
+    """Remove what a task that was killed has not thrown away; what cannot be removed stays."""
+    with suppress(OSError), open_folder(folder, follow=False) as opened:
+        for name in filter(lambda name: is_scratch(Path(name)), opened.names()):
+            with suppress(OSError):
+                opened.remove(name)

@@ -43,6 +43,7 @@ from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
+from migrations_ops.system.removal import remove_file
 
 # Variables that lead a command typed by hand to another database, or change what it does.
 _MISLEADING = (
@@ -195,7 +196,7 @@ def _ask_env_py(project: Project, environment: Environment, state: DatabaseState
         reason = f"{run.failure}. {run.next.removesuffix('.')}" if run.next else run.failure
         return [ENV_PY_FAILS.found(where, environment=name, reason=reason)]
     with suppress(OSError):
-        log.unlink()
+        remove_file(log)
     return []
 
 

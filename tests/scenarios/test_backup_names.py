@@ -22,7 +22,9 @@ from migrations_ops.journal import retention
 from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.record import RECORD, record_document
 from migrations_ops.journal.retention import prune_records
-from migrations_ops.system.files import partial_name, read_json
+from migrations_ops.system.files import partial_name
+from migrations_ops.system.reading import read_json
+from migrations_ops.system.removal import open_folder
 from tests.records import task_record
 from tests.scenarios import in_process
 from tests.scenarios.in_process import backed_up, configure, store_of
@@ -268,13 +270,14 @@ def test_what_took_the_place_of_a_backup_meanwhile_is_not_removed(kept: Sandbox)
     [chosen] = surplus(store, BackupUses())
     backup.unlink()
     backup.symlink_to(kept.prod)
-    with pytest.raises(OSError, match="no longer a backup"):
-        store.remove(chosen.name)
-    assert backup.is_symlink()
-    assert sidecar.exists()
-    backup.unlink()
-    shutil.copy(kept.prod, backup)
-    store.remove(chosen.name)
+    with open_folder(store.folder) as folder:
+        with pytest.raises(OSError, match="not a regular file"):
+            store.remove(chosen, folder)
+        assert backup.is_symlink()
+        assert sidecar.exists()
+        backup.unlink()
+        shutil.copy(kept.prod, backup)
+        store.remove(chosen, folder)
     assert not backup.exists()
     assert not sidecar.exists()
 

@@ -17,12 +17,12 @@ from migrations_ops.system.files import (
     Rights,
     flush_folder,
     give_rights,
-    is_regular,
     local_stamp,
     make_folder,
     make_own,
     rights_of,
 )
+from migrations_ops.system.reading import is_regular
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal

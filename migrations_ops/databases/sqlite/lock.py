@@ -9,8 +9,10 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.files import rights_of_lock
 from migrations_ops.model.errors import Locked, Refused
-from migrations_ops.system.files import give_rights, make_folder, now, read_json, write_whole
+from migrations_ops.system.files import give_rights, make_folder, now, write_whole
 from migrations_ops.system.provenance import account, host
+from migrations_ops.system.reading import read_json
+from migrations_ops.system.removal import remove_file
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         give_rights(file, rights)
         with suppress(OSError):  # a courtesy only: the lock itself is taken
             for leftover in holder.parent.glob(f"{holder.name}.*.part"):
-                leftover.unlink()  # of a holder that was killed while it wrote
+                remove_file(leftover)  # of a holder that was killed while it wrote
             write_whole(
                 holder,
                 {
@@ -57,7 +59,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            holder.unlink()
+            remove_file(holder)
         lock.release()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from migrations_ops.backups import partial as partial_files
@@ -11,7 +10,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.marks import remove_mark
 from migrations_ops.journal.record import TaskRecord, write_record
-from migrations_ops.journal.scratch import find_scratch
+from migrations_ops.journal.scratch import remove_scratch
 from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import NeedsAPerson
@@ -258,9 +257,7 @@ def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
 def _close(session: Session, record: TaskRecord) -> None:
     """Give the record an outcome, and remove the scratch files next to it."""
     releases = session.project.settings.releases
-    for leftover in find_scratch(releases / record.id):
-        with suppress(OSError):
-            leftover.unlink()
+    remove_scratch(releases / record.id)
     outcome = record.outcome or "interrupted"
     write_record(releases, replace(record, outcome=outcome, under_way=None))
     remove_mark(releases, record.id)

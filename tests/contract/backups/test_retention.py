@@ -53,7 +53,9 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
     names = taken(store, database, 5)
     outcomes: list[Outcome | None] = [None, "failed, needs a person", "released", "released"]
     for number, outcome in enumerate(outcomes):
-        write_record(found.releases, task_record(str(number), outcome, [names[number]]))
+        write_record(
+            found.releases, task_record(f"20260101_00000{number}", outcome, [names[number]])
+        )
     removed = prune(store, BackupUses.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
     assert [each.name for each in store.backups()] == [names[0], names[1], names[4]]

@@ -41,12 +41,13 @@ def test_a_record_that_cannot_be_finished_keeps_its_mark(tmp_path: Path) -> None
 def test_a_mark_without_a_record_is_swept_when_it_is_old(tmp_path: Path) -> None:
     marks = tmp_path / ".unfinished"
     marks.mkdir()
-    (marks / "new").touch()
-    (marks / "old").touch()
-    os.utime(marks / "old", (1, 1))
+    for name in ("20260101_000000", "20260101_000001", "notes.txt"):
+        (marks / name).touch()
+        os.utime(marks / name, (1, 1))
+    os.utime(marks / "20260101_000001")
     assert find_unfinished(tmp_path) == []
     sweep(tmp_path)
-    assert [each.name for each in marks.iterdir()] == ["new"]
+    assert sorted(each.name for each in marks.iterdir()) == ["20260101_000001", "notes.txt"]
 
 
 @pytest.mark.parametrize("name", ["releases", "nowhere/at/all"])
