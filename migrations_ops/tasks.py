@@ -72,6 +72,31 @@ def release_migration(
 @task(
     "Release",
     env=_ENV,
+    to=_TO,
+    format="text, or markdown for a pull request (default: text)",
+    allow=_ALLOW,
+    json=_JSON,
+)
+def plan(
+    console: Console,
+    env: str | None = None,
+    to: str | None = None,
+    format: str = "text",
+    allow: list[str] | None = None,
+    json: bool = False,
+) -> None:
+    """Rehearse what is pending on a copy, and show what it does.
+
+    Each statement with its time and rows, what is blocked, what is destroyed. Changes no database.
+    """
+    from migrations_ops.cli.plan import run_plan
+
+    run_plan(console, env, to, tuple(allow or ()), format, dry=is_dry_run())
+
+
+@task(
+    "Release",
+    env=_ENV,
     all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
 )
@@ -389,6 +414,7 @@ def alembic(
 
 _DEFINITIONS = (
     release_migration,
+    plan,
     backup,
     verify,
     status,

@@ -48,7 +48,8 @@ HOME = "/home/me/tool-library"
 ANY_LINES = "..."
 # What stands for the value of a flag.
 _VALUE = {
-    "allow": "CODE", "args": '"..."', "backup": "NAME", "env": "NAME", "message": '"..."',
+    "allow": "CODE", "args": '"..."', "backup": "NAME", "env": "NAME", "format": "FORMAT",
+    "message": '"..."',
     "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",
 }  # fmt: skip
 
@@ -62,6 +63,7 @@ _VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "MOMENT"),
     (re.compile(r"\b\d{4}_\d\d_\d\d_"), "DAY_"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
+    (re.compile(r"(<|\b)\d+ ms\b"), "MILLISECONDS"),
     (re.compile(r"\b\d+(\.\d+)? (bytes|KB|MB)"), "SIZE"),
     (re.compile(r"\b\d+ statements?"), "STATEMENTS"),
     (re.compile(r"\b\d+\.\d+\.\d+\b"), "VERSION"),

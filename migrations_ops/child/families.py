@@ -33,6 +33,8 @@ class Server:
     timeouts: str
     step_lock: str
     drivers: frozenset[str]
+    # Names what tells the locks of a run; empty where the server does not tell them.
+    lock_reader: str
     # Its error codes that lead to a retry: another session had a lock.
     lock_codes: frozenset[str]
     # Whether its drivers tell when a connection is outside of any transaction (driver.is_idle).
@@ -88,6 +90,7 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_postgresql",
                 step_lock="transactions.sessions:postgresql_lock",
                 drivers=frozenset({"psycopg", "psycopg2", "asyncpg", "pg8000"}),
+                lock_reader="recording.postgresql_locks:PostgreSQLLocks",
                 # Lock not available, deadlock, serialisation failure.
                 lock_codes=frozenset({"55P03", "40P01", "40001"}),
                 tells_idle=True,
@@ -109,6 +112,7 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_mariadb",
                 step_lock="transactions.sessions:mariadb_lock",
                 drivers=frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"}),
+                lock_reader="",
                 # Lock wait timeout, deadlock.
                 lock_codes=frozenset({"1205", "1213"}),
                 tells_idle=False,

@@ -126,11 +126,15 @@ def _run(
         os.dup2(target, 1)
         os.close(target)
     transactions, tracing = _install_guards(instructions, control, events)
+    report_measurements = _measure(instructions, events, tracing)
     try:
         for number, command in enumerate(split(arguments)):
             if number and not control.may_go_on():
                 return 0
-            run_command(parser, command, instructions, events, transactions)
+            try:
+                run_command(parser, command, instructions, events, transactions)
+            finally:
+                report_measurements()
             events.emit(Finished())
     except WrongDatabase as refusal:
         print(refusal, file=sys.stderr)
@@ -197,6 +201,15 @@ def _install_guards(
     version_table.install()
     wrap_configure(prove, transactions, tracing, ledger, version_table.require_known)
     return transactions, tracing
+
+
+def _measure(instructions: Instructions, events: Events, tracing: Any) -> Callable[[], None]:
+    """Measure the run where that was asked for; returns what reports the measurements."""
+    if not instructions.measure:
+        return lambda: None
+    from .recording.measuring import start_measuring
+
+    return start_measuring(instructions, events, tracing)
 
 
 def _guard_connections(

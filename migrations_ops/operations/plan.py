@@ -38,6 +38,22 @@ def preview_release(
     return plan_release(project, states)
 
 
+def preview_rehearsal(
+    project: Project, environment: Environment, to: str | None
+) -> list[EnvironmentPlan]:
+    """What a measured plan would run now, without its preflight.
+
+    :param to: the target instead of the configured one.
+    :raises OpsError: an upgrade could not begin.
+    """
+    state = read_state(project, environment, to)
+    require_changeable(state, "upgraded")
+    steps = [PlannedStep(StepName.BACK_UP)] if state.exists else []
+    if state.pending:
+        steps += _changing_steps(project, environment, StepName.REHEARSE, rehearsal_commands(state))
+    return [_planned(state, steps if state.pending else ())]
+
+
 def plan_release(project: Project, states: Sequence[DatabaseState]) -> list[EnvironmentPlan]:
     """What a release does to environments in these states, in the order of the path."""
     return [
@@ -65,8 +81,12 @@ def _plan(project: Project, state: DatabaseState, needed: Sequence[Revision]) ->
         steps = [_verify_step(project, environment)]
     else:
         steps = []
+    return _planned(state, steps)
+
+
+def _planned(state: DatabaseState, steps: Iterable[PlannedStep]) -> EnvironmentPlan:
     return EnvironmentPlan(
-        environment.name,
+        state.environment.name,
         state.database.label,
         state.inspection.revisions,
         state.target.revisions,
@@ -82,11 +102,16 @@ def _upgrade_steps(project: Project, state: DatabaseState) -> list[PlannedStep]:
     if project.settings.is_rehearsed(environment):
         changing.insert(0, (StepName.REHEARSE, rehearsal_commands(state)))
     for name, commands in changing:
-        if environment.commands:
-            steps += [PlannedStep(name, each.argv) for each in environment.commands]
-        else:
-            steps.append(_step(project, environment, name, commands))
+        steps += _changing_steps(project, environment, name, commands)
     return [*steps, _verify_step(project, environment)]
+
+
+def _changing_steps(
+    project: Project, environment: Environment, name: StepName, commands: AlembicCommands
+) -> list[PlannedStep]:
+    if environment.commands:
+        return [PlannedStep(name, each.argv) for each in environment.commands]
+    return [_step(project, environment, name, commands)]
 
 
 def _verify_step(project: Project, environment: Environment) -> PlannedStep:

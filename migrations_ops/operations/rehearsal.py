@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.analysis.published import find_published
@@ -48,6 +51,23 @@ class _RealDatabaseChanged(StepFailed):
     """Commands that were given the URL of a copy changed the real database."""
 
 
+@dataclass(frozen=True)
+class MeasuredRun:
+    """The upgrade of a copy, with the time, rows and locks of each statement.
+
+    ``after`` is None where it failed; ``copied_in`` is how many seconds the copy took to make.
+    """
+
+    run: CommandRun
+    before: Fingerprint
+    after: Fingerprint | None
+    copied_in: float
+
+
+# Called with the upgrade of the copy as soon as it has ended, however it ended.
+OnMeasured = Callable[[MeasuredRun], None]
+
+
 def rehearsal_commands(state: DatabaseState) -> AlembicCommands:
     """The commands of a rehearsal's child: up, the check, and down and up again if possible."""
     upgrade = ("upgrade", state.target.argument)
@@ -71,15 +91,22 @@ def can_go_down(state: DatabaseState) -> bool:
     )
 
 
-def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> Rehearsed:
+def rehearse(
+    session: Session,
+    state: DatabaseState,
+    backup: Backup | None,
+    on_measured: OnMeasured | None = None,
+) -> Rehearsed:
     """Run the pending upgrade on a scratch copy, and compare the result with the content before.
 
+    :param on_measured: measures each statement, and is called with the result; None measures
+        nothing.
     :raises Refused: it fails there, or something vanishes that no revision declares; nothing real
         was touched.
     :raises StepFailed: the project's own commands changed the real database, which was restored.
     """
     environment = state.environment
-    children = _Children(session, state)
+    children = _Children(session, state, measure=on_measured is not None)
     scratch: Database | None = None
     try:
         with session.record.step(StepName.REHEARSE, environment.name) as step:
@@ -88,15 +115,19 @@ def rehearse(session: Session, state: DatabaseState, backup: Backup | None) -> R
             if not state.exists and state.database.is_server:
                 # env.py connects to the real one: the child redirects it to the copy.
                 state.database.prepare()
+            begun = time.monotonic()
             scratch = state.database.make_scratch(
                 file, None if backup is None else Path(backup.file)
             )
+            copied_in = round(time.monotonic() - begun, 6)
             rehearsal = _Rehearsal(session, state, backup, scratch, children)
             try:
                 with watched_others(session, environment):
                     rehearsed = rehearsal.run()
             finally:
                 children.close()
+                if on_measured is not None and rehearsal.up is not None:
+                    on_measured(rehearsal.measured(copied_in))
             step.revisions = rehearsal.revisions
             step.summary = rehearsal.summary
             step.outcome = "passed"
@@ -138,8 +169,9 @@ class _Children:
     Another process then runs the rest.
     """
 
-    def __init__(self, session: Session, state: DatabaseState) -> None:
+    def __init__(self, session: Session, state: DatabaseState, *, measure: bool) -> None:
         self._session, self._environment = session, state.environment
+        self._measure = measure
         self._left = list(rehearsal_commands(state))
         self._child = self._take()
         self._has_ended = False
@@ -169,6 +201,7 @@ class _Children:
             self._environment,
             scratch=scratch,
             ledger_entry=session.ledger_facts,
+            measure=self._measure,
             allow=session.allowed(self._environment),
         )
         # The copy is inspected while the child ends: no one waits for it.
@@ -201,14 +234,16 @@ class _Rehearsal:
         self._broken = state.database.find_broken() if state.exists else []
         self.revisions: tuple[RevisionRun, ...] = ()
         self.summary = ""
+        self.up: CommandRun | None = None
+        self._after: Fingerprint | None = None
 
     def run(self) -> Rehearsed:
         """:raises Refused: a command fails, or does not lead to the target."""
-        up = self._run_next()
+        up = self.up = self._run_next()
         self.revisions, self.summary = up.revisions, revisions_in_words(up)
         if up.refused or up.failure:
             raise self._refusal(up.refused or up.failure, up)
-        after = self._fingerprint()
+        after = self._after = self._fingerprint()
         if set(after.revisions) != set(self._state.target.revisions):
             now = ", ".join(after.revisions) or "no revision"
             raise self._refusal(f"{finished_in_words(up)}, but the copy is at {now}")
@@ -219,6 +254,11 @@ class _Rehearsal:
             findings += self._go_down_and_up(after)
         allowed = self._session.allowed(self._state.environment)
         return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
+
+    def measured(self, copied_in: float) -> MeasuredRun:
+        """The upgrade, which has run."""
+        assert self.up is not None
+        return MeasuredRun(self.up, self._before, self._after, copied_in)
 
     def _fingerprint_before(self) -> Fingerprint:
         if self._backup is not None:

@@ -13,6 +13,7 @@ from migrations_ops.child.protocol.events import (
     Failed,
     Finished,
     LedgerFailed,
+    Measured,
     Opened,
     OperationAsked,
     PartlyCommitted,
@@ -37,7 +38,7 @@ class CommandRun:
     end; those in ``wrote`` have changed rows, or may have, in what was committed then.
     ``autocommitted`` are reported before they run: the last one may have done its work, though its
     end was not reported. ``trace`` has operations and statements in the order in which they
-    happened.
+    happened, and ``measured`` what was measured, where that was asked for.
 
     ``locked`` means that another session had a lock that it needed, ``attempts`` how often it was
     tried for that reason, and ``holders`` describes who had locks when it failed.
@@ -65,6 +66,7 @@ class CommandRun:
     holders: tuple[str, ...] = ()
     revisions: tuple[RevisionRun, ...] = ()
     trace: tuple[Traced, ...] = ()
+    measured: tuple[Measured, ...] = ()
     differences: tuple[str, ...] = ()
     opened: bool = False
     in_transaction: bool = False
@@ -97,6 +99,7 @@ def run_of(events: Sequence[Event], started: str) -> CommandRun:
                 for each in _all(events, RevisionDone)
             ),
             trace=tuple(each for each in events if isinstance(each, Traced)),
+            measured=tuple(each for each in events if isinstance(each, Measured)),
             differences=sum((each.differences for each in _all(events, DriftFound)), ()),
             opened=bool(opened),
             in_transaction=any(each.in_transaction for each in opened[-1:]),

@@ -22,6 +22,7 @@ def instructions_for(
     stdout: Path | None = None,
     ledger_entry: Mapping[str, Any] | None = None,
     report_unshared: bool = False,
+    measure: bool = False,
     allow: tuple[str, ...] = (),
 ) -> Instructions:
     """The instructions of a step: its destination, and what it must not reach.
@@ -33,6 +34,7 @@ def instructions_for(
     :param allow: the findings that the user accepts.
     :param report_unshared: whether the child reports between which moments no other process can
         have written.
+    :param measure: whether it reports the time, rows and locks of each statement.
     """
     database = project.database(environment)
     return Instructions(
@@ -51,6 +53,7 @@ def instructions_for(
         step_lock=ledger_entry is not None and scratch is None and database.is_server,
         step_wait=project.settings.wait,
         report_unshared=report_unshared,
+        measure=measure,
         allow=allow,
         version_table=environment.version_table,
         version_table_schema=environment.version_table_schema,

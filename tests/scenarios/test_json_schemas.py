@@ -33,6 +33,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
     (f"{name}.json", DRAFT202012.create_resource(schema)) for name, schema in SCHEMAS.items()
 )
 SCHEMA_OF = {
+    "plan": "measured-plan",
     "release-migration": "release",
     "upgrade-dev": "release",
     "upgrade-prod": "release",

@@ -15,7 +15,7 @@ STAGING = "\n[tool.migrations_ops.environments.prod]"
 def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> None:
     listed = shop.invoke("--list").out
     for name in (
-        "release-migration", "backup", "upgrade-dev", "upgrade-prod", "verify", "status",
+        "release-migration", "plan", "backup", "upgrade-dev", "upgrade-prod", "verify", "status",
         "status-all", "revision", "downgrade", "stamp", "current", "history", "heads",
         "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases", "adopt",
     ):  # fmt: skip

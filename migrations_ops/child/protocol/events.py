@@ -61,6 +61,39 @@ class StatementRan(NamedTuple):
     rows: int | None = None
 
 
+class StatementMeasured(NamedTuple):
+    """What a revision's statements of the same text took together, in seconds.
+
+    Sent at the end of a command that is measured. ``times`` is how many came to their end, and
+    ``rows`` how many rows they changed; None where that is unknown.
+    """
+
+    revision: str
+    sql: str
+    times: int
+    seconds: float
+    rows: int | None
+
+
+class TableLocked(NamedTuple):
+    """A revision locked a table that was there before, for so many seconds to the commit.
+
+    ``mode`` is the server's name of the lock.
+    """
+
+    revision: str
+    table: str
+    mode: str
+    seconds: float
+
+
+class TableRewritten(NamedTuple):
+    """A revision made the server write a whole table anew."""
+
+    revision: str
+    table: str
+
+
 class OperationAsked(NamedTuple):
     """A revision called an operation to drop, rename or alter something by name, or to create a
     constraint.
@@ -171,6 +204,9 @@ Event: TypeAlias = (
     | RevisionStarted
     | RevisionDone
     | StatementRan
+    | StatementMeasured
+    | TableLocked
+    | TableRewritten
     | OperationAsked
     | PartlyCommitted
     | RowsWritten
@@ -183,6 +219,7 @@ Event: TypeAlias = (
     | Finished
 )
 Traced: TypeAlias = OperationAsked | StatementRan
+Measured: TypeAlias = StatementMeasured | TableLocked | TableRewritten
 EVENTS: dict[str, Callable[..., Event]] = {each.__name__: each for each in get_args(Event)}
 
 

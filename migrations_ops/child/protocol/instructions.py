@@ -32,7 +32,7 @@ class Instructions:
 
     ``ledger_entry`` has the facts that each entry of this run in the ledger repeats; without it,
     no ledger is begun. ``report_unshared`` asks between which two moments no other process can
-    have written.
+    have written, and ``measure`` for the time, rows and locks of each statement.
     ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
     The timeouts are in seconds, None for the usual ones.
@@ -54,6 +54,7 @@ class Instructions:
     stdout: str | None = None
     ledger_entry: Mapping[str, Any] | None = None
     report_unshared: bool = False
+    measure: bool = False
     allow: tuple[str, ...] = ()
     # Where the version is to be; a table of None means that anything goes.
     version_table: str | None = None

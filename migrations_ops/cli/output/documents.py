@@ -11,6 +11,7 @@ from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.model.serialisation import to_document
@@ -119,6 +120,12 @@ def backups(found: list[Backup]) -> dict[str, Any]:
 def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
     """The document of ``release-migration --plan --json``, and of ``--dry``."""
     return {"environments": [_planned(each) for each in plans], "changed": False}
+
+
+def measured_plan(plan: MeasuredPlan) -> dict[str, Any]:
+    """The document of ``plan --json``."""
+    document = to_document(plan)
+    return {name: value for name, value in document.items() if value not in ("", None)}
 
 
 def _planned(plan: EnvironmentPlan) -> dict[str, Any]:

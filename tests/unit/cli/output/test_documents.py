@@ -12,6 +12,13 @@ from migrations_ops.cli.output import documents
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
+from migrations_ops.model.measured_plan import (
+    Blocked,
+    Destroyed,
+    MeasuredPlan,
+    MeasuredRevision,
+    MeasuredStatement,
+)
 from migrations_ops.model.outcome import (
     DoctorReport,
     ErrorReport,
@@ -56,6 +63,12 @@ PLAN = EnvironmentPlan(
     (PlannedRevision("b", "second"),),
     (PlannedStep(StepName.UPGRADE),),
 )
+MEASURED = MeasuredPlan(
+    "prod", "db", ("a",), ("b",), "db_1", 1, 0.5,
+    (MeasuredRevision("b", "second", "b.py", None, (MeasuredStatement("X", 1, 0.1, 3),), ("t",)),),
+    (Blocked("t", None, 0.1),), (Destroyed("rows", "t", 3),), (FINDING,), "no reason",
+    ErrorReport.of(REFUSED),
+)  # fmt: skip
 REVISION = Revision("b", ("a",), (), (), "second", "/v/b.py")
 DOCTOR = DoctorReport(
     configuration="pyproject.toml",
@@ -83,6 +96,7 @@ MADE = {
     "doctor": documents.doctor(DOCTOR),
     "backups": documents.backups([BACKUP]),
     "plan": documents.plan([PLAN]),
+    "measured-plan": documents.measured_plan(MEASURED),
     "error": documents.error(REFUSED),
 }
 

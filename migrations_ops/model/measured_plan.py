@@ -1,0 +1,86 @@
+"""The measured plan: what a release would do to one environment, as a rehearsal has shown it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.outcome import ErrorReport
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredStatement:
+    """The statements of one text that a revision ran, together; the values of parameters are not
+    in it.
+
+    ``times`` is how many came to their end: 0 for the one that failed. ``rows`` is how many rows
+    they changed, None where that is unknown or where they change none.
+    """
+
+    sql: str
+    times: int
+    seconds: float
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRevision:
+    """A pending revision. ``seconds`` is None where it did not come to its end, or never began.
+
+    ``rewritten`` are the tables that were written anew as a whole.
+    """
+
+    revision: str
+    message: str
+    file: str
+    seconds: float | None
+    statements: tuple[MeasuredStatement, ...]
+    rewritten: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """For how many seconds others could not read or write a table; without a table, any of them.
+
+    ``reads`` is None where that depends on more than the run.
+    """
+
+    table: str
+    reads: float | None
+    writes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """A table or column that is gone afterwards, with how many rows the table had; or rows."""
+
+    kind: Literal["table", "column", "rows"]
+    name: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPlan:
+    """What the rehearsal of one environment has shown.
+
+    ``blocked`` and ``destroyed`` are None where the upgrade failed, and the first also where locks
+    are not measured.
+    ``copied_in`` is how many seconds it took to make the copy: a restore takes about as long.
+    ``unmeasured`` is why there are no statements, if there are none. ``error`` is what would stop
+    the release.
+    """
+
+    environment: str
+    database: str
+    from_: tuple[str, ...]
+    to: tuple[str, ...]
+    backup: str
+    backup_size: int
+    copied_in: float
+    revisions: tuple[MeasuredRevision, ...]
+    blocked: tuple[Blocked, ...] | None
+    destroyed: tuple[Destroyed, ...] | None
+    findings: tuple[Finding, ...]
+    unmeasured: str = ""
+    error: ErrorReport | None = None

@@ -1,0 +1,140 @@
+"""A measured plan shows in its first lines whether it is safe, and no name breaks its form."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migrations_ops.cli.output.measured_plan import as_markdown, as_text, duration
+from migrations_ops.cli.output.style import Style, width
+from migrations_ops.model.findings import Finding
+from migrations_ops.model.measured_plan import (
+    Blocked,
+    Destroyed,
+    MeasuredPlan,
+    MeasuredRevision,
+    MeasuredStatement,
+)
+from migrations_ops.model.outcome import ErrorReport
+
+WRITE = MeasuredStatement("UPDATE t\n  SET a = ?", 1200, 0.5, 1200)
+READ = MeasuredStatement("SELECT 1", 3, 0.001, None)
+REVISION = MeasuredRevision("b", "second", "v/b.py", 0.6, (READ, WRITE), ("t",))
+PLAN = MeasuredPlan(
+    "prod", "db", ("a",), ("b",), "db_1", 2_000_000, 0.25, (REVISION,), (Blocked("", None, 0.05),),
+    (), (),
+)  # fmt: skip
+PLAIN = Style(io.TextIOWrapper(io.BytesIO(), "utf-8"))
+ERROR = ErrorReport(1, "The rehearsal failed.", "prod was not touched.", "Fix it.")
+
+
+def lines(plan: MeasuredPlan) -> list[str]:
+    return as_text(plan, PLAIN).splitlines()
+
+
+def test_a_plan_begins_with_whether_it_is_safe() -> None:
+    assert lines(PLAN) == [
+        "Plan of prod: 1 revision, from a to b",
+        "",
+        "✓ Nobody else can write for 50 ms.",
+        "✓ Nothing is destroyed.",
+        "✓ The backup takes 2.0 MB; a copy was restored from it in 250 ms.",
+        "",
+        "b second (600 ms, 1203 statements)",
+        "  v/b.py",
+        "    500 ms  1,200 rows   1,200 times: UPDATE t SET a = ?",
+        "  and 3 statements that only read (1 ms)",
+        "  writes the whole table t anew",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "line"),
+    [
+        ((Blocked("", None, 2.5),), "⚠ Nobody else can write for 2.50 s."),
+        ((), "✓ No table is blocked."),
+        ((Blocked("s.t", 0.02, 0.02), Blocked("s.u", 0.0, 0.01)),
+         "✓ Blocked: reads and writes of s.t for 20 ms, writes of s.u for 10 ms."),
+        (tuple(Blocked(f"t{number}", 1.0, 1.0) for number in range(7)),
+         "⚠ Blocked: " + ", ".join(f"reads and writes of t{n} for 1.00 s" for n in range(5))
+         + ", and 2 more."),
+        (None, "⚠ How long tables are locked was not measured: the server does not tell."),
+    ],
+)  # fmt: skip
+def test_who_has_to_wait_comes_first(blocked: tuple[Blocked, ...] | None, line: str) -> None:
+    assert lines(replace(PLAN, blocked=blocked))[2] == line
+
+
+def test_what_is_destroyed_is_named_with_its_number_of_rows() -> None:
+    table, column = Destroyed("table", "u", 1), Destroyed("column", "t.a", 12)
+    gone = (table, column, Destroyed("rows", "t", 3000))
+    assert lines(replace(PLAN, destroyed=gone))[3] == (
+        "⚠ Destroyed: table u (1 row), column t.a (12 rows), 3,000 rows of t."
+    )
+
+
+def test_a_plan_that_would_be_stopped_says_so_before_all_else() -> None:
+    failed = replace(REVISION, seconds=None, statements=(replace(WRITE, times=0, rows=None),))
+    plan = replace(PLAN, error=ERROR, blocked=None, destroyed=None, revisions=(failed,))
+    shown = lines(plan)
+    assert shown[2] == "✗ The release would stop: The rehearsal failed."
+    assert "locked" not in shown[3]
+    assert "b second (failed)" in shown
+    assert "    500 ms               FAILED UPDATE t SET a = ?" in shown
+    assert "- **The release would stop: The rehearsal failed.**" in as_markdown(plan).splitlines()
+
+
+def test_statements_that_are_not_seen_are_not_taken_for_none() -> None:
+    plan = replace(PLAN, blocked=None, unmeasured="the project runs commands of its own")
+    assert lines(plan)[2] == ("⚠ No statement was measured: the project runs commands of its own.")
+
+
+def test_where_nothing_is_pending_that_is_all() -> None:
+    plan = replace(PLAN, revisions=())
+    assert as_text(plan, PLAIN) == "Nothing is pending for prod: it is at b."
+    assert as_markdown(plan) == "Nothing is pending for prod: it is at b."
+
+
+def test_findings_are_part_of_the_plan() -> None:
+    found = Finding("dropped-table", "warning", "the table `u` is dropped", "u")
+    plan = replace(PLAN, findings=(found,))
+    assert "⚠ the table `u` is dropped [dropped-table]" in lines(plan)
+    assert "- **warning** `dropped-table`: the table \\`u\\` is dropped" in as_markdown(plan)
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_no_line_of_a_statement_is_wider_than_a_terminal(sql: str) -> None:
+    statement = replace(WRITE, sql=f"UPDATE {sql}")
+    shown = lines(replace(PLAN, revisions=(replace(REVISION, statements=(statement,)),)))
+    assert width(shown[8]) <= 80
+
+
+@given(st.text(alphabet="`|\\<>[]()!@#*_~a\n ", min_size=1))
+def test_no_statement_leaves_its_cell_of_a_table(sql: str) -> None:
+    statement = replace(WRITE, sql=f"UPDATE {sql}")
+    shown = as_markdown(replace(PLAN, revisions=(replace(REVISION, statements=(statement,)),)))
+    [row] = [line for line in shown.splitlines() if line.startswith("| 500 ms ")]
+    assert row.replace("\\|", "").count("|") == 5
+    assert row.endswith("` |")
+
+
+@given(st.text(alphabet="`|\\<>[]()!@#*_~a", min_size=1))
+def test_no_name_is_read_as_markdown(name: str) -> None:
+    shown = as_markdown(replace(PLAN, destroyed=(Destroyed("table", name, 1),)))
+    assert name in shown.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+    line = next(each for each in shown.splitlines() if each.startswith("- Destroyed"))
+    bare = line.replace("\\\\", "").replace("\\`", "").replace("\\<", "").replace("\\@", "")
+    assert not {"`", "<", "@"} & set(bare)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 ms"), (0.0001, "<1 ms"), (0.0126, "13 ms"), (0.9996, "1.00 s"), (59.99, "59.99 s"),
+     (185, "3 min 05 s")],
+)  # fmt: skip
+def test_durations_are_as_people_say_them(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown

@@ -1,0 +1,66 @@
+"""A measured plan is put together from what the child has reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migrations_ops.child.protocol.events import StatementMeasured, TableLocked, TableRewritten
+from migrations_ops.model.measured_plan import Blocked, MeasuredRevision, MeasuredStatement
+from migrations_ops.model.outcome import RevisionRun
+from migrations_ops.operations.measured_plan import blocked_tables, measured_revisions
+from migrations_ops.revisions.history import Revision
+
+ROOT = Path("/work/project")
+
+
+def revision(name: str, file: str) -> Revision:
+    return Revision(name, (), (), (), file, f"about {name}")
+
+
+def test_each_pending_revision_has_its_own_statements() -> None:
+    pending = [revision("a", "/work/project/v/a.py"), revision("b", "/elsewhere/b.py")]
+    made = StatementMeasured("a", "CREATE TABLE t (x int)", 1, 0.1, None)
+    failed = StatementMeasured("b", "UPDATE nowhere SET x = 1", 0, 0.2, None)
+    found = measured_revisions(
+        pending,
+        ROOT,
+        [RevisionRun("a", 0.3, 1)],
+        [made, failed, TableRewritten("a", "t"), TableRewritten("a", "t")],
+    )
+    assert found == (
+        MeasuredRevision(
+            "a", "about a", "v/a.py", 0.3,
+            (MeasuredStatement("CREATE TABLE t (x int)", 1, 0.1, None),), ("t",),
+        ),
+        MeasuredRevision(
+            "b", "about b", str(Path("/elsewhere/b.py")), None,
+            (MeasuredStatement("UPDATE nowhere SET x = 1", 0, 0.2, None),), (),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("ALTER TABLE _alembic_tmp_loans RENAME TO loans", "loans"),
+        ('ALTER TABLE "_alembic_tmp_my loans" RENAME TO "my loans"', "my loans"),
+        ("ALTER TABLE other RENAME TO loans", None),
+    ],
+)
+def test_a_batch_writes_its_table_anew(sql: str, table: str | None) -> None:
+    measured = [StatementMeasured("a", sql, 1, 0.1, None)]
+    [found] = measured_revisions([revision("a", "a.py")], ROOT, [], measured)
+    assert found.rewritten == ((table,) if table else ())
+
+
+def test_the_strongest_lock_on_a_table_counts_and_the_longest_comes_first() -> None:
+    locks = [
+        TableLocked("a", "read", "AccessShareLock", 9.0),
+        TableLocked("a", "indexed", "ShareLock", 5.0),
+        TableLocked("a", "altered", "AccessShareLock", 2.0),
+        TableLocked("a", "altered", "AccessExclusiveLock", 1.0),
+        TableLocked("a", "concurrently", "ShareUpdateExclusiveLock", 4.0),
+    ]
+    assert blocked_tables(locks) == (Blocked("altered", 1.0, 1.0), Blocked("indexed", 0.0, 5.0))
