@@ -255,6 +255,16 @@ OTHER_HEADS = Entry(
     "warning",
     "the configuration expects the heads {expected}, the scripts have {heads}",
 )
+OTHER_VERSIONS = Entry(
+    "other-versions",
+    "note",
+    "{where} has other version tables, which verify does not check: {tables}",
+)
+OTHER_VERSIONS_DIFFER = OTHER_VERSIONS.also(
+    "warning",
+    "{where} has other version tables of its scripts, which verify does not check and which are not"
+    " where it is: {tables}",
+)
 DRIFT = Entry(
     "drift",
     "warning",

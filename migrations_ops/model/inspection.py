@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+# How many version tables are named, and how many revisions of more of them.
+_NAMED, _SHOWN = 3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,28 @@ class Inspection:
     advice: str = ""
     environment: str = ""
     begun: Mapping[str, str] = field(default_factory=dict)
-    # Whether other Alembic projects keep their version there too: then it is unknown whose tables
-    # are whose.
-    shared: bool = False
+    # What other version tables there hold, by their names.
+    other_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     at_work: str = ""
     # How many characters the version table takes; None where any number fits.
     version_width: int | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether other Alembic projects keep their version there too: then it is unknown whose
+        tables are whose."""
+        return bool(self.other_versions)
+
+
+def versions_in_words(versions: Mapping[str, tuple[str, ...]]) -> str:
+    """A few by name, many counted by their revisions."""
+    if len(versions) <= _NAMED:
+        return ", ".join(f"{name} at {_at(at)}" for name, at in versions.items())
+    counts = Counter(map(_at, versions.values())).most_common()
+    shown = ", ".join(f"{count} at {at}" for at, count in counts[:_SHOWN])
+    more = sum(count for _, count in counts[_SHOWN:])
+    return f"{shown}, {more} at others" if more else shown
+
+
+def _at(revisions: tuple[str, ...]) -> str:
+    return " and ".join(revisions) or "no revision"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+
+import pymysql
 
 from migrations_ops.databases.ledger import OTHER_FORMAT_ADVICE
 from migrations_ops.databases.mariadb.connect import Connection, ask
@@ -59,8 +62,16 @@ def inspect_database(
         trouble=ledger.unreadable,
         advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
-        shared=bool(others),
+        other_versions={str(name): _revisions(connection, str(name)) for (name,) in others},
         begun=ledger.begun,
         version_width=width,
         at_work=find_other(connection) if ledger.begun and not locked else "",
     )
+
+
+def _revisions(connection: Connection, table: str) -> tuple[str, ...]:
+    """What another version table holds, as far as this role may read it."""
+    with suppress(pymysql.err.OperationalError):
+        rows = ask(connection, f"SELECT version_num FROM {quoted(table)}")
+        return tuple(sorted(str(name) for (name,) in rows))
+    return ()

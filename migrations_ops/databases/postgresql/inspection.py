@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from migrations_ops.databases.ledger import OTHER_FORMAT_ADVICE
@@ -28,10 +30,11 @@ def inspect_database(connection: Connection, version_table: str, schema: str | N
             to_regclass(%(name)s) IS NOT NULL,
             EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
                     AND attname = 'version_num' AND NOT attisdropped),
-            EXISTS (SELECT FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
-                    WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
-                        AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
-                    GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num']),
+            ARRAY(SELECT c.oid::regclass::text
+                  FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+                  WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+                      AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
+                  GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num'] ORDER BY 1),
             (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
                 AND attname = 'version_num' AND NOT attisdropped AND atttypmod > 4
                 AND atttypid IN ('varchar'::regtype, 'bpchar'::regtype))
@@ -58,10 +61,21 @@ def inspect_database(connection: Connection, version_table: str, schema: str | N
         trouble=ledger.unreadable,
         advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
-        shared=bool(row[3]),
+        other_versions={each: _revisions(connection, each) for each in row[3]},
         begun=ledger.begun,
         version_width=row[4],
     )
+
+
+def _revisions(connection: Connection, table: str) -> tuple[str, ...]:
+    """What another version table holds, as far as this role may read it.
+
+    :param table: quoted already.
+    """
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        rows = connection.execute(f"SELECT version_num FROM {table}".encode()).fetchall()
+        return tuple(sorted(str(name) for (name,) in rows))
+    return ()
 
 
 def read_sizes(connection: Connection) -> dict[str, int]:

@@ -32,7 +32,7 @@ def inspect_database(connection: sqlite3.Connection, version_table: str) -> Insp
         trouble=ledger.unreadable,
         advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
-        shared=_has_other_version(connection, names, version_table),
+        other_versions=_other_versions(connection, names, version_table),
     )
 
 
@@ -61,20 +61,21 @@ def _is_of_alembic(connection: sqlite3.Connection, version_table: str) -> bool:
     return any(name.lower() == "version_num" for (name,) in columns)
 
 
-def _has_other_version(
+def _other_versions(
     connection: sqlite3.Connection, tables: list[str], version_table: str
-) -> bool:
-    """Whether another table than that has the form of Alembic's, and names a revision."""
+) -> dict[str, tuple[str, ...]]:
+    """The other tables that have the form of Alembic's and name a revision, with these."""
     made = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%version_num%'"
         " AND sql NOT LIKE 'CREATE VIRTUAL%'"
     )
+    found = {}
     for (name,) in made.fetchall():
         if name in tables and name != version_table:
             columns = connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
-            if [each.lower() for (each,) in columns] == ["version_num"] and _rows(connection, name):
-                return True
-    return False
+            if [each.lower() for (each,) in columns] == ["version_num"]:
+                found[name] = _revisions(connection, name)
+    return {name: revisions for name, revisions in found.items() if revisions}
 
 
 def _revisions(connection: sqlite3.Connection, version_table: str) -> tuple[str, ...]:

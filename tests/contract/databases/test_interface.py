@@ -202,13 +202,18 @@ def test_what_an_engine_can_do_is_known_by_its_type(shop: Live) -> None:
 
 def test_a_version_table_of_another_project_is_seen(live: Live) -> None:
     live.fill()
-    assert not live.open().inspect(VERSION).shared
+    assert live.open().inspect(VERSION).other_versions == {}
     live.execute("CREATE TABLE version_other (version_num VARCHAR(32) NOT NULL)")
-    live.execute("INSERT INTO version_other VALUES ('o1')")
+    live.execute("INSERT INTO version_other VALUES ('o1'), ('a1')")
+    expected: dict[str, tuple[str, ...]] = {"version_other": ("a1", "o1")}
+    if live.engine == "postgresql":
+        live.execute("CREATE SCHEMA tenant")
+        live.execute('CREATE TABLE tenant."alembic_version" (version_num VARCHAR(32) NOT NULL)')
+        expected["tenant.alembic_version"] = ()
     inspection = live.open().inspect(VERSION)
-    assert inspection.shared
+    assert inspection.other_versions == expected
     assert inspection.revisions
-    assert live.open().inspect("version_other").revisions == ("o1",)
+    assert live.open().inspect("version_other").revisions == ("a1", "o1")
 
 
 def test_what_may_be_meant_by_a_mistyped_url_is_found(shop: Live) -> None:

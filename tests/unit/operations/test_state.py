@@ -15,6 +15,7 @@ def history(**parents: tuple[str, ...]) -> History:
     return History.of(Revision(name, down, (), (), "", "") for name, down in parents.items())
 
 
+OTHER = {"version_other": ("o1",)}
 CHAIN = history(r1=(), r2=("r1",))
 
 
@@ -25,8 +26,8 @@ CHAIN = history(r1=(), r2=("r1",))
         (Inspection(exists=True), "empty"),
         (Inspection(exists=True, tables=1), "unversioned"),
         # The tables may be another project's, unless the ledger says that this one was there.
-        (Inspection(exists=True, tables=1, shared=True), "empty"),
-        (Inspection(exists=True, tables=1, shared=True, environment="dev"), "unversioned"),
+        (Inspection(exists=True, tables=1, other_versions=OTHER), "empty"),
+        (Inspection(exists=True, tables=1, other_versions=OTHER, environment="dev"), "unversioned"),
         (Inspection(exists=True, revisions=("r1",)), "behind"),
         (Inspection(exists=True, revisions=("r2",)), "at head"),
         (Inspection(exists=True, revisions=("gone",)), "ahead"),
