@@ -6,7 +6,7 @@ protocol (``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
+    from migrations_ops.databases.row_changes import ContentChange, RowQuery
 
 # Called with the bytes done and the total, as often as the engine likes.
 Progress = Callable[[int, int], None]
@@ -111,19 +111,11 @@ class Readable(Named, Protocol):
         """
 
     def compare_content(
-        self,
-        before: Path,
-        pairs: Sequence[Pair],
-        progress: Progress | None,
-        *,
-        orphans: bool,
-        types: Sequence[TypeChange] = (),
+        self, before: Path, query: RowQuery, progress: Progress | None
     ) -> ContentChange:
-        """Compare the rows of these tables with an earlier copy.
+        """Compare rows with an earlier copy.
 
         :param before: the file of a backup.
-        :param orphans: whether to look for rows without their parents, too.
-        :param types: what the revisions did to types; values are compared accordingly.
         :raises StepFailed: one of them cannot be read.
         """
 

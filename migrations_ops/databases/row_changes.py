@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -34,6 +34,19 @@ class TypeChange:
     verb: str
     name: str = ""
     to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """Which rows to compare with an earlier copy.
+
+    ``orphans`` is whether to look for rows that lost their parents, too; ``types`` is what the
+    revisions did to types, in that order: values are compared accordingly.
+    """
+
+    pairs: Sequence[Pair]
+    orphans: bool
+    types: Sequence[TypeChange] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from migrations_ops.analysis.schema_facts import names_gone
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.events import Traced
 from migrations_ops.databases.interface import Database
+from migrations_ops.databases.row_changes import RowQuery
 from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import StepFailed
@@ -68,9 +69,8 @@ class Comparison:
             reporter.progress("comparing rows", done, total)
 
         pairs = surviving(before, after, declared) if rows else []
-        change = database.compare_content(
-            Path(self.backup.file), pairs, progress, orphans=orphans, types=declared.types
-        )
+        query = RowQuery(pairs, orphans, declared.types)
+        change = database.compare_content(Path(self.backup.file), query, progress)
         changes = find_changes(change, declared, name)
         if not rows:
             return changes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
+    from migrations_ops.databases.row_changes import ContentChange, RowQuery
 
 
 # How many of those that have a lock are named.
@@ -163,23 +163,14 @@ class MariaDB(ServerDatabase):
         return {}  # nothing that is cheap tells it
 
     def compare_content(
-        self,
-        before: Path,
-        pairs: Sequence[Pair],
-        progress: Progress | None,
-        *,
-        orphans: bool,
-        types: Sequence[TypeChange] = (),
+        self, before: Path, query: RowQuery, progress: Progress | None
     ) -> ContentChange:
         from migrations_ops.databases.mariadb.rows.comparison import compare
 
         try:
             earlier = self._own.copies.restored(before)
             with self._connected("compare") as connection:
-                return compare(
-                    connection, earlier.database, self.address.database, pairs, progress,
-                    orphans=orphans,
-                )  # fmt: skip
+                return compare(connection, earlier.database, self.address.database, query, progress)
         except pymysql.MySQLError as error:
             raise self._failed("The rows could not be compared", error) from error
 

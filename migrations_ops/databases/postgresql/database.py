@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ from migrations_ops.model.ledger import Ledger, LedgerEntry
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
+    from migrations_ops.databases.row_changes import ContentChange, RowQuery
 
 # How long, in seconds, to wait for the lock again after a restore has exchanged the database.
 _RELOCK_SECONDS = 10.0
@@ -172,13 +172,7 @@ class PostgreSQL(ServerDatabase):
                     connection.execute("ROLLBACK")
 
     def compare_content(
-        self,
-        before: Path,
-        pairs: Sequence[Pair],
-        progress: Progress | None,
-        *,
-        orphans: bool,
-        types: Sequence[TypeChange] = (),
+        self, before: Path, query: RowQuery, progress: Progress | None
     ) -> ContentChange:
         from migrations_ops.databases.postgresql.extensions import find_tables
         from migrations_ops.databases.postgresql.rows.comparison import compare
@@ -194,8 +188,9 @@ class PostgreSQL(ServerDatabase):
                 if not self.is_copy:
                     # What a backup does not hold is not what the upgrade changed.
                     left_out = {each.name for each in find_tables(one)}
-                    pairs = [each for each in pairs if each.before not in left_out]
-                return compare(one, other, pairs, progress, orphans=orphans, types=types)
+                    pairs = [each for each in query.pairs if each.before not in left_out]
+                    query = replace(query, pairs=pairs)
+                return compare(one, other, query, progress)
         except psycopg.Error as error:
             raise self._failed("The rows could not be compared", error) from error
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from migrations_ops.system.files import open_own
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
-    from migrations_ops.databases.row_changes import ContentChange, Pair, TypeChange
+    from migrations_ops.databases.row_changes import ContentChange, RowQuery
 
 
 @dataclass(frozen=True)
@@ -137,19 +137,13 @@ class SQLite:
         return files.stamp_of_content(self.path)
 
     def compare_content(
-        self,
-        before: Path,
-        pairs: Sequence[Pair],
-        progress: Progress | None,
-        *,
-        orphans: bool,
-        types: Sequence[TypeChange] = (),
+        self, before: Path, query: RowQuery, progress: Progress | None
     ) -> ContentChange:
         from migrations_ops.databases.sqlite.rows.comparison import compare
 
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         try:
-            return compare(uri, before, pairs, progress, orphans=orphans, also=self.also)
+            return compare(uri, before, query, progress, self.also)
         except sqlite3.Error as error:
             raise StepFailed(
                 f"The rows could not be compared: {in_words(error, self.label)}.",

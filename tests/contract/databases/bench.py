@@ -16,7 +16,7 @@ from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.rows import comparison as mariadb_rows
 from migrations_ops.databases.postgresql.rows import comparison as postgresql_rows
-from migrations_ops.databases.row_changes import ContentChange, Pair
+from migrations_ops.databases.row_changes import ContentChange, Pair, RowQuery
 from tests.contract.databases.engines import spelled, statements
 from tests.contract.databases.mariadb.support import session
 from tests.contract.databases.support import sqlite
@@ -69,7 +69,7 @@ class SqliteBench(Bench):
         make(earlier, before)
         now.write_bytes(earlier.read_bytes())
         make(now, changes)
-        return sqlite(now).compare_content(earlier, pairs, progress, orphans=orphans)
+        return sqlite(now).compare_content(earlier, RowQuery(pairs, orphans), progress)
 
 
 def make(path: Path, sql: str) -> None:
@@ -93,7 +93,7 @@ class PostgresBench(Bench):
         self, before: str, changes: str, pairs: list[Pair], progress: Progress, orphans: bool
     ) -> ContentChange:
         self.make(f"{before}; {changes}", before)
-        return postgresql_rows.compare(self.one, self.other, pairs, progress, orphans=orphans)
+        return postgresql_rows.compare(self.one, self.other, RowQuery(pairs, orphans), progress)
 
     def make(self, other: str = "", one: str = "") -> None:
         """Both anew, with what these statements make."""
@@ -119,7 +119,7 @@ class MariaBench(Bench):
                 ask(self.connection, statement)
         ask(self.connection, "USE `before`")
         return mariadb_rows.compare(
-            self.connection, "before", "after", pairs, progress, orphans=orphans
+            self.connection, "before", "after", RowQuery(pairs, orphans), progress
         )
 
     def anew(self, name: str) -> None:

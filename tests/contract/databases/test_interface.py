@@ -14,7 +14,7 @@ from migrations_ops.databases.interface import (
     ResumesRestores,
     neighbours,
 )
-from migrations_ops.databases.row_changes import Pair
+from migrations_ops.databases.row_changes import Pair, RowQuery
 from migrations_ops.model.errors import Locked, StepFailed
 from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.model.serialisation import from_document, to_document
@@ -168,7 +168,7 @@ def test_rows_are_compared_with_a_backup(shop: Live) -> None:
     database = shop.open()
     pairs = [Pair("parents", "parents"), Pair("children", "children")]
     with database.locked("verify", 0):
-        change = database.compare_content(file, pairs, None, orphans=True)
+        change = database.compare_content(file, RowQuery(pairs, orphans=True), None)
     found = {each.pair.after: (each.gone, [c.rows for c in each.columns]) for each in change.tables}
     assert found == {"parents": (0, [1]), "children": (1, [])}
 

@@ -32,6 +32,7 @@ from migrations_ops.databases.row_changes import (
     ColumnChange,
     ContentChange,
     Pair,
+    RowQuery,
     TableChange,
 )
 from migrations_ops.model.text import counted
@@ -43,17 +44,15 @@ def compare(
     connection: Connection,
     before_database: str,
     after_database: str,
-    pairs: Sequence[Pair],
+    query: RowQuery,
     progress: Progress | None,
-    *,
-    orphans: bool,
 ) -> ContentChange:
     """Compare tables with what they were.
 
     :param before_database: the earlier copy, which no one writes.
-    :param orphans: whether to look for rows that lost their parents.
     """
     before, after = (_read(connection, name) for name in (before_database, after_database))
+    pairs = query.pairs
     there = [pair for pair in pairs if pair.before in before.sizes and pair.after in after.sizes]
     total, done = sum(before.sizes.get(pair.before, 0) for pair in there), 0
     changes = []
@@ -64,7 +63,7 @@ def compare(
         change = _Comparison(connection, pair, before, after).run()
         if change is not None:
             changes.append(change)
-    lost = _new_orphans(connection, before_database, after_database, pairs) if orphans else {}
+    lost = _new_orphans(connection, before_database, after_database, pairs) if query.orphans else {}
     if progress is not None and total:
         progress(total, total)
     return ContentChange(tuple(changes), lost, _gone_back(before, after, pairs))

@@ -24,8 +24,8 @@ from migrations_ops.databases.row_changes import (
     ColumnChange,
     ContentChange,
     Pair,
+    RowQuery,
     TableChange,
-    TypeChange,
 )
 
 T = TypeVar("T")
@@ -42,19 +42,14 @@ _BROUGHT = "pg_temp.migrations_ops_after"
 def compare(
     before: psycopg.Connection[Any],
     after: psycopg.Connection[Any],
-    pairs: Sequence[Pair],
+    query: RowQuery,
     progress: Progress | None,
-    *,
-    orphans: bool,
-    types: Sequence[TypeChange] = (),
 ) -> ContentChange:
     """Compare tables with what they were, in another database of the same server.
 
     :param before: no one writes there; it gets a temporary table, and its types are changed as
         those of the other were, all of which is rolled back.
     :param after: it is only read.
-    :param orphans: whether to look for rows that lost their parents.
-    :param types: what the revisions did to types, in that order.
     """
     one, other = Side(before), Side(after)
     with (
@@ -62,11 +57,11 @@ def compare(
         one.comparable(other.time_zone(), writes=True),
         other.comparable(),
     ):
-        change_types(one, types)
+        change_types(one, query.types)
         try:
-            changes = list(_changes(_Both(one, other, pool), pairs, progress))
-            lost = find_orphans(one, other, pairs, changes) if orphans else {}
-            return ContentChange(tuple(changes), lost, find_reused(one, other, pairs))
+            changes = list(_changes(_Both(one, other, pool), query.pairs, progress))
+            lost = find_orphans(one, other, query.pairs, changes) if query.orphans else {}
+            return ContentChange(tuple(changes), lost, find_reused(one, other, query.pairs))
         except BaseException:
             # Its thread waits for an answer that is not needed any more.
             after.cancel_safe()

@@ -21,6 +21,7 @@ from migrations_ops.databases.row_changes import (
     ColumnChange,
     ContentChange,
     Pair,
+    RowQuery,
     TableChange,
 )
 from migrations_ops.databases.sqlite.connect import Connect, quoted
@@ -39,24 +40,24 @@ _NO_PLAN = "no query solution"
 def compare(
     now: str,
     before: Path,
-    pairs: Sequence[Pair],
+    query: RowQuery,
     progress: Progress | None,
-    *,
-    orphans: bool,
     also: Connect | None = None,
 ) -> ContentChange:
     """Compare tables with what they were.
 
     :param now: the URI of the database; it is only read.
     :param before: the earlier copy, which no one writes.
-    :param orphans: whether to look for rows that lost their parents, beside the comparison.
     :param also: gives each connection what the application's have.
     """
+    pairs = query.pairs
     earlier = f"{before.absolute().as_uri()}?mode=ro&immutable=1"
     stopped = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         # A connection of its own: on a large database both take seconds, one core each.
-        lost = pool.submit(new_orphans, now, earlier, pairs, stopped, also) if orphans else None
+        lost = (
+            pool.submit(new_orphans, now, earlier, pairs, stopped, also) if query.orphans else None
+        )
         try:
             with opened(now, stopped, also) as connection:
                 connection.execute(f"ATTACH ? AS {BEFORE}", (earlier,))

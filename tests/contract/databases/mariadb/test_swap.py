@@ -12,7 +12,7 @@ from migrations_ops.databases.mariadb.connect import Connection, ask, close, con
 from migrations_ops.databases.mariadb.swap import swap as mariadb_swap
 from migrations_ops.databases.mariadb.swap.extras import make_content, read_content
 from migrations_ops.databases.mariadb.swap.record import Record
-from migrations_ops.databases.row_changes import Pair
+from migrations_ops.databases.row_changes import Pair, RowQuery
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from tests.contract.databases.mariadb.support import (
     EVERYTHING,
@@ -132,7 +132,7 @@ def test_any_name_of_a_database_is_backed_up_compared_and_restored(
     run(named, harm[0])
     database = engine(named)
     with database.locked("compare", 0):
-        found = database.compare_content(tmp_path / "b", [Pair(table, table)], None, orphans=True)
+        found = database.compare_content(tmp_path / "b", RowQuery([Pair(table, table)], True), None)
     assert [each.pair.after for each in found.tables] == [table]
 
 

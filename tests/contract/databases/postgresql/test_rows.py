@@ -17,7 +17,7 @@ from migrations_ops.child.protocol.events import StatementRan
 from migrations_ops.databases.postgresql.rows.comparison import compare
 from migrations_ops.databases.postgresql.rows.sums import count, count_and_sum
 from migrations_ops.databases.postgresql.schema.reading import read_tables
-from migrations_ops.databases.row_changes import ContentChange, Pair
+from migrations_ops.databases.row_changes import ContentChange, Pair, RowQuery
 from tests.contract.databases.bench import SAME, PostgresBench, postgres_bench, summary
 from tests.contract.databases.postgresql.support import VERSION_TABLE, fill, opened, restored
 from tests.servers.databases import ServerDatabase
@@ -80,7 +80,7 @@ def test_values_are_compared_as_the_declared_changes_of_their_types_write_them(
     bench.make(_TYPED + change, _TYPED)
     types = read_declared([StatementRan(change)], {}, {}, "postgresql").types
     for each in (1, 2):  # and nothing of it stays
-        found = compare(bench.one, bench.other, [SAME], None, orphans=False, types=types)
+        found = compare(bench.one, bench.other, RowQuery([SAME], False, types), None)
         assert summary(found) == wrong, each
 
 
@@ -109,7 +109,7 @@ def test_a_connection_is_left_as_it_was(postgres_database: ServerDatabase) -> No
         settings = "SELECT name, setting FROM pg_settings WHERE source = 'session' ORDER BY 1"
         was = one.execute(settings).fetchall()
         count_and_sum(one, ["t"])
-        compare(one, other, [Pair("t", "t")], None, orphans=True)
+        compare(one, other, RowQuery([Pair("t", "t")], True), None)
         for connection in (one, other):
             assert connection.execute(settings).fetchall() == was
             with connection.transaction():
@@ -155,13 +155,13 @@ def test_two_databases_of_a_server_are_compared(
         any_postgres, restored(any_postgres, tmp_path)
     ) as before:  # fmt: skip
         pairs = [Pair(name, name) for name in read_tables(after, VERSION_TABLE)]
-        assert compare(before, after, pairs, None, orphans=True) == ContentChange()
+        assert compare(before, after, RowQuery(pairs, True), None) == ContentChange()
         after.execute("UPDATE parents SET code = 'z' WHERE id = 2")
-        change = compare(before, after, pairs, None, orphans=True)
+        change = compare(before, after, RowQuery(pairs, True), None)
         assert summary(change) == {"code": (1, 1)}
         after.execute("ALTER TABLE parents RENAME code TO label")
         pairs = [pair for pair in pairs if pair.before != "parents"]
-        assert compare(before, after, pairs, None, orphans=True) == ContentChange()
+        assert compare(before, after, RowQuery(pairs, True), None) == ContentChange()
         leftovers = before.execute("SELECT 1 FROM pg_class WHERE relname ~ '^migrations_ops_after'")
         assert leftovers.fetchall() == []
 
@@ -200,7 +200,7 @@ def test_an_event_trigger_that_logs_writes_nothing_into_what_is_compared(
     postgres.execute("UPDATE t SET a = 'new'; ALTER TABLE t ADD b text", database=after)
     with opened(postgres_database) as one, opened(postgres_database, after) as other:
         pairs = [Pair("t", "t"), Pair("log", "log")]
-        change = compare(one, other, pairs, None, orphans=False)
+        change = compare(one, other, RowQuery(pairs, orphans=False), None)
     assert [each.pair.before for each in change.tables] == ["t"]
     assert change.sequences == {}
     assert postgres_database.execute("SELECT what FROM log") == [("x",)]
@@ -236,12 +236,12 @@ def test_any_single_value_that_changes_is_found(bench: PostgresBench, told: Any)
             connection.execute(f"CREATE TABLE t ({key}, {columns})")
             for number, row in enumerate(rows):
                 connection.execute(f"INSERT INTO t VALUES ({number}, {places})", row)
-        assert compare(one, other, [Pair("t", "t")], None, orphans=False) == ContentChange()
+        assert compare(one, other, RowQuery([Pair("t", "t")], False), None) == ContentChange()
         told_as = f"SELECT c{column}::text FROM t WHERE id = {chosen}"
         was = other.execute(told_as).fetchone()
         other.execute(f"UPDATE t SET c{column} = %s::{types[column]} WHERE id = {chosen}", (value,))
         now = other.execute(told_as).fetchone()
-        change = compare(one, other, [Pair("t", "t")], None, orphans=False)
+        change = compare(one, other, RowQuery([Pair("t", "t")], False), None)
         found = {each: rows for each, (rows, _) in summary(change).items()}
         if types[column] == "numeric" and None not in (*was, *now):
             # 1.0 and 1.00 are one value.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.databases.row_changes import Pair
+from migrations_ops.databases.row_changes import Pair, RowQuery
 from migrations_ops.databases.sqlite.database import SQLite
 from tests.contract.databases.support import sqlite
 
@@ -118,7 +118,7 @@ def test_it_is_backed_up_compared_and_restored(case: tuple[SQLite, str], tmp_pat
         assert copy.find_damage() == ""
         assert copy.fingerprint(VERSION) == taken
     pairs = [Pair("t", "t"), Pair("plain", "plain")]
-    change = database.compare_content(tmp_path / "backup", pairs, None, orphans=True)
+    change = database.compare_content(tmp_path / "backup", RowQuery(pairs, orphans=True), None)
     reasons = {each.not_compared for each in change.tables}
     assert all(each.endswith("is not known here") for each in reasons)
     assert not change.orphans

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from migrations_ops.databases.row_changes import NO_MODULE, Pair, TableChange
+from migrations_ops.databases.row_changes import NO_MODULE, Pair, RowQuery, TableChange
 from tests.contract.databases.bench import SqliteBench, make, summary
 from tests.contract.databases.content_cases import NAMED, rebuilt
 from tests.contract.databases.support import sqlite
@@ -116,7 +116,9 @@ def _stored(connection: sqlite3.Connection, column: str, chosen: int) -> tuple[A
 
 def _differences(folder: Path) -> list[TableChange]:
     pairs = [Pair("t", "t")]
-    change = sqlite(folder / "now").compare_content(folder / "before", pairs, None, orphans=False)
+    change = sqlite(folder / "now").compare_content(
+        folder / "before", RowQuery(pairs, orphans=False), None
+    )
     return list(change.tables)
 
 
