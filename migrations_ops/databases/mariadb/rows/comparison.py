@@ -355,6 +355,7 @@ def _violations(
 
 
 def _foreign_keys(connection: Connection, database: str) -> list[_ForeignKey]:
+    """Those whose parent is there: without foreign_key_checks, it may have been dropped."""
     rows = ask(
         connection,
         "SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA,"
@@ -366,9 +367,20 @@ def _foreign_keys(connection: Connection, database: str) -> list[_ForeignKey]:
     columns: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     for table, name, column, schema, parent, parent_column in rows:
         columns.setdefault((table, name, schema, parent), []).append((column, parent_column))
+    there = {
+        (schema, table, column)
+        for schema in {key[2] for key in columns}
+        for table, column in ask(
+            connection,
+            "SELECT LOWER(TABLE_NAME), LOWER(COLUMN_NAME) FROM information_schema.COLUMNS"
+            " WHERE TABLE_SCHEMA = %s",
+            schema,
+        )
+    }
     return [
         _ForeignKey(table, parent, tuple(each), schema)
         for (table, _, schema, parent), each in columns.items()
+        if all((schema, parent.lower(), column.lower()) in there for _, column in each)
     ]
 
 
