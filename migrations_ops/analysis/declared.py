@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from migrations_ops.analysis.rebuilds import Rebuilt, is_unique_index
 from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.resolver import Hierarchy
 from migrations_ops.analysis.schema_facts import ATTACHED, CONSTRAINTS, Fact
@@ -31,10 +32,8 @@ class Declared:
         where the revision does not name it.
     :param created: constraints that were created, as (table, name, kind, columns): they may replace
         others.
-    :param left_out: columns that a table rebuilt by hand has no more, as (table, column).
-    :param anew: constraints that a table rebuilt by hand got, as (table, kind, columns).
-    :param discarded: tables that an operation dropped, with the indexes on them, even where another
-        table replaced them.
+    :param rebuilt: tables that were rebuilt by hand, with what their replacements lack on purpose.
+    :param discarded: tables that op.drop_table() dropped, even where another one replaced them.
     :param altered: altered properties of columns, as (table, column, property).
     :param converted: tables whose texts got another character set.
     :param emptied: tables from which rows were deleted.
@@ -61,8 +60,7 @@ class Declared:
     schemas: set[str] = field(default_factory=set)
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
     created: set[tuple[str, str, str, frozenset[str]]] = field(default_factory=set)
-    left_out: set[tuple[str, str]] = field(default_factory=set)
-    anew: set[tuple[str, str, frozenset[str]]] = field(default_factory=set)
+    rebuilt: dict[str, Rebuilt] = field(default_factory=dict)
     discarded: set[str] = field(default_factory=set)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
@@ -88,13 +86,9 @@ class Declared:
             return fact.table in dropped
         if self._drops_by_name(fact) or (fact.kind == "privilege" and self._revokes(fact)):
             return True
-        if fact.kind in ATTACHED:
-            # A revision that rebuilds a table by hand writes its columns and constraints again, but
-            # easily forgets that its indexes, triggers and rights go with the old one.
-            gone = fact.table in dropped or (fact.kind == "index" and fact.table in self.discarded)
-        else:
-            gone = fact.table in dropped or fact.parent in dropped or self._rebuilds_without(fact)
-        if gone:
+        if fact.table in dropped or (fact.kind not in ATTACHED and fact.parent in dropped):
+            return True
+        if self.rebuilds(fact.table) and self.rebuilt[fact.table].lacks(fact):
             return True
         if fact.kind not in ("trigger", "policy", "rule") and any(
             table == fact.table and column in fact.columns for table, column in self.columns
@@ -105,26 +99,8 @@ class Declared:
         )
 
     def rebuilds(self, table: str) -> bool:
-        """Whether a table was rebuilt by hand, and what it declares for itself is written anew.
-
-        Who writes a new table easily forgets what the old one had, as with its indexes. A column
-        that it does not have, or that has another type there, is meant.
-        """
-        return (
-            self.syntax == "sqlite" and table in self.naming.rebuilt and table not in self.discarded
-        )
-
-    def _rebuilds_without(self, fact: Fact) -> bool:
-        """Whether a rebuild by hand leaves this out on purpose."""
-        if not self.rebuilds(fact.table):
-            return fact.table in self.naming.rebuilt
-        if any((fact.table, column) in self.left_out for column in fact.columns):
-            return True
-        return any(
-            (fact.table, fact.kind) == (table, kind)
-            and (kind == "primary key" or columns & fact.columns)
-            for table, kind, columns in self.anew
-        )
+        """Whether a table was rebuilt by hand, so that all that it is was written anew."""
+        return table in self.rebuilt
 
     def changes(self, fact: Fact) -> bool:
         """Whether a statement changes this very object without dropping it."""
@@ -139,8 +115,24 @@ class Declared:
     def drops_primary_key(self, table: str) -> bool:
         dropped = {(each, kind) for each, _, kind in self.constraints}
         created = {(each, kind) for each, _, kind, _ in self.created}
-        anew = {(each, kind) for each, kind, _ in self.anew}
-        return (table, "primary key") in dropped | created | anew
+        has_another = self.rebuilds(table) and self.rebuilt[table].has_new_key
+        return has_another or (table, "primary key") in dropped | created
+
+    def has_other_key(self, fact: Fact) -> bool:
+        """Whether a column was in the primary key, which is another one in the new table."""
+        keys = [each for each in self.facts if each.kind == "primary key"]
+        was_in_it = any(each.table == fact.table and fact.name in each.columns for each in keys)
+        return was_in_it and self.rebuilt[fact.table].has_new_key
+
+    def drops_with_table(self, fact: Fact, was: str) -> bool:
+        """Whether op.drop_table() dropped an index that means nothing to the rows.
+
+        A revision that drops a table by an operation declares that its indexes go, too; but one
+        that is unique keeps rows out, whatever else it does.
+        """
+        return (
+            fact.kind == "index" and fact.table in self.discarded and not is_unique_index(fact, was)
+        )
 
     def with_new_names(self, text: str) -> str:
         """The text of a fact, with the new names of types, values and sequences."""

@@ -19,7 +19,9 @@ from migrations_ops.model.findings import (
     LOST,
     LOST_CHECKS_OF_BOOLEANS,
     LOST_ROWS,
+    LOST_WITH_DROPPED,
     WEAKENED,
+    WEAKENED_IN_NEW_TABLE,
     Finding,
 )
 from migrations_ops.model.fingerprint import Fingerprint
@@ -32,6 +34,10 @@ _TRAITS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "INITIALLY DEFERRED
            "FORCED")  # fmt: skip
 _COLUMN_TRAITS = ("NOT NULL", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "ON UPDATE", "INVISIBLE",
                   "COMMENT")  # fmt: skip
+# What a new definition of a table leaves out; any statement that names the table declares it.
+_TABLE_TRAITS = ("COMMENT", "SYSTEM VERSIONING", "PARTITION BY", "INHERITS", "REPLICA IDENTITY")
+# What gives a new row its number.
+_COUNTERS = ("IDENTITY", "AUTO_INCREMENT")
 # Words of a fact that weaken the object if they were not there before.
 _FLAWS = ("UNLOGGED", "DISABLED", "NOT VALID", "NOT ENFORCED", "INVALID")
 # On a server, only a statement that names these gives them another text.
@@ -73,13 +79,16 @@ def find_losses(
                 findings += _vanished(fact, before, declared, environment)
             continue
         was, now = before.schema[key], after.schema[key_now]
+        if _is_another_check(fact, was, now, renames, declared):
+            findings += _vanished(fact, before, declared, environment)
+            continue
         findings += _changed_column(fact, was, now, declared, environment)
         lost = _lost(fact, was, now, renames, declared)
         if "COLLATE" in lost and _was_json(fact, gone):
             lost.remove("COLLATE")
         stale = renames.stale(fact, was, now)
         if (lost or stale) and not (declared.drops(fact) or declared.changes(fact)):
-            findings.append(_weakened(fact, lost, stale, environment))
+            findings.append(_weakened(fact, lost, stale, declared, environment))
     return (
         findings
         + _dropped_attributes(declared)
@@ -127,10 +136,27 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
         lost.remove("NOT NULL")  # a row number is never NULL
     if "KEY" in lost and declared.drops_primary_key(fact.table):
         lost.remove("KEY")
+    if declared.rebuilds(fact.table):
+        # What follows from the key goes with it, and one way to count is as good as another.
+        follows = ("NOT NULL",) if declared.has_other_key(fact) else ()
+        counters = _COUNTERS if _counts(words_now) else ()
+        lost = [trait for trait in lost if trait not in (*follows, *counters)]
     for what, traits in _DECLARED_TRAITS.items():
         if declared.alters(fact, what) and (what == "nullable" or declared.syntax != "sqlite"):
             lost = [trait for trait in lost if trait not in traits]
     return lost
+
+
+def _counts(words: Collection[str]) -> bool:
+    """Whether a column gives a number to a new row, in whichever way."""
+    return bool({"identity", "auto_increment", "nextval"} & {*words})
+
+
+def _is_another_check(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) -> bool:
+    """Whether a table that was rebuilt by hand has another check under the name of an old one."""
+    if fact.kind != "check" or not declared.rebuilds(fact.table):
+        return False
+    return renames.words(fact, was) != lowered(tokens(now, "facts"))
 
 
 def _lost_expression(was: list[str], now: list[str]) -> list[str]:
@@ -222,6 +248,8 @@ def _vanished(
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
     filled = f" with its {rows} rows" if rows else ""
     if not declared.drops(fact):
+        if declared.drops_with_table(fact, before.schema[f"{fact.kind} {fact.where}"]):
+            return [LOST_WITH_DROPPED.found(fact.where, environment=environment)]
         return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
     if rows:
         return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
@@ -240,7 +268,8 @@ def _changed_column(
     # Who writes a whole table anew means the types and the defaults that it has, not what it lacks.
     by_hand = declared.rebuilds(fact.table)
     retyped = by_hand or declared.alters(fact, "type")
-    redefined = (by_hand and after.default) or declared.alters(fact, "default")
+    is_written = after.default or _counts(lowered(tokens(now, "facts")))
+    redefined = (by_hand and is_written) or declared.alters(fact, "default")
     if not _is_same_default(before, after, retyped) and not redefined:
         changes.append("another default" if after.default else "no default")
     if not _is_same_type(before, after, declared) and not retyped:
@@ -271,7 +300,8 @@ def _without_casts(default: str) -> str:
 
 def _lost_traits(fact: Fact, was: list[str], now: list[str]) -> list[str]:
     """Properties that a rebuild loses without an error."""
-    return _gained((*_TRAITS, *(_COLUMN_TRAITS if fact.kind == "column" else ())), now, was)
+    more = {"column": _COLUMN_TRAITS, "table": _TABLE_TRAITS}.get(fact.kind, ())
+    return _gained((*_TRAITS, *more), now, was)
 
 
 def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
@@ -286,7 +316,11 @@ def _gained(traits: Iterable[str], was: list[str], now: list[str]) -> list[str]:
     ]
 
 
-def _weakened(fact: Fact, lost: list[str], stale: Mapping[str, str], environment: str) -> Finding:
+def _weakened(
+    fact: Fact, lost: list[str], stale: Mapping[str, str], declared: Declared, environment: str
+) -> Finding:
+    if lost == ["NOT NULL"] and not stale and fact.table in declared.discarded:
+        return WEAKENED_IN_NEW_TABLE.found(fact.where, environment=environment)
     losses = [f"would lose {', '.join(lost)}"] if lost else []
     for old, new in stale.items():
         fate = f"is {shown(new)} now" if new else "is dropped"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from migrations_ops.analysis.declared import Declared
+from migrations_ops.analysis.rebuilds import read_rebuilt
 from migrations_ops.analysis.refills import Refills
 from migrations_ops.analysis.renames import Names, Naming
 from migrations_ops.analysis.resolver import Hierarchy, Resolver
-from migrations_ops.analysis.schema_facts import CONSTRAINTS, Fact, lowered
+from migrations_ops.analysis.schema_facts import Fact, lowered
 from migrations_ops.analysis.statements.blocks import (
     statements_in_block,
     statements_in_trigger,
@@ -177,41 +179,21 @@ class _Reader:
 
     def finish(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         self._naming.finish(after)
-        self._add_rebuilt(before, after)
-        for first in self._naming.dropped:
+        for first in [*self._naming.dropped]:
             if table := self._naming.table_after(first):  # it was dropped, and made once more
+                if self._refills.is_copied(table, first):
+                    self._naming.rebuilt_in_place(first)
                 self._add_updated(self._refills.replaced(table, first))
+        self.declared.altered |= {(*each, "nullable") for each in self._refills.nullable}
+        for first in self._naming.rebuilt:
+            now = self._naming.table_after(first)
+            rebuilt = read_rebuilt(first, now, self._naming, before, after)
+            if first in self._refills.whole:  # of what SELECT * does not find, nobody thought
+                rebuilt = replace(rebuilt, left_out=frozenset())
+            self.declared.rebuilt[first] = rebuilt
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
-
-    def _add_rebuilt(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """Declare what the tables that were rebuilt by hand leave out, and their constraints.
-
-        A constraint that was there before takes the place of no other one. A unique index does
-        what a unique constraint does.
-        """
-        facts = [Fact.of(key, was) for key, was in after.items()]
-        first_facts = {fact.identity() for fact in self.declared.facts}
-        for first in self._naming.rebuilt:
-            table = self._naming.table_after(first)
-            names = self._naming.columns(first)
-            there = {each.name for each in facts if (each.kind, each.table) == ("column", table)}
-            keys = _row_numbers(table, after)
-            if keys and keys != {names.now(each) for each in _row_numbers(first, before)}:
-                self.declared.anew.add((first, "primary key", frozenset(keys)))
-            left = {each for each in names.known() if names.now(each) not in there}
-            self.declared.left_out |= {(first, each) for each in left}
-            for fact in facts:
-                if fact.table != table or fact.identity() in first_facts:
-                    continue
-                is_unique = fact.kind == "index" and after[f"index {fact.where}"].startswith(
-                    "create unique "
-                )
-                if fact.kind in CONSTRAINTS or is_unique:
-                    columns = frozenset(names.first(each) for each in fact.columns & there)
-                    kind = "unique" if is_unique else fact.kind
-                    self.declared.anew.add((first, kind, columns))
 
     def _read_action(self, action: SchemaAction) -> None:
         table = self._resolver.table(action.table) if action.table else ""
@@ -440,13 +422,3 @@ class _Reader:
 
 def _sum(count: int | None, rows: int | None) -> int | None:
     return None if count is None or rows is None else count + rows
-
-
-def _row_numbers(table: str, schema: Mapping[str, str]) -> set[str]:
-    """The primary key of a table in SQLite, where it is no constraint: INTEGER PRIMARY KEY."""
-    return {
-        fact.name
-        for key, was in schema.items()
-        if key.startswith("column ") and (fact := Fact.of(key, was)).table == table
-        if "KEY" in was.split()
-    }

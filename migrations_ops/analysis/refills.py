@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 
 from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.resolver import Resolver
-from migrations_ops.analysis.statements.copies import Copied, created_columns, read_copy
+from migrations_ops.analysis.statements.copies import (
+    Copied,
+    created_columns,
+    nullable_columns,
+    read_copy,
+)
 from migrations_ops.analysis.statements.rows import TEMPORARY
 from migrations_ops.child.protocol.sql import Token
 
@@ -26,11 +31,13 @@ _COMPUTED, _UNKNOWN = "", "?"
 class _Filled:
     """The first names of the tables that each column of a new table is copied from.
 
-    ``rest`` are those of all other columns.
+    ``rest`` are those of all other columns; ``whole`` those of the tables that it was made of, with
+    all columns that ``SELECT *`` found.
     """
 
     columns: dict[str, set[str]] = field(default_factory=dict)
     rest: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
 
     def origins(self, column: str) -> set[str]:
         return self.columns.get(column, self.rest)
@@ -44,11 +51,18 @@ class _Filled:
 
 
 class Refills:
-    """Tracks what is inserted into tables until they replace others."""
+    """Tracks what is inserted into tables until they replace others.
+
+    ``whole`` are tables whose replacement was made of all their columns, as SELECT * finds them;
+    ``nullable`` the columns whose new definition has the word NULL, as (table, column).
+    """
 
     def __init__(self, naming: Naming, resolver: Resolver) -> None:
         self._naming, self._resolver = naming, resolver
+        self.whole: set[str] = set()
+        self.nullable: set[tuple[str, str]] = set()
         self._layouts: dict[str, list[str]] = {}
+        self._nullable: dict[str, set[str]] = {}
         self._filled: dict[str, _Filled] = {}
         # What was dropped last under each name, which a batch brings back.
         self._dropped: dict[str, _Filled] = {}
@@ -57,6 +71,7 @@ class Refills:
         layout = created_columns(statement)
         if layout is not None:
             self._layouts[layout[0]] = layout[1]
+            self._nullable[layout[0]] = nullable_columns(statement)
         copied = read_copy(statement, self._layouts)
         if copied is not None and not copied.table.startswith(TEMPORARY):
             self._add(copied)
@@ -69,6 +84,7 @@ class Refills:
     def rename(self, old: str, new: str) -> None:
         if old in self._filled:
             self._filled[new] = self._filled.pop(old)
+        self._nullable[new] = self._nullable.pop(old, set())
 
     def drop(self, table: str) -> None:
         if table in self._filled:
@@ -80,14 +96,25 @@ class Refills:
 
     def replaced(self, table: str, first: str) -> set[tuple[str, str]]:
         """A table replaced another: the columns of the old one that it changes."""
+        names = self._naming.columns(first)
+        self.nullable |= {(first, names.first(each)) for each in self._nullable.get(table, ())}
+        if first in self._of(table).whole:
+            self.whole.add(first)
         return self._changed(table, first, {first, _UNKNOWN})
+
+    def is_copied(self, table: str, first: str) -> bool:
+        """Whether a table got values of another one."""
+        filled = self._of(table)
+        return any(first in origins for origins in (filled.rest, *filled.columns.values()))
 
     def emptied(self, table: str, first: str) -> set[tuple[str, str]]:
         """A table was emptied and refilled: the columns that this changes."""
         return self._changed(table, first, {first})
 
     def _changed(self, table: str, first: str, same: set[str]) -> set[tuple[str, str]]:
-        filled = self._filled.pop(table, None) or _Filled(rest={_UNKNOWN})
+        filled = self._filled.pop(table, _Filled())
+        if filled == _Filled():
+            filled.rest.add(_UNKNOWN)
         names = self._naming.columns(first)
         return {
             (first, column) for column in names.known() if filled.origins(names.now(column)) - same
@@ -102,6 +129,7 @@ class Refills:
             for column, origins in source.columns.items():
                 into.add(column, origins)
             into.add_rest(source.rest)
+            into.whole |= source.rest if copied.is_definition else set()
         for column, table in copied.columns:
             into.add(column, self._source(table).origins(column))
         for column in copied.computed:

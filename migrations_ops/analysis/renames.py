@@ -142,6 +142,12 @@ class Naming:
             if not was_rebuilt:
                 self.rebuilt.discard(first)
 
+    def rebuilt_in_place(self, first: str) -> None:
+        """A table was dropped, and made once more with rows that had been kept in another one."""
+        self._tables.rename(first, self._tables.successor(first))
+        self.dropped.discard(first)
+        self.rebuilt.add(first)
+
     def finish(self, after: Mapping[str, str]) -> None:
         """At the end, count a table as dropped if its replacement never appeared."""
         there = {Fact.of(key, "").table for key in after if key.startswith("table ")}

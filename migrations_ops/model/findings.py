@@ -106,6 +106,17 @@ WEAKENED = Entry(
     _FIX_REVISION,
     kinds=KINDS,
 )
+LOST_WITH_DROPPED = Entry(
+    "lost-index",
+    "warning",
+    "the index {where} goes with a table that a revision drops and replaces in {environment}, and"
+    " the new one has none like it",
+)
+WEAKENED_IN_NEW_TABLE = Entry(
+    "weakened-column",
+    "warning",
+    "the column {where} may be NULL in the table that replaces the old one in {environment}",
+)
 LOST_TO_MOVED = LOST.also(
     "error",
     "the {kind} {where} would belong to {moved} in {environment}, and the new {table} has none"

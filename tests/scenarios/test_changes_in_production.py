@@ -215,7 +215,7 @@ IN_SOURCES = """\
     posts = sa.table("posts", sa.column("id"), sa.column("title"))
     op.execute(posts.update().where(posts.c.id == 1).values(title="x"))
     key = sa.Column("id", sa.Text, primary_key=True)
-    op.create_table("prompt_new", key, sa.Column("a", sa.Text))
+    op.create_table("prompt_new", key, sa.Column("a", sa.Text, unique=True))
     prompts = sa.table("prompt_new", sa.column("id"), sa.column("a"))
     op.get_bind().execute(sa.insert(prompts).values(id="one", a="b"))
     op.drop_table("prompt")
@@ -225,7 +225,7 @@ import os, sqlite3
 database = sqlite3.connect(os.environ["APP_DATABASE"].partition(":///")[2])
 database.executescript('''
     UPDATE posts SET title = 'x' WHERE id = 1;
-    CREATE TABLE prompt_new (id TEXT PRIMARY KEY, a TEXT);
+    CREATE TABLE prompt_new (id TEXT PRIMARY KEY, a TEXT UNIQUE);
     INSERT INTO prompt_new SELECT 'one', upper(a) FROM prompt;
     DROP TABLE prompt;
     ALTER TABLE prompt_new RENAME TO prompt;

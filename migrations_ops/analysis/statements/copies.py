@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from migrations_ops.analysis.statements.queries import (
     Item,
@@ -29,6 +30,7 @@ class Copied:
     :param columns: the columns that get exactly those, each with its table, empty if unknown.
     :param stars: the tables of which all columns are copied.
     :param everything: whether the values of all columns come from elsewhere.
+    :param is_definition: whether the statement makes the table, which has what it selects.
     :param is_program: whether a program inserts the rows: then it is responsible for what it leaves
         out, too.
     """
@@ -38,6 +40,7 @@ class Copied:
     columns: set[tuple[str, str]] = field(default_factory=set)
     stars: set[str] = field(default_factory=set)
     everything: bool = False
+    is_definition: bool = False
     is_program: bool = False
 
 
@@ -46,8 +49,24 @@ def created_columns(statement: Sequence[Token]) -> tuple[str, list[str]] | None:
     table, rest = _created(statement)
     if not rest or not rest[0].means("("):
         return None
-    parts = split(group(rest, 0))
-    return table, [part[0].text.lower() for part in parts if not part[0].means(*_CONSTRAINTS)]
+    return table, [part[0].text.lower() for part in _definitions(rest)]
+
+
+def nullable_columns(statement: Sequence[Token]) -> set[str]:
+    """The columns of a new table whose definition has the word NULL, so that it is meant."""
+    _, rest = _created(statement)
+    return {
+        part[0].text.lower()
+        for part in _definitions(rest)
+        for before, word in pairwise(part)
+        if word.means("NULL") and not before.means("NOT", "DEFAULT", "SET", "IS", "(", ",")
+    }
+
+
+def _definitions(rest: list[Token]) -> list[list[Token]]:
+    """Of the columns, from what follows the name of a new table."""
+    parts = split(group(rest, 0)) if rest and rest[0].means("(") else []
+    return [part for part in parts if not part[0].means(*_CONSTRAINTS)]
 
 
 def read_copy(statement: list[Token], layouts: Mapping[str, Sequence[str]]) -> Copied | None:
@@ -62,7 +81,10 @@ def read_copy(statement: list[Token], layouts: Mapping[str, Sequence[str]]) -> C
             rest = unwrapped(rest[outside(rest, ("AS",)) + 1 :])
             start = outside(rest, ("SELECT", "WITH"))
         # Such a table has the columns of its SELECT, under their names.
-        return _queried(table, rest[start:]) if start < len(rest) else None
+        made = _queried(table, rest[start:]) if start < len(rest) else None
+        return None if made is None else replace(made, is_definition=True)
+    if (into := _selected_into(statement)) is not None:
+        return into
     start = 0
     if statement and statement[0].means("WITH"):
         start = outside(statement, ("INSERT", "REPLACE", "SELECT"))
@@ -84,6 +106,22 @@ def _created(statement: Sequence[Token]) -> tuple[str, list[Token]]:
         rest = rest[1:]
     table = name_of(rest) if rest else ""
     return table, rest[2 * table.count(".") + 1 :]
+
+
+def _selected_into(statement: list[Token]) -> Copied | None:
+    """What SELECT ... INTO puts into the table that it makes; None for any other statement."""
+    start = outside(statement, ("INTO",))
+    is_query = bool(statement) and statement[0].means("SELECT", "WITH")
+    if not is_query or start > outside(statement, ("INSERT", "REPLACE", "FROM")):
+        return None
+    named = statement[start + 1 :]
+    while len(named) > 1 and named[0].means("TEMPORARY", "TEMP", "UNLOGGED", "TABLE"):
+        named = named[1:]
+    if not named or not named[0].is_name or named[0].means("OUTFILE", "DUMPFILE"):
+        return None
+    table = name_of(named)
+    query = statement[:start] + named[2 * table.count(".") + 1 :]
+    return replace(_queried(table, query), is_definition=True)
 
 
 def _inserted(words: list[Token], layouts: Mapping[str, Sequence[str]]) -> Copied | None:

@@ -340,7 +340,9 @@ def _table_drop(table: str, reader: _Reader) -> Iterator[SchemaAction]:
         yield SchemaAction("drop", reader.name(), "index", table)
     elif reader.take("PARTITION"):
         yield SchemaAction("truncate", table)
-    elif not (reader.sees("SYSTEM", "VERSIONING") or reader.sees("PERIOD")):
+    elif reader.sees("SYSTEM", "VERSIONING"):
+        yield SchemaAction("change", table, "table")
+    elif not reader.sees("PERIOD"):
         reader.skip("COLUMN", "IF", "EXISTS")
         yield SchemaAction("drop column", reader.name(), table=table)
 

@@ -9,7 +9,7 @@ import pytest
 
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
-from migrations_ops.child.protocol.events import OperationAsked, StatementRan
+from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from tests.unit.analysis.losses_support import START, found
 
@@ -102,6 +102,69 @@ def test_a_rebuild_by_hand_loses_no_property_unnoticed(columns: str, code: str, 
 )  # fmt: skip
 def test_a_rebuild_by_hand_may_write_what_it_means(columns: str, more: tuple[str, ...]) -> None:
     assert rebuilt_by_hand(columns, *more) == {}
+
+
+# -- a rebuild by operations ---------------------------------------------------------------------
+
+PROMPT = (
+    "CREATE TABLE prompt (id INTEGER NOT NULL PRIMARY KEY, command VARCHAR(9) NOT NULL,"
+    " title TEXT NOT NULL, kind TEXT DEFAULT 'x', size INTEGER CHECK (size > 0));"
+    "CREATE UNIQUE INDEX prompt_command ON prompt (command);"
+    "CREATE INDEX prompt_title ON prompt (title); CREATE INDEX prompt_size ON prompt (size);"
+    "CREATE TRIGGER prompted AFTER INSERT ON prompt BEGIN SELECT 1; END;"
+    "INSERT INTO prompt VALUES (1, '/a', 'A', 'y', 1), (2, '/b', 'B', 'z', 2)"
+)
+BY_OPERATIONS: tuple[Traced, ...] = (
+    OperationAsked("drop_table", "prompt"),
+    StatementRan("DROP TABLE prompt"),
+    OperationAsked("rename_table", "prompt_new", to="prompt"),
+    StatementRan("ALTER TABLE prompt_new RENAME TO prompt"),
+)
+UNIQUE = "CREATE UNIQUE INDEX ix_prompt_new_command ON prompt_new (command)"
+FILL = "INSERT INTO prompt_new (id, command, kind, size) SELECT id, command, kind, size FROM prompt"
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        # As a project has it: another key, a column of another name, the same index in another way.
+        (("CREATE TABLE prompt_new (id TEXT NOT NULL PRIMARY KEY, command VARCHAR NOT NULL UNIQUE,"
+          " name TEXT NOT NULL, kind TEXT DEFAULT 'x', size INTEGER CHECK (size >= 0))",
+          "INSERT INTO prompt_new VALUES ('x', 'a', 'A', 'y', 1), ('y', 'b', 'B', 'z', 2)"),
+         {"lost-trigger:prompted": "error", "lost-index:prompt_size": "warning"}),
+        # What its author does not write, the new table does not have.
+        (("CREATE TABLE prompt_new (id INTEGER PRIMARY KEY, command VARCHAR, kind TEXT,"
+          " size INTEGER)", FILL, "CREATE INDEX s ON prompt_new (size)"),
+         {"lost-trigger:prompted": "error", "lost-index:prompt_command": "error",
+          "weakened-column:prompt.command": "warning", "changed-column:prompt.kind": "error",
+          "lost-check:prompt: size > 0": "error"}),
+        (("CREATE TABLE prompt_new (id INTEGER PRIMARY KEY, command VARCHAR NULL,"
+          " kind TEXT DEFAULT 'y', size INTEGER CHECK (size IN (1, 2)))", UNIQUE,
+          f"{FILL} WHERE id = 1"),
+         {"lost-trigger:prompted": "error", "lost-index:prompt_size": "warning",
+          "lost-rows:prompt": "error"}),
+    ],
+    ids=["in other words", "silently", "rows"],
+)  # fmt: skip
+def test_a_table_that_operations_replace_has_what_the_old_one_had(
+    statements: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    """An index that serves reading alone, and NULL, are a word of warning."""
+    events: list[Traced] = [*map(StatementRan, statements), *BY_OPERATIONS]
+    schemas = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(PROMPT)
+        schemas.append(read_fingerprint(connection, "alembic_version"))
+        for event in events:
+            if isinstance(event, StatementRan):
+                connection.execute(event.sql)
+        schemas.append(read_fingerprint(connection, "alembic_version"))
+    declared = read_declared(events, schemas[0].schema, schemas[1].schema)
+    findings = find_losses(schemas[0], schemas[1], declared, "prod")
+    found_all = {f"{each.code}:{each.where}": each.severity for each in findings}
+    assert {
+        key: found_all[key] for key in found_all if not key.startswith("dropped-column")
+    } == expected
 
 
 # -- a new table under the name of another one --------------------------------------------------
