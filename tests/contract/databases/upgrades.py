@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 
-from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
@@ -22,7 +21,7 @@ from migrations_ops.databases.mariadb.rows import comparison as mariadb_rows
 from migrations_ops.databases.mariadb.schema import reading as mariadb_schema
 from migrations_ops.databases.postgresql.rows import comparison as postgresql_rows
 from migrations_ops.databases.postgresql.schema import reading as postgresql_schema
-from migrations_ops.databases.row_changes import ContentChange, Pair
+from migrations_ops.databases.row_changes import ContentChange, RowQuery
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
@@ -50,7 +49,8 @@ class Upgrades(ABC):
             StatementRan(act) if isinstance(act, str) else act for act in upgrade
         ]
         declared = read_declared(events, was.schema, now.schema, self.syntax)
-        change = self._compare(surviving(was, now, declared), declared)
+        pairs = surviving(was, now, declared)
+        change = self._compare(RowQuery(pairs, orphans=True, types=declared.types))
         return [
             *find_losses(was, now, declared, "prod", rows_gone(change)),
             *find_changes(change, declared, "prod"),
@@ -62,7 +62,7 @@ class Upgrades(ABC):
     ) -> tuple[Fingerprint, Fingerprint]: ...
 
     @abstractmethod
-    def _compare(self, pairs: list[Pair], declared: Declared) -> ContentChange: ...
+    def _compare(self, query: RowQuery) -> ContentChange: ...
 
 
 class SqliteUpgrades(Upgrades):
@@ -88,8 +88,8 @@ class SqliteUpgrades(Upgrades):
         with closing(sqlite3.connect(path)) as connection:
             return read_fingerprint(connection, VERSION)
 
-    def _compare(self, pairs: list[Pair], declared: Declared) -> ContentChange:
-        return sqlite(self._now).compare_content(self._earlier, pairs, None, orphans=True)
+    def _compare(self, query: RowQuery) -> ContentChange:
+        return sqlite(self._now).compare_content(self._earlier, query, None)
 
 
 class PostgresUpgrades(Upgrades):
@@ -118,10 +118,8 @@ class PostgresUpgrades(Upgrades):
             found.append(Fingerprint((), schema, rows))
         return found[0], found[1]
 
-    def _compare(self, pairs: list[Pair], declared: Declared) -> ContentChange:
-        return postgresql_rows.compare(
-            self._one, self._other, pairs, None, orphans=True, types=declared.types
-        )
+    def _compare(self, query: RowQuery) -> ContentChange:
+        return postgresql_rows.compare(self._one, self._other, query, None)
 
 
 class MariaUpgrades(Upgrades):
@@ -152,9 +150,9 @@ class MariaUpgrades(Upgrades):
     def _ask(self, sql: str) -> None:
         ask(self._connection, sql)
 
-    def _compare(self, pairs: list[Pair], declared: Declared) -> ContentChange:
+    def _compare(self, query: RowQuery) -> ContentChange:
         self._ask("USE `before`")
-        return mariadb_rows.compare(self._connection, "before", "after", pairs, None, orphans=True)
+        return mariadb_rows.compare(self._connection, "before", "after", query, None)
 
 
 @contextmanager
