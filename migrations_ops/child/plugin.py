@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from .protocol.escaping import escaped
 from .protocol.instructions import Instructions, same_file
 
 # Family, host, port and database.
@@ -93,7 +94,7 @@ def _arm(config: Any) -> None:
     def announce(connection: Any, options: Mapping[str, Any]) -> None:
         if not announced:
             announced.append(_line(connection, options, configured))
-            print(f"migrations_ops: {announced[0]}", file=sys.stderr, flush=True)
+            print(f"migrations_ops: {escaped(announced[0])}", file=sys.stderr, flush=True)
 
     wrap_configure(announce, transactions, Tracing(events), ledger)
 

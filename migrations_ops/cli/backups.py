@@ -25,11 +25,11 @@ def run_backup(console: Console, env: str | None, note: str, *, all_: bool, dry:
     environments = find_environments_in_use(project) if all_ else [one]
     if dry:
         names = ", ".join(project.database(each).label for each in environments)
-        console.show(f"back up {names} into {settings.backups}\n{UNCHANGED}")
+        console.show(lambda: [f"back up {names} into {settings.backups}", UNCHANGED])
         return
     finished = back_up_environments(project, environments, note, console.reporter)
     files = [str(settings.backups / name) for name in finished.result.backups]
-    console.finish(finished, "\n".join(files))
+    console.finish(finished, *files)
 
 
 def show_backups(console: Console, env: str | None) -> None:
@@ -44,7 +44,7 @@ def show_backups(console: Console, env: str | None) -> None:
 
 def _list(
     settings: Settings, environments: Iterable[Environment], found: list[Backup], style: Style
-) -> str:
+) -> list[str]:
     """The backups, and the files that only look like backups."""
     strays = [
         f"{file} does not count as a backup of {each.name}: {why}."
@@ -52,7 +52,7 @@ def _list(
         for store in (BackupStore.of(settings, each),)
         for file, why in [*store.strays(), *store.stray_sidecars()]
     ]
-    return "\n".join([text.backups(found, style), *strays])
+    return [*text.backups(found, style), *strays]
 
 
 def run_restore(
@@ -72,7 +72,7 @@ def run_restore(
         console.confirm(name, f"restore {found.name}", yes=yes)
     finished = restore_environment(project, environment, found.name, console.reporter)
     line = f"{name} is equal to {found.name} again."
-    console.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, document=documents.release(finished.result))
 
 
 def run_prune(console: Console, env: str | None, *, dry: bool) -> None:
@@ -86,4 +86,4 @@ def run_prune(console: Console, env: str | None, *, dry: bool) -> None:
     if pruned.unclear:
         kept = "the record of a task that was interrupted cannot be read; see invoke releases"
     lines = lines or [f"Nothing to remove: {kept}."]
-    console.show("\n".join([*lines, UNCHANGED] if dry else lines))
+    console.show(lambda: [*lines, UNCHANGED] if dry else lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.cli.output.style import Style
+from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.cli.output.typed import document_with_prefix, with_prefix
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
@@ -66,12 +66,12 @@ class Console:
             self.reporter.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
         return project
 
-    def show(self, as_text: Callable[[], str] | str, document: Any = None) -> None:
-        """Show a result: the document where JSON was asked for, else the text."""
+    def show(self, as_text: Callable[[], list[str]], document: Any = None) -> None:
+        """Show a result: the document where JSON was asked for, else the lines of the text."""
         if self._json and document is not None:
             self._out_document(document)
         elif not self._json:
-            self._out(self._typed(redacted(as_text if isinstance(as_text, str) else as_text())))
+            self._out_lines(as_text())
 
     def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
         """Show the steps that would run; none was."""
@@ -82,19 +82,30 @@ class Console:
         """Show the error that ends a task; with JSON, as a document."""
         if self._json and not self._shown:
             self._out_document(documents.error(stopped))
-        self.reporter.say(self._typed(text.error(stopped, self.reporter.style)))
+        for line in text.error(stopped, self.reporter.style):
+            self.reporter.say(self._typed(line))
 
-    def finish(self, finished: Finished, as_text: str = "", document: Any = None) -> None:
-        """Show how a recorded task ended.
+    def finish(self, finished: Finished, *lines: str, document: Any = None) -> None:
+        """Show how a recorded task ended: by lines of text, or by a document.
 
         :raises OpsError: it was stopped.
         """
         if self._json and document is not None:
             self._out_document(document)
-        elif finished.error is None and as_text and not self._json:
-            self._out(self._typed(redacted(as_text)))
+        elif finished.error is None and lines and not self._json:
+            self._out_lines(lines)
         if finished.error is not None:
             raise finished.error
+
+    def finish_script(self, finished: Finished, script: str, document: Any = None) -> None:
+        """Show how a task ended that wrote SQL: a file or a program gets it as it is.
+
+        :raises OpsError: it was stopped.
+        """
+        if finished.error is not None or self._json or sys.stdout.isatty():
+            self.finish(finished, *lines_of(script), document=document)
+        else:
+            self._out(redacted(script))
 
     def confirm(self, name: str, action: str, *, yes: bool) -> None:
         """Ask for the name of a protected environment to be typed.
@@ -109,10 +120,11 @@ class Console:
                 untouched="Nothing was changed.",
                 next="Add --yes if that is what you want.",
             )
-        sys.stderr.write(f"{name} is protected. Type its name to {action}: ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip() != name:
+        if self.reporter.ask(f"{name} is protected. Type its name to {action}:") != name:
             raise Refused(f"That was not {name!r}.", untouched="Nothing was changed.")
+
+    def _out_lines(self, lines: Iterable[str]) -> None:
+        self._out("\n".join(shown(self._typed(line)) for line in lines))
 
     def _typed(self, shown: str) -> str:
         return with_prefix(shown, self._prefix, self._tasks)
@@ -132,6 +144,11 @@ class Console:
             # The work is done; the exit code reports its result.
             discard(sys.stdout)
             self.reporter.say(f"The result could not be written: {error.strerror}.")
+
+
+def lines_of(printed: str) -> list[str]:
+    """The lines that a program printed."""
+    return printed.expandtabs().removesuffix("\n").split("\n") if printed else []
 
 
 def require_text(value: str | None, flag: str, task: str, example: str) -> str:

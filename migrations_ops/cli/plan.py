@@ -40,8 +40,7 @@ def run_plan(
         return
     finished, plan = plan_environment(project, environment, to, allow, console.reporter)
     if plan is not None:
-        markdown = format_ == "markdown"
-        shown = as_markdown(plan) if markdown else as_text(plan, console.style)
-        console.show(shown, documents.measured_plan(plan))
+        lines = as_markdown(plan) if format_ == "markdown" else as_text(plan, console.style)
+        console.show(lambda: lines, documents.measured_plan(plan))
     if finished.error is not None:
         raise finished.error

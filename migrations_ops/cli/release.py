@@ -11,7 +11,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
 from migrations_ops.operations.plan import preview_release
 from migrations_ops.operations.redo import plan_redo
-from migrations_ops.operations.release import ReleaseOptions, release_all, upgrade_environment
+from migrations_ops.operations.release import Ask, ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.upgrade_sql import write_sql
@@ -29,15 +29,15 @@ def run_release(
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = console.project()
-    options = ReleaseOptions(to, None if yes else _ask, resume, allow, redo)
+    options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo)
     finished = release_all(project, options, console.reporter)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."
     lines = [resumed if idle else text.released(finished.result, console.style)]
     if finished.result.outcome == "released":
         report = read_status(project, list(project.settings.path))
-        lines += ["", text.status(report, console.style)]
-    console.finish(finished, "\n".join(lines), documents.release(finished.result))
+        lines += ["", *text.status(report, console.style)]
+    console.finish(finished, *lines, document=documents.release(finished.result))
 
 
 def run_upgrade(
@@ -53,7 +53,7 @@ def run_upgrade(
     require_known_codes(allow)
     project = console.project()
     environment = project.settings.environment(name)
-    options = ReleaseOptions(to, None if yes else _ask, allow=allow)
+    options = ReleaseOptions(to, None if yes else _asking(console), allow=allow)
     if dry:
         console.show_plan(project, preview_release(project, [environment], to))
         return
@@ -64,7 +64,7 @@ def run_upgrade(
         if finished.result.outcome == "nothing to do"
         else f"{name} is at {reached} (record {finished.result.id})."
     )
-    console.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, document=documents.release(finished.result))
 
 
 def show_sql(console: Console, name: str, to: str | None) -> None:
@@ -74,7 +74,7 @@ def show_sql(console: Console, name: str, to: str | None) -> None:
     finished, sql = write_sql(project, environment, to, console.reporter)
     nothing = f"-- Nothing is pending for {name}.\n"
     document = documents.sql(finished.result, sql)
-    console.finish(finished, sql or nothing, None if finished.error else document)
+    console.finish_script(finished, sql or nothing, None if finished.error else document)
 
 
 def show_plan(console: Console, to: str | None, *, redo: bool = False) -> None:
@@ -84,18 +84,19 @@ def show_plan(console: Console, to: str | None, *, redo: bool = False) -> None:
     console.show_plan(project, plan(project, project.settings.path, to))
 
 
-def _ask(state: DatabaseState) -> bool:
-    """Ask before an environment that is configured to ask.
+def _asking(console: Console) -> Ask:
+    """Asks before an environment that is configured to ask."""
 
-    :raises Refused: there is no terminal.
-    """
-    pending, name = counted(len(state.pending), "revision"), state.environment.name
-    if not sys.stdin.isatty():
-        raise Refused(
-            f"{name} is configured to ask before an upgrade, but there is no terminal.",
-            untouched=f"{name} was not touched.",
-            next="Add --yes if that is what you want.",
-        )
-    sys.stderr.write(f"The rehearsal passed. Upgrade {name} by {pending}? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")
+    def ask(state: DatabaseState) -> bool:
+        """:raises Refused: there is no terminal."""
+        pending, name = counted(len(state.pending), "revision"), state.environment.name
+        if not sys.stdin.isatty():
+            raise Refused(
+                f"{name} is configured to ask before an upgrade, but there is no terminal.",
+                untouched=f"{name} was not touched.",
+                next="Add --yes if that is what you want.",
+            )
+        question = f"The rehearsal passed. Upgrade {name} by {pending}? [y/N]"
+        return console.reporter.ask(question).lower() in ("y", "yes", "はい")
+
+    return ask

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.cli.console import Console, require_text, split_arguments
+from migrations_ops.cli.console import Console, lines_of, require_text, split_arguments
 from migrations_ops.cli.output import documents
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.plan import AlembicCommands, StepName
@@ -48,7 +48,7 @@ def run_revision(
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
     document = documents.revision(first.name, new, operations)
-    console.finish(finished, "\n".join(lines), None if finished.error else document)
+    console.finish(finished, *lines, document=None if finished.error else document)
 
 
 def _shown(file: Path) -> str:
@@ -102,7 +102,7 @@ def run_adopt(console: Console, env: str | None, *, yes: bool, dry: bool) -> Non
     line = f"{name} now has the identity {name} (record {finished.result.id})."
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: {name} already has the identity {name}."
-    console.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, document=documents.release(finished.result))
 
 
 def run_resolve(
@@ -128,7 +128,7 @@ def run_resolve(
     )
     if finished.result.outcome == "nothing to do":
         line = f"Nothing to do: no revision is half applied in {name}."
-    console.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, document=documents.release(finished.result))
 
 
 def _end(console: Console, name: str, finished: Finished) -> None:
@@ -137,7 +137,7 @@ def _end(console: Console, name: str, finished: Finished) -> None:
         line = f"Nothing to do: {name} is already there."
     else:
         line = f"{name} is at {reached} (record {finished.result.id})."
-    console.finish(finished, line, documents.release(finished.result))
+    console.finish(finished, line, document=documents.release(finished.result))
 
 
 def run_alembic_command(
@@ -157,7 +157,10 @@ def run_alembic_command(
     if environment.protected and changes:
         console.confirm(name, f"run alembic {' '.join(arguments)}", yes=yes)
     finished, printed = run_alembic(project, environment, arguments, console.reporter)
-    console.finish(finished, printed)
+    if "--sql" in arguments:
+        console.finish_script(finished, printed)
+    else:
+        console.finish(finished, *lines_of(printed))
 
 
 def _show_steps(

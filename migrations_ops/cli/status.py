@@ -57,7 +57,8 @@ def run_verify(console: Console, env: str | None) -> None:
     if report is None:
         console.finish(finished)
         return
-    console.finish(finished, text.verified(report, console.style), documents.verified(report))
+    document = documents.verified(report)
+    console.finish(finished, text.verified(report, console.style), document=document)
 
 
 def show_current(console: Console, env: str | None) -> None:

@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from migrations_ops.child.protocol.escaping import in_json
+
 # How the name of a file ends until it is complete.
 PART = ".part"
 
@@ -106,8 +108,7 @@ def write_whole(file: Path, document: Any) -> None:
         descriptor = open_own(partial, os.O_WRONLY | os.O_TRUNC)
         # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            json.dump(document, stream, indent=2, ensure_ascii=False)
-            stream.write("\n")
+            stream.write(in_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, file)

@@ -45,5 +45,22 @@ def test_every_file_that_the_page_names_is_there() -> None:
     assert not missing
 
 
+def test_text_leaves_through_one_exit() -> None:
+    """What it shows is escaped there, and without secrets: see ``shown`` in cli/output/style.py."""
+    writes = re.compile(r"\bprint\(|sys\.std(?:out|err)\.write|_stream\.write|\bos\.write\(")
+    found = {
+        (file.relative_to(PACKAGE).as_posix(), line.strip())
+        for file in PACKAGE.rglob("*.py")
+        if "child" not in file.relative_to(PACKAGE).parts
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if writes.search(line) and not line.lstrip().startswith('"')
+    }
+    assert found == {
+        ("cli/console.py", 'sys.stdout.write(line if line.endswith("\\n") else f"{line}\\n")'),
+        ("cli/output/progress.py", "self._stream.write(text_)"),
+        ("system/signals.py", 'os.write(2, b"\\nUndoing what was begun; please wait.\\n")'),
+    }
+
+
 def test_the_folder_of_the_migrations_does_not_shadow_alembic() -> None:
     assert not list((REPOSITORY / "alembic").rglob("__init__.py"))

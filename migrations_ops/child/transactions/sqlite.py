@@ -18,6 +18,7 @@ from typing import Any
 
 from ..channel import Events
 from ..driver import ask_driver, main_file
+from ..protocol.escaping import escaped
 from ..protocol.instructions import Instructions, same_file
 from .base import Transactions, TransactionTorn
 from .control import only_reads
@@ -261,7 +262,7 @@ class SQLiteTransactions(Transactions):
 
     def _deny(self, reason: str) -> int:
         self._denied = reason
-        print(f"migrations_ops: {reason}", file=sys.stderr, flush=True)
+        print(f"migrations_ops: {escaped(reason)}", file=sys.stderr, flush=True)
         return sqlite3.SQLITE_DENY
 
 

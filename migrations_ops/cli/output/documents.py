@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from migrations_ops.child.protocol.escaping import in_json
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
@@ -25,8 +26,8 @@ from migrations_ops.revisions.history import Revision
 
 
 def text_of(document: Any) -> str:
-    """A document as text."""
-    return json.dumps(redacted_document(document), indent=2, ensure_ascii=False)
+    """A document as it leaves: without secrets, and nothing in it acts on a terminal."""
+    return in_json(json.dumps(redacted_document(document), indent=2, ensure_ascii=False))
 
 
 # A record adds to these the fields of a stored task.

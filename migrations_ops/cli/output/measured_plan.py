@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from migrations_ops.cli.output.style import Style, padded, shortened, width
+from migrations_ops.cli.output.style import Style, padded, plain, shortened, width
 from migrations_ops.cli.output.text import finding
 from migrations_ops.model.measured_plan import (
     Blocked,
@@ -24,10 +24,10 @@ _MOST_STATEMENTS = 20
 _MOST_TABLES = 5
 
 
-def as_text(plan: MeasuredPlan, style: Style) -> str:
+def as_text(plan: MeasuredPlan, style: Style) -> list[str]:
     """The plan for a terminal: whether it is safe first, then each statement."""
     if not plan.revisions:
-        return nothing_pending(plan)
+        return [nothing_pending(plan)]
     lines = [style.paint(_title(plan), "bold"), ""]
     if plan.error is not None:
         lines.append(f"{style.paint(style.sign('✗'), 'red')} {_stopped(plan.error)}")
@@ -37,13 +37,13 @@ def as_text(plan: MeasuredPlan, style: Style) -> str:
     lines += [finding(each, style) for each in plan.findings]
     for revision in plan.revisions:
         lines += ["", *_revision(revision, style)]
-    return "\n".join(lines)
+    return lines
 
 
-def as_markdown(plan: MeasuredPlan) -> str:
+def as_markdown(plan: MeasuredPlan) -> list[str]:
     """The plan for a comment on a pull request."""
     if not plan.revisions:
-        return escaped(nothing_pending(plan))
+        return [escaped(nothing_pending(plan))]
     lines = [f"### {escaped(_title(plan))}", ""]
     if plan.error is not None:
         lines.append(f"- **{escaped(_stopped(plan.error))}**")
@@ -51,7 +51,8 @@ def as_markdown(plan: MeasuredPlan) -> str:
     lines += [f"- **{it.severity}** {code(it.code)}: {escaped(it.message)}" for it in plan.findings]
     for revision in plan.revisions:
         lines += ["", *_revision_in_markdown(revision)]
-    return "\n".join(lines)
+    # Those of a name or a message are escaped.
+    return "\n".join(lines).split("\n")
 
 
 def nothing_pending(plan: MeasuredPlan) -> str:
@@ -118,7 +119,7 @@ def _revision(revision: MeasuredRevision, style: Style) -> Iterator[str]:
     shown, reads = _without_quick_reads(revision)
     for each in shown[:_MOST_STATEMENTS]:
         before = f"  {duration(each.seconds):>8}  {padded(_rows(each), 12)} {_times(each)}"
-        sql = " ".join(each.sql.split())
+        sql = plain(" ".join(each.sql.split()))
         room = columns - width(before)
         yield before + (sql if width(sql) <= room else shortened(sql, room - 1) + style.sign("…"))
     more = len(shown) - _MOST_STATEMENTS
@@ -201,12 +202,12 @@ def duration(seconds: float) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is (https://spec.commonmark.org/, backslash escapes)."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|~@" else each for each in text)
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|~@" else each for each in plain(text))
 
 
 def code(text: str) -> str:
     """A code span; a bar would end the cell of a table, also in there."""
-    ticks = "`"
+    text, ticks = plain(text), "`"
     while ticks in text:
         ticks += "`"
     inside = text.replace("|", "\\|")

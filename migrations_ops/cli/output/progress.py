@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TextIO
 
-from migrations_ops.child.protocol.redaction import redacted
+from migrations_ops.child.protocol.escaping import escaped
 from migrations_ops.cli.output import text
-from migrations_ops.cli.output.style import Style, padded, shortened, width
+from migrations_ops.cli.output.style import Style, padded, shortened, shown, width
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import StepResult
 from migrations_ops.model.text import human_size
@@ -18,6 +18,7 @@ _NAME = 10
 _ENVIRONMENT = 8
 _REFRESH = 0.1
 _BAR = 20
+_ERASED = "\r\x1b[2K"
 _GOOD = frozenset({"done", "verified", "reused", "passed", "proved equal"})
 
 
@@ -56,18 +57,20 @@ class Lines:
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
         # A line that wraps could not be erased.
         room = self.style.columns() - width(line) - 1
-        self._put(f"\r\x1b[2K{line}{self.style.paint(shortened(what, room), 'dim')}")
+        what = shortened(escaped(what), room)
+        self._put(f"{_ERASED}{shown(line + self.style.paint(what, 'dim'))}")
 
     def end(self, result: StepResult, summary: str) -> None:
         good = result.outcome in _GOOD
         sign, colour = ("✓", "green") if good else ("✗", "red")
-        clear = "\r\x1b[2K" if self.style.live else ""
+        if self.style.live:
+            self._put(_ERASED)
         name = padded(result.name, _NAME)
         environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
         seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
         outcome = summary if good else f"{result.outcome}: {summary}" if summary else result.outcome
         mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
-        self._write(f"{clear}{mark}{name} {environment} {seconds}  {outcome}")
+        self._write(f"{mark}{name} {environment} {seconds}  {outcome}")
         for finding in self._findings:
             self._tell(finding)
         self._findings, self._now = [], ("", "")
@@ -86,13 +89,18 @@ class Lines:
         """Write a separate line."""
         self._write(line)
 
-    def _write(self, line: str) -> None:
-        self._put(f"{line}\n")
+    def ask(self, question: str) -> str:
+        """Write a question, and return the line that is typed."""
+        self._put(f"{shown(question)} ")
+        return sys.stdin.readline().strip()
 
-    def _put(self, shown: str) -> None:
+    def _write(self, line: str) -> None:
+        self._put(f"{shown(line)}\n")
+
+    def _put(self, text_: str) -> None:
         # A closed terminal or a broken pipe does not stop the task.
         try:
-            self._stream.write(redacted(shown))
+            self._stream.write(text_)
             self._stream.flush()
         except OSError:
             discard(self._stream)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import unicodedata
 from typing import TextIO
 
+from migrations_ops.child.protocol.escaping import defused, escaped
+from migrations_ops.child.protocol.redaction import redacted
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-"}
+# What stands for an escape sequence until a text leaves: at the exit those of others are escaped.
+# No text can contain it, since it is drawn anew for each process.
+_MARK = f"\ufdd0{os.urandom(4).hex()}"
+_MARKED = re.compile(rf"{_MARK}([\d;]+)\ufdd1")
 
 
 class Style:
@@ -45,11 +53,26 @@ class Style:
         if not self.colours or not text:
             return text
         codes = ";".join(_CODES[name] for name in names)
-        return f"\x1b[{codes}m{text}\x1b[0m"
+        return f"{_MARK}{codes}\ufdd1{text}{_MARK}0\ufdd1"
 
     def sign(self, sign: str) -> str:
         """The sign, or its ASCII replacement."""
         return sign if self._signs else _PLAIN_SIGNS[sign]
+
+
+def shown(line: str) -> str:
+    """A line as it leaves, the one exit for text: it is one line, in the colours that it was given,
+    without secrets, and nothing in it acts on a terminal or on a CI runner."""
+    parts = _MARKED.split(redacted(line))
+    parts[::2] = map(escaped, parts[::2])
+    parts[1::2] = [f"\x1b[{codes}m" for codes in parts[1::2]]
+    return defused("".join(parts))
+
+
+def plain(text: str) -> str:
+    """A text for a format that escapes characters of its own, Markdown for instance: before that,
+    since a secret is not recognised afterwards."""
+    return escaped(redacted(text))
 
 
 def _understands_escapes(stream: TextIO) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from migrations_ops.child.protocol.escaping import escaped
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.backup import Backup
@@ -36,7 +37,9 @@ _SEVERITY = {"error": ("✗", "red"), "warning": ("⚠", "yellow"), "note": ("�
 Paint = Callable[[str, str], str]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, paint: Paint) -> str:
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, paint: Paint
+) -> list[str]:
     """Columns with a header, each as wide as its widest cell.
 
     On a terminal that is too narrow for them, each row is a block of lines instead: a line that
@@ -44,10 +47,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, pa
 
     :param paint: given a column's title and a cell, returns the cell in its colour.
     """
-    cells = [list(header), *(list(row) for row in rows)]
+    # Escaped here: their width counts.
+    cells = [list(header), *([escaped(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
     if style.live and sum(widths) + 2 * len(widths) - 2 > style.columns():
-        return "\n".join(_block(header, row, style, paint) for row in cells[1:])
+        return [line for row in cells[1:] for line in _block(header, row, style, paint)]
     lines = []
     for number, row in enumerate(cells):
         parts = [padded(cell, widths[column]) for column, cell in enumerate(row)]
@@ -56,10 +60,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], style: Style, pa
         else:
             parts = [style.paint(part, "bold") for part in parts]
         lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
+    return lines
 
 
-def _block(header: Sequence[str], row: Sequence[str], style: Style, paint: Paint) -> str:
+def _block(header: Sequence[str], row: Sequence[str], style: Style, paint: Paint) -> list[str]:
     """One row of a table as lines: its name, and below it what the other columns have."""
     columns = max(map(width, header))
     lines = [paint(header[0], row[0])]
@@ -68,7 +72,7 @@ def _block(header: Sequence[str], row: Sequence[str], style: Style, paint: Paint
         for title, cell in zip(header[1:], row[1:], strict=True)
         if cell not in ("", "-")
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def local(moment: str) -> str:
@@ -82,7 +86,7 @@ def local(moment: str) -> str:
         return moment
 
 
-def status(report: StatusReport, style: Style) -> str:
+def status(report: StatusReport, style: Style) -> list[str]:
     """One row an environment, and what the shell's selector would do."""
     header = ("environment", "state", "current", "head", "pending", "last backup", "database")
     rows = [
@@ -105,12 +109,12 @@ def status(report: StatusReport, style: Style) -> str:
             return style.paint(cell, _STATE_COLOURS.get(cell.strip(), "red"))
         return cell
 
-    lines = [table(header, rows, style, paint)]
+    lines = table(header, rows, style, paint)
     sign = style.paint(style.sign("✗"), "red")
     lines += [f"{sign} {row.name}: {row.trouble}" for row in report.environments if row.trouble]
     if report.selector.name:
         lines += ["", selector_line(report.selector, style)]
-    return "\n".join(lines)
+    return lines
 
 
 def selector_line(selector: Selector, style: Style) -> str:
@@ -121,10 +125,10 @@ def selector_line(selector: Selector, style: Style) -> str:
     return f"{sign} {selector.name}={selector.shell_value} in this shell: {selector.effect}."
 
 
-def backups(found: Sequence[Backup], style: Style) -> str:
+def backups(found: Sequence[Backup], style: Style) -> list[str]:
     """The backups, newest last, as ``restore --backup`` takes their names."""
     if not found:
-        return "There are no backups."
+        return ["There are no backups."]
     header = ("environment", "backup", "taken", "revision", "size", "note")
     rows = [
         (
@@ -147,7 +151,7 @@ def finding(found: Finding, style: Style) -> str:
     return f"{style.paint(style.sign(sign), colour)} {found.message} {code}"
 
 
-def doctor(report: DoctorReport, style: Style) -> str:
+def doctor(report: DoctorReport, style: Style) -> list[str]:
     """What a release depends on, a line each, and every finding."""
     selector, versions = report.selector, dict(report.versions)
     value = selector.shell_value
@@ -162,7 +166,7 @@ def doctor(report: DoctorReport, style: Style) -> str:
     }
     columns = max(map(len, facts))
     lines = [f"{style.paint(padded(name, columns), 'bold')}  {it}" for name, it in facts.items()]
-    return "\n".join([*lines, "", *(finding(each, style) for each in report.findings)])
+    return [*lines, "", *(finding(each, style) for each in report.findings)]
 
 
 def verified(report: VerifyReport, style: Style) -> str:
@@ -192,10 +196,10 @@ def released(result: ReleaseResult, style: Style) -> str:
     return f"{result.outcome} (record {result.id})"
 
 
-def records(found: Sequence[TaskRecord], style: Style) -> str:
+def records(found: Sequence[TaskRecord], style: Style) -> list[str]:
     """Past releases, newest last, as ``releases --show`` takes their IDs."""
     if not found:
-        return "There are no releases yet."
+        return ["There are no releases yet."]
     header = ("release", "task", "environment", "from", "to", "outcome")
     rows = [
         (
@@ -231,7 +235,7 @@ def _where(step: StepResult) -> str:
     return "" if step.name == StepName.PREFLIGHT else f" of {step.environment}"
 
 
-def record(found: TaskRecord, style: Style) -> str:
+def record(found: TaskRecord, style: Style) -> list[str]:
     """A whole release: each step, its findings, and what stopped it."""
     lines = [
         f"{found.task} of {found.environment}: {found.outcome or 'unfinished'}",
@@ -251,29 +255,28 @@ def record(found: TaskRecord, style: Style) -> str:
         )
         for step in found.steps
     ]
-    lines.append(table(header, rows, style, lambda title, cell: cell))
+    lines += table(header, rows, style, lambda title, cell: cell)
     lines += [f"backup {name}" for name in found.backups]
     lines += [finding(each, style) for each in found.findings]
     if found.error is not None:
-        lines += ["", error(found.error, style)]
-    return "\n".join(lines)
+        lines += ["", *error(found.error, style)]
+    return lines
 
 
-def error(stopped: OpsError | ErrorReport, style: Style) -> str:
+def error(stopped: OpsError | ErrorReport, style: Style) -> list[str]:
     """What happened, what is untouched, what to type next."""
     sign = style.paint(style.sign("✗"), "red", "bold")
     lines = [f"{sign} {style.paint(stopped.what, 'bold')}"]
-    lines += [f"  {part}" for part in (stopped.untouched, stopped.next) if part]
-    return "\n".join(lines)
+    return lines + [f"  {part}" for part in (stopped.untouched, stopped.next) if part]
 
 
-def current(rows: Iterable[EnvironmentCurrent]) -> str:
+def current(rows: Iterable[EnvironmentCurrent]) -> list[str]:
     """A line for each revision that an environment is at."""
-    return "\n".join(
+    return [
         f"{row.name}: {name or '-'}{' (head)' if row.at_head else ''}  {_message(row, name)}"
         for row in rows
         for name in row.current or ("",)
-    )
+    ]
 
 
 def _message(row: EnvironmentCurrent, name: str) -> str:
@@ -286,17 +289,17 @@ def _message(row: EnvironmentCurrent, name: str) -> str:
     return "no revision yet" if row.exists else "no database yet"
 
 
-def db_version(rows: Iterable[EnvironmentVersion]) -> str:
+def db_version(rows: Iterable[EnvironmentVersion]) -> list[str]:
     """The content of the version table of each environment."""
     lines = []
     for row in rows:
         nothing = "no version" if row.exists else "no database"
         answer = row.trouble or ", ".join(row.current) or nothing
         lines.append(f"{row.name}: {answer}  ({row.database})")
-    return "\n".join(lines)
+    return lines
 
 
-def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> str:
+def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> list[str]:
     """Revisions, newest first, with the environments that are at each.
 
     :param with_base: whether to name those that are at none.
@@ -310,15 +313,15 @@ def history(report: HistoryReport, style: Style, *, with_base: bool = True) -> s
         lines.append(f"{sign} {style.paint(row.revision, 'cyan')} {parent} {row.message}{label}")
     if with_base and report.base:
         lines.append(f"{style.sign('●')} base  {', '.join(report.base)}")
-    return "\n".join(lines)
+    return lines
 
 
-def plan(plans: Iterable[EnvironmentPlan], selector: str) -> str:
+def plan(plans: Iterable[EnvironmentPlan], selector: str) -> list[str]:
     """The steps that a task would run, with a note that none was run.
 
     :param selector: the variable that tells env.py its environment; empty if none does.
     """
-    return "\n".join([*(line for each in plans for line in _planned(each, selector)), UNCHANGED])
+    return [*(line for each in plans for line in _planned(each, selector)), UNCHANGED]
 
 
 def _planned(plan: EnvironmentPlan, selector: str) -> list[str]:

@@ -33,7 +33,7 @@ ERROR = ErrorReport(1, "The rehearsal failed.", "prod was not touched.", "Fix it
 
 
 def lines(plan: MeasuredPlan) -> list[str]:
-    return as_text(plan, PLAIN).splitlines()
+    return as_text(plan, PLAIN)
 
 
 def test_a_plan_begins_with_whether_it_is_safe() -> None:
@@ -85,7 +85,7 @@ def test_a_plan_that_would_be_stopped_says_so_before_all_else() -> None:
     assert "locked" not in shown[3]
     assert "b second (failed)" in shown
     assert "    500 ms               FAILED UPDATE t SET a = ?" in shown
-    assert "- **The release would stop: The rehearsal failed.**" in as_markdown(plan).splitlines()
+    assert "- **The release would stop: The rehearsal failed.**" in as_markdown(plan)
 
 
 def test_statements_that_are_not_seen_are_not_taken_for_none() -> None:
@@ -95,8 +95,8 @@ def test_statements_that_are_not_seen_are_not_taken_for_none() -> None:
 
 def test_where_nothing_is_pending_that_is_all() -> None:
     plan = replace(PLAN, revisions=())
-    assert as_text(plan, PLAIN) == "Nothing is pending for prod: it is at b."
-    assert as_markdown(plan) == "Nothing is pending for prod: it is at b."
+    assert as_text(plan, PLAIN) == ["Nothing is pending for prod: it is at b."]
+    assert as_markdown(plan) == ["Nothing is pending for prod: it is at b."]
 
 
 def test_findings_are_part_of_the_plan() -> None:
@@ -117,7 +117,7 @@ def test_no_line_of_a_statement_is_wider_than_a_terminal(sql: str) -> None:
 def test_no_statement_leaves_its_cell_of_a_table(sql: str) -> None:
     statement = replace(WRITE, sql=f"UPDATE {sql}")
     shown = as_markdown(replace(PLAN, revisions=(replace(REVISION, statements=(statement,)),)))
-    [row] = [line for line in shown.splitlines() if line.startswith("| 500 ms ")]
+    [row] = [line for line in shown if line.startswith("| 500 ms ")]
     assert row.replace("\\|", "").count("|") == 5
     assert row.endswith("` |")
 
@@ -125,8 +125,8 @@ def test_no_statement_leaves_its_cell_of_a_table(sql: str) -> None:
 @given(st.text(alphabet="`|\\<>[]()!@#*_~a", min_size=1))
 def test_no_name_is_read_as_markdown(name: str) -> None:
     shown = as_markdown(replace(PLAN, destroyed=(Destroyed("table", name, 1),)))
-    assert name in shown.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
-    line = next(each for each in shown.splitlines() if each.startswith("- Destroyed"))
+    assert name in "\n".join(shown).replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+    line = next(each for each in shown if each.startswith("- Destroyed"))
     bare = line.replace("\\\\", "").replace("\\`", "").replace("\\<", "").replace("\\@", "")
     assert not {"`", "<", "@"} & set(bare)
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from migrations_ops.cli.output.style import Style, padded, shortened, width
+from migrations_ops.cli.output.style import Style, padded, shortened, shown, width
 
 
 class Terminal(io.TextIOWrapper):
@@ -35,13 +35,26 @@ def test_a_text_is_cut_before_a_character_that_goes_past_the_columns() -> None:
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert Style(terminal()).paint("prod", "red", "bold") == "\x1b[31;1mprod\x1b[0m"
+    assert shown(Style(terminal()).paint("prod", "red", "bold")) == "\x1b[31;1mprod\x1b[0m"
     assert Style(io.StringIO()).paint("prod", "red") == "prod"
     monkeypatch.setenv("NO_COLOR", "1")
     assert Style(terminal()).paint("prod", "red") == "prod"
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert Style(terminal()).paint("prod", "red") == "prod"
+
+
+def test_a_line_leaves_with_our_colours_and_without_those_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    ours, theirs = Style(terminal()).paint("note", "dim"), "\x1b[31m\ufdd01\ufdd1\n::error::"
+    line = f"{ours} {theirs} mysql://me:secret@db/shop"
+    assert shown(line) == (
+        "\x1b[2mnote\x1b[0m \\x1b[31m\\ufdd01\\ufdd1\\n::error:: mysql://me:***@db/shop"
+    )
+    assert shown("::error::x") == "\\::error::x"
 
 
 @pytest.mark.parametrize(("encoding", "sign"), [("utf-8", "✓"), ("cp932", "ok"), ("ascii", "ok")])
