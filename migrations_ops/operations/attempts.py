@@ -99,16 +99,16 @@ class Attempts:
     def argv(self) -> tuple[str, ...]:
         return self.child.argv
 
-    def run(self, *, report_unshared: bool) -> CommandRun:
+    def run(self, *, report_sole_writer: bool) -> CommandRun:
         """Run the upgrade; if a table was locked and nothing has changed, retry.
 
-        :param report_unshared: whether the child has to report when no other process can have
+        :param report_sole_writer: whether the child has to report when no other process can have
             written.
         """
         waits = _waits()
         revisions: tuple[RevisionRun, ...] = ()
         for number in count(1):
-            run = self._attempt(report_unshared=report_unshared)
+            run = self._attempt(report_sole_writer=report_sole_writer)
             run = replace(run, revisions=(*revisions, *run.revisions), attempts=number)
             if not run.locked:
                 return run
@@ -154,14 +154,14 @@ class Attempts:
         commands = upgrade_commands(self._state)
         return self._session.prestart.take(environment, StepName.UPGRADE, commands)
 
-    def _attempt(self, *, report_unshared: bool) -> CommandRun:
+    def _attempt(self, *, report_sole_writer: bool) -> CommandRun:
         session, environment = self._session, self._state.environment
         self._state.database.require_lock()
         instructions = instructions_for(
             session.project,
             environment,
             ledger_entry=session.ledger_facts,
-            report_unshared=report_unshared,
+            report_sole_writer=report_sole_writer,
             allow=session.allowed(environment),
         )
         return self.child.run(instructions, listener(session, environment))

@@ -158,7 +158,7 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
     if run.own_commands:
         not_compared = [ROWS_NOT_COMPARED_COMMANDS.found(environment.name)]
     store = BackupStore.of(session.project.settings, environment)
-    since, until = run.unshared[0] if len(run.unshared) == 1 else (None, None)
+    since, until = run.sole_writer[0] if len(run.sole_writer) == 1 else (None, None)
     undisturbed = since is not None and since == store.describe(backup).source
     if not undisturbed and not orphans:
         return not_compared

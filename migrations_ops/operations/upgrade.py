@@ -95,7 +95,7 @@ def upgrade_and_verify(
     try:
         with _kept_open(state) if comparison else nullcontext():
             with watched_others(session, state.environment):
-                run = _run(upgrade, attempts, report_unshared=comparison is not None)
+                run = _run(upgrade, attempts, report_sole_writer=comparison is not None)
             attempts.close()
             if run.own_commands:
                 _record_commands(upgrade, run)
@@ -124,8 +124,9 @@ def _kept_open(state: DatabaseState) -> AbstractContextManager[object]:
 # -- the upgrade ------------------------------------------------------------------------------
 
 
-def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> CommandRun:
-    """:param report_unshared: whether the child reports when no other process can have written."""
+def _run(upgrade: _Upgrade, attempts: Attempts, *, report_sole_writer: bool) -> CommandRun:
+    """:param report_sole_writer: whether the child reports when no other process can have
+    written."""
     session, state, environment = upgrade.session, upgrade.state, upgrade.environment
     run: CommandRun | None
     try:
@@ -135,7 +136,7 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_unshared: bool) -> Com
                 state.database.prepare()
             if environment.commands:
                 session.record.begin_commands(environment.name)
-            run = attempts.run(report_unshared=report_unshared)
+            run = attempts.run(report_sole_writer=report_sole_writer)
             step.add_run(run.exit, run.revisions)
             step.summary = revisions_in_words(run)
             inspection = state.database.inspect(environment.version_table)

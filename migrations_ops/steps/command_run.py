@@ -20,9 +20,9 @@ from migrations_ops.child.protocol.events import (
     RevisionDone,
     RevisionStarted,
     RowsWritten,
+    SoleWriter,
     StatementRan,
     Traced,
-    Unshared,
 )
 from migrations_ops.model.outcome import RevisionRun
 
@@ -59,7 +59,7 @@ class CommandRun:
     partly_committed: tuple[str, ...] = ()
     wrote: tuple[str, ...] = ()
     autocommitted: tuple[Autocommitted, ...] = ()
-    unshared: tuple[Unshared, ...] = ()
+    sole_writer: tuple[SoleWriter, ...] = ()
     ledger_failure: str = ""
     locked: bool = False
     attempts: int = 1
@@ -92,7 +92,7 @@ def run_of(events: Sequence[Event], started: str) -> CommandRun:
             partly_committed=tuple(each.revision for each in _all(events, PartlyCommitted)),
             wrote=tuple(each.revision for each in _all(events, RowsWritten)),
             autocommitted=_all(events, Autocommitted),
-            unshared=_all(events, Unshared),
+            sole_writer=_all(events, SoleWriter),
             ledger_failure="".join(each.message for each in _all(events, LedgerFailed)[-1:]),
             revisions=tuple(
                 RevisionRun(each.revision, each.seconds, each.statements)

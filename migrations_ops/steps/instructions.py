@@ -21,7 +21,7 @@ def instructions_for(
     scratch: Database | None = None,
     stdout: Path | None = None,
     ledger_entry: Mapping[str, Any] | None = None,
-    report_unshared: bool = False,
+    report_sole_writer: bool = False,
     measure: bool = False,
     allow: tuple[str, ...] = (),
 ) -> Instructions:
@@ -32,7 +32,7 @@ def instructions_for(
     :param ledger_entry: what each entry of this run in the ledger repeats; without it, no ledger
         is begun, and no other step is kept away.
     :param allow: the findings that the user accepts.
-    :param report_unshared: whether the child reports between which moments no other process can
+    :param report_sole_writer: whether the child reports between which moments no other process can
         have written.
     :param measure: whether it reports the time, rows and locks of each statement.
     """
@@ -52,7 +52,7 @@ def instructions_for(
         # Only what changes a server's database waits for others: also an orphan of a dead release.
         step_lock=ledger_entry is not None and scratch is None and database.is_server,
         step_wait=project.settings.wait,
-        report_unshared=report_unshared,
+        report_sole_writer=report_sole_writer,
         measure=measure,
         allow=allow,
         version_table=environment.version_table,

@@ -136,7 +136,7 @@ class Autocommitted(NamedTuple):
     sql: str
 
 
-class Unshared(NamedTuple):
+class SoleWriter(NamedTuple):
     """Between these two stamps of the database's file no other process wrote to it."""
 
     since: Stamp | None
@@ -211,7 +211,7 @@ Event: TypeAlias = (
     | PartlyCommitted
     | RowsWritten
     | Autocommitted
-    | Unshared
+    | SoleWriter
     | LedgerFailed
     | DriftFound
     | ScriptFound

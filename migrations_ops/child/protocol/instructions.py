@@ -31,7 +31,7 @@ class Instructions:
     database: host, port, user, password, database.
 
     ``ledger_entry`` has the facts that each entry of this run in the ledger repeats; without it,
-    no ledger is begun. ``report_unshared`` asks between which two moments no other process can
+    no ledger is begun. ``report_sole_writer`` asks between which two moments no other process can
     have written, and ``measure`` for the time, rows and locks of each statement.
     ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
@@ -53,7 +53,7 @@ class Instructions:
     step_wait: float = 10.0
     stdout: str | None = None
     ledger_entry: Mapping[str, Any] | None = None
-    report_unshared: bool = False
+    report_sole_writer: bool = False
     measure: bool = False
     allow: tuple[str, ...] = ()
     # Where the version is to be; a table of None means that anything goes.

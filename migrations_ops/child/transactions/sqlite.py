@@ -22,8 +22,8 @@ from ..protocol.escaping import escaped
 from ..protocol.instructions import Instructions, same_file
 from .base import Transactions, TransactionTorn
 from .control import only_reads
-from .shared import SharedConnection, Sharing, serve
-from .unshared import UnsharedTransaction
+from .second_connections import SharedConnection, Sharing, serve
+from .sole_writer import SoleWriterTransaction
 
 _PROTECTED = "migrations_ops_protected"
 _BASELINE = "migrations_ops_violations"
@@ -73,7 +73,9 @@ class SQLiteTransactions(Transactions):
         self._denied = ""
         self._drivers: list[Any] = []
         # None where it is not asked for, or where the run has been committed in parts.
-        self._unshared = UnsharedTransaction(events) if instructions.report_unshared else None
+        self._sole_writer = (
+            SoleWriterTransaction(events) if instructions.report_sole_writer else None
+        )
         self._committing = False
         self._sharing = Sharing(instructions.real)
 
@@ -162,8 +164,8 @@ class SQLiteTransactions(Transactions):
         ask_driver(connection, "BEGIN IMMEDIATE")
         self._migrating = driver
         self._sharing.begins(connection)
-        if self._unshared is not None:
-            self._unshared.begins(main_file(connection) or "")
+        if self._sole_writer is not None:
+            self._sole_writer.begins(main_file(connection) or "")
         # What an autocommit_block() has broken counts as new, too.
         if _BASELINE not in connection.info:
             connection.info[_BASELINE] = violations(connection)
@@ -183,12 +185,12 @@ class SQLiteTransactions(Transactions):
             baseline = connection.info[_BASELINE]
             refuse_new_violations(connection, baseline, self._instructions.allow)
         self._committing = True
-        if self._unshared is None or driver is not self._migrating or not driver.in_transaction:
+        if self._sole_writer is None or driver is not self._migrating or not driver.in_transaction:
             return
         if self._in_autocommit_block:
-            self._unshared = None
+            self._sole_writer = None
         else:
-            self._unshared.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
+            self._sole_writer.commit(connection)  # SQLAlchemy's own commit() has nothing left to do
 
     def _before(
         self, connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool

@@ -194,7 +194,7 @@ def test_command_that_only_reads_writes_nothing(project: ChildProject, env: str)
 
 
 def test_the_childs_stamp_of_a_file_is_the_parents(filled: Sandbox) -> None:
-    from migrations_ops.child.transactions.unshared import stamp_of
+    from migrations_ops.child.transactions.sole_writer import stamp_of
     from migrations_ops.databases.sqlite.database import SQLite
 
     for mode in ("DELETE", "WAL"):

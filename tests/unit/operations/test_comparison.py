@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.child.protocol.events import Unshared
+from migrations_ops.child.protocol.events import SoleWriter
 from migrations_ops.operations.comparison import compare_rows, schema_differences
 from migrations_ops.steps.command_run import CommandRun
 
@@ -68,6 +68,6 @@ def test_rows_that_others_may_have_changed_are_not_compared_and_that_is_noted(
         backup=None,
         find=lambda *_, **__: [],
     )
-    unshared = tuple(Unshared({"stamp": since}, {"stamp": until}) for since, until in run)
-    found = compare_rows(comparison, CommandRun("", unshared=unshared), orphans=True)
+    sole_writer = tuple(SoleWriter({"stamp": since}, {"stamp": until}) for since, until in run)
+    found = compare_rows(comparison, CommandRun("", sole_writer=sole_writer), orphans=True)
     assert [each.code for each in found] == noted

@@ -20,8 +20,8 @@ from migrations_ops.child.protocol.events import (
     RevisionDone,
     RevisionStarted,
     RowsWritten,
+    SoleWriter,
     StatementRan,
-    Unshared,
 )
 from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.steps.command_run import CommandRun, run_of
@@ -47,7 +47,7 @@ HALF = [*DONE, RevisionStarted("two")]
          {"ledger_failure": "still denied"}),
         ([DriftFound(("a", "b")), DriftFound(("c",))], {"differences": ("a", "b", "c")}),
         ([Autocommitted("one", "VACUUM")], {"autocommitted": (Autocommitted("one", "VACUUM"),)}),
-        ([Unshared({}, {"size": 1})], {"unshared": (Unshared({}, {"size": 1}),)}),
+        ([SoleWriter({}, {"size": 1})], {"sole_writer": (SoleWriter({}, {"size": 1}),)}),
         ([Failed("refused", "WrongDatabase", "astray")], {"refused": "astray"}),
         ([Failed("usage", "CommandError", "what?")], {"failure": "what?", "misused": True}),
         ([Failed("guard", "Torn", "it is torn.")], {"failure": "it is torn"}),

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..channel import Events
 from ..driver import ask_driver
-from ..protocol.events import Unshared
+from ..protocol.events import SoleWriter
 
 # A file system's clock ticks every few milliseconds, here in seconds: a write within the same tick
 # as ours would leave the same time stamp.
@@ -21,7 +21,7 @@ TICK = 0.015
 Stamp = dict[str, int]
 
 
-class UnsharedTransaction:
+class SoleWriterTransaction:
     """Follows one transaction, from its write lock to its commit."""
 
     def __init__(self, events: Events) -> None:
@@ -41,7 +41,7 @@ class UnsharedTransaction:
         until = stamp_of(self._file)
         time.sleep(TICK)
         if ask_driver(connection, "PRAGMA data_version") == version:
-            self._events.emit(Unshared(self._since, until))
+            self._events.emit(SoleWriter(self._since, until))
 
 
 def stamp_of(file: str) -> Stamp:
