@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.cli.output import documents, text
+from migrations_ops.cli.output.commands import document_with_prefix, with_prefix
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style, shown
-from migrations_ops.cli.output.typed import document_with_prefix, with_prefix
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.model.plan import EnvironmentPlan

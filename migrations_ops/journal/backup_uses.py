@@ -8,11 +8,9 @@ from pathlib import Path
 
 from migrations_ops.journal.record import TaskRecord, read_records
 from migrations_ops.journal.unfinished import find_lost
-from migrations_ops.model.outcome import DONE, NOT_DONE
+from migrations_ops.model.outcome import DONE, LEFT_UNCHANGED, NOT_DONE
 from migrations_ops.model.plan import StepName
 
-# The outcomes of failed attempts.
-CAME_TO_NOTHING = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
 _CHANGING = frozenset({StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, StepName.RESTORE})
 
 
@@ -53,7 +51,7 @@ class BackupUses:
                 outcomes.setdefault(name, set()).add(outcome)
         return cls(
             frozenset(name for record in find_open(records) for name in _wanted(record)),
-            frozenset(name for name, seen in outcomes.items() if seen <= CAME_TO_NOTHING),
+            frozenset(name for name, seen in outcomes.items() if seen <= LEFT_UNCHANGED),
             unclear=unclear,
         )
 

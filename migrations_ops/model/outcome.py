@@ -17,6 +17,8 @@ Done = Literal[
     "released", "backed up", "restored", "downgraded", "stamped", "adopted", "resolved", "done"
 ]
 DONE: frozenset[str] = frozenset(get_args(Done))
+# The outcomes of attempts that failed and left every database as it was.
+LEFT_UNCHANGED = frozenset({"refused", "failed, unchanged", "failed, restored", "interrupted"})
 # The outcomes of steps that stop their task.
 NOT_DONE = frozenset({"failed", "refused", "interrupted"})
 Outcome = Literal[

@@ -7,7 +7,7 @@ from contextlib import suppress
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, identity_mismatch
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.env_py import setting_for
@@ -48,7 +48,7 @@ def advice_on_url(project: Project, environment: Environment) -> str:
 def advice(state: DatabaseState) -> str:
     """What to type where a database is not at head; empty where it is."""
     name = state.environment.name
-    if other_identity(state):
+    if identity_mismatch(state):
         return advice_on_copy(state)
     if state.inspection.trouble:
         return state.inspection.advice

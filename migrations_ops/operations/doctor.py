@@ -34,8 +34,8 @@ from migrations_ops.model.outcome import DoctorReport
 from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice_on_destination, advice_on_url
+from migrations_ops.operations.edited_revisions import find_edited
 from migrations_ops.operations.preflight.obstacles import judge
-from migrations_ops.operations.revisions_applied import find_edited
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.status import read_selector
 from migrations_ops.project.environments import Environment

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from migrations_ops.model.allowed import allow_flags, allow_setting
 from migrations_ops.model.findings import EDITED_REVISION, SKIPPED_REVISION, Finding
-from migrations_ops.operations.revisions_applied import EDITED, put_after, split_ancestors
+from migrations_ops.operations.edited_revisions import EDITED, put_after, split_ancestors
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.ways_back import redo_leads_on

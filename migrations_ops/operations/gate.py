@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.edited_advice import advice_to_redo
-from migrations_ops.operations.revisions_applied import find_edited, put_after, split_ancestors
+from migrations_ops.operations.edited_revisions import find_edited, put_after, split_ancestors
 from migrations_ops.operations.state import DatabaseState, read_state_without_target
 from migrations_ops.operations.ways_back import redo_leads_on
 from migrations_ops.project.environments import Environment

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, BackupUses
+from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.findings import BACKUPS_KEPT
-from migrations_ops.model.outcome import ReleaseResult
+from migrations_ops.model.outcome import LEFT_UNCHANGED, ReleaseResult
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.session import Session
@@ -63,7 +63,7 @@ def prune_after_failure(project: Project, result: ReleaseResult) -> None:
     The backups of good releases stay, and nothing is removed while another task is running: that
     one prunes when it ends.
     """
-    if result.outcome not in CAME_TO_NOTHING:
+    if result.outcome not in LEFT_UNCHANGED:
         return
     settings = project.settings
     taking = {

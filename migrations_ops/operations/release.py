@@ -165,8 +165,12 @@ def start_children_ahead(session: Session, plans: Iterable[EnvironmentPlan]) -> 
 
 def release_all(project: Project, options: ReleaseOptions, reporter: Reporter) -> Finished:
     """The whole path, once."""
-    path, about = project.settings.path, project.settings.last.name
-    return _recorded(project, "release-migration", about, path, options, reporter)
+    path, last = project.settings.path, project.settings.last.name
+
+    def body(session: Session) -> None:
+        release(session, path, options)
+
+    return run_recorded(project, "release-migration", last, reporter, body, allow=options.allow)
 
 
 def upgrade_environment(
@@ -174,26 +178,8 @@ def upgrade_environment(
 ) -> Finished:
     """Upgrade one environment only; a later one of the path still passes gate and rehearsal."""
     name = environment.name
-    return _recorded(project, f"upgrade-{name}", name, [environment], options, reporter)
 
+    def body(session: Session) -> None:
+        release(session, [environment], options)
 
-def _recorded(
-    project: Project,
-    task: str,
-    about: str,
-    environments: Sequence[Environment],
-    options: ReleaseOptions,
-    reporter: Reporter,
-) -> Finished:
-    """Release under a separate record.
-
-    :param about: the environment that the record is about.
-    """
-    return run_recorded(
-        project,
-        task,
-        about,
-        reporter,
-        lambda session: release(session, environments, options),
-        allow=options.allow,
-    )
+    return run_recorded(project, f"upgrade-{name}", name, reporter, body, allow=options.allow)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from migrations_ops.child.protocol.redaction import redacted
+from migrations_ops.journal.old_records import prune_records
 from migrations_ops.journal.recorder import Recorder, Reporter
-from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
 from migrations_ops.model.outcome import Outcome, ReleaseResult
 from migrations_ops.model.text import os_error_in_words
@@ -88,7 +88,7 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
             next="Fix that and try again.",
         )
     except Exception as failed:
-        return _own_failure(record, task, failed)
+        return _internal_error(record, task, failed)
     return None
 
 
@@ -117,7 +117,7 @@ def _outcome(record: Recorder, error: OpsError) -> Outcome:
     return "refused"
 
 
-def _own_failure(record: Recorder, task: str, failed: Exception) -> OpsError:
+def _internal_error(record: Recorder, task: str, failed: Exception) -> OpsError:
     """An internal error: the traceback goes to a file, for a bug report."""
     file = record.folder / "traceback.txt"
     with suppress(OSError):

@@ -82,7 +82,7 @@ def locate(project: Project, environment: Environment) -> LocatedDatabase:
     if (
         located.inspection.revisions
         and not located.inspection.begun
-        and not other_identity(located)
+        and not identity_mismatch(located)
     ):
         return located
     return replace(located, way_back=BackupStore.of(project.settings, environment).way_back())
@@ -275,7 +275,7 @@ def half_applied(history: History, inspection: Inspection) -> list[str]:
     ]
 
 
-def other_identity(located: LocatedDatabase) -> str:
+def identity_mismatch(located: LocatedDatabase) -> str:
     """Describe that the ledger names another environment; empty if it does not."""
     recorded = located.inspection.environment
     is_own = recorded in ("", located.environment.name)

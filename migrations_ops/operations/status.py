@@ -20,7 +20,7 @@ from migrations_ops.model.status import (
     Selector,
     StatusReport,
 )
-from migrations_ops.operations.state import locate, other_identity, read_state
+from migrations_ops.operations.state import identity_mismatch, locate, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.errors import SeveralHeads
@@ -114,7 +114,7 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
         dirty=state.kind == "dirty" or bool(state.inspection.leftovers or state.inspection.begun),
-        trouble=other_identity(state) or state.trouble or trouble,
+        trouble=identity_mismatch(state) or state.trouble or trouble,
     )
 
 

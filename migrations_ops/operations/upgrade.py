@@ -26,6 +26,7 @@ from migrations_ops.operations.comparison import (
     compare_schema,
     find_newly_broken,
 )
+from migrations_ops.operations.edited_revisions import find_unrecorded
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.messages import (
@@ -35,7 +36,6 @@ from migrations_ops.operations.failure.messages import (
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.other_environments import watched_others
-from migrations_ops.operations.revisions_applied import find_unrecorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import (

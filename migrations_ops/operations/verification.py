@@ -28,12 +28,12 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, advice_on_destination
 from migrations_ops.operations.edited_advice import advice_on_edited
+from migrations_ops.operations.edited_revisions import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.failure.messages import advice_on_run
 from migrations_ops.operations.other_versions import find_other_versions
-from migrations_ops.operations.revisions_applied import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.state import DatabaseState, other_identity, read_state
+from migrations_ops.operations.state import DatabaseState, identity_mismatch, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
@@ -64,7 +64,7 @@ def verify(
     """
     with session.record.step(StepName.VERIFY, environment.name) as step:
         state = read_state(session.project, environment, target)
-        own = not other_identity(state)  # else the child would refuse
+        own = not identity_mismatch(state)  # else the child would refuse
         asked = own and state.kind in ("at head", "behind")
         with compared_models(session, environment, step) if asked else nullcontext() as check:
             found = find_more(state) if find_more else []
@@ -164,7 +164,7 @@ def _advice_on(session: Session, state: DatabaseState, findings: Iterable[Findin
     errors = [finding for finding in findings if finding.severity == "error"]
     edited = [each for each in errors if each.code in EDITED]
     # An upgrade would be refused for these.
-    if edited and state.kind in ("at head", "behind") and not other_identity(state):
+    if edited and state.kind in ("at head", "behind") and not identity_mismatch(state):
         return advice_on_edited(session, state, edited)
     if advised := advice(state):
         return advised
@@ -206,7 +206,7 @@ def _state_findings(state: DatabaseState) -> list[Finding]:
     name, label = state.environment.name, state.database.label
     heads = state.environment.heads
     findings = []
-    mismatch = other_identity(state)
+    mismatch = identity_mismatch(state)
     if mismatch:
         findings.append(OTHER_ENVIRONMENT.found(name, database=label, reason=mismatch))
     if state.kind != "at head":

@@ -12,8 +12,8 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import SKIPPED_REVISION, Finding
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.operations.edited_revisions import find_to_redo, put_after
 from migrations_ops.operations.preflight.state import require_changeable
-from migrations_ops.operations.revisions_applied import find_to_redo, put_after
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

@@ -63,7 +63,7 @@ class Environment:
     scripts: str = ""
     ini_url: bool = False
     python: Path | None = None
-    passed: tuple[str, ...] = ()
+    passed_variables: tuple[str, ...] = ()
     version_table: str = "alembic_version"
     version_table_schema: str | None = None
     lock_timeout: float | None = None

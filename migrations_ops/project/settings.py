@@ -211,7 +211,7 @@ def _environment(file: Path, name: str, entry: Any) -> Environment:
         section=reader.value("section", "alembic"),
         ini_url=reader.value("ini_url", False),
         python=None if python is None else anchored(file.parent, python),
-        passed=reader.texts("pass"),
+        passed_variables=reader.texts("pass"),
         version_table=reader.value("version_table", "alembic_version"),
         version_table_schema=reader.value("version_table_schema", None),
         lock_timeout=reader.value("lock_timeout", None),

@@ -184,5 +184,5 @@ def _from_command(source: UrlFromCommand, environment: Environment, root: Path) 
 
 def _variables(environment: Environment) -> dict[str, str]:
     """The variables of the command: a client of a secret store needs those in ``pass``."""
-    passed = {name: os.environ[name] for name in environment.passed if name in os.environ}
-    return base_variables() | passed
+    names = (name for name in environment.passed_variables if name in os.environ)
+    return base_variables() | {name: os.environ[name] for name in names}

@@ -25,7 +25,7 @@ def step_variables(
     """
     shell = os.environ if shell is None else shell
     variables = base_variables(shell)
-    for name in environment.passed:
+    for name in environment.passed_variables:
         if not shell.get(name, "").strip():
             state = "empty" if name in shell else "not set"
             raise ConfigurationError(

@@ -152,7 +152,7 @@ def variables_of_copy(project: Project, environment: Environment, copied: str) -
     """The variables of a step, with the URL of the database replaced by that of a copy."""
     url = project.url(environment)
     variables = project.variables(environment)
-    for name in (*environment.variables, *environment.passed):
+    for name in (*environment.variables, *environment.passed_variables):
         variables[name] = variables[name].replace(url, copied)
         if isinstance(environment.url, str):
             variables[name] = variables[name].replace(environment.url, copied)

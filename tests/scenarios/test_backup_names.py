@@ -18,10 +18,10 @@ from migrations_ops.backups.retention import surplus
 from migrations_ops.databases.mariadb.database import MariaDB
 from migrations_ops.databases.postgresql.database import PostgreSQL
 from migrations_ops.databases.sqlite.database import SQLite
-from migrations_ops.journal import retention
+from migrations_ops.journal import old_records
 from migrations_ops.journal.backup_uses import BackupUses
+from migrations_ops.journal.old_records import prune_records
 from migrations_ops.journal.record import RECORD, record_document
-from migrations_ops.journal.retention import prune_records
 from migrations_ops.system.files import partial_name
 from migrations_ops.system.reading import read_json
 from migrations_ops.system.removal import open_folder
@@ -324,8 +324,8 @@ def test_record_is_closed_in_its_own_folder_whatever_it_calls_itself(kept: Sandb
 def test_old_records_that_are_links_stay_with_what_they_lead_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "RECORDS_KEPT", 0)
-    monkeypatch.setattr(retention, "LOGS_KEPT", 0)
+    monkeypatch.setattr(old_records, "RECORDS_KEPT", 0)
+    monkeypatch.setattr(old_records, "LOGS_KEPT", 0)
     releases, elsewhere = tmp_path / "releases", tmp_path / "elsewhere"
     for folder in (releases, elsewhere):
         folder.mkdir()

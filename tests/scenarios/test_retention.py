@@ -17,10 +17,10 @@ from migrations_ops.backups.retention import surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.progress import Lines
-from migrations_ops.journal import retention
+from migrations_ops.journal import old_records
 from migrations_ops.journal.backup_uses import BackupUses
+from migrations_ops.journal.old_records import prune_records
 from migrations_ops.journal.record import RECORD, UnderWay, read_records, write_record
-from migrations_ops.journal.retention import prune_records
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.outcome import Outcome
 from migrations_ops.operations.release import ReleaseOptions, upgrade_environment
@@ -181,8 +181,8 @@ def test_release_that_fails_in_a_loop_fills_no_disk_and_costs_no_good_backup(
     a_round: int,
 ) -> None:
     records = 2
-    monkeypatch.setattr(retention, "RECORDS_KEPT", records)
-    monkeypatch.setattr(retention, "LOGS_KEPT", 0)
+    monkeypatch.setattr(old_records, "RECORDS_KEPT", records)
+    monkeypatch.setattr(old_records, "LOGS_KEPT", 0)
     configure(filled, "keep = 1")
     store = store_of(filled, environment)
     assert release(filled).result.outcome == "released"
@@ -258,8 +258,8 @@ def test_backups_that_cannot_be_removed_do_not_change_how_a_release_failed(
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "RECORDS_KEPT", 3)
-    monkeypatch.setattr(retention, "LOGS_KEPT", 2)
+    monkeypatch.setattr(old_records, "RECORDS_KEPT", 3)
+    monkeypatch.setattr(old_records, "LOGS_KEPT", 2)
 
 
 def left_in(releases: Path) -> list[int]:

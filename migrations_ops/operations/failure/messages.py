@@ -15,7 +15,7 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.text import counted, os_error_in_words
 from migrations_ops.operations.failure.decision import RESTORES, Ended, Sentence
-from migrations_ops.operations.failure.observe import Failure, Seen, failed_revision
+from migrations_ops.operations.failure.observe import Failure, Observation, failed_revision
 from migrations_ops.operations.state import LocatedDatabase
 from migrations_ops.steps.command_run import CommandRun
 
@@ -90,7 +90,7 @@ def _finished(run: CommandRun) -> str:
     return "been ended" if any("ROLLBACK" in each for each in run.holders) else "finished"
 
 
-def _in_use_by(seen: Seen) -> str:
+def _in_use_by(seen: Observation) -> str:
     return f": {'; '.join(seen.holders[:_SHOWN])}" if seen.holders else ""
 
 
@@ -191,7 +191,9 @@ def how_restore_stopped(error: OpsError | OSError | KeyboardInterrupt) -> str:
     return "was interrupted"
 
 
-def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object = "") -> str:
+def how_it_is(
+    sentence: Sentence, failure: Failure, seen: Observation, restored: object = ""
+) -> str:
     """Describe a database that is unchanged, or was restored.
 
     :param restored: where its previous content is stored.
@@ -233,7 +235,7 @@ def how_it_is(sentence: Sentence, failure: Failure, seen: Seen, restored: object
     return ""
 
 
-def unreachable(failure: Failure, seen: Seen) -> StepFailed:
+def unreachable(failure: Failure, seen: Observation) -> StepFailed:
     """The error for a server that does not answer and on which nothing can have been committed."""
     name, label = failure.located.environment.name, failure.located.database.label
     return StepFailed(
@@ -245,7 +247,7 @@ def unreachable(failure: Failure, seen: Seen) -> StepFailed:
     )
 
 
-def _silent(failure: Failure, seen: Seen) -> str:
+def _silent(failure: Failure, seen: Observation) -> str:
     return f"{_begin(failure)}, and its server does not answer: {seen.inspection.trouble}."
 
 
@@ -254,7 +256,7 @@ _WHEN_SILENT = (
 )
 
 
-def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPerson:
+def for_a_person(sentence: Sentence, failure: Failure, seen: Observation) -> NeedsAPerson:
     """The error that needs a person's decision: the state of the database, and the options."""
     name, label = failure.located.environment.name, failure.located.database.label
     begin = _begin(failure)
@@ -304,7 +306,7 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Seen) -> NeedsAPers
     return _half(failure, seen)
 
 
-def _half(failure: Failure, seen: Seen) -> NeedsAPerson:
+def _half(failure: Failure, seen: Observation) -> NeedsAPerson:
     name, label = failure.located.environment.name, failure.located.database.label
     refused = resolve = ""
     if seen.inspection.begun:
@@ -364,7 +366,7 @@ def _killed_new(failure: Failure) -> NeedsAPerson:
     )
 
 
-def _killed_commands(failure: Failure, seen: Seen) -> NeedsAPerson:
+def _killed_commands(failure: Failure, seen: Observation) -> NeedsAPerson:
     """In a live database, what the commands changed cannot be distinguished from what
     applications changed."""
     name = failure.located.environment.name

@@ -71,7 +71,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """The state of a database now: the input of the decision and the messages.
 
     ``changed`` names the differences. ``dropped`` are the INVALID indexes that were dropped,
@@ -103,7 +103,7 @@ def how_it_ended(child: Step, database: Database, *, has_committed: bool) -> End
 
 def observe(
     session: Session, failure: Failure, indexes: tuple[list[str], list[str]] | None = None
-) -> Seen:
+) -> Observation:
     """Inspect a database after a failure.
 
     :param indexes: those that were dropped, and those that could not be; None before that.
@@ -127,9 +127,9 @@ def observe(
         indexes=_indexes(indexes),
     )
     if ended in RESTORES:
-        return _observe_restore(session, failure, Seen(case, inspection))
+        return _observe_restore(session, failure, Observation(case, inspection))
     if backup is None or not _is_compared(case):
-        return Seen(case, inspection)
+        return Observation(case, inspection)
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     now = database.fingerprint(environment.version_table)
     table = environment.version_table
@@ -140,7 +140,9 @@ def observe(
         case = replace(case, version=Version.START)
     case = replace(case, same_schema=not changed)
     case = replace(case, same_rows=_has_same_rows(session, failure, case, before, now))
-    seen = Seen(case, inspection, before, now, tuple(changed), others, tuple(dropped), tuple(left))
+    seen = Observation(
+        case, inspection, before, now, tuple(changed), others, tuple(dropped), tuple(left)
+    )
     return replace(seen, holders=tuple(database.find_blocking_sessions())) if left else seen
 
 
@@ -171,7 +173,7 @@ def _version(failure: Failure, inspection: Inspection) -> Version:
     return Version.TARGET if set(inspection.revisions) == set(failure.target) else Version.ELSEWHERE
 
 
-def _observe_restore(session: Session, failure: Failure, seen: Seen) -> Seen:
+def _observe_restore(session: Session, failure: Failure, seen: Observation) -> Observation:
     """Find out whether a database has its content from before a restore, or that of the backup.
 
     :raises OpsError: it cannot be read.

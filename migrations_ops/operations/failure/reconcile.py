@@ -24,10 +24,15 @@ from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
-from migrations_ops.operations.failure.observe import Failure, Seen, observe
+from migrations_ops.operations.failure.observe import Failure, Observation, observe
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase, locate, other_identity
+from migrations_ops.operations.state import (
+    DatabaseState,
+    LocatedDatabase,
+    identity_mismatch,
+    locate,
+)
 from migrations_ops.project.environments import Environment
 from migrations_ops.steps.command_run import CommandRun
 
@@ -118,7 +123,7 @@ def advice_after_failure(session: Session, environment: Environment, run: Comman
 def advice_after_refusal(session: Session, environment: Environment) -> str:
     """What to do when env.py connected to another database than the configured one."""
     there = locate(session.project, environment)
-    if other_identity(there):
+    if identity_mismatch(there):
         return advice_on_copy(there)
     return advice_on_destination(session.project, environment)
 
@@ -162,7 +167,7 @@ def reconcile(session: Session, failure: Failure) -> str:
     return sentence
 
 
-def _carry_out(session: Session, failure: Failure, seen: Seen, decision: Decision) -> str:
+def _carry_out(session: Session, failure: Failure, seen: Observation, decision: Decision) -> str:
     environment, database = failure.located.environment, failure.located.database
     previous: object = ""
     match decision.action:

@@ -10,13 +10,13 @@ from migrations_ops.operations.advice import (
     last_ran,
 )
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, LocatedDatabase, other_identity
+from migrations_ops.operations.state import DatabaseState, LocatedDatabase, identity_mismatch
 
 
 def require_own(located: LocatedDatabase) -> None:
     """:raises Refused: the ledger names another environment: the database was replaced by a
     copy."""
-    mismatch = other_identity(located)
+    mismatch = identity_mismatch(located)
     if mismatch:
         name = located.environment.name
         raise Refused(

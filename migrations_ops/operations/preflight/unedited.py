@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations_ops.model.allowed import without_allowed
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.edited_advice import advice_on_edited
-from migrations_ops.operations.revisions_applied import find_edited
+from migrations_ops.operations.edited_revisions import find_edited
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 

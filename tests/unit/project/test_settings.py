@@ -101,7 +101,7 @@ def test_each_documented_key_is_accepted_and_paths_are_relative_to_the_file(
     assert prod.variables == {"APP_CONFIG": "prod.toml", "APP_URL": "{url}"}
     assert prod.connect == "app.database:register"
     assert (prod.x, prod.section, prod.ini_url) == (("tenant=a",), "main", True)
-    assert prod.passed == ("SECRET",)
+    assert prod.passed_variables == ("SECRET",)
     assert (prod.version_table, prod.version_table_schema) == ("versions", "public")
     assert (prod.lock_timeout, prod.statement_timeout, prod.timeout) == (3, 60.5, 600)
     assert prod.commands == (Command(("app", "upgrade")), Command(("app", "check"), (0, 2)))

@@ -51,7 +51,7 @@ def environment(
     passed: tuple[str, ...] = (), variables: dict[str, str] | None = None, name: str = "dev"
 ) -> Environment:
     url = "sqlite:///a.db"
-    return Environment(name, url, Path(), passed=passed, variables=variables or {})
+    return Environment(name, url, Path(), passed_variables=passed, variables=variables or {})
 
 
 @given(shell=shells, selector=names)

@@ -21,7 +21,7 @@ from migrations_ops.operations.failure.messages import (
     unreachable,
     verify_interrupted,
 )
-from migrations_ops.operations.failure.observe import Failure, Seen
+from migrations_ops.operations.failure.observe import Failure, Observation
 from migrations_ops.steps.command_run import CommandRun
 from tests.unit.operations.failure.fakes import BEFORE, FakeDatabase, failure
 from tests.unit.operations.failure.test_decision import DECIDED
@@ -42,10 +42,10 @@ OF_PERSONS = sorted(
 
 def seen(
     of: Failure, changed: tuple[str, ...] = (), begun: str = "", now: Fingerprint = BEFORE
-) -> Seen:
+) -> Observation:
     case = Case(of.ended, True, True, True, of.backup is None, Version.ELSEWHERE)
     inspection = Inspection(True, trouble="no route", begun={begun: "upgrade"} if begun else {})
-    return Seen(case, inspection, BEFORE, now, changed)
+    return Observation(case, inspection, BEFORE, now, changed)
 
 
 @pytest.mark.parametrize(("sentence", "ended", "no_backup"), OF_PERSONS)

@@ -7,10 +7,10 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, BackupUses, find_open
+from migrations_ops.journal.backup_uses import BackupUses, find_open
+from migrations_ops.journal.old_records import choose_old_records
 from migrations_ops.journal.record import TaskRecord
-from migrations_ops.journal.retention import choose_old_records
-from migrations_ops.model.outcome import Outcome
+from migrations_ops.model.outcome import LEFT_UNCHANGED, Outcome
 from tests.records import task_record
 
 names = st.sampled_from(["a", "b", "c"])
@@ -70,5 +70,5 @@ def test_what_an_open_record_has_taken_is_needed_and_only_failed_attempts_are_fa
     for record in records:
         if record.is_open:
             assert uses.needed >= set(record.backups)
-        if record.outcome not in CAME_TO_NOTHING:
+        if record.outcome not in LEFT_UNCHANGED:
             assert not uses.failed & set(record.backups)

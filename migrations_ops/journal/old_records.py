@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-from migrations_ops.journal.backup_uses import CAME_TO_NOTHING, find_open
+from migrations_ops.journal.backup_uses import find_open
 from migrations_ops.journal.ids import ids_in
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
 from migrations_ops.journal.scratch import SCRATCH_FILES
+from migrations_ops.model.outcome import LEFT_UNCHANGED
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.removal import open_folder
 
@@ -66,7 +67,7 @@ def _referred_to(records: Sequence[TaskRecord], backups: set[str]) -> set[str]:
     for good in (True, False):
         for record in records:
             named = missing.intersection(record.backups)
-            if named and (record.outcome not in CAME_TO_NOTHING) is good:
+            if named and (record.outcome not in LEFT_UNCHANGED) is good:
                 kept.add(record.id)
                 missing -= named
     upgraded: set[str] = set()

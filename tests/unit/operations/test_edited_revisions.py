@@ -11,7 +11,7 @@ import pytest
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations import edited_advice
-from migrations_ops.operations.revisions_applied import (
+from migrations_ops.operations.edited_revisions import (
     find_edited,
     find_to_redo,
     find_unrecorded,

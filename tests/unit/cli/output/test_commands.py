@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_ops.cli.output.typed import document_with_prefix, with_prefix
+from migrations_ops.cli.output.commands import document_with_prefix, with_prefix
 
 TASKS = {"verify", "restore", "upgrade-dev", "upgrade-prod", "status-all"}
 
