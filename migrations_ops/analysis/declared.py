@@ -43,6 +43,8 @@ class Declared:
     :param inserted: tables into which rows were inserted.
     :param replaced: tables in which an INSERT may overwrite rows.
     :param updated: columns that were updated, as (table, column).
+    :param only_cast: those of them that a CAST gave another type, and nothing else.
+    :param retyped: columns that got another type while their rows were copied.
     :param refilled: columns that got other values where rows were deleted and inserted.
     :param revoked: rights that were revoked, as (object, role).
     :param recounted: tables whose sequences were set.
@@ -71,6 +73,8 @@ class Declared:
     inserted: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     updated: set[tuple[str, str]] = field(default_factory=set)
+    only_cast: set[tuple[str, str]] = field(default_factory=set)
+    retyped: set[tuple[str, str]] = field(default_factory=set)
     refilled: set[tuple[str, str]] = field(default_factory=set)
     revoked: set[tuple[str, str]] = field(default_factory=set)
     recounted: set[str] = field(default_factory=set)
@@ -221,7 +225,11 @@ class Declared:
     def may_retype(self, table: str, column: str) -> bool:
         """Whether a column may get another type: it is altered, or its table is rebuilt."""
         by_hand = table in self.naming.rebuilt | self.naming.dropped
-        return by_hand or (table, column, "type") in self.altered
+        return by_hand or self.retypes(table, column)
+
+    def retypes(self, table: str, column: str) -> bool:
+        """Whether revisions name another type for a column, and mean no other values by that."""
+        return (table, column, "type") in self.altered or (table, column) in self.retyped
 
     def rewritten(self, table: str) -> frozenset[str]:
         """The columns of a table whose values revisions write by name.

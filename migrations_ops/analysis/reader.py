@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from migrations_ops.analysis.declared import Declared
@@ -17,6 +17,7 @@ from migrations_ops.analysis.statements.blocks import (
     statements_in_trigger,
     statements_of,
 )
+from migrations_ops.analysis.statements.casts import cast_assignments
 from migrations_ops.analysis.statements.rows import (
     TEMPORARY,
     Write,
@@ -84,6 +85,8 @@ class _Reader:
         self._deleting = deleting_triggers(after) | deleting_triggers(before)
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
+        # Columns that got other values, and not only another type.
+        self._computed: set[tuple[str, str]] = set()
         # Declarations of operations whose statements have not come yet.
         self._announced: list[tuple[str, ...]] = []
 
@@ -147,9 +150,11 @@ class _Reader:
             return  # it declares what it found, which is nothing
         if compiled is not None and not statement[0].means("EXPLAIN"):
             writes = writes_compiled(compiled, writes)
+        cast = cast_assignments(statement)
         for write in writes:
             table = self._resolver.table(write.table)
-            self._refills.update(table, write.columns)
+            self._refills.update(table, write.columns, cast)
+            self._add_cast(table, write.columns, cast)
             columns = {self._column(table, column) for column in write.columns}
             if write.deletes:
                 # SQLite reports what a trigger deletes with what the statement does itself.
@@ -157,6 +162,12 @@ class _Reader:
                 self._add_trigger(self._naming.table(table), by_trigger)
             is_own = own is not None and own.explains(write)
             self._add_write(write, self._naming.table(table), columns, rows if is_own else None)
+
+    def _add_cast(self, table: str, columns: Iterable[str], cast: Collection[str]) -> None:
+        """Distinguish columns that get another type from those that get another value."""
+        for each in columns:
+            noted = self.declared.only_cast if each in cast else self._computed
+            noted.add(self._column(table, each))
 
     def _add_trigger(self, table: str, by_trigger: bool) -> None:
         if not by_trigger:
@@ -185,6 +196,7 @@ class _Reader:
                     self._naming.rebuilt_in_place(first)
                 self._add_updated(self._refills.replaced(table, first))
         self.declared.altered |= {(*each, "nullable") for each in self._refills.nullable}
+        self.declared.only_cast -= self._computed
         for first in self._naming.rebuilt:
             now = self._naming.table_after(first)
             rebuilt = read_rebuilt(first, now, self._naming, before, after)
@@ -194,6 +206,7 @@ class _Reader:
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
+        self.declared.retyped |= self._refills.cast
 
     def _read_action(self, action: SchemaAction) -> None:
         table = self._resolver.table(action.table) if action.table else ""
@@ -247,6 +260,10 @@ class _Reader:
                 self._drop_column(table, name)
             case "rename column", to:
                 self._rename_column(table, name, to)
+            case "compute column", _:
+                first, column = self._column(table, name)
+                tables = (first, *self._hierarchy.below(first))
+                self._add_updated((each, column) for each in tables)
             case "rewrite column", named:
                 if not self._is_announced((table, name, "all")):
                     self._alter(*self._column(table, name), named.split())

@@ -8,7 +8,7 @@ in an unexpected order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from migrations_ops.analysis.renames import Naming
@@ -31,13 +31,14 @@ _COMPUTED, _UNKNOWN = "", "?"
 class _Filled:
     """The first names of the tables that each column of a new table is copied from.
 
-    ``rest`` are those of all other columns; ``whole`` those of the tables that it was made of, with
-    all columns that ``SELECT *`` found.
+    ``cast`` are the columns that get another type. ``rest`` are the tables of all other columns;
+    ``whole`` those that it was made of, with all columns that ``SELECT *`` found.
     """
 
     columns: dict[str, set[str]] = field(default_factory=dict)
     rest: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
+    cast: set[str] = field(default_factory=set)
 
     def origins(self, column: str) -> set[str]:
         return self.columns.get(column, self.rest)
@@ -53,14 +54,16 @@ class _Filled:
 class Refills:
     """Tracks what is inserted into tables until they replace others.
 
-    ``whole`` are tables whose replacement was made of all their columns, as SELECT * finds them;
-    ``nullable`` the columns whose new definition has the word NULL, as (table, column).
+    ``whole`` are tables whose replacement was made of all their columns, as SELECT * finds them.
+    As (table, column), ``nullable`` are those whose new definition has the word NULL, and ``cast``
+    those whose values got another type on the way, and nothing else.
     """
 
     def __init__(self, naming: Naming, resolver: Resolver) -> None:
         self._naming, self._resolver = naming, resolver
         self.whole: set[str] = set()
         self.nullable: set[tuple[str, str]] = set()
+        self.cast: set[tuple[str, str]] = set()
         self._layouts: dict[str, list[str]] = {}
         self._nullable: dict[str, set[str]] = {}
         self._filled: dict[str, _Filled] = {}
@@ -76,10 +79,14 @@ class Refills:
         if copied is not None and not copied.table.startswith(TEMPORARY):
             self._add(copied)
 
-    def update(self, table: str, columns: Iterable[str]) -> None:
-        """Some columns of a table get other values."""
+    def update(self, table: str, columns: Iterable[str], cast: Collection[str] = ()) -> None:
+        """Some columns of a table get other values; ``cast`` those that get another type only."""
+        filled = self._of(table)
         for column in columns:
-            self._of(table).add(column, [_COMPUTED])
+            if column in cast:
+                filled.cast.add(column)
+            else:
+                filled.add(column, [_COMPUTED])
 
     def rename(self, old: str, new: str) -> None:
         if old in self._filled:
@@ -113,9 +120,10 @@ class Refills:
 
     def _changed(self, table: str, first: str, same: set[str]) -> set[tuple[str, str]]:
         filled = self._filled.pop(table, _Filled())
-        if filled == _Filled():
+        if not (filled.rest or filled.columns):
             filled.rest.add(_UNKNOWN)
         names = self._naming.columns(first)
+        self.cast |= {(first, names.first(column)) for column in filled.cast}
         return {
             (first, column) for column in names.known() if filled.origins(names.now(column)) - same
         }
@@ -132,6 +140,7 @@ class Refills:
             into.whole |= source.rest if copied.is_definition else set()
         for column, table in copied.columns:
             into.add(column, self._source(table).origins(column))
+        into.cast |= copied.cast
         for column in copied.computed:
             into.add(column, [_COMPUTED])
 

@@ -9,6 +9,7 @@ from migrations_ops.child.protocol.sql import shown
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
 from migrations_ops.model.findings import (
     CHANGED_VALUES,
+    CHANGED_VALUES_CAST,
     CHANGED_VALUES_DECLARED,
     CHANGED_VALUES_KEPT,
     CHANGED_VALUES_LOSSY,
@@ -69,14 +70,17 @@ def _column(pair: Pair, change: ColumnChange, declared: Declared, environment: s
     where = f"{shown(pair.before)}.{shown(change.column)}"
     values = counted(change.rows, "value")
     changed = declared.values_changed(pair.before.lower(), change.column.lower())
+    table, column = pair.before.lower(), change.column.lower()
     if changed is None or changed >= change.rows:
+        if change.lossy and (table, column) in declared.only_cast:
+            lost = counted(change.lossy, "value")
+            return CHANGED_VALUES_CAST.found(where, values=lost, example=change.example)
         verb = "changes" if change.rows == 1 else "change"
         return CHANGED_VALUES_DECLARED.found(where, values=values, change=verb)
-    table, column = pair.before.lower(), change.column.lower()
     if declared.may_retype(table, column) and not change.lossy:
         verb = "changes its" if change.rows == 1 else "change their"
         return CHANGED_VALUES_KEPT.found(where, values=values, change=verb)
-    if (table, column, "type") in declared.altered:
+    if declared.retypes(table, column):
         return CHANGED_VALUES_LOSSY.found(
             where,
             values=counted(change.lossy, "value"),

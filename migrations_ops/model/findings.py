@@ -176,6 +176,9 @@ CHANGED_VALUES_LOSSY = CHANGED_VALUES.also(
     "error",
     "{values} of {where} would not survive the change of its type in {environment}: a {example}",
 )
+CHANGED_VALUES_CAST = CHANGED_VALUES.also(
+    "warning", "{values} of {where} would not survive a CAST of the revisions: a {example}"
+)
 CHANGED_VALUES_DECLARED = CHANGED_VALUES.also(
     "note", "{values} of {where} {change}, as the revisions declare"
 )

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from migrations_ops.analysis.statements.casts import unwrapped
 from migrations_ops.analysis.statements.queries import (
     Item,
     Select,
     computed_within,
     selects_of,
-    unwrapped,
 )
 from migrations_ops.analysis.statements.rows import name_of, outside, without_modifiers
 from migrations_ops.child.protocol.sql import Token, group, split
@@ -28,6 +28,7 @@ class Copied:
     :param table: the table that gets the rows.
     :param computed: the columns whose values do not come unchanged from a column of the same name.
     :param columns: the columns that get exactly those, each with its table, empty if unknown.
+    :param cast: those of them that get another type on the way.
     :param stars: the tables of which all columns are copied.
     :param everything: whether the values of all columns come from elsewhere.
     :param is_definition: whether the statement makes the table, which has what it selects.
@@ -38,6 +39,7 @@ class Copied:
     table: str
     computed: set[str] = field(default_factory=set)
     columns: set[tuple[str, str]] = field(default_factory=set)
+    cast: set[str] = field(default_factory=set)
     stars: set[str] = field(default_factory=set)
     everything: bool = False
     is_definition: bool = False
@@ -177,5 +179,6 @@ def _note(found: Copied, select: Select, item: Item, given: str, in_order: str) 
         tables = {*select.tables.values()}
         only = next(iter(tables)) if len(tables) == 1 else ""
         found.columns.add((target, select.tables.get(item.qualifier, only)))
+        found.cast |= {target} if item.is_cast else set()
     elif given or item.alias == target:
         found.computed.add(target)  # another column on purpose: both are written out

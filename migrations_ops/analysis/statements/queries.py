@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from migrations_ops.analysis.statements.casts import uncast, unwrapped
 from migrations_ops.analysis.statements.rows import outside, sources_of
 from migrations_ops.child.protocol.sql import Token, group, split
 
@@ -19,12 +20,16 @@ _VALUES = ("NULL", "TRUE", "FALSE", "DEFAULT", "END", "CURRENT_TIMESTAMP", "CURR
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a SELECT; ``column`` is empty for what is computed, or a star."""
+    """One item of a SELECT; ``column`` is empty for what is computed, or a star.
+
+    ``is_cast`` says that the value of the column gets another type.
+    """
 
     column: str = ""
     qualifier: str = ""
     alias: str = ""
     is_star: bool = False
+    is_cast: bool = False
     mentioned: frozenset[str] = frozenset()
 
 
@@ -53,13 +58,6 @@ def selects_of(query: list[Token]) -> Iterator[Select]:
             query = query[1:]
 
 
-def unwrapped(words: list[Token]) -> list[Token]:
-    """The content of the parentheses around the whole."""
-    while words and words[0].means("(") and len(group(words, 0)) == len(words) - 2:
-        words = words[1:-1]
-    return words
-
-
 def _select(words: list[Token], inner: list[Token]) -> Select:
     while words and words[0].means("DISTINCT", "ALL"):
         words = words[1:]
@@ -77,14 +75,14 @@ def _select(words: list[Token], inner: list[Token]) -> Select:
 
 def _item(words: list[Token]) -> Item:
     words, alias = _without_alias(words)
-    words = unwrapped(words)
+    words, is_cast = uncast(words)
     is_path = len(words) % 2 == 1 and all(word.means(".") for word in words[1::2])
     path = [word.text.lower() for word in words[::2]] if is_path else []
     qualifier = path[-2] if len(path) > 1 else ""
     if path and words[-1].means("*"):
         return Item(qualifier=qualifier, is_star=True)
     if path and _is_column(words[-1]):
-        return Item(path[-1], qualifier, alias)
+        return Item(path[-1], qualifier, alias, is_cast=is_cast)
     named = frozenset(
         word.text.lower()
         for word, after in zip(words, [*words[1:], Token(")")], strict=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrations_ops.analysis.statements.blocks import unquoted
+from migrations_ops.analysis.statements.casts import is_column, uncast
+from migrations_ops.analysis.statements.rows import outside
 from migrations_ops.child.protocol.sql import Token, group, split
 
 # The kinds of objects as statements call them, and as facts do.
@@ -47,6 +49,7 @@ class SchemaAction:
 
     - drop, rename, move (to another schema); change (anything else that leaves the object there)
     - drop column, rename column, alter column (``to`` is the property)
+    - compute column (its new type comes with an expression that is more than a cast)
     - add attribute, drop attribute, rename attribute (``table`` is the type, as of a value)
     - rewrite column (``to`` are the named properties; it loses all others)
     - drop constraint (``kind`` may be empty); convert (all texts of a table)
@@ -368,6 +371,10 @@ def _column_alter(table: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield SchemaAction("alter column", column, table=table, to=what)
     if "RESTART" in words:
         yield SchemaAction("set sequence", table)
+    using = outside(reader.rest, ("USING",))
+    value, _ = uncast(reader.rest[using + 1 :])
+    if value and not (is_column(value) and value[-1].text.lower() == column):
+        yield SchemaAction("compute column", column, table=table)
 
 
 def _column_rewrite(table: str, verb: str, reader: _Reader) -> Iterator[SchemaAction]:

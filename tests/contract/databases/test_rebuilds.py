@@ -210,3 +210,64 @@ def test_rows_that_a_rebuild_leaves_out_are_missed(upgrades: Upgrades, condition
                        "INSERT INTO people SELECT * FROM p2", "DROP TABLE p2"]  # fmt: skip
     for upgrade in (by_hand, by_operations, kept):
         assert found_in(upgrades, was, upgrade) == {"lost-rows:people": "error"}
+
+
+# What gives the texts of a column another type: 'abc', or '00501' where the engine would refuse
+# that, does not survive a mere cast. A value that is computed is meant.
+CASTS = {
+    "sqlite": ["CAST(zip AS INTEGER)"],
+    "postgresql": ["CAST(zip AS INTEGER)", "zip::text::integer"],
+    "mariadb": ["CAST(zip AS SIGNED)", "CONVERT(zip, SIGNED)", "zip"],
+}
+COMPUTED = {
+    "sqlite": "CASE WHEN zip GLOB '[0-9]*' THEN zip ELSE -1 END",
+    "postgresql": "CASE WHEN zip ~ '^[0-9]+$' THEN zip::integer ELSE -1 END",
+    "mariadb": "CASE WHEN zip REGEXP '^[0-9]+$' THEN zip ELSE -1 END",
+}
+ZIPS = ["CREATE TABLE t (id INTEGER PRIMARY KEY, zip VARCHAR(9))",
+        "INSERT INTO t VALUES (1, '00501'), (2, '7')"]  # fmt: skip
+
+
+def retyping(engine: str, expression: str) -> list[list[Act]]:
+    """The ways in which an engine gives the column another type."""
+    copies = f"INSERT INTO t2 (id, zip) SELECT id, {expression} FROM t"
+    found: list[list[Act]] = [
+        ["CREATE TABLE t2 (id INTEGER PRIMARY KEY, zip INTEGER)", copies, "DROP TABLE t",
+         "ALTER TABLE t2 RENAME TO t"]
+    ]  # fmt: skip
+    if engine == "postgresql":
+        found.append([f"ALTER TABLE t ALTER zip TYPE integer USING ({expression})"])
+    if engine == "mariadb":
+        for upgrade in found:
+            upgrade.insert(0, "SET sql_mode = ''")
+        if expression == "zip":
+            found.append(["SET sql_mode = ''", "ALTER TABLE t MODIFY zip INTEGER"])
+    return found
+
+
+def test_what_a_cast_destroys_is_an_error_and_what_is_computed_is_meant(
+    upgrades: Upgrades,
+) -> None:
+    engine = upgrades.syntax
+    zips = [*ZIPS, *(["INSERT INTO t VALUES (3, 'abc')"] if engine != "postgresql" else [])]
+    for expression in CASTS[engine]:
+        for upgrade in retyping(engine, expression):
+            [finding] = upgrades.findings(zips, upgrade)
+            assert (finding.code, finding.severity) == ("changed-values", "error"), upgrade
+            lost = "1 value" if engine == "postgresql" else "2 values"
+            words = "of t.zip would change" if expression == "zip" else "the change of its type"
+            assert finding.message.startswith(lost)
+            assert words in finding.message or "MODIFY" in str(upgrade[-1])
+    zips = [*ZIPS, "INSERT INTO t VALUES (3, 'abc')"]
+    for upgrade in retyping(engine, COMPUTED[engine]):
+        [finding] = upgrades.findings(zips, upgrade)
+        assert (finding.code, finding.severity) == ("changed-values", "note"), upgrade
+
+
+def test_an_update_that_only_casts_is_a_word_of_warning(upgrades: Upgrades) -> None:
+    engine = upgrades.syntax
+    lenient: list[Act] = ["SET sql_mode = ''"] if engine == "mariadb" else []
+    update = f"UPDATE t SET zip = {CASTS[engine][0]}"
+    [finding] = upgrades.findings(ZIPS, [*lenient, update])
+    assert (finding.code, finding.severity) == ("changed-values", "warning")
+    assert finding.message.startswith("1 value of t.zip would not survive a CAST")

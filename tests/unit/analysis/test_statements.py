@@ -37,7 +37,16 @@ def actions_of(syntax: Syntax, sql: str) -> list[tuple[str, ...]]:
         ("DROP POLICY p ON audit.t", [("drop", "p", "policy", "audit.t")]),
         ("DROP MATERIALIZED VIEW m", [("drop", "m", "materialized view")]),
         ("ALTER TABLE ONLY a DROP COLUMN b, ALTER c TYPE int USING (f(c, 1)), ADD d int DEFAULT 5",
-         [("drop column", "b", "a"), ("alter column", "c", "a", "type")]),
+         [("drop column", "b", "a"), ("alter column", "c", "a", "type"),
+          ("compute column", "c", "a")]),
+        ("ALTER TABLE a ALTER b SET DATA TYPE int USING ((b)::text::int), ALTER C TYPE numeric(5)"
+         " USING CAST(a.c AS numeric)",
+         [("alter column", "b", "a", "type"), ("alter column", "c", "a", "type")]),
+        ("ALTER TABLE a ALTER b TYPE int USING c::int, ALTER c TYPE int USING (CASE WHEN c = 'x'"
+         " THEN 1 END), ALTER d TYPE int",
+         [("alter column", "b", "a", "type"), ("compute column", "b", "a"),
+          ("alter column", "c", "a", "type"), ("compute column", "c", "a"),
+          ("alter column", "d", "a", "type")]),
         ("ALTER TABLE a ALTER COLUMN b SET NOT NULL, ALTER b DROP DEFAULT, ALTER b DROP IDENTITY",
          [("alter column", "b", "a", "nullable"), ("alter column", "b", "a", "default"),
           ("alter column", "b", "a", "default")]),
