@@ -28,7 +28,7 @@ Connection: TypeAlias = "pymysql.Connection[Cursor]"
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
 ANSWER_SECONDS = 5.0
 # How long, in seconds, a query waits for a session that changes a table: a day, by default.
-_LOCK_WAIT = 5
+LOCK_WAIT = 5
 # The most rows that sql_select_limit lets through: all of them.
 ALL_ROWS = (1 << 64) - 1
 # A server may be set to cut answers, to refuse large ones, to show earlier times of versioned
@@ -95,7 +95,7 @@ def connect(
             database=address.database if database else None,
             # What the server says is printed with all its quotes, in a way that no setting changes.
             init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
-            f" lock_wait_timeout = {_LOCK_WAIT}, innodb_lock_wait_timeout = {_LOCK_WAIT},"
+            f" lock_wait_timeout = {LOCK_WAIT}, innodb_lock_wait_timeout = {LOCK_WAIT},"
             f" {WHOLE_ANSWERS}",
             charset="utf8mb4",
             autocommit=True,

@@ -8,7 +8,7 @@ import re
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +21,7 @@ from migrations_ops.databases.address import Address
 from migrations_ops.databases.interface import Progress
 from migrations_ops.databases.mariadb.connect import (
     ALL_ROWS,
+    LOCK_WAIT,
     WHOLE_ANSWERS,
     Connection,
     ask,
@@ -36,6 +37,7 @@ from migrations_ops.databases.mariadb.rows.insertions import ROWS_MODE, has_long
 from migrations_ops.databases.mariadb.rows.sums import table_sizes
 from migrations_ops.databases.mariadb.server import may_name_definers
 from migrations_ops.databases.mariadb.tools import Tools, credentials, require_tools
+from migrations_ops.databases.mariadb.waiting import require_no_wait
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.system import process
 from migrations_ops.system.files import open_own
@@ -226,7 +228,7 @@ class _Run:
             argv += [*what, "--", self.address.database]
             with process.piped(argv, variables, errors, fed=False) as run:
                 assert run.stdout is not None
-                for block in _with_mode(_read_ahead(run.stdout)):
+                for block in _with_mode(self._read(run.stdout)):
                     login.forget()
                     tail = (tail + block)[-200:]
                     yield block
@@ -240,9 +242,21 @@ class _Run:
                 next=_advice(message),
             )
 
+    def _read(self, stream: IO[bytes]) -> Iterator[bytes]:
+        """The blocks of its output.
 
-def _read_ahead(stream: IO[bytes]) -> Iterator[bytes]:
-    """The blocks of a pipe, read by a thread, so that its writer goes on meanwhile."""
+        :raises StepFailed: nothing comes any more, since it waits for a lock.
+        """
+        return _read_ahead(
+            stream, lambda: require_no_wait(self.address, Path(self.tools.dump).name)
+        )
+
+
+def _read_ahead(stream: IO[bytes], on_silence: Callable[[], None]) -> Iterator[bytes]:
+    """The blocks of a pipe, read by a thread, so that its writer goes on meanwhile.
+
+    :param on_silence: called again and again while nothing comes.
+    """
     blocks: queue.Queue[bytes] = queue.Queue(_AHEAD)
     given_up = threading.Event()
 
@@ -255,9 +269,16 @@ def _read_ahead(stream: IO[bytes]) -> Iterator[bytes]:
                 block = b""  # closed: the reader is gone
             _put(blocks, block, given_up)
 
+    def next_block() -> bytes:
+        while True:
+            try:
+                return blocks.get(timeout=LOCK_WAIT)
+            except queue.Empty:
+                on_silence()
+
     threading.Thread(target=read, daemon=True).start()
     try:
-        while block := blocks.get():
+        while block := next_block():
             yield block
     finally:
         given_up.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,16 +32,18 @@ WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY time DESC, id LIMIT 3
 _PLAIN = range(0x20, 0x7F)
 
 
-def find_blocking_sessions(connection: Connection) -> list[str]:
+def find_blocking_sessions(connection: Connection, waiting: Collection[int] = ()) -> list[str]:
     """What may be in the way, in words: first what does not end by itself, then the oldest.
 
+    :param waiting: the sessions that are waited in: they are not in their own way.
     :raises pymysql.MySQLError: the server cannot be asked, or this role may not (PROCESS).
     """
     found = [
         f"session {number} of {user} (in a transaction for {seconds} s)"
         for number, user, seconds in ask(connection, _HOLDERS)
+        if number not in waiting
     ]
-    return [*map(str, find_prepared(connection)), *found] or _lockers(connection)
+    return [*map(str, find_prepared(connection)), *found] or _lockers(connection, waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _literal(part: bytes) -> str:
     return f"X'{part.hex()}'"
 
 
-def _lockers(connection: Connection) -> list[str]:
+def _lockers(connection: Connection, waiting: Collection[int]) -> list[str]:
     [(database,)] = ask(connection, "SELECT DATABASE()")
     rows = ask(connection, _IN_USE.format(quoted(str(database))))
     locked = [str(row[1]) for row in rows]
@@ -105,4 +108,5 @@ def _lockers(connection: Connection) -> list[str]:
         f"session {number} of {user} (connected, quiet for {seconds} s; if it has locked"
         f" {locked[0]} by LOCK TABLES: KILL {number};)"
         for number, user, seconds in ask(connection, _CONNECTED)
+        if number not in waiting
     ]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from migrations_ops.databases.address import Address
+from migrations_ops.databases.mariadb import dump as mariadb_dump
+from migrations_ops.databases.mariadb import waiting
 from migrations_ops.databases.mariadb.connect import ask
+from migrations_ops.databases.mariadb.dump import dump
 from migrations_ops.model.errors import StepFailed
 from tests.contract.databases.mariadb.support import engine, run, session
 from tests.servers.databases import ServerDatabase
@@ -55,3 +60,21 @@ def test_a_backup_that_finds_a_table_locked_names_who_may_have_done_it(
 def test_nobody_is_named_where_nothing_is_locked(table: ServerDatabase) -> None:
     with session(table):
         assert engine(table).find_blocking_sessions() == []
+
+
+def test_a_dump_that_waits_for_a_lock_ends_and_names_who_may_have_it(
+    table: ServerDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client has no timeout of its own, and would wait for a day."""
+    for module in (waiting, mariadb_dump):
+        monkeypatch.setattr(module, "LOCK_WAIT", 1)
+    with session(table) as holder:
+        ask(holder, "LOCK TABLES t WRITE")
+        number = ask(holder, "SELECT CONNECTION_ID()")[0][0]
+        with pytest.raises(StepFailed) as caught:
+            dump(Address.of(table.url()), tmp_path / "dump", None)
+        assert "another session has locked a table" in caught.value.what
+        assert f"KILL {number};" in caught.value.what
+        assert not (tmp_path / "dump").exists()
+        run(table, f"KILL {number}")
+    dump(Address.of(table.url()), tmp_path / "dump", None)
