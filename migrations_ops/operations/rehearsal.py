@@ -28,14 +28,14 @@ from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.comparison import Comparison, find_newly_broken, statements_of
 from migrations_ops.operations.failure.decision import Ended
-from migrations_ops.operations.failure.messages import (
+from migrations_ops.operations.failure.observe import Failure
+from migrations_ops.operations.failure.reconcile import advice_after_failure, reconcile
+from migrations_ops.operations.failure.run_messages import (
     AGAIN,
     finished_in_words,
     in_revision,
     revisions_in_words,
 )
-from migrations_ops.operations.failure.observe import Failure
-from migrations_ops.operations.failure.reconcile import advice_after_failure, reconcile
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState

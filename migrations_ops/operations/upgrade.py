@@ -29,12 +29,9 @@ from migrations_ops.operations.comparison import (
 from migrations_ops.operations.edited_revisions import find_unrecorded
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
-from migrations_ops.operations.failure.messages import (
-    finished_in_words,
-    revisions_in_words,
-)
 from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
+from migrations_ops.operations.failure.run_messages import finished_in_words, revisions_in_words
 from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState

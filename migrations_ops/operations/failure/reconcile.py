@@ -22,7 +22,7 @@ from migrations_ops.model.errors import (
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
-from migrations_ops.operations.failure import messages
+from migrations_ops.operations.failure import messages, run_messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Observation, observe
 from migrations_ops.operations.restore import restore_and_prove
@@ -59,7 +59,7 @@ def undo_failed_run(
     name, run = state.environment.name, failed.run
     if run is not None and not failed.why:
         run = replace(run, failed_revision=run.at_work)
-    how = messages.how_it_failed(run if failed.why else None, failed.why)
+    how = run_messages.how_it_failed(run if failed.why else None, failed.why)
     failure = Failure.of(state, backup, f"{failed.subject} {how}", failed.ended, run)
     try:
         untouched = reconcile(session, failure)
@@ -76,7 +76,9 @@ def undo_failed_run(
             if refused
             else advice_after_failure(session, environment, run)
         )
-    return messages.run_stopped(failed.subject, run, failed.why, untouched=untouched, next=advice)
+    return run_messages.run_stopped(
+        failed.subject, run, failed.why, untouched=untouched, next=advice
+    )
 
 
 def undo_failed_restore(
@@ -114,7 +116,7 @@ def advice_after_failure(session: Session, environment: Environment, run: Comman
         with suppress(OpsError):
             file = session.project.script_location(environment).env
             run = replace(run, where=run.where or str(file or ""))
-    advice = messages.advice_on_run(run)
+    advice = run_messages.advice_on_run(run)
     if run.opened or run.own_commands:
         return advice
     return " ".join(filter(None, (advice, advice_on_url(session.project, environment))))

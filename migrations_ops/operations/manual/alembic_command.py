@@ -8,9 +8,9 @@ from pathlib import Path
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.plan import StepName
-from migrations_ops.operations.failure.messages import advice_on_run, in_revision
 from migrations_ops.operations.failure.reconcile import advice_after_refusal
 from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.failure.run_messages import advice_on_run, in_revision
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change, not_understood
 from migrations_ops.operations.preflight.state import require_whole

@@ -8,9 +8,9 @@ from pathlib import Path
 from migrations_ops.model.errors import ConfigurationError, ExitCode
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.failure.messages import revisions_in_words
 from migrations_ops.operations.failure.observe import how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, undo_failed_run
+from migrations_ops.operations.failure.run_messages import revisions_in_words
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment

@@ -6,10 +6,8 @@ from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.advice import advice_on_destination
-from migrations_ops.operations.failure.messages import (
-    advice_on_run,
-)
 from migrations_ops.operations.failure.recovery import recover
+from migrations_ops.operations.failure.run_messages import advice_on_run
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.long_ids import require_fitting

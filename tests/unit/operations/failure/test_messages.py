@@ -12,16 +12,15 @@ from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
 from migrations_ops.operations.failure.messages import (
-    advice_on_run,
     for_a_person,
     how_it_is,
     new_left,
     not_restored,
-    run_stopped,
     unreachable,
     verify_interrupted,
 )
 from migrations_ops.operations.failure.observe import Failure, Observation
+from migrations_ops.operations.failure.run_messages import advice_on_run, run_stopped
 from migrations_ops.steps.command_run import CommandRun
 from tests.unit.operations.failure.fakes import BEFORE, FakeDatabase, failure
 from tests.unit.operations.failure.test_decision import DECIDED
