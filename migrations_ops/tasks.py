@@ -40,6 +40,7 @@ _NO_DEFAULT = "the environment (no default)"
     "Release",
     to=_TO,
     plan="show the steps, and run none (default: run them)",
+    plan_file="a plan that was made before: release that and nothing else (default: none)",
     yes=_ASK_NOT,
     allow=_ALLOW,
     resume="do nothing unless a task was interrupted (default: release in any case)",
@@ -50,6 +51,7 @@ def release_migration(
     console: Console,
     to: str | None = None,
     plan: bool = False,
+    plan_file: str | None = None,
     yes: bool = False,
     allow: list[str] | None = None,
     resume: bool = False,
@@ -66,14 +68,15 @@ def release_migration(
         show_plan(console, to, redo=redo)
     else:
         accepted = tuple(allow or ())
-        run_release(console, to, accepted, yes=yes, resume=resume, redo=redo)
+        run_release(console, to, accepted, yes=yes, resume=resume, redo=redo, plan_file=plan_file)
 
 
 @task(
     "Release",
     env=_ENV,
     to=_TO,
-    format="text, or markdown for a pull request (default: text)",
+    format="text, markdown or json (default: json for a file .json, markdown for .md, else text)",
+    output="a file for the plan; one that is no plan is not replaced (default: standard output)",
     allow=_ALLOW,
     json=_JSON,
 )
@@ -81,7 +84,8 @@ def plan(
     console: Console,
     env: str | None = None,
     to: str | None = None,
-    format: str = "text",
+    format: str | None = None,
+    output: str | None = None,
     allow: list[str] | None = None,
     json: bool = False,
 ) -> None:
@@ -89,9 +93,10 @@ def plan(
 
     Each statement with its time and rows, what is blocked, what is destroyed. Changes no database.
     """
-    from migrations_ops.cli.plan import run_plan
+    from migrations_ops.cli.plan import PlanOutput, run_plan
 
-    run_plan(console, env, to, tuple(allow or ()), format, dry=is_dry_run())
+    shown = PlanOutput.of(format, output, json=json)
+    run_plan(console, env, to, tuple(allow or ()), shown, dry=is_dry_run())
 
 
 @task(

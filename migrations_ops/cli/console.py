@@ -73,6 +73,10 @@ class Console:
         elif not self._json:
             self._out_lines(as_text())
 
+    def show_document(self, document: Any) -> None:
+        """Show a result as JSON, whatever was asked for."""
+        self._out_document(document)
+
     def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
         """Show the steps that would run; none was."""
         selector = project.settings.selector

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents
-from migrations_ops.cli.output.measured_plan import as_markdown, as_text
+from migrations_ops.cli.output.measured_plan import TITLES, as_markdown, as_text
+from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.model.allowed import require_known_codes
-from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.errors import ConfigurationError, Refused
+from migrations_ops.model.measured_plan import MeasuredPlan
+from migrations_ops.model.serialisation import read_versioned
+from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.measured_plan import plan_environment
 from migrations_ops.operations.plan import preview_rehearsal
+from migrations_ops.system.files import write_text
+from migrations_ops.system.reading import read_json, read_text
 
-FORMATS = ("text", "markdown")
+_FORMATS = {".json": "json", ".md": "markdown"}
+
+
+@dataclass(frozen=True)
+class PlanOutput:
+    """In which form a plan is shown, and where; without a file on standard output."""
+
+    form: str
+    file: Path | None
+
+    @classmethod
+    def of(cls, form: str | None, output: str | None, *, json: bool) -> PlanOutput:
+        """:raises ConfigurationError: there is no such form.
+        :raises Refused: the file holds something else than a plan.
+        """
+        file = None if output is None else Path(output).absolute()
+        by_name = _FORMATS.get(file.suffix.lower(), "text") if file is not None else "text"
+        found = form or ("json" if json and file is None else by_name)
+        if found not in ("text", "markdown", "json"):
+            raise ConfigurationError(
+                f"plan has no format {found!r}; it has text, markdown and json.",
+                next="For example, type: invoke plan --format markdown",
+            )
+        if file is not None and file.exists() and not _is_plan(file):
+            raise Refused(
+                f"{file} exists, and is no plan.",
+                untouched="It was not replaced, and nothing was started.",
+                next="Name another file.",
+            )
+        return cls(found, file)
 
 
 def run_plan(
@@ -18,7 +58,7 @@ def run_plan(
     env: str | None,
     to: str | None,
     allow: tuple[str, ...],
-    format_: str,
+    output: PlanOutput,
     *,
     dry: bool,
 ) -> None:
@@ -26,11 +66,6 @@ def run_plan(
 
     :raises OpsError: the release would be stopped; what was measured until then is shown before.
     """
-    if format_ not in FORMATS:
-        raise ConfigurationError(
-            f"plan has no format {format_!r}; it has {' and '.join(FORMATS)}.",
-            next="For JSON, type: invoke plan --json",
-        )
     require_known_codes(allow)
     project = console.project_as_it_is()
     settings = project.settings
@@ -40,7 +75,46 @@ def run_plan(
         return
     finished, plan = plan_environment(project, environment, to, allow, console.reporter)
     if plan is not None:
-        lines = as_markdown(plan) if format_ == "markdown" else as_text(plan, console.style)
-        console.show(lambda: lines, documents.measured_plan(plan))
+        _show(console, plan, output)
     if finished.error is not None:
         raise finished.error
+
+
+def _show(console: Console, plan: MeasuredPlan, output: PlanOutput) -> None:
+    document = documents.measured_plan(plan)
+    if output.file is None and output.form == "json":
+        console.show_document(document)
+    elif output.file is None:
+        console.show(lambda: _lines(plan, output.form, console.style), document)
+    else:
+        style = Style(TextIOWrapper(BytesIO(), "utf-8"))
+        lines = map(shown, _lines(plan, output.form, style))
+        _write(output.file, documents.text_of(document) if output.form == "json" else lines)
+        line = f"{output.file} holds the plan of {plan.environment}."
+        console.show(lambda: [line], document)
+
+
+def _lines(plan: MeasuredPlan, form: str, style: Style) -> list[str]:
+    return as_markdown(plan) if form == "markdown" else as_text(plan, style)
+
+
+def _write(file: Path, text: str | Iterable[str]) -> None:
+    """:raises ConfigurationError: it cannot be written."""
+    try:
+        write_text(file, (text if isinstance(text, str) else "\n".join(text)) + "\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The plan cannot be written: {os_error_in_words(error)}.",
+            untouched="No database was changed.",
+            next="Name another file.",
+        ) from None
+
+
+def _is_plan(file: Path) -> bool:
+    """Whether a file holds a plan, or begins as one does."""
+    if isinstance(read_versioned(MeasuredPlan, file, read_json(file)), MeasuredPlan):
+        return True
+    try:
+        return read_text(file).startswith(TITLES)
+    except (OSError, ValueError):
+        return False

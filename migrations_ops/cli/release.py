@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
@@ -10,6 +11,7 @@ from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
 from migrations_ops.operations.plan import preview_release
+from migrations_ops.operations.planned import read_plan
 from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import Ask, ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState
@@ -25,11 +27,16 @@ def run_release(
     yes: bool,
     resume: bool = False,
     redo: bool = False,
+    plan_file: str | None = None,
 ) -> None:
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = console.project()
-    options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo)
+    plan = None
+    if plan_file is not None:
+        file = Path(plan_file).absolute()
+        plan = read_plan(file, project.settings), file
+    options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo, plan)
     finished = release_all(project, options, console.reporter)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,12 +29,14 @@ class MeasuredStatement:
 class MeasuredRevision:
     """A pending revision. ``seconds`` is None where it did not come to its end, or never began.
 
-    ``rewritten`` are the tables that were written anew as a whole.
+    ``source`` tells versions of its script apart; ``rewritten`` are the tables that were written
+    anew as a whole.
     """
 
     revision: str
     message: str
     file: str
+    source: str
     seconds: float | None
     statements: tuple[MeasuredStatement, ...]
     rewritten: tuple[str, ...]
@@ -60,27 +63,27 @@ class Destroyed:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredPlan:
     """What the rehearsal of one environment has shown.
 
-    ``blocked`` and ``destroyed`` are None where the upgrade failed, and the first also where locks
-    are not measured.
-    ``copied_in`` is how many seconds it took to make the copy: a restore takes about as long.
-    ``unmeasured`` is why there are no statements, if there are none. ``error`` is what would stop
-    the release.
+    ``schema`` is the one that the revisions began with. ``copied_in`` is how many seconds it took
+    to make the copy: a restore takes about as long. ``blocked`` and ``destroyed`` are None where
+    the upgrade failed, and the first also where locks are not measured. ``unmeasured`` is why there
+    are no statements, if there are none. ``error`` is what would stop the release.
     """
 
     environment: str
     database: str
     from_: tuple[str, ...]
     to: tuple[str, ...]
-    backup: str
+    backup: str = ""
     backup_size: int
     copied_in: float
+    schema: Mapping[str, str]
     revisions: tuple[MeasuredRevision, ...]
-    blocked: tuple[Blocked, ...] | None
-    destroyed: tuple[Destroyed, ...] | None
+    blocked: tuple[Blocked, ...] | None = None
+    destroyed: tuple[Destroyed, ...] | None = None
     findings: tuple[Finding, ...]
     unmeasured: str = ""
     error: ErrorReport | None = None

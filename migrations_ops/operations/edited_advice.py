@@ -43,7 +43,7 @@ def advice_to_redo(name: str, to: str) -> str:
 
     :param to: a chosen target, as ``DatabaseState.to_flag``.
     """
-    return f"Take {name} back, and run it as it is now: invoke release-migration --redo{to}"
+    return f"Take {name} back, and run it as it is now: invoke release-migration --redo" + to
 
 
 def _take_back(session: Session, state: DatabaseState, edited: Iterable[str]) -> str:

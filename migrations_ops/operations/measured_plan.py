@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.analysis.destroyed import find_destroyed
@@ -37,6 +38,7 @@ from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
+from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.command_run import CommandRun
 
 # What a lock of PostgreSQL on a table keeps others from: reads and writes, or writes
@@ -47,6 +49,15 @@ _BLOCKS_WRITES = _BLOCKS_READS | {"ExclusiveLock", "ShareRowExclusiveLock", "Sha
 
 # How a batch of Alembic ends: the new table takes the place of the old one.
 _REBUILT = re.compile(rf'ALTER TABLE "?{TEMPORARY}.+ RENAME TO (\w+|".+")$', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What is rehearsed. ``sources`` has the digest of each pending revision."""
+
+    state: DatabaseState
+    backup: Backup | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_environment(
@@ -62,17 +73,20 @@ def plan_environment(
     :param allow: finding codes that this run accepts.
     :returns: None where it was stopped before anything was measured.
     """
-    found: list[tuple[DatabaseState, Backup | None, MeasuredRun | None]] = []
+    found: list[tuple[_Planned, MeasuredRun | None]] = []
 
     def body(session: Session) -> None:
         database = project.database(environment)
         with lock_databases([database], session.record.task, project.settings.wait):
             [state] = preflight(session, [environment], to)
             if not state.pending:
-                found.append((state, None, None))
+                found.append((_Planned(state), None))
                 return
             backup = back_up(session, state, must_hold_all=True)
-            rehearse(session, state, backup, lambda run: found.append((state, backup, run)))
+            # Before they run: an edit meanwhile is one that was not planned.
+            sources = {each.revision: digest(each) for each in state.pending}
+            planned = _Planned(state, backup, sources)
+            rehearse(session, state, backup, lambda run: found.append((planned, run)))
         session.record.update(outcome="done")
 
     finished = run_recorded(project, "plan", environment.name, reporter, body, allow=allow)
@@ -82,12 +96,9 @@ def plan_environment(
 
 
 def _measured_plan(
-    finished: Finished,
-    root: Path,
-    state: DatabaseState,
-    backup: Backup | None,
-    measured: MeasuredRun | None,
+    finished: Finished, root: Path, planned: _Planned, measured: MeasuredRun | None
 ) -> MeasuredPlan:
+    state, backup = planned.state, planned.backup
     run = CommandRun("") if measured is None else measured.run
     by_hand = "the environment has commands of its own, whose statements are not seen"
     return MeasuredPlan(
@@ -98,7 +109,10 @@ def _measured_plan(
         backup="" if backup is None else backup.name,
         backup_size=0 if backup is None else backup.size,
         copied_in=0.0 if measured is None else measured.copied_in,
-        revisions=measured_revisions(state.pending, root, run.revisions, run.measured),
+        schema={} if measured is None else measured.before.schema,
+        revisions=measured_revisions(
+            state.pending, planned.sources, root, run.revisions, run.measured
+        ),
         blocked=_blocked(state, run),
         destroyed=None if measured is None else _destroyed(state, measured),
         findings=finished.result.findings,
@@ -109,12 +123,14 @@ def _measured_plan(
 
 def measured_revisions(
     pending: Sequence[Revision],
+    sources: Mapping[str, str],
     root: Path,
     ran: Sequence[RevisionRun],
     measured: Sequence[Measured],
 ) -> tuple[MeasuredRevision, ...]:
     """Each pending revision with what was measured of it.
 
+    :param sources: the digest of each.
     :param root: the folder that files are shown relative to.
     """
     seconds = {each.revision: each.seconds for each in ran}
@@ -133,6 +149,7 @@ def measured_revisions(
             each.revision,
             each.title,
             _shown(Path(each.file), root),
+            sources.get(each.revision, ""),
             seconds.get(each.revision),
             tuple(statements[each.revision]),
             tuple(dict.fromkeys(rewritten[each.revision])),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused
+from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_evidence
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
+from migrations_ops.operations.planned import require_as_planned
 from migrations_ops.operations.preflight.checks import require_releasable
 from migrations_ops.operations.preflight.missing import require_folders
 from migrations_ops.operations.prune import prune
@@ -36,13 +39,15 @@ Ask = Callable[[DatabaseState], bool]
 class ReleaseOptions:
     """The options of a task. ``to`` replaces the configured target; ``resume`` means: only if a
     task was killed; ``allow`` are the codes of findings that this run accepts; ``redo`` takes
-    environments back first that have run what was edited."""
+    environments back first that have run what was edited; ``plan`` is the only one that may be
+    carried out, with its file."""
 
     to: str | None = None
     ask: Ask | None = None
     resume: bool = False
     allow: tuple[str, ...] = ()
     redo: bool = False
+    plan: tuple[MeasuredPlan, Path] | None = None
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -61,6 +66,8 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         if options.redo:
             take_back(session, environments)
         states = preflight(session, environments, options.to)
+        if options.plan is not None:
+            require_as_planned(states, *options.plan)
         verify_earlier_upgrades(session, states)
         if not any(state.pending for state in states):
             return

@@ -99,16 +99,21 @@ def make_own(file: Path) -> None:
 
 
 def write_whole(file: Path, document: Any) -> None:
-    """Write a JSON document under a partial name, flush it, and give it its name.
+    """Write a JSON document, as :func:`write_text` does."""
+    write_text(file, in_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
-    After a crash at any moment either the old or the new document is there, never a part of one.
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text under a partial name, flush it, and give it its name.
+
+    After a crash at any moment either the old or the new text is there, never a part of one.
     """
     partial = file.with_name(partial_name(file.name))
     try:
         descriptor = open_own(partial, os.O_WRONLY | os.O_TRUNC)
         # Half a surrogate pair, as in a file name that is no UTF-8, becomes \\udcXX: valid JSON.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(in_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, file)

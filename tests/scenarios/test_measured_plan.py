@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Callable
+
 import pytest
 
 from tests.scenarios.test_json_schemas import validate
@@ -84,3 +88,77 @@ def test_a_format_that_does_not_exist_is_refused(filled: Sandbox) -> None:
     ran = filled.invoke("plan", "--format", "html")
     assert (ran.code, ran.out) == (2, "")
     assert "plan has no format 'html'" in ran.err
+
+
+# -- a plan in a file ---------------------------------------------------------------------------
+
+
+def test_a_release_by_a_plan_takes_what_was_planned(filled: Sandbox) -> None:
+    assert filled.invoke("plan", "--output", "plan.json").code == 0
+    validate(json.loads((filled.folder / "plan.json").read_text(encoding="utf-8")), "measured-plan")
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
+    assert (ran.code, ran.json["outcome"]) == (0, "released"), ran.err
+    # What has arrived needs no plan any more.
+    again = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
+    assert (again.code, again.json["outcome"]) == (0, "nothing to do")
+
+
+EDIT = ("name IS NULL", "name IS NULL OR name = ''")
+
+
+@pytest.mark.parametrize(
+    ("change", "different"),
+    [
+        (lambda shop: shop.add_revision(NEXT, R3, "    pass"), f"{NEXT} was not planned"),
+        (lambda shop: edit(shop), f"{R3} was edited since"),
+        (
+            lambda shop: query(shop.prod, "CREATE TABLE by_hand (id integer)"),
+            "its schema has changed: column by_hand.id, table by_hand",
+        ),
+    ],
+    ids=["another revision", "an edit", "another schema"],
+)
+def test_a_release_by_a_plan_takes_nothing_else(
+    filled: Sandbox, change: Callable[[Sandbox], object], different: str
+) -> None:
+    assert filled.invoke("plan", "--output", "plan.json").code == 0
+    change(filled)
+    before = everything(filled)
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert ran.code == 1
+    assert different in ran.err
+    assert everything(filled) == before
+    # What it says to type leads on.
+    advice = ran.err.strip().splitlines()[-1].partition("invoke ")[2]
+    assert filled.invoke(*shlex.split(advice)).code == 0
+    assert filled.invoke("release-migration", "--plan-file", "plan.json").code == 0
+
+
+def edit(shop: Sandbox) -> None:
+    [file] = (shop.folder / "alembic/versions").glob("r3*.py")
+    text = file.read_text(encoding="utf-8")
+    assert EDIT[0] in text
+    file.write_text(text.replace(*EDIT), encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, "", "{}", '{"version": 2}', "[[["])
+def test_what_is_no_plan_releases_nothing(filled: Sandbox, content: str | None) -> None:
+    if content is not None:
+        filled.write("plan.json", content)
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert ran.code == 2
+    assert "Nothing was started." in ran.err
+    assert "invoke plan --output" in ran.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["plan.json", "plan.md", "plan.txt"])
+def test_a_file_that_is_no_plan_is_never_replaced(filled: Sandbox, name: str) -> None:
+    filled.write(name, "what somebody wrote\n")
+    ran = filled.invoke("plan", "--output", name)
+    assert (ran.code, "exists, and is no plan" in ran.err) == (1, True)
+    assert (filled.folder / name).read_text() == "what somebody wrote\n"
+    (filled.folder / name).unlink()
+    for _ in range(2):
+        assert filled.invoke("plan", "--output", name).code == 0

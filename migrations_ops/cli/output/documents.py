@@ -15,7 +15,7 @@ from migrations_ops.model.errors import OpsError
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
 from migrations_ops.model.plan import EnvironmentPlan
-from migrations_ops.model.serialisation import to_document
+from migrations_ops.model.serialisation import to_document, to_versioned
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentVersion,
@@ -125,7 +125,7 @@ def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
 
 def measured_plan(plan: MeasuredPlan) -> dict[str, Any]:
     """The document of ``plan --json``."""
-    document = to_document(plan)
+    document = to_versioned(plan)
     return {name: value for name, value in document.items() if value not in ("", None)}
 
 

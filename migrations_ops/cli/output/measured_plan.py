@@ -17,6 +17,8 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport
 from migrations_ops.model.text import counted, human_size
 
+# How a plan begins, as text and as Markdown.
+TITLES = ("Plan of ", "### Plan of ", "Nothing is pending for ")
 # Below this many seconds, others do not notice that they had to wait.
 _UNNOTICED = 0.1
 _FIRST_WORD = re.compile(r"(SELECT|PRAGMA|SHOW|EXPLAIN)\b", re.IGNORECASE)

@@ -25,17 +25,18 @@ def test_each_pending_revision_has_its_own_statements() -> None:
     failed = StatementMeasured("b", "UPDATE nowhere SET x = 1", 0, 0.2, None)
     found = measured_revisions(
         pending,
+        {"a": "source", "b": "source"},
         ROOT,
         [RevisionRun("a", 0.3, 1)],
         [made, failed, TableRewritten("a", "t"), TableRewritten("a", "t")],
     )
     assert found == (
         MeasuredRevision(
-            "a", "about a", "v/a.py", 0.3,
+            "a", "about a", "v/a.py", "source", 0.3,
             (MeasuredStatement("CREATE TABLE t (x int)", 1, 0.1, None),), ("t",),
         ),
         MeasuredRevision(
-            "b", "about b", str(Path("/elsewhere/b.py")), None,
+            "b", "about b", str(Path("/elsewhere/b.py")), "source", None,
             (MeasuredStatement("UPDATE nowhere SET x = 1", 0, 0.2, None),), (),
         ),
     )  # fmt: skip
@@ -51,7 +52,7 @@ def test_each_pending_revision_has_its_own_statements() -> None:
 )
 def test_a_batch_writes_its_table_anew(sql: str, table: str | None) -> None:
     measured = [StatementMeasured("a", sql, 1, 0.1, None)]
-    [found] = measured_revisions([revision("a", "a.py")], ROOT, [], measured)
+    [found] = measured_revisions([revision("a", "a.py")], {}, ROOT, [], measured)
     assert found.rewritten == ((table,) if table else ())
 
 

@@ -64,11 +64,25 @@ PLAN = EnvironmentPlan(
     (PlannedStep(StepName.UPGRADE),),
 )
 MEASURED = MeasuredPlan(
-    "prod", "db", ("a",), ("b",), "db_1", 1, 0.5,
-    (MeasuredRevision("b", "second", "b.py", None, (MeasuredStatement("X", 1, 0.1, 3),), ("t",)),),
-    (Blocked("t", None, 0.1),), (Destroyed("rows", "t", 3),), (FINDING,), "no reason",
-    ErrorReport.of(REFUSED),
-)  # fmt: skip
+    environment="prod",
+    database="db",
+    from_=("a",),
+    to=("b",),
+    backup="db_1",
+    backup_size=1,
+    copied_in=0.5,
+    schema={"table t": "x"},
+    revisions=(
+        MeasuredRevision(
+            "b", "second", "b.py", "0", None, (MeasuredStatement("X", 1, 0.1, 3),), ("t",)
+        ),
+    ),
+    blocked=(Blocked("t", None, 0.1),),
+    destroyed=(Destroyed("rows", "t", 3),),
+    findings=(FINDING,),
+    unmeasured="no reason",
+    error=ErrorReport.of(REFUSED),
+)
 REVISION = Revision("b", ("a",), (), (), "second", "/v/b.py")
 DOCTOR = DoctorReport(
     configuration="pyproject.toml",

@@ -23,11 +23,21 @@ from migrations_ops.model.outcome import ErrorReport
 
 WRITE = MeasuredStatement("UPDATE t\n  SET a = ?", 1200, 0.5, 1200)
 READ = MeasuredStatement("SELECT 1", 3, 0.001, None)
-REVISION = MeasuredRevision("b", "second", "v/b.py", 0.6, (READ, WRITE), ("t",))
+REVISION = MeasuredRevision("b", "second", "v/b.py", "0", 0.6, (READ, WRITE), ("t",))
 PLAN = MeasuredPlan(
-    "prod", "db", ("a",), ("b",), "db_1", 2_000_000, 0.25, (REVISION,), (Blocked("", None, 0.05),),
-    (), (),
-)  # fmt: skip
+    environment="prod",
+    database="db",
+    from_=("a",),
+    to=("b",),
+    backup="db_1",
+    backup_size=2_000_000,
+    copied_in=0.25,
+    schema={},
+    revisions=(REVISION,),
+    blocked=(Blocked("", None, 0.05),),
+    destroyed=(),
+    findings=(),
+)
 PLAIN = Style(io.TextIOWrapper(io.BytesIO(), "utf-8"))
 ERROR = ErrorReport(1, "The rehearsal failed.", "prod was not touched.", "Fix it.")
 

@@ -1,0 +1,74 @@
+"""A release by a plan that was made before: only what was planned, on the schema of then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from migrations_ops.model.errors import ConfigurationError, Refused
+from migrations_ops.model.fingerprint import Fingerprint, in_short
+from migrations_ops.model.measured_plan import MeasuredPlan
+from migrations_ops.model.serialisation import Unreadable, read_versioned
+from migrations_ops.model.text import quoted
+from migrations_ops.operations.state import DatabaseState
+from migrations_ops.project.settings import Settings
+from migrations_ops.revisions.loader import is_unedited
+from migrations_ops.system.reading import read_json
+
+
+def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
+    """The plan in a file that ``plan --output`` wrote.
+
+    :raises ConfigurationError: there is none, it cannot be read, or it is of another project.
+    """
+    plan = read_versioned(MeasuredPlan, file, read_json(file))
+    if isinstance(plan, Unreadable):
+        why = plan.why if file.exists() else "does not exist"
+        raise ConfigurationError(
+            f"The plan {file} {why}.", next=f"Make one: invoke plan --output {quoted(str(file))}"
+        )
+    settings.environment(plan.environment)
+    return plan
+
+
+def require_as_planned(states: Sequence[DatabaseState], plan: MeasuredPlan, file: Path) -> None:
+    """Refuse what was not planned. An environment that has got there already needs no plan.
+
+    :raises Refused: other revisions are pending than those of the plan, or its environment has
+        another schema; or the plan shows that the release would be stopped.
+    """
+    [state] = [each for each in states if each.environment.name == plan.environment]
+    if set(state.inspection.revisions) == set(plan.to):
+        return
+    again = f"invoke plan --env {plan.environment} --output {quoted(str(file))}"
+    if plan.error is not None:
+        raise Refused(
+            f"The plan {file} shows that the release would stop: {plan.error.what}",
+            untouched="No database was touched.",
+            next=f"Fix that, and plan again: {again}",
+        )
+    different = list(_different(state, plan))
+    if different:
+        raise Refused(
+            f"{plan.environment} is not as the plan {file} has it: {'; '.join(different)}.",
+            untouched="No database was touched.",
+            next=f"Plan again, and review it: {again}",
+        )
+
+
+def _different(state: DatabaseState, plan: MeasuredPlan) -> Iterator[str]:
+    planned = {each.revision: each for each in plan.revisions}
+    pending = {each.revision: each for each in state.pending}
+    if new := [name for name in pending if name not in planned]:
+        yield f"{in_short(new)} {'was' if len(new) == 1 else 'were'} not planned"
+    if gone := [name for name in planned if name not in pending]:
+        yield f"{in_short(gone)} {'is' if len(gone) == 1 else 'are'} not pending"
+    both = [name for name in planned if name in pending]
+    if edited := [name for name in both if not is_unedited(pending[name], planned[name].source)]:
+        yield f"{in_short(edited)} {'was' if len(edited) == 1 else 'were'} edited since"
+    now = Fingerprint.EMPTY
+    if state.exists:
+        now = state.database.fingerprint(state.environment.version_table)
+    then = Fingerprint(now.revisions, plan.schema, now.rows)
+    if changed := now.differing(then):
+        yield f"its schema has changed: {in_short(changed)}"
