@@ -126,13 +126,18 @@ def test_flags_that_a_document_shows_exist(document: Path) -> None:
 
 
 def texts(module: Path) -> Iterator[str]:
-    """The texts of a module's sentences, with ``dev`` for whatever is filled in."""
+    """The texts of a module's sentences, with ``dev`` for whatever is filled in.
+
+    What directly follows that is a further flag, or nothing.
+    """
     nodes = list(ast.walk(ast.parse(module.read_bytes())))
     whole = [node for node in nodes if isinstance(node, ast.JoinedStr)]
     parts = {id(part) for node in whole for part in node.values}
     for text in whole:
+        filled = [None, *(isinstance(part, ast.FormattedValue) for part in text.values)]
         yield "".join(
-            str(part.value) if isinstance(part, ast.Constant) else "dev" for part in text.values
+            str(part.value) if isinstance(part, ast.Constant) else "" if after else "dev"
+            for after, part in zip(filled, text.values, strict=False)
         )
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
@@ -187,7 +192,7 @@ def test_defaults_of_the_configuration_are_those_that_are_described(tmp_path: Pa
         for key, (_, default, *_) in rows("docs/configuration.md", heading).items():
             if default == "required":
                 continue
-            value = getattr(owner, {"pass": "passed"}.get(key, key))
+            value = getattr(owner, {"pass": "passed_variables"}.get(key, key))
             if isinstance(value, Path):
                 value = value.relative_to(tmp_path).as_posix()
             if isinstance(value, tuple):
