@@ -116,6 +116,10 @@ class PostgresServer(RunningServer):
         run_as_user([self.bin / "initdb", "-D", self.folder / "data", *words], self.folder)
         secret.unlink()
 
+    def make_standby(self) -> Standby:
+        """A hot standby, which follows this server and may only be read."""
+        return Standby(self)
+
     def _answers(self) -> bool:
         import psycopg
 
@@ -175,6 +179,20 @@ class PostgresServer(RunningServer):
     def roles(self) -> set[str]:
         """The names of all roles that are not the system's."""
         return {name for (name,) in self.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384")}
+
+
+class Standby(PostgresServer):
+    """A hot standby of another server."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__(primary.bin)
+
+    def _initialise(self) -> None:
+        primary = self._primary
+        where = f"host={primary.host} port={primary.port} user=postgres password={PASSWORD}"
+        words = ["-d", where, "-R", "--checkpoint=fast", "--no-sync"]
+        run_as_user([self.bin / "pg_basebackup", "-D", self.folder / "data", *words], self.folder)
 
 
 def quoted(name: str) -> str:

@@ -7,6 +7,8 @@ from psycopg import errors
 
 # What is wrong with text; and with data of any kind. The connection is all right.
 _OF_TEXT = errors.UntranslatableCharacter | errors.CharacterNotInRepertoire
+# The classes of errors after which there is no connection, or none that lasts.
+_OF_CONNECTION = frozenset({"08", "57"})
 _OF_DATA = psycopg.DataError | psycopg.IntegrityError
 
 
@@ -36,10 +38,16 @@ def advice_on(error: BaseException) -> str:
         return "Let the other process finish, or stop it, and try again."
     if isinstance(error, errors.DiskFull):
         return "Make room there and try again."
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return "Give the environment the address of the primary server."
     if isinstance(error, _OF_TEXT):
         return "Write what its encoding has, or move it into a database whose encoding is UTF8."
     if isinstance(error, _OF_DATA):
         return "Fix the rows that the message is about, and try again."
+    if isinstance(error, psycopg.Error) and (error.sqlstate or "08")[:2] not in _OF_CONNECTION:
+        return "Fix what the server names, and try again."
+    if "too many clients" in text or "connection slots" in text:
+        return "Let others finish, or raise max_connections, and try again."
     if "certificate" in text:
         return (
             "See that the host in the url of this environment is the one that its server's"

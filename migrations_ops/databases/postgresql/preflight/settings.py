@@ -111,12 +111,14 @@ def find_published(connection: Connection) -> dict[str, str]:
 
 # Where a parameter is set, by pg_settings; and what to type to reset it.
 _READ_ONLY = "default_transaction_read_only"
+# A session in which it is typed may be subject to it, too.
+_FIRST = "SET {name} = off; "
 _SOURCES = {
-    "database": ("for the database", "ALTER DATABASE {database} RESET {name}"),
-    "user": ("for this role", "ALTER ROLE {role} RESET {name}"),
+    "database": ("for the database", _FIRST + "ALTER DATABASE {database} RESET {name}"),
+    "user": ("for this role", _FIRST + "ALTER ROLE {role} RESET {name}"),
     "database user": (
         "for this role in the database",
-        "ALTER ROLE {role} IN DATABASE {database} RESET {name}",
+        _FIRST + "ALTER ROLE {role} IN DATABASE {database} RESET {name}",
     ),
     "configuration file": (
         "for the whole server",

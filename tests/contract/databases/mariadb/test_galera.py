@@ -89,6 +89,22 @@ def test_what_was_killed_through_one_node_is_taken_over_through_that_node_alone(
     assert through(second).inspect("alembic_version").at_work == ""
 
 
+def test_the_claim_of_a_node_that_is_gone_for_good_is_dropped_by_what_is_printed(
+    nodes: tuple[MariaServer, MariaServer],
+) -> None:
+    first, second = nodes
+    with through(first).locked("release-migration", 0):
+        assert len(made(second)) == 1
+        with pytest.raises(Locked) as caught, through(second).locked("backup", 0):
+            pass
+        statement = "DROP" + caught.value.next.partition("then DROP")[2].partition(";")[0]
+        second.execute(statement)
+        assert made(second) == []
+        # That node does not answer any more: nothing of it is in the way.
+        with through(second).locked("backup", 0):
+            pass
+
+
 def test_a_node_that_keeps_its_ddl_to_itself_is_refused_until_the_hint_is_typed(
     nodes: tuple[MariaServer, MariaServer],
 ) -> None:

@@ -72,8 +72,9 @@ def test_a_database_that_may_only_be_read_is_refused_with_what_cures_it(
             with pytest.raises(Refused, match="default_transaction_read_only is on") as caught:
                 engine.require_usable()
             assert "primary" not in caught.value.next
-            for statement in caught.value.next.split("; "):
-                writes.execute(statement.encode())
+            with server.session(any_postgres.name) as typed:
+                for statement in caught.value.next.split("; "):
+                    typed.execute(statement.encode())
             wait_for(lambda: not is_only_read(engine))
         finally:
             writes.execute("ALTER SYSTEM RESET default_transaction_read_only")
