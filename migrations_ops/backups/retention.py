@@ -74,11 +74,13 @@ def choose_surplus(
 
 
 def _is_old(backup: Backup, keep_days: int, at: datetime) -> bool:
+    if not keep_days:
+        return True  # whatever its time: the clock may have been wrong
     try:
         age = at - datetime.fromisoformat(backup.taken)
         return age.total_seconds() > keep_days * 86_400
     except (ValueError, TypeError):  # an unreadable date does not make it old
-        return not keep_days
+        return False
 
 
 # -- looking at the files, and acting -----------------------------------------------------------
@@ -96,17 +98,17 @@ def surplus(store: BackupStore, uses: BackupUses, *, failed_only: bool = False) 
 def _surplus_of(group: list[Backup], uses: BackupUses, policy: Policy) -> set[str]:
     """The surplus of a group; the newest backup to keep is read and compared first.
 
-    A file with several names, which a hard link gives it, counts once: under its newest one.
+    A file with several names, which hard links give it, counts once, under its oldest name: a new
+    name makes no content newer.
     """
     sound: dict[str, Backup] = {}
-    linked: dict[tuple[int, int], str] = {}
+    seen: set[tuple[int, int]] = set()
     for backup in group:
         status = status_if_sound(backup)
-        if status is None:
+        if status is None or (status.st_dev, status.st_ino) in seen:
             continue
         if status.st_nlink > 1:
-            sound.pop(linked.get((status.st_dev, status.st_ino), ""), None)
-            linked[status.st_dev, status.st_ino] = backup.name
+            seen.add((status.st_dev, status.st_ino))
         sound[backup.name] = backup
     while True:
         gone = choose_surplus(group, uses, policy, sound, datetime.now(UTC))

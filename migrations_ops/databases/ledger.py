@@ -35,7 +35,7 @@ def ledger_of(text: str | None, version_table: str) -> Ledger:
         )
     try:
         return _ledger_of(of_table(from_text(text), version_table))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Ledger()
 
 

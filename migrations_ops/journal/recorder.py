@@ -202,10 +202,10 @@ class Recorder:
         """
         if not self._is_recorded:
             return True
-        record = self.result if self._finished else replace(self.result, outcome=None)
         try:
             if not self._finished and not self._claimed:
                 self._claim()
+            record = self.result if self._finished else replace(self.result, outcome=None)
             write_record(self.folder.parent, record)
             if ahead:
                 flush_folder(self.folder)

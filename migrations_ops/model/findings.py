@@ -238,6 +238,18 @@ BACKUP_IN_DOUBT = Entry(
     "backup-in-doubt", "warning", "{backup} is suspect, and never the latest: {reason}"
 )
 BACKUPS_KEPT = Entry("backups-kept", "warning", "{reason}")
+CLOCK_BEHIND = Entry(
+    "clock-behind",
+    "warning",
+    "{what} is from {time}, which is later than the clock of this host shows: new backups and"
+    " records of {where} count as newer all the same",
+)
+SIDECAR_WRONG = Entry(
+    "sidecar-wrong",
+    "warning",
+    "the sidecar of {backup} describes another content than the backup has: {differing}; {where} is"
+    " equal to the backup itself",
+)
 RESTORE_RESUMED = Entry("restore-taken-up", "warning", "{what}")
 
 COPY_LEFT = Entry(

@@ -20,6 +20,7 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import end_resumed_restore
 from migrations_ops.operations.locks import lock_databases
+from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.run import Finished, run_recorded
@@ -46,7 +47,7 @@ def back_up(
         return None
     with session.record.step(StepName.BACK_UP, environment.name) as step:
         store = BackupStore.of(session.project.settings, environment)
-
+        session.record.add_findings(find_clock_behind(session.project, environment))
         show = session.record.reporter.progress
         backup = take_backup(
             store,

@@ -35,6 +35,7 @@ from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice_on_destination, advice_on_url
 from migrations_ops.operations.edited_revisions import find_edited
+from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.operations.status import read_selector
@@ -144,6 +145,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         is_pending=bool(state.pending),
     )
     findings = [_state(state), *judged]
+    findings += find_clock_behind(project, environment)
     if state.inspection.exists:
         findings += _store(project, state)
     if state.inspection.exists or not database.is_server:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from migrations_ops.backups.integrity import require_intact
 from migrations_ops.backups.quality import BEFORE_RESTORE
@@ -11,7 +13,9 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
+from migrations_ops.model.findings import SIDECAR_WRONG
+from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
@@ -60,7 +64,7 @@ def restore_and_prove(
         previous, restored = _replace(session, store, database, backup, progress)
         now = restored.now
         # Rows may differ already: an application continues to write as soon as it can.
-        if not now.structure_equals(wanted):
+        if not now.structure_equals(wanted) and not _is_sidecar_wrong(session, store, backup, now):
             raise NeedsAPerson(
                 f"{environment.name} differs from {backup.name} after the restore: something else"
                 " is changing its tables.",
@@ -72,6 +76,23 @@ def restore_and_prove(
         since = "" if now == wanted else ", except for what was written since"
         step.summary = f"equal to {backup.name}{since}; {previous}"
         return previous
+
+
+def _is_sidecar_wrong(
+    session: Session, store: BackupStore, backup: Backup, now: Fingerprint
+) -> bool:
+    """Whether the database is equal to the backup, whose sidecar was edited; if so, report it."""
+    database = session.project.database(store.environment)
+    with suppress(OpsError, OSError), database.opened_copy(Path(backup.file)) as copy:
+        found = copy.fingerprint(store.environment.version_table)
+        if now.structure_equals(found):
+            differing = in_short(found.differing(store.fingerprint(backup)))
+            name = store.environment.name
+            session.record.add_findings(
+                [SIDECAR_WRONG.found(name, backup=backup.name, differing=differing)]
+            )
+            return True
+    return False
 
 
 def _replace(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FindPackage = Callable[[str], Path | None]
 
 _PYPROJECT = "pyproject.toml"
+# Of a message that quotes a file.
+_SHOWN = 300
 _LOOK = 'Check "alembic" in [tool.migrations_ops].'
 
 
@@ -262,9 +264,19 @@ def _read_ini(file: Path) -> ConfigParser:
     except FileNotFoundError:
         pass
     except (Error, OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigurationError(f"{file} cannot be read: {reason}.", next=_LOOK) from None
+        raise ConfigurationError(f"{file} cannot be read: {_reason(error)}.", next=_LOOK) from None
     return parser
+
+
+def _reason(error: Exception) -> str:
+    """Why an ini cannot be read, without the line itself, which may have a password in it."""
+    from configparser import MissingSectionHeaderError, ParsingError
+
+    if isinstance(error, MissingSectionHeaderError):
+        return f"File contains no section before line {error.lineno}"
+    if isinstance(error, ParsingError):
+        return f"line {error.errors[0][0]} is neither a section nor a key"
+    return getattr(error, "strerror", None) or " ".join(str(error)[:_SHOWN].split())
 
 
 def _lines(content: bytes, encoding: str) -> TextIOWrapper:

@@ -41,6 +41,13 @@ def from_text(text: str) -> list[Run] | None:
     return runs if sound else None
 
 
+def _names_revisions(run: Run) -> bool:
+    revisions = run.get("revisions", [])
+    return isinstance(revisions, list | tuple) and all(
+        isinstance(each, dict) and isinstance(each.get("revision"), str) for each in revisions
+    )
+
+
 def other_format(text: str) -> str:
     """The format of a text that another version of this package wrote; empty for our own."""
     written = _document(text).get("format", FORMAT)
@@ -56,8 +63,9 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def of_table(runs: Iterable[Run] | None, version_table: str) -> list[Run]:
-    """The runs that belong to a version table."""
-    return [run for run in runs or () if run.get("version_table") == version_table]
+    """The runs that belong to a version table, without those that are malformed."""
+    ours = (run for run in runs or () if run.get("version_table") == version_table)
+    return [run for run in ours if _names_revisions(run)]
 
 
 def sqlite_view(runs: Iterable[Mapping[str, Any]]) -> str:

@@ -30,7 +30,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         lock.acquire(poll_interval=0.05)
     except Timeout:
         raise Locked(
-            f"{_who(holder)} works on {guarded}.",
+            f"{holder_of(holder)} works on {guarded}.",
             untouched="Nothing was started.",
             next="Try again when it is done; invoke status-all works meanwhile.",
         ) from None
@@ -63,7 +63,8 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         lock.release()
 
 
-def _who(holder: Path) -> str:
+def holder_of(holder: Path) -> str:
+    """Who has a lock, for a message."""
     found = read_json(holder)
     if not isinstance(found, dict):
         return "Another release"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal import ids
+from migrations_ops.journal.marks import marked
 from migrations_ops.journal.record import TaskRecord, read_record
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.model.findings import DRIFT, ORPHANS
@@ -47,3 +51,29 @@ def test_what_stops_a_task_is_noted_and_shown_before_what_does_not(tmp_path: Pat
     lost = ORPHANS.found("t", rows=1, parent="p")
     recorder.add_findings([drift, replace(lost, severity="error"), drift])
     assert [each.severity for each in recorder.result.findings] == ["error", "warning", "warning"]
+
+
+@pytest.mark.parametrize("first_ends", [False, True])
+def test_two_tasks_that_begin_in_one_second_have_records_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_ends: bool
+) -> None:
+    monkeypatch.setattr(ids, "local_stamp", lambda: "20260101_000000")
+    first, second = (Recorder(tmp_path, "backup", each, Lines()) for each in ("dev", "prod"))
+    assert first.result.id == second.result.id
+    with first.step(StepName.BACK_UP, "dev"):
+        pass
+    if first_ends:
+        first.finish("backed up")
+    with second.step(StepName.BACK_UP, "prod"):
+        assert on_disk(first).environment == "dev"
+        assert on_disk(second).environment == "prod"
+        assert second.result.id == "20260101_000000_2"
+    first.finish("backed up")
+    second.finish("backed up")
+    assert marked(tmp_path) == []
+
+
+def test_a_task_comes_after_those_from_the_future(tmp_path: Path) -> None:
+    (tmp_path / "29990101_000000").mkdir()
+    record = Recorder(tmp_path, "backup", "dev", Lines())
+    assert record.result.id == "29990101_000000_2"
