@@ -53,6 +53,10 @@ class Server(Protocol):
 
     def start(self) -> None: ...
 
+    def answering(self) -> AbstractContextManager[None]: ...
+
+    def in_one_session(self, database: str = ...) -> AbstractContextManager[None]: ...
+
     def stop(self) -> None: ...
 
     def kill(self) -> None: ...
@@ -77,18 +81,22 @@ class ServerDatabase:
         """Run SQL as the server's administrator, committed."""
         return self.server.execute(sql, *values, database=self.name)
 
+    def in_one_session(self) -> AbstractContextManager[None]:
+        """What is executed inside shares a session."""
+        return self.server.in_one_session(self.name)
+
 
 @contextmanager
 def swept(server: Server) -> Iterator[None]:
     """A server that runs; databases and roles that come meanwhile, whoever makes them, go."""
-    server.start()
-    databases, roles = server.databases(), server.roles()
+    with server.answering():
+        databases, roles = server.databases(), server.roles()
     try:
         yield
     finally:
         # A test may have ended it.
-        server.start()
-        for database in server.databases() - databases:
-            server.drop_database(database)
-        for role in server.roles() - roles:
-            server.drop_role(role)
+        with server.answering():
+            for database in server.databases() - databases:
+                server.drop_database(database)
+            for role in server.roles() - roles:
+                server.drop_role(role)

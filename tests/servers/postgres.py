@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from tests.servers.databases import fresh_name
@@ -24,6 +25,8 @@ from tests.servers.process import (
 from tests.servers.running import RunningServer
 
 PASSWORD = "hidden-word-of-postgres"
+# Where it is known: by 4096 rounds of hashing, a login would cost as much as all that is asked.
+QUICK_LOGIN = {"scram_iterations": "1"}
 # Nothing here has to survive a power cut; a crash of the server alone still loses nothing, which
 # synchronous_commit=off would.
 SETTINGS = {
@@ -78,6 +81,9 @@ class PostgresServer(RunningServer):
         """
         as_user()
         source = bin or wheel_bin()
+        self._quick = QUICK_LOGIN if bin is None else {}
+        # By thread and database.
+        self._shared: dict[tuple[int, str], Any] = {}
         self.folder = own_folder("pg")
         try:
             self.bin = self._reachable(source)
@@ -86,7 +92,8 @@ class PostgresServer(RunningServer):
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         self.port = free_port()
-        chosen = SETTINGS | settings | {"listen_addresses": self.host, "port": str(self.port)}
+        chosen = SETTINGS | self._quick | settings
+        chosen |= {"listen_addresses": self.host, "port": str(self.port)}
         chosen["unix_socket_directories"] = str(self.folder)
         words = [f"--{name}={value}" for name, value in chosen.items()]
         self.process = ServerProcess(
@@ -112,6 +119,7 @@ class PostgresServer(RunningServer):
     def _initialise(self) -> None:
         secret = write_private(self.folder / "password", PASSWORD)
         words = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}"]
+        words += [f"--set={name}={value}" for name, value in self._quick.items()]
         words += ["--no-locale", "-E", "UTF8", "--no-sync", "--no-instructions"]
         run_as_user([self.bin / "initdb", "-D", self.folder / "data", *words], self.folder)
         secret.unlink()
@@ -141,9 +149,37 @@ class PostgresServer(RunningServer):
 
     def execute(self, sql: str, *values: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run SQL as the superuser, committed; without values it may be several statements."""
-        with self.session(database) as connection:
-            done = connection.execute(sql, values or None)
+        with self.in_one_session(database):
+            done = self._shared[get_ident(), database].execute(sql, values or None)
             return list(done.fetchall()) if done.description else []
+
+    @contextmanager
+    def in_one_session(self, database: str = "postgres") -> Iterator[None]:
+        place = (get_ident(), database)
+        if place in self._shared:
+            yield
+            return
+        with self.session(database) as connection:
+            self._shared[place] = connection
+            try:
+                yield
+            finally:
+                del self._shared[place]
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        import psycopg
+
+        if self.process.is_paused or not self.process.running:
+            self.start()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.in_one_session())
+            except psycopg.OperationalError:
+                # It recovers from a crash of one of its processes.
+                self.start()
+                stack.enter_context(self.in_one_session())
+            yield
 
     def create_database(self, name: str | None = None, *, options: str = "") -> str:
         """:param options: what follows in CREATE DATABASE, such as ``OWNER shop``."""

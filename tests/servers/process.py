@@ -131,7 +131,7 @@ class ServerProcess:
         self.folder = folder
         self.log = folder / "server.log"
         self.pid = 0
-        self._paused = False
+        self.is_paused = False
         self._ready = ready
         self._stop_signal = stop_signal
         order = {
@@ -195,15 +195,15 @@ class ServerProcess:
 
     def pause(self) -> None:
         """SIGSTOP for the server and all its processes: connections stay, nothing answers."""
-        self._paused = True
+        self.is_paused = True
         guard.send(signal.SIGSTOP, [self.pid])
         guard.send(signal.SIGSTOP, guard.family(self.pid))
 
     def resume(self) -> None:
         """Go on after a pause."""
-        if self._paused:
+        if self.is_paused:
             guard.send(signal.SIGCONT, guard.family(self.pid))
-            self._paused = False
+            self.is_paused = False
 
     def close(self) -> None:
         """End the server for good and remove its folder."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from urllib.parse import quote
 
 from tests.servers.process import ServerProcess
@@ -25,6 +27,17 @@ class RunningServer:
     def start(self) -> None:
         """Start it again after ``stop`` or ``kill``; a server that runs goes on, unpaused."""
         self.process.start()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A server that runs and answers, whatever was done to it before."""
+        self.start()
+        with self.in_one_session():
+            yield
+
+    def in_one_session(self, database: str = "") -> AbstractContextManager[None]:
+        """What the administrator executes there shares a session, where one is dear."""
+        return nullcontext()
 
     def stop(self) -> None:
         """End it in good order; sessions are interrupted."""

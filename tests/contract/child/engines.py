@@ -9,7 +9,7 @@ import importlib.util
 import shutil
 import sqlite3
 from collections.abc import Collection, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -35,6 +35,8 @@ class Database(Protocol):
 
     def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]: ...
 
+    def in_one_session(self) -> AbstractContextManager[None]: ...
+
 
 @dataclass(frozen=True)
 class FileDatabase:
@@ -53,6 +55,10 @@ class FileDatabase:
         """Run one statement, committed."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
             return connection.execute(sql, values).fetchall()
+
+    def in_one_session(self) -> AbstractContextManager[None]:
+        """Opening a file costs nothing."""
+        return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,10 @@ class Engine:
 
     def content_of(self, database: Database) -> list[tuple[Any, ...]]:
         """Tables, columns and rows, without the ledger."""
-        columns = [row for row in database.execute(self.columns) if row[0] != NAME]
-        for table in sorted({row[0] for row in columns}):
-            columns += [(table, *row) for row in database.execute(f"SELECT * FROM {table}")]
+        with database.in_one_session():
+            columns = [row for row in database.execute(self.columns) if row[0] != NAME]
+            for table in sorted({row[0] for row in columns}):
+                columns += [(table, *row) for row in database.execute(f"SELECT * FROM {table}")]
         return sorted(columns, key=str)
 
 

@@ -281,12 +281,13 @@ def make_project(folder: Path, database: Database, driver: str) -> ChildProject:
 
 def fill(database: Database, references: str = "") -> None:
     """A version, three shops, and their orders."""
-    for sql in (
-        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
-        f"INSERT INTO alembic_version VALUES ('{R1}')",
-        "CREATE TABLE shops (id int PRIMARY KEY, name varchar(50))",
-        "INSERT INTO shops VALUES (1, 'one'), (2, 'two'), (3, 'three')",
-        f"CREATE TABLE orders (id int PRIMARY KEY, shop int{references})",
-        "INSERT INTO orders VALUES (7, 1), (8, 2), (9, 2)",
-    ):
-        database.execute(sql)
+    with database.in_one_session():
+        for sql in (
+            "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+            f"INSERT INTO alembic_version VALUES ('{R1}')",
+            "CREATE TABLE shops (id int PRIMARY KEY, name varchar(50))",
+            "INSERT INTO shops VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+            f"CREATE TABLE orders (id int PRIMARY KEY, shop int{references})",
+            "INSERT INTO orders VALUES (7, 1), (8, 2), (9, 2)",
+        ):
+            database.execute(sql)

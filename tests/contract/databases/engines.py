@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,10 @@ class Live:
     def execute(self, *texts: str) -> list[tuple[Any, ...]]:
         """Run SQL, one statement a text; returns what the last one found."""
         found: list[tuple[Any, ...]] = []
-        for sql in texts:
-            text = spelled(self.engine, sql)
-            found = self.server.execute(text) if self.server else self._in_file(text)
+        with self.server.in_one_session() if self.server else nullcontext():
+            for sql in texts:
+                text = spelled(self.engine, sql)
+                found = self.server.execute(text) if self.server else self._in_file(text)
         return found
 
     def _in_file(self, sql: str) -> list[tuple[Any, ...]]:
