@@ -57,9 +57,11 @@ class BackupUses:
 
 
 def _wanted(record: TaskRecord) -> list[str]:
-    """The backups that an interrupted task took, and the one that it was restoring."""
+    """The backups that an interrupted task took, the one that it was restoring, and those that
+    bring back what it left to a person."""
     back = record.under_way.backup if record.under_way else None
-    return [*record.backups, *([back] if back else [])]
+    left = (each.backup for each in record.unresolved)
+    return [*record.backups, *filter(None, (back, *left))]
 
 
 def find_open(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:

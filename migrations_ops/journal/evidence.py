@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,11 +68,13 @@ class Evidence:
         return ""
 
     def record_unverified(self, environment: Environment, revisions: Iterable[str]) -> None:
-        """Record that a database stays at these revisions although verify has not passed."""
-        with suppress(OSError):
-            self._write(
-                environment, EnvironmentEvidence(self.passed(environment), tuple(sorted(revisions)))
-            )
+        """Record that a database stays at these revisions although verify has not passed.
+
+        :raises OSError: it cannot be recorded.
+        """
+        self._write(
+            environment, EnvironmentEvidence(self.passed(environment), tuple(sorted(revisions)))
+        )
 
     def find_obstacle(self) -> str:
         """Why the evidence could not be written, as far as can be checked; empty if it could."""

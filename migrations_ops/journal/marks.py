@@ -20,7 +20,6 @@ from migrations_ops.system.reading import open_regular
 from migrations_ops.system.removal import remove_file
 
 _MARKS = ".unfinished"
-_YOUNG_SECONDS = 3600
 
 
 class Mark:
@@ -37,15 +36,21 @@ class Mark:
         if self._descriptor is not None:
             return
         make_folder(self._file.parent)
-        self._descriptor = open_own(self._file, os.O_RDWR | os.O_EXCL)
-        # Another process that looks locks it for an instant. Where no file can be locked at all,
-        # the task counts as killed while it works; a task that would finish or undo it waits for
-        # its database.
-        for _ in range(50):
-            if _try_lock(self._descriptor):
+        while True:
+            descriptor = open_own(self._file, os.O_RDWR | os.O_EXCL)
+            _lock(descriptor)
+            if self._is_that(descriptor):
                 break
-            time.sleep(0.002)
+            os.close(descriptor)  # another process has just taken it for that of a killed task
+        self._descriptor = descriptor
         flush_folder(self._file.parent)
+
+    def _is_that(self, descriptor: int) -> bool:
+        """Whether the file that is open has the name of the mark."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._file.lstat())
+        except OSError:
+            return False
 
     def close_mark(self, *, finished: bool) -> None:
         """Remove the mark of a task that has ended; it stays if the record could not be
@@ -58,6 +63,18 @@ class Mark:
         self._descriptor = None
         if finished:
             _remove(self._file)  # Windows removes no file that is open
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a new mark. Another process that looks locks it for an instant.
+
+    Where no file can be locked at all, the task counts as killed while it works; a task that would
+    finish or undo it waits for its database.
+    """
+    for _ in range(50):
+        if _try_lock(descriptor):
+            break
+        time.sleep(0.002)
 
 
 def marked(releases: Path) -> list[str]:
@@ -79,12 +96,18 @@ def is_running(releases: Path, name: str) -> bool:
         return False
 
 
-def is_old(releases: Path, name: str) -> bool:
-    """Whether its owner, if it were alive, would have written its record by now."""
-    try:
-        return time.time() - mark_of(releases, name).stat().st_mtime > _YOUNG_SECONDS
-    except OSError:
-        return False
+def remove_dead_mark(releases: Path, name: str) -> None:
+    """Remove a mark whose owner is dead, though it had not written its record yet.
+
+    An owner that is alive either has locked it, or finds out that it is gone when it does.
+    """
+    file, is_dead = mark_of(releases, name), False
+    with suppress(OSError), open_regular(file, follow=False) as mark:
+        is_dead = _try_lock(mark.fileno())
+        if is_dead:
+            _remove(file)
+    if is_dead and os.name == "nt":
+        _remove(file)  # Windows removes no file that is open
 
 
 def remove_mark(releases: Path, name: str) -> None:

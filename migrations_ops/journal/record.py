@@ -10,7 +10,9 @@ from typing import Any
 
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.ids import ids_in
+from migrations_ops.model.errors import Unresolved
 from migrations_ops.model.outcome import ReleaseResult
+from migrations_ops.model.plan import TOUCHING
 from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.system.files import make_folder, write_whole
 from migrations_ops.system.reading import read_json
@@ -35,7 +37,9 @@ class TaskRecord(ReleaseResult):
     ``targets`` are what the version table of each environment holds when a release has arrived;
     ``committed`` names the environments in which part of an upgrade was committed before its end,
     ``commands`` those in which the project's own commands were started and have not finished,
-    and ``closed`` those in which a later task has finished or undone the unfinished work.
+    ``unresolved`` those that it left to a person, ``unfinished`` those that the next task has to
+    inspect though this one has ended, and ``closed`` those in which a later task has finished or
+    undone that, or a person has.
     """
 
     task: str
@@ -44,11 +48,17 @@ class TaskRecord(ReleaseResult):
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     committed: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+    unfinished: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         return f"{self.task} {self.id}"
+
+    @property
+    def how_it_ended(self) -> str:
+        return "was interrupted" if self.outcome in (None, "interrupted") else "failed"
 
     @property
     def where(self) -> str:
@@ -60,9 +70,25 @@ class TaskRecord(ReleaseResult):
 
     @property
     def is_open(self) -> bool:
-        """Whether recovery is needed: the task was killed, or it ended with commands neither
-        finished nor undone."""
-        return self.outcome is None or any(map(self.has_unfinished_commands, self.commands))
+        """Whether something is left to do: the task was killed, or it ended with commands neither
+        finished nor undone, or with a database that needs a person."""
+        return self.outcome is None or bool(self.left_open)
+
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """The environments in which something is left to do: of a killed task, all that it had
+        started with."""
+        left = [*self.commands, *self.unfinished, *(each.environment for each in self.unresolved)]
+        if self.outcome is None:
+            steps = [*self.steps, *([self.under_way] if self.under_way else ())]
+            left = [*(step.environment for step in steps if step.name in TOUCHING), *left]
+        return tuple(name for name in dict.fromkeys(left) if name not in self.closed)
+
+    def unresolved_in(self, environment: str) -> Unresolved | None:
+        """What it left to a person there; None if nothing, or if that is resolved."""
+        if environment in self.closed:
+            return None
+        return next((each for each in self.unresolved if each.environment == environment), None)
 
     def has_unfinished_commands(self, environment: str) -> bool:
         """Whether its commands started there and neither finished nor were undone."""
@@ -110,7 +136,7 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         del document["under_way"]
     elif record.under_way and record.under_way.backup is None:
         del document["under_way"]["backup"]
-    for name in ("error", "targets", "committed", "commands", "closed"):
+    for name in ("error", "targets", "committed", "commands", "unresolved", "unfinished", "closed"):
         if not document[name]:
             del document[name]
     return document

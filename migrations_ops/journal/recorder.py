@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from migrations_ops.journal.ids import ids_in, new_id
 from migrations_ops.journal.marks import Mark, marked
 from migrations_ops.journal.record import RECORD, TaskRecord, UnderWay, write_record
+from migrations_ops.journal.reserve import Reserve
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.findings import Finding
@@ -26,6 +27,8 @@ from migrations_ops.system.files import flush_folder, now
 READ_ONLY = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 
 
+# No space is left, or no more of the user's quota.
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _SEVERITIES = ("error", "warning", "note")
 # How often an id is chosen anew, if other tasks take it first.
 _ATTEMPTS = 100
@@ -89,6 +92,7 @@ class Recorder:
         self._is_recorded = False
         self._mark = Mark(releases, self.result.id)
         self._claimed = False
+        self._reserve = Reserve(self.folder)
         self._on_disk = False
 
     def update(self, **changes: Any) -> None:
@@ -153,6 +157,7 @@ class Recorder:
         self._is_recorded = self._is_recorded or error is not None
         finished = self._write(ahead=True)
         self._mark.close_mark(finished=finished and not self.result.is_open)
+        self._reserve.release()
         return self.result
 
     def record_partial_commit(self, environment: str) -> None:
@@ -160,17 +165,30 @@ class Recorder:
 
         If everything is killed after that, the next task knows that there is something to restore,
         although the revision has not changed.
+
+        :raises OSError: it cannot be recorded; then it must not happen.
         """
         if environment not in self.result.committed:
             self.update(committed=(*self.result.committed, environment))
-            self._write(ahead=True)
+            try:
+                self._write_now()
+            except OSError:
+                self.update(committed=self.result.committed[:-1])
+                raise
 
     def begin_commands(self, environment: str) -> None:
         """Record that the project's own commands start there: they can commit at any time, and the
-        revision may have changed long before the last command ends."""
+        revision may have changed long before the last command ends.
+
+        :raises OSError: it cannot be recorded; then they must not start.
+        """
         if environment not in self.result.commands:
             self.update(commands=(*self.result.commands, environment))
-            self._write(ahead=True)
+            try:
+                self._write_now()
+            except OSError:
+                self.end_commands(environment)
+                raise
 
     def end_commands(self, environment: str) -> None:
         """Record that the commands finished, were undone, or are left to the next upgrade."""
@@ -203,20 +221,34 @@ class Recorder:
         if not self._is_recorded:
             return True
         try:
-            if not self._finished and not self._claimed:
-                self._claim()
-            record = self.result if self._finished else replace(self.result, outcome=None)
-            write_record(self.folder.parent, record)
-            if ahead:
-                flush_folder(self.folder)
-            if not self._on_disk:
-                flush_folder(self.folder.parent)
-                self._on_disk = True
+            self._write_now(ahead=ahead)
         except OSError as error:
             # The database counts, not the report: a full disk must not fail a release.
             self.reporter.progress(f"the record could not be written: {error.strerror}")
             return False
         return True
+
+    def _write_now(self, *, ahead: bool = True) -> None:
+        """:raises OSError: it cannot be written."""
+        try:
+            self._write_once(ahead=ahead)
+        except OSError as error:
+            if error.errno not in _FULL or not self._reserve.release():
+                raise
+            self._write_once(ahead=ahead)
+
+    def _write_once(self, *, ahead: bool) -> None:
+        if not self._finished and not self._claimed:
+            self._claim()
+        record = self.result if self._finished else replace(self.result, outcome=None)
+        write_record(self.folder.parent, record)
+        if ahead:
+            flush_folder(self.folder)
+        if not self._on_disk:
+            flush_folder(self.folder.parent)
+            self._on_disk = True
+            self._reserve = Reserve(self.folder)
+            self._reserve.take()
 
 
 def _used_ids(releases: Path) -> list[str]:

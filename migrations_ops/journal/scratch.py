@@ -8,8 +8,11 @@ from pathlib import Path
 from migrations_ops.system.removal import open_folder
 
 # A copy for a rehearsal, a stamp or a comparison, with what its engine puts beside it; what a
-# command of Alembic prints; a file that is not whole yet.
-SCRATCH_FILES = ("rehearsal.*", "stamp.*", "resolve.*", "stdout.txt", "release.json.*.part")
+# command of Alembic prints; the room for the end of the record; a file that is not whole yet.
+RESERVE = "reserve"
+SCRATCH_FILES = (
+    "rehearsal.*", "stamp.*", "resolve.*", "stdout.txt", RESERVE, "release.json.*.part",
+)  # fmt: skip
 
 
 def is_scratch(file: Path) -> bool:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.journal.marks import is_old, is_running, mark_of, marked, remove_mark
+from migrations_ops.journal.marks import is_running, mark_of, marked, remove_dead_mark
 from migrations_ops.journal.record import TaskRecord, read_record
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.serialisation import Unreadable
@@ -27,10 +27,11 @@ class Unfinished:
             return f"Task {name} was interrupted, and its record {record.file} {record.why}."
         if self.running:
             return f"{record.title} is running{record.where}."
-        return (
-            f"{record.title} was interrupted{record.where}:"
-            " invoke release-migration finishes or undoes it."
-        )
+        subject = f"{record.title} {record.how_it_ended}"
+        if any(map(record.unresolved_in, record.left_open)):
+            names = " and ".join(record.left_open)
+            return f"{subject}, and left {names} to a person: invoke status-all"
+        return f"{subject}{record.where}: invoke release-migration finishes or undoes it."
 
 
 def find_unfinished(releases: Path) -> list[Unfinished]:
@@ -73,6 +74,16 @@ def find_unfinished_commands(releases: Path, environment: str) -> TaskRecord | N
     return next((each for each in found if each.has_unfinished_commands(environment)), None)
 
 
+def find_left(releases: Path, environment: str) -> TaskRecord | None:
+    """The oldest task that has ended and left that environment to a person or to the next task;
+    None if there is none."""
+    for record in find_interrupted(releases):
+        is_left = record.unresolved_in(environment) or environment in record.unfinished
+        if is_left and environment not in record.closed:
+            return record
+    return None
+
+
 def require_readable_records(releases: Path) -> None:
     """:raises Refused: the record of a killed task cannot be read."""
     for record in find_lost(releases):
@@ -91,8 +102,6 @@ def sweep(releases: Path) -> None:
         if is_running(releases, name):
             continue
         record = read_record(releases / name)
-        # One without a record may be a moment old: its owner writes the record next.
-        if not _is_open(record, running=False) and (
-            isinstance(record, TaskRecord) or is_old(releases, name)
-        ):
-            remove_mark(releases, name)
+        if not _is_open(record, running=False):
+            # One without a record may be a moment old: its owner writes the record next.
+            remove_dead_mark(releases, name)

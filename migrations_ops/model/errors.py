@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from dataclasses import dataclass
+from enum import Enum, IntEnum, auto
 
 
 class ExitCode(IntEnum):
@@ -68,11 +69,55 @@ class StepFailed(OpsError):
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.FAILED)
 
 
-class NeedsAPerson(OpsError):
-    """A step failed and left a database in a state that only a person can judge."""
+class Memory(Enum):
+    """What reminds the tasks that follow of a database that needs a person."""
 
-    def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
+    RECORD = auto()
+    """The record of the task: each later one is refused until a person has resolved it."""
+    NEXT_TASK = auto()
+    """The record, too: the next task inspects the database, as after a kill, and decides."""
+    DATABASE = auto()
+    """The database itself: its ledger, or a version that a release continues from."""
+    EVIDENCE = auto()
+    """The evidence: each release verifies the database before anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """An environment that a task left to a person.
+
+    ``backup`` brings its content from before back; empty where there is none.
+    """
+
+    environment: str
+    backup: str = ""
+
+
+class NeedsAPerson(OpsError):
+    """A step failed and left a database in a state that only a person can judge.
+
+    :param memory: where that is remembered.
+    :param unresolved: what is, in the record.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        untouched: str = "",
+        next: str = "",
+        memory: Memory | None = None,
+        unresolved: tuple[Unresolved, ...] = (),
+    ) -> None:
         super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.NEEDS_A_PERSON)
+        self.memory = memory
+        self.unresolved = unresolved
+
+    def remember(self, memory: Memory, *unresolved: Unresolved) -> NeedsAPerson:
+        """Say where this is remembered, unless that is known."""
+        if self.memory is None:
+            self.memory, self.unresolved = memory, unresolved
+        return self
 
 
 class Locked(OpsError):

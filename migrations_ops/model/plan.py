@@ -26,6 +26,12 @@ class StepName(StrEnum):
     PRUNE = "prune"
 
 
+# The steps that change a database; and those that may, or that precede such a step.
+CHANGING = frozenset(
+    {StepName.UPGRADE, StepName.DOWNGRADE, StepName.STAMP, StepName.ALEMBIC, StepName.RESTORE}
+)
+TOUCHING = CHANGING | {StepName.BACK_UP, StepName.REHEARSE}
+
 # The Alembic commands that the process of one step runs in turn, each as its arguments.
 AlembicCommands = tuple[tuple[str, ...], ...]
 

@@ -99,6 +99,11 @@ class Attempts:
     def argv(self) -> tuple[str, ...]:
         return self.child.argv
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a child may have changed anything."""
+        return self.has_committed or self.child.latest is not None
+
     def run(self, *, report_sole_writer: bool) -> CommandRun:
         """Run the upgrade; if a table was locked and nothing has changed, retry.
 

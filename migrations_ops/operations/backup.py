@@ -10,6 +10,7 @@ from migrations_ops.backups.quality import is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import find_left_out
+from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.journal.unfinished import find_interrupted
 from migrations_ops.model.allowed import advice_on_finding, without_allowed
@@ -126,8 +127,8 @@ def back_up_environments(
 
 def _back_up(session: Session, environment: Environment, note: str) -> None:
     """Back up one environment; after an interrupted task, the backup is marked as suspect."""
-    doubt = committed_by(session.project, environment)
-    backup = back_up(session, locate(session.project, environment), note, doubt)
+    located = locate(session.project, environment)
+    backup = back_up(session, located, note, find_doubt(session.project, located))
     if backup is not None and backup.doubt:
         found = BACKUP_IN_DOUBT.found(environment.name, backup=backup.name, reason=backup.doubt)
         session.record.add_findings([found])
@@ -155,9 +156,15 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
         )
 
 
-def committed_by(project: Project, environment: Environment) -> str:
-    """Describe the killed task that had committed a part there; else empty."""
-    for record in find_interrupted(project.settings.releases):
-        if environment.name not in record.closed and record.has_committed(environment.name):
+def find_doubt(project: Project, located: LocatedDatabase) -> str:
+    """Why a database may not be as it should be, and a backup of it is suspect; else empty."""
+    name, releases = located.environment.name, project.settings.releases
+    for record in find_interrupted(releases):
+        if name in record.left_open and record.outcome is not None:
+            return f"{record.title} failed, and what it left is not resolved"
+        if name not in record.closed and record.has_committed(name):
             return f"{record.title} was interrupted and had committed a part"
+    unverified = Evidence(releases).unverified(located.environment)
+    if unverified and unverified == set(located.inspection.revisions):
+        return "it was upgraded, and has not passed verify"
     return ""

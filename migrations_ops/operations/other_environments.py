@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, OpsError
+from migrations_ops.model.errors import Memory, NeedsAPerson, OpsError, Unresolved
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.operations.backup import find_doubt
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import LocatedDatabase, locate
 from migrations_ops.project.environments import Environment
@@ -22,11 +23,13 @@ from migrations_ops.project.environments import Environment
 
 @dataclass(frozen=True)
 class _Watched:
-    """The state of another environment before; ``backup`` is from then, None if none was taken."""
+    """The state of another environment before; ``backup`` is from then, None if none was taken;
+    ``newest`` names the newest good one."""
 
     located: LocatedDatabase
     before: Fingerprint
     backup: Backup | None
+    newest: str = ""
 
     @property
     def name(self) -> str:
@@ -44,6 +47,10 @@ class _Watched:
         if self.backup is None:
             return self.located.way_back or f"invoke backups --env {self.name}"
         return BackupStore.restore_command(self.name, self.backup.name)
+
+    @property
+    def unresolved(self) -> Unresolved:
+        return Unresolved(self.name, self.backup.name if self.backup else self.newest)
 
 
 @contextmanager
@@ -77,7 +84,9 @@ def _watch(session: Session, environment: Environment) -> Iterator[_Watched]:
                 continue
             if located.exists and not located.inspection.trouble:
                 before = located.database.fingerprint(other.version_table)
-                yield _Watched(located, before, _back_up(session, located))
+                backup = _back_up(session, located)
+                newest = BackupStore.of(project.settings, other).latest_sidecar()
+                yield _Watched(located, before, backup, newest.name if newest else "")
 
 
 def _back_up(session: Session, located: LocatedDatabase) -> Backup | None:
@@ -87,7 +96,8 @@ def _back_up(session: Session, located: LocatedDatabase) -> Backup | None:
         return None
     with suppress(OpsError):
         store = BackupStore.of(settings, located.environment)
-        backup = take_backup(store, located.database)
+        doubt = find_doubt(session.project, located)
+        backup = take_backup(store, located.database, doubt=doubt)
         session.record.add_backup(backup)
         return backup
     return None
@@ -102,6 +112,7 @@ def _require_unchanged(
         return
     names = " and ".join(each.name for each in changed)
     stopped = error if isinstance(error, OpsError) else None
+    own = stopped.unresolved if isinstance(stopped, NeedsAPerson) else ()
     back = "; ".join(each.way_back for each in changed)
     raise NeedsAPerson(
         f"{f'{stopped.what} And the' if stopped else 'The'} commands of {environment.name}"
@@ -109,4 +120,6 @@ def _require_unchanged(
         untouched=stopped.untouched if stopped else "",
         next=f"Put {names} back: {back}; and see where the commands of environments."
         f"{environment.name} learn their database.",
+        memory=Memory.RECORD,
+        unresolved=(*own, *(each.unresolved for each in changed)),
     ) from error

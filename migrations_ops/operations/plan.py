@@ -13,6 +13,7 @@ from migrations_ops.model.plan import (
     StepName,
 )
 from migrations_ops.operations.attempts import upgrade_commands
+from migrations_ops.operations.failure.reminder import require_no_reminder
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import rehearsal_commands
 from migrations_ops.operations.state import DatabaseState, read_state
@@ -34,6 +35,7 @@ def preview_release(
     """
     states = [read_state(project, environment, to) for environment in environments]
     for state in states:
+        require_no_reminder(project, state)
         require_changeable(state, "upgraded")
     return plan_release(project, states)
 

@@ -13,7 +13,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson, OpsError, StepFailed
+from migrations_ops.model.errors import Memory, NeedsAPerson, StepFailed, Unresolved
 from migrations_ops.model.findings import SIDECAR_WRONG
 from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.model.plan import StepName
@@ -61,19 +61,20 @@ def restore_and_prove(
         require_intact(backup)
         wanted = store.fingerprint(backup)
         database.require_lock()
-        previous, restored = _replace(session, store, database, backup, progress)
-        now = restored.now
-        # Rows may differ already: an application continues to write as soon as it can.
-        if not now.structure_equals(wanted) and not _is_sidecar_wrong(session, store, backup, now):
-            raise NeedsAPerson(
-                f"{environment.name} differs from {backup.name} after the restore: something else"
-                " is changing its tables.",
-                untouched=f"Its previous content is in {previous.where}." if previous.where else "",
-                next="Stop the application and type: invoke restore --env"
-                f" {environment.name} --backup {backup.name} --yes",
-            )
+        try:
+            previous, restored = _replace(session, store, database, backup, progress)
+            # Rows may differ already: an application continues to write as soon as it can.
+            now = restored.now
+            if not now.structure_equals(wanted) and not _is_sidecar_wrong(
+                session, store, backup, now
+            ):
+                raise _differs(environment.name, backup.name, previous)
+        except NeedsAPerson as error:
+            raise error.remember(
+                Memory.RECORD, Unresolved(environment.name, backup.name)
+            ) from error.__cause__
         step.outcome = "proved equal"
-        since = "" if now == wanted else ", except for what was written since"
+        since = "" if restored.now == wanted else ", except for what was written since"
         step.summary = f"equal to {backup.name}{since}; {previous}"
         return previous
 
@@ -93,6 +94,14 @@ def _is_sidecar_wrong(
             )
             return True
     return False
+
+
+def _differs(name: str, backup: str, previous: PreviousContent) -> NeedsAPerson:
+    return NeedsAPerson(
+        f"{name} differs from {backup} after the restore: something else is changing its tables.",
+        untouched=f"Its previous content is in {previous.where}." if previous.where else "",
+        next=f"Stop the application and type: {BackupStore.restore_command(name, backup)}",
+    )
 
 
 def _replace(

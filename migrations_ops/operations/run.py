@@ -11,8 +11,17 @@ from dataclasses import dataclass
 from migrations_ops.child.protocol.redaction import redacted
 from migrations_ops.journal.old_records import prune_records
 from migrations_ops.journal.recorder import Recorder, Reporter
-from migrations_ops.model.errors import ExitCode, Interrupted, NeedsAPerson, OpsError, StepFailed
+from migrations_ops.journal.unfinished import find_interrupted
+from migrations_ops.model.errors import (
+    ExitCode,
+    Interrupted,
+    Memory,
+    NeedsAPerson,
+    OpsError,
+    StepFailed,
+)
 from migrations_ops.model.outcome import Outcome, ReleaseResult
+from migrations_ops.model.plan import CHANGING
 from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.prune import prune_after_failure
 from migrations_ops.operations.session import Session, open_session
@@ -53,6 +62,8 @@ def run_recorded(
     for database in project.opened_databases():
         record.add_findings(database.find_stuck_copies())
     outcome = record.result.outcome if error is None else _outcome(record, error)
+    if isinstance(error, NeedsAPerson):
+        _remember(project, record, error)
 
     def close() -> Finished:
         result = record.finish(outcome, error)
@@ -69,6 +80,40 @@ def run_recorded(
         return close()
 
 
+def _remember(project: Project, record: Recorder, error: NeedsAPerson) -> None:
+    """Let the record remind later tasks of a database that needs a person.
+
+    What nobody has decided about, the next task inspects.
+    """
+    if error.memory in (Memory.DATABASE, Memory.EVIDENCE):
+        return
+    known = _reminded_of(project)
+    left = [each for each in error.unresolved if each.environment not in known]
+    if error.memory is Memory.RECORD:
+        record.update(unresolved=tuple(left))
+        known |= {each.environment for each in left}
+        left = []
+    names = dict.fromkeys([*(each.environment for each in left), *_changed_in(record)])
+    record.update(unfinished=tuple(name for name in names if name not in known))
+
+
+def _reminded_of(project: Project) -> set[str]:
+    """The environments of which an earlier record reminds already: it knows more."""
+    older = find_interrupted(project.settings.releases)
+    return {name for each in older for name in each.left_open}
+
+
+def _changed_in(record: Recorder) -> list[str]:
+    """The environments that were changed, and neither verified nor put back since."""
+    changed: dict[str, None] = {}
+    for step in record.result.steps:
+        if step.outcome in ("passed", "proved equal"):
+            changed.pop(step.environment, None)
+        elif step.name in CHANGING:
+            changed[step.environment] = None
+    return list(changed)
+
+
 def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsError | None:
     record = session.record
     try:
@@ -78,18 +123,30 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
     except KeyboardInterrupt:
         return Interrupted(
             f"{task} was interrupted{_during(record)}.",
-            untouched="Every database is as it was before that step.",
+            untouched=_untouched(session.project, record),
             next="Run the same command again to continue.",
         )
     except OSError as failed:
-        return StepFailed(
+        kind = NeedsAPerson if _changed_in(record) else StepFailed
+        return kind(
             f"{task} failed{_during(record)}: {os_error_in_words(failed)}.",
-            untouched="Every database is as it was before that step.",
+            untouched=_untouched(session.project, record),
             next="Fix that and try again.",
         )
     except Exception as failed:
         return _internal_error(record, task, failed)
     return None
+
+
+def _untouched(project: Project, record: Recorder) -> str:
+    """What is untouched after an error that no step has dealt with; the next task inspects what is
+    not."""
+    changed = _changed_in(record)
+    if not changed:
+        return "Every database is as it was before that step."
+    known = _reminded_of(project)
+    record.update(unfinished=tuple(name for name in changed if name not in known))
+    return f"{' and '.join(changed)} may have changed: the next task inspects that first."
 
 
 def _interrupted_at_the_end(task: str) -> Interrupted:

@@ -18,8 +18,10 @@ from migrations_ops.model.status import (
     HistoryReport,
     RevisionRow,
     Selector,
+    State,
     StatusReport,
 )
+from migrations_ops.operations.failure.reminder import find_reminder
 from migrations_ops.operations.state import identity_mismatch, locate, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
@@ -104,17 +106,24 @@ def _row(project: Project, environment: Environment, releases: dict[str, str]) -
         state = read_state(project, environment, "heads")
         # One that has all of them needs nothing until they are merged.
         trouble = "" if state.kind == "at head" else _which_head(several, state.inspection)
+    reminder = find_reminder(project, state)
+    kind: State = (
+        "dirty" if reminder and state.exists and not state.inspection.trouble else state.kind
+    )
     return EnvironmentStatus(
         name=environment.name,
         database=state.database.label,
-        state=state.kind,
+        state=kind,
         current=state.inspection.revisions,
         heads=heads,
         pending=tuple(revision.revision for revision in state.pending),
         last_backup=_last_backup(project, environment),
         last_release=releases.get(environment.name),
-        dirty=state.kind == "dirty" or bool(state.inspection.leftovers or state.inspection.begun),
-        trouble=identity_mismatch(state) or state.trouble or trouble,
+        dirty=kind == "dirty"
+        or bool(reminder or state.inspection.leftovers or state.inspection.begun),
+        trouble=identity_mismatch(state)
+        or (reminder.trouble if reminder else state.trouble)
+        or trouble,
     )
 
 

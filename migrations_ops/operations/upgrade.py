@@ -145,12 +145,16 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_sole_writer: bool) -> 
                 session.record.end_commands(environment.name)
     except KeyboardInterrupt:
         # Also right after its end: a user who presses Ctrl-C does not want it to continue.
-        run, failure = None, "it was interrupted"
+        run, failure = None, ""
+    except (OpsError, OSError) as error:
+        if not attempts.has_begun:
+            raise messages.as_step_failed(f"the upgrade of {environment.name}", error) from error
+        run, failure = None, messages.reason_of(error)
     if run is None or failure:
         attempts.close()
         ended = how_it_ended(attempts.child, state.database, has_committed=attempts.has_committed)
-        subject, why = f"the upgrade of {environment.name}", failure if run else ""
-        failed = FailedRun(subject, why, ended, run or attempts.child.latest)
+        subject = f"the upgrade of {environment.name}"
+        failed = FailedRun(subject, failure, ended, run or attempts.child.latest)
         raise undo_failed_run(session, state, upgrade.backup, failed)
     session.warn_of_ledger(environment, run.ledger_failure)
     return run
@@ -199,11 +203,12 @@ def _verify(
     except KeyboardInterrupt:
         untouched = _undo_unverified(upgrade, f"verify of {name} was interrupted", stays="")
         raise messages.verify_interrupted(name, untouched) from None
-    except OpsError as error:
-        # Its process was killed, for instance.
+    except (OpsError, OSError) as stopped:
+        # Its process was killed, or the disk is full, for instance.
+        error = messages.as_step_failed(f"verify of {name}", stopped)
         untouched = _undo_unverified(upgrade, f"verify of {name} could not finish")
         may_stay = upgrade.may_stay
-        raise messages.verify_not_finished(name, error, untouched, may_stay=may_stay) from error
+        raise messages.verify_not_finished(name, error, untouched, may_stay=may_stay) from stopped
 
 
 def _find_changes(

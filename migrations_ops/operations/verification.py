@@ -31,6 +31,7 @@ from migrations_ops.operations.edited_advice import advice_on_edited
 from migrations_ops.operations.edited_revisions import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.failure.run_messages import advice_on_run
 from migrations_ops.operations.other_versions import find_other_versions
+from migrations_ops.operations.failure.reminder import Reminder, find_reminder
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, identity_mismatch, read_state
@@ -283,8 +284,20 @@ def verify_environment(
     found: list[VerifyReport] = []
 
     def body(session: Session) -> None:
-        found.append(verify(session, environment))
-        require_verified(found[0])
+        reminders: list[Reminder] = []
+
+        def remind(state: DatabaseState) -> list[Finding]:
+            reminders.extend(filter(None, [find_reminder(project, state)]))
+            label = state.database.label
+            return [
+                NOT_UPGRADABLE.found(
+                    environment.name, database=label, kind="dirty", detail=f": {each.trouble}"
+                )
+                for each in reminders
+            ]
+
+        found.append(verify(session, environment, find_more=remind))
+        require_verified(found[0], next=reminders[0].next if reminders else "")
 
     finished = run_recorded(project, "verify", environment.name, reporter, body)
     return finished, found[0] if found else None

@@ -99,13 +99,23 @@ class Step:
                 continue
             self._events.append(event)
             if listener is not None:
-                listener(event)
+                self._tell(listener, event)
             if isinstance(event, PartlyCommitted):
                 self._child.say(GO_ON)  # it waits until this is recorded
             finished |= isinstance(event, Finished)
             if finished and not last:
                 break
         return finished
+
+    def _tell(self, listener: Listener, event: Event) -> None:
+        """Tell the listener; without its consent nothing is committed before the end."""
+        try:
+            listener(event)
+        except BaseException:
+            if isinstance(event, PartlyCommitted):
+                self._events.remove(event)
+                self.partly_committed.discard(event.revision)
+            raise
 
     def _keep_last(self, line: bytes) -> None:
         """Keep what the child still reports when it has to stop, or has failed."""

@@ -17,7 +17,7 @@ from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.swap.record import KEPT, UNDONE
 from migrations_ops.databases.mariadb.swap.swap import HalfDoneError, Resumed, resume, swap
 from migrations_ops.databases.server_copies import ServerCopies
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.errors import Memory, NeedsAPerson, StepFailed
 from migrations_ops.system.files import local_stamp
 
 # CREATE DATABASE says that another session was quicker.
@@ -162,6 +162,7 @@ class Copies(ServerCopies):
             f" are written down in {half.record}.",
             next=f"{advice_on(half.error)} Then run the same command again: the next task on it"
             " finishes that first.",
+            memory=Memory.DATABASE,
         )
 
     def _failed(self, what: str, error: pymysql.MySQLError) -> StepFailed:

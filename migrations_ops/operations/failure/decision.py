@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from migrations_ops.model.errors import ExitCode
+from migrations_ops.model.errors import ExitCode, Memory
 
 
 class Ended(Enum):
@@ -99,6 +99,8 @@ class Case:
     same_schema: bool = False
     same_rows: bool = False
     indexes: Indexes = Indexes.UNTRIED
+    # The ledger of the database itself names the revision that has begun.
+    in_ledger: bool = False
 
 
 class Action(Enum):
@@ -145,16 +147,22 @@ class Decision:
     """The action, the exit code of the step, and the message.
 
     ``FAILED`` becomes 130 where the user interrupted the step, and ``DONE`` lets the next task go
-    on after a kill.
+    on after a kill. ``memory`` is where a database that needs a person is remembered; None for any
+    other.
     """
 
     action: Action
     exit: ExitCode
     sentence: Sentence
+    memory: Memory | None = None
 
 
-def _person(sentence: Sentence, action: Action = Action.LEAVE_TO_A_PERSON) -> Decision:
-    return Decision(action, ExitCode.NEEDS_A_PERSON, sentence)
+def _person(
+    sentence: Sentence,
+    action: Action = Action.LEAVE_TO_A_PERSON,
+    memory: Memory = Memory.RECORD,
+) -> Decision:
+    return Decision(action, ExitCode.NEEDS_A_PERSON, sentence, memory)
 
 
 _ROLLED_BACK = Decision(Action.UNCHANGED, ExitCode.FAILED, Sentence.ROLLED_BACK)
@@ -162,8 +170,10 @@ _AS_IT_WAS = Decision(Action.UNCHANGED, ExitCode.FAILED, Sentence.AS_IT_WAS)
 _RESTORE = Decision(Action.RESTORE, ExitCode.FAILED, Sentence.RESTORED)
 _REMOVE_NEW = Decision(Action.REMOVE_NEW, ExitCode.FAILED, Sentence.NOT_THERE)
 _UNREACHABLE = Decision(Action.UNREACHABLE, ExitCode.FAILED, Sentence.SILENT_UNCHANGED)
-_SILENT = _person(Sentence.SILENT, Action.UNREACHABLE)
-_STAYS = _person(Sentence.STAYS_UPGRADED, Action.STAYS_UPGRADED)
+_SILENT = _person(Sentence.SILENT, Action.UNREACHABLE, Memory.NEXT_TASK)
+_STAYS = _person(Sentence.STAYS_UPGRADED, Action.STAYS_UPGRADED, Memory.EVIDENCE)
+# Each revision that was committed is whole, and the version table names the last one.
+_WHOLE = _person(Sentence.WHOLE_REVISIONS, memory=Memory.DATABASE)
 _DROP = Decision(Action.DROP_LEFT_INDEXES, ExitCode.DONE, Sentence.NO_WORDS)
 _LEAVE = Decision(Action.LEAVE_TO_NEXT_TASK, ExitCode.DONE, Sentence.NO_WORDS)
 _UNCHANGED = Decision(Action.UNCHANGED, ExitCode.DONE, Sentence.NO_WORDS)
@@ -202,10 +212,9 @@ def _after_a_failure(case: Case) -> Decision:
         case Case(half=True, version=Version.START, same_schema=True, same_rows=True) if (
             case.live or case.indexes is Indexes.NONE
         ):
-            stuck = case.indexes is Indexes.STUCK
-            return _person(Sentence.INDEXES_LEFT) if stuck else _AS_IT_WAS
+            return _half(case, Sentence.INDEXES_LEFT) if _is_stuck(case) else _AS_IT_WAS
         case Case(half=True):
-            return _person(Sentence.HALF) if case.live else _RESTORE
+            return _half(case) if case.live else _RESTORE
         # The version goes with the transaction: at the start, nothing of it is there. Other
         # sessions made any other change on a server.
         case Case(Ended.COMMANDS, version=Version.START, same_schema=True, same_rows=True):
@@ -221,11 +230,19 @@ def _after_a_failure(case: Case) -> Decision:
         # Part of it remains, or may remain.
         case Case(live=False):
             return _RESTORE
-        case Case(version=Version.START):
-            return _person(Sentence.HALF)
         case Case(version=Version.TARGET):
             return _STAYS
-    return _person(Sentence.WHOLE_REVISIONS)
+        case Case(version=Version.START) | Case(Ended.COMMANDS):
+            return _half(case)
+    return _WHOLE
+
+
+def _is_stuck(case: Case) -> bool:
+    return case.indexes is Indexes.STUCK
+
+
+def _half(case: Case, sentence: Sentence = Sentence.HALF) -> Decision:
+    return _person(sentence, memory=Memory.DATABASE if case.in_ledger else Memory.RECORD)
 
 
 def _after_a_kill(case: Case) -> Decision:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from migrations_ops.analysis.schema_diff import in_brief, invalid_in_words, others_in_words
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.errors import (
     Interrupted,
     NeedsAPerson,
     OpsError,
     Refused,
     StepFailed,
+    Unresolved,
 )
 from migrations_ops.model.text import os_error_in_words
 from migrations_ops.operations.failure.decision import RESTORES, Ended, Sentence
@@ -42,6 +44,23 @@ def verify_not_finished(
     what = f"{name} was upgraded, but could not be verified: {error.what}"
     kind = Refused if may_stay else StepFailed
     return kind(what, untouched=untouched, next=error.next)
+
+
+def as_step_failed(subject: str, error: OpsError | OSError) -> OpsError:
+    """An error of the system as one of a step; what is an error of ours stays."""
+    if isinstance(error, OpsError):
+        return error
+    return StepFailed(
+        f"{subject[:1].upper()}{subject[1:]} failed: {os_error_in_words(error)}.",
+        untouched="Nothing was changed.",
+        next="Fix that and try again.",
+    )
+
+
+def reason_of(error: OpsError | OSError) -> str:
+    """Why a step was stopped, as the end of a sentence."""
+    text = error.what if isinstance(error, OpsError) else os_error_in_words(error)
+    return text.removesuffix(".")
 
 
 def killed_before_verify(name: str, task: str, error: str, untouched: str) -> StepFailed:
@@ -206,10 +225,8 @@ def for_a_person(sentence: Sentence, failure: Failure, seen: Observation) -> Nee
 
 def _half(failure: Failure, seen: Observation) -> NeedsAPerson:
     name, label = failure.located.environment.name, failure.located.database.label
-    refused = resolve = ""
-    if seen.inspection.begun:
-        refused = "; upgrades are refused for now"
-        resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
+    refused = "; upgrades are refused for now"
+    resolve = f", and then: invoke resolve --env {name} --rolled-back or --applied"
     found = [*invalid_in_words(list(seen.left)), *seen.changed]
     stays = in_brief(found) if found else "its schema is unchanged, but rows may have changed"
     if found and seen.now.revisions != seen.before.revisions:
@@ -238,17 +255,58 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
         f"{why and f', which could not be removed: {why}'}.",
         untouched="There was no database before, so there is no backup.",
         next="Check its state: invoke status-all; if nothing in it is needed, delete it and run"
-        " the same command again.",
+        " the same command again; to keep it as it is:"
+        f" invoke resolve --env {failure.located.environment.name} --applied",
     )
 
 
-def not_restored(failure: Failure, why: object) -> NeedsAPerson:
-    """The restore failed too."""
+def not_restored(failure: Failure, why: BaseException | str) -> NeedsAPerson:
+    """The restore failed too; that its own error left everything unchanged is no comfort here."""
     name, label = failure.located.environment.name, failure.located.database.label
+    reason = why.what if isinstance(why, OpsError) else why
+    first = _first_step(why)
     return NeedsAPerson(
-        f"{_begin(failure)}, and {name} ({label}) could not be restored: {why}",
+        f"{_begin(failure)}, and {name} ({label}) could not be restored: {reason}",
         untouched=_safe(failure),
-        next=f"Type: {_way_back(failure)}",
+        next=f"{first} Then type: {_way_back(failure)}" if first else f"Type: {_way_back(failure)}",
+    )
+
+
+def _first_step(why: BaseException | str) -> str:
+    """What a person does before the restore can work."""
+    if not isinstance(why, OpsError) or "invoke" in why.next:
+        return ""
+    return why.next
+
+
+def unresolved(located: LocatedDatabase, record: TaskRecord, left: Unresolved) -> Refused:
+    """The error of a task that must not change what an earlier one has left to a person."""
+    name = located.environment.name
+    return Refused(
+        f"{name} ({located.database.label}) needs a person first: {unresolved_since(record)}.",
+        untouched=f"{name} was not touched.",
+        next=how_to_resolve(located, left),
+    )
+
+
+def unresolved_since(record: TaskRecord) -> str:
+    """Which task left a database to a person, and why, without a final point."""
+    why = f": {record.error.what.removesuffix('.')}" if record.error else ""
+    return f"{record.title} {record.how_it_ended}{why}"
+
+
+def how_to_resolve(located: LocatedDatabase, left: Unresolved) -> str:
+    """What to type for a database that a task left to a person."""
+    name = located.environment.name
+    resolve = f"invoke resolve --env {name}"
+    if not left.backup:
+        return (
+            f"If nothing in {located.database.label} is needed, delete it and run the same command"
+            f" again; or, to keep it as it is: {resolve} --applied"
+        )
+    return (
+        f"Type: {BackupStore.restore_command(name, left.backup)}; or, if it was repaired by hand:"
+        f" {resolve} --rolled-back, where it is as in that backup again, else {resolve} --applied"
     )
 
 
@@ -268,7 +326,7 @@ def _killed_commands(failure: Failure, seen: Observation) -> NeedsAPerson:
     """In a live database, what the commands changed cannot be distinguished from what
     applications changed."""
     name = failure.located.environment.name
-    go_on = "to continue as it is, run the same command again"
+    go_on = f"to continue as it is: invoke resolve --env {name} --applied"
     if failure.dirty:
         # Nothing is pending, so that no upgrade would run the commands again.
         go_on = f"or finish the commands by hand, and then: invoke resolve --env {name} --applied"

@@ -12,6 +12,7 @@ from migrations_ops.backups.sidecar import Sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, indexes_of_others
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.errors import Unresolved
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import (
@@ -55,6 +56,12 @@ class Failure:
     dirty: bool = False
     safety: Backup | None = None
     rows_unknown: bool = False
+
+    @property
+    def unresolved(self) -> Unresolved:
+        """What a person has to resolve, if it comes to that."""
+        backup = "" if self.backup is None else self.backup.name
+        return Unresolved(self.located.environment.name, backup)
 
     @classmethod
     def of(
@@ -124,6 +131,7 @@ def observe(
         or not (inspection.tables or inspection.revisions or inspection.trouble),
         # If the role may not create views, there is no ledger to show it.
         half=bool(inspection.begun or _partly_committed(failure.run)),
+        in_ledger=bool(inspection.begun),
         indexes=_indexes(indexes),
     )
     if ended in RESTORES:
@@ -209,7 +217,7 @@ def _restored_version(session: Session, failure: Failure) -> Version:
         is_readable_file = not database.is_server and not failure.located.inspection.trouble
         return Version.START if is_readable_file else Version.ELSEWHERE
     old = store.describe(failure.safety)
-    if _is_as(failure.located, old):
+    if is_as(failure.located, old):
         return Version.START
     # Row counts in which the two differ show which one it is.
     is_old, is_new = (_counts_equal(now, each.fingerprint) for each in (old, new))
@@ -218,7 +226,8 @@ def _restored_version(session: Session, failure: Failure) -> Version:
     return Version.START if is_old else Version.TARGET
 
 
-def _is_as(located: LocatedDatabase, backup: Sidecar) -> bool:
+def is_as(located: LocatedDatabase, backup: Sidecar) -> bool:
+    """Whether the content is known to be that of a backup."""
     table = located.environment.version_table
     return located.database.unchanged_since(backup.fingerprint, backup.source, table)
 
@@ -248,7 +257,7 @@ def _has_same_rows(
         wrote or (ended is Ended.KILLED_PARTLY_COMMITTED and not case.on_server)
     ):
         store = BackupStore.of(session.project.settings, located.environment)
-        return _is_as(located, store.describe(failure.backup))
+        return is_as(located, store.describe(failure.backup))
     # They go with the transaction, and so does the version.
     return case.version is Version.START
 

@@ -16,6 +16,7 @@ from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import (
     ExitCode,
+    Memory,
     NeedsAPerson,
     OpsError,
 )
@@ -154,19 +155,35 @@ def reconcile(session: Session, failure: Failure) -> str:
             seen = observe(session, failure, dropped)
             decision = decide(seen.case)
         sentence = _carry_out(session, failure, seen, decision)
-    except NeedsAPerson:
-        raise
+    except NeedsAPerson as error:
+        raise error.remember(Memory.RECORD, failure.unresolved) from None
     except (OpsError, OSError, KeyboardInterrupt) as error:
         if failure.ended in KILLED:
             raise  # nothing has changed since, and the next task tries again
         if failure.backup is None:
-            raise messages.new_left(failure, str(error).removesuffix(".")) from error
-        raise messages.not_restored(failure, error) from error
+            left = messages.new_left(failure, str(error).removesuffix("."))
+        else:
+            left = messages.not_restored(failure, error)
+        raise left.remember(Memory.RECORD, failure.unresolved) from error
     if decision.action is Action.UNREACHABLE and decision.exit is ExitCode.FAILED:
         raise messages.unreachable(failure, seen)
-    if decision.exit is ExitCode.NEEDS_A_PERSON:
-        raise messages.for_a_person(decision.sentence, failure, seen)
+    if decision.memory is not None:
+        memory = decision.memory
+        if memory is Memory.EVIDENCE and not _record_unverified(session, failure, seen):
+            memory = Memory.NEXT_TASK
+        person = messages.for_a_person(decision.sentence, failure, seen)
+        raise person.remember(memory, failure.unresolved)
     return sentence
+
+
+def _record_unverified(session: Session, failure: Failure, seen: Observation) -> bool:
+    """Let each release ask verify until it passes; whether that could be recorded."""
+    evidence = Evidence(session.project.settings.releases)
+    try:
+        evidence.record_unverified(failure.located.environment, seen.inspection.revisions)
+    except OSError:
+        return False
+    return True
 
 
 def _carry_out(session: Session, failure: Failure, seen: Observation, decision: Decision) -> str:
@@ -182,11 +199,6 @@ def _carry_out(session: Session, failure: Failure, seen: Observation, decision: 
                 raise messages.new_left(failure)
         case Action.UNCHANGED if seen.inspection.begun:
             record_resolution(session, failure.located, seen.inspection, "rolled back")
-        case Action.STAYS_UPGRADED:
-            # Each release asks verify until it passes.
-            Evidence(session.project.settings.releases).record_unverified(
-                environment, seen.inspection.revisions
-            )
     return messages.how_it_is(decision.sentence, failure, seen, previous)
 
 

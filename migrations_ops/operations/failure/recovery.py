@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from migrations_ops.backups import partial as partial_files
+from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile, ResumesRestores
 from migrations_ops.journal.marks import remove_mark
@@ -13,14 +14,14 @@ from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.journal.scratch import remove_scratch
 from migrations_ops.journal.unfinished import find_interrupted, require_readable_records, sweep
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import NeedsAPerson
+from migrations_ops.model.errors import Memory, NeedsAPerson
 from migrations_ops.model.findings import (
     RESTORE_RESUMED,
 )
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
-from migrations_ops.operations.failure.observe import Failure
+from migrations_ops.operations.failure.observe import Failure, is_as
 from migrations_ops.operations.failure.reconcile import reconcile
 from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.session import Session
@@ -34,19 +35,6 @@ from migrations_ops.operations.verification import first_error, verify
 from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.targets import Target
 
-# The steps after which an environment is looked at: it was changed, or was about to be.
-_TOUCHING = frozenset(
-    {
-        StepName.BACK_UP,
-        StepName.REHEARSE,
-        StepName.UPGRADE,
-        StepName.DOWNGRADE,
-        StepName.STAMP,
-        StepName.ALEMBIC,
-        StepName.RESTORE,
-    }
-)
-
 
 def recover(session: Session, environments: Sequence[Environment]) -> bool:
     """Finish or undo what killed tasks left in these environments, whose locks must be held.
@@ -55,7 +43,8 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     yet verified is verified now, and restored if it does not pass.
 
     :returns: whether there was anything to do.
-    :raises Refused: a database, or the record of a killed task, cannot be read now.
+    :raises Refused: a database, or the record of a killed task, cannot be read now; or a person has
+        not resolved yet what was left to them.
     :raises StepFailed: it did not pass, and was restored.
     :raises NeedsAPerson: it did not pass, and there is no backup to restore.
     """
@@ -66,9 +55,12 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
         report_resumed_restores(session, environment)
     for record, mine in interrupted_tasks(session, names):
         found = True
+        for name in mine:
+            _require_resolved(session, names[name], record)
         _report(session, record, mine)
         for name in mine:
-            _finish_or_undo(session, names[name], record)
+            if record.unresolved_in(name) is None:
+                _finish_or_undo(session, names[name], record)
             database = session.project.database(names[name])
             if isinstance(database, DatabaseFile):
                 database.tidy()
@@ -81,12 +73,32 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     return found
 
 
-def close_interrupted(session: Session, environment: Environment) -> None:
-    """Close the unfinished tasks of an environment: a backup was restored there."""
+def close_interrupted(session: Session, environment: Environment, restored: Backup) -> None:
+    """Close the unfinished tasks of an environment: this backup was restored there.
+
+    What was left to a person is resolved by the backup that it names, or by another good one: one
+    that was taken meanwhile is suspect.
+    """
     for record, mine in interrupted_tasks(session, [environment.name]):
-        if mine:
+        left = record.unresolved_in(environment.name)
+        if mine and (left is None or restored.name == left.backup or is_good(restored)):
             _report(session, record, mine)
             close_for(session, record, environment.name)
+
+
+def _require_resolved(session: Session, environment: Environment, record: TaskRecord) -> None:
+    """:raises Refused: a database needs a person, as far as can be seen."""
+    left = record.unresolved_in(environment.name)
+    if left is None:
+        return
+    located = locate(session.project, environment)
+    store = BackupStore.of(session.project.settings, environment)
+    if not left.backup and not located.exists:
+        return  # what the failed task had created was deleted
+    mine = [each for each in store.backups() if each.name == left.backup]
+    if any(is_as(located, store.describe(each)) for each in mine) and not located.inspection.begun:
+        return  # it was put back by other means
+    raise messages.unresolved(located, record, left)
 
 
 def report_resumed_restores(session: Session, environment: Environment) -> bool:
@@ -119,7 +131,7 @@ def interrupted_tasks(
     touched; with none, if it had touched none that is still configured."""
     configured = {environment.name for environment in session.project.settings.path}
     for record in find_interrupted(session.project.settings.releases):
-        touched = [name for name in _open(record) if name in configured]
+        touched = [name for name in record.left_open if name in configured]
         mine = [name for name in touched if name in names]
         if mine or not touched:
             yield record, mine
@@ -127,14 +139,7 @@ def interrupted_tasks(
 
 def _report(session: Session, record: TaskRecord, mine: list[str]) -> None:
     with session.record.step(StepName.RECOVER, ", ".join(mine) or record.environment) as step:
-        step.summary = f"{record.title} was interrupted{record.where}"
-
-
-def _open(record: TaskRecord) -> list[str]:
-    """The environments that a task had started with and that were not closed since."""
-    steps = [*record.steps, *([record.under_way] if record.under_way else ())]
-    touched = dict.fromkeys(step.environment for step in steps if step.name in _TOUCHING)
-    return [name for name in touched if name not in record.closed]
+        step.summary = f"{record.title} {record.how_it_ended}{record.where}"
 
 
 def _finish_or_undo(session: Session, environment: Environment, record: TaskRecord) -> None:
@@ -178,15 +183,21 @@ def _how_it_was_killed(record: TaskRecord, name: str) -> Ended:
 
 
 def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
-    """Reconcile; a live database is reported only once, unless the next task could not continue
-    with it as it is."""
-    environment = failure.located.environment
+    """Reconcile; what a person has to decide about a live database is recorded as left to them,
+    unless the next task could not continue with it as it is."""
+    name = failure.located.environment.name
     try:
         return reconcile(session, failure)
-    except NeedsAPerson:
+    except NeedsAPerson as error:
         live = failure.located.is_live
         if live and failure.backup is not None and not failure.dirty:
-            close_for(session, record, environment.name)
+            if error.memory is Memory.EVIDENCE:
+                close_for(session, record, name)
+            elif error.memory is Memory.RECORD:
+                commands = tuple(each for each in record.commands if each != name)
+                left = (*record.unresolved, *error.unresolved)
+                releases = session.project.settings.releases
+                write_record(releases, replace(record, commands=commands, unresolved=left))
         raise
 
 
@@ -247,7 +258,7 @@ def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:
     """Record that an environment is recovered; the last one closes the record."""
     closed = replace(record, closed=(*record.closed, name))
     configured = {environment.name for environment in session.project.settings.path}
-    if configured.intersection(_open(closed)):
+    if configured.intersection(closed.left_open):
         write_record(session.project.settings.releases, closed)
     else:
         _close(session, closed)

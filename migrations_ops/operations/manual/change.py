@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from migrations_ops.model.errors import ConfigurationError, ExitCode
+from migrations_ops.model.errors import ConfigurationError, ExitCode, OpsError
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.observe import how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, undo_failed_run
 from migrations_ops.operations.failure.run_messages import revisions_in_words
@@ -35,15 +36,17 @@ def change(
     :param stdout: a file for its output.
     """
     environment, database = state.environment, state.database
+    subject = " ".join(["alembic", *command, "on"]) if wanted is None else f"the {name} of"
+    subject = f"{subject} {environment.name}"
     backup = back_up(session, state)
     child = session.prestart.take(environment, name, (tuple(command),))
-    if isinstance(child, OwnCommandsStep):
-        session.record.begin_commands(environment.name)
     run: CommandRun | None = None
     why = ""
     try:
         with session.record.step(name, environment.name) as step:
             step.argv = child.argv
+            if isinstance(child, OwnCommandsStep):
+                session.record.begin_commands(environment.name)
             entry, allow = session.ledger_facts, session.allowed(environment)
             instructions = instructions_for(
                 session.project, environment, ledger_entry=entry, stdout=stdout, allow=allow
@@ -61,14 +64,16 @@ def change(
     except KeyboardInterrupt:
         # Also right after its end: a user who presses Ctrl-C does not want it to continue.
         run, why = child.latest, ""
+    except (OpsError, OSError) as error:
+        if child.latest is None:
+            raise messages.as_step_failed(subject, error) from error
+        run, why = child.latest, messages.reason_of(error)
     finally:
         child.close()
     if run is not None and run.misused and not child.has_committed:
         raise not_understood(environment, command, run)
     ended = how_it_ended(child, database, has_committed=child.has_committed)
-    subject = " ".join(["alembic", *command, "on"]) if wanted is None else f"the {name} of"
-    failed = FailedRun(f"{subject} {environment.name}", why, ended, run)
-    raise undo_failed_run(session, state, backup, failed)
+    raise undo_failed_run(session, state, backup, FailedRun(subject, why, ended, run))
 
 
 def _summary(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -> str:

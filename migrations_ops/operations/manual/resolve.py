@@ -14,15 +14,16 @@ from migrations_ops.analysis.schema_diff import (
 from migrations_ops.backups.quality import is_good
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import drop_invalid_indexes, indexes_of_others
+from migrations_ops.journal.evidence import Evidence
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.errors import Refused, Unresolved
 from migrations_ops.model.findings import CHANGED_VALUES_SINCE_BACKUP, ROWS_NOT_KNOWN, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.failure.messages import start_over
+from migrations_ops.operations.failure.messages import how_to_resolve, start_over
 from migrations_ops.operations.failure.reconcile import record_resolution
 from migrations_ops.operations.failure.recovery import (
     backup_of,
@@ -36,7 +37,12 @@ from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, locate, read_state_without_target
+from migrations_ops.operations.state import (
+    DatabaseState,
+    LocatedDatabase,
+    locate,
+    read_state_without_target,
+)
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.instructions import instructions_for
@@ -56,6 +62,8 @@ def resolve_environment(
             if _resolve_commands(session, environment, applied=applied):
                 session.record.update(outcome="resolved")
                 return
+            if _accept(session, environment, applied=applied):
+                session.record.update(outcome="resolved")
             recover(session, [environment])
             state = read_state_without_target(project, environment)
             require_readable(state)
@@ -186,6 +194,49 @@ def _as_it_was(
         scratch.remove()
 
 
+# -- what a task left to a person
+
+
+def _accept(session: Session, environment: Environment, *, applied: bool) -> bool:
+    """Accept that a person has repaired what a task left to them, as far as the database confirms
+    it; the next release verifies what nothing confirms.
+
+    :returns: whether anything was left to them.
+    :raises Refused: the version or the schema contradicts it, or it cannot be read.
+    """
+    name, found = environment.name, False
+    for record, _ in list(interrupted_tasks(session, [name])):
+        left = record.unresolved_in(name)
+        if left is None:
+            continue
+        found = True
+        located = locate(session.project, environment)
+        require_readable(located)
+        require_own(located)
+        with session.record.step(StepName.RESOLVE, name) as step:
+            if applied:
+                evidence = Evidence(session.project.settings.releases)
+                evidence.record_unverified(environment, located.inspection.revisions)
+            else:
+                session.record.add_findings(_require_undone(session, located, left))
+            step.summary = f"a person recorded it as {'whole' if applied else 'undone'}"
+        close_for(session, record, name)
+    return found
+
+
+def _require_undone(session: Session, located: LocatedDatabase, left: Unresolved) -> list[Finding]:
+    """:raises Refused: the version or the schema is not that of the backup from before."""
+    store = BackupStore.of(session.project.settings, located.environment)
+    backup = next((each for each in store.backups() if each.name == left.backup), None)
+    if backup is None:
+        raise Refused(
+            f"There is no backup of {located.environment.name} from before to compare it with.",
+            untouched="Nothing was changed.",
+            next=how_to_resolve(located, Unresolved(located.environment.name)),
+        )
+    return _compare_with(session, located, backup, "that task")
+
+
 # -- commands of the project that were killed
 
 
@@ -243,13 +294,24 @@ def _require_commands_undone(
             untouched="Nothing was changed.",
             next=start_over(located),
         )
+    return _compare_with(session, located, backup, "its commands started")
+
+
+def _compare_with(
+    session: Session, located: LocatedDatabase, backup: Backup, since: str
+) -> list[Finding]:
+    """Report the tables whose rows differ from a backup, or that their rows are unknown.
+
+    :param since: what came after the backup.
+    :raises Refused: the version or the schema differs from it.
+    """
+    environment = located.environment
     before = BackupStore.of(session.project.settings, environment).fingerprint(backup)
     now = located.database.fingerprint(environment.version_table)
     found = differences(before, now)
     if found:
         raise Refused(
-            f"{environment.name} differs from its state before its commands started:"
-            f" {in_brief(found)}.",
+            f"{environment.name} differs from its state before {since}: {in_brief(found)}.",
             untouched="Nothing was changed.",
             next="Undo that too, and try again; or restore the backup:"
             f" {BackupStore.restore_command(environment.name, backup.name)}",

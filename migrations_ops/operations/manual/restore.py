@@ -45,7 +45,7 @@ def restore_environment(
                 raise
             except (OpsError, OSError, KeyboardInterrupt) as error:
                 raise undo_failed_restore(session, located, backup, error) from error
-            close_interrupted(session, environment)
+            close_interrupted(session, environment, backup)
             session.record.update(outcome="restored")
 
     return run_recorded(project, "restore", environment.name, reporter, body)

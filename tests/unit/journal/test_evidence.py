@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def test_whatever_lies_there_is_no_evidence_and_no_trouble(
     assert all(isinstance(each, str) for each in evidence.passed(dev).values())
     assert all(isinstance(each, str) for each in evidence.unverified(dev))
     assert isinstance(evidence.find_obstacle(), str)
-    evidence.record_unverified(dev, ["z"])
+    with suppress(OSError):  # a later version wrote it
+        evidence.record_unverified(dev, ["z"])
     if not evidence.find_obstacle():
         assert evidence.unverified(dev) == {"z"}
 
@@ -62,7 +64,6 @@ def test_evidence_of_a_later_version_is_named_and_left_alone(
     before, evidence = (tmp_path / FILE).read_bytes(), Evidence(tmp_path)
     assert (evidence.passed(dev), evidence.unverified(dev)) == ({}, frozenset())
     assert evidence.find_obstacle() == f"{evidence.file} was written by a newer migrations_ops"
-    evidence.record_unverified(dev, ["z"])
     with pytest.raises(OSError, match="newer migrations_ops"):
-        evidence._write(dev, evidence._of(dev))
+        evidence.record_unverified(dev, ["z"])
     assert (tmp_path / FILE).read_bytes() == before

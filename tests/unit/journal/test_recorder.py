@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal import ids
 from migrations_ops.journal.marks import marked
 from migrations_ops.journal.record import TaskRecord, read_record
+from migrations_ops.journal import recorder as recorder_module
+from migrations_ops.journal.record import TaskRecord, read_record, write_record
 from migrations_ops.journal.recorder import Recorder
+from migrations_ops.journal.scratch import RESERVE
+from migrations_ops.journal.unfinished import find_interrupted
+from migrations_ops.model.errors import NeedsAPerson, Unresolved
 from migrations_ops.model.findings import DRIFT, ORPHANS
 from migrations_ops.model.plan import StepName
 
@@ -77,3 +83,25 @@ def test_a_task_comes_after_those_from_the_future(tmp_path: Path) -> None:
     (tmp_path / "29990101_000000").mkdir()
     record = Recorder(tmp_path, "backup", "dev", Lines())
     assert record.result.id == "29990101_000000_2"
+
+
+def test_disk_that_has_become_full_still_has_room_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room is kept from the first line on, and given back when it is needed, or at the end."""
+    record = Recorder(tmp_path, "upgrade-dev", "dev", Lines())
+    reserve = record.folder / RESERVE
+
+    def write(releases: Path, wanted: TaskRecord) -> None:
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_record(releases, wanted)
+
+    with record.step(StepName.UPGRADE, "dev"):
+        assert reserve.stat().st_size > 100_000
+        monkeypatch.setattr(recorder_module, "write_record", write)
+    record.update(unresolved=(Unresolved("dev", "db"),))
+    record.finish("failed, needs a person", NeedsAPerson("It failed."))
+    assert on_disk(record).unresolved == (Unresolved("dev", "db"),)
+    assert not reserve.exists()
+    assert [each.id for each in find_interrupted(tmp_path)] == [record.result.id]

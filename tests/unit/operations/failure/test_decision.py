@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from migrations_ops.model.errors import ExitCode
+from migrations_ops.model.errors import ExitCode, Memory
 from migrations_ops.operations.failure.decision import (
     KILLED,
     RESTORES,
@@ -31,10 +31,11 @@ WHERE = (FILE, POSTGRES, LIVE_POSTGRES, MARIADB, LIVE_MARIADB)
 
 BOTH = (False, True)
 CASES = [
-    Case(ended, *where, no_backup, version, empty, half, same_schema, same_rows, indexes)
-    for ended, where, no_backup, version, empty, half, same_schema, same_rows, indexes in product(
-        Ended, WHERE, BOTH, Version, BOTH, BOTH, BOTH, BOTH, Indexes
+    Case(ended, *where, no_backup, version, empty, half, same_schema, same_rows, indexes, ledger)
+    for ended, where, no_backup, version, empty, half, same_schema, same_rows, indexes, ledger in (
+        product(Ended, WHERE, BOTH, Version, BOTH, BOTH, BOTH, BOTH, Indexes, BOTH)
     )
+    if half or not ledger
 ]
 DECIDED = [(case, decide(case)) for case in CASES]
 
@@ -204,6 +205,25 @@ def test_decision_does_not_depend_on_what_it_cannot_know() -> None:
             assert decide(replace(case, empty=not case.empty)) == decision, case
         if not case.half and case.ended is not Ended.KILLED:
             assert decide(replace(case, indexes=Indexes.STUCK)) == decision, case
+
+
+def test_whatever_needs_a_person_is_remembered_and_nothing_else_is() -> None:
+    for case, decision in DECIDED:
+        needs_a_person = decision.exit is ExitCode.NEEDS_A_PERSON
+        assert (decision.memory is not None) is needs_a_person, case
+
+
+def test_database_reminds_of_itself_only_where_it_can() -> None:
+    """By its ledger, or by a version that it has arrived at by whole revisions; whatever the
+    project's own commands did, no version tells."""
+    for case, decision in DECIDED:
+        if decision.memory is Memory.DATABASE:
+            is_whole = decision.sentence is Sentence.WHOLE_REVISIONS and not case.half
+            assert case.in_ledger or (is_whole and case.ended is not Ended.COMMANDS), case
+        if decision.memory is Memory.EVIDENCE:
+            assert decision.action is Action.STAYS_UPGRADED, case
+        if decision.memory is Memory.NEXT_TASK:
+            assert case.version is Version.SILENT, case
 
 
 def test_each_action_and_each_sentence_has_a_case() -> None:
