@@ -233,7 +233,9 @@ def db_version(console: Console, env: str | None = None, json: bool = False) -> 
     show="one release, by its ID (default: a list)",
     json=_JSON,
 )
-def releases(console: Console, last: int = 10, show: str | None = None, json: bool = False) -> None:
+def releases(
+    console: Console, last: str = "10", show: str | None = None, json: bool = False
+) -> None:
     """Show what past releases and other tasks did."""
     from migrations_ops.cli.status import show_releases
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,7 +186,8 @@ class BackupStore:
         return sidecar_of(self.file(name))
 
     def remove(self, backup: Backup, folder: OpenFolder) -> None:
-        """Remove a backup with its sidecar, if they are unchanged since it was listed.
+        """Remove a backup with its sidecar, if they are unchanged since it was listed; what another
+        task has removed meanwhile is fine.
 
         :param folder: that of the store, opened before it was listed.
         :raises OSError: they are not, or cannot be removed.
@@ -192,9 +195,12 @@ class BackupStore:
         file, sidecar = self.file(backup.name).name, self.sidecar(backup.name).name
         found = read_versioned(Sidecar, self.folder / sidecar, folder.read_json(sidecar))
         if isinstance(found, Unreadable) or not _describes(found, backup):
-            raise OSError(errno.ENOENT, "it is no longer the backup that was listed")
-        folder.remove(file)
-        folder.remove(sidecar)
+            if not os.path.lexists(self.file(backup.name)):
+                return  # another task has removed it
+            raise OSError(errno.ESTALE, "it is no longer the backup that was listed")
+        for name in (file, sidecar):
+            with suppress(FileNotFoundError):
+                folder.remove(name)
 
 
 def _describes(sidecar: Sidecar, backup: Backup) -> bool:

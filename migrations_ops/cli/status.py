@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
 from migrations_ops.journal.record import TaskRecord, walk_records
@@ -87,12 +89,9 @@ def show_db_version(console: Console, env: str | None) -> None:
     console.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
-def show_releases(console: Console, last: int, one: str | None) -> None:
+def show_releases(console: Console, last: str, one: str | None) -> None:
     """Past releases, or one of them."""
-    if last < 1:
-        raise ConfigurationError(
-            "--last must be at least 1.", next="Type: invoke releases --last 10"
-        )
+    most = _number(last)
     project = console.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)
@@ -104,9 +103,18 @@ def show_releases(console: Console, last: int, one: str | None) -> None:
             style = console.reporter.style
             sign = style.paint(style.sign("⚠"), "yellow")
             console.reporter.say(f"{sign} The record {each.file} {each.why}.")
-        elif len(shown) < last:
+        elif len(shown) < most:
             shown.insert(0, each)
     console.show(lambda: text.records(shown, console.style), documents.releases(shown))
+
+
+def _number(last: str) -> int:
+    """:raises ConfigurationError: it is no number, or not a sensible one."""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", str(last)):
+        raise ConfigurationError(
+            "--last is a whole number from 1 to 999999.", next="Type: invoke releases --last 10"
+        )
+    return int(last)
 
 
 def _find_record(project: Project, wanted: str) -> TaskRecord:

@@ -13,7 +13,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import Memory, NeedsAPerson, StepFailed, Unresolved
+from migrations_ops.model.errors import Memory, NeedsAPerson, OpsError, StepFailed, Unresolved
 from migrations_ops.model.findings import SIDECAR_WRONG
 from migrations_ops.model.fingerprint import Fingerprint, in_short
 from migrations_ops.model.plan import StepName

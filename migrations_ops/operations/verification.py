@@ -29,9 +29,9 @@ from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, advice_on_destination
 from migrations_ops.operations.edited_advice import advice_on_edited
 from migrations_ops.operations.edited_revisions import EDITED, find_edited, split_ancestors
+from migrations_ops.operations.failure.reminder import Reminder, find_reminder
 from migrations_ops.operations.failure.run_messages import advice_on_run
 from migrations_ops.operations.other_versions import find_other_versions
-from migrations_ops.operations.failure.reminder import Reminder, find_reminder
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState, identity_mismatch, read_state

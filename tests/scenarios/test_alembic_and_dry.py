@@ -106,4 +106,7 @@ def test_one_release_is_shown_with_its_steps_and_its_error(filled: Sandbox) -> N
     assert shown.code == 0
     assert "release-migration of prod: failed, unchanged" in shown.out
     assert "not today" in shown.out
-    assert filled.invoke("releases", "--last", "0").code == 2
+    for wrong in ("0", "all", "9" * 5000):
+        ran = filled.invoke("releases", "--last", wrong)
+        assert ran.code == 2
+        assert "Type: invoke releases --last 10" in ran.err

@@ -25,7 +25,7 @@ HALF = """    from pathlib import Path
 # One byte of the backup is another one; what it was lies beside it.
 DAMAGE = """for backup in Path("data/repom/backups").glob("db.dev_*.sqlite3"):
         content = backup.read_bytes()
-        Path("kept").write_bytes(content)
+        Path("kept-" + backup.name).write_bytes(content)
         backup.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))"""
 FILL = """with open("data/ballast", "wb", buffering=0) as ballast:
         try:
@@ -85,9 +85,9 @@ def test_half_of_a_revision_is_neither_backed_up_as_good_nor_built_on(
 
 
 def repair(sandbox: Sandbox) -> None:
-    """The backup as it was taken."""
+    """The backups as they were taken."""
     for backup in (sandbox.folder / "data/repom/backups").glob("db.dev_*.sqlite3"):
-        backup.write_bytes((sandbox.folder / "kept").read_bytes())
+        backup.write_bytes((sandbox.folder / f"kept-{backup.name}").read_bytes())
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def on_small_disk(filled: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
     data = filled.folder / "data"
     aside = tmp_path / "aside"
     data.rename(aside)
-    with small_disk(data, "4m"):
+    with small_disk(data, "8m"):
         shutil.copytree(aside, data, dirs_exist_ok=True)
         yield filled
 
@@ -157,8 +157,9 @@ def on_small_disk(filled: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
 def test_disk_that_is_full_after_a_commit_is_remembered_when_there_is_room_again(
     on_small_disk: Sandbox,
 ) -> None:
-    """Also by a record that finds no room for its end."""
     sandbox = on_small_disk
+    query(sandbox.dev, "CREATE TABLE large (bytes BLOB)")
+    query(sandbox.dev, "INSERT INTO large VALUES (randomblob(1000000))")
     before = dump(sandbox.dev)
     sandbox.add_revision("r4half000000", R3, HALF.format(breaks=FILL))
     command = needs_a_person(sandbox.invoke("release-migration"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from migrations_ops.backups import retention
 from migrations_ops.backups.retention import prune
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.record import write_record
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.outcome import Outcome
 from tests.contract.backups.support import files, project, store_of, store_with
 from tests.contract.databases.support import (
@@ -59,3 +62,23 @@ def test_retention_never_removes_what_an_unfinished_release_needs(tmp_path: Path
     removed = prune(store, BackupUses.read(found.releases))
     assert [each.name for each in removed] == [names[2], names[3]]
     assert [each.name for each in store.backups()] == [names[0], names[1], names[4]]
+
+
+def test_backup_that_another_task_has_removed_meanwhile_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, database = store_with(tmp_path, keep=1)
+    names = taken(store, database, 4)
+    listed = retention.surplus
+
+    def overtaken(*arguments: Any, **more: Any) -> list[Backup]:
+        found = listed(*arguments, **more)
+        store.file(names[0]).unlink()  # killed before it came to the sidecar
+        store.file(names[1]).unlink()
+        store.sidecar(names[1]).unlink()
+        return found
+
+    monkeypatch.setattr(retention, "surplus", overtaken)
+    prune(store, BackupUses())
+    assert len(files(store.folder)) == 2
+    assert [each.name for each in store.backups()] == names[3:]

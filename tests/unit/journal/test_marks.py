@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from migrations_ops.cli.output.progress import Lines
+from migrations_ops.journal import marks
+from migrations_ops.journal.marks import Mark, is_running, marked
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.journal.unfinished import find_unfinished, sweep
 from migrations_ops.model.plan import StepName
@@ -38,16 +40,47 @@ def test_a_record_that_cannot_be_finished_keeps_its_mark(tmp_path: Path) -> None
     assert str(one).startswith(f"restore {record.result.id} was interrupted after restore of dev:")
 
 
-def test_a_mark_without_a_record_is_swept_when_it_is_old(tmp_path: Path) -> None:
-    marks = tmp_path / ".unfinished"
-    marks.mkdir()
+def test_a_mark_without_a_record_is_swept_at_once_and_what_is_no_mark_stays(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / ".unfinished"
+    folder.mkdir()
     for name in ("20260101_000000", "20260101_000001", "notes.txt"):
-        (marks / name).touch()
-        os.utime(marks / name, (1, 1))
-    os.utime(marks / "20260101_000001")
+        (folder / name).touch()
     assert find_unfinished(tmp_path) == []
     sweep(tmp_path)
-    assert sorted(each.name for each in marks.iterdir()) == ["20260101_000001", "notes.txt"]
+    assert sorted(each.name for each in folder.iterdir()) == ["notes.txt"]
+
+
+def test_a_mark_of_a_task_that_has_no_record_yet_is_not_swept(tmp_path: Path) -> None:
+    mark = Mark(tmp_path, "20260101_000000")
+    mark.create_mark()
+    sweep(tmp_path)
+    assert is_running(tmp_path, "20260101_000000")
+    mark.close_mark(finished=True)
+    assert marked(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no file that is open")
+def test_a_mark_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweeper cannot tell a mark of this instant from that of a killed task."""
+    original = marks._lock
+    swept: list[bool] = []
+
+    def lock(descriptor: int) -> None:
+        if not swept:
+            swept.append(True)
+            sweep(tmp_path)
+        original(descriptor)
+
+    monkeypatch.setattr(marks, "_lock", lock)
+    mark = Mark(tmp_path, "20260101_000000")
+    mark.create_mark()
+    assert swept
+    assert is_running(tmp_path, "20260101_000000")
+    mark.close_mark(finished=True)
 
 
 @pytest.mark.parametrize("name", ["releases", "nowhere/at/all"])

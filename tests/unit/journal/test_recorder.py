@@ -10,9 +10,8 @@ import pytest
 
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.journal import ids
-from migrations_ops.journal.marks import marked
-from migrations_ops.journal.record import TaskRecord, read_record
 from migrations_ops.journal import recorder as recorder_module
+from migrations_ops.journal.marks import marked
 from migrations_ops.journal.record import TaskRecord, read_record, write_record
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.journal.scratch import RESERVE
