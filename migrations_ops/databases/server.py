@@ -249,6 +249,9 @@ class ServerDatabase(ABC):
     def opened_copy(self, file: Path) -> Iterator[Self]:
         yield self._copy(self._own.copies.restored(file), summed=True)
 
+    def make_scratch(self, file: Path, backup: Path | None) -> Self:
+        return self._copy(self._own.copies.clone(backup))
+
     def _copy(self, address: Address, *, summed: bool = False) -> Self:
         return replace(self, address=address, is_copy=True, summed=summed)
 

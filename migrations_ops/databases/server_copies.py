@@ -8,6 +8,7 @@ import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from migrations_ops.databases.address import Address
 from migrations_ops.model.findings import COPY_LEFT, Finding
@@ -34,6 +35,10 @@ class ServerCopies(ABC):
     def is_beside(self) -> bool:
         """Whether copies are made on the real database's server."""
         return self.real.endpoint[:2] == self.scratch_server.endpoint[:2]
+
+    def on_its_server(self) -> Self:
+        """Copies beside the database itself, wherever they are made else."""
+        return self if self.scratch_server is self.real else type(self)(self.real, self.real)
 
     @property
     def prefix(self) -> str:
@@ -95,6 +100,10 @@ class ServerCopies(ABC):
             self.drop(address)
             raise
         return address
+
+    @abstractmethod
+    def clone(self, file: Path | None) -> Address:
+        """A database to be written, equal to a backup; an empty one without."""
 
     @abstractmethod
     def make(self) -> Address:

@@ -31,7 +31,6 @@ class Copies(ServerCopies):
         restore(file, address, None)
 
     def clone(self, file: Path | None) -> Address:
-        """A database to be written, equal to a backup; an empty one without."""
         return self.make() if file is None else self.filled(file)
 
     def make(self) -> Address:

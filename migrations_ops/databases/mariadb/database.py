@@ -204,18 +204,11 @@ class MariaDB(ServerDatabase):
     def _resume_swap(self) -> list[str]:
         """What a restore has left that was killed: nothing else may work on half of it."""
         try:
-            return self._on_its_server().resume_swap()
+            return self._own.copies.on_its_server().resume_swap()
         except pymysql.MySQLError as error:
             raise self._failed("", error) from error
 
     # -- copying ------------------------------------------------------------------------------
-
-    def _on_its_server(self) -> Copies:
-        """Copies beside the database itself, wherever they are made else."""
-        copies = self._own.copies
-        return (
-            copies if copies.scratch_server is copies.real else Copies(self.address, self.address)
-        )
 
     def back_up(self, into: Path, version_table: str, progress: Progress | None) -> Fingerprint:
         """No two sessions can see the same moment here: what did not change between the beginning
@@ -252,9 +245,6 @@ class MariaDB(ServerDatabase):
             )
         return taken
 
-    def make_scratch(self, file: Path, backup: Path | None) -> MariaDB:
-        return self._copy(self._own.copies.clone(backup))
-
     def restore_from(
         self,
         backup: Path,
@@ -262,7 +252,7 @@ class MariaDB(ServerDatabase):
         progress: Progress | None,
         save: Save | None = None,
     ) -> Restored:
-        copies = self._on_its_server()  # tables move from there
+        copies = self._own.copies.on_its_server()  # tables move from there
         if not self.inspect(version_table).exists:
             self.prepare()
         address = copies.restored(backup)

@@ -58,7 +58,6 @@ class Copies(ServerCopies):
                 copy.execute("DROP SCHEMA IF EXISTS public")  # not with what is in it
 
     def clone(self, file: Path | None) -> Address:
-        """A database to be written, equal to a backup; an empty one without."""
         if file is None:
             return self.make()
         return self.make(template=self.restored(file).database)

@@ -322,9 +322,6 @@ class PostgreSQL(ServerDatabase):
         with connect(self._own.copies.restored(file)) as connection:
             return advanced_sequences(before, sequence_values(connection), after)
 
-    def make_scratch(self, file: Path, backup: Path | None) -> PostgreSQL:
-        return self._copy(self._own.copies.clone(backup))
-
     def restore_from(
         self,
         backup: Path,
@@ -333,7 +330,7 @@ class PostgreSQL(ServerDatabase):
         save: Save | None = None,
     ) -> Restored:
         # The copy takes the name of the real one: both are on one server.
-        copies = self._beside
+        copies = self._own.copies.on_its_server()
         copies.require_unfed()
         inspection = self.inspect(version_table)
         if not inspection.exists:
@@ -382,7 +379,10 @@ class PostgreSQL(ServerDatabase):
 
     def prepare(self) -> None:
         try:
-            with self._beside.maintenance() as connection, suppress(errors.DuplicateDatabase):
+            with (
+                self._own.copies.on_its_server().maintenance() as connection,
+                suppress(errors.DuplicateDatabase),
+            ):
                 create_like(connection, self.address.database)
         except psycopg.Error as error:
             raise self._failed("The database could not be made", error, "its server") from error
@@ -401,18 +401,10 @@ class PostgreSQL(ServerDatabase):
             return
         if self._own.lock is not None:
             self._own.lock.let_go()
-        with suppress(psycopg.Error), self._beside.maintenance() as connection:
+        with suppress(psycopg.Error), self._own.copies.on_its_server().maintenance() as connection:
             # Not by force: a session in it may be about to fill it.
             name = sql.Identifier(self.address.database)
             connection.execute(sql.SQL("DROP DATABASE {}").format(name))
-
-    @property
-    def _beside(self) -> Copies:
-        """The server itself, wherever copies are made else."""
-        copies = self._own.copies
-        return (
-            copies if copies.scratch_server is copies.real else Copies(self.address, self.address)
-        )
 
     # -- the child ----------------------------------------------------------------------------
 
