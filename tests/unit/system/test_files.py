@@ -95,7 +95,7 @@ def test_rights_are_given_on_and_never_more(tmp_path: Path) -> None:
 
 
 _MAKES = re.compile(
-    r"\.mkdir\(|makedirs\(|\.touch\(|write_text\(|write_bytes\(|O_CREAT|\bmkstemp\("
+    r"\.mkdir\(|makedirs\(|\.touch\(|\.write_text\(|\.write_bytes\(|O_CREAT|\bmkstemp\("
     r"|\bopen\([^)]*[\"'][rwax]*[wax+]"
 )
 # The child runs without these modules: it writes what Alembic prints, with the same mode.
