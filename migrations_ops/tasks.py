@@ -75,7 +75,7 @@ def release_migration(
     "Release",
     env=_ENV,
     to=_TO,
-    format="text, markdown or json (default: json for a file .json, markdown for .md, else text)",
+    format="text, markdown, html or json (default: by the ending of the file, else text)",
     output="a file for the plan; one that is no plan is not replaced (default: standard output)",
     allow=_ALLOW,
     json=_JSON,

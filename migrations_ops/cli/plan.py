@@ -9,7 +9,10 @@ from pathlib import Path
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents
-from migrations_ops.cli.output.measured_plan import TITLES, as_markdown, as_text
+from migrations_ops.cli.output.plan.markdown import as_markdown
+from migrations_ops.cli.output.plan.page import as_html
+from migrations_ops.cli.output.plan.text import as_text
+from migrations_ops.cli.output.plan.words import BEGINNINGS
 from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import ConfigurationError, Refused
@@ -21,7 +24,7 @@ from migrations_ops.operations.plan import preview_rehearsal
 from migrations_ops.system.files import write_text
 from migrations_ops.system.reading import read_json, read_text
 
-_FORMATS = {".json": "json", ".md": "markdown"}
+_BY_ENDING = {".json": "json", ".md": "markdown", ".html": "html"}
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,11 @@ class PlanOutput:
         :raises Refused: the file holds something else than a plan.
         """
         file = None if output is None else Path(output).absolute()
-        by_name = _FORMATS.get(file.suffix.lower(), "text") if file is not None else "text"
+        by_name = _BY_ENDING.get(file.suffix.lower(), "text") if file is not None else "text"
         found = form or ("json" if json and file is None else by_name)
-        if found not in ("text", "markdown", "json"):
+        if found not in ("text", "markdown", "html", "json"):
             raise ConfigurationError(
-                f"plan has no format {found!r}; it has text, markdown and json.",
+                f"plan has no format {found!r}; it has text, markdown, html and json.",
                 next="For example, type: invoke plan --format markdown",
             )
         if file is not None and file.exists() and not _is_plan(file):
@@ -95,6 +98,8 @@ def _show(console: Console, plan: MeasuredPlan, output: PlanOutput) -> None:
 
 
 def _lines(plan: MeasuredPlan, form: str, style: Style) -> list[str]:
+    if form == "html":
+        return as_html(plan)
     return as_markdown(plan) if form == "markdown" else as_text(plan, style)
 
 
@@ -115,6 +120,6 @@ def _is_plan(file: Path) -> bool:
     if isinstance(read_versioned(MeasuredPlan, file, read_json(file)), MeasuredPlan):
         return True
     try:
-        return read_text(file).startswith(TITLES)
+        return read_text(file).startswith(BEGINNINGS)
     except (OSError, ValueError):
         return False

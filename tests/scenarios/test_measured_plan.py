@@ -85,9 +85,9 @@ def test_a_dry_plan_shows_its_steps(filled: Sandbox) -> None:
 
 @pytest.mark.slow
 def test_a_format_that_does_not_exist_is_refused(filled: Sandbox) -> None:
-    ran = filled.invoke("plan", "--format", "html")
+    ran = filled.invoke("plan", "--format", "pdf")
     assert (ran.code, ran.out) == (2, "")
-    assert "plan has no format 'html'" in ran.err
+    assert "plan has no format 'pdf'" in ran.err
 
 
 # -- a plan in a file ---------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_what_is_no_plan_releases_nothing(filled: Sandbox, content: str | None) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plan.json", "plan.md", "plan.txt"])
+@pytest.mark.parametrize("name", ["plan.json", "plan.md", "plan.html", "plan.txt"])
 def test_a_file_that_is_no_plan_is_never_replaced(filled: Sandbox, name: str) -> None:
     filled.write(name, "what somebody wrote\n")
     ran = filled.invoke("plan", "--output", name)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_ops.cli.output.measured_plan import as_markdown, as_text, duration
+from migrations_ops.cli.output.plan.markdown import as_markdown
+from migrations_ops.cli.output.plan.page import as_html
+from migrations_ops.cli.output.plan.text import as_text
+from migrations_ops.cli.output.plan.words import BEGINNINGS, duration
 from migrations_ops.cli.output.style import Style, width
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.measured_plan import (
@@ -148,3 +152,63 @@ def test_no_name_is_read_as_markdown(name: str) -> None:
 )  # fmt: skip
 def test_durations_are_as_people_say_them(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+# -- HTML ---------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, plan: MeasuredPlan) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.text = ""
+        self.feed("\n".join(as_html(plan)))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def named(name: str) -> MeasuredPlan:
+    """A plan with a name wherever there is one."""
+    statement = replace(WRITE, sql=f"UPDATE {name}")
+    revision = MeasuredRevision(name, name, name, "0", 0.6, (statement,), (name,))
+    found = Finding("dropped-table", "warning", name, name)
+    return replace(
+        PLAN,
+        environment=name,
+        revisions=(revision,),
+        destroyed=(Destroyed("table", name, 1),),
+        findings=(found,),
+        error=replace(ERROR, what=name),
+    )
+
+
+@given(st.text(alphabet="<>\"'&;/=! scriptonload-", min_size=1))
+def test_no_name_is_read_as_html(name: str) -> None:
+    plain, hostile = Page(named("x")), Page(named(name))
+    assert (hostile.tags, hostile.attributes) == (plain.tags, plain.attributes)
+    assert name in hostile.text
+    assert not {"script", "link", "img", "iframe"} & {*hostile.tags}
+    assert "src" not in hostile.attributes
+
+
+def test_a_page_shows_what_the_terminal_shows() -> None:
+    page = Page(PLAN)
+    for line in lines(PLAN)[2:5]:
+        assert line.removeprefix("✓ ") in page.text
+    assert "UPDATE t SET a = ?" in page.text
+    assert Page(replace(PLAN, revisions=())).text.count("Nothing is pending for prod") == 2
+
+
+def test_a_file_is_known_as_a_plan_by_how_it_begins() -> None:
+    for plan in (PLAN, replace(PLAN, revisions=())):
+        for shown in (lines(plan), as_markdown(plan), as_html(plan)):
+            assert "\n".join(shown).startswith(BEGINNINGS)

@@ -1,0 +1,1 @@
+"""A measured plan as text, Markdown and HTML."""

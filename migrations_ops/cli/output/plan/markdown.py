@@ -1,0 +1,65 @@
+"""A measured plan in Markdown, for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrations_ops.cli.output.plan.words import (
+    duration,
+    nothing_pending,
+    reads_in_words,
+    stopped,
+    summary,
+    title,
+    took,
+    without_quick_reads,
+)
+from migrations_ops.cli.output.style import plain
+from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision
+
+
+def as_markdown(plan: MeasuredPlan) -> list[str]:
+    """The plan for a comment on a pull request."""
+    if not plan.revisions:
+        return [escaped(nothing_pending(plan))]
+    lines = [f"### {escaped(title(plan))}", ""]
+    if plan.error is not None:
+        lines.append(f"- **{escaped(stopped(plan.error))}**")
+    lines += [f"- {escaped(sentence)}" for _, sentence in summary(plan)]
+    lines += [f"- **{it.severity}** {code(it.code)}: {escaped(it.message)}" for it in plan.findings]
+    for revision in plan.revisions:
+        lines += ["", *_revision(revision)]
+    # Those of a name or a message are escaped.
+    return "\n".join(lines).split("\n")
+
+
+def _revision(revision: MeasuredRevision) -> Iterator[str]:
+    heading = f"{code(revision.revision)} {escaped(revision.message)} ({took(revision)})"
+    yield f"<details><summary>\n\n{heading}\n\n</summary>\n"
+    yield f"{code(revision.file)}\n"
+    if revision.rewritten:
+        yield f"Writes whole tables anew: {', '.join(map(code, revision.rewritten))}\n"
+    shown, reads = without_quick_reads(revision)
+    if shown:
+        yield "| time | rows | times | statement |\n|---:|---:|---:|---|"
+    for each in shown:
+        rows = "" if each.rows is None else str(each.rows)
+        sql = code(" ".join(each.sql.split()))
+        yield f"| {duration(each.seconds)} | {rows} | {each.times or 'failed'} | {sql} |"
+    if reads:
+        yield f"\n{reads_in_words(reads)}"
+    yield "\n</details>"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is (https://spec.commonmark.org/, backslash escapes)."""
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|~@" else each for each in plain(text))
+
+
+def code(text: str) -> str:
+    """A code span; a bar would end the cell of a table, also in there."""
+    text, ticks = plain(text), "`"
+    while ticks in text:
+        ticks += "`"
+    inside = text.replace("|", "\\|")
+    return f"{ticks} {inside} {ticks}" if "`" in text else f"{ticks}{inside}{ticks}"
