@@ -35,20 +35,19 @@ code { overflow-wrap: anywhere; } summary { cursor: pointer; margin: 1rem 0; }
 
 def as_html(plan: MeasuredPlan) -> list[str]:
     """The plan as the lines of a page."""
+    name = title(plan) if plan.revisions else nothing_pending(plan)
     head = [
-        *f"{PAGE}{_text(title(plan) if plan.revisions else nothing_pending(plan))}</title>".split(
-            "\n"
-        ),
+        *f"{PAGE}{_text(name)}</title>".split("\n"),
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width">',
         *f"<style>\n{_STYLE}</style>".split("\n"),
     ]
     if not plan.revisions:
-        return [*head, f"<p>{_text(nothing_pending(plan))}</p>"]
+        return [*head, f"<p>{_text(name)}</p>"]
     return [
         *head,
-        f"<h1>{_text(title(plan))}</h1>",
+        f"<h1>{_text(name)}</h1>",
         "<ul>",
         *_summary(plan),
         "</ul>",
