@@ -92,7 +92,7 @@ class Declared:
             return True
         if fact.table in dropped or (fact.kind not in ATTACHED and fact.parent in dropped):
             return True
-        if self.rebuilds(fact.table) and self.rebuilt[fact.table].lacks(fact):
+        if self.leaves_out(fact):
             return True
         if fact.kind not in ("trigger", "policy", "rule") and any(
             table == fact.table and column in fact.columns for table, column in self.columns
@@ -105,6 +105,10 @@ class Declared:
     def rebuilds(self, table: str) -> bool:
         """Whether a table was rebuilt by hand, so that all that it is was written anew."""
         return table in self.rebuilt
+
+    def leaves_out(self, fact: Fact) -> bool:
+        """Whether a table that was rebuilt by hand lacks this on purpose, or has it in its way."""
+        return self.rebuilds(fact.table) and self.rebuilt[fact.table].lacks(fact)
 
     def changes(self, fact: Fact) -> bool:
         """Whether a statement changes this very object without dropping it."""

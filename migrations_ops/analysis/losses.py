@@ -16,6 +16,7 @@ from migrations_ops.model.findings import (
     DELETED_ROWS_BY_TRIGGER,
     DROPPED,
     DROPPED_WITH_ROWS,
+    LEFT_ROWS,
     LOST,
     LOST_CHECKS_OF_BOOLEANS,
     LOST_ROWS,
@@ -342,7 +343,10 @@ def _rows(
             continue
         where, lost = shown(table), f"{missing} of {count}"
         removed = declared.rows_removed(table.lower())
-        if trigger := declared.triggers.get(table.lower()):
+        if table.lower() in declared.naming.kept:
+            moved = shown(declared.naming.whereabouts(table.lower()))
+            findings.append(LEFT_ROWS.found(where, rows=lost, moved=moved))
+        elif trigger := declared.triggers.get(table.lower()):
             findings.append(DELETED_ROWS_BY_TRIGGER.found(where, rows=lost, trigger=trigger))
         elif removed is None or removed >= missing:
             findings.append(DELETED_ROWS.found(where, rows=lost))

@@ -190,6 +190,7 @@ class _Reader:
 
     def finish(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         self._naming.finish(after)
+        self._find_kept(after)
         for first in [*self._naming.dropped]:
             if table := self._naming.table_after(first):  # it was dropped, and made once more
                 if self._refills.is_copied(table, first):
@@ -197,7 +198,7 @@ class _Reader:
                 self._add_updated(self._refills.replaced(table, first))
         self.declared.altered |= {(*each, "nullable") for each in self._refills.nullable}
         self.declared.only_cast -= self._computed
-        for first in self._naming.rebuilt:
+        for first in self._naming.rebuilt | self._naming.kept:
             now = self._naming.table_after(first)
             rebuilt = read_rebuilt(first, now, self._naming, before, after)
             if first in self._refills.whole:  # of what SELECT * does not find, nobody thought
@@ -207,6 +208,15 @@ class _Reader:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
         self.declared.retyped |= self._refills.cast
+
+    def _find_kept(self, after: Mapping[str, str]) -> None:
+        """Find tables that are still there, while a copy has their name from now on."""
+        there = {Fact.of(key, "").table for key in after if key.startswith("table ")}
+        for first in self._naming.first_names():
+            has_copy = first in there and self._refills.is_copied(first, first)
+            if has_copy and self._naming.whereabouts(first) in there - {first}:
+                self._add_updated(self._refills.replaced(first, first))
+                self._naming.kept.add(first)
 
     def _read_action(self, action: SchemaAction) -> None:
         table = self._resolver.table(action.table) if action.table else ""

@@ -83,7 +83,7 @@ def _is_replaced(
     if fact.kind == "sequence":
         return True
     if fact.kind in ("index", "statistics"):
-        return any(_is_like(fact, was, each, text, names) for each, (_, text) in anew.items())
+        return any(is_like(fact, was, each, text, names) for each, (_, text) in anew.items())
     if fact.kind not in CONSTRAINTS:
         return False
     kinds = (fact.kind, "primary key") if fact.kind == "unique" else (fact.kind,)
@@ -98,7 +98,7 @@ def is_unique_index(fact: Fact, was: str) -> bool:
     return fact.kind == "index" and was.startswith("create unique ")
 
 
-def _is_like(fact: Fact, was: str, other: Fact, text: str, names: Names) -> bool:
+def is_like(fact: Fact, was: str, other: Fact, text: str, names: Names) -> bool:
     """Whether another index, or a key, serves as this one does, whatever its name is."""
     definition = [names.now(word) for word in _definition(fact, was)]
     is_unique = is_unique_index(fact, was)

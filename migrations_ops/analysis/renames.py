@@ -69,7 +69,8 @@ class Naming:
 
     All names are in lower case. ``dropped`` are tables; ``rebuilt`` are tables that were replaced
     by hand: by a renamed copy, as SQLite's documentation advises for a change that ALTER TABLE
-    cannot make, or after they were renamed themselves.
+    cannot make, or after they were renamed themselves. ``kept`` are those that are still there
+    under another name, beside a copy that has theirs.
     """
 
     def __init__(self, schema: Mapping[str, str]) -> None:
@@ -83,10 +84,15 @@ class Naming:
         self._last_dropped: dict[str, tuple[str, bool]] = {}
         self.dropped: set[str] = set()
         self.rebuilt: set[str] = set()
+        self.kept: set[str] = set()
 
     def table(self, name: str) -> str:
         """The first name of the table that has this name now; empty for a new table."""
         return self._tables.first(name)
+
+    def first_names(self) -> list[str]:
+        """The names of the tables before the upgrade."""
+        return self._tables.known()
 
     def current(self) -> set[str]:
         """The current names of the tables from before the upgrade."""
@@ -103,6 +109,10 @@ class Naming:
 
     def table_after(self, first: str) -> str:
         """Its current name, or that of its replacement; empty if it was dropped for good."""
+        return first if first in self.kept else self._tables.successor(first)
+
+    def whereabouts(self, first: str) -> str:
+        """Its current name, or that of its replacement where it is not there any more."""
         return self._tables.successor(first)
 
     def rename_table(self, old: str, new: str) -> str:
@@ -192,7 +202,7 @@ class Renames:
         """The words of a fact with the new names, in lower case."""
         identity = tokens(was, "facts")
         mentioned = {fact.table, *lowered(identity)}
-        names = {table: self._naming.table_after(table) or table for table in mentioned}
+        names = {table: self._naming.whereabouts(table) or table for table in mentioned}
         for table in mentioned & set(self._columns):
             names |= self._columns[table]
         return [_renamed(word, names) for word in identity]
@@ -213,7 +223,8 @@ class Renames:
     def _expected(self, fact: Fact, identity: tuple[str, ...]) -> tuple[str, ...]:
         """Its identity after the upgrade; without names for what was replaced."""
         columns = self._columns.get(fact.table, {})
-        table = self._naming.table_after(fact.table) or fact.table
+        # What is on a table, and a key that refers to it, stay with it wherever it is.
+        table = self._naming.whereabouts(fact.table) or fact.table
         if fact.kind in ("index", "sequence"):
             identity = (fact.kind, _with_new_schema(identity[1], fact.table, table), *identity[2:])
         if fact.kind in ATTACHED:
@@ -231,7 +242,7 @@ class Renames:
                 where = tokens(fact.where, "facts")[1:]
                 return start + tuple(_renamed(word, columns) for word in where)
             case "foreign key":
-                parent = self._naming.table_after(fact.parent) or fact.parent
+                parent = self._naming.whereabouts(fact.parent) or fact.parent
                 return (*start, *_listed(identity[2:-2], columns), "to", parent)
         return start + _listed(identity[2:], columns)
 

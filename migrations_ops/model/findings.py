@@ -159,6 +159,9 @@ LOST_ROWS = Entry(
 DELETED_ROWS = Entry(
     "deleted-rows", "warning", "{rows} rows of {where} are deleted, as the revisions declare"
 )
+LEFT_ROWS = DELETED_ROWS.also(
+    "warning", "{rows} rows of {where} are left in {moved}, and not in the table that replaces it"
+)
 DELETED_ROWS_BY_TRIGGER = DELETED_ROWS.also(
     "warning",
     "{rows} rows of {where} are deleted by the trigger {trigger}, which the revisions fire",

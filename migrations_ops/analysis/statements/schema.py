@@ -118,6 +118,11 @@ class _Reader:
             return True
         return False
 
+    def seek(self, keyword: str) -> bool:
+        """Go on behind a word, wherever it comes outside of parentheses."""
+        self.at += outside(self.rest, (keyword,)) + 1
+        return self.at < len(self.statement)
+
     def skip(self, *keywords: str) -> None:
         """Skip any of these words, where another one follows that can be the name."""
         while (
@@ -288,6 +293,10 @@ def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield from _column_alter(table, reader)
         case "MODIFY" | "CHANGE":
             yield from _column_rewrite(table, verb, reader)
+        case "CONVERT" if reader.take("PARTITION"):
+            yield SchemaAction("truncate", table)
+        case "CONVERT" if reader.take("TABLE"):
+            yield SchemaAction("drop", reader.name(), "table")
         case "CONVERT":  # to another character set, for which a text may need a longer type
             yield SchemaAction("convert", table)
         case "SET" if reader.take("SCHEMA"):
@@ -303,6 +312,8 @@ def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield SchemaAction("change", reader.name(), "trigger", table)
         case "TRUNCATE" | "EXCHANGE" | "REORGANIZE" | "COALESCE":  # of partitions
             yield SchemaAction("truncate", table)
+            if verb == "EXCHANGE" and reader.seek("TABLE"):
+                yield SchemaAction("truncate", reader.name())
         case "ADD" | "VALIDATE" | "CLUSTER" | "OWNER":
             return
         case _:

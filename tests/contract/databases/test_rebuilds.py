@@ -212,6 +212,47 @@ def test_rows_that_a_rebuild_leaves_out_are_missed(upgrades: Upgrades, condition
         assert found_in(upgrades, was, upgrade) == {"lost-rows:people": "error"}
 
 
+KEPT: dict[str, set[str]] = {
+    "sqlite": {"lost-trigger:tr", "lost-index:ix_age", "weakened-view:names"},
+    "postgresql": (LOST_BESIDE["postgresql"] - {"lost-foreign-key:kids(person) to people"}) | {
+        "lost-index:ix_age", "weakened-view:names", "weakened-foreign-key:kids(person) to people",
+        "reused-ids:people",
+    },
+    # There views name tables, and mean the new one.
+    "mariadb": {"lost-trigger:tr", "weakened-table:people", "lost-index:ix_age on people"},
+}  # fmt: skip
+
+
+def test_a_copy_that_takes_the_name_of_a_table_which_stays_is_judged_like_a_rebuild(
+    upgrades: Upgrades,
+) -> None:
+    engine = upgrades.syntax
+    was = [*before(engine), "CREATE VIEW names AS SELECT email FROM people"]
+    fill = copied(engine).replace("FROM people", "FROM old").replace("INTO p2", "INTO people")
+    keys = KEYS.replace("CONSTRAINT fk", "CONSTRAINT fk2")
+    aside: list[Act] = [
+        "ALTER TABLE people RENAME TO old",
+        f"CREATE TABLE people ({OWN[engine]}, {COMMON}, {AGE[engine]}, {keys})", fill,
+    ]  # fmt: skip
+    assert set(found_in(upgrades, was, aside)) == KEPT[engine]
+
+
+def test_values_that_a_copy_puts_into_other_columns_are_missed(upgrades: Upgrades) -> None:
+    was = ["CREATE TABLE t (id INTEGER PRIMARY KEY, city VARCHAR(9), name VARCHAR(9))",
+           "INSERT INTO t VALUES (1, 'Rome', 'Anna'), (2, 'Oslo', 'Olaf')"]  # fmt: skip
+    anew = "CREATE TABLE {} (id INTEGER PRIMARY KEY, name VARCHAR(9), city VARCHAR(9))"
+    by_hand: list[Act] = [
+        anew.format("t2"), "INSERT INTO t2 SELECT * FROM t", "DROP TABLE t",
+        "ALTER TABLE t2 RENAME TO t",
+    ]  # fmt: skip
+    kept: list[Act] = [
+        "ALTER TABLE t RENAME TO old", anew.format("t"), "INSERT INTO t SELECT * FROM old"
+    ]  # fmt: skip
+    swapped = {"changed-values:t.city": "error", "changed-values:t.name": "error"}
+    for upgrade in (by_hand, kept, [*kept, "DROP TABLE old"]):
+        assert found_in(upgrades, was, upgrade) == swapped
+
+
 # What gives the texts of a column another type: 'abc', or '00501' where the engine would refuse
 # that, does not survive a mere cast. A value that is computed is meant.
 CASTS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
@@ -11,6 +12,7 @@ from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
+from migrations_ops.model.findings import Finding
 from tests.unit.analysis.losses_support import START, found
 
 # -- a rebuild by hand --------------------------------------------------------------------------
@@ -172,7 +174,7 @@ def test_a_table_that_operations_replace_has_what_the_old_one_had(
 MOVED = ("ALTER TABLE parents RENAME TO archive",)
 NEW = "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT, note TEXT, code TEXT)"
 LEFT = {"lost-index:ix_note", "lost-index:ix_lower", "lost-trigger:tr",
-        "weakened-foreign-key:children(parent_id) to parents"}  # fmt: skip
+        "weakened-foreign-key:children(parent_id) to parents", "weakened-view:names"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,66 @@ def test_what_goes_with_a_renamed_table_is_missed_on_the_new_one(
 ) -> None:
     errors = {key for key, severity in found(*statements).items() if severity == "error"}
     assert errors == expected
+
+
+def test_what_reads_a_renamed_table_is_missed_on_the_new_one() -> None:
+    """SQLite writes the new name into views and into triggers of other tables."""
+    writes = "CREATE TRIGGER log AFTER INSERT ON children BEGIN DELETE FROM parents; END"
+    before = (*START, writes)
+    renewed = ("DROP VIEW names", "DROP TRIGGER log",
+               "CREATE VIEW names AS SELECT name FROM parents", writes)  # fmt: skip
+    for statements, expected in (
+        ((*MOVED, NEW), {"weakened-view:names", "weakened-trigger:log"}),
+        ((*MOVED, NEW, *renewed), set[str]()),
+        (MOVED, set[str]()),
+    ):
+        errors = errors_after(before, statements)
+        assert {key for key in errors if key.endswith((":names", ":log"))} == expected
+        if expected:
+            message = "the view names would refer to archive in prod, not to the new parents"
+            assert errors["weakened-view:names"] == message
+
+
+def test_a_copy_beside_which_the_renamed_table_is_kept_is_a_rebuild() -> None:
+    """The applications use the copy; what rows it lacks are in the other one, and not lost."""
+    was = [
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b TEXT, CHECK (b > ''))",
+        "INSERT INTO t VALUES (1, 'x', 'y'), (2, 'z', 'w')",
+        "CREATE INDEX ix ON t (b)",
+    ]
+    aside = "ALTER TABLE t RENAME TO kept"
+    bare = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)"
+    lost = {"weakened-column:t.a": "the column t.a would lose NOT NULL in prod"}
+    assert errors_after(was, (aside, bare, "INSERT INTO t SELECT id, a FROM kept")) == lost
+    # Nobody copied it: it is another table.
+    assert errors_after(was, (aside, bare)) == {
+        "lost-index:ix": "the index ix would belong to kept in prod, and the new t has none like it"
+    }
+    some = "INSERT INTO t SELECT id, a FROM kept WHERE id = 1"
+    [warning] = [each for each in all_after(was, (aside, bare, some)) if each.severity == "warning"]
+    assert warning.message == (
+        "1 of 2 rows of t are left in kept, and not in the table that replaces it"
+    )
+
+
+def all_after(before: Sequence[str], statements: Sequence[str]) -> list[Finding]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in before:
+            connection.execute(statement)
+        was = read_fingerprint(connection, "alembic_version")
+        for statement in statements:
+            connection.execute(statement)
+        now = read_fingerprint(connection, "alembic_version")
+    declared = read_declared(map(StatementRan, statements), was.schema, now.schema)
+    return find_losses(was, now, declared, "prod")
+
+
+def errors_after(before: Sequence[str], statements: Sequence[str]) -> dict[str, str]:
+    """The errors after these statements, with their messages."""
+    found_all = all_after(before, statements)
+    return {
+        f"{each.code}:{each.where}": each.message for each in found_all if each.severity == "error"
+    }
 
 
 def test_an_operation_that_renames_a_table_leaves_as_much_behind() -> None:

@@ -112,6 +112,13 @@ def test_actions_in_the_sql_of_postgresql(sql: str, expected: list[tuple[str, ..
          []),
         ("DROP EVENT IF EXISTS e", [("drop", "e", "event")]),
         ("ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", [("convert", "t")]),
+        # Rows that go to another table and come from it.
+        ("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u WITHOUT VALIDATION",
+         [("truncate", "t"), ("truncate", "u")]),
+        ("ALTER TABLE t CONVERT PARTITION p TO TABLE u", [("truncate", "t")]),
+        ("ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (1)",
+         [("drop", "u", "table")]),
+        ("ALTER TABLE t DROP SYSTEM VERSIONING, DROP PERIOD FOR p", [("change", "t", "table")]),
     ],
 )  # fmt: skip
 def test_actions_in_the_sql_of_mariadb(sql: str, expected: list[tuple[str, ...]]) -> None:
