@@ -25,8 +25,6 @@ from tests.servers.process import (
 from tests.servers.running import RunningServer
 
 PASSWORD = "hidden-word-of-postgres"
-# Where it is known: by 4096 rounds of hashing, a login would cost as much as all that is asked.
-QUICK_LOGIN = {"scram_iterations": "1"}
 # Nothing here has to survive a power cut; a crash of the server alone still loses nothing, which
 # synchronous_commit=off would.
 SETTINGS = {
@@ -81,7 +79,6 @@ class PostgresServer(RunningServer):
         """
         as_user()
         source = bin or wheel_bin()
-        self._quick = QUICK_LOGIN if bin is None else {}
         # By thread and database.
         self._shared: dict[tuple[int, str], Any] = {}
         self.folder = own_folder("pg")
@@ -92,7 +89,7 @@ class PostgresServer(RunningServer):
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         self.port = free_port()
-        chosen = SETTINGS | self._quick | settings
+        chosen = SETTINGS | settings
         chosen |= {"listen_addresses": self.host, "port": str(self.port)}
         chosen["unix_socket_directories"] = str(self.folder)
         words = [f"--{name}={value}" for name, value in chosen.items()]
@@ -119,7 +116,6 @@ class PostgresServer(RunningServer):
     def _initialise(self) -> None:
         secret = write_private(self.folder / "password", PASSWORD)
         words = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}"]
-        words += [f"--set={name}={value}" for name, value in self._quick.items()]
         words += ["--no-locale", "-E", "UTF8", "--no-sync", "--no-instructions"]
         run_as_user([self.bin / "initdb", "-D", self.folder / "data", *words], self.folder)
         secret.unlink()
