@@ -12,11 +12,11 @@ import pytest
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import QUIET_SECONDS, room_for, take_backup
-from migrations_ops.operations.preflight.disk_space import Need, find_shortage, needs
+from migrations_ops.operations.preflight.disk_space import Need, find_shortage, phases
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.disks import small_disk
-from tests.support import R2, Sandbox, dump, query
+from tests.support import R2, R3, Sandbox, dump, query
 
 # Whole releases on disks of several sizes.
 pytestmark = pytest.mark.slow
@@ -79,13 +79,22 @@ def test_release_without_room_for_all_of_it_is_refused_with_figures(
     assert left == [each for each in before if "releases" not in each[0]]
 
 
-def test_release_with_just_the_room_that_is_asked_for_succeeds(tight: Sandbox, small: Path) -> None:
+@pytest.mark.parametrize("breaks", [False, True])
+def test_room_that_is_asked_for_suffices_for_a_release_and_for_undoing_it(
+    tight: Sandbox, small: Path, breaks: bool
+) -> None:
+    if breaks:
+        body = "    with op.get_context().autocommit_block():\n"
+        body += "        op.execute('DELETE FROM children')\n    raise RuntimeError('broken off')"
+        tight.add_revision("r4dddddddddd", R3, body)
     project = Project.read(tight.folder)
     states = [read_state(project, environment) for environment in project.settings.path]
-    wanted = sum(need.size for need in needs(project.settings, states))
+    wanted = max(sum(n.size for n in phase) for phase in phases(project.settings, states))
     leave_free(small, wanted + MEGABYTE)
+    before = dump(tight.dev)
     ran = tight.invoke("release-migration")
-    assert ran.code == 0, ran.err
+    assert ran.code == (3 if breaks else 0), ran.err
+    assert (dump(tight.dev) == before) is breaks
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,27 +36,40 @@ def require_disk_space(settings: Settings, states: Sequence[DatabaseState]) -> N
 
     :raises Refused: a file system lacks the space for upgrading these environments.
     """
-    shortage = find_shortage(needs(settings, states))
-    if shortage:
-        raise Refused(shortage, untouched="No database was touched.", next=ELSEWHERE)
+    for needed_at_once in phases(settings, states):
+        shortage = find_shortage(needed_at_once)
+        if shortage:
+            raise Refused(shortage, untouched="No database was touched.", next=ELSEWHERE)
 
 
-def needs(settings: Settings, states: Iterable[DatabaseState]) -> Iterator[Need]:
-    """The needs: a backup of each database, the largest copy for a rehearsal, and what the upgrades
-    add. Copies of a rehearsal are removed before the next one is made."""
+def phases(settings: Settings, states: Iterable[DatabaseState]) -> list[list[Need]]:
+    """What is needed at once: the backups and what the upgrades add, with the largest copy for a
+    rehearsal; and with the largest restore that undoes an upgrade. A copy is removed before the
+    upgrade, and the first restore ends the release."""
     pending = [state for state in states if state.pending and state.exists]
-    largest = Need(settings.releases, 0, "")
+    lasting: list[Need] = []
+    rehearsals: list[Need] = []
+    restores: list[list[Need]] = []
     for state in pending:
         name, size = state.environment.name, state.database.size()
         store = BackupStore.of(settings, state.environment)
-        yield Need(store.folder, room_for(store, state.database), f"the backup of {name}")
+        lasting.append(Need(store.folder, room_for(store, state.database), f"the backup of {name}"))
         if not isinstance(state.database, DatabaseFile):
             continue  # its disk is its server's
-        yield Need(state.database.folder, size // GROWTH, f"the journal of {name}")
+        growth = size // GROWTH
+        lasting.append(Need(state.database.folder, growth, f"the journal of {name}"))
+        restores.append(
+            [
+                Need(store.folder, size + growth, f"what a restore of {name} keeps"),
+                # All of its pages are replaced in one transaction.
+                Need(state.database.folder, size + growth, "its journal"),
+            ]
+        )
         if settings.is_rehearsed(state.environment):
-            copy = Need(settings.releases, size + size // GROWTH, f"the rehearsal of {name}")
-            largest = max(largest, copy, key=lambda need: need.size)
-    yield largest
+            rehearsals.append(Need(settings.releases, size + growth, f"the rehearsal of {name}"))
+    rehearsal = sorted(rehearsals, key=lambda need: need.size)[-1:]
+    restore = max(restores, key=lambda needs: needs[0].size, default=[])
+    return [[*lasting, *rehearsal], [*lasting, *restore]]
 
 
 def find_shortage(wanted: Iterable[Need]) -> str:
