@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
 from migrations_ops.journal.record import TaskRecord, walk_records
@@ -95,7 +96,12 @@ def show_releases(console: Console, last: str, one: str | None) -> None:
     project = console.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)
-        console.show(lambda: text.record(found, console.style), documents.record(found))
+        kept = {
+            backup.name: backup.environment
+            for each in project.settings.path
+            for backup in BackupStore.of(project.settings, each).backups()
+        }
+        console.show(lambda: text.record(found, kept, console.style), documents.record(found))
         return
     shown: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):

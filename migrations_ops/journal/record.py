@@ -15,9 +15,14 @@ from migrations_ops.model.outcome import ReleaseResult
 from migrations_ops.model.plan import TOUCHING
 from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.system.files import make_folder, write_whole
+from migrations_ops.system.provenance import Provenance
 from migrations_ops.system.reading import read_json
 
 RECORD = "release.json"
+_LEFT_OUT_IF_EMPTY = (
+    "error", "by", "titles", "targets", "committed", "commands", "unresolved", "unfinished",
+    "closed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class UnderWay:
 class TaskRecord(ReleaseResult):
     """What a task did so far. Its ``outcome`` is None while it runs, and after it was killed.
 
+    ``titles`` are those of the pending revisions.
     ``targets`` are what the version table of each environment holds when a release has arrived;
     ``committed`` names the environments in which part of an upgrade was committed before its end,
     ``commands`` those in which the project's own commands were started and have not finished,
@@ -44,6 +50,8 @@ class TaskRecord(ReleaseResult):
 
     task: str
     process: int
+    by: Provenance | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
     under_way: UnderWay | None = None
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     committed: tuple[str, ...] = ()
@@ -136,7 +144,17 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         del document["under_way"]
     elif record.under_way and record.under_way.backup is None:
         del document["under_way"]["backup"]
-    for name in ("error", "targets", "committed", "commands", "unresolved", "unfinished", "closed"):
+    for name in (
+        "error",
+        "by",
+        "titles",
+        "targets",
+        "committed",
+        "commands",
+        "unresolved",
+        "unfinished",
+        "closed",
+    ):
         if not document[name]:
             del document[name]
     return document

@@ -98,6 +98,7 @@ def preflight(
             from_=last.inspection.revisions,
             to=last.target.revisions,
             targets={each.environment.name: each.target.revisions for each in states},
+            titles={each.revision: each.title for state in states for each in state.pending},
         )
     return states
 

@@ -27,6 +27,7 @@ from migrations_ops.operations.prune import prune_after_failure
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import make_folder, open_own
+from migrations_ops.system.provenance import provenance
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def run_recorded(
     :param allow: finding codes that this run accepts.
     """
     record = Recorder(project.settings.releases, task, environment, reporter)
+    record.update(by=provenance(project.settings.root))
     error: OpsError | None = None
     try:
         with open_session(project, record, allow) as session:

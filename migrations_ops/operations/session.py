@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from migrations_ops.project.project import Project
 from migrations_ops.steps.prestart import Prestart
 from migrations_ops.steps.step import Listener
 from migrations_ops.system.files import make_folder
-from migrations_ops.system.provenance import account, git_commit, host
+from migrations_ops.system.provenance import provenance
 
 
 @dataclass
@@ -43,12 +43,8 @@ class Session:
     @cached_property
     def ledger_facts(self) -> dict[str, Any]:
         """The facts about this task in each ledger entry that it adds."""
-        return {
-            "git_commit": git_commit(self.project.settings.root),
-            "account": account(),
-            "host": host(),
-            "release_id": self.record.result.id,
-        }
+        by = provenance(self.project.settings.root)
+        return {**asdict(by), "release_id": self.record.result.id}
 
     def warn_of_ledger(self, environment: Environment, failure: str) -> None:
         """Report why a ledger could not be written, if so; the work stays done."""

@@ -6,11 +6,27 @@ import getpass
 import re
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.system.reading import read_text
 
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who runs a task, where, and from which commit; None where that is unknown."""
+
+    account: str
+    host: str
+    git_commit: str | None
+
+
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def provenance(folder: Path) -> Provenance:
+    """Of a task of the project in a folder."""
+    return Provenance(account(), host(), git_commit(folder))
 
 
 def account() -> str:

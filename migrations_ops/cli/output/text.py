@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from migrations_ops.child.protocol.escaping import escaped
+from migrations_ops.cli.output.plan.words import duration
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.backup import Backup
@@ -235,11 +236,15 @@ def _where(step: StepResult) -> str:
     return "" if step.name == StepName.PREFLIGHT else f" of {step.environment}"
 
 
-def record(found: TaskRecord, style: Style) -> list[str]:
-    """A whole release: each step, its findings, and what stopped it."""
+def record(found: TaskRecord, kept: Mapping[str, str], style: Style) -> list[str]:
+    """A whole release: who ran it, each step, the revisions, the way back, and what stopped it.
+
+    :param kept: the environment of each backup that is still there, by its name.
+    """
     lines = [
         f"{found.task} of {found.environment}: {found.outcome or 'unfinished'}",
         f"from {', '.join(found.from_) or '-'} to {', '.join(found.to) or '-'}",
+        *_provenance(found),
         "",
     ]
     header = ("step", "environment", "started", "seconds", "exit", "outcome", "revisions")
@@ -256,11 +261,43 @@ def record(found: TaskRecord, style: Style) -> list[str]:
         for step in found.steps
     ]
     lines += table(header, rows, style, lambda title, cell: cell)
-    lines += [f"backup {name}" for name in found.backups]
+    lines += _titles(found, style)
+    lines += _backups(found, kept)
     lines += [finding(each, style) for each in found.findings]
     if found.error is not None:
         lines += ["", *error(found.error, style)]
     return lines
+
+
+def _provenance(found: TaskRecord) -> Iterator[str]:
+    if found.by is not None:
+        commit = f", from commit {found.by.git_commit[:12]}" if found.by.git_commit else ""
+        yield f"by {found.by.account} on {found.by.host}{commit}"
+
+
+def _titles(found: TaskRecord, style: Style) -> Iterator[str]:
+    """The revisions that ran, each with its title and its seconds in each step."""
+    ran: dict[str, list[str]] = {}
+    for step in found.steps:
+        for each in step.revisions:
+            took = f"{step.name} {step.environment} {duration(each.seconds)}"
+            ran.setdefault(each.revision, []).append(took)
+    if ran:
+        yield ""
+    for revision, runs in ran.items():
+        title = found.titles.get(revision, "")
+        yield f"{style.paint(revision, 'cyan')} {title} ({', '.join(runs)})"
+
+
+def _backups(found: TaskRecord, kept: Mapping[str, str]) -> Iterator[str]:
+    if found.backups:
+        yield ""
+    for name in found.backups:
+        environment = kept.get(name)
+        if environment is None:
+            yield f"The backup {name} has been removed."
+        else:
+            yield f"To go back: invoke restore --env {environment} --backup {name}"
 
 
 def error(stopped: OpsError | ErrorReport, style: Style) -> list[str]:

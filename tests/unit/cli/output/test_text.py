@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import DoctorReport, ErrorReport, Outcome, StepResult
+from migrations_ops.model.outcome import DoctorReport, ErrorReport, Outcome, RevisionRun, StepResult
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentStatus,
@@ -21,6 +22,7 @@ from migrations_ops.model.status import (
     Selector,
     StatusReport,
 )
+from migrations_ops.system.provenance import Provenance
 
 STYLE = Style(io.StringIO())
 SELECTOR = Selector("EXEC_ENV", None, "an env.py that reads it goes to prod")
@@ -209,4 +211,31 @@ def test_doctor_shows_what_a_release_depends_on_and_then_each_finding() -> None:
         "sqlite         3.40",
         "",
         "!! prod: it is locked [unusable]",
+    ]
+
+
+def test_a_release_tells_who_ran_what_and_how_to_go_back() -> None:
+    run = StepResult(
+        "upgrade",
+        "prod",
+        (),
+        "2026-01-01T00:00:00.000Z",
+        0.5,
+        0,
+        "done",
+        (RevisionRun("b", 0.2, 3),),
+    )
+    found = replace(
+        made_record(run, outcome="released", error=None),
+        by=Provenance("ann", "build-7", "0123456789abcdef" * 2 + "01234567"),
+        titles={"b": "second"},
+        backups=("db_1", "db_2"),
+    )
+    lines = text.record(found, {"db_2": "prod"}, STYLE)
+    assert lines[2] == "by ann on build-7, from commit 0123456789ab"
+    assert lines[-4:] == [
+        "b second (upgrade prod 200 ms)",
+        "",
+        "The backup db_1 has been removed.",
+        "To go back: invoke restore --env prod --backup db_2",
     ]
