@@ -20,7 +20,6 @@ from migrations_ops.model.findings import BACKUP_IN_DOUBT
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
 from migrations_ops.operations.failure.recovery import end_resumed_restore
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.prune import prune
@@ -114,7 +113,7 @@ def back_up_environments(
             except Refused as error:
                 refused.append(error)
                 continue
-            with lock_databases([located.database], session.record.task, project.settings.wait):
+            with session.locked([environment]):
                 end_resumed_restore(session, environment)
                 _back_up(session, environment, note)
         if refused:

@@ -29,7 +29,6 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport, RevisionRun
 from migrations_ops.model.text import bare
 from migrations_ops.operations.backup import back_up
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.rehearsal import MeasuredRun, rehearse
 from migrations_ops.operations.release import preflight
 from migrations_ops.operations.run import Finished, run_recorded
@@ -76,8 +75,7 @@ def plan_environment(
     found: list[tuple[_Planned, MeasuredRun | None]] = []
 
     def body(session: Session) -> None:
-        database = project.database(environment)
-        with lock_databases([database], session.record.task, project.settings.wait):
+        with session.locked([environment]):
             [state] = preflight(session, [environment], to)
             if not state.pending:
                 found.append((_Planned(state), None))

@@ -14,7 +14,6 @@ from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_evidence
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import plan_release
 from migrations_ops.operations.planned import require_as_planned
 from migrations_ops.operations.preflight.checks import require_releasable
@@ -59,7 +58,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
     databases = [project.database(environment) for environment in environments]
     require_folders(session, environments)
     is_shared = len({id(database) for database in databases}) < len(databases)
-    with lock_databases(databases, session.record.task, project.settings.wait):
+    with session.locked(environments):
         was_interrupted = recover(session, environments)
         if options.resume and not was_interrupted:
             return

@@ -4,7 +4,7 @@ ahead."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from migrations_ops.journal.scratch import is_scratch
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.model.ledger import LedgerEntry
+from migrations_ops.operations.locks import lock_databases
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.steps.prestart import Prestart
@@ -35,6 +36,11 @@ class Session:
     def allowed(self, environment: Environment) -> tuple[str, ...]:
         """The codes of the findings that are accepted in an environment."""
         return (*environment.allow, *self.allow)
+
+    def locked(self, environments: Sequence[Environment]) -> AbstractContextManager[None]:
+        """Lock the databases of these environments against every other task."""
+        databases = [self.project.database(environment) for environment in environments]
+        return lock_databases(databases, self.record.task, self.project.settings.wait)
 
     @cached_property
     def prestart(self) -> Prestart:

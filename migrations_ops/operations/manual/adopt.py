@@ -9,7 +9,6 @@ from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import (
     recover,
 )
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.preflight.state import require_readable
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -22,7 +21,7 @@ def adopt_environment(project: Project, environment: Environment, reporter: Repo
     """Give a database that was copied a new identity: from now on it is this environment."""
 
     def body(session: Session) -> None:
-        with lock_databases([project.database(environment)], "adopt", project.settings.wait):
+        with session.locked([environment]):
             recover(session, [environment])
             located = locate(project, environment)
             require_readable(located)

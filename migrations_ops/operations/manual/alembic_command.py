@@ -11,7 +11,6 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.reconcile import advice_after_refusal
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.failure.run_messages import advice_on_run, in_revision
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change, not_understood
 from migrations_ops.operations.preflight.state import require_whole
 from migrations_ops.operations.run import Finished, run_recorded
@@ -36,12 +35,11 @@ def run_alembic(
     printed: list[str] = []
 
     def body(session: Session) -> None:
-        settings = project.settings
         if not changes_database(arguments):
             printed.append(print_alembic(session, environment, arguments))
             return
         project.require_startable(environment)
-        with lock_databases([project.database(environment)], "alembic", settings.wait):
+        with session.locked([environment]):
             recover(session, [environment])
             state = read_state_without_target(project, environment)
             if "stamp" not in arguments:

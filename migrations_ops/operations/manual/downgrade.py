@@ -5,7 +5,6 @@ from __future__ import annotations
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.failure.recovery import recover
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import (
     require_changeable,
@@ -25,7 +24,7 @@ def downgrade_environment(
 
     def body(session: Session) -> None:
         project.require_startable(environment)
-        with lock_databases([project.database(environment)], "downgrade", project.settings.wait):
+        with session.locked([environment]):
             recover(session, [environment])
             state = read_state_without_target(project, environment)
             require_readable(state)

@@ -32,7 +32,6 @@ from migrations_ops.operations.failure.recovery import (
     read_state_after,
     recover,
 )
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.run import Finished, run_recorded
@@ -58,7 +57,7 @@ def resolve_environment(
 
     def body(session: Session) -> None:
         project.require_startable(environment)
-        with lock_databases([project.database(environment)], "resolve", project.settings.wait):
+        with session.locked([environment]):
             if _resolve_commands(session, environment, applied=applied):
                 session.record.update(outcome="resolved")
                 return

@@ -11,7 +11,6 @@ from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.failure.reconcile import undo_failed_restore
 from migrations_ops.operations.failure.recovery import close_interrupted, report_resumed_restores
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.plan import list_steps
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.run import Finished, run_recorded
@@ -34,7 +33,7 @@ def restore_environment(
 
     def body(session: Session) -> None:
         project.other_identities(environment)
-        with lock_databases([project.database(environment)], "restore", project.settings.wait):
+        with session.locked([environment]):
             report_resumed_restores(session, environment)
             backup = BackupStore.of(project.settings, environment).find(name)
             located = locate(project, environment)

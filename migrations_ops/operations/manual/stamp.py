@@ -8,7 +8,6 @@ from migrations_ops.model.plan import StepName
 from migrations_ops.operations.advice import advice_on_destination
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.failure.run_messages import advice_on_run
-from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.preflight.long_ids import require_fitting
 from migrations_ops.operations.preflight.state import (
@@ -31,7 +30,7 @@ def stamp_environment(
 
     def body(session: Session) -> None:
         project.require_startable(environment)
-        with lock_databases([project.database(environment)], "stamp", project.settings.wait):
+        with session.locked([environment]):
             recover(session, [environment])
             state = read_state_without_target(project, environment)
             require_readable(state)
