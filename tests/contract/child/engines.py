@@ -192,13 +192,16 @@ def arguments(database: Database, driver: str) -> str:
     )
 
 
-def installed(driver: str) -> str:
-    """The driver; the test is skipped where it is not installed."""
+def is_installed(driver: str) -> bool:
     engine = ENGINE_OF[driver]
     needed = [engine.drivers[driver], *(["greenlet"] if driver in engine.asynchronous else [])]
-    for module in needed:
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
+    return all(importlib.util.find_spec(module) for module in needed)
+
+
+def installed(driver: str) -> str:
+    """The driver; the test is skipped where it is not installed."""
+    if not is_installed(driver):
+        pytest.skip(f"{driver} is not installed")
     return driver
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from migrations_ops.child.protocol.sql import Syntax, tokens
-from tests.servers.databases import ServerDatabase
+from tests.servers.mariadb import MariaServer
+from tests.servers.postgres import PostgresServer
 
 # Each may hide the second column from the server; then it has to be hidden from us, too.
 POSTGRESQL = [
@@ -26,14 +27,14 @@ def sees_second(sql: str, syntax: Syntax) -> bool:
 
 
 @pytest.mark.parametrize("text", POSTGRESQL)
-def test_postgresql_hides_the_same(postgres_database: ServerDatabase, text: str) -> None:
+def test_postgresql_hides_the_same(postgres: PostgresServer, text: str) -> None:
     sql = f"SELECT {text.format(', 7')}"
-    [row] = postgres_database.execute(sql)
+    [row] = postgres.execute(sql)
     assert sees_second(sql, "postgresql") == (len(row) == 2)
 
 
 @pytest.mark.parametrize("text", MARIADB)
-def test_mariadb_hides_the_same(mariadb_database: ServerDatabase, text: str) -> None:
+def test_mariadb_hides_the_same(mariadb: MariaServer, text: str) -> None:
     sql = f"SELECT {text.format(', 7')}"
-    [row] = mariadb_database.execute(sql)
+    [row] = mariadb.execute(sql)
     assert sees_second(sql, "mariadb") == (len(row) == 2)
