@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from migrations_ops.child.protocol.escaping import escaped
@@ -17,9 +19,42 @@ from migrations_ops.system.streams import discard
 _NAME = 10
 _ENVIRONMENT = 8
 _REFRESH = 0.1
+# How often, in seconds, a silent step shows that it is at work: on a terminal, and in a log.
+_EACH_SECOND = 1.0
+_EACH_LINE = 15.0
 _BAR = 20
 _ERASED = "\r\x1b[2K"
 _GOOD = frozenset({"done", "verified", "reused", "passed", "proved equal"})
+
+
+class Heartbeat:
+    """Calls a function at intervals, in a thread, until it is stopped."""
+
+    def __init__(self, interval: float, act: Callable[[float], None]) -> None:
+        """:param interval: in seconds.
+        :param act: gets the seconds since the start.
+        """
+        self._interval, self._act = interval, act
+        self._ended = threading.Event()
+        self._acting = threading.Lock()
+
+    def start(self) -> None:
+        self.stop()
+        self._ended = threading.Event()
+        arguments = (self._ended, time.monotonic())
+        threading.Thread(target=self._run, args=arguments, daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop it; it does not act any more when this returns."""
+        self._ended.set()
+        with self._acting:
+            pass
+
+    def _run(self, ended: threading.Event, begun: float) -> None:
+        while not ended.wait(self._interval):
+            with self._acting:
+                if not ended.is_set():
+                    self._act(time.monotonic() - begun)
 
 
 class Lines:
@@ -29,14 +64,16 @@ class Lines:
         self._stream = sys.stderr if stream is None else stream
         self.style = Style(self._stream)
         self._now = ("", "")
-        self._phase = ""
+        self._phase = self._what = ""
         self._begun = self._shown = 0.0
         self._findings: list[Finding] = []
+        self._heartbeat = Heartbeat(_EACH_SECOND if self.style.live else _EACH_LINE, self._beat)
 
     def begin(self, step: str, environment: str) -> None:
         self._now = (step, environment)
-        self._phase = ""
+        self._phase = self._what = ""
         self.progress("")
+        self._heartbeat.start()
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
         """Show what the step is doing; only on a terminal, and only as often as the eye can see.
@@ -44,6 +81,7 @@ class Lines:
         :param done: the number of bytes done so far.
         """
         moment = time.monotonic()
+        self._what = what
         if not self.style.live:
             return
         if what != self._phase:
@@ -53,6 +91,10 @@ class Lines:
         self._shown = moment
         if total:
             what = f"{what} {progress_bar(done, total, moment - self._begun, self.style)}"
+        self._draw(what)
+
+    def _draw(self, what: str) -> None:
+        """Draw the line of the step at work anew."""
         step, environment = self._now
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
         # A line that wraps could not be erased.
@@ -60,7 +102,18 @@ class Lines:
         what = shortened(escaped(what), room)
         self._put(f"{_ERASED}{shown(line + self.style.paint(what, 'dim'))}")
 
+    def _beat(self, seconds: float) -> None:
+        """Show that a step is still at work, though nothing else is to be told of it."""
+        step, environment = self._now
+        if self.style.live:
+            if time.monotonic() - self._shown >= _EACH_SECOND:
+                self._draw(f"{self._what} {time_left(seconds)}".strip())
+        else:
+            what = f", {self._what}" if self._what else ""
+            self._write(f"  {step} {environment}: {time_left(seconds)}{what}")
+
     def end(self, result: StepResult, summary: str) -> None:
+        self._heartbeat.stop()
         good = result.outcome in _GOOD
         sign, colour = ("✓", "green") if good else ("✗", "red")
         if self.style.live:
@@ -69,8 +122,8 @@ class Lines:
         environment = self.style.paint(padded(result.environment, _ENVIRONMENT), "bold")
         seconds = self.style.paint(f"{result.seconds:6.2f} s", "dim")
         outcome = summary if good else f"{result.outcome}: {summary}" if summary else result.outcome
-        mark = self.style.paint(padded(self.style.sign(sign), 2), colour)
-        self._write(f"{mark}{name} {environment} {seconds}  {outcome}")
+        mark = self.style.paint(self.style.sign(sign), colour)
+        self._write(f"{mark} {name} {environment} {seconds}  {outcome}")
         for finding in self._findings:
             self._tell(finding)
         self._findings, self._now = [], ("", "")
