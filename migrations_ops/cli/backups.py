@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.cli.console import Console, require_text
+from migrations_ops.cli.console import Console, require_env, require_text
 from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.text import UNCHANGED
@@ -59,9 +59,9 @@ def run_restore(
     console: Console, env: str | None, backup: str | None, *, yes: bool, dry: bool
 ) -> None:
     """Restore a backup into the live database."""
-    example = f"--env {env or 'dev'} --backup latest"
-    name = require_text(env, "--env", "restore", example)
-    wanted = require_text(backup, "--backup", "restore", example)
+    example = " --backup latest"
+    name = require_env(console, env, "restore", example)
+    wanted = require_text(backup, "--backup", "restore", f"--env {name}{example}")
     project = console.project()
     environment = project.settings.environment(name)
     found = BackupStore.of(project.settings, environment).find(wanted)

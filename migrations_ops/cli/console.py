@@ -43,7 +43,7 @@ class Console:
             if isinstance(stream, TextIOWrapper):
                 document = json and stream is sys.stdout
                 stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
-        self.reporter = Lines()
+        self.reporter = Lines(typed=self._typed)
         self._prefix, self._tasks = prefix, tasks
         self.style = Style(sys.stdout)
         self._shown = False
@@ -87,7 +87,7 @@ class Console:
         if self._json and not self._shown:
             self._out_document(documents.error(stopped))
         for line in text.error(stopped, self.reporter.style):
-            self.reporter.say(self._typed(line))
+            self.reporter.say(line)
 
     def finish(self, finished: Finished, *lines: str, document: Any = None) -> None:
         """Show how a recorded task ended: by lines of text, or by a document.
@@ -155,6 +155,19 @@ def lines_of(printed: str) -> list[str]:
     return printed.expandtabs().removesuffix("\n").split("\n") if printed else []
 
 
+def require_env(console: Console, env: str | None, task: str, more: str = "") -> str:
+    """The environment that a task names, which has no default.
+
+    :param more: what follows in an example of the task.
+    :raises ConfigurationError: it was not given; or the configuration, whose first environment the
+        example names, cannot be read.
+    """
+    if env:
+        return env
+    first = console.project().settings.path[0].name
+    return require_text(None, "--env", task, f"--env {first}{more}")
+
+
 def require_text(value: str | None, flag: str, task: str, example: str) -> str:
     """A flag that has no default.
 
@@ -177,4 +190,6 @@ def split_arguments(text_: str) -> Sequence[str]:
     try:
         return shlex.split(text_)
     except ValueError as error:
-        raise ConfigurationError(f"--args cannot be parsed: {error}.") from None
+        raise ConfigurationError(
+            f"--args cannot be parsed: {error}.", next="Add the other quotation mark."
+        ) from None

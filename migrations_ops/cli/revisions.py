@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from migrations_ops.cli.console import Console, lines_of, require_text, split_arguments
+from migrations_ops.cli.console import Console, lines_of, require_env, require_text, split_arguments
 from migrations_ops.cli.output import documents
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.plan import AlembicCommands, StepName
@@ -60,7 +60,7 @@ def _shown(file: Path) -> str:
 
 def run_downgrade(console: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Take revisions back."""
-    name = require_text(env, "--env", "downgrade", "--env dev --to -1")
+    name = require_env(console, env, "downgrade", " --to -1")
     project = console.project()
     environment = project.settings.environment(name)
     if dry:
@@ -75,7 +75,7 @@ def run_downgrade(console: Console, env: str | None, to: str, *, yes: bool, dry:
 
 def run_stamp(console: Console, env: str | None, to: str, *, yes: bool, dry: bool) -> None:
     """Write a revision into the version table."""
-    name = require_text(env, "--env", "stamp", "--env dev --to head")
+    name = require_env(console, env, "stamp", " --to head")
     project = console.project()
     environment = project.settings.environment(name)
     if dry:
@@ -90,7 +90,7 @@ def run_stamp(console: Console, env: str | None, to: str, *, yes: bool, dry: boo
 
 def run_adopt(console: Console, env: str | None, *, yes: bool, dry: bool) -> None:
     """Give a copied database its new identity."""
-    name = require_text(env, "--env", "adopt", "--env dev")
+    name = require_env(console, env, "adopt")
     project = console.project()
     environment = project.settings.environment(name)
     if dry:
@@ -109,7 +109,7 @@ def run_resolve(
     console: Console, env: str | None, *, applied: bool, rolled_back: bool, dry: bool
 ) -> None:
     """Clear a dirty state after a repair by hand."""
-    name = require_text(env, "--env", "resolve", "--env dev --rolled-back")
+    name = require_env(console, env, "resolve", " --rolled-back")
     if applied == rolled_back:
         raise ConfigurationError(
             "resolve needs to know how it was repaired: --applied or --rolled-back.",
@@ -144,9 +144,11 @@ def run_alembic_command(
     console: Console, env: str | None, args: str | None, *, yes: bool, dry: bool
 ) -> None:
     """Run an Alembic command and print what it prints."""
-    example = f'--env {env or "dev"} --args "history -v"'
-    name = require_text(env, "--env", "alembic", example)
-    arguments = list(split_arguments(require_text(args, "--args", "alembic", example)))
+    example = ' --args "history -v"'
+    name = require_env(console, env, "alembic", example)
+    arguments = list(
+        split_arguments(require_text(args, "--args", "alembic", f"--env {name}{example}"))
+    )
     project = console.project()
     environment = project.settings.environment(name)
     changes = changes_database(arguments)

@@ -31,7 +31,17 @@ class Unfinished:
         if any(map(record.unresolved_in, record.left_open)):
             names = " and ".join(record.left_open)
             return f"{subject}, and left {names} to a person: invoke status-all"
-        return f"{subject}{record.where}: invoke release-migration finishes or undoes it."
+        return f"{subject}{record.where}: {_who(record)} finishes or undoes it."
+
+
+def _who(record: TaskRecord) -> str:
+    """The task that recovers a killed one: the same, which goes no further than that would have.
+
+    Of other tasks the arguments are not known.
+    """
+    if record.task == "release-migration" or record.task.startswith("upgrade-"):
+        return f"invoke {record.task}"
+    return f"the next task that changes {record.environment}"
 
 
 def find_unfinished(releases: Path) -> list[Unfinished]:

@@ -276,7 +276,7 @@ NOT_UPGRADABLE = Entry(
     "{kind}",
     "error",
     "{where} ({database}) is {kind}{detail}",
-    "See what to do there: invoke status --env {environment}",
+    "See what to do there: invoke verify --env {environment}",
     kinds=("ahead", "diverged", "unversioned", "dirty", "unreachable"),
 )
 OTHER_HEADS = Entry(
@@ -446,7 +446,7 @@ STATE = Entry(
     "state",
     "error",
     "{where} ({database}) is {state}{detail}",
-    "See what to do there: invoke status --env {environment}",
+    "See what to do there: invoke verify --env {environment}",
 )
 STATE_PENDING = STATE.also("note", "{where} ({database}) is {state}, {pending} pending")
 STATE_AT_HEAD = STATE.also("note", "{where} ({database}) is at head")

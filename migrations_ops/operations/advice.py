@@ -65,6 +65,8 @@ def advice(state: DatabaseState) -> str:
         case "dirty":
             return _advice_when_dirty(state)
         case "missing" | "empty":
+            if not state.way_back and state.history.complete and not state.history.revisions:
+                return 'There is no revision yet; to write one: invoke revision --message "begin"'
             return advice_without_database(state)
         case "behind":
             return f"Type: invoke upgrade-{name}"

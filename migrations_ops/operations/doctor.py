@@ -161,6 +161,8 @@ def _state(state: DatabaseState) -> Finding:
     if state.pending:
         pending = counted(len(state.pending), "revision")
         return STATE_PENDING.found(name, database=label, state=state.kind, pending=pending)
+    if state.kind in ("missing", "empty"):
+        return STATE_PENDING.found(name, database=label, state=state.kind, pending="no revision")
     return STATE_AT_HEAD.found(name, database=label)
 
 

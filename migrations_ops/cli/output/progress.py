@@ -60,8 +60,12 @@ class Heartbeat:
 class Lines:
     """Writes to standard error; standard output is for results."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, typed: Callable[[str], str] | None = None
+    ) -> None:
+        """:param typed: writes the commands in a line as they have to be typed here."""
         self._stream = sys.stderr if stream is None else stream
+        self._typed = typed or str
         self.style = Style(self._stream)
         self._now = ("", "")
         self._phase = self._what = ""
@@ -148,7 +152,7 @@ class Lines:
         return sys.stdin.readline().strip()
 
     def _write(self, line: str) -> None:
-        self._put(f"{shown(line)}\n")
+        self._put(f"{shown(self._typed(line))}\n")
 
     def _put(self, text_: str) -> None:
         # A closed terminal or a broken pipe does not stop the task.

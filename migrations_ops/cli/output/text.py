@@ -310,10 +310,14 @@ def error(stopped: OpsError | ErrorReport, style: Style) -> list[str]:
 def current(rows: Iterable[EnvironmentCurrent]) -> list[str]:
     """A line for each revision that an environment is at."""
     return [
-        f"{row.name}: {name or '-'}{' (head)' if row.at_head else ''}  {_message(row, name)}"
+        f"{row.name}: {name or '-'}{_at_head(row)}  {_message(row, name)}"
         for row in rows
         for name in row.current or ("",)
     ]
+
+
+def _at_head(row: EnvironmentCurrent) -> str:
+    return " (head)" if row.current and row.at_head else ""
 
 
 def _message(row: EnvironmentCurrent, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from migrations_ops.databases.interface import Database
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.plan import StepName
@@ -62,11 +63,17 @@ def changes_database(arguments: Sequence[str]) -> bool:
 
 
 def print_alembic(session: Session, environment: Environment, arguments: list[str]) -> str:
-    """Run a command that changes no database, and return what it printed."""
+    """Run a command that changes no database, and return what it printed.
+
+    To open a file that does not exist would create it: env.py is redirected to an empty one then.
+    """
     output = session.scratch("stdout.txt")
+    scratch = _empty_file(session, environment)
     child = session.prestart.take(environment, StepName.ALEMBIC, (tuple(arguments),))
     try:
-        instructions = instructions_for(session.project, environment, stdout=output)
+        instructions = instructions_for(
+            session.project, environment, scratch=scratch, stdout=output
+        )
         run = child.run(instructions, listener(session))
         if run.refused:
             raise Refused(
@@ -93,6 +100,15 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
     finally:
         child.close()
         output.unlink(missing_ok=True)
+        if scratch is not None:
+            scratch.remove()
+
+
+def _empty_file(session: Session, environment: Environment) -> Database | None:
+    database = session.project.database(environment)
+    if database.is_server or database.inspect(environment.version_table).exists:
+        return None
+    return database.make_scratch(session.scratch(f"empty{database.suffix}"), None)
 
 
 def _read(output: Path) -> str:

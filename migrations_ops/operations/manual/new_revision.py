@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import OpsError, Refused
+from migrations_ops.model.text import quoted
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.manual.alembic_command import print_alembic
 from migrations_ops.operations.run import Finished, run_recorded
@@ -13,6 +14,9 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.source import list_operations
+
+# Alembic's words where env.py gives it no models.
+_WITHOUT_MODELS = "does not provide a MetaData object"
 
 
 def create_revision(
@@ -38,6 +42,8 @@ def create_revision(
         try:
             print_alembic(session, environment, arguments)
         except OpsError as error:
+            if _WITHOUT_MODELS in error.what:
+                raise _without_models(project, environment, message) from error
             # A hook that runs after the file was written may have failed.
             for new in _written(project, environment, before):
                 error.untouched = (
@@ -50,6 +56,16 @@ def create_revision(
     finished = run_recorded(project, "revision", environment.name, reporter, body)
     new = written[0] if written else None
     return finished, new, list_operations(new.path) if new else []
+
+
+def _without_models(project: Project, environment: Environment, message: str) -> Refused:
+    env_py = project.script_location(environment).env or "env.py"
+    return Refused(
+        f"{env_py} sets no target_metadata, so there are no models to compare the database with.",
+        untouched="No file was written.",
+        next="Set it there to the MetaData of your models; or, to write the operations yourself:"
+        f" invoke revision --message {quoted(message)} --empty",
+    )
 
 
 def _written(project: Project, environment: Environment, before: set[str]) -> list[Revision]:

@@ -13,6 +13,7 @@ import pytest
 
 from migrations_ops.cli.output.progress import Lines, progress_bar, time_left
 from migrations_ops.cli.output.style import Style
+from migrations_ops.model.findings import Finding
 from tests.support import Sandbox, clean_environment, query
 
 MEGABYTES = 40
@@ -119,3 +120,11 @@ def test_stream_that_is_no_terminal_is_asked_nothing() -> None:
     lines.begin("back up", "prod")
     lines.progress("copying", 1, 2)
     assert stream.getvalue() == ""
+
+
+def test_each_line_names_commands_as_they_are_typed_here() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, typed=lambda line: line.replace("invoke ", "invoke app."))
+    lines.say("invoke verify")
+    lines.finding(Finding("unusable", "error", "type: invoke heads", "dev"))
+    assert stream.getvalue().count("invoke app.") == 2

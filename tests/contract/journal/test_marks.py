@@ -37,7 +37,7 @@ def test_a_task_at_work_is_running_and_a_killed_one_was_interrupted(tmp_path: Pa
         [one] = find_unfinished(tmp_path)
         assert str(one) == (
             f"upgrade-prod {name} was interrupted during upgrade of prod:"
-            " invoke release-migration finishes or undoes it."
+            " invoke upgrade-prod finishes or undoes it."
         )
 
 
