@@ -8,7 +8,8 @@ from pathlib import Path
 from migrations_ops.system.removal import open_folder
 
 # A copy for a rehearsal, a stamp or a comparison, with what its engine puts beside it, or an empty
-# one; what a command of Alembic prints; the room for the end of the record; a file that is not whole yet.
+# one; what a command of Alembic prints; the room for the end of the record; a file that is not
+# whole yet.
 RESERVE = "reserve"
 SCRATCH_FILES = (
     "rehearsal.*", "stamp.*", "resolve.*", "empty.*", "stdout.txt", RESERVE,
