@@ -47,17 +47,19 @@ def phases(settings: Settings, states: Iterable[DatabaseState]) -> list[list[Nee
     rehearsal; and with the largest restore that undoes an upgrade. A copy is removed before the
     upgrade, and the first restore ends the release."""
     pending = [state for state in states if state.pending and state.exists]
-    lasting: list[Need] = []
+    throughout: list[Need] = []
     rehearsals: list[Need] = []
     restores: list[list[Need]] = []
     for state in pending:
         name, size = state.environment.name, state.database.size()
         store = BackupStore.of(settings, state.environment)
-        lasting.append(Need(store.folder, room_for(store, state.database), f"the backup of {name}"))
+        throughout.append(
+            Need(store.folder, room_for(store, state.database), f"the backup of {name}")
+        )
         if not isinstance(state.database, DatabaseFile):
             continue  # its disk is its server's
         growth = size // GROWTH
-        lasting.append(Need(state.database.folder, growth, f"the journal of {name}"))
+        throughout.append(Need(state.database.folder, growth, f"the journal of {name}"))
         restores.append(
             [
                 Need(store.folder, size + growth, f"what a restore of {name} keeps"),
@@ -69,7 +71,7 @@ def phases(settings: Settings, states: Iterable[DatabaseState]) -> list[list[Nee
             rehearsals.append(Need(settings.releases, size + growth, f"the rehearsal of {name}"))
     rehearsal = sorted(rehearsals, key=lambda need: need.size)[-1:]
     restore = max(restores, key=lambda needs: needs[0].size, default=[])
-    return [[*lasting, *rehearsal], [*lasting, *restore]]
+    return [[*throughout, *rehearsal], [*throughout, *restore]]
 
 
 def find_shortage(wanted: Iterable[Need]) -> str:
