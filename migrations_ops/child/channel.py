@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import _thread
+import io
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any, TextIO
 
 from .protocol.events import Event, Failed, LedgerFailed, encode
 from .protocol.redaction import redacted
@@ -105,6 +107,27 @@ class Control:
         os._exit(INTERRUPTED)  # SQLite rolls back what is left when it is next opened
 
 
+class _Printed(io.FileIO):
+    """What is printed, which the parent reads and writes into the log."""
+
+    def write(self, data: Any, /) -> int:
+        """Without a parent there is no log, and yet it is no error of env.py's to print."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _unbreakable(stream: TextIO) -> TextIO:
+    raw = _Printed(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=getattr(stream, "line_buffering", False),
+    )
+
+
 def take_channels() -> tuple[Control, Events]:
     """Reserve the pipes to the parent for events; what env.py prints goes to the log.
 
@@ -117,4 +140,5 @@ def take_channels() -> tuple[Control, Events]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    sys.stdout, sys.stderr = _unbreakable(sys.stdout), _unbreakable(sys.stderr)
     return Control(control), Events(channel)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from migrations_ops.databases.url import dialect_of
+from migrations_ops.databases.url import dialect_in_words
 from migrations_ops.model.errors import ConfigurationError
 
 # As in sqlalchemy.engine.url: a password may hold anything but "@".
@@ -129,7 +129,7 @@ def _is_torn(found: re.Match[str]) -> bool:
 def _unreadable(url: str, why: str) -> ConfigurationError:
     # Never the URL itself: it is unknown which part of it is the password.
     return ConfigurationError(
-        f"The {dialect_of(url.strip())} URL {why}.",
+        f"The {dialect_in_words(url.strip())}URL {why}.",
         next="Write DIALECT://USER:PASSWORD@HOST:PORT/DATABASE; special characters of the"
         " password as %XX.",
     )

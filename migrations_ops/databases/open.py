@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from migrations_ops.databases.interface import Database
-from migrations_ops.databases.url import scheme_of
+from migrations_ops.databases.url import dialect_in_words, scheme_of
 from migrations_ops.model.errors import ConfigurationError
 
 GROUP = "migrations_ops.engines"
@@ -31,6 +31,7 @@ BUILT_IN = {
     "mariadb": "migrations_ops.databases.mariadb:open_database",
     "mysql": "migrations_ops.databases.mariadb:open_database",
 }
+_NEXT = "Write sqlite:///FILE, or postgresql:// or mariadb://USER:PASSWORD@HOST/DATABASE."
 
 
 class Engine(Protocol):
@@ -52,6 +53,8 @@ def open_database(
     :param scratch_url: a database of the server on which copies are made.
     :raises ConfigurationError: no engine reads such a URL, or its driver is not installed.
     """
+    if not dialect_in_words(url):
+        raise ConfigurationError("The URL of a database does not begin like one.", next=_NEXT)
     return _find_engine(scheme_of(url))(url, root, schema, scratch_url)
 
 
@@ -72,7 +75,7 @@ def _find_engine(scheme: str) -> Engine:
     known = ", ".join(sorted({*BUILT_IN, *registered.names}))
     raise ConfigurationError(
         f"No engine of migrations_ops reads {scheme!r} URLs; these schemes are known: {known}.",
-        next="Write sqlite:///FILE, or postgresql:// or mariadb://USER:PASSWORD@HOST/DATABASE.",
+        next=_NEXT,
     )
 
 

@@ -6,10 +6,25 @@ lines for it: the child imports nothing of the parent.
 
 from __future__ import annotations
 
+import re
+
+# Without the slash it may be the name of a user.
+_BEGINS = re.compile(
+    r"(?:sqlite|postgresql|mariadb|mysql)(?:\+\w+)?(?::|$)|[A-Za-z][\w.-]*(?:\+\w+)?:/"
+)
+
 
 def dialect_of(url: str) -> str:
     """The dialect with its driver: ``postgresql+psycopg``."""
     return url.partition(":")[0]
+
+
+def dialect_in_words(url: str) -> str:
+    """The dialect for a message, with a space; empty if the text does not begin like a URL.
+
+    Then it may be anything, a password for instance.
+    """
+    return f"{dialect_of(url)} " if _BEGINS.match(url) else ""
 
 
 def scheme_of(url: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrations_ops.child.protocol.redaction import keep_secrets_of_urls
+from migrations_ops.child.protocol.redaction import keep_secret_texts, keep_secrets_of_urls
 from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
 from migrations_ops.project.environments import Environment, UrlSource
+from migrations_ops.project.secrets import keep_configured_secrets
 from migrations_ops.project.settings import Settings
 from migrations_ops.project.urls import resolve_url
 from migrations_ops.project.variables import step_variables
@@ -30,6 +32,7 @@ class Project:
         self._urls: dict[str, str] = {}
         self._databases: dict[str, Database] = {}
         self._histories: dict[tuple[str, Path, Path | None, tuple[str, ...]], History] = {}
+        keep_configured_secrets(settings, os.environ)
 
     @classmethod
     def read(cls, folder: Path) -> Project:
@@ -49,6 +52,8 @@ class Project:
         """A URL of an environment, whose password is hidden from now on wherever it appears."""
         url = resolve_url(source, environment, self.settings.root)
         keep_secrets_of_urls([url])
+        if "://" not in url:
+            keep_secret_texts([url])  # written wrongly, or no URL at all but its password
         return url
 
     def variables(self, environment: Environment) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from migrations_ops.child.protocol.redaction import RedactedStream
 from migrations_ops.system.files import make_folder, open_own
 
 TooLong = subprocess.TimeoutExpired
@@ -33,6 +34,7 @@ class Child:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], log: Path) -> None:
+        """:param log: gets what it writes to its standard error, without secrets."""
         self._process = process
         self.argv = tuple(argv)
         self.log = log
@@ -41,6 +43,8 @@ class Child:
         # A thread reads: a process that the child leaves behind may keep its end of the pipe open,
         # and would block this one forever.
         threading.Thread(target=self._read, daemon=True).start()
+        self._logging = threading.Thread(target=self._log, args=(_open_log(log),), daemon=True)
+        self._logging.start()
 
     @property
     def pid(self) -> int:
@@ -79,6 +83,16 @@ class Child:
                 self._lines.put(line)
         self._lines.put(None)
 
+    def _log(self, log: int | None) -> None:
+        assert self._process.stderr is not None
+        written = RedactedStream()
+        with self._process.stderr as errors:
+            while data := os.read(errors.fileno(), 65536):
+                _append(log, written.feed(data))
+        _append(log, written.feed(b"", last=True))
+        if log is not None:
+            os.close(log)
+
     def kill_after(self, seconds: float) -> threading.Timer:
         """Kill the child after that many seconds, unless the timer is cancelled before."""
         timer = threading.Timer(seconds, self._process.kill)
@@ -100,6 +114,8 @@ class Child:
                 listener(line)
         code = self._process.wait()
         timer.cancel()
+        # Not for ever: what it leaves behind may keep this pipe open, too.
+        self._logging.join(1)
         return code
 
     def dismiss(self) -> None:
@@ -111,28 +127,34 @@ class Child:
 def start(argv: Sequence[str], variables: Mapping[str, str], directory: Path, log: Path) -> Child:
     """Start a child; its standard error is appended to ``log``, if possible.
 
+    It gets a pipe, and not the file: no secret that it prints is on the disk at any moment.
+
     :raises OSError: the program or the directory does not exist, or may not be used.
     """
-    with _open_log(log) as errors:
-        process = subprocess.Popen(
-            list(argv),
-            env=dict(variables),
-            cwd=directory,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            **_group_of_its_own(),
-        )
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(variables),
+        cwd=directory,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **_group_of_its_own(),
+    )
     return Child(process, argv, log)
 
 
-def _open_log(log: Path) -> IO[bytes]:
-    try:
+# The database counts, not the log: a full disk must not fail a release.
+def _open_log(log: Path) -> int | None:
+    with contextlib.suppress(OSError):
         make_folder(log.parent)
-        return os.fdopen(open_own(log, os.O_WRONLY | os.O_APPEND), "ab")
-    except OSError:
-        # The database counts, not the log: a full disk must not fail a release.
-        return os.fdopen(os.open(os.devnull, os.O_WRONLY), "ab")
+        return open_own(log, os.O_WRONLY | os.O_APPEND)
+    return None
+
+
+def _append(log: int | None, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        while log is not None and data:
+            data = data[os.write(log, data) :]
 
 
 def run(

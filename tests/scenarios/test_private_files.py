@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -10,12 +11,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from migrations_ops.journal.record import RECORD
+from migrations_ops.journal.scratch import SCRATCH_FILES
 from tests.contract.databases.support import NOBODY
-from tests.support import R3, Sandbox, clean_environment, copy_project
+from tests.support import R3, REPOSITORY, Sandbox, clean_environment, copy_project
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 
@@ -91,6 +95,36 @@ def paths(folder: Path) -> set[str]:
     return {str(each) for each in folder.rglob("*") if "__pycache__" not in each.parts}
 
 
+def rows_of_the_page() -> dict[str, str]:
+    """The table of docs/security.md: the pattern of a path, and its mode."""
+    page = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| `([^`]+)` \| .* \| ([^|]+) \|$", page, re.MULTILINE))
+
+
+def require_described(project: Sandbox, made: set[str]) -> None:
+    """Each file that was made is on the page, with its mode."""
+    rows = rows_of_the_page()
+    for path in map(Path, made):
+        name = path.relative_to(project.folder / "data").as_posix()
+        if name in (".", "repom"):
+            continue
+        name = re.sub(r"^repom/(backups|releases)", lambda found: found[1].upper(), name)
+        name = re.sub(r"^repom/(\.?)db(?:\.dev)?\.sqlite3", r"\1DATABASE", name)
+        depth = name.count("/")
+        found = [
+            mode for row, mode in rows.items() if row.count("/") == depth and fnmatch(name, row)
+        ]
+        assert found, f"docs/security.md does not know {name}"
+        mode = f"{stat.S_IMODE(path.lstat().st_mode):04o}"
+        assert mode in found or not any(each.startswith("0") for each in found), (name, mode)
+
+
+def test_the_page_knows_whatever_a_task_throws_away_or_keeps() -> None:
+    rows = {row.rpartition("/")[2] for row in rows_of_the_page() if row.startswith("RELEASES/*/")}
+    examples = {pattern.replace("*", "x") for pattern in (*SCRATCH_FILES, "x.log", RECORD)}
+    assert not {each for each in examples if not any(fnmatch(each, row) for row in rows)}
+
+
 @pytest.mark.parametrize("umask", [0o000, pytest.param(0o022, marks=pytest.mark.slow)], ids=oct)
 def test_nobody_else_reads_what_a_task_makes(shared: Sandbox, umask: int) -> None:
     shutil.rmtree(shared.folder / "data")
@@ -105,6 +139,7 @@ def test_nobody_else_reads_what_a_task_makes(shared: Sandbox, umask: int) -> Non
         "db.sqlite3", "release.json", "evidence.json", ".scripts.json", ".unfinished"
     }  # fmt: skip
     assert any(each.endswith(".log") for each in made)
+    require_described(shared, made)
     own = {each: stat.S_IMODE(os.lstat(each).st_mode) for each in made}
     assert not {each: oct(mode) for each, mode in own.items() if mode & 0o077}
     assert not {each for each in read if each not in before and "__pycache__" not in each} - {

@@ -58,6 +58,7 @@ def test_text_leaves_through_one_exit() -> None:
     assert found == {
         ("cli/console.py", 'sys.stdout.write(line if line.endswith("\\n") else f"{line}\\n")'),
         ("cli/output/progress.py", "self._stream.write(text_)"),
+        ("system/process.py", "data = data[os.write(log, data) :]"),  # a log, by RedactedStream
         ("system/signals.py", 'os.write(2, b"\\nUndoing what was begun; please wait.\\n")'),
     }
 

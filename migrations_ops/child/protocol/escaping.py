@@ -10,15 +10,17 @@ from __future__ import annotations
 import re
 
 # Control characters (C0, DEL, C1), marks of direction, invisible ones, separators of lines, tags,
-# noncharacters; and bytes that are no UTF-8, as far as an 8-bit terminal takes them for C1.
+# noncharacters.
 _ACTING = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\udc80-\udc9f"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_IN_TEXT = re.compile(f"[{_ACTING}]")
+# What the locale could not decode goes out as the bytes that it is.
+_BYTES = "\udc80-\udcff"
+_IN_TEXT = re.compile(f"[{_ACTING}]|[{_BYTES}]+")
 # The line breaks of a JSON document are its own: those in a text are escaped already.
-_IN_JSON = re.compile(rf"(?!\n)[{_ACTING}]|#(?=#\w*\[)")
+_IN_JSON = re.compile(rf"(?!\n)[{_ACTING}{_BYTES}]|#(?=#\w*\[)")
 # GitHub trims a line, and then looks for "::"; "##[" there and on Azure Pipelines, "##vso[" there
 # and "##teamcity[" on TeamCity may be anywhere in a line. The sections of GitLab need control
 # characters. Colours of our own may come before it.
@@ -54,11 +56,24 @@ def in_json(document: str) -> str:
 
 def _as_text(found: re.Match[str]) -> str:
     character = found[0]
+    if "\udc80" <= character[0] <= "\udcff":
+        return _bytes_as_text(character)
     code = ord(character)
-    if 0xDC80 <= code <= 0xDC9F:
-        code -= 0xDC00  # the byte that it stands for
     width = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
     return _SHORT.get(character) or f"\\{width[1]}{code:0{width[0]}x}"
+
+
+def _bytes_as_text(undecoded: str) -> str:
+    """Bytes of a name, of which those that are no UTF-8 may be C1 to an 8-bit terminal."""
+    text = undecoded.encode("ascii", "surrogateescape").decode("utf-8", "surrogateescape")
+    shown = "".join(map(_decoded_as_text, text))
+    return shown.encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
+
+
+def _decoded_as_text(character: str) -> str:
+    if "\udc80" <= character <= "\udc9f":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character if "\udca0" <= character <= "\udcff" else escaped(character)
 
 
 def _as_json(found: re.Match[str]) -> str:

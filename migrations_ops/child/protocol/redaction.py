@@ -1,14 +1,18 @@
-"""Removes passwords from messages and logs, since some drivers repeat their arguments.
+"""Removes secrets from whatever leaves: messages, documents, records and logs.
 
-psycopg shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
+Those that are known are hidden wherever they are: the passwords of URLs, and the values of
+variables that `project/secrets.py` takes for secrets. Where the text itself shows that a password
+is there, a URL or `password=`, that is hidden too: some drivers repeat their arguments. psycopg
+shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 HIDDEN = "***"
 _URL = re.compile(r"(:/{1,3}[^\s:/@'\"]*):(?!PASSWORD@)([^\s'\"]*)@")
@@ -16,10 +20,27 @@ _IN_WORDS = re.compile(
     r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
 )
 _KEYS = ("password", "passwd")
+_IN_QUERY = re.compile("pass|pwd|secret|token|key$", re.IGNORECASE)
 # A shorter one occurs in too many words by chance.
 _SHORTEST = 4
+# A name that this tool has given, of a record or a backup, is typed into commands and looked up
+# later: a password such as "sqlite3" is not hidden in it.
+_OUR_NAME = r"(?P<ours>\d{8}_\d{6}(?:_\d+)?(?:\.\w+)*)"
+# SQL doubles quotation marks, and ini files percent signs.
+_DOUBLED = "'\"`%"
 
 _secrets: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def keep_secret_texts(texts: Iterable[str]) -> None:
+    """Hide these texts from now on, and each line of those with several."""
+    global _pattern
+    for text in texts:
+        _secrets.update(
+            each for each in (text, *map(str.strip, text.splitlines())) if len(each) >= _SHORTEST
+        )
+    _pattern = None
 
 
 def keep_secret(parts: Mapping[str, Any]) -> None:
@@ -30,35 +51,110 @@ def keep_secret(parts: Mapping[str, Any]) -> None:
     for key in _KEYS:
         secret = parts.get(key)
         others = [value for name, value in parts.items() if name not in _KEYS]
-        if isinstance(secret, str) and len(secret) >= _SHORTEST and secret not in others:
-            _secrets.add(secret)
+        if isinstance(secret, str) and secret not in others:
+            keep_secret_texts([secret])
 
 
 def keep_secrets_of_urls(texts: Iterable[str]) -> None:
-    """Hide the passwords of these URLs from now on, also with their %XX decoded."""
+    """Hide the passwords of these URLs from now on, also with their %XX decoded.
+
+    Of a URL that is written wrongly it is unknown where its password ends: whatever may be it is.
+    """
     for text in texts:
-        found = _URL.search(text)
-        if found is not None:
-            user = found[1].rpartition("/")[2]
-            for secret in (found[2], unquote(found[2])):
-                keep_secret({"password": secret, "user": user, "user in plain": unquote(user)})
+        _, found, rest = text.partition("://")
+        ends = [place.start() for place in re.finditer("@", rest)] if found else []
+        for end in ends:
+            user, _, password = rest[:end].partition(":")
+            names = {"user": user, "user in plain": unquote(user)}
+            for secret in (password, unquote(password), unquote_plus(password)):
+                keep_secret({"password": secret, **names})
+        if not found and (misspelt := _URL.search(text)) is not None:
+            keep_secret_texts([misspelt[2], unquote(misspelt[2])])
+        for key, value in parse_qsl(rest.partition("?")[2]):
+            if _IN_QUERY.search(key):
+                keep_secret_texts([value])
 
 
 def redacted_document(value: Any) -> Any:
-    """A document, or a part of one, without the passwords in its texts."""
+    """A document, or a part of one, without the secrets in its texts."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
-        return {key: redacted_document(each) for key, each in value.items()}
+        return {redacted_document(key): redacted_document(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted_document(each) for each in value]
     return value
 
 
 def redacted(text: str) -> str:
-    """A text without the passwords in it."""
+    """A text without the secrets in it."""
     text = _URL.sub(rf"\1:{HIDDEN}@", text)
     text = _IN_WORDS.sub(rf"\1{HIDDEN}", text)
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return text
+    return _known().sub(lambda found: found["ours"] or HIDDEN, text)
+
+
+class RedactedStream:
+    """What a program writes, without the secrets in it, however its pieces are cut.
+
+    It is passed on line by line; of a line that is very long, all but an end in which a secret may
+    have begun.
+    """
+
+    _LONG = 65536
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._rest = ""
+
+    def feed(self, data: bytes, *, last: bool = False) -> bytes:
+        """What can be passed on; with the last piece, all."""
+        text = self._rest + self._decoder.decode(data, last)
+        end = len(text) if last else text.rfind("\n") + 1
+        if not end and len(text) > self._LONG:
+            end = self._cut(text)
+        self._rest = text[end:]
+        return redacted(text[:end]).encode("utf-8", "surrogateescape")
+
+    def _cut(self, text: str) -> int:
+        """A place where no secret is cut in two: its longest spelling is twelve times as long."""
+        end = len(text) - 12 * max(map(len, _secrets), default=0) - 1
+        for found in _known().finditer(text):
+            if found.start() < end < found.end():
+                return found.start()
+        return max(end, 0)
+
+
+def _known() -> re.Pattern[str]:
+    """Finds every spelling of every known secret, the longest first."""
+    global _pattern
+    if _pattern is None:
+        longest_first = sorted(_secrets, key=len, reverse=True)
+        _pattern = re.compile("|".join([_OUR_NAME, *map(_spellings, longest_first)]))
+    return _pattern
+
+
+def _spellings(secret: str) -> str:
+    return "".join(map(_spellings_of_one, secret))
+
+
+def _spellings_of_one(character: str) -> str:
+    """A character as it is, or as URLs, JSON, Python's repr(), SQL and ini files write it."""
+    if character.isascii() and character.isalnum():
+        return character
+    data = character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    forms = {
+        re.escape(character),
+        re.escape(f"\\{character}"),
+        re.escape(repr(character)[1:-1]),
+        _any_case("".join(f"%{byte:02x}" for byte in data)),
+        _any_case("".join(f"\\x{byte:02x}" for byte in data)),
+        _any_case("".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))),
+        *({r"\+"} if character == " " else ()),
+        *({2 * re.escape(character)} if character in _DOUBLED else ()),
+    }
+    return f"(?:{'|'.join(sorted(forms, key=len, reverse=True))})"
+
+
+def _any_case(text: str) -> str:
+    return f"(?i:{re.escape(text)})"

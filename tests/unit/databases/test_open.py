@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from migrations_ops.databases.address import Address
 from migrations_ops.databases.open import BUILT_IN, GROUP, open_database
 from migrations_ops.databases.sqlite.database import SQLite
 from migrations_ops.model.errors import ConfigurationError
@@ -107,3 +108,13 @@ def test_a_missing_driver_names_what_to_install(
     with pytest.raises(ConfigurationError, match=f"need {module}") as refused:
         open_database(f"{scheme}://u@h/d", tmp_path)
     assert f'pip install "migrations-ops[{extra}]"' in refused.value.next
+
+
+@pytest.mark.parametrize("text", ["hunter2", "hunter2@db:5432/shop", ":hunter2", "hunter2+x/y:z"])
+def test_a_text_that_is_no_url_is_not_quoted(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as no:
+        open_database(text, tmp_path)
+    assert "hunter2" not in str(no.value)
+    with pytest.raises(ConfigurationError) as no:
+        Address.of(text)
+    assert "hunter2" not in str(no.value)
