@@ -12,7 +12,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited
 from migrations_ops.system.files import make_folder, nearest_folder, write_whole
-from migrations_ops.system.reading import read_json
+from migrations_ops.system.reading import is_regular, read_json
 
 FILE = "evidence.json"
 
@@ -81,6 +81,8 @@ class Evidence:
         folder = nearest_folder(self.file.parent)
         if self.file.is_dir():
             return f"{self.file} is a directory"
+        if os.path.lexists(self.file) and not is_regular(self.file):
+            return f"{self.file} is not a regular file"
         if not folder.is_dir():
             return f"{folder} is no directory"
         content = self._read()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from migrations_ops.child.protocol.escaping import in_json
+from migrations_ops.system.reading import is_regular
 
 # How the name of a file ends until it is complete.
 PART = ".part"
@@ -107,7 +108,10 @@ def write_text(file: Path, text: str) -> None:
     """Write a text under a partial name, flush it, and give it its name.
 
     After a crash at any moment either the old or the new text is there, never a part of one.
+
+    :raises OSError: it cannot be written, or something that is no file has its name.
     """
+    require_replaceable(file)
     partial = file.with_name(partial_name(file.name))
     try:
         descriptor = open_own(partial, os.O_WRONLY | os.O_TRUNC)
@@ -121,6 +125,12 @@ def write_text(file: Path, text: str) -> None:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def require_replaceable(file: Path) -> None:
+    """:raises OSError: what has this name is not a regular file: it is not ours, and stays."""
+    if os.path.lexists(file) and not is_regular(file):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(file))
 
 
 def rights_of(source: Path) -> Rights:
