@@ -116,8 +116,10 @@ def remove_mark(releases: Path, name: str) -> None:
 
 
 def _remove(mark: Path) -> None:
+    """Remove a mark; a file that holds something is none."""
     with suppress(OSError):
-        remove_file(mark)
+        if not mark.lstat().st_size:
+            remove_file(mark)
 
 
 if sys.platform == "win32":

@@ -69,7 +69,9 @@ def test_a_content_that_nobody_understands_is_left_alone(
     file, written = kind.prepare(tmp_path), kind.wrap(CONTENTS[content](kind.good))
     file.write_bytes(written)
     read_all(kind, tmp_path)
-    # A mark without a record is removed when it is old, and a cache is written anew.
+    if kind.name == "mark" and not written:
+        return  # it is one: that of a task without a record
+    # A cache is written anew.
     assert kind.name == "cache" or file.read_bytes() == written
 
 
