@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ pytest_plugins = ["tests.servers.fixtures"]
 # pytest asks for it when the first test wants a folder; whoever has set it is obeyed.
 if (root := temporary_root()) is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", root)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One worker more than there are cores: tests wait for processes, servers and locks."""
+    return (yield) + ("PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
