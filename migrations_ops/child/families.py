@@ -33,7 +33,7 @@ class Server:
     timeouts: str
     step_lock: str
     drivers: frozenset[str]
-    # Names what tells the locks of a run; empty where the server does not tell them.
+    # Names what tells the locks of a run, as far as the server tells them.
     lock_reader: str
     # Its error codes that lead to a retry: another session had a lock.
     lock_codes: frozenset[str]
@@ -112,7 +112,7 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_mariadb",
                 step_lock="transactions.sessions:mariadb_lock",
                 drivers=frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"}),
-                lock_reader="",
+                lock_reader="recording.mariadb_copies:MariaDBCopies",
                 # Lock wait timeout, deadlock.
                 lock_codes=frozenset({"1205", "1213"}),
                 tells_idle=False,

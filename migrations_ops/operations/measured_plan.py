@@ -41,9 +41,9 @@ from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.command_run import CommandRun
 
 # What a lock of PostgreSQL on a table keeps others from: reads and writes, or writes
-# (https://www.postgresql.org/docs/current/explicit-locking.html).
+# (https://www.postgresql.org/docs/current/explicit-locking.html); and a copy by MariaDB.
 _BLOCKS_READS = frozenset({"AccessExclusiveLock"})
-_BLOCKS_WRITES = _BLOCKS_READS | {"ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"}
+_BLOCKS_WRITES = _BLOCKS_READS | {"ExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "COPY"}
 
 
 # How a batch of Alembic ends: the new table takes the place of the old one.
@@ -176,9 +176,9 @@ def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | Non
         # SQLite has one lock for all tables, which a run takes when it begins. Readers wait as
         # well where the file has a rollback journal, but only while pages are written.
         return (Blocked("", None, round(sum(each.seconds for each in run.revisions), 6)),)
-    if not state.database.is_transactional:
-        return None
-    return blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
+    found = blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
+    # MariaDB tells of copies alone.
+    return found if found or state.database.is_transactional else None
 
 
 def blocked_tables(locks: Sequence[TableLocked]) -> tuple[Blocked, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..channel import Events
 from ..families import family_of_identity, load
@@ -33,14 +33,23 @@ class _Sum:
             self.rows = (self.rows or 0) + rows
 
 
+class Ran(NamedTuple):
+    """A statement that has come to its end, and when it began, by ``time.perf_counter``."""
+
+    revision: str
+    sql: str
+    rows: int
+    since: float
+
+
 class LockReader(Protocol):
     """Reads which tables a run has locked and rewritten, on its own connection."""
 
     def begins(self, connection: Any) -> None:
         """Before the first statement of a run."""
 
-    def statement_ran(self, connection: Any, revision: str, since: float) -> None:
-        """After a statement that is new; ``since`` is when it began, by the monotonic clock."""
+    def statement_ran(self, connection: Any, ran: Ran) -> None:
+        """After a statement that is new."""
 
     def take(self) -> list[TableLocked | TableRewritten]:
         """What was found until now; what is still locked counts as locked until now."""
@@ -55,7 +64,7 @@ def start_measuring(
     """
     server = family_of_identity(instructions.destination).server
     locks: LockReader | None = None
-    if server is not None and server.lock_reader:
+    if server is not None:
         locks = load(server.lock_reader)()
     measuring = _Measuring(events, tracing, locks)
     measuring.install()
@@ -106,9 +115,11 @@ class _Measuring:
         seconds = time.perf_counter() - self._begun
         self._at_work = ""
         is_new = (revision, sql) not in self._sums
-        self._sum_of(revision, sql).add(seconds, _rows(cursor, sql))
+        rows = getattr(cursor, "rowcount", -1)
+        rows = rows if isinstance(rows, int) else -1
+        self._sum_of(revision, sql).add(seconds, _changed(rows, sql))
         if is_new and self._locks is not None:
-            self._locks.statement_ran(connection, revision, self._begun)
+            self._locks.statement_ran(connection, Ran(revision, sql, rows, self._begun))
 
     def _sum_of(self, revision: str, sql: str) -> _Sum:
         key = revision, sql
@@ -117,9 +128,9 @@ class _Measuring:
         return self._sums.setdefault(key, _Sum())
 
 
-def _rows(cursor: Any, sql: str) -> int | None:
-    """How many rows a statement changed; None where the driver does not tell."""
-    if sql.split(maxsplit=1)[0].upper() not in _CHANGES_ROWS:
-        return None
-    count = getattr(cursor, "rowcount", -1)
-    return count if isinstance(count, int) and count >= 0 else None
+def _changed(rows: int, sql: str) -> int | None:
+    """How many rows a statement changed; None where the driver does not tell.
+
+    :param rows: what the driver counted, -1 for nothing.
+    """
+    return rows if rows >= 0 and sql.split(maxsplit=1)[0].upper() in _CHANGES_ROWS else None

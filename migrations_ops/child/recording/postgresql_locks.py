@@ -13,6 +13,7 @@ from typing import Any
 
 from ..driver import ask_driver
 from ..protocol.events import TableLocked, TableRewritten
+from .measuring import Ran
 
 _TABLES = (
     "SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relfilenode FROM pg_class c"
@@ -41,7 +42,7 @@ class PostgreSQLLocks:
             rows = ask_driver(connection, _TABLES)
             self._tables = {int(oid): (name, int(file)) for oid, name, file in rows}
 
-    def statement_ran(self, connection: Any, revision: str, since: float) -> None:
+    def statement_ran(self, connection: Any, ran: Ran) -> None:
         try:
             rows = ask_driver(connection, _LOCKED)
         except Exception:
@@ -50,12 +51,12 @@ class PostgreSQLLocks:
         for key in [each for each in self._held if each not in held]:
             self._release(key)  # by the end of a transaction in between
         for key in held:
-            self._held.setdefault(key, (revision, since))
+            self._held.setdefault(key, (ran.revision, ran.since))
         for oid, _, file in rows:
             name, was = self._tables.get(int(oid), ("", 0))
             if name and file is not None and int(file) != was:
                 self._tables[int(oid)] = name, int(file)
-                self._found.append(TableRewritten(revision, name))
+                self._found.append(TableRewritten(ran.revision, name))
 
     def take(self) -> list[TableLocked | TableRewritten]:
         for key in list(self._held):

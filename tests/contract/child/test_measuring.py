@@ -76,6 +76,22 @@ def test_each_command_reports_what_it_ran_itself(project: ChildProject) -> None:
     assert "DELETE FROM orders" not in texts[1]
 
 
+@on("mariadb", "mysqldb", "aiomysql")
+def test_a_table_that_mariadb_copies_is_blocked_meanwhile(project: ChildProject) -> None:
+    """In place and at once it counts no rows; one is altered in each of these ways."""
+    project.add_revision(
+        R2,
+        R1,
+        '    op.execute("ALTER TABLE shops ADD COLUMN at_once int")\n'
+        '    op.execute("ALTER TABLE shops ADD INDEX in_place (name)")\n'
+        '    op.execute("ALTER TABLE `orders` MODIFY shop varchar(20)")',
+    )
+    ran = project.run(measure=True)
+    assert ran.failure == ""
+    assert [each.table for each in ran.of(TableRewritten)] == ["orders"]
+    assert [(each.table, each.mode) for each in ran.of(TableLocked)] == [("orders", "COPY")]
+
+
 @on("postgresql", "psycopg2", "asyncpg", "pg8000")
 def test_tables_of_postgresql_that_were_there_are_locked_until_the_commit(
     project: ChildProject,
