@@ -36,10 +36,16 @@ def main() -> int:
     parser.add_argument("--act", choices=ACTS, help="always this command")
     shots = dict.fromkeys([*SHOTS, *SHOTS_ON_SERVERS])
     parser.add_argument("--shot", choices=shots, help="always this disturbance")
+    parser.add_argument(
+        "--one-by-one",
+        action="store_true",
+        help="each round leaves one page more on a full disk, or fails the next call",
+    )
     options = parser.parse_args()
     if hasattr(signal, "SIGHUP"):  # ignored under nohup, and then by all that is started here
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder.chmod(0o711)  # another user comes as far as what tasks write
     seeds = range(options.seed, options.seed + options.rounds)
     played = []
     for each in _play_all(folder, seeds, options):
@@ -55,17 +61,17 @@ def main() -> int:
 
 def _play_all(folder: Path, seeds: range, options: argparse.Namespace) -> Iterator[Round]:
     if options.engine != "sqlite":
-        draws = [on_servers.Draw.of(seed, options.act, options.shot) for seed in seeds]
-        yield from many.play_all(options.engine, folder, draws, options.workers)
+        drawn = [on_servers.Draw.of(seed, options.act, options.shot) for seed in seeds]
+        if options.one_by_one:
+            drawn = [each.numbered(number) for number, each in enumerate(drawn, 1)]
+        yield from many.play_all(options.engine, folder, drawn, options.workers)
         return
+    draws = [Draw.of(seed, options.act, options.shot) for seed in seeds]
+    if options.one_by_one:
+        draws = [each.numbered(number) for number, each in enumerate(draws, 1)]
     templates = make_templates(folder / "templates")
     with ThreadPoolExecutor(options.workers) as pool:
-        waiting = [
-            pool.submit(
-                play, templates, folder / str(seed), Draw.of(seed, options.act, options.shot)
-            )
-            for seed in seeds
-        ]
+        waiting = [pool.submit(play, templates, folder / str(draw.seed), draw) for draw in draws]
         for done in as_completed(waiting):
             yield done.result()
 

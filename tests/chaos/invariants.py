@@ -31,10 +31,13 @@ TICK = timedelta(milliseconds=3)
 def problems(world: World, *, stamped: bool = True) -> list[str]:
     """What does not hold now.
 
-    What a killed upgrade had committed on its own, as its record says, waits for the next task.
+    What a killed upgrade had committed on its own, as its record says, waits for the next task, and
+    what was left to a person for that person.
+
     :param stamped: False where production may have no revision yet.
     """
     waiting = {name for record in unfinished(world) for name in record.get("committed", ())}
+    waiting |= left_in_need(world)
     found = list(_lost_tokens(world)) + list(_torn_backups(world)) + list(_own_failures(world))
     for name, file in zip(("dev", "prod"), world.files, strict=True):
         found += _rows(file) if name in waiting else _whole(world, file, stamped)
@@ -52,6 +55,17 @@ def problems_at_rest(world: World) -> list[str]:
     ]
     found += [f"{record['id']} is still unfinished" for record in unfinished(world)]
     return [*problems(world), *found, *_leftovers(world), *_locks(world)]
+
+
+def left_in_need(world: Files) -> set[str]:
+    """The environments that a task has left to a person, or to the next task."""
+    left = set()
+    for file in (world.repom / "releases").glob("*/release.json"):
+        record = read_json(file)
+        if isinstance(record, dict):
+            names = {each["environment"] for each in record.get("unresolved", ())}
+            left |= names.union(record.get("unfinished", ())) - set(record.get("closed", ()))
+    return left
 
 
 def unfinished(world: World) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +13,57 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.chaos.acts import RELEASE, Act
+from tests.chaos.failing import FailingCall, can_fail
 from tests.chaos.invariants import bad_words
+from tests.chaos.mutating import mutate
 from tests.chaos.shots import orphans
 from tests.support import Ran, Sandbox
 
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
+# What a task says that could not find out how it ended.
+LEFT_TO_THE_NEXT = "the next task"
 # Tasks that look at, or change, a database, and begin something that recovery has to know.
 _LOOKING = ("preflight", "recover", None)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a command runs under, besides a shot.
+
+    ``mutating`` is whether the documents on disk are mutated before what follows, ``clock`` how far
+    its clock is off, as faketime reads it.
+    """
+
+    failing: FailingCall
+    open_umask: bool
+    mutating: bool
+    clock: str
+
+    @classmethod
+    def draw(cls, chance: random.Random) -> Around:
+        return cls(
+            FailingCall.draw(chance),
+            open_umask=chance.random() < 0.3,
+            mutating=chance.random() < 0.3,
+            clock=chance.choice(["", "", "", "+3d", "-3d"]),
+        )
+
+    def words(self, shot: str) -> list[str]:
+        """What of it counts, in words."""
+        parts = [str(self.failing)] if shot == "failing call" else []
+        parts += ["umask 000"] * self.open_umask + ["mutating"] * self.mutating
+        return [*parts, *([f"clock {self.clock}"] if self.clock else [])]
+
+    def variables(self) -> dict[str, str]:
+        """A clock that is set back or forward when the command has ended, where that can be had."""
+        if not (self.clock and FAKETIME.exists()):
+            return {}
+        return {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME": self.clock,
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
 
 
 class Drawn(Protocol):
@@ -144,7 +190,25 @@ class Play:
         """What it printed is fit to be read."""
         self.found += bad_words(what, ran.code, ran.out, ran.err, as_json=as_json)
 
+    def command(self, arguments: Sequence[str], around: Around) -> list[str]:
+        """The words that start a command, in what it runs under."""
+        argv = [sys.executable, "-m", "invoke", *arguments]
+        if self._shot == "failing call" and can_fail():
+            argv = around.failing.argv(argv)
+        if around.open_umask:
+            argv = ["sh", "-c", 'umask 000; exec "$@"', "sh", *argv]
+        return argv
+
     # -- afterwards ---------------------------------------------------------------------------
+
+    def type_among_mutated(self, repom: Path, seed: int) -> None:
+        """Whatever the documents on disk hold, tasks end in order and lose nothing."""
+        mutated = mutate(repom, random.Random(seed))
+        for task in ("status-all", "backups", "releases", "prune"):
+            self.type((task,), {0})
+        self.type(("backup", "--env", "prod"), {0, 1, 3})
+        self.type(RELEASE, {0, 1, 3})
+        mutated.undo()
 
     def type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:
         """Type a task, which has to end with one of these codes."""

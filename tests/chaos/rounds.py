@@ -8,16 +8,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.chaos import disks
 from tests.chaos.acts import ACTS, Act
 from tests.chaos.hostile import make_hostile
 from tests.chaos.invariants import problems, problems_at_rest, two_at_work, unfinished
-from tests.chaos.playing import TO_TYPE, Play, Round
+from tests.chaos.playing import LEFT_TO_THE_NEXT, TO_TYPE, Around, Play, Round
 from tests.chaos.shots import LASTING, SHOTS, Aim, shoot
-from tests.chaos.world import World, make_world
+from tests.chaos.world import World, can_spy, make_world
 from tests.support import Ran
 
 _NO_ROOM_TO_READ = "a reader saw disk I/O error"
@@ -42,6 +42,7 @@ class Draw:
     pause: float
     room: int
     holder: tuple[str, str, float]
+    around: Around
 
     @classmethod
     def of(cls, seed: int, act: str | None = None, shot: str | None = None) -> Draw:
@@ -70,7 +71,13 @@ class Draw:
                 chance.choice(["IMMEDIATE", "EXCLUSIVE", "DEFERRED"]),
                 chance.choice([0.5, 2.0, 9.0]),
             ),
+            around=Around.draw(chance),
         )
+
+    def numbered(self, number: int) -> Draw:
+        """The same with the disk full at that page, or the call of that number failing."""
+        failing = replace(self.around.failing, number=number)
+        return replace(self, room=number * 4096, around=replace(self.around, failing=failing))
 
     def __str__(self) -> str:
         parts = [f"{self.act}: {self.shot}"]
@@ -84,6 +91,7 @@ class Draw:
             parts.append(f"by {self.way}")
         for name in ("committing", "writing", "reading", "hostile", "as_json"):
             parts += [name] if getattr(self, name) else []
+        parts += self.around.words(self.shot)
         return ", ".join([*parts, self.mode, f"then {' '.join(self.between) or 'nothing'}"])
 
 
@@ -104,6 +112,7 @@ def play(templates: Mapping[str, World], folder: Path, draw: Draw) -> Round:
         for wanted, start in (
             (draw.writing, world.start_writer),
             (draw.reading, world.start_reader),
+            (draw.around.open_umask and can_spy(), world.start_spy),
         ):
             if wanted:
                 user = start()
@@ -132,6 +141,7 @@ class _Play(Play):
         if draw.hostile:
             chance = random.Random(draw.seed)
             self._variables = make_hostile(world.sandbox.folder, chance)
+        self._variables |= draw.around.variables()
         ended = self._fire()
         disks.make_room(world.repom)
         for number, (code, out, err) in enumerate(ended):
@@ -160,7 +170,7 @@ class _Play(Play):
         return ended
 
     def _start(self, arguments: tuple[str, ...], name: str) -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "-m", "invoke", *arguments]
+        argv = self.command(arguments, self._draw.around)
         small_file = self._draw.shot == "full file" or (
             self._draw.shot == "full disk" and not disks.can_mount()
         )
@@ -183,6 +193,8 @@ class _Play(Play):
             if code != 4:
                 continue
             said = TO_TYPE.findall(err)
+            if not said and LEFT_TO_THE_NEXT in err:
+                continue
             if not said:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
                 continue
@@ -193,6 +205,9 @@ class _Play(Play):
     def fix(self) -> None:
         act, world = self._act, self._world
         self.type(("status-all",), {0})
+        if self._draw.around.mutating:
+            self.type_among_mutated(world.repom, self._draw.seed)
+            self.check("among mutated documents", problems(world, stamped=not act.fixes))
         if act.fixes:
             self.type(act.fixes, {0})
         elif self._draw.between:

@@ -30,10 +30,11 @@ SHOTS: dict[str, frozenset[int]] = {
     "pause everything": frozenset(),
     "full file": frozenset({1, 3, 4}),
     "full disk": frozenset({1, 3, 4}),
+    "failing call": frozenset({1, 3, 4}),
     "held": frozenset({1, 3}),
 }
 # These need no instant: they last as long as the command does.
-LASTING = frozenset({"none", "full file", "full disk", "held"})
+LASTING = frozenset({"none", "full file", "full disk", "failing call", "held"})
 _SIGNALS = {
     "interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "hangup": getattr(signal, "SIGHUP", 1),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -66,12 +67,27 @@ class World(Folders):
         """A process that reads production without pause, and notes what is torn."""
         return _start("reader.py", str(self.sandbox.prod), str(self.seen), str(ROWS))
 
+    def start_spy(self) -> subprocess.Popen[bytes]:
+        """Another user, who reads all that is open to others."""
+        return start_spy(self)
+
     def start_holder(self, file: Path, how: str, seconds: float) -> subprocess.Popen[bytes]:
         """A process that keeps a transaction open for a while."""
         holder = _start("holder.py", str(file), how, str(seconds), pipe=True)
         assert holder.stdout is not None
         holder.stdout.readline()
         return holder
+
+
+def can_spy() -> bool:
+    """Whether another user can be had here."""
+    return hasattr(os, "setuid") and os.geteuid() == 0
+
+
+def start_spy(world: Folders) -> subprocess.Popen[bytes]:
+    """Another user of the host, who tries to read what tasks keep besides databases."""
+    folders = [str(world.repom / each) for each in ("backups", "releases")]
+    return _start("spy.py", str(world.seen), *folders)
 
 
 def _start(script: str, *arguments: str, pipe: bool = False) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ from migrations_ops.child.protocol.identity import lock_name
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.system.reading import read_json
 from tests.chaos.history import FIRST, LAST, ORDER, ROWS
+from tests.chaos.invariants import left_in_need
 from tests.chaos.servers.world import NAMES, SECRETS, VERSION_TABLE, World, fingerprint
 from tests.chaos.world import name_of
 
@@ -43,7 +44,7 @@ def problems_at_rest(world: World) -> list[str]:
     for name in NAMES:
         at = fingerprint(world, name).revisions
         found += [] if at == (LAST,) else [f"{name} is not at the head: {at}"]
-        found += [f"{name} is dirty" for _ in dirty(world, name)]
+        found += [f"{name} is dirty"] * in_need(world, name)
     found += [f"{record['id']} is still unfinished" for record in unfinished(world)]
     return [*found, *_copies(world), *_leftovers(world), *_locks(world)]
 
@@ -63,6 +64,11 @@ def dirty(world: World, name: str) -> list[str]:
     return list(world.opened(name).inspect(VERSION_TABLE).begun)
 
 
+def in_need(world: World, name: str) -> bool:
+    """Whether half of a revision may stand there, or a record says that it needs a person."""
+    return bool(dirty(world, name)) or name in left_in_need(world)
+
+
 # -- databases --------------------------------------------------------------------------------
 
 
@@ -72,7 +78,7 @@ def _whole(world: World, name: str) -> list[str]:
     counts = {table: now.rows.get(table) for table in ("parents", "children")}
     if set(counts.values()) != {ROWS}:
         found.append(f"{name}: {counts} of {ROWS}")
-    if dirty(world, name):
+    if in_need(world, name):
         return found
     if len(now.revisions) != 1 or now.revisions[0] not in ORDER:
         return [*found, f"{name} stands at {now.revisions}"]

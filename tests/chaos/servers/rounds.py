@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migrations_ops.model.outcome import DONE
+from tests.chaos import disks
 from tests.chaos.acts import RELEASE, Act
 from tests.chaos.invariants import two_at_work
-from tests.chaos.playing import TO_TYPE, Play, Round
+from tests.chaos.playing import LEFT_TO_THE_NEXT, TO_TYPE, Around, Play, Round
 from tests.chaos.servers.acts import ACTS, act_of
 from tests.chaos.servers.invariants import (
     dirty,
+    in_need,
     problems,
     problems_at_rest,
     records,
@@ -28,6 +29,7 @@ from tests.chaos.servers.invariants import (
 from tests.chaos.servers.shots import BREAKING, HALVING, LASTING, SHOTS, locked, shoot
 from tests.chaos.servers.world import NAMES, SECRETS, Arena, World
 from tests.chaos.shots import Aim
+from tests.chaos.world import can_spy, start_spy
 from tests.support import Ran
 
 
@@ -48,6 +50,8 @@ class Draw:
     pause: float
     holder: tuple[str, float]
     resolving: bool
+    room: int
+    around: Around
 
     @classmethod
     def of(cls, seed: int, act: str | None = None, shot: str | None = None) -> Draw:
@@ -70,7 +74,14 @@ class Draw:
             pause=chance.uniform(0.1, 4.0),
             holder=(chance.choice(["dev", "prod"]), chance.choice([0.5, 3.0, 9.0])),
             resolving=chance.random() < 0.5,
+            room=chance.randrange(4, 400) * 1024,
+            around=Around.draw(chance),
         )
+
+    def numbered(self, number: int) -> Draw:
+        """The same with the disk full at that page, or the call of that number failing."""
+        failing = replace(self.around.failing, number=number)
+        return replace(self, room=number * 4096, around=replace(self.around, failing=failing))
 
     def __str__(self) -> str:
         parts = [f"{self.act}: {self.shot}"]
@@ -82,6 +93,9 @@ class Draw:
             parts.append(f"by {self.way}")
         for name in ("committing", "writing", "reading", "as_json", "resolving"):
             parts += [name] if getattr(self, name) else []
+        if self.shot == "full disk":
+            parts.append(f"{self.room // 1024} KiB left")
+        parts += self.around.words(self.shot)
         return ", ".join([*parts, f"then {' '.join(self.between) or 'nothing'}"])
 
 
@@ -100,6 +114,13 @@ def play(arena: Arena, folder: Path, draw: Draw) -> Round:
             (folder / "alembic/broken").write_text(f"{act.fails} {draw.way}")
         if draw.shot not in LASTING:
             (folder / "alembic/marks").touch()
+        if draw.shot == "full disk" and disks.can_mount():
+            disks.put_on_small_disk(world.repom, draw.room)
+            stack.callback(disks.take_from_small_disk, world.repom)
+        if draw.around.open_umask and can_spy():
+            spy = start_spy(world)
+            stack.callback(spy.wait)
+            stack.callback(spy.kill)
         for wanted, role in ((draw.writing, "write"), (draw.reading, "read")):
             if wanted:
                 user = world.start_application(role)
@@ -125,6 +146,7 @@ class _Play(Play):
 
     def under_fire(self) -> None:
         ended = self._fire()
+        disks.make_room(self._world.repom)
         self.found += wait_for_quiet(self._world)
         self._all_dirty = {name for name in NAMES if dirty(self._world, name)}
         for number, (code, out, err) in enumerate(ended):
@@ -151,7 +173,8 @@ class _Play(Play):
         return ended
 
     def _start(self, arguments: tuple[str, ...], name: str) -> subprocess.Popen[bytes]:
-        return self.spawn([sys.executable, "-m", "invoke", *arguments], name, {})
+        around = self._draw.around
+        return self.spawn(self.command(arguments, around), name, around.variables())
 
     def _judge(self, code: int, out: str, err: str, *, as_json: bool) -> None:
         self.exits.append(code)
@@ -196,13 +219,15 @@ class _Play(Play):
             if code != 4:
                 continue
             said = TO_TYPE.findall(err)
+            if not said and LEFT_TO_THE_NEXT in err:
+                continue
             if not said and self._all_dirty:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
             if not said:
                 continue
             if self._draw.resolving and self._all_dirty:
                 self._resolve()
-            if not self._all_dirty or any(dirty(self._world, name) for name in NAMES):
+            if not self._all_dirty or any(in_need(self._world, name) for name in NAMES):
                 self.type(tuple(said[-1].split()), {0})
 
     def _resolve(self) -> None:
@@ -222,6 +247,9 @@ class _Play(Play):
         act, world = self._act, self._world
         self._status()
         self.type(("releases",), {0})
+        if self._draw.around.mutating:
+            self.type_among_mutated(world.repom, self._draw.seed)
+            self.check("among mutated documents", problems(world))
         if self._draw.between:
             self.type(self._between(), {0, 1} | self._if_dirty())
             self.check("in between", problems(world))
@@ -233,7 +261,7 @@ class _Play(Play):
         self.check("at the end", problems_at_rest(world))
 
     def _if_dirty(self) -> set[int]:
-        return {4} if any(dirty(self._world, name) for name in NAMES) else set()
+        return {4} if any(in_need(self._world, name) for name in NAMES) else set()
 
     def _status(self) -> None:
         """Half of a revision is told by ``status-all``, and nothing else is."""
@@ -241,7 +269,7 @@ class _Play(Play):
         if ran.code:
             return
         said = {each["name"] for each in ran.json["environments"] if each["dirty"]}
-        is_so = {name for name in NAMES if dirty(self._world, name)}
+        is_so = {name for name in NAMES if in_need(self._world, name)}
         if said != is_so:
             self.found.append(f"status-all says that {said} are dirty, and {is_so} are")
 

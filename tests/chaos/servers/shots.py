@@ -18,10 +18,12 @@ SHOTS: dict[str, frozenset[int]] = {name: shots.SHOTS[name] for name in _OF_FILE
     "kill server": _BROKEN,
     "hang": _BROKEN,
     "cut": _BROKEN,
+    "full disk": _BROKEN,
+    "failing call": _BROKEN,
     "held": frozenset({1, 3}),
 }
 # These need no instant: they last as long as the command does.
-LASTING = frozenset({"none", "held"})
+LASTING = frozenset({"none", "full disk", "failing call", "held"})
 # After these, half of a revision may stand where it cannot be rolled back: a person is needed.
 HALVING = frozenset({"child", "interrupt", "terminate"})
 # The server, or the way to it, was gone: whether anything stands there may be unknown.
