@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 _SQL_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
@@ -20,6 +21,17 @@ def human_size(size: int) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 revision``, ``3 revisions``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def local_time(moment: str) -> str:
+    """A moment in local time to the second, as the names of backups and records have it.
+
+    :param moment: in UTC, as ISO 8601 text; any other text is shown as it is.
+    """
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError):
+        return moment
 
 
 def quoted(argument: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 
 from migrations_ops.child.protocol.escaping import escaped
 from migrations_ops.cli.output.plan.words import duration
@@ -27,7 +26,7 @@ from migrations_ops.model.status import (
     Selector,
     StatusReport,
 )
-from migrations_ops.model.text import counted, human_size
+from migrations_ops.model.text import counted, human_size, local_time
 
 UNCHANGED = "Nothing was changed."
 _STATE_COLOURS = {
@@ -74,17 +73,6 @@ def _block(header: Sequence[str], row: Sequence[str], style: Style, paint: Paint
         if cell not in ("", "-")
     ]
     return lines
-
-
-def local(moment: str) -> str:
-    """A moment in local time to the second, as the names of backups and records have it.
-
-    :param moment: in UTC, as ISO 8601 text; any other text is shown as it is.
-    """
-    try:
-        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError):
-        return moment
 
 
 def status(report: StatusReport, style: Style) -> list[str]:
@@ -135,7 +123,7 @@ def backups(found: Sequence[Backup], style: Style) -> list[str]:
         (
             backup.environment,
             backup.name,
-            local(backup.taken),
+            local_time(backup.taken),
             ", ".join(backup.revisions) or "base",
             human_size(backup.size),
             "; ".join(filter(None, (backup.note, backup.doubt))),
@@ -252,7 +240,7 @@ def record(found: TaskRecord, kept: Mapping[str, str], style: Style) -> list[str
         (
             step.name,
             step.environment,
-            local(step.started),
+            local_time(step.started),
             f"{step.seconds:.2f}",
             str(step.exit),
             step.outcome,

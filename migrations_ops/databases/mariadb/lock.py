@@ -38,6 +38,7 @@ from migrations_ops.databases.mariadb.errors import advice_on, in_words, may_com
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.server import is_behind_a_proxy
 from migrations_ops.model.errors import Locked, OpsError, Refused, StepFailed
+from migrations_ops.model.text import local_time
 from migrations_ops.system.files import now
 from migrations_ops.system.provenance import account, host
 
@@ -183,7 +184,7 @@ def claimed(address: Address, name: str, other: Claim) -> Locked:
 
 
 def _in_words(claim: Claim) -> str:
-    return f"{claim.who} (through the node {claim.node} since {claim.since})"
+    return f"{claim.who} (through the node {claim.node} since {local_time(claim.since)})"
 
 
 def find_other(session: Connection) -> str:

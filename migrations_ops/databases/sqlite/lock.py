@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.files import rights_of_lock
 from migrations_ops.model.errors import Locked, Refused
+from migrations_ops.model.text import local_time
 from migrations_ops.system.files import give_rights, make_folder, now, write_whole
 from migrations_ops.system.provenance import account, host
 from migrations_ops.system.reading import read_json
@@ -70,7 +71,7 @@ def holder_of(holder: Path) -> str:
         return "Another release"
     return (
         f"{found.get('purpose')} of {found.get('user')} on {found.get('host')}"
-        f" (process {found.get('process')}, since {found.get('since')})"
+        f" (process {found.get('process')}, since {local_time(str(found.get('since')))})"
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from migrations_ops.model.text import is_typo
+from migrations_ops.model.text import is_typo, local_time
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,15 @@ from migrations_ops.model.text import is_typo
 def test_a_typo_changes_two_letters_at_most(one: str, other: str, *, expected: bool) -> None:
     assert is_typo(one, other) is expected
     assert is_typo(other, one) is expected
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one time zone a process")
+def test_times_are_shown_in_local_time_as_names_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert local_time("2026-11-30T17:28:34.398Z") == "2026-12-01 02:28:34"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert local_time("yesterday") == "yesterday"
