@@ -298,8 +298,14 @@ def test_a_first_release_makes_no_second_production_by_a_mistyped_url(tmp_path: 
     ran = project.invoke("release-migration", "--allow", "missing-database")
     assert ran.code == 0, ran.err
     (project.folder / "prd.db").unlink()
+    # One that was never migrated, and was to be stamped.
+    (project.folder / "data").rename(project.folder / "aside")
+    query(project.folder / "prod.db", "DROP TABLE alembic_version")
+    ran = project.invoke("upgrade-prod")
+    assert ran.code == 1, ran.err
+    assert "no environment has prod.db, which has tables and nearly the same name" in ran.err
     project.configure(right)
-    ran = project.invoke("release-migration")
+    ran = project.invoke("stamp", "--env", "prod", "--to", "r1", "--yes", "release-migration")
     assert ran.code == 0, ran.err
 
 
