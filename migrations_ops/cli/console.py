@@ -89,6 +89,20 @@ class Console:
         for line in text.error(stopped, self.reporter.style):
             self.reporter.say(line)
 
+    def show_failure(self, failed: Exception) -> None:
+        """Show an error of this tool itself, with the lines that a report of it needs."""
+        import traceback
+
+        for line in "".join(traceback.format_exception(failed)).splitlines():
+            self.reporter.say(line)
+        self.show_error(
+            Refused(
+                f"An internal error: {type(failed).__name__}: {failed}.",
+                untouched="Nothing was changed.",
+                next="Please report it, with the lines above.",
+            )
+        )
+
     def finish(self, finished: Finished, *lines: str, document: Any = None) -> None:
         """Show how a recorded task ended: by lines of text, or by a document.
 

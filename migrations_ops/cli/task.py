@@ -122,6 +122,12 @@ def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) ->
     except KeyboardInterrupt:
         console.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None
+    except Exit:
+        raise
+    except Exception as failed:
+        # Python itself would write it past the exit for all text.
+        console.show_failure(failed)
+        raise Exit(code=1) from None
     finally:
         gc.enable()
 

@@ -20,12 +20,19 @@ _IN_WORDS = re.compile(
     r"((?:password|passwd|pwd)\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)", re.IGNORECASE
 )
 _KEYS = ("password", "passwd")
-_IN_QUERY = re.compile("pass|pwd|secret|token|key$", re.IGNORECASE)
+_IN_QUERY = re.compile("pass(?!file)|pwd|secret|token", re.IGNORECASE)
 # A shorter one occurs in too many words by chance.
 _SHORTEST = 4
 # A name that this tool has given, of a record or a backup, is typed into commands and looked up
 # later: a password such as "sqlite3" is not hidden in it.
 _OUR_NAME = r"(?P<ours>\d{8}_\d{6}(?:_\d+)?(?:\.\w+)*)"
+# Keys of documents under which are names and no texts. Programs go by them, and so does the task
+# that reads a record back: with a password such as "upgrade" it would not know its own steps.
+_NAMES = frozenset({
+    "id", "task", "name", "environment", "outcome", "state", "code", "severity", "started", "taken",
+    "revision", "from", "to", "current", "heads", "targets", "backup", "backups", "committed",
+    "commands", "unfinished", "closed",
+})  # fmt: skip
 # SQL doubles quotation marks, and ini files percent signs.
 _DOUBLED = "'\"`%"
 
@@ -75,14 +82,20 @@ def keep_secrets_of_urls(texts: Iterable[str]) -> None:
                 keep_secret_texts([value])
 
 
-def redacted_document(value: Any) -> Any:
-    """A document, or a part of one, without the secrets in its texts."""
+def redacted_document(value: Any, *, named: bool = False) -> Any:
+    """A document, or a part of one, without the secrets in its texts.
+
+    :param named: it is what a key of names has, and stays.
+    """
     if isinstance(value, str):
-        return redacted(value)
+        return value if named else redacted(value)
     if isinstance(value, Mapping):
-        return {redacted_document(key): redacted_document(each) for key, each in value.items()}
+        return {
+            key: redacted_document(each, named=named or key in _NAMES)
+            for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [redacted_document(each) for each in value]
+        return [redacted_document(each, named=named) for each in value]
     return value
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from migrations_ops.child.protocol import redaction
+from migrations_ops.child.protocol.redaction import keep_secret_texts
 from migrations_ops.journal.record import (
     RECORD,
     TaskRecord,
@@ -67,6 +71,23 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path, record: TaskRecord) 
     write_record(tmp_path, record)
     assert read_record(tmp_path / record.id) == record
     assert list(walk_records(tmp_path)) == [record]
+
+
+def test_a_secret_is_not_in_a_record_and_hides_no_name_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password such as "upgrade" would make a record that nobody can read."""
+    monkeypatch.setattr(redaction, "_secrets", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
+    keep_secret_texts(re.findall(r"\w{4,}", json.dumps(record_document(FULL))))
+    write_record(tmp_path, FULL)
+    text = "***"
+    assert read_record(tmp_path / FULL.id) == replace(
+        FULL,
+        steps=tuple(replace(each, argv=(text, text)) for each in FULL.steps),
+        findings=(replace(FULL.findings[0], message=f"it {text}", where=text),),
+        error=ErrorReport(3, f"It {text}.", f"{text} was {text}.", f"{text}: {text} {text}"),
+    )
 
 
 def test_a_record_is_known_by_its_folder_whatever_it_calls_itself(tmp_path: Path) -> None:

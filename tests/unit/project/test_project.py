@@ -19,6 +19,7 @@ def test_password_of_each_url_is_hidden(
     shop: Sandbox, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setattr(redaction, "_secrets", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
     opened: list[Any] = []
     monkeypatch.setattr(module, "open_database", lambda *urls: opened.append(urls))
     url, password = f"postgresql://me:tr0ub4dor-{key}@db/shop", f"tr0ub4dor-{key}"
