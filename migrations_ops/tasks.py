@@ -178,6 +178,22 @@ def status(
     show_status(console, env, check=check)
 
 
+@task(
+    "Look",
+    env=_ENV,
+    timeout="how many seconds to wait (default: 60)",
+    json=_JSON,
+)
+def wait(console: Console, env: str | None = None, timeout: str = "60", json: bool = False) -> None:
+    """Wait until an environment is at head.
+
+    For containers and workers that start while another process releases.
+    """
+    from migrations_ops.cli.status import run_wait
+
+    run_wait(console, env, timeout)
+
+
 @task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
 def status_all(console: Console, check: bool = False, json: bool = False) -> None:
     """Show the state of every environment.
@@ -426,6 +442,7 @@ _DEFINITIONS = (
     verify,
     status,
     status_all,
+    wait,
     current,
     history,
     heads,

@@ -49,7 +49,7 @@ ANY_LINES = "..."
 # What stands for the value of a flag.
 _VALUE = {
     "allow": "CODE", "args": '"..."', "backup": "NAME", "env": "NAME", "format": "FORMAT",
-    "output": "FILE", "plan-file": "FILE",
+    "output": "FILE", "plan-file": "FILE", "timeout": "SECONDS",
     "message": '"..."',
     "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",
 }  # fmt: skip

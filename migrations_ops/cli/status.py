@@ -29,6 +29,30 @@ def show_status(console: Console, env: str | None, *, check: bool) -> None:
     _show(console, project, [environment], check=check)
 
 
+def run_wait(console: Console, env: str | None, timeout: str) -> None:
+    """Wait until an environment is at head."""
+    from migrations_ops.operations.wait import wait_until_at_head
+
+    seconds = _seconds(timeout)
+    project = console.project()
+    settings = project.settings
+    environment = settings.environment(env) if env else settings.default
+    report = wait_until_at_head(project, environment, seconds)
+    [row] = report.environments
+    line = f"{row.name} is at head: {', '.join(row.current)}."
+    console.show(lambda: [line], documents.status(report))
+
+
+def _seconds(timeout: str) -> float:
+    """:raises ConfigurationError: it is no number of seconds."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", str(timeout)):
+        raise ConfigurationError(
+            "--timeout is a number of seconds from 0 to 999999.",
+            next="Type: invoke wait --timeout 60",
+        )
+    return float(timeout)
+
+
 def show_status_all(console: Console, *, check: bool) -> None:
     """Show the state of all environments."""
     project = console.project_as_it_is()

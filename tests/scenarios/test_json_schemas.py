@@ -45,6 +45,7 @@ SCHEMA_OF = {
     "verify": "verify",
     "status": "status",
     "status-all": "status",
+    "wait": "status",
     "current": "current",
     "history": "history",
     "heads": "history",

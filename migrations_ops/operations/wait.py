@@ -1,0 +1,44 @@
+"""``wait``: until a database is at head, for what starts before its migration has ended."""
+
+from __future__ import annotations
+
+import time
+
+from migrations_ops.model.errors import Refused
+from migrations_ops.model.status import EnvironmentStatus, StatusReport
+from migrations_ops.operations.status import read_status
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+
+# How long, in seconds, between two looks: at first, and at most.
+_FIRST, _MOST = 0.1, 2.0
+
+
+def wait_until_at_head(project: Project, environment: Environment, timeout: float) -> StatusReport:
+    """Inspect a database again and again, until it is at its target. Nothing is changed.
+
+    A database that cannot be reached, or is not there yet, may come up.
+
+    :param timeout: in seconds; 0 inspects it once.
+    :raises Refused: it is not at head when the time is over.
+    :raises OpsError: the configuration or the scripts cannot be read, which no waiting changes.
+    """
+    until, pause = time.monotonic() + timeout, _FIRST
+    while True:
+        report = read_status(project, [environment])
+        [row] = report.environments
+        if row.state == "at head":
+            return report
+        if time.monotonic() >= until:
+            raise _not_there(row, timeout)
+        time.sleep(min(pause, max(0.0, until - time.monotonic())))
+        pause = min(pause * 2, _MOST)
+
+
+def _not_there(row: EnvironmentStatus, timeout: float) -> Refused:
+    why = f": {row.trouble}" if row.trouble else ""
+    return Refused(
+        f"{row.name} ({row.database}) is {row.state} after {timeout:g} s, not at head{why}.",
+        untouched="Nothing was changed.",
+        next=f"To see more: invoke status --env {row.name}",
+    )

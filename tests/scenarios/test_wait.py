@@ -1,0 +1,38 @@
+"""``wait`` ends when an environment has arrived, and tells where it is when the time is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.test_json_schemas import validate
+from tests.support import R3, Sandbox
+
+
+def test_what_starts_during_a_release_goes_on_when_it_has_ended(shop: Sandbox) -> None:
+    """The database is not even there at first."""
+    waiting = shop.start("wait", "--env", "prod", "--timeout", "600")
+    try:
+        assert shop.invoke("release-migration").code == 0
+        out, err = waiting.communicate(timeout=600)
+    finally:
+        waiting.kill()
+    assert (waiting.returncode, out) == (0, f"prod is at head: {R3}.\n"), err
+    again = shop.invoke("wait", "--timeout", "0", "--json")
+    assert again.code == 0
+    validate(again.json, "status")
+
+
+@pytest.mark.slow
+def test_where_it_is_when_the_time_is_over_is_told(filled: Sandbox) -> None:
+    ran = filled.invoke("wait", "--timeout", "0.2")
+    assert (ran.code, ran.out) == (1, "")
+    assert "prod (data/repom/db.sqlite3) is behind after 0.2 s, not at head." in ran.err
+    assert filled.invoke("wait", "--timeout", "0", "--json").json["error"]["exit"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("timeout", ["soon", "-1", "1e9", "nan", "9" * 50])
+def test_a_timeout_is_a_number_of_seconds(filled: Sandbox, timeout: str) -> None:
+    ran = filled.invoke("wait", f"--timeout={timeout}")
+    assert ran.code == 2
+    assert "--timeout is a number of seconds" in ran.err
