@@ -1,4 +1,4 @@
-"""``wait`` ends when an environment has arrived, and tells where it is when the time is over."""
+"""``wait`` ends when an environment has arrived, and names its state when the time is over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_what_starts_during_a_release_goes_on_when_it_has_ended(shop: Sandbox) -
 
 
 @pytest.mark.slow
-def test_where_it_is_when_the_time_is_over_is_told(filled: Sandbox) -> None:
+def test_an_environment_that_is_not_there_in_time_is_named_with_its_state(filled: Sandbox) -> None:
     ran = filled.invoke("wait", "--timeout", "0.2")
     assert (ran.code, ran.out) == (1, "")
     assert "prod (data/repom/db.sqlite3) is behind after 0.2 s, not at head." in ran.err
