@@ -166,8 +166,8 @@ class _Reader:
     def _add_cast(self, table: str, columns: Iterable[str], cast: Collection[str]) -> None:
         """Distinguish columns that get another type from those that get another value."""
         for each in columns:
-            noted = self.declared.only_cast if each in cast else self._computed
-            noted.add(self._column(table, each))
+            kind = self.declared.only_cast if each in cast else self._computed
+            kind.add(self._column(table, each))
 
     def _add_trigger(self, table: str, by_trigger: bool) -> None:
         if not by_trigger:

@@ -32,12 +32,12 @@ def require_models(context: Any, revision: Any, directives: Sequence[Any]) -> No
     """
     own: Callable[..., None] | None = context.opts["process_revision_directives"]
 
-    def look(context: Any, revision: Any, directives: Sequence[Any]) -> None:
+    def check(context: Any, revision: Any, directives: Sequence[Any]) -> None:
         if own is not None:
             own(context, revision, directives)
         _require_most_kept(context, directives)
 
-    context.opts["process_revision_directives"] = look
+    context.opts["process_revision_directives"] = check
 
 
 def _require_most_kept(context: Any, directives: Sequence[Any]) -> None:

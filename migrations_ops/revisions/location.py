@@ -23,7 +23,7 @@ FindPackage = Callable[[str], Path | None]
 _PYPROJECT = "pyproject.toml"
 # Of a message that quotes a file.
 _SHOWN = 300
-_LOOK = 'Check "alembic" in [tool.migrations_ops].'
+_ADVICE = 'Check "alembic" in [tool.migrations_ops].'
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _Config:
             # Alembic would continue with pyproject.toml only; a mistyped name is reported instead.
             toml_would_do = "script_location" in self.toml
             hint = f' Or set alembic = "{_PYPROJECT}" there.' if toml_would_do else ""
-            raise ConfigurationError(f"There is no file {file}.", next=_LOOK + hint)
+            raise ConfigurationError(f"There is no file {file}.", next=_ADVICE + hint)
         self.ini = _read_ini(directory / "alembic.ini" if is_toml else file)
 
     def script_location(self) -> ScriptLocation:
@@ -108,7 +108,7 @@ class _Config:
         if not script_folder.exists():
             raise ConfigurationError(
                 f"The script folder {script_folder} of {self.file.name} does not exist.",
-                next=f"{_LOOK} Relative locations start from {self.directory}.",
+                next=f"{_ADVICE} Relative locations start from {self.directory}.",
             )
         return ScriptLocation(
             folders=self.version_folders() or (script_folder / "versions",),
@@ -122,9 +122,9 @@ class _Config:
             known = ", ".join(f"[{name}]" for name in self.ini.sections()) or "none"
             return ConfigurationError(
                 f"{self.file} has no section [{self.section}]; it has {known}.",
-                next=f'{_LOOK} A section of another name is set as "section".',
+                next=f'{_ADVICE} A section of another name is set as "section".',
             )
-        return ConfigurationError(f"{self.file} sets no script_location.", next=_LOOK)
+        return ConfigurationError(f"{self.file} sets no script_location.", next=_ADVICE)
 
     def version_folders(self) -> tuple[Path, ...]:
         """The configured version folders; () where none is configured."""
@@ -139,7 +139,7 @@ class _Config:
             # Alembic treats this as an empty history, and would silently release nothing.
             raise ConfigurationError(
                 f"No folder of version_locations in {self.file.name} exists: {folders[0]}",
-                next=f"{_LOOK} Relative locations start from {self.directory}.",
+                next=f"{_ADVICE} Relative locations start from {self.directory}.",
             )
         return folders
 
@@ -171,7 +171,7 @@ class _Config:
             return None
         if not isinstance(value, kind):
             raise ConfigurationError(
-                f"{name} of [tool.alembic] in {self.toml_file} is no {kind.__name__}.", next=_LOOK
+                f"{name} of [tool.alembic] in {self.toml_file} is no {kind.__name__}.", next=_ADVICE
             )
         here = {"here": self.toml_file.absolute().parent.as_posix()}
         try:
@@ -207,7 +207,7 @@ class _Config:
         if not roots:
             raise ConfigurationError(
                 f"The package {top} of the location {location!r} in {self.file.name} is not found.",
-                next=f"Install it beside Alembic. {_LOOK}",
+                next=f"Install it beside Alembic. {_ADVICE}",
             )
         folders = [root.joinpath(*below, *inner) for root in roots]
         return next((folder for folder in folders if folder.exists()), folders[0])
@@ -264,7 +264,9 @@ def _read_ini(file: Path) -> ConfigParser:
     except FileNotFoundError:
         pass
     except (Error, OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {_reason(error)}.", next=_LOOK) from None
+        raise ConfigurationError(
+            f"{file} cannot be read: {_reason(error)}.", next=_ADVICE
+        ) from None
     return parser
 
 
@@ -297,5 +299,5 @@ def _read_toml(file: Path) -> dict[str, Any]:
         ) from None
     table = tools.get("alembic", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
-        raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_LOOK)
+        raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_ADVICE)
     return table

@@ -22,7 +22,7 @@ WATCHDOG = Path(__file__).with_name("watchdog.py")
 # How long, in seconds, a child may take to roll back before it is killed.
 GRACE = 10.0
 # How often, in seconds, a silent child is checked for being alive.
-LOOK_AGAIN = 0.2
+POLL_SECONDS = 0.2
 
 
 class Child:
@@ -66,7 +66,7 @@ class Child:
         while not self._ended:
             gone = self._process.poll() is not None
             try:
-                line = self._lines.get(timeout=LOOK_AGAIN)
+                line = self._lines.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 self._ended = gone
                 continue
