@@ -29,7 +29,7 @@ LEFT = Unresolved("prod", "db_1.sqlite3")
 
 
 def run(folder: Path, body: Callable[[Session], None]) -> Finished:
-    settings = SimpleNamespace(releases=folder, backups=folder / "backups", path=())
+    settings = SimpleNamespace(root=folder, releases=folder, backups=folder / "backups", path=())
     project: Any = SimpleNamespace(settings=settings, opened_databases=list)
     return run_recorded(project, "upgrade-prod", "prod", Lines(), body)
 
