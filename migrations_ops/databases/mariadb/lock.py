@@ -195,7 +195,8 @@ def find_other(session: Connection) -> str:
     """
     database = _folded(session, database_of(session))
     for what in ("release", "step"):
-        if who := _holder(session, lock_name(what, database)):
+        who, _ = _holder(session, lock_name(what, database))
+        if who:
             return who[:1].lower() + who[1:]
     node = read_node(session)
     other = read_claim(session, claim_name(database)) if node else None
@@ -230,27 +231,29 @@ def _wait_or(until: float, refusal: Callable[[], OpsError]) -> None:
 
 def _locked(session: Connection, address: Address, lock: str) -> Locked:
     return Locked(
-        f"{_holder(session, lock) or 'Another release'} works on {address.label}.",
+        f"{_holder(session, lock)[0] or 'Another release'} works on {address.label}.",
         untouched="Nothing was started.",
         next=_MEANWHILE,
     )
 
 
 def _orphan(session: Connection, address: Address, lock: str) -> Locked:
-    who = _holder(session, lock) or "its session is about to end"
+    who, number = _holder(session, lock)
+    end = f", or end its session: KILL {number};" if number else ""
     return Locked(
-        f"A step of an earlier release is still at work on {address.label}: {who}.",
+        f"A step of an earlier release is still at work on {address.label}:"
+        f" {who or 'its session is about to end'}.",
         untouched="Nothing was started.",
-        next="Wait until it has ended, or end its session (KILL), and try again.",
+        next=f"Wait until it has ended{end} and try again.",
     )
 
 
-def _holder(session: Connection, lock: str) -> str:
-    """Who has a lock, as far as the server says; empty where it does not."""
+def _holder(session: Connection, lock: str) -> tuple[str, int]:
+    """Who has a lock, and the number of the session, as far as the server says; else empty."""
     with suppress(pymysql.MySQLError, IndexError), promptly(session):
         [(number,)] = ask(session, "SELECT IS_USED_LOCK(%s)", lock)
         if number is None:
-            return ""
+            return "", 0
         purpose = _purpose(session, number) or "Another release"
         # Without the right PROCESS, only sessions of the same user are seen.
         rows = ask(
@@ -259,8 +262,8 @@ def _holder(session: Connection, lock: str) -> str:
             number,
         )
         where = f" of {rows[0][0]} from {rows[0][1]}" if rows else ""
-        return f"{purpose} (server session {number}{where})"
-    return ""
+        return f"{purpose} (server session {number}{where})", int(number)
+    return "", 0
 
 
 def _purpose(session: Connection, number: int) -> str:

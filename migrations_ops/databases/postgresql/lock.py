@@ -207,7 +207,7 @@ def _take(session: Connection, key: int, address: Address, until: float) -> None
             return
         if time.monotonic() >= until:
             with _in_words(address), promptly(session):
-                who = _holder(session, key) or "Another release"
+                who, _ = _holder(session, key) or ("Another release", 0)
             raise Locked(
                 f"{who} works on {address.label}.",
                 untouched="Nothing was started.",
@@ -220,20 +220,22 @@ def _await_orphan(session: Connection, address: Address, until: float) -> None:
     """A step outlives its release until the server notices: its statement ends first."""
     while True:
         with _in_words(address), promptly(session):
-            who = _holder(session, STEP_KEY)
-        if not who:
+            holder = _holder(session, STEP_KEY)
+        if holder is None:
             return
+        who, number = holder
         if time.monotonic() >= until:
             raise Locked(
                 f"A step of an earlier release is still at work on {address.label}: {who}.",
                 untouched="Nothing was started.",
-                next="Wait until it has ended, or end its session, and try again.",
+                next="Wait until it has ended, or end its session:"
+                f" SELECT pg_terminate_backend({number}); and try again.",
             )
         time.sleep(POLL)
 
 
-def _holder(session: Connection, key: int) -> str:
-    """Who holds a lock, in words; empty where no one does."""
+def _holder(session: Connection, key: int) -> tuple[str, int] | None:
+    """Who holds a lock, in words, and the number of the session; None where no one does."""
     unsigned = key & 0xFFFF_FFFF_FFFF_FFFF
     row = session.execute(
         """
@@ -246,10 +248,10 @@ def _holder(session: Connection, key: int) -> str:
         (unsigned >> 32, unsigned & 0xFFFF_FFFF),
     ).fetchone()
     if row is None:
-        return ""
+        return None
     name, pid, since = (row[0] or "").removeprefix("migrations_ops "), row[3], row[2]
     when = "" if since is None else f", since {since:%Y-%m-%d %H:%M:%S %Z}"
-    return f"{name or 'another session'} (server process {pid}{when})"
+    return f"{name or 'another session'} (server process {pid}{when})", int(pid)
 
 
 def _close(session: Connection) -> None:

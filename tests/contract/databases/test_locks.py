@@ -125,11 +125,12 @@ def step(served: Live) -> Iterator[int]:
 
 def test_a_step_that_outlived_its_release_is_waited_for(served: Live) -> None:
     with step(served) as number, ThreadPoolExecutor() as pool:
-        what = refusal(served, wait=0.3)
-        assert "A step of an earlier release is still at work" in what
-        assert str(number) in what
+        with pytest.raises(Locked) as caught, served.locked(wait=0.3):
+            pass
+        assert "A step of an earlier release is still at work" in caught.value.what
+        assert str(number) in caught.value.what
         waiting = pool.submit(take, served, 60)
-        served.end_session(number)
+        served.execute(caught.value.next.partition("session: ")[2].partition(";")[0])
         waiting.result(60)
 
 
