@@ -42,6 +42,12 @@ class Inspection:
         tables are whose."""
         return bool(self.other_versions)
 
+    @property
+    def besides(self) -> str:
+        """The other version tables as the end of a clause; empty if there are none."""
+        others = versions_in_words(self.other_versions)
+        return f" (its other version tables: {others})" if others else ""
+
 
 def versions_in_words(versions: Mapping[str, tuple[str, ...]]) -> str:
     """A few by name, many counted by their revisions."""

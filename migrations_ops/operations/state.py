@@ -8,7 +8,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.unfinished import find_unfinished_commands
 from migrations_ops.model.fingerprint import Fingerprint
-from migrations_ops.model.inspection import Inspection, versions_in_words
+from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.status import State
 from migrations_ops.project.environments import Environment
@@ -254,9 +254,8 @@ def _unfinished_commands(
     )
     if not has_arrived:
         return ""
-    others = versions_in_words(inspection.other_versions)
-    besides = f" (its other version tables: {others})" if others else ""
-    return f"its commands were interrupted with {task.title}, and did not finish{besides}"
+    reason = f"its commands were interrupted with {task.title}, and did not finish"
+    return f"{reason}{inspection.besides}"
 
 
 def half_applied(history: History, inspection: Inspection) -> list[str]:

@@ -334,7 +334,7 @@ def _killed_commands(failure: Failure, seen: Observation) -> NeedsAPerson:
     unknown = "its schema is unchanged, but rows may have changed"
     return NeedsAPerson(
         f"{_begin(failure)} while the commands of {name} were running, and"
-        f" {how if seen.changed else unknown}.",
+        f" {how if seen.changed else unknown}{seen.inspection.besides}.",
         untouched=_safe(failure),
         next=f"To go back: {_way_back(failure)}; {go_on}.",
     )

@@ -63,6 +63,15 @@ def test_person_reads_what_happened_what_is_safe_and_what_to_type(
         assert "  " not in str(error)
 
 
+def test_killed_commands_are_reported_with_the_other_version_tables() -> None:
+    """Of 50 schemas they may have upgraded 6."""
+    of = failure(FakeDatabase(), Ended.KILLED_COMMANDS)
+    others = {f"t{n}.alembic_version": ("two" if n < 6 else "one",) for n in range(50)}
+    found = replace(seen(of), inspection=Inspection(True, other_versions=others))
+    error = for_a_person(Sentence.KILLED_COMMANDS, of, found)
+    assert "(its other version tables: 44 at one, 6 at two)." in error.what
+
+
 def test_what_keeps_an_index_from_being_dropped_is_named() -> None:
     of = failure(FakeDatabase(), Ended.PARTLY_COMMITTED)
     held = "the prepared transaction 'x' (which ends by: ROLLBACK PREPARED 'x', on t)"
