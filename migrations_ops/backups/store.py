@@ -17,6 +17,7 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.serialisation import Unreadable, read_versioned
+from migrations_ops.model.text import quoted
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
 from migrations_ops.system.removal import OpenFolder
@@ -118,8 +119,8 @@ class BackupStore:
 
     @staticmethod
     def restore_command(environment: str, name: str = "latest") -> str:
-        """What to type to put a backup back."""
-        return f"invoke restore --env {environment} --backup {name} --yes"
+        """What to type to put a backup back; a name that was read from a record may be anything."""
+        return f"invoke restore --env {environment} --backup {quoted(name)} --yes"
 
     def way_back(self) -> str:
         """The command that brings the database back; empty where there is no backup."""

@@ -106,7 +106,8 @@ def _prefix() -> str:
 def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) -> Iterator[Console]:
     """The console of a task; an error of the task ends Invoke with its exit code."""
     from migrations_ops.cli.console import Console
-    from migrations_ops.model.errors import ExitCode, Interrupted, OpsError
+    from migrations_ops.model.errors import ExitCode, Interrupted, OpsError, Refused
+    from migrations_ops.model.text import os_error_in_words
     from migrations_ops.system.signals import one_interrupt
 
     console = Console(folder, json=json, prefix=prefix, tasks=tasks)
@@ -119,6 +120,14 @@ def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) ->
     except OpsError as stopped:
         console.show_error(stopped)
         raise Exit(code=int(stopped.exit_code)) from None
+    except OSError as failed:  # of a task without a record: the others deal with it themselves
+        refused = Refused(
+            f"A file or folder cannot be used: {os_error_in_words(failed)}.",
+            untouched="Nothing was changed.",
+            next="Check its path and its permissions, and try again.",
+        )
+        console.show_error(refused)
+        raise Exit(code=int(refused.exit_code)) from None
     except KeyboardInterrupt:
         console.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
         raise Exit(code=int(ExitCode.INTERRUPTED)) from None

@@ -93,7 +93,7 @@ class _Config:
         is_toml = file.name == _PYPROJECT
         self.toml_file = file if is_toml else directory / _PYPROJECT
         self.toml = _read_toml(self.toml_file)
-        if not file.is_file():
+        if not os.path.isfile(file):
             # Alembic would continue with pyproject.toml only; a mistyped name is reported instead.
             toml_would_do = "script_location" in self.toml
             hint = f' Or set alembic = "{_PYPROJECT}" there.' if toml_would_do else ""
@@ -105,7 +105,7 @@ class _Config:
         if location is None:
             raise self.nothing_configured()
         script_folder = self.folder(location)
-        if not script_folder.exists():
+        if not os.path.exists(script_folder):
             raise ConfigurationError(
                 f"The script folder {script_folder} of {self.file.name} does not exist.",
                 next=f"{_ADVICE} Relative locations start from {self.directory}.",
@@ -135,7 +135,7 @@ class _Config:
         else:
             names = self.toml_value("version_locations", list) or []
         folders = tuple(self.folder(name) for name in names)
-        if folders and not any(folder.exists() for folder in folders):
+        if folders and not any(os.path.exists(folder) for folder in folders):
             # Alembic treats this as an empty history, and would silently release nothing.
             raise ConfigurationError(
                 f"No folder of version_locations in {self.file.name} exists: {folders[0]}",
@@ -210,15 +210,15 @@ class _Config:
                 next=f"Install it beside Alembic. {_ADVICE}",
             )
         folders = [root.joinpath(*below, *inner) for root in roots]
-        return next((folder for folder in folders if folder.exists()), folders[0])
+        return next((folder for folder in folders if os.path.exists(folder)), folders[0])
 
     def package_folders(self, top: str) -> list[Path]:
         """Where a package may lie: prepend_sys_path comes first, as on Alembic's own path."""
         before = [self.directory / name / top for name in self.prepended()]
         for folder in before:
-            if (folder / "__init__.py").is_file():
+            if os.path.isfile(folder / "__init__.py"):
                 return [folder]
-        plain = [folder for folder in before if folder.is_dir()]
+        plain = [folder for folder in before if os.path.isdir(folder)]
         if self.find_package is None:
             return _find_in_this_interpreter(top) or plain
         found = self.find_package(top)

@@ -152,3 +152,13 @@ def test_a_clock_that_was_set_back_makes_no_older_backup_the_latest(filled: Sand
         assert newest["backups"] == [taken[-1]]
         assert newest["id"].startswith("29990101_000000_")
     assert [each.name for each in store.backups()] == taken[-2:]
+
+
+@pytest.mark.parametrize(
+    "task", ["status-all", *(pytest.param(each, marks=pytest.mark.slow) for each in LOOKS[1:])]
+)
+def test_a_path_that_no_system_takes_is_refused_with_a_document(filled: Sandbox, task: str) -> None:
+    configure(filled, f'backups = "{"x" * 5000}"')
+    ran = filled.invoke(task, "--json")
+    assert ran.code in (0, 1), ran.err
+    document(ran)

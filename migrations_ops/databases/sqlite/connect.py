@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.databases.sqlite import files
+from migrations_ops.system.reading import open_regular
+from migrations_ops.system.removal import remove_file
 
 # How long, in seconds, a read waits for a writer that has the database locked exclusively.
 WAIT_SECONDS = 5.0
@@ -138,12 +140,12 @@ def tidy(path: Path) -> None:
         # In WAL mode no process writes a journal; to leave that mode, one has to be the only one.
         connection.execute("BEGIN IMMEDIATE")
         if not _is_hot(journal):
-            journal.unlink()
+            remove_file(journal)
         connection.execute("ROLLBACK")
 
 
 def _is_hot(journal: Path) -> bool:
-    with journal.open("rb") as stream:
+    with open_regular(journal) as stream:
         return any(stream.read(1))
 
 

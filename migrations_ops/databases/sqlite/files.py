@@ -23,6 +23,7 @@ from migrations_ops.system.files import (
     rights_of,
 )
 from migrations_ops.system.reading import is_regular
+from migrations_ops.system.removal import remove_file
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal
@@ -186,7 +187,7 @@ def set_aside(path: Path) -> str:
     path = real(path)
     base = f"{path}.damaged_{local_stamp()}"
     target, number = Path(base), 1
-    while any(beside(target, ending).exists() for ending in ENDINGS):
+    while any(os.path.lexists(beside(target, ending)) for ending in ENDINGS):
         number += 1
         target = Path(f"{base}_{number}")
     _move(path, target)
@@ -215,4 +216,4 @@ def remove(path: Path) -> None:
     """Delete a database with all that is beside it."""
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
-            os.unlink(beside(real(path), ending))
+            remove_file(beside(real(path), ending))
