@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,22 @@ from tests.support import R2, R3, wait_for
 MISSING = '    op.execute("UPDATE no_such_table SET id = 1")'
 
 
+@pytest.fixture
+def _careless() -> Iterator[None]:
+    """A umask by which everybody may read and write whatever is made."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_careless")
 def test_release_takes_both_environments_to_head(filled: ServerShop) -> None:
     ran = filled.invoke("release-migration")
     assert ran.code == 0, ran.err
+    folder = filled.folder / "data/repom"
+    made = [file for name in ("backups", "releases") for file in (folder / name).rglob("*")]
+    assert {file.suffix for file in made} & {".dump", ".gz"}
+    assert os.name == "nt" or not [file for file in made if file.stat().st_mode & 0o077]
     status = filled.invoke("status-all", "--check", "--json")
     assert [each["state"] for each in status.json["environments"]] == ["at head", "at head"]
     assert len(filled.prod_database.execute("SELECT * FROM parents")) == 20
