@@ -21,6 +21,7 @@ from migrations_ops.databases.mariadb.schema.reading import read_schema, read_ta
 from migrations_ops.databases.mariadb.tools import credentials, require_tools
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.system import process
+from migrations_ops.system.files import open_own
 from tests.contract.databases.mariadb.support import EVERYTHING, address_of, make_role, run, session
 from tests.servers.databases import ServerDatabase
 from tests.servers.mariadb import MariaServer, quoted
@@ -281,15 +282,12 @@ def test_a_disk_that_is_full_leaves_no_file_and_is_reported(
 ) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no device here that is always full")
-    original = os.open
 
-    def full(path: str, flags: int, mode: int = 0o777) -> int:
-        if Path(path) == tmp_path / "b":
-            original(path, flags, mode)
-            return original("/dev/full", os.O_WRONLY)
-        return original(path, flags, mode)
+    def full(file: Path, flags: int) -> int:
+        os.close(open_own(file, flags))
+        return os.open("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(mariadb_dump, "open_own", full)
     with pytest.raises(StepFailed) as caught:
         dump(address_of(small), tmp_path / "b", None)
     assert "No space left" in caught.value.what
