@@ -162,6 +162,28 @@ LOST: dict[str, tuple[str, str, str]] = {
     "changed-values:people.city": ("", "pass", "2 values of people.city"),
     # '00501' is 501 in an integer, while '7' is 7.
     "changed-values:people.zip": ("", "pass", "a text of 5 characters became integer"),
+    # A rebuild by operations, with a cast: 'abc' is 0, and the new table has no default.
+    "changed-values:zips.zip": (
+        "CREATE TABLE zips (id INTEGER PRIMARY KEY, zip TEXT, kind TEXT DEFAULT 'x');"
+        "INSERT INTO zips VALUES (1, 'abc', 'y'), (2, '7', 'z')",
+        'op.create_table("zips2", sa.Column("id", sa.Integer, primary_key=True),\n'
+        '    sa.Column("zip", sa.Integer), sa.Column("kind", sa.Text))\n'
+        'op.execute("INSERT INTO zips2 SELECT id, CAST(zip AS INTEGER), kind FROM zips")\n'
+        'op.drop_table("zips")\nop.rename_table("zips2", "zips")',
+        "1 value of zips.zip would not survive the change of its type",
+    ),
+    "changed-column:zips.kind": ("", "pass", "no default"),
+    # The old table is kept, and the view keeps reading it.
+    "weakened-view:visits_by_day": (
+        "CREATE TABLE visits (id INTEGER PRIMARY KEY, day TEXT);"
+        "INSERT INTO visits VALUES (1, 'x');"
+        "CREATE VIEW visits_by_day AS SELECT day, count(*) AS n FROM visits GROUP BY day",
+        'op.rename_table("visits", "visits_old")\n'
+        'op.create_table("visits", sa.Column("id", sa.Integer, primary_key=True),\n'
+        '    sa.Column("day", sa.Text))\n'
+        'op.execute("INSERT INTO visits SELECT id, day FROM visits_old")',
+        "would refer to visits_old in prod, not to the new visits",
+    ),
     # Another column is said to change: this one is not.
     "changed-values:two.b": (
         "CREATE TABLE two (id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
@@ -289,6 +311,27 @@ FINE: dict[str, tuple[str, str, str]] = {
         + "\nop.execute(\"UPDATE moved_on SET b = 'y'\")",
         "as the revisions declare",
     ),
+    # Another key, another name of a column, the same index in another way; row by row.
+    "weakened-column:prompt.command": (
+        "CREATE TABLE prompt (id INTEGER NOT NULL PRIMARY KEY, command VARCHAR(20) NOT NULL,"
+        " title TEXT NOT NULL, content TEXT NOT NULL);"
+        "CREATE UNIQUE INDEX prompt_command ON prompt (command);"
+        "INSERT INTO prompt VALUES (1, '/a', 'A', 'x'), (2, '/b', 'B', 'y')",
+        'bind = op.get_bind()\n'
+        'old = bind.execute(sa.text("SELECT command, title, content FROM prompt")).fetchall()\n'
+        'op.create_table("prompt_new", sa.Column("id", sa.Text, primary_key=True),\n'
+        '    sa.Column("command", sa.String, unique=True, index=True),\n'
+        '    sa.Column("name", sa.Text, nullable=False),\n'
+        '    sa.Column("content", sa.Text, nullable=False))\n'
+        'names = ("id", "command", "name", "content")\n'
+        'prompts = sa.table("prompt_new", *map(sa.column, names))\n'
+        'for row in old:\n'
+        '    bind.execute(sa.insert(prompts).values(id="p" + row[0], command=row[0][1:],\n'
+        '        name=row[1], content=row[2]))\n'
+        'op.drop_table("prompt")\nop.rename_table("prompt_new", "prompt")',
+        "may be NULL in the table that replaces the old one",
+    ),
+    "dropped-column:prompt.title": ("", "pass", "as the revisions declare"),
     "dropped-table:t1": (
         "CREATE TABLE t1 (id INTEGER PRIMARY KEY); INSERT INTO t1 VALUES (1)",
         'op.drop_table("t1")', "",
@@ -314,7 +357,8 @@ FINE: dict[str, tuple[str, str, str]] = {
     ),
 }  # fmt: skip
 ALSO = {"changed-values:triggered.b", "changed-values:stamped.a", "changed-values:two.a",
-        "changed-values:uuids.id", "changed-values:people.up"}  # fmt: skip
+        "changed-values:uuids.id", "changed-values:people.up", "changed-values:prompt.id",
+        "changed-values:prompt.command"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
