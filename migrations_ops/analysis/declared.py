@@ -24,6 +24,9 @@ class Declared:
 
     :param facts: all facts from before the upgrade.
     :param columns: columns that were dropped, as (table, column).
+    :param replaced_columns: those of them whose names new columns took, and
+    :param copied_columns: those of these that got nothing but the values of the old one.
+    :param columns_anew: tables with replaced columns, with what these have instead.
     :param names: objects of other kinds that were dropped or renamed, as (name, table); the table
         may be empty.
     :param changed: objects that were changed and are still there, in the same form.
@@ -57,6 +60,9 @@ class Declared:
     facts: tuple[Fact, ...]
     syntax: Syntax = "sqlite"
     columns: set[tuple[str, str]] = field(default_factory=set)
+    replaced_columns: set[tuple[str, str]] = field(default_factory=set)
+    copied_columns: set[tuple[str, str]] = field(default_factory=set)
+    columns_anew: dict[str, Rebuilt] = field(default_factory=dict)
     names: set[tuple[str, str]] = field(default_factory=set)
     changed: set[tuple[str, str]] = field(default_factory=set)
     schemas: set[str] = field(default_factory=set)
@@ -141,6 +147,14 @@ class Declared:
         return (
             fact.kind == "index" and fact.table in self.discarded and not is_unique_index(fact, was)
         )
+
+    def drops_with_column(self, fact: Fact) -> bool:
+        """Whether a key or an index goes with a dropped column, and not with its replacement."""
+        columns = {column for table, column in self.replaced_columns if table == fact.table}
+        if not columns & fact.columns or fact.table in self.naming.dropped:
+            return False
+        by_name = self._drops_by_name(fact) or self._drops_constraint(fact)
+        return not by_name and fact not in self.columns_anew[fact.table].replaced
 
     def with_new_names(self, text: str) -> str:
         """The text of a fact, with the new names of types, values and sequences."""
@@ -233,7 +247,8 @@ class Declared:
 
     def retypes(self, table: str, column: str) -> bool:
         """Whether revisions name another type for a column, and mean no other values by that."""
-        return (table, column, "type") in self.altered or (table, column) in self.retyped
+        by_copy = (table, column) in self.retyped | self.copied_columns
+        return by_copy or (table, column, "type") in self.altered
 
     def rewritten(self, table: str) -> frozenset[str]:
         """The columns of a table whose values revisions write by name.
@@ -249,6 +264,7 @@ class Declared:
     def values_changed(self, table: str, column: str) -> int | None:
         """How many values of a column revisions change at most, also by dropping it and adding it
         under the same name; None if that is unknown."""
-        if table in self.replaced or (table, column) in self.columns | self.refilled:
+        dropped = self.columns - self.copied_columns
+        if table in self.replaced or (table, column) in dropped | self.refilled:
             return None
         return self.touched.get((table, column)) if (table, column) in self.updated else 0

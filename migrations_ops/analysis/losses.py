@@ -20,6 +20,7 @@ from migrations_ops.model.findings import (
     LOST,
     LOST_CHECKS_OF_BOOLEANS,
     LOST_ROWS,
+    LOST_WITH_COLUMN,
     LOST_WITH_DROPPED,
     WEAKENED,
     WEAKENED_IN_NEW_TABLE,
@@ -252,6 +253,8 @@ def _vanished(
         if declared.drops_with_table(fact, before.schema[f"{fact.kind} {fact.where}"]):
             return [LOST_WITH_DROPPED.found(fact.where, environment=environment)]
         return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
+    if fact.kind in LOST_WITH_COLUMN.kinds and declared.drops_with_column(fact):
+        return [LOST_WITH_COLUMN.found(fact.where, kind=fact.kind, environment=environment)]
     if rows:
         return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
     if fact.kind in ("table", "column"):

@@ -90,7 +90,7 @@ def _has_its_like(
     fact: Fact, was: str, facts: Mapping[str, Fact], after: Fingerprint, declared: Declared
 ) -> bool:
     """Whether the new table has one as well: an index of these columns, or any trigger."""
-    names = declared.naming.columns(fact.table)
+    names = declared.naming.columns(fact.table).successors()
     others = [(each, after.schema[key]) for key, each in facts.items() if each.table == fact.table]
     if fact.kind in ("index", "statistics"):
         return any(is_like(fact, was, each, text, names) for each, text in others)

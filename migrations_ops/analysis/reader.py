@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from migrations_ops.analysis.columns_anew import ColumnsAnew
 from migrations_ops.analysis.declared import Declared
 from migrations_ops.analysis.rebuilds import read_rebuilt
 from migrations_ops.analysis.refills import Refills
@@ -17,7 +18,7 @@ from migrations_ops.analysis.statements.blocks import (
     statements_in_trigger,
     statements_of,
 )
-from migrations_ops.analysis.statements.casts import cast_assignments
+from migrations_ops.analysis.statements.casts import assignments
 from migrations_ops.analysis.statements.rows import (
     TEMPORARY,
     Write,
@@ -79,6 +80,7 @@ class _Reader:
         self._naming, self._hierarchy = Naming(before), Hierarchy(before)
         self._resolver = Resolver.of(self._naming, before, after)
         self._refills = Refills(self._naming, self._resolver)
+        self._columns_anew = ColumnsAnew(self._naming)
         facts = tuple(Fact.of(key, was) for key, was in before.items())
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         self._uncounted = {*written_uncounted(before), *written_uncounted(after)}
@@ -150,11 +152,13 @@ class _Reader:
             return  # it declares what it found, which is nothing
         if compiled is not None and not statement[0].means("EXPLAIN"):
             writes = writes_compiled(compiled, writes)
-        cast = cast_assignments(statement)
+        sources = assignments(statement)
+        cast = {each for each, (source, is_cast) in sources.items() if is_cast and source == each}
         for write in writes:
             table = self._resolver.table(write.table)
             self._refills.update(table, write.columns, cast)
             self._add_cast(table, write.columns, cast)
+            self._columns_anew.update(self._naming.table(table), write.columns, sources)
             columns = {self._column(table, column) for column in write.columns}
             if write.deletes:
                 # SQLite reports what a trigger deletes with what the statement does itself.
@@ -208,6 +212,13 @@ class _Reader:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
         self.declared.retyped |= self._refills.cast
+        self.declared.copied_columns |= self._columns_anew.copied
+        self.declared.replaced_columns |= self._columns_anew.replaced
+        for first in {table for table, _ in self._columns_anew.replaced}:
+            now = self._naming.table_after(first)
+            self.declared.columns_anew[first] = read_rebuilt(
+                first, now, self._naming, before, after
+            )
 
     def _find_kept(self, after: Mapping[str, str]) -> None:
         """Find tables that are still there, while a copy has their name from now on."""
@@ -332,6 +343,7 @@ class _Reader:
         first, column = self._column(table, name, batch)
         if first and column:
             for each in (first, *self._hierarchy.below(first)):
+                self._columns_anew.rename(each, column, to)
                 self._naming.columns(each).rename(column, to)
 
     def _drop_column(self, table: str, name: str, batch: int = 0) -> None:

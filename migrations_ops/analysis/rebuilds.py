@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migrations_ops.analysis.renames import Names, Naming
+from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.schema_facts import CONSTRAINTS, Fact, lowered
 from migrations_ops.child.protocol.sql import tokens
 
@@ -45,18 +45,19 @@ def read_rebuilt(
 
     :param first: its name before; ``table``: the name of the new one.
     """
-    names = naming.columns(first)
+    names = naming.columns(first).successors()
+    first_names = {now: each for each, now in names.items() if now}
     old, new = _facts_of(first, before), _facts_of(table, after)
     there = {fact.name for fact in new if fact.kind == "column"}
     keys = _row_numbers(new)
-    has_new_key = bool(keys) and keys != {names.now(each) for each in _row_numbers(old)}
+    has_new_key = bool(keys) and keys != {names[each] for each in _row_numbers(old)}
     same = {fact.identity(): was for fact, was in old.items()}
     anew = {}
     for fact, was in new.items():
         # A check with the name of another one has another condition.
         is_known = fact.identity() in same and fact.kind not in ("index", "statistics")
         if not is_known or (fact.kind == "check" and same[fact.identity()] != was):
-            columns = frozenset(names.first(each) for each in fact.columns & there)
+            columns = frozenset(first_names.get(each, each) for each in fact.columns & there)
             anew[fact] = (columns, was)
             has_new_key |= fact.kind == "primary key"
     replaced = frozenset(
@@ -64,7 +65,7 @@ def read_rebuilt(
         for fact, was in old.items()
         if _is_replaced(fact, was, anew, names) or (fact.kind == "primary key" and has_new_key)
     )
-    left_out = frozenset(each for each in names.known() if names.now(each) not in there)
+    left_out = frozenset(each for each, now in names.items() if now not in there)
     return Rebuilt(left_out, replaced, has_new_key)
 
 
@@ -74,7 +75,7 @@ def _facts_of(table: str, schema: Mapping[str, str]) -> dict[Fact, str]:
 
 
 def _is_replaced(
-    fact: Fact, was: str, anew: Mapping[Fact, tuple[frozenset[str], str]], names: Names
+    fact: Fact, was: str, anew: Mapping[Fact, tuple[frozenset[str], str]], names: Mapping[str, str]
 ) -> bool:
     """Whether the new table has something that does the same, or that was written instead.
 
@@ -98,9 +99,12 @@ def is_unique_index(fact: Fact, was: str) -> bool:
     return fact.kind == "index" and was.startswith("create unique ")
 
 
-def is_like(fact: Fact, was: str, other: Fact, text: str, names: Names) -> bool:
-    """Whether another index, or a key, serves as this one does, whatever its name is."""
-    definition = [names.now(word) for word in _definition(fact, was)]
+def is_like(fact: Fact, was: str, other: Fact, text: str, names: Mapping[str, str]) -> bool:
+    """Whether another index, or a key, serves as this one does, whatever its name is.
+
+    :param names: the columns before, with their new names.
+    """
+    definition = [names.get(word, word) for word in _definition(fact, was)]
     is_unique = is_unique_index(fact, was)
     if other.kind in ("unique", "primary key"):
         columns = [word for word in definition if word not in _PLAIN]

@@ -45,6 +45,10 @@ class Names:
         """The current name; of what was dropped, the first one if something new may have it."""
         return self.now(first) or ("" if first in self._first else first)
 
+    def successors(self) -> dict[str, str]:
+        """All of them, with their successors."""
+        return {first: self.successor(first) for first in self._now}
+
     def drop(self, first: str) -> None:
         if not self.knows(first):
             return
@@ -60,8 +64,7 @@ class Names:
 
     def renamed(self) -> dict[str, str]:
         """The first names that changed, with their successors."""
-        names = {first: self.successor(first) for first in self._now}
-        return {first: name for first, name in names.items() if name != first}
+        return {first: name for first, name in self.successors().items() if name != first}
 
 
 class Naming:

@@ -112,6 +112,14 @@ LOST_WITH_DROPPED = Entry(
     "the index {where} goes with a table that a revision drops and replaces in {environment}, and"
     " the new one has none like it",
 )
+LOST_WITH_COLUMN = Entry(
+    "lost-{kind}",
+    "warning",
+    "the {kind} {where} goes with a column that a revision drops and replaces in {environment}, and"
+    " the new one has none like it",
+    _FIX_REVISION,
+    kinds=("index", "unique", "check", "foreign key", "primary key"),
+)
 WEAKENED_IN_NEW_TABLE = Entry(
     "weakened-column",
     "warning",

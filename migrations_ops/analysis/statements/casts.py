@@ -12,6 +12,10 @@ from migrations_ops.child.protocol.sql import Token, group, split
 _CASTS = ("CAST", "TRY_CAST", "CONVERT")
 # What may be behind the first word of a type, as in "timestamp(3) with time zone" and "int[]".
 _OF_TYPES = ("PRECISION", "VARYING", "WITH", "WITHOUT", "LOCAL", "TIME", "ZONE", "[", "]", ".")
+# Words that are the name of no column.
+VALUES = ("NULL", "TRUE", "FALSE", "DEFAULT", "END", "CURRENT_TIMESTAMP", "CURRENT_DATE",
+          "CURRENT_TIME", "CURRENT_USER", "LOCALTIME", "LOCALTIMESTAMP", "SESSION_USER",
+          "USER")  # fmt: skip
 _CLAUSES = ("WHERE", "FROM", "RETURNING", "ORDER", "LIMIT")
 
 
@@ -33,25 +37,40 @@ def uncast(words: list[Token]) -> tuple[list[Token], bool]:
         words, is_cast = inside, True
 
 
-def cast_assignments(statement: list[Token]) -> frozenset[str]:
-    """The columns that an UPDATE only gives another type to: ``SET a = CAST(a AS integer)``."""
+def assignments(statement: list[Token]) -> dict[str, tuple[str, bool]]:
+    """Of an UPDATE: from which column each one gets its value, and whether it is cast.
+
+    The name is empty for a value that is computed.
+    """
     start = outside(statement, ("SET",))
     if not statement or not statement[0].means("UPDATE") or start == len(statement):
-        return frozenset()
-    assignments = statement[start + 1 :]
-    found = set()
-    for each in split(assignments[: outside(assignments, _CLAUSES)]):
+        return {}
+    own = {word.text.lower() for word in _first_source(statement[1:start])}
+    found = {}
+    listed = statement[start + 1 :]
+    for each in split(listed[: outside(listed, _CLAUSES)]):
         equals = outside(each, ("=",))
         words, is_cast = uncast(each[equals + 1 :])
-        if is_cast and equals and words and words[-1].text.lower() == each[equals - 1].text.lower():
-            found |= {words[-1].text.lower()} if is_column(words) else set()
-    return frozenset(found)
+        if equals and equals < len(each):
+            # A column of another table is computed, as far as this one is concerned.
+            is_own = is_column(words) and (len(words) == 1 or words[-3].text.lower() in own)
+            source = words[-1].text.lower() if is_own else ""
+            found[each[equals - 1].text.lower()] = source, is_cast
+    return found
+
+
+def _first_source(words: list[Token]) -> list[Token]:
+    """The table that an UPDATE writes to, with its alias."""
+    return words[: outside(words, ("JOIN", ",", "INNER", "LEFT", "RIGHT", "CROSS", "NATURAL"))]
 
 
 def is_column(words: list[Token]) -> bool:
     """Whether these are a name, which may have the table before it."""
     is_path = len(words) % 2 == 1 and all(word.means(".") for word in words[1::2])
-    return is_path and all(word.is_name for word in words[::2])
+    names = words[::2]
+    if not is_path or names[-1].means(*VALUES):
+        return False
+    return all(word.is_name and not word.text[:1].isdigit() for word in names)
 
 
 def _cast_by_function(words: list[Token]) -> list[Token]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations_ops.analysis.statements.casts import uncast, unwrapped
+from migrations_ops.analysis.statements.casts import VALUES, uncast, unwrapped
 from migrations_ops.analysis.statements.rows import outside, sources_of
 from migrations_ops.child.protocol.sql import Token, group, split
 
 _ENDS_OF_ITEMS = ("FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "HAVING", "ON")
-# Words behind which a name is no alias, and which are the name of no column.
+# Words behind which a name is no alias.
 _OPERATORS = ("AND", "OR", "NOT", "IS", "LIKE", "GLOB", "REGEXP", "IN", "BETWEEN", "COLLATE",
               "DIV", "MOD", "THEN", "ELSE", "WHEN", "CASE", "DISTINCT", "ESCAPE")  # fmt: skip
-_VALUES = ("NULL", "TRUE", "FALSE", "DEFAULT", "END", "CURRENT_TIMESTAMP", "CURRENT_DATE",
-           "CURRENT_TIME", "CURRENT_USER", "LOCALTIME", "LOCALTIMESTAMP", "SESSION_USER",
-           "USER")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def _is_value(word: Token) -> bool:
 
 
 def _is_column(word: Token) -> bool:
-    return _is_value(word) and not word.means(*_VALUES) and not word.text[:1].isdigit()
+    return _is_value(word) and not word.means(*VALUES) and not word.text[:1].isdigit()
 
 
 def computed_within(words: list[Token]) -> Iterator[str]:

@@ -312,3 +312,14 @@ def test_an_update_that_only_casts_is_a_word_of_warning(upgrades: Upgrades) -> N
     [finding] = upgrades.findings(ZIPS, [*lenient, update])
     assert (finding.code, finding.severity) == ("changed-values", "warning")
     assert finding.message.startswith("1 value of t.zip would not survive a CAST")
+
+
+def test_a_column_that_is_replaced_by_a_copy_of_it_keeps_its_values(upgrades: Upgrades) -> None:
+    engine = upgrades.syntax
+    for expression, severity in ((CASTS[engine][0], "error"), (f"({COMPUTED[engine]})", "note")):
+        replaced: list[Act] = [
+            "ALTER TABLE t ADD COLUMN new INTEGER", f"UPDATE t SET new = {expression}",
+            "ALTER TABLE t DROP COLUMN zip", "ALTER TABLE t RENAME COLUMN new TO zip",
+        ]  # fmt: skip
+        [finding] = upgrades.findings(ZIPS, replaced)
+        assert (finding.code, finding.severity) == ("changed-values", severity)

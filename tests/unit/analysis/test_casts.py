@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes
-from migrations_ops.analysis.statements.casts import cast_assignments, uncast
+from migrations_ops.analysis.statements.casts import assignments, uncast
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
 from migrations_ops.child.protocol.sql import tokens
 from migrations_ops.databases.row_changes import ColumnChange, ContentChange, Pair, TableChange
+from migrations_ops.model.fingerprint import Fingerprint
 
 
 @pytest.mark.parametrize(
@@ -41,20 +43,25 @@ def test_what_does_more_than_a_cast_is_none(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "columns"),
+    ("statement", "sources"),
     [
-        ("UPDATE t SET a = CAST(a AS integer)", {"a"}),
-        ("UPDATE t SET a = t.a::int, b = 1, c = c::int + 1, d = (D::date) WHERE e = a::int",
-         {"a", "d"}),
-        ("UPDATE t SET a = CAST(b AS integer)", set()),
-        ("UPDATE t SET a = a", set()),
-        ("UPDATE t SET (a, b) = (a::int, b::int)", set()),
-        ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = a::int", set()),
-        ("SELECT 1", set()),
+        ("UPDATE t SET a = CAST(a AS integer)", {"a": ("a", True)}),
+        ("UPDATE t SET a = t.a::int, b = 1, c = c::int + 1, d = (E), f = NULL WHERE e = a::int",
+         {"a": ("a", True), "b": ("", False), "c": ("", False), "d": ("e", False),
+          "f": ("", False)}),
+        ("UPDATE t AS x SET a = x.b FROM u WHERE u.id = x.id", {"a": ("b", False)}),
+        ("UPDATE t AS x SET a = u.a::int FROM u WHERE u.id = x.id", {"a": ("", True)}),
+        ("UPDATE t JOIN u ON t.id = u.id SET t.a = u.b, t.c = s.t.d", {"a": ("", False),
+          "c": ("d", False)}),
+        ("UPDATE t SET (a, b) = (a::int, b::int)", {")": ("", False)}),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = a::int", {}),
+        ("SELECT 1", {}),
     ],
 )  # fmt: skip
-def test_an_update_that_only_casts_is_known(statement: str, columns: set[str]) -> None:
-    assert cast_assignments(tokens(statement, "postgresql")) == columns
+def test_where_the_values_of_an_update_come_from_is_known(
+    statement: str, sources: dict[str, tuple[str, bool]]
+) -> None:
+    assert assignments(tokens(statement, "postgresql")) == sources
 
 
 FACTS = dict.fromkeys(("table t", "column t.id", "column t.a"), "")
@@ -95,6 +102,58 @@ def test_values_that_do_not_survive_a_cast_are_lost(
         [finding] = find_changes(change, declared, "prod")
         assert words in finding.message
         assert finding.severity == {LOST: "error", CAST: "warning"}.get(words, "note")
+
+
+ADDED = "ALTER TABLE t ADD COLUMN b INTEGER"
+NAMED = ("ALTER TABLE t DROP COLUMN a", "ALTER TABLE t RENAME COLUMN b TO a")
+
+
+@pytest.mark.parametrize(
+    ("statements", "lossy", "survives"),
+    [
+        ((ADDED, "UPDATE t SET b = CAST(a AS INTEGER)", *NAMED), LOST, KEPT),
+        ((ADDED, "UPDATE t SET b = a WHERE id > 1", *NAMED), LOST, KEPT),
+        ((ADDED, "UPDATE t SET b = a::int", "ALTER TABLE t RENAME b TO c", NAMED[0],
+          "ALTER TABLE t RENAME c TO a"), LOST, KEPT),
+        # Others decide what the new column has, or nothing does.
+        ((ADDED, "UPDATE t SET b = abs(CAST(a AS INTEGER))", *NAMED), MEANT, MEANT),
+        ((ADDED, "UPDATE t SET b = a::int", "UPDATE t SET b = 0 WHERE b IS NULL", *NAMED), MEANT,
+         MEANT),
+        ((ADDED, "UPDATE t SET b = a::int", *NAMED, "UPDATE t SET a = 0"), MEANT, MEANT),
+        ((ADDED, "UPDATE t SET b = id", *NAMED), MEANT, MEANT),
+        ((ADDED, *NAMED), MEANT, MEANT),
+        (("ALTER TABLE t DROP COLUMN a", "ALTER TABLE t ADD COLUMN a INTEGER"), MEANT, MEANT),
+    ],
+)  # fmt: skip
+def test_values_of_a_column_that_is_replaced_must_come_into_the_new_one(
+    statements: tuple[str, ...], lossy: str, survives: str
+) -> None:
+    test_values_that_do_not_survive_a_cast_are_lost(statements, lossy, survives)
+
+
+def test_keys_and_indexes_of_a_column_that_is_replaced_are_a_word_of_warning() -> None:
+    before = {
+        "table t": "", "column t.id": "integer", "column t.a": "text",
+        "index ix": "create index ix on t using btree(a)", "unique t(a)": "CONSTRAINT uq",
+        "check t: positive": "a > 0", "index iz": "create index iz on t using btree(a, id)",
+    }  # fmt: skip
+    columns = {"table t": "", "column t.id": "integer", "column t.a": "integer"}
+    statements = (ADDED, "UPDATE t SET b = a::int", *NAMED)
+    for more, lost in (
+        ({}, {"lost-index:ix", "lost-unique:t(a)", "lost-check:t: positive", "lost-index:iz"}),
+        (
+            {"index other": "create unique index other on t using btree(a)",
+             "check t: another": "a >= 0"},
+            {"lost-index:iz"},
+        ),
+    ):  # fmt: skip
+        after = columns | more
+        declared = read_declared(map(StatementRan, statements), before, after, "postgresql")
+        was, now = (Fingerprint((), schema, {}) for schema in (before, after))
+        found = find_losses(was, now, declared, "prod")
+        assert {f"{each.code}:{each.where}": each.severity for each in found} == dict.fromkeys(
+            lost, "warning"
+        )
 
 
 def test_an_operation_with_an_expression_computes_the_values() -> None:
