@@ -45,6 +45,12 @@ def advice_on_url(project: Project, environment: Environment) -> str:
     return f"To make env.py connect there, add to {where}: {setting}" if setting else ""
 
 
+def with_advice_on_url(project: Project, environment: Environment, advice: str) -> str:
+    """The advice on an env.py that opened no database: what passes its URL comes first."""
+    on_url = advice_on_url(project, environment)
+    return f"{on_url}; if that is not it: {advice[0].lower()}{advice[1:]}" if on_url else advice
+
+
 def advice(state: DatabaseState) -> str:
     """What to type where a database is not at head; empty where it is."""
     name = state.environment.name

@@ -33,7 +33,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.model.outcome import DoctorReport
 from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
-from migrations_ops.operations.advice import advice_on_destination, advice_on_url
+from migrations_ops.operations.advice import advice_on_destination, with_advice_on_url
 from migrations_ops.operations.edited_revisions import find_edited
 from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.obstacles import judge
@@ -83,7 +83,7 @@ def _advice_on(project: Project, environment: Environment, found: Finding) -> st
         return advice_on_destination(project, environment)
     advice = advice_on_finding(found, environment.name, by_flag=False).replace(DOCTOR_LISTS, "")
     if found.code == ENV_PY_FAILS.code:
-        advice = " ".join(filter(None, (f"{advice}.", advice_on_url(project, environment))))
+        advice = with_advice_on_url(project, environment, advice)
     return advice
 
 

@@ -22,7 +22,11 @@ from migrations_ops.model.errors import (
 )
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import LedgerEntry
-from migrations_ops.operations.advice import advice_on_copy, advice_on_destination, advice_on_url
+from migrations_ops.operations.advice import (
+    advice_on_copy,
+    advice_on_destination,
+    with_advice_on_url,
+)
 from migrations_ops.operations.failure import messages, run_messages
 from migrations_ops.operations.failure.decision import KILLED, Action, Decision, Ended, decide
 from migrations_ops.operations.failure.observe import Failure, Observation, observe
@@ -120,7 +124,7 @@ def advice_after_failure(session: Session, environment: Environment, run: Comman
     advice = run_messages.advice_on_run(run)
     if run.opened or run.own_commands:
         return advice
-    return " ".join(filter(None, (advice, advice_on_url(session.project, environment))))
+    return with_advice_on_url(session.project, environment, advice)
 
 
 def advice_after_refusal(session: Session, environment: Environment) -> str:
