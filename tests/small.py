@@ -3,7 +3,7 @@ each."""
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,21 +58,15 @@ class Scripts:
         downgrade: str = "pass",
         **more: str,
     ) -> Path:
-        """Write a revision; it replaces one of its name, and is never taken for what Python has
-        compiled of that: Python tells files of one size apart by whole seconds."""
-        file = self.project.folder / self.folder / "versions" / f"{name}.py"
-        before = file.stat().st_mtime if file.exists() else 0.0
+        """Write a revision; it replaces one of its name."""
         lines = [f"revision = {name!r}", f"down_revision = {down!r}"]
         lines += [f"{key} = {value!r}" for key, value in more.items()]
-        self.project.write(
+        return self.project.write(
             f"{self.folder}/versions/{name}.py",
             f'"""{name}"""\nfrom alembic import op\nimport sqlalchemy as sa\n\n'
             + "\n".join(lines)
             + f"\n\n\ndef upgrade():\n    {upgrade}\n\n\ndef downgrade():\n    {downgrade}\n",
         )
-        later = max(file.stat().st_mtime, before + 2)
-        os.utime(file, (later, later))
-        return file
 
     def table(self, name: str, down: str | None, **more: str) -> Path:
         """A revision that makes a table of its own name."""
@@ -83,6 +77,13 @@ class Scripts:
             f'op.drop_table("t_{name}")',
             **more,
         )
+
+
+def copy_small(project: Sandbox, into: Path) -> tuple[Sandbox, Scripts]:
+    """A copy of the project as it is, with its databases and all that was recorded."""
+    shutil.copytree(project.folder, into)
+    copy = Sandbox(into)
+    return copy, Scripts(copy)
 
 
 def make_small(folder: Path, *, more: str = "") -> tuple[Sandbox, Scripts]:

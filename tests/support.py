@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,6 +105,9 @@ class Sandbox:
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+        if file.suffix == ".py":
+            # Python tells two versions of one size apart by whole seconds.
+            Path(cache_from_source(str(file))).unlink(missing_ok=True)
         return file
 
     def configure(self, text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small import Scripts, configure, make_small, tables
+from tests.small import Scripts, configure, copy_small, make_small, tables
 from tests.support import Ran, Sandbox, query
 
 MADE = 'op.create_table("t_new", sa.Column("id", sa.Integer, primary_key=True))'
@@ -22,12 +22,18 @@ def small(tmp_path: Path) -> tuple[Sandbox, Scripts]:
     return make_small(tmp_path / "small")
 
 
-@pytest.fixture
-def released(small: tuple[Sandbox, Scripts]) -> tuple[Sandbox, Scripts]:
-    """r1 is released, and has a row in each environment."""
-    project, scripts = small
+@pytest.fixture(scope="session")
+def at_r1(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    project, scripts = make_small(tmp_path_factory.mktemp("at-r1") / "small")
     scripts.table("r1", None)
     assert project.invoke("release-migration").code == 0
+    return project
+
+
+@pytest.fixture
+def released(at_r1: Sandbox, tmp_path: Path) -> tuple[Sandbox, Scripts]:
+    """r1 is released, and has a row in each environment."""
+    project, scripts = copy_small(at_r1, tmp_path / "small")
     for name in ("dev.db", "prod.db"):
         query(project.folder / name, "INSERT INTO t_r1 VALUES (7)")
     return project, scripts
@@ -49,14 +55,12 @@ def without_backups(project: Sandbox) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("down", ["op.drop_table('t_new')", "pass", "raise NotImplementedError"])
+@pytest.mark.parametrize("down", ["op.drop_table('t_new')", "raise NotImplementedError"])
 def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_that_is_printed(
-    small: tuple[Sandbox, Scripts], down: str
+    released: tuple[Sandbox, Scripts], down: str
 ) -> None:
-    project, scripts = small
-    scripts.table("r1", None)
-    assert project.invoke("release-migration").code == 0
-    query(project.folder / "prod.db", "INSERT INTO t_r1 VALUES (7)")
+    project, scripts = released
+    query(project.folder / "dev.db", "DELETE FROM t_r1")
     made = 'op.create_table("t_new", sa.Column("id", sa.Integer, primary_key=True))'
     fails = 'op.execute("INSERT INTO t_new SELECT id FROM t_r1 UNION ALL SELECT id FROM t_r1")'
     scripts.revision("r2", "r1", f"{made}; {fails}", down)
@@ -78,11 +82,9 @@ def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_tha
 
 @pytest.mark.slow
 def test_production_is_never_taken_back_to_run_what_was_edited(
-    small: tuple[Sandbox, Scripts],
+    released: tuple[Sandbox, Scripts],
 ) -> None:
-    project, scripts = small
-    scripts.table("r1", None)
-    assert project.invoke("release-migration").code == 0
+    project, scripts = released
     scripts.revision("r1", None, "pass")
     before = [
         query(project.folder / name, "SELECT sql FROM sqlite_master")
@@ -105,7 +107,7 @@ def test_what_is_edited_again_and_again_runs_again_each_time(
     project, scripts = released
     query(project.folder / "prod.db", "INSERT INTO t_r1 VALUES (8)")
     redo: list[str] = []
-    for row in (1, 2, 3):
+    for row in (1, 2):
         filled = f'{MADE}; op.execute("INSERT INTO t_new VALUES ({row})")'
         scripts.revision("r2", "r1", f"{filled}; {FAILS_IN_PROD}", down)
         ran = project.invoke("release-migration", *redo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 import time
@@ -12,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.system.reading import read_json
 from tests.scenarios.corpus.support import RealProject, pragma
 from tests.scenarios.corpus.test_real_histories import HISTORIES, VERSION, History
-from tests.support import REPOSITORY, clean_environment, query
+from tests.support import REPOSITORY, query, wait_for
 
 # Real projects, in virtual environments of their own.
 pytestmark = pytest.mark.slow
 
 WRITER = REPOSITORY / "tests/chaos/writer.py"
-KILLS = 3
 
 
 def history_of(configuration: str) -> History:
@@ -57,6 +56,12 @@ def lost(project: RealProject, tokens: Path) -> set[str]:
     return {each for each in told if each.endswith("\n")} - there
 
 
+def under_way(project: RealProject) -> list[str]:
+    """The step that each record says is at work."""
+    found = [read_json(each) for each in project.folder.glob("data/releases/*/release.json")]
+    return [((each or {}).get("under_way") or {}).get("name", "") for each in found]
+
+
 def test_a_database_in_use_is_released_without_losing_a_row(tmp_path: Path) -> None:
     history = history_of("optuna")
     project = history.set_up(tmp_path / "live")
@@ -68,24 +73,16 @@ def test_a_database_in_use_is_released_without_losing_a_row(tmp_path: Path) -> N
     assert pragma(project.prod, "journal_mode") == [("wal",)]
 
 
-def test_a_release_that_is_killed_at_any_instant_is_finished_by_the_next(tmp_path: Path) -> None:
-    """One whose own command upgrades."""
+def test_a_release_that_is_killed_while_its_own_command_upgrades_is_finished_by_the_next(
+    tmp_path: Path,
+) -> None:
     history = history_of("prefect")
     project = history.set_up(tmp_path / "killed")
     query(project.prod, "PRAGMA journal_mode=WAL")
-    chance = random.Random(history.configuration)
-    for _ in range(KILLS):
-        release = subprocess.Popen(
-            [sys.executable, "-m", "invoke", "release-migration"],
-            cwd=project.folder,
-            env=clean_environment(HOME=str(project.folder)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(chance.uniform(0.2, 4))
-        release.kill()
-        release.wait()
+    release = project.start("release-migration", HOME=str(project.folder))
+    wait_for(lambda: under_way(project) == ["upgrade"])
+    release.kill()
+    release.communicate()
     again = project.invoke("release-migration", "--json")
     assert again.code == 0, again.err
     for file in (project.dev, project.prod):

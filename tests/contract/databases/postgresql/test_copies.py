@@ -411,7 +411,7 @@ def test_whoever_is_killed_in_the_exchange_leaves_one_whole_database(
     dumped(address, files)
     generation, killed, written = 0, 0, set()
     with Writers(postgres, name, 2) as writers:
-        for _ in range(20):
+        for _ in range(10):
             new = copies.clone(files).database
             postgres.execute(f"UPDATE generation SET number = {generation + 1}", database=new)
             before = postgres.databases()
