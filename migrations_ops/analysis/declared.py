@@ -36,6 +36,7 @@ class Declared:
     :param created: constraints that were created, as (table, name, kind, columns): they may replace
         others.
     :param rebuilt: tables that were rebuilt by hand, with what their replacements lack on purpose.
+    :param collated: those of them whose replacements name their collation.
     :param discarded: tables that op.drop_table() dropped, even where another one replaced them.
     :param altered: altered properties of columns, as (table, column, property).
     :param converted: tables whose texts got another character set.
@@ -69,6 +70,7 @@ class Declared:
     constraints: set[tuple[str, str, str]] = field(default_factory=set)
     created: set[tuple[str, str, str, frozenset[str]]] = field(default_factory=set)
     rebuilt: dict[str, Rebuilt] = field(default_factory=dict)
+    collated: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)

@@ -132,6 +132,8 @@ def _lost(fact: Fact, was: str, now: str, renames: Renames, declared: Declared) 
     words, words_now = renames.words(fact, was), lowered(tokens(now, "facts"))
     lost = _lost_traits(fact, words, words_now)
     lost += [f"its effect: it would be {flaw}" for flaw in _gained(_FLAWS, words, words_now)]
+    if fact.kind == "table" and declared.rebuilds(fact.table) and declared.syntax == "mariadb":
+        lost += _lost_collation(fact, words, words_now, declared)
     if fact.kind == "column" and declared.syntax == "sqlite" and "generated" in words_now:
         lost += _lost_expression(words, words_now)
     if "NOT NULL" in lost and words_now[:2] == ["integer", "key"] and declared.syntax == "sqlite":
@@ -159,6 +161,14 @@ def _is_another_check(fact: Fact, was: str, now: str, renames: Renames, declared
     if fact.kind != "check" or not declared.rebuilds(fact.table):
         return False
     return renames.words(fact, was) != lowered(tokens(now, "facts"))
+
+
+def _lost_collation(fact: Fact, was: list[str], now: list[str], declared: Declared) -> list[str]:
+    """The collation of a table whose new one has the database's, since it names none."""
+    if fact.table in declared.collated or "collate" not in was or "collate" not in now:
+        return []
+    before, after = (words[words.index("collate") + 2] for words in (was, now))
+    return [] if before == after else [f"COLLATE {before}"]
 
 
 def _lost_expression(was: list[str], now: list[str]) -> list[str]:

@@ -201,6 +201,7 @@ class _Reader:
                     self._naming.rebuilt_in_place(first)
                 self._add_updated(self._refills.replaced(table, first))
         self.declared.altered |= {(*each, "nullable") for each in self._refills.nullable}
+        self.declared.collated |= self._refills.collated
         self.declared.only_cast -= self._computed
         for first in self._naming.rebuilt | self._naming.kept:
             now = self._naming.table_after(first)

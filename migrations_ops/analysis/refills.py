@@ -15,6 +15,7 @@ from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.resolver import Resolver
 from migrations_ops.analysis.statements.copies import (
     Copied,
+    collated_table,
     created_columns,
     nullable_columns,
     read_copy,
@@ -54,7 +55,8 @@ class _Filled:
 class Refills:
     """Tracks what is inserted into tables until they replace others.
 
-    ``whole`` are tables whose replacement was made of all their columns, as SELECT * finds them.
+    ``whole`` are tables whose replacement was made of all their columns, as SELECT * finds them;
+    ``collated`` those whose replacement names its collation.
     As (table, column), ``nullable`` are those whose new definition has the word NULL, and ``cast``
     those whose values got another type on the way, and nothing else.
     """
@@ -62,10 +64,12 @@ class Refills:
     def __init__(self, naming: Naming, resolver: Resolver) -> None:
         self._naming, self._resolver = naming, resolver
         self.whole: set[str] = set()
+        self.collated: set[str] = set()
         self.nullable: set[tuple[str, str]] = set()
         self.cast: set[tuple[str, str]] = set()
         self._layouts: dict[str, list[str]] = {}
         self._nullable: dict[str, set[str]] = {}
+        self._collated: set[str] = set()
         self._filled: dict[str, _Filled] = {}
         # What was dropped last under each name, which a batch brings back.
         self._dropped: dict[str, _Filled] = {}
@@ -75,6 +79,7 @@ class Refills:
         if layout is not None:
             self._layouts[layout[0]] = layout[1]
             self._nullable[layout[0]] = nullable_columns(statement)
+        self._collated |= {collated_table(statement)} - {""}
         copied = read_copy(statement, self._layouts)
         if copied is not None and not copied.table.startswith(TEMPORARY):
             self._add(copied)
@@ -92,6 +97,8 @@ class Refills:
         if old in self._filled:
             self._filled[new] = self._filled.pop(old)
         self._nullable[new] = self._nullable.pop(old, set())
+        if old in self._collated:
+            self._collated = self._collated - {old} | {new}
 
     def drop(self, table: str) -> None:
         if table in self._filled:
@@ -105,6 +112,8 @@ class Refills:
         """A table replaced another: the columns of the old one that it changes."""
         names = self._naming.columns(first)
         self.nullable |= {(first, names.first(each)) for each in self._nullable.get(table, ())}
+        if table in self._collated:
+            self.collated.add(first)
         if first in self._of(table).whole:
             self.whole.add(first)
         return self._changed(table, first, {first, _UNKNOWN})

@@ -229,6 +229,9 @@ class _UpgradeReader(ast.NodeVisitor):
                 changes=tuple(what for word, what in words.items() if word in given),
             )
         )
+        if using := _arguments(node, ()).get("postgresql_using"):
+            column = f'"{found["table_name"]}" ALTER "{found.get("column_name", "")}"'
+            self.events.append(StatementRan(f"ALTER TABLE {column} TYPE text USING {using}"))
 
 
 def _arguments(node: ast.Call, parameters: tuple[str, ...]) -> dict[str, str]:

@@ -65,6 +65,13 @@ def nullable_columns(statement: Sequence[Token]) -> set[str]:
     }
 
 
+def collated_table(statement: Sequence[Token]) -> str:
+    """The table that a statement creates with a character set or a collation of its own."""
+    table, rest = _created(statement)
+    named = outside(rest, ("COLLATE", "CHARSET", "CHARACTER"))
+    return table if named < outside(rest, ("SELECT", "AS")) else ""
+
+
 def _definitions(rest: list[Token]) -> list[list[Token]]:
     """Of the columns, from what follows the name of a new table."""
     parts = split(group(rest, 0)) if rest and rest[0].means("(") else []

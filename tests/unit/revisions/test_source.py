@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.source import (
@@ -73,6 +74,20 @@ def downgrade():
         "DROP TABLE more",
     ]
     assert operations[4].type == "foreignkey"
+
+
+def test_the_expression_of_another_type_is_read(tmp_path: Path) -> None:
+    """As the statement that SQLAlchemy makes of it: it may compute the values."""
+    using = "CASE kind WHEN 'x' THEN 1 ELSE 0 END"
+    source = f"""def upgrade():
+    op.alter_column("posts", "kind", type_=sa.Integer(), postgresql_using="{using}")
+"""
+    [asked, ran] = read_upgrades([revision_of(script_of(tmp_path, source))])
+    assert asked == OperationAsked("alter_column", "posts", "kind", changes=("type",))
+    assert ran == StatementRan(f'ALTER TABLE "posts" ALTER "kind" TYPE text USING {using}')
+    facts = dict.fromkeys(("table posts", "column posts.kind"), "")
+    declared = read_declared([asked, ran], facts, facts, "postgresql")
+    assert declared.values_changed("posts", "kind") is None
 
 
 EXPRESSIONS = """
