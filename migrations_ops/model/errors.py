@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
+from typing import ClassVar
 
 
 class ExitCode(IntEnum):
@@ -24,22 +25,15 @@ class OpsError(Exception):
     :param what: what happened, as a sentence.
     :param untouched: what this did not change, as a sentence; may be empty.
     :param next: what to type or do next; may be empty.
-    :param exit_code: the code that the task ends with.
     """
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        untouched: str = "",
-        next: str = "",
-        exit_code: int = ExitCode.REFUSED,
-    ) -> None:
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+    def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.untouched = untouched
         self.next = next
-        self.exit_code = exit_code
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.untouched, self.next) if part)
@@ -48,13 +42,10 @@ class OpsError(Exception):
 class ConfigurationError(OpsError):
     """The configuration or the command line is invalid; nothing was started."""
 
+    exit_code = ExitCode.USAGE
+
     def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
-        super().__init__(
-            what,
-            untouched=untouched or "Nothing was started.",
-            next=next,
-            exit_code=ExitCode.USAGE,
-        )
+        super().__init__(what, untouched=untouched or "Nothing was started.", next=next)
 
 
 class Refused(OpsError):
@@ -65,8 +56,7 @@ class Refused(OpsError):
 class StepFailed(OpsError):
     """A step failed, and every database is as it was before the step."""
 
-    def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
-        super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.FAILED)
+    exit_code = ExitCode.FAILED
 
 
 class Memory(Enum):
@@ -100,6 +90,8 @@ class NeedsAPerson(OpsError):
     :param unresolved: what is, in the record.
     """
 
+    exit_code = ExitCode.NEEDS_A_PERSON
+
     def __init__(
         self,
         what: str,
@@ -109,7 +101,7 @@ class NeedsAPerson(OpsError):
         memory: Memory | None = None,
         unresolved: tuple[Unresolved, ...] = (),
     ) -> None:
-        super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.NEEDS_A_PERSON)
+        super().__init__(what, untouched=untouched, next=next)
         self.memory = memory
         self.unresolved = unresolved
 
@@ -123,12 +115,10 @@ class NeedsAPerson(OpsError):
 class Locked(OpsError):
     """Another task has locked the database."""
 
-    def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
-        super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.LOCKED)
+    exit_code = ExitCode.LOCKED
 
 
 class Interrupted(OpsError):
     """The user pressed Ctrl-C; unfinished work was undone."""
 
-    def __init__(self, what: str, *, untouched: str = "", next: str = "") -> None:
-        super().__init__(what, untouched=untouched, next=next, exit_code=ExitCode.INTERRUPTED)
+    exit_code = ExitCode.INTERRUPTED

@@ -13,8 +13,8 @@ _SHOWN = 5
 class HistoryError(OpsError):
     """The revision scripts, or a question about them, do not make sense."""
 
-    def __init__(self, what: str, *, next: str = "", exit_code: int = ExitCode.REFUSED) -> None:
-        super().__init__(what, untouched=NOTHING_CHANGED, next=next, exit_code=exit_code)
+    def __init__(self, what: str, *, next: str = "") -> None:
+        super().__init__(what, untouched=NOTHING_CHANGED, next=next)
 
 
 class SeveralHeads(HistoryError):
@@ -48,32 +48,33 @@ class SeveralHeads(HistoryError):
 class UnknownRevision(HistoryError):
     """No script has this revision id, label or prefix; ``candidates`` are near ones."""
 
-    def __init__(
-        self,
-        asked: str,
-        candidates: Sequence[str] = (),
-        *,
-        what: str = "",
-        exit_code: int = ExitCode.USAGE,
-    ) -> None:
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, asked: str, candidates: Sequence[str], *, what: str = "") -> None:
         hint = f"Nearest: {listed(candidates)}." if candidates else "Type: invoke history"
-        super().__init__(
-            what or f"No script has the revision or label {asked!r}.",
-            next=hint,
-            exit_code=exit_code,
-        )
+        super().__init__(what or f"No script has the revision or label {asked!r}.", next=hint)
         self.revision = asked
         self.candidates = tuple(candidates[:_SHOWN])
+
+
+class LostRevision(UnknownRevision):
+    """A database is at a revision that no script has."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, revision: str, candidates: Sequence[str]) -> None:
+        super().__init__(revision, candidates, what=f"No script has the revision {revision}.")
 
 
 class AmbiguousRevision(HistoryError):
     """The words fit several revisions; ``candidates`` holds some of them."""
 
+    exit_code = ExitCode.USAGE
+
     def __init__(self, asked: str, candidates: Sequence[str], *, what: str = "") -> None:
         super().__init__(
             what or f"{asked!r} fits {len(candidates)} revisions: {listed(candidates)}.",
             next="Give more of the revision id, or LABEL@REVISION.",
-            exit_code=ExitCode.USAGE,
         )
         self.revision = asked
         self.candidates = tuple(candidates[:_SHOWN])
@@ -82,8 +83,10 @@ class AmbiguousRevision(HistoryError):
 class BadTarget(HistoryError):
     """The target exists, or could, but does not lie where the question needs it to."""
 
-    def __init__(self, what: str, *, next: str = "Type: invoke history") -> None:
-        super().__init__(what, next=next, exit_code=ExitCode.USAGE)
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, next="Type: invoke history")
 
 
 class OverlappingRevisions(HistoryError):

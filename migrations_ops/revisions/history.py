@@ -13,17 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from migrations_ops.model.errors import ExitCode
 from migrations_ops.revisions import targets as revision_targets
 from migrations_ops.revisions.errors import (
     BadRevisionId,
     BadTarget,
     DuplicateLabel,
     DuplicateRevision,
+    LostRevision,
     MissingRevision,
     OverlappingRevisions,
     RevisionCycle,
-    UnknownRevision,
 )
 from migrations_ops.revisions.graph import (
     find_cycle,
@@ -301,12 +300,7 @@ class History:
     def _known(self, ids: Iterable[str]) -> tuple[str, ...]:
         ids = tuple(dict.fromkeys(ids))
         for name in self.unknown(ids):
-            raise UnknownRevision(
-                name,
-                revision_targets.nearest(self, name),
-                what=f"No script has the revision {name}.",
-                exit_code=ExitCode.REFUSED,
-            )
+            raise LostRevision(name, revision_targets.nearest(self, name))
         return ids
 
     def _contained(self, ids: Sequence[str]) -> tuple[str, str] | None:
