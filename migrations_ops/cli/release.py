@@ -32,11 +32,11 @@ def run_release(
     """Release, and show the status of all at the end."""
     require_known_codes(allow)
     project = console.project()
-    plan = None
+    reviewed = None
     if plan_file is not None:
         file = Path(plan_file).absolute()
-        plan = read_plan(file, project.settings), file
-    options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo, plan)
+        reviewed = read_plan(file, project.settings), file
+    options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo, reviewed)
     finished = release_all(project, options, console.reporter)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."

@@ -2,6 +2,8 @@
 
 ``Database`` is the sum of what every engine does. What only some engines can do is a separate
 protocol (``DatabaseFile``, ``LeavesInvalidIndexes``, ``ResumesRestores``): ask with ``isinstance``.
+
+CONTRIBUTING.md lists what a new engine needs besides.
 """
 
 from __future__ import annotations

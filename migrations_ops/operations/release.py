@@ -38,15 +38,15 @@ Ask = Callable[[DatabaseState], bool]
 class ReleaseOptions:
     """The options of a task. ``to`` replaces the configured target; ``resume`` means: only if a
     task was killed; ``allow`` are the codes of findings that this run accepts; ``redo`` takes
-    environments back first that have run what was edited; ``plan`` is the only one that may be
-    carried out, with its file."""
+    environments back first that have run what was edited; ``reviewed`` is the plan, and its file,
+    beyond which nothing is released."""
 
     to: str | None = None
     ask: Ask | None = None
     resume: bool = False
     allow: tuple[str, ...] = ()
     redo: bool = False
-    plan: tuple[MeasuredPlan, Path] | None = None
+    reviewed: tuple[MeasuredPlan, Path] | None = None
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -65,8 +65,8 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         if options.redo:
             take_back(session, environments)
         states = preflight(session, environments, options.to)
-        if options.plan is not None:
-            require_as_planned(states, *options.plan)
+        if options.reviewed is not None:
+            require_as_planned(states, *options.reviewed)
         verify_earlier_upgrades(session, states)
         if not any(state.pending for state in states):
             return

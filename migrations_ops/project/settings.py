@@ -112,7 +112,7 @@ class Settings:
     def environments(self, name: str | None) -> tuple[Environment, ...]:
         """Only the environment of that name; without a name all of them.
 
-        :raises ConfigurationError: there is no backup of that name.
+        :raises ConfigurationError: there is no environment of that name.
         """
         return (self.environment(name),) if name else self.path
 

@@ -1,4 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first one interrupts a task, later ones are ignored."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one interrupts a task, later ones are ignored.
+
+The step that runs catches the interrupt and undoes what it began; ``operations/run.py`` catches the
+rest.
+"""
 
 from __future__ import annotations
 

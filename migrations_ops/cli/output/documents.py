@@ -1,4 +1,7 @@
-"""Results as JSON documents: a function for each schema of docs/schemas."""
+"""Results as JSON documents: a function for each schema of docs/schemas.
+
+Most fields are those of the dataclasses in ``model/``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentences of a measured plan, in whatever form it is shown."""
+"""The sentences that a measured plan has as text, Markdown and HTML; each form draws the rest."""
 
 from __future__ import annotations
 
