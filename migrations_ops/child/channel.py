@@ -125,6 +125,7 @@ def _unbreakable(stream: TextIO) -> TextIO:
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=getattr(stream, "line_buffering", False),
+        write_through=getattr(stream, "write_through", False),
     )
 
 

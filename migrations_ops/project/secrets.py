@@ -26,11 +26,13 @@ _SECRET = re.compile(
 _NAMES_A_FILE = re.compile(r"(?:FILE|PATH|DIR|FOLDER)$", re.IGNORECASE)
 # Words, numbers with their signs, and paths: nobody's secret, and part of many messages.
 _PLAIN = re.compile(
-    r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*"
+    r"[A-Za-z]+(?:[-_. /][A-Za-z]+)*"
     r"|[\d\s.,:;/+-]+"
     r"|(?:~?|\.{1,2}|[A-Za-z]:)[\\/].*"
     r"|[\w-]+(?:/[\w-]+)*\.[A-Za-z]\w{0,4}"
 )
+# How long a line of a value has to be, to be a secret by itself.
+_LINE = 16
 _PARTS = re.compile(r"[/:@?&=]+")
 
 
@@ -44,6 +46,14 @@ def find_secrets(variables: Mapping[str, str], public: Collection[str]) -> Itera
         looks_secret = "://" not in value and not _PLAIN.fullmatch(value)
         if value not in public and "{url}" not in value and (named or looks_secret):
             yield value
+            yield from _lines_of_a_key(value)
+
+
+def _lines_of_a_key(value: str) -> Iterator[str]:
+    """Lines that may be shown by themselves; "}" and "prod" are no part of a key."""
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _LINE and not _PLAIN.fullmatch(line))
 
 
 def keep_configured_secrets(settings: Settings, shell: Mapping[str, str]) -> None:

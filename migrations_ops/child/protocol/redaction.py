@@ -41,12 +41,9 @@ _pattern: re.Pattern[str] | None = None
 
 
 def keep_secret_texts(texts: Iterable[str]) -> None:
-    """Hide these texts from now on, and each line of those with several."""
+    """Hide these texts from now on."""
     global _pattern
-    for text in texts:
-        _secrets.update(
-            each for each in (text, *map(str.strip, text.splitlines())) if len(each) >= _SHORTEST
-        )
+    _secrets.update(text for text in texts if len(text) >= _SHORTEST)
     _pattern = None
 
 

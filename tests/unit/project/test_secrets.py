@@ -32,6 +32,14 @@ def test_value_that_is_a_secret(name: str) -> None:
     assert [*find_secrets({name: SECRET[name]}, {"prod"})] == [SECRET[name]]
 
 
+def test_lines_of_a_key_are_secrets_too() -> None:
+    key = (
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n}\nprod\n  read-only and so on\n"
+    )
+    lines = key.splitlines()
+    assert [*find_secrets({"PRIVATE_KEY": key}, {"prod"})] == [key, *lines[:2]]
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_value_that_messages_have_to_show(name: str) -> None:
     assert [*find_secrets({name: SHOWN[name]}, {"prod", "tenant1"})] == []

@@ -136,3 +136,8 @@ def test_trouble_has_a_key_where_there_is_some(make: Any) -> None:
     broken = EnvironmentCurrent("prod", "db", True, (), "it is cut short", ("a",), False, {})
     assert "trouble" not in make([CURRENT])["environments"][0]
     assert make([broken])["environments"][0]["trouble"] == "it is cut short"
+
+
+def test_a_document_leaves_without_secrets_and_acts_on_nothing() -> None:
+    text = documents.text_of({"what": "mysql://me:s3cr3t@db \x9b\u202e ##vso[x]"})
+    assert text.splitlines()[1] == ('  "what": "mysql://me:***@db \\u009b\\u202e \\u0023#vso[x]"')
