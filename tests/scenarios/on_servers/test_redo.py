@@ -34,7 +34,16 @@ def write(shop: ServerShop, up: str, down: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("back", DOWN)
+@pytest.mark.parametrize(
+    ("at_head", "back"),
+    [
+        ("postgres", "downgrade"),
+        ("postgres", "incomplete downgrade"),
+        ("mariadb", "downgrade"),
+        ("mariadb", "failing downgrade"),
+    ],
+    indirect=["at_head"],
+)
 def test_what_failed_in_the_rehearsal_is_mended_and_run_again(
     at_head: ServerShop, back: str
 ) -> None:
