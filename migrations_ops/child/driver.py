@@ -22,26 +22,22 @@ def main_file(connection: Any) -> str | None:
     return files[0] or None if files else None
 
 
-def ask_driver(connection: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def ask_driver(connection: Any, sql: str) -> list[tuple[Any, ...]]:
     """Run a statement below SQLAlchemy.
 
     Through SQLAlchemy it would begin a transaction, which Alembic would treat as env.py's own and
     never commit.
     """
-    return ask(connection.connection.dbapi_connection, sql, values)
+    return ask(connection.connection.dbapi_connection, sql)
 
 
-def ask(driver: Any, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Run a statement on a connection of a driver, or of SQLAlchemy's adapter of an async one.
-
-    Values are for SQLite alone: each driver of a server has placeholders of its own.
-    """
+def ask(driver: Any, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement on a connection of a driver, or of SQLAlchemy's adapter of an async one."""
     if not hasattr(driver, "cursor"):  # pg8000.native
         return [tuple(row) for row in driver.run(sql) or []]
     cursor = plain_cursor(driver)
     try:
-        # Even an empty list of values makes some drivers look for placeholders.
-        cursor.execute(sql, values) if values else cursor.execute(sql)
+        cursor.execute(sql)  # even an empty list of values makes some drivers look for placeholders
         return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
     finally:
         cursor.close()

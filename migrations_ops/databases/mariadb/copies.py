@@ -28,7 +28,7 @@ class Copies(ServerCopies):
     """The copies of a database of MariaDB."""
 
     def fill(self, address: Address, file: Path) -> None:
-        restore(file, address, None)
+        restore(file, address)
 
     def clone(self, file: Path | None) -> Address:
         return self.make() if file is None else self.filled(file)

@@ -291,12 +291,9 @@ def _put(blocks: queue.Queue[bytes], block: bytes, given_up: threading.Event) ->
             return
 
 
-def restore(
-    file: Path, address: Address, progress: Progress | None, *, events: bool = False
-) -> tuple[str, ...]:
-    """Fill an empty database from such a file.
+def restore(file: Path, address: Address) -> tuple[str, ...]:
+    """Fill an empty database from such a file. Its events do not run there.
 
-    :param events: whether its events run there; else they are switched off as on a replica.
     :returns: those who defined views or programs there and do not here, since this role may not
         say so.
     :raises StepFailed: it could not be filled, or the file is damaged.
@@ -310,7 +307,7 @@ def restore(
             close(connection)
     except pymysql.MySQLError as error:
         raise _unfilled(in_words(error, address.label), advice_on(error)) from error
-    rewriting = Rewriting(address.database, definers=definers, events=events)
+    rewriting = Rewriting(address.database, definers=definers)
     argv = [
         "--binary-mode", "--comments", "--default-character-set=utf8mb4",
         "--max-allowed-packet=1G", f"--database={address.database}",
@@ -320,9 +317,9 @@ def restore(
         command = [tools.client, f"--defaults-file={login.file}", *argv]
         with process.piped(command, variables, errors, fed=True) as run:
             assert run.stdin is not None
-            headway, longest = _Headway(progress, file.stat().st_size), 0
+            longest = 0
             with suppress(OSError):  # it has ended, and reported why
-                for number, block in enumerate(rewriting.pass_through(_unpacked(file, headway))):
+                for number, block in enumerate(rewriting.pass_through(_unpacked(file))):
                     longest = max(longest, len(block))  # which ends with a line, however long
                     run.stdin.write(block)
                     if number > 1:
@@ -336,8 +333,8 @@ def restore(
     if code:
         message = _of_too_long(message, address, longest) or message
         what = f"mariadb failed: {_bare(message or f'exit code {code}', address)}"
-        again = Rewriting(address.database, definers=definers, events=events)
-        if where := object_at(message, again.pass_through(_unpacked(file, _Headway(None, 0)))):
+        again = Rewriting(address.database, definers=definers)
+        if where := object_at(message, again.pass_through(_unpacked(file))):
             what += f" (in the dump below: {where})"
         raise _unfilled(what, _advice(message))
     return tuple(sorted(rewriting.replaced))
@@ -365,12 +362,11 @@ def _of_too_long(message: str, address: Address, longest: int) -> str:
     return ""
 
 
-def _unpacked(file: Path, headway: _Headway) -> Iterator[bytes]:
+def _unpacked(file: Path) -> Iterator[bytes]:
     unpacking = zlib.decompressobj(_GZIP)
     try:
         with file.open("rb") as stream:
             while packed := stream.read(_BLOCK):
-                headway.add(len(packed))
                 while packed:
                     yield unpacking.decompress(packed, 4 * _BLOCK)
                     packed = unpacking.unconsumed_tail

@@ -41,14 +41,13 @@ class Rewriting:
     """One dump that passes through.
 
     ``target`` is the name of the database that is filled; ``definers`` whether those of others may
-    be named; ``events`` whether they run. Afterwards ``source`` is the name of the database that
+    be named. Afterwards ``source`` is the name of the database that
     was copied, ``replaced`` are the definers that could not stay, and ``complete`` tells whether
     the end was seen.
     """
 
     target: str
     definers: bool = True
-    events: bool = False
     source: str = ""
     replaced: set[str] = field(default_factory=set)
     complete: bool = False
@@ -109,9 +108,7 @@ class Rewriting:
         return b"ALTER DATABASE " + _quoted(self.target) + line[found.end(1) :]
 
     def _program(self, line: bytes) -> bytes:
-        if not self.events:
-            line = _EVENT.sub(rb"\1DISABLE ON SLAVE", line, count=1)
-        return self._without_definer(line)
+        return self._without_definer(_EVENT.sub(rb"\1DISABLE ON SLAVE", line, count=1))
 
     def _without_definer(self, line: bytes) -> bytes:
         found = None if self.definers else _DEFINER.search(line)

@@ -22,7 +22,7 @@ def copied(database: ServerDatabase, folder: Path) -> None:
     dump(address_of(database), folder / "backup.sql.gz", None)
     database.server.drop_database("copy")
     database.server.create_database("copy")
-    restore(folder / "backup.sql.gz", address_of(database).of_database("copy"), None)
+    restore(folder / "backup.sql.gz", address_of(database).of_database("copy"))
 
 
 def both(database: ServerDatabase, sql: str) -> tuple[list[tuple[object, ...]], ...]:
