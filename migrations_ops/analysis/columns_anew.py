@@ -1,8 +1,8 @@
 """Which columns were replaced by new ones under their names, and what came into these.
 
 ``ADD zip2``, ``UPDATE t SET zip2 = CAST(zip AS integer)``, ``DROP zip``, ``RENAME zip2 TO zip``
-rebuilds a column as others rebuild a table: the old one is dropped openly, and its values are meant
-to be there afterwards.
+rebuilds a column as others rebuild a table: the drop is declared, and yet the values are meant to
+stay.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class ColumnsAnew:
     """Tracks new columns until they take the names of dropped ones.
 
     As (table, column), under their first names: ``replaced`` are those whose name another column
-    took, and ``copied`` those of them of which that one got nothing but the values.
+    took, and ``copied`` those whose values, and nothing else, that other column got.
     """
 
     def __init__(self, naming: Naming) -> None:
@@ -30,7 +30,7 @@ class ColumnsAnew:
     def update(
         self, table: str, columns: Iterable[str], sources: Mapping[str, tuple[str, bool]]
     ) -> None:
-        """Columns are written.
+        """Record that columns were written.
 
         :param table: by its first name; ``sources``: the columns that the values come from.
         """
@@ -43,7 +43,7 @@ class ColumnsAnew:
             self._sources.setdefault((table, column), set()).add(first)
 
     def rename(self, table: str, column: str, to: str) -> None:
-        """A column gets another name; that of a dropped one, where it is new."""
+        """Record another name of a column: a new one may take that of a dropped one."""
         names = self._naming.columns(table)
         sources = self._sources.pop((table, column), set())
         self._sources[table, to] = sources

@@ -111,11 +111,11 @@ class Declared:
         )
 
     def rebuilds(self, table: str) -> bool:
-        """Whether a table was rebuilt by hand, so that all that it is was written anew."""
+        """Whether a table was rebuilt by hand, so that all of its definition was written again."""
         return table in self.rebuilt
 
     def leaves_out(self, fact: Fact) -> bool:
-        """Whether a table that was rebuilt by hand lacks this on purpose, or has it in its way."""
+        """Whether a table that was rebuilt by hand lacks this on purpose, or has a replacement."""
         return self.rebuilds(fact.table) and self.rebuilt[fact.table].lacks(fact)
 
     def changes(self, fact: Fact) -> bool:
@@ -135,7 +135,7 @@ class Declared:
         return has_another or (table, "primary key") in dropped | created
 
     def has_other_key(self, fact: Fact) -> bool:
-        """Whether a column was in the primary key, which is another one in the new table."""
+        """Whether a column was in the primary key, and the new table has another key."""
         keys = [each for each in self.facts if each.kind == "primary key"]
         was_in_it = any(each.table == fact.table and fact.name in each.columns for each in keys)
         return was_in_it and self.rebuilt[fact.table].has_new_key

@@ -2,8 +2,8 @@
 
 ``ALTER TABLE t RENAME TO old; CREATE TABLE t ...`` leaves indexes, triggers, policies and rights
 with the old table. The foreign keys of other tables follow it, and so do views, and on SQLite the
-triggers of other tables: the applications use the new table, which has none of it, and see rows
-of the old one, which no one writes any more.
+triggers of other tables: the applications use the new table, which has none of these, while
+views and keys still look at the old one, which no one writes any more.
 """
 
 from __future__ import annotations

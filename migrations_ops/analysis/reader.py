@@ -206,7 +206,7 @@ class _Reader:
         for first in self._naming.rebuilt | self._naming.kept:
             now = self._naming.table_after(first)
             rebuilt = read_rebuilt(first, now, self._naming, before, after)
-            if first in self._refills.whole:  # of what SELECT * does not find, nobody thought
+            if first in self._refills.whole:  # SELECT * leaves out none on purpose
                 rebuilt = replace(rebuilt, left_out=frozenset())
             self.declared.rebuilt[first] = rebuilt
         for first in self.declared.emptied & self.declared.inserted:

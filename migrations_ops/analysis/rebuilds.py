@@ -1,8 +1,8 @@
 """What a table that was rebuilt by hand leaves out on purpose, and what it has instead.
 
-Who writes a new table (``CREATE TABLE new``, ``INSERT``, ``DROP TABLE t``, ``RENAME``) easily
-forgets what the old one had: a default, a check, an index. A column that the new one does not have
-is meant, and so is a constraint or an index that another one replaces.
+A rebuild (``CREATE TABLE new``, ``INSERT``, ``DROP TABLE t``, ``RENAME``) easily forgets what the
+old table had: a default, a check, an index. A column that the new table lacks was left out on
+purpose, and so was a constraint or an index that another one replaces.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from migrations_ops.analysis.renames import Naming
 from migrations_ops.analysis.schema_facts import CONSTRAINTS, Fact, lowered
 from migrations_ops.child.protocol.sql import tokens
 
-# These are no part of the table, and who writes it forgets them.
+# These are not part of a CREATE TABLE, and are easily forgotten.
 _BESIDE = ("trigger", "policy", "rule", "privilege")
 _PLAIN = frozenset({"(", ")", ",", "using", "btree"})
 
@@ -79,7 +79,7 @@ def _is_replaced(
 ) -> bool:
     """Whether the new table has something that does the same, or that was written instead.
 
-    What became of the numbers that a sequence gives to a column, its default shows.
+    Whether a sequence still numbers a column is visible in the column's default.
     """
     if fact.kind == "sequence":
         return True

@@ -46,7 +46,7 @@ class Names:
         return self.now(first) or ("" if first in self._first else first)
 
     def successors(self) -> dict[str, str]:
-        """All of them, with their successors."""
+        """All names, each with its successor."""
         return {first: self.successor(first) for first in self._now}
 
     def drop(self, first: str) -> None:

@@ -108,10 +108,10 @@ class Control:
 
 
 class _Printed(io.FileIO):
-    """What is printed, which the parent reads and writes into the log."""
+    """Standard output as a file: the parent reads it and writes the log."""
 
     def write(self, data: Any, /) -> int:
-        """Without a parent there is no log, and yet it is no error of env.py's to print."""
+        """Write; after the parent has died there is no log, and printing is still no error."""
         try:
             return super().write(data)
         except BrokenPipeError:

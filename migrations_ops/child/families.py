@@ -33,7 +33,7 @@ class Server:
     timeouts: str
     step_lock: str
     drivers: frozenset[str]
-    # Names what tells the locks of a run, as far as the server tells them.
+    # Names the class that reads the locks of a run, as far as the server reports them.
     lock_reader: str
     # Its error codes that lead to a retry: another session had a lock.
     lock_codes: frozenset[str]

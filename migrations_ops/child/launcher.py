@@ -204,7 +204,7 @@ def _install_guards(
 
 
 def _measure(instructions: Instructions, events: Events, tracing: Any) -> Callable[[], None]:
-    """Measure the run where that was asked for; returns what reports the measurements."""
+    """Measure the run if that was asked for; returns the function that reports it."""
     if not instructions.measure:
         return lambda: None
     from .recording.measuring import start_measuring

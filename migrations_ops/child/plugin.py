@@ -102,7 +102,7 @@ def _arm(config: Any) -> None:
 def _find_configuration(config: Any) -> _Configured | None:
     """The nearest configuration above the ini, or above the working directory."""
     for file in _candidates(config.config_file_name):
-        if not file.is_file():  # a FIFO would be waited for
+        if not file.is_file():  # opening a FIFO would wait
             continue
         try:
             text = file.read_bytes()

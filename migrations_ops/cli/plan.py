@@ -37,7 +37,7 @@ class PlanOutput:
     @classmethod
     def of(cls, form: str | None, output: str | None, *, json: bool) -> PlanOutput:
         """:raises ConfigurationError: there is no such form.
-        :raises Refused: the file holds something else than a plan.
+        :raises Refused: the file holds something other than a plan.
         """
         file = None if output is None else Path(output).absolute()
         by_name = _BY_ENDING.get(file.suffix.lower(), "text") if file is not None else "text"

@@ -93,7 +93,7 @@ def task(
 
 
 def _prefix() -> str:
-    """What was typed before the task's name, with its point; Invoke tells that to no task.
+    """What was typed before the task's name, with its dot; Invoke tells that to no task.
 
     Empty where another task has called it.
     """

@@ -37,7 +37,7 @@ class ServerCopies(ABC):
         return self.real.endpoint[:2] == self.scratch_server.endpoint[:2]
 
     def on_its_server(self) -> Self:
-        """Copies beside the database itself, wherever they are made else."""
+        """The same, with copies on the database's own server, whatever the configuration says."""
         return self if self.scratch_server is self.real else type(self)(self.real, self.real)
 
     @property

@@ -41,7 +41,7 @@ def ids_in(folder: Path) -> list[str]:
 def new_id(used: Iterable[str], stamp: str | None = None) -> str:
     """The id of a task that begins now.
 
-    :param used: the ids that there are, and nothing else.
+    :param used: the existing ids; every text in it has to be an id.
     """
     stamp, numbers = stamp or local_stamp(), dict[str, int]()
     for each in used:

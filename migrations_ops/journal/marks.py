@@ -116,7 +116,7 @@ def remove_mark(releases: Path, name: str) -> None:
 
 
 def _remove(mark: Path) -> None:
-    """Remove a mark; a file that holds something is none."""
+    """Remove a mark; a file with content is not a mark, and stays."""
     with suppress(OSError):
         if not mark.lstat().st_size:
             remove_file(mark)

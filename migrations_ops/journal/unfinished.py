@@ -35,9 +35,9 @@ class Unfinished:
 
 
 def _who(record: TaskRecord) -> str:
-    """The task that recovers a killed one: the same, which goes no further than that would have.
+    """The task that recovers a killed one: the same task, which goes no further than it would have.
 
-    Of other tasks the arguments are not known.
+    The arguments of other tasks are not known.
     """
     if record.task == "release-migration" or record.task.startswith("upgrade-"):
         return f"invoke {record.task}"

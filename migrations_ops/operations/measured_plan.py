@@ -173,11 +173,11 @@ def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | Non
     if run.own_commands or not run.finished:
         return None
     if not state.database.is_server:
-        # SQLite has one lock for all tables, which a run takes when it begins. Readers wait as
-        # well where the file has a rollback journal, but only while pages are written.
+        # SQLite has one lock for all tables, which a run takes when it begins. Readers wait too
+        # where the file has a rollback journal, but only while pages are written.
         return (Blocked("", None, round(sum(each.seconds for each in run.revisions), 6)),)
     found = blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
-    # MariaDB tells of copies alone.
+    # MariaDB reports copies only.
     return found if found or state.database.is_transactional else None
 
 

@@ -152,8 +152,10 @@ def _against(
 
 
 def read_state_without_target(project: Project, environment: Environment) -> DatabaseState:
-    """As ``read_state``, for what goes nowhere or elsewhere: a configured target that means several
-    revisions, of which a release has reached one by ``--to``, is no obstacle then."""
+    """As ``read_state``, for tasks that do not upgrade to the configured target.
+
+    Where it means several revisions, and a release has reached one of them by ``--to``, they go on.
+    """
     try:
         return read_state(project, environment)
     except SeveralHeads:

@@ -10,7 +10,7 @@ from migrations_ops.operations.status import read_status
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
-# How long, in seconds, between two looks: at first, and at most.
+# How long, in seconds, between two inspections: at first, and at most.
 _FIRST, _MOST = 0.1, 2.0
 
 

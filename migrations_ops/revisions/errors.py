@@ -41,7 +41,7 @@ class SeveralHeads(HistoryError):
         self._messages = tuple(heads)
 
     def of(self, environment: str) -> SeveralHeads:
-        """The same of an environment, whose name the commands need that lead on."""
+        """The same error for an environment: its advice has commands that need the name."""
         return SeveralHeads(self.asked, self._messages, environment=environment)
 
 

@@ -1,7 +1,7 @@
 """Makes files and folders for their owner alone, writes files atomically, and timestamps as text.
 
-Every file and folder of this tool is made here: what it copies are the rows of production, whatever
-the umask of who runs it.
+Every file and folder of this tool is made here. Many hold rows of production, and nobody else may
+read them, whatever the umask is.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def provenance(folder: Path) -> Provenance:
-    """Of a task of the project in a folder."""
+    """The provenance of a task whose project is in this folder."""
     return Provenance(account(), host(), git_commit(folder))
 
 

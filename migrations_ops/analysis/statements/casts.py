@@ -1,6 +1,6 @@
 """Expressions that give a value another type, and nothing else.
 
-Who writes ``CAST(zip AS integer)`` wants numbers, and does not mean that '00501' becomes 501 or
+The author of ``CAST(zip AS integer)`` wants numbers, and does not mean that '00501' becomes 501 or
 'abc' 0.
 """
 

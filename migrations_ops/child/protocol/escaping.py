@@ -16,7 +16,7 @@ _ACTING = (
     "\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# What the locale could not decode goes out as the bytes that it is.
+# What the locale could not decode is written as the bytes that it was.
 _BYTES = "\udc80-\udcff"
 _IN_TEXT = re.compile(f"[{_ACTING}]|[{_BYTES}]+")
 # The line breaks of a JSON document are its own: those in a text are escaped already.

@@ -82,7 +82,7 @@ def keep_secrets_of_urls(texts: Iterable[str]) -> None:
 def redacted_document(value: Any, *, named: bool = False) -> Any:
     """A document, or a part of one, without the secrets in its texts.
 
-    :param named: it is what a key of names has, and stays.
+    :param named: whether it is the value of a key in ``_NAMES``: such names stay.
     """
     if isinstance(value, str):
         return value if named else redacted(value)
@@ -117,7 +117,7 @@ class RedactedStream:
         self._rest = ""
 
     def feed(self, data: bytes, *, last: bool = False) -> bytes:
-        """What can be passed on; with the last piece, all."""
+        """The text that can be passed on; all of it with the last piece."""
         text = self._rest + self._decoder.decode(data, last)
         end = len(text) if last else text.rfind("\n") + 1
         if not end and len(text) > self._LONG:
@@ -126,7 +126,7 @@ class RedactedStream:
         return redacted(text[:end]).encode("utf-8", "surrogateescape")
 
     def _cut(self, text: str) -> int:
-        """A place where no secret is cut in two: its longest spelling is twelve times as long."""
+        """Where to cut without cutting a secret, whose longest spelling is twelve times as long."""
         end = len(text) - 12 * max(map(len, _secrets), default=0) - 1
         for found in _known().finditer(text):
             if found.start() < end < found.end():

@@ -13,7 +13,8 @@ from ..protocol.events import StatementMeasured, TableLocked, TableRewritten
 from ..protocol.instructions import Instructions
 from .tracing import SQL_SENT, Tracing
 
-# A revision that writes its values into its statements has no more kinds reported than this.
+# At most this many texts are reported: a revision that writes values into its statements has a new
+# text each time.
 _MOST_KINDS = 500
 _CHANGES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "WITH"})
 
@@ -49,7 +50,7 @@ class LockReader(Protocol):
         """Before the first statement of a run."""
 
     def statement_ran(self, connection: Any, ran: Ran) -> None:
-        """After a statement that is new."""
+        """After the first statement of each text."""
 
     def take(self) -> list[TableLocked | TableRewritten]:
         """What was found until now; what is still locked counts as locked until now."""
@@ -86,7 +87,7 @@ class _Measuring:
         event.listen(Engine, "after_cursor_execute", self._after)
 
     def report(self) -> None:
-        """Send the measurements; the statement that has not come to its end is counted as none."""
+        """Send the measurements; a statement that has not finished adds its time, and no count."""
         if self._at_work:
             revision, sql = self._tracing.revision or "", self._at_work
             seconds = time.perf_counter() - self._begun

@@ -101,7 +101,7 @@ class SharedConnection:
         return cursor
 
     def before(self, sql: str) -> str:
-        """What to run in the place of a statement; where its own writes begin is remembered."""
+        """The statement to run instead; remembers where the connection's own writes begin."""
         if setting := _SETTING.match(sql):
             return setting[1]
         if only_reads(sql, "sqlite") or sql.lstrip()[:6].upper() == "PRAGMA":
@@ -198,7 +198,7 @@ def serve(sharing: Sharing, is_shared: Any) -> None:
             raise DisconnectionError
 
     def checked_in(dbapi_connection: Any, record: Any) -> None:
-        # Behind the run, the pool must not have it any more.
+        # After the run, the pool must not use it any more.
         if isinstance(dbapi_connection, SharedConnection):
             record.invalidate()
 

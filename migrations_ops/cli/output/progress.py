@@ -98,7 +98,7 @@ class Lines:
         self._draw(what)
 
     def _draw(self, what: str) -> None:
-        """Draw the line of the step at work anew."""
+        """Redraw the line of the running step."""
         step, environment = self._now
         line = f"{self.style.sign('…')} {padded(step, _NAME)} {padded(environment, _ENVIRONMENT)} "
         # A line that wraps could not be erased.
@@ -107,7 +107,7 @@ class Lines:
         self._put(f"{_ERASED}{shown(line + self.style.paint(what, 'dim'))}")
 
     def _beat(self, seconds: float) -> None:
-        """Show that a step is still at work, though nothing else is to be told of it."""
+        """Show that a step is still running, though there is no other news of it."""
         step, environment = self._now
         if self.style.live:
             if time.monotonic() - self._shown >= _EACH_SECOND:

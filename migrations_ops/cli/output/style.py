@@ -14,8 +14,8 @@ from migrations_ops.child.protocol.redaction import redacted
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-"}
-# What stands for an escape sequence until a text leaves: at the exit those of others are escaped.
-# No text can contain it, since it is drawn anew for each process.
+# Stands for an escape sequence of our own until a text leaves, where all others are escaped.
+# No text can contain it, since it is random in each process.
 _MARK = f"\ufdd0{os.urandom(4).hex()}"
 _MARKED = re.compile(rf"{_MARK}([\d;]+)\ufdd1")
 

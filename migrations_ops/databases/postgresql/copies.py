@@ -215,7 +215,7 @@ class Copies(ServerCopies):
             raise self._in_use(error, users) from error
         except psycopg.Error as error:
             if previous and self._has(previous):
-                return previous, left  # all was done, and only the word of it was lost
+                return previous, left  # everything was done; only the answer was lost
             raise StepFailed(
                 f"No backup can take the place of {self.real.label}:"
                 f" {in_words(error, 'its server')}.",

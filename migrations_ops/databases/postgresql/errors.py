@@ -7,7 +7,7 @@ from psycopg import errors
 
 # What is wrong with text; and with data of any kind. The connection is all right.
 _OF_TEXT = errors.UntranslatableCharacter | errors.CharacterNotInRepertoire
-# The classes of errors after which there is no connection, or none that lasts.
+# The classes of errors after which the connection is lost, or about to be.
 _OF_CONNECTION = frozenset({"08", "57"})
 _OF_DATA = psycopg.DataError | psycopg.IntegrityError
 

@@ -29,8 +29,8 @@ ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _DATABASE = b"SQLite format 3\0"
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
-_DATABASE = b"SQLite format 3\0"
-# On a lock: its rights are those that the database had. Others are those of its folder.
+# This bit on a lock says that the lock has the rights of the database; without it, those of the
+# folder.
 _REMEMBERS = 0o100
 
 _READ = 1000
@@ -51,14 +51,9 @@ def find_databases(folder: Path) -> list[Path]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in islice(entries, _READ):
             with suppress(OSError):
-                if entry.is_file() and _begins_with_magic(Path(entry.path)):
+                if entry.is_file() and _is_database(Path(entry.path)):
                     found.append(Path(entry.path))
     return sorted(found)
-
-
-def _begins_with_magic(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(len(_DATABASE)) == _DATABASE
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -143,9 +138,9 @@ def _remembered(lock: Path) -> Rights | None:
 
 
 def make(path: Path) -> None:
-    """Make an empty database in the place of a missing one, for those who could read that one.
+    """Make an empty database in place of a missing one, with the rights that the missing one had.
 
-    SQLite would make it by the umask, for everybody for instance.
+    SQLite itself would go by the umask, and might let everybody read it.
 
     :raises Orphaned: something is left of a database that is gone.
     """
@@ -160,7 +155,7 @@ def make(path: Path) -> None:
 
 
 def _rights_of_others(path: Path) -> Rights:
-    """What all databases of a folder allow; where there is none, only the owner may."""
+    """What all databases of a folder allow; if there are none, only the owner may."""
     found = [
         rights_of(each)
         for each in path.parent.glob(f"*{path.suffix}")

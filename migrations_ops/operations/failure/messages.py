@@ -261,7 +261,8 @@ def new_left(failure: Failure, why: str = "") -> NeedsAPerson:
 
 
 def not_restored(failure: Failure, why: BaseException | str) -> NeedsAPerson:
-    """The restore failed too; that its own error left everything unchanged is no comfort here."""
+    """The restore failed too; its own error says that it changed nothing, and the failed step may
+    have."""
     name, label = failure.located.environment.name, failure.located.database.label
     reason = why.what if isinstance(why, OpsError) else why
     first = _first_step(why)
@@ -290,7 +291,7 @@ def unresolved(located: LocatedDatabase, record: TaskRecord, left: Unresolved) -
 
 
 def unresolved_since(record: TaskRecord) -> str:
-    """Which task left a database to a person, and why, without a final point."""
+    """Which task left a database to a person, and why, without a full stop."""
     why = f": {record.error.what.removesuffix('.')}" if record.error else ""
     return f"{record.title} {record.how_it_ended}{why}"
 

@@ -181,7 +181,7 @@ def reconcile(session: Session, failure: Failure) -> str:
 
 
 def _record_unverified(session: Session, failure: Failure, seen: Observation) -> bool:
-    """Let each release ask verify until it passes; whether that could be recorded."""
+    """Let each release verify it first, until it passes; returns whether that was recorded."""
     evidence = Evidence(session.project.settings.releases)
     try:
         evidence.record_unverified(failure.located.environment, seen.inspection.revisions)

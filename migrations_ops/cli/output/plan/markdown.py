@@ -29,7 +29,7 @@ def as_markdown(plan: MeasuredPlan) -> list[str]:
     lines += [f"- **{it.severity}** {code(it.code)}: {escaped(it.message)}" for it in plan.findings]
     for revision in plan.revisions:
         lines += ["", *_revision(revision)]
-    # Those of a name or a message are escaped.
+    # Split at our own line breaks; those of a name or a message are escaped.
     return "\n".join(lines).split("\n")
 
 

@@ -19,7 +19,7 @@ from migrations_ops.cli.output.plan.words import (
 from migrations_ops.cli.output.style import plain
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision, MeasuredStatement
 
-# Names and messages are escaped; where one were not, it still could load and run nothing.
+# Names and messages are escaped; if one were not, it still could not load or run anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """\
 :root { color-scheme: light dark; }

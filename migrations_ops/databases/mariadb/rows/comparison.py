@@ -355,7 +355,7 @@ def _violations(
 
 
 def _foreign_keys(connection: Connection, database: str) -> list[_ForeignKey]:
-    """Those whose parent is there: without foreign_key_checks, it may have been dropped."""
+    """The foreign keys whose parent exists: without foreign_key_checks it may be dropped."""
     rows = ask(
         connection,
         "SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA,"

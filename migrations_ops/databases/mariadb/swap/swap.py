@@ -68,7 +68,7 @@ def swap(server: Server, real: str, new: str, previous: str) -> None:
     :param server: opens a session on the server.
     :param previous: a database that is there, and empty.
     :raises pymysql.MySQLError: it could not be done; ``real`` is as it was.
-    :raises HalfDoneError: that it is not, and what was dropped is written down.
+    :raises HalfDoneError: ``real`` is not as it was; what was dropped is recorded.
     """
     session, made = 0, False
     try:
@@ -175,9 +175,9 @@ def _end(connection: Connection, session: int) -> None:
 
 
 def _write_down(connection: Connection, real: str, new: str, previous: str) -> Record:
-    """Check whether it can be done at all, and collect what has to be made again.
+    """Check whether the swap is possible, and collect what has to be made again.
 
-    :raises StepFailed: it cannot.
+    :raises StepFailed: it is not possible.
     """
     require_owned(connection, real)
     was, copied = read_content(connection, real), read_content(connection, new)
