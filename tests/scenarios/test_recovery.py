@@ -31,6 +31,35 @@ def wait_for_text(file: Path, text: str) -> None:
     wait_for(lambda: file.exists() and file.read_text() == text)
 
 
+PRINTING = """    op.execute("CREATE TABLE half (id INTEGER)")
+    import pathlib, sys, time
+    here = pathlib.Path(__file__)
+    try:
+        while True:
+            print("working", flush=True)
+            sys.stderr.write("at work\\n")
+            here.with_name("mark").write_text("x")
+            time.sleep(0.01)
+    finally:
+        print("cleaning up", flush=True)
+        here.with_name("ended").write_text(type(sys.exc_info()[1]).__name__)"""
+
+
+def test_a_revision_that_prints_is_stopped_and_not_broken_by_the_end_of_its_log(
+    filled: Sandbox,
+) -> None:
+    """The log is a pipe to the task, which was killed: to print is no error of the revision."""
+    revision = filled.add_revision("r4dddddddddd", R3, PRINTING)
+    before = dump(filled.dev)
+    process = filled.start("release-migration")
+    wait_for(revision.with_name("mark").exists)
+    process.kill()
+    process.communicate(timeout=30)
+    ended = revision.with_name("ended")
+    assert wait_for(lambda: ended.exists() and ended.read_text()) == "KeyboardInterrupt"
+    assert dump(filled.dev) == before
+
+
 # The revision runs on dev first, then in the rehearsal up, down is empty, then on prod.
 @pytest.mark.parametrize(
     ("run", "under_way"),
