@@ -76,7 +76,7 @@ def release_migration(
     env=_ENV,
     to=_TO,
     format="text, markdown, html or json (default: by the ending of the file, else text)",
-    output="a file for the plan; one that is no plan is not replaced (default: standard output)",
+    output="a file for the plan; other files are not replaced (default: standard output)",
     allow=_ALLOW,
     json=_JSON,
 )

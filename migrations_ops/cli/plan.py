@@ -49,7 +49,7 @@ class PlanOutput:
             )
         if file is not None and file.exists() and not _is_plan(file):
             raise Refused(
-                f"{file} exists, and is no plan.",
+                f"{file} exists and is not a plan.",
                 untouched="It was not replaced, and nothing was started.",
                 next="Name another file.",
             )

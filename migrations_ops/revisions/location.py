@@ -171,7 +171,8 @@ class _Config:
             return None
         if not isinstance(value, kind):
             raise ConfigurationError(
-                f"{name} of [tool.alembic] in {self.toml_file} is no {kind.__name__}.", next=_ADVICE
+                f"{name} of [tool.alembic] in {self.toml_file} is not a {kind.__name__}.",
+                next=_ADVICE,
             )
         here = {"here": self.toml_file.absolute().parent.as_posix()}
         try:
@@ -299,5 +300,5 @@ def _read_toml(file: Path) -> dict[str, Any]:
         ) from None
     table = tools.get("alembic", {}) if isinstance(tools, dict) else {}
     if not isinstance(table, dict):
-        raise ConfigurationError(f"[tool.alembic] in {file} is no table.", next=_ADVICE)
+        raise ConfigurationError(f"[tool.alembic] in {file} is not a table.", next=_ADVICE)
     return table

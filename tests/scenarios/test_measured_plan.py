@@ -157,7 +157,7 @@ def test_what_is_no_plan_releases_nothing(filled: Sandbox, content: str | None) 
 def test_a_file_that_is_no_plan_is_never_replaced(filled: Sandbox, name: str) -> None:
     filled.write(name, "what somebody wrote\n")
     ran = filled.invoke("plan", "--output", name)
-    assert (ran.code, "exists, and is no plan" in ran.err) == (1, True)
+    assert (ran.code, "exists and is not a plan" in ran.err) == (1, True)
     assert (filled.folder / name).read_text() == "what somebody wrote\n"
     (filled.folder / name).unlink()
     for _ in range(2):

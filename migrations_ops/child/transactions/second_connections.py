@@ -129,8 +129,8 @@ class SharedConnection:
             ask(self._raw, f"RELEASE {name}")
             return
         self._sharing.torn = TransactionTorn(
-            "a further connection of the revision has rolled back what it had written, and the"
-            " run's own had written since: commit the one before the other goes on"
+            "a further connection of the revision has rolled back what it wrote, and the run's own"
+            " connection has written since then: commit the one before the other writes"
         )
         raise self._sharing.torn
 

@@ -39,9 +39,7 @@ def inspect_database(
             version_table,
         )
         if not columns:
-            trouble = (
-                f"its table {version_table} is none of Alembic's: it has no column version_num"
-            )
+            trouble = f"its table {version_table} is not Alembic's: it has no column version_num"
             advice = "Name the version table of this environment: version_table"
             return Inspection(exists=True, tables=len(names), trouble=trouble, advice=advice)
         width = columns[0][0]

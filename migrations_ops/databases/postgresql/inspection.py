@@ -44,7 +44,7 @@ def inspect_database(connection: Connection, version_table: str, schema: str | N
     assert row is not None
     tables, versioned, is_of_alembic = int(row[0]), bool(row[1]), bool(row[2])
     if versioned and not is_of_alembic:
-        trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
+        trouble = f"its table {version_table} is not Alembic's: it has no column version_num"
         advice = "Name the version table of this environment: version_table"
         return Inspection(exists=True, tables=tables, trouble=trouble, advice=advice)
     revisions: list[tuple[Any, ...]] = []

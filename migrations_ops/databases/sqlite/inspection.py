@@ -20,7 +20,7 @@ def inspect_database(connection: sqlite3.Connection, version_table: str) -> Insp
     names = table_names(connection)
     versioned = version_table in names
     if versioned and not _is_of_alembic(connection, version_table):
-        trouble = f"its table {version_table} is none of Alembic's: it has no column version_num"
+        trouble = f"its table {version_table} is not Alembic's: it has no column version_num"
         return Inspection(exists=True, trouble=trouble, advice=RESTORE, tables=len(names))
     ledger = read_ledger(connection, version_table)
     return Inspection(

@@ -231,16 +231,16 @@ MISCONFIGURED = {
 
 
 MISCONFIGURED_TOML = {
-    "no table": ("[tool]\nalembic = 3\n", "is no table"),
+    "no table": ("[tool]\nalembic = 3\n", "is not a table"),
     "no location": ("[tool.alembic]\n", "sets no script_location"),
-    "a list": ("[tool.alembic]\nscript_location = []\n", "script_location .* is no str"),
+    "a list": ("[tool.alembic]\nscript_location = []\n", "script_location .* is not a str"),
     "text for a list": (
         '[tool.alembic]\nscript_location = "scripts"\nversion_locations = "one"\n',
-        "version_locations .* is no list",
+        "version_locations .* is not a list",
     ),
     "text for a flag": (
         '[tool.alembic]\nscript_location = "scripts"\nsourceless = "true"\n',
-        "sourceless .* is no bool",
+        "sourceless .* is not a bool",
     ),
     "numbers": (
         '[tool.alembic]\nscript_location = "scripts"\nversion_locations = [1]\n',

@@ -44,7 +44,7 @@ def summary(plan: MeasuredPlan) -> Iterator[tuple[bool, str]]:
     if plan.unmeasured:
         yield False, f"No statement was measured: {plan.unmeasured}."
     elif plan.blocked is None and plan.error is None:
-        yield False, "How long tables are locked was not measured: the server does not tell."
+        yield False, "How long tables are locked was not measured: the server does not report it."
     elif plan.blocked is not None:
         yield _blocked(plan.blocked)
     if plan.destroyed is not None:

@@ -76,7 +76,7 @@ def test_a_plan_begins_with_whether_it_is_safe() -> None:
         (tuple(Blocked(f"t{number}", 1.0, 1.0) for number in range(7)),
          "⚠ Blocked: " + ", ".join(f"reads and writes of t{n} for 1.00 s" for n in range(5))
          + ", and 2 more."),
-        (None, "⚠ How long tables are locked was not measured: the server does not tell."),
+        (None, "⚠ How long tables are locked was not measured: the server does not report it."),
     ],
 )  # fmt: skip
 def test_who_has_to_wait_comes_first(blocked: tuple[Blocked, ...] | None, line: str) -> None:
