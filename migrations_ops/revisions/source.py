@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan, Traced
@@ -69,7 +71,8 @@ def find_syntax_error(revision: Revision) -> tuple[str, int] | None:
     The compiler finds more than the parser, such as a ``return`` outside of a function.
     """
     try:
-        compile(read_bytes(revision.path), revision.file, "exec", dont_inherit=True)
+        with _without_warnings():
+            compile(read_bytes(revision.path), revision.file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return str(error.args[0]), getattr(error, "lineno", None) or 1
     except (RecursionError, MemoryError):
@@ -100,10 +103,19 @@ def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
     yield from _functions_in(_tree_of(file), name)
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Old scripts have many invalid escapes; Python warns about them when they run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _tree_of(file: Path) -> ast.Module:
     """:raises UnreadableScript: the file cannot be read, or is not valid Python."""
     try:
-        return ast.parse(read_bytes(file))
+        with _without_warnings():
+            return ast.parse(read_bytes(file))
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except (SyntaxError, ValueError) as error:

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,23 +33,6 @@ from tests.unit.mutations import JSON, mutated
 OF_JSON = [kind for kind in KINDS if kind.good[:1] == b"{"]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files in a folder")
-
-
-@pytest.fixture(autouse=True)
-def _no_hang() -> Iterator[None]:
-    """A test that hangs fails instead."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def hang(*_: Any) -> None:
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, hang)
-    signal.setitimer(signal.ITIMER_REAL, 60)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @every_kind

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from migrations_ops.system.reading import MOST_BYTES, read_bytes, read_json, read_text, read_toml
+from migrations_ops.system.reading import (
+    MOST_BYTES,
+    open_regular,
+    read_bytes,
+    read_json,
+    read_text,
+    read_toml,
+)
+from tests.hostile_files import PLACES
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 300_000])
@@ -59,3 +68,13 @@ def test_line_ends_are_those_of_python(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a = 1\r\nb = 2\rc = 3\n")
     assert read_text(tmp_path / "a") == "a = 1\nb = 2\nc = 3\n"
     assert read_toml(tmp_path / "a") == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files in a folder")
+@pytest.mark.parametrize("place", [each for each in PLACES if each != "500 MB"])
+def test_only_a_regular_file_is_opened(tmp_path: Path, place: str) -> None:
+    PLACES[place](tmp_path / "a")
+    for follow in (True, False):
+        with pytest.raises(OSError, match=r"regular|levels|such") as caught:
+            open_regular(tmp_path / "a", follow=follow)
+        assert caught.value.errno != errno.EFBIG
