@@ -8,12 +8,12 @@ CONTRIBUTING.md lists what a new engine needs besides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.fingerprint import Fingerprint
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Called with the bytes done and the total, as often as the engine likes.
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 # Called with a database, to keep its content.
 Save = Callable[["Database"], object]
 
@@ -352,3 +353,16 @@ def indexes_of_others(database: Database, version_table: str) -> Mapping[str, bo
     if isinstance(database, LeavesInvalidIndexes):
         return database.indexes_of_others(version_table)
     return {}
+
+
+def with_progress(items: Iterable[tuple[T, int]], progress: Progress | None) -> Iterator[T]:
+    """Each item, which comes with its size, while ``progress`` is told how far that is."""
+    items = [*items]
+    total, done = sum(size for _, size in items), 0
+    for item, size in items:
+        if progress is not None and total:
+            progress(done, total)
+        done += size
+        yield item
+    if progress is not None and total:
+        progress(total, total)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from migrations_ops.databases.interface import Progress
+from migrations_ops.databases.interface import Progress, with_progress
 from migrations_ops.databases.mariadb.connect import Connection, ask
 from migrations_ops.databases.mariadb.names import quoted
 from migrations_ops.databases.mariadb.rows.columns import (
@@ -54,18 +54,12 @@ def compare(
     before, after = (_read(connection, name) for name in (before_database, after_database))
     pairs = query.pairs
     there = [pair for pair in pairs if pair.before in before.sizes and pair.after in after.sizes]
-    total, done = sum(before.sizes.get(pair.before, 0) for pair in there), 0
     changes = []
-    for pair in there:
-        if progress is not None and total:
-            progress(done, total)
-        done += before.sizes.get(pair.before, 0)
+    for pair in with_progress(((each, before.sizes[each.before]) for each in there), progress):
         change = _Comparison(connection, pair, before, after).run()
         if change is not None:
             changes.append(change)
     lost = _new_orphans(connection, before_database, after_database, pairs) if query.orphans else {}
-    if progress is not None and total:
-        progress(total, total)
     return ContentChange(tuple(changes), lost, _gone_back(before, after, pairs))
 
 

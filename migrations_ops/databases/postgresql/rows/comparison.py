@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from migrations_ops.databases.interface import Progress
+from migrations_ops.databases.interface import Progress, with_progress
 from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.rows.tables import Side, Table
 from migrations_ops.databases.postgresql.rows.types import change_types
@@ -90,16 +90,10 @@ def _changes(
         lambda side: side.tables([pair.after for pair in pairs]),
     )
     found = [pair for pair in pairs if pair.before in here and pair.after in there]
-    total, done = sum(here[pair.before].size for pair in found), 0
-    for pair in found:
-        if progress is not None and total:
-            progress(done, total)
-        done += here[pair.before].size
+    for pair in with_progress(((each, here[each.before].size) for each in found), progress):
         change = _Comparison(both, pair, here[pair.before], there[pair.after]).run()
         if change is not None:
             yield change
-    if progress is not None and total:
-        progress(total, total)
 
 
 _Columns = list[tuple[Column, Column]]

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.databases.interface import Progress
+from migrations_ops.databases.interface import Progress, with_progress
 from migrations_ops.databases.row_changes import (
     KEY_REWRITTEN,
     NO_MODULE,
@@ -76,12 +76,8 @@ def compare(
 def _changes(
     connection: sqlite3.Connection, pairs: Sequence[Pair], progress: Progress | None
 ) -> Iterator[TableChange]:
-    tables = [(pair, match(connection, pair)) for pair in comparable(connection, pairs)]
-    total, done = sum(size for _, (_, size) in tables), 0
-    for pair, (matched, size) in tables:
-        if progress is not None and total:
-            progress(done, total)
-        done += size
+    tables = [(pair, *match(connection, pair)) for pair in comparable(connection, pairs)]
+    for pair, matched, size in with_progress(((each, each[2]) for each in tables), progress):
         change: TableChange | None = None
         try:
             if matched is None:
@@ -102,8 +98,6 @@ def _changes(
                 change = TableChange(pair, not_compared=NO_MODULE)
         if change is not None:
             yield change
-    if progress is not None and total:
-        progress(total, total)
 
 
 @dataclass(frozen=True)
