@@ -150,16 +150,16 @@ def read_scenes(document: Path) -> list[Scene]:
 
 def _commands(lines: Sequence[str], begin: int, end: int) -> Iterator[Command]:
     starts = [number for number in range(begin, end) if lines[number].startswith("$ ")]
-    told: Command | None = None
+    command: Command | None = None
     for start, following in zip(starts, [*starts[1:], end], strict=True):
         text = lines[start].removeprefix("$ ")
         if text == "echo $?":
-            assert told is not None
-            told.exit = int(lines[start + 1])
+            assert command is not None
+            command.exit = int(lines[start + 1])
             continue
-        told = Command(start + 1, text, start + 1, following)
+        command = Command(start + 1, text, start + 1, following)
         # yielded before its exit code is read, and looked at when all are there
-        yield told
+        yield command
 
 
 class Stage:

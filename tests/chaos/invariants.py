@@ -118,8 +118,8 @@ def _rows(file: Path) -> list[str]:
 
 def _lost_tokens(world: World) -> Iterator[str]:
     """What a writer was told is committed is in production, or in a backup that is listed."""
-    told = set(world.tokens.read_text().split()) if world.tokens.exists() else set()
-    lost = told - _tokens(world.sandbox.prod)
+    acknowledged = set(world.tokens.read_text().split()) if world.tokens.exists() else set()
+    lost = acknowledged - _tokens(world.sandbox.prod)
     for backup in world.repom.glob("backups/db_*.sqlite3") if lost else ():
         if backup.with_suffix(".json").exists():
             lost -= _tokens(backup)

@@ -192,13 +192,13 @@ class _Play(Play):
         for code, _, err in ended:
             if code != 4:
                 continue
-            said = TO_TYPE.findall(err)
-            if not said and LEFT_TO_THE_NEXT in err:
+            commands = TO_TYPE.findall(err)
+            if not commands and LEFT_TO_THE_NEXT in err:
                 continue
-            if not said:
+            if not commands:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
                 continue
-            self.type(tuple(said[-1].split()), {0})
+            self.type(tuple(commands[-1].split()), {0})
 
     # -- afterwards ---------------------------------------------------------------------------
 

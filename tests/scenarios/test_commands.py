@@ -137,9 +137,9 @@ def test_release_runs_the_commands_and_needs_no_scripts_of_alembic(project: Proj
     assert dump(backup) == before
     # The URL came as the configuration has it, with its driver; the shell's had no say.
     logs = list(project.folder.glob("data/releases/*/prod.*.log"))
-    said = {log.name: log.read_text().strip() for log in logs}
-    assert said["prod.upgrade.log"] == f"migrating sqlite+aiosqlite:///{project.prod}"
-    assert said["prod.rehearse.log"].endswith("/rehearsal.sqlite3")
+    printed = {log.name: log.read_text().strip() for log in logs}
+    assert printed["prod.upgrade.log"] == f"migrating sqlite+aiosqlite:///{project.prod}"
+    assert printed["prod.rehearse.log"].endswith("/rehearsal.sqlite3")
     assert not (project.folder / "elsewhere.db").exists()
 
     assert project.invoke("status-all", "--check").code == 0

@@ -139,6 +139,6 @@ def test_needs_on_one_file_system_are_summed_up(tmp_path: Path) -> None:
     one = Need(tmp_path / "not" / "there", free * 2 // 3, "the backup of dev")
     other = Need(tmp_path, free * 2 // 3, "the backup of prod")
     assert find_shortage([one]) == find_shortage([other]) == find_shortage([]) == ""
-    said = find_shortage([one, other])
-    assert said.startswith(f"There is not enough space on the disk of {tmp_path}: ")
-    assert "for the backup of dev, " in said
+    sentence = find_shortage([one, other])
+    assert sentence.startswith(f"There is not enough space on the disk of {tmp_path}: ")
+    assert "for the backup of dev, " in sentence

@@ -51,8 +51,8 @@ def text_of(name: str) -> str:
 )
 def test_examples_print_what_the_document_shows(scene: Scene, tmp_path: Path) -> None:
     different = play(scene, tmp_path)
-    told = "\n\n".join(str(each) for each in different)
-    assert not different, f"{told}\n\nif that is right: python -m tests.documents"
+    report = "\n\n".join(str(each) for each in different)
+    assert not different, f"{report}\n\nif that is right: python -m tests.documents"
 
 
 def test_each_document_with_a_task_has_examples() -> None:

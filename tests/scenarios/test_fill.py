@@ -46,10 +46,10 @@ def test_fill_adds_the_rows_that_it_tells(
 
     lines = succeed(project.fill("--rows", "1000")).splitlines()
 
-    told = ", ".join(f"{count} {table}" for table, count in added.items())
+    counts = ", ".join(f"{count} {table}" for table, count in added.items())
     assert lines == [
-        f"dev: added 1000 rows to data/repom/db.dev.sqlite3: {told}",
-        f"prod: added 1000 rows to data/repom/db.sqlite3: {told}",
+        f"dev: added 1000 rows to data/repom/db.dev.sqlite3: {counts}",
+        f"prod: added 1000 rows to data/repom/db.sqlite3: {counts}",
     ]
     assert row_counts(project.dev) == row_counts(project.prod) == added
     assert query(project.dev, "PRAGMA foreign_key_check") == []

@@ -59,10 +59,10 @@ def commit_everything(folder: Path) -> str:
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
-    told = subprocess.run(
+    ran = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
     )
-    return told.stdout.strip()
+    return ran.stdout.strip()
 
 
 def test_a_release_is_remembered_in_each_database(filled: Sandbox) -> None:

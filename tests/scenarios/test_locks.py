@@ -184,8 +184,8 @@ def test_another_user_who_may_not_write_the_database_is_shown_whose_lock_it_is()
             lock_databases([sqlite(path)], "backup", 0),
         ):
             pytest.fail("nobody may take it")
-        told = f"The lock {lock}, which belongs to root, cannot be taken: Permission denied."
-        assert caught.value.what == told
+        sentence = f"The lock {lock}, which belongs to root, cannot be taken: Permission denied."
+        assert caught.value.what == sentence
 
 
 def test_a_lock_that_root_has_taken_belongs_to_the_owner_of_the_database() -> None:
@@ -258,19 +258,19 @@ def test_the_application_writes_on_while_a_release_waits_copies_and_rehearses(
     """It would fail where SQLite kept it waiting for longer than three seconds."""
     query(filled.prod, f"PRAGMA journal_mode={mode}")
     filled.add_revision("r4", R3, "    import time\n    time.sleep(0.5)")
-    told = filled.folder / "told"
+    journal = filled.folder / "told"
     # What was committed when a step was first seen under way, and when it was last seen.
     during: dict[str, tuple[int, int]] = {}
-    with running(WRITER, str(filled.prod), str(told)) as writer:
+    with running(WRITER, str(filled.prod), str(journal)) as writer:
         with running(_HOLD, "backup", str(filled.prod)):
-            begun = told.stat().st_size
+            begun = journal.stat().st_size
             assert filled.invoke("upgrade-prod").code == 5
-            assert told.stat().st_size > begun
+            assert journal.stat().st_size > begun
         release = filled.start("release-migration")
         while release.poll() is None:
             for file in (filled.folder / "data/repom/releases").glob("*/release.json"):
                 step = (json.loads(file.read_text()).get("under_way") or {}).get("name", "")
-                size = told.stat().st_size
+                size = journal.stat().st_size
                 during[step] = (during.get(step, (size, size))[0], size)
             time.sleep(0.02)
         _, err = release.communicate()

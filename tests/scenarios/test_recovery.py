@@ -235,8 +235,8 @@ def test_a_restore_killed_after_the_damaged_file_was_moved_aside_is_finished(
     dead.communicate(timeout=60)
     assert dead.returncode == -signal.SIGKILL
     assert filled.prod.read_bytes() == b"", "this is the instant that is meant"
-    told = filled.invoke("status-all")
-    assert "was interrupted during restore of prod" in told.err
+    status = filled.invoke("status-all")
+    assert "was interrupted during restore of prod" in status.err
     if task == "restore":
         ran = filled.invoke("restore", "--env", "prod", "--backup", name, "--yes")
         assert dump(filled.prod) == before

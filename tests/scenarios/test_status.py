@@ -60,8 +60,8 @@ def test_leftovers_make_it_dirty(filled: Sandbox) -> None:
 def test_the_selector_of_the_shell_is_warned_of(filled: Sandbox) -> None:
     ran = filled.invoke("status-all", EXEC_ENV="dev")
     assert "EXEC_ENV=dev in this shell: an env.py that reads it goes to dev" in ran.out
-    told = filled.invoke("status-all", "--json", EXEC_ENV="dev").json["selector"]
-    assert told["shell_value"] == "dev"
+    selector = filled.invoke("status-all", "--json", EXEC_ENV="dev").json["selector"]
+    assert selector["shell_value"] == "dev"
 
 
 @pytest.mark.slow

@@ -121,12 +121,13 @@ def _lost_tokens(world: World) -> Iterator[str]:
     kept = _kept(world)
     if kept and not any("restore" in _steps_of(record, "prod") for record in records(world)):
         yield f"no restore is recorded, but there are {sorted(kept)}"
-    told = set(world.tokens.read_text().split()) if world.tokens.exists() else set()
-    lost = told - _tokens(world, NAMES["prod"])
+    acknowledged = set(world.tokens.read_text().split()) if world.tokens.exists() else set()
+    lost = acknowledged - _tokens(world, NAMES["prod"])
     for name in sorted(kept) if lost else ():
         lost -= _tokens(world, name)
     if lost:
-        yield f"{len(lost)} of {len(told)} commits are nowhere: {sorted(lost)[:3]}; kept: {kept}"
+        share, some = f"{len(lost)} of {len(acknowledged)}", sorted(lost)[:3]
+        yield f"{share} commits are nowhere: {some}; kept: {kept}"
 
 
 def _tokens(world: World, database: str) -> set[str]:

@@ -218,17 +218,17 @@ class _Play(Play):
         for code, _, err in ended:
             if code != 4:
                 continue
-            said = TO_TYPE.findall(err)
-            if not said and LEFT_TO_THE_NEXT in err:
+            commands = TO_TYPE.findall(err)
+            if not commands and LEFT_TO_THE_NEXT in err:
                 continue
-            if not said and self._all_dirty:
+            if not commands and self._all_dirty:
                 self.found.append(f"it needs a person and says nothing to type: {err[-800:]}")
-            if not said:
+            if not commands:
                 continue
             if self._draw.resolving and self._all_dirty:
                 self._resolve()
             if not self._all_dirty or any(in_need(self._world, name) for name in NAMES):
-                self.type(tuple(said[-1].split()), {0})
+                self.type(tuple(commands[-1].split()), {0})
 
     def _resolve(self) -> None:
         """Nothing was repaired: only where nothing is left may it be taken for rolled back.
@@ -268,10 +268,10 @@ class _Play(Play):
         ran = self.type(("status-all", "--json"), {0})
         if ran.code:
             return
-        said = {each["name"] for each in ran.json["environments"] if each["dirty"]}
+        dirty_ones = {each["name"] for each in ran.json["environments"] if each["dirty"]}
         is_so = {name for name in NAMES if in_need(self._world, name)}
-        if said != is_so:
-            self.found.append(f"status-all says that {said} are dirty, and {is_so} are")
+        if dirty_ones != is_so:
+            self.found.append(f"status-all says that {dirty_ones} are dirty, and {is_so} are")
 
     def _between(self) -> tuple[str, ...]:
         """What somebody types before the next release; the first backup is from before it all."""
@@ -285,11 +285,11 @@ class _Play(Play):
         was_dirty = self._if_dirty()
         ran = self.type_release({*codes, 1, 3, 4} if was_dirty else codes, unfinished(self._world))
         if ran.code in (1, 3, 4) and (was_dirty or self._if_dirty()):
-            said = TO_TYPE.findall(ran.err)
-            if self._if_dirty() and not said:
+            commands = TO_TYPE.findall(ran.err)
+            if self._if_dirty() and not commands:
                 self.found.append(f"no way out of a dirty database is said: {ran.err[-800:]}")
-            if said:
-                self.type(tuple(said[-1].split()), {0})
+            if commands:
+                self.type(tuple(commands[-1].split()), {0})
             self.check("after the way out", problems(self._world))
             if codes == {0}:
                 self.type(RELEASE, codes)

@@ -302,8 +302,8 @@ def test_a_server_that_proves_who_it_is_is_believed(secured: Secured, private: L
     }
     for each in (url, private.url):
         with closing(driver.connect(Address.of(each))) as connection:
-            [(told,)] = driver.ask(connection, encrypted[secured.engine])
-        assert told
+            [(answer,)] = driver.ask(connection, encrypted[secured.engine])
+        assert answer
     file, taken = private.back_up(url=url)
     private.execute("DELETE FROM children")
     assert private.restore(file, url).now == taken

@@ -51,9 +51,9 @@ def in_use(project: RealProject) -> Iterator[Path]:
 def lost(project: RealProject, tokens: Path) -> set[str]:
     """The rows that the application was told are safe, and that are not there."""
     # The last line may be cut short: the writer was killed while it wrote.
-    told = set(tokens.read_text().splitlines(keepends=True))
+    acknowledged = set(tokens.read_text().splitlines(keepends=True))
     there = {f"{row[0]}\n" for row in query(project.prod, "SELECT token FROM journal")}
-    return {each for each in told if each.endswith("\n")} - there
+    return {each for each in acknowledged if each.endswith("\n")} - there
 
 
 def under_way(project: RealProject) -> list[str]:

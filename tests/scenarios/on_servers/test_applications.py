@@ -60,6 +60,6 @@ def test_table_in_use_in_the_middle_of_a_revision_is_waited_for_on_mariadb(
         known = attempts(shop.dev_database)
         wait_for(lambda: attempts(shop.dev_database) > known + 1 or running.poll() is not None)
         session.rollback()
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 0, told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 0, err
     assert shop.dev_database.execute("SELECT version_num FROM alembic_version") == [(NEXT,)]

@@ -81,12 +81,12 @@ def test_index_that_is_interrupted_is_named_where_it_cannot_be_dropped(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE"
                 f" 'CREATE INDEX CONCURRENTLY%' AND datname = '{prod.name}'"
             )
-        _, told = running.communicate(timeout=90)
-        assert running.returncode == 4, told
-        assert "DROP INDEX CONCURRENTLY ix_more;" in told
-        assert "PendingRollback" not in told
-        assert "rows" not in told.rpartition("✗")[2]
-        assert "invoke resolve --env prod --rolled-back" in told
+        _, err = running.communicate(timeout=90)
+        assert running.returncode == 4, err
+        assert "DROP INDEX CONCURRENTLY ix_more;" in err
+        assert "PendingRollback" not in err
+        assert "rows" not in err.rpartition("✗")[2]
+        assert "invoke resolve --env prod --rolled-back" in err
         assert invalid(prod) == [("ix_more",)]
         again = shop.invoke("release-migration")
         assert again.code == 1, again.err
@@ -116,9 +116,9 @@ def test_index_of_a_killed_child_is_dropped_once_nobody_is_in_the_way(
         # Else it may yet come to its end.
         wait_for(lambda: not is_building(prod))
         application.rollback()
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 3, told
-    assert "prod is unchanged" in told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 3, err
+    assert "prod is unchanged" in err
     assert invalid(prod) == []
     assert content(prod) == before
     assert shop.invoke("release-migration").code == 0
@@ -168,8 +168,8 @@ def test_lock_after_a_concurrent_index_is_tried_again(postgres_at_head: ServerSh
         running = shop.start("release-migration")
         wait_for(lambda: version(shop.prod_database) == NEXT)
         application.rollback()
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 0, told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 0, err
     assert version(shop.prod_database) == LAST
 
 

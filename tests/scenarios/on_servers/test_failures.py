@@ -78,9 +78,9 @@ def test_killed_child_leaves_postgres_as_it_was(postgres_filled: ServerShop) -> 
     running = shop.start("release-migration")
     wait_for(lambda: is_asleep(shop))
     kill_child(running.pid)
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 3, told
-    assert "Traceback" not in told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 3, err
+    assert "Traceback" not in err
     assert content(shop.dev_database) == before
 
 
@@ -112,11 +112,11 @@ def killed_under_production(shop: ServerShop) -> tuple[int, str]:
     )
     wait_for(lambda: prod.server.execute(asleep), 90)
     prod.server.kill()
-    _, told = running.communicate(timeout=90)
+    _, err = running.communicate(timeout=90)
     prod.server.start()
-    assert "does not answer" in told
-    assert "invoke restore" not in told
-    return running.returncode, told
+    assert "does not answer" in err
+    assert "invoke restore" not in err
+    return running.returncode, err
 
 
 def test_server_that_dies_under_prod_is_reported_and_no_restore_is_advised(
@@ -124,8 +124,8 @@ def test_server_that_dies_under_prod_is_reported_and_no_restore_is_advised(
 ) -> None:
     shop = postgres_filled
     mark, before = asleep_in_production(shop), content(shop.prod_database)
-    code, told = killed_under_production(shop)
-    assert code == 3, told
+    code, err = killed_under_production(shop)
+    assert code == 3, err
     assert content(shop.prod_database) == before
     mark.unlink()
     again = shop.invoke("release-migration")
@@ -137,8 +137,8 @@ def test_mariadb_that_dies_under_prod_tells_afterwards_that_half_stands_there(
 ) -> None:
     shop = mariadb_filled
     asleep_in_production(shop)
-    code, told = killed_under_production(shop)
-    assert code == 4, told
+    code, err = killed_under_production(shop)
+    assert code == 4, err
     rows = shop.invoke("status-all", "--json").json["environments"]
     assert rows[1]["state"] == "dirty"
     again = shop.invoke("release-migration")

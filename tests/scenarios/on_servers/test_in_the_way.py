@@ -106,13 +106,13 @@ def test_table_that_stays_locked_fails_the_step_and_changes_nothing(
         often = {"operations.attempts:ATTEMPTS": 4, "operations.attempts:_FIRST": 0.1}
         running = start_with(filled, often, "upgrade-dev")
         wait_for(lambda: running.poll() is not None)
-        _, told = running.communicate()
-    assert running.returncode == 3, told
+        _, err = running.communicate()
+    assert running.returncode == 3, err
     assert content(filled.dev_database) == before
-    assert "Another session held a lock for the whole time, and it was tried 4 times" in told
-    assert re.search(r"Last blocked by: session \d+ of \w+ \(.*in a transaction for \d+ s", told)
-    assert "on parents)" in told
-    assert "Fix it" not in told
+    assert "Another session held a lock for the whole time, and it was tried 4 times" in err
+    assert re.search(r"Last blocked by: session \d+ of \w+ \(.*in a transaction for \d+ s", err)
+    assert "on parents)" in err
+    assert "Fix it" not in err
 
 
 def test_network_that_hangs_is_reported(mariadb_filled: ServerShop) -> None:
@@ -154,8 +154,8 @@ def test_server_that_is_not_up_yet_is_waited_for(mariadb_filled: ServerShop) -> 
     time.sleep(1.5)
     assert running.poll() is None
     server.start()
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 0, told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 0, err
 
 
 def test_backup_folder_that_cannot_be_made_fails_before_anything_is_changed(

@@ -92,10 +92,10 @@ def test_index_that_somebody_else_is_building_is_left_alone_and_named(
         wait_for(lambda: is_building(prod, "CREATE UNIQUE INDEX CONCURRENTLY"))
         with somebody_builds(prod):
             application.commit()
-            _, told = running.communicate(timeout=90)
-    assert running.returncode == 3, told
-    assert "prod is unchanged; dropped uq_odd" in told
-    assert "index of_dba was not created by the revision, and INVALID" in told
+            _, err = running.communicate(timeout=90)
+    assert running.returncode == 3, err
+    assert "prod is unchanged; dropped uq_odd" in err
+    assert "index of_dba was not created by the revision, and INVALID" in err
     assert valid(prod, "of_dba")
     assert valid(shop.dev_database, "uq_odd")
     assert invalid(prod) == []
@@ -130,9 +130,9 @@ def test_reindex_that_is_interrupted_leaves_prod_as_it_was(postgres_at_head: Ser
         )
         wait_for(lambda: not is_building(prod, "REINDEX"))
         application.commit()
-    _, told = running.communicate(timeout=90)
-    assert running.returncode == 3, told
-    assert "prod is unchanged" in told
+    _, err = running.communicate(timeout=90)
+    assert running.returncode == 3, err
+    assert "prod is unchanged" in err
     assert invalid(prod) == []
 
 
@@ -154,9 +154,9 @@ def test_half_detached_partition_is_reported_with_its_cure(postgres_at_head: Ser
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE"
             f" m DETACH%' AND datname = '{prod.name}'"
         )
-        _, told = running.communicate(timeout=90)
-    assert running.returncode == 4, told
-    assert 'ALTER TABLE m DETACH PARTITION "M 2" FINALIZE;' in told
+        _, err = running.communicate(timeout=90)
+    assert running.returncode == 4, err
+    assert 'ALTER TABLE m DETACH PARTITION "M 2" FINALIZE;' in err
     assert "half-detached" in shop.invoke("doctor").out
     copied = shop.invoke("backup", "--env", "prod")
     assert copied.code == 0, copied.err

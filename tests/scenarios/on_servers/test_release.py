@@ -217,8 +217,8 @@ def test_second_release_is_shown_who_holds_the_lock(filled: ServerShop) -> None:
             assert "release-migration" in second.err
     finally:
         first.send_signal(signal.SIGINT)
-        _, told = first.communicate(timeout=60)
-    assert first.returncode == 130, told
+        _, err = first.communicate(timeout=60)
+    assert first.returncode == 130, err
 
 
 @pytest.mark.slow
@@ -229,8 +229,8 @@ def test_interrupted_upgrade_leaves_dev_as_it_was(filled: ServerShop) -> None:
     first = filled.start("release-migration")
     wait_for(lambda: is_asleep(filled))
     first.send_signal(signal.SIGINT)
-    _, told = first.communicate(timeout=60)
-    assert first.returncode == 130, told
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 130, err
     assert content(filled.dev_database) == before
 
 

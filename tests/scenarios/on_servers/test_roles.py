@@ -159,8 +159,8 @@ def test_documented_statements_make_the_role_on_mariadb(mariadb_filled: ServerSh
     assert len(sql) == 5
     for statement in sql:
         for database in (shop.dev_database, shop.prod_database):
-            told = statement.replace("'...'", f"'{WORD}'").replace("shop.*", f"{database.name}.*")
-            server.execute(told.replace("CREATE USER", "CREATE USER IF NOT EXISTS"))
+            given = statement.replace("'...'", f"'{WORD}'").replace("shop.*", f"{database.name}.*")
+            server.execute(given.replace("CREATE USER", "CREATE USER IF NOT EXISTS"))
     shop.prod_database.execute("CREATE FUNCTION f() RETURNS INT RETURN 1")
     as_role(shop, "release")
     done = shop.invoke("release-migration")

@@ -51,8 +51,8 @@ def test_a_server_that_hangs_up_at_once_may_be_about_to_start(linger: int | None
         def hang_up() -> None:
             connection, _ = listening.accept()
             if linger is not None:
-                told = struct.pack("ii", 1, linger)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, told)
+                packed = struct.pack("ii", 1, linger)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, packed)
             connection.close()
 
         server = threading.Thread(target=hang_up)

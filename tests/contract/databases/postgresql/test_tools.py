@@ -172,9 +172,9 @@ def test_a_connection_is_described_as_libpq_reads_it(name: str) -> None:
 
     name = name.replace("\0", "").encode(errors="ignore").decode() or "x"
     address = Address("postgresql", host="h", port=7, user=name, password="hidden", database=name)
-    told = conninfo_to_dict(tools._conninfo(address))
-    assert (told["user"], told["dbname"], told["host"], told["port"]) == (name, name, "h", "7")
-    assert "password" not in told
+    parts = conninfo_to_dict(tools._conninfo(address))
+    assert [parts[each] for each in ("user", "dbname", "host", "port")] == [name, name, "h", "7"]
+    assert "password" not in parts
 
 
 # How a dump is ended that takes its time, and what is said then.

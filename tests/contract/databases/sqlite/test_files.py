@@ -56,8 +56,8 @@ def test_what_is_left_of_a_database_that_is_gone_survives_every_inspection(
     else:
         os.truncate(database.path, 0)
     inspection = database.inspect(VERSION)
-    told = f"a.db is {state}, but {left.name} is there, and may hold the last of its content"
-    assert inspection.trouble == told
+    sentence = f"a.db is {state}, but {left.name} is there, and may hold the last of its content"
+    assert inspection.trouble == sentence
     assert "restore" in inspection.advice
     with pytest.raises(Refused, match="may hold the last"):
         database.require_usable()
