@@ -84,7 +84,7 @@ class Evidence:
         if os.path.lexists(self.file) and not is_regular(self.file):
             return f"{self.file} is not a regular file"
         if not folder.is_dir():
-            return f"{folder} is no directory"
+            return f"{folder} is not a folder"
         content = self._read()
         if isinstance(content, Unreadable) and content.newer:
             return f"{self.file} {content.why}"

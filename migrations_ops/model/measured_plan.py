@@ -29,8 +29,8 @@ class MeasuredStatement:
 class MeasuredRevision:
     """A pending revision. ``seconds`` is None where it did not come to its end, or never began.
 
-    ``source`` tells versions of its script apart; ``rewritten`` are the tables that were written
-    anew as a whole.
+    ``source`` tells versions of its script apart; ``rewritten`` are the tables that were rewritten
+    as a whole.
     """
 
     revision: str

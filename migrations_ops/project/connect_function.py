@@ -44,6 +44,6 @@ def _find(name: str, key: str, folders: tuple[Path, ...]) -> Any:
         ) from error
     if not callable(found):
         raise ConfigurationError(
-            f"{key}, {name}, is no function.", next="Name the function that takes a connection."
+            f"{key}, {name}, is not a function.", next="Name the function that takes a connection."
         )
     return found

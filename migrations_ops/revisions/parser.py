@@ -160,7 +160,7 @@ def _own_id(values: dict[str, object], file: str, name: str) -> str:
         raise UnreadableScript(f"{file} declares no down_revision.")
     own = values["revision"]
     if not isinstance(own, str) or not own:
-        raise UnreadableScript(f"{file} declares the revision {own!r}, which is no text.")
+        raise UnreadableScript(f"{file} declares the revision {own!r}, which is not a text.")
     return own
 
 

@@ -74,13 +74,13 @@ def open_own(file: Path, flags: int) -> int:
 
     One that an earlier version made for others to read is closed to them.
 
-    :raises OSError: it cannot be made or opened, or it is no regular file.
+    :raises OSError: it cannot be made or opened, or it is not a regular file.
     """
     descriptor = os.open(file, flags | os.O_CREAT | _OPEN, OWN_FILE)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(file))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(file))
         if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) != OWN_FILE:
             with suppress(PermissionError):  # another user's
                 os.fchmod(descriptor, OWN_FILE)

@@ -70,11 +70,11 @@ def open_folder(path: Path, *, follow: bool = True) -> Iterator[OpenFolder]:
 
     :param follow: whether a link stands for the folder that it leads to: one that the configuration
         names may be a link, one that the tool makes is none.
-    :raises OSError: it is no folder.
+    :raises OSError: it is not a folder.
     """
     found = os.stat(path, follow_symlinks=follow)
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(path))
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(path))
     if not _HANDLES:
         yield OpenFolder(path, None, found)
         return

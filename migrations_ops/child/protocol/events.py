@@ -88,7 +88,7 @@ class TableLocked(NamedTuple):
 
 
 class TableRewritten(NamedTuple):
-    """A revision made the server write a whole table anew."""
+    """A revision made the server rewrite a whole table."""
 
     revision: str
     table: str

@@ -28,7 +28,7 @@ def add_to_ledger(connection: Connection, database: str, entry: LedgerEntry) -> 
     text = _read(connection)
     before = None if text is None else from_text(text)
     if before is None and _kind(connection):
-        raise pymysql.ProgrammingError(_THERE, f"{LEDGER} is there, and is no ledger here")
+        raise pymysql.ProgrammingError(_THERE, f"{LEDGER} exists and is not a ledger")
     runs = extended(before, entry)
     with connection.cursor() as cursor:
         cursor.execute(mariadb_view(database, runs))

@@ -281,17 +281,17 @@ def _left(
     if refused:
         # They are shown as they would be for the new one, which has the old one's name by then.
         lines = "; ".join(each.replace(_quoted(new), _quoted(old)) for each in refused)
-        sentences.append(f"not set anew was, since this role may not: {lines}")
+        sentences.append(f"these could not be set again, since this role may not: {lines}")
     if slots:
         drop = "; ".join(f"SELECT pg_drop_replication_slot('{name}')" for name in slots)
         sentences.append(
-            f"with it stayed the replication slots {', '.join(slots)}, which keep the server's WAL"
-            f" and get nothing new: drop each, and let its reader begin anew: {drop}"
+            f"the replication slots {', '.join(slots)} stayed with it, which keep the server's WAL"
+            f" and get nothing new: drop each, and let its reader start again: {drop}"
         )
     if subscriptions:
         names = ", ".join(each.name for each in subscriptions)
         sentences.append(
-            f"with it stayed the subscriptions {names}, so that no rows come from the other server"
+            f"the subscriptions {names} stayed with it, so that no rows come from the other server"
             " any more: drop each there, and create it here again: CREATE SUBSCRIPTION"
         )
     return "; ".join(sentences)

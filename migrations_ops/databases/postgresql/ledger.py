@@ -34,7 +34,7 @@ def add_to_ledger(connection: Connection, schema: str | None, entry: LedgerEntry
         text = _read(connection, where)
         before = None if text is None else from_text(text)
         if before is None and _is_taken(connection, where):
-            raise errors.DuplicateTable(f"{LEDGER} is there, and is no ledger here")
+            raise errors.DuplicateTable(f"{LEDGER} exists and is not a ledger")
         runs = extended(before, entry)
         connection.execute(sql.SQL(postgresql_view(where, runs)))
 

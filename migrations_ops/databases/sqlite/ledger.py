@@ -27,7 +27,7 @@ def add_to_ledger(connection: sqlite3.Connection, entry: LedgerEntry) -> None:
         text = _read(connection)
         before = None if text is None else from_text(text)
         if before is None and _is_taken(connection):
-            raise sqlite3.OperationalError(f"{LEDGER} is there, and is no ledger here")
+            raise sqlite3.OperationalError(f"{LEDGER} exists and is not a ledger")
         runs = extended(before, entry)
         connection.execute(f"DROP VIEW IF EXISTS {LEDGER}")
         connection.execute(sqlite_view(runs))

@@ -54,7 +54,7 @@ class _Index:
 def find_faulty(
     connection: sqlite3.Connection, uri: str, also: Connect | None = None
 ) -> list[Finding]:
-    """The indexes whose own check fails, each with the statement that builds it anew.
+    """The indexes whose own check fails, each with the statement that rebuilds it.
 
     :param connection: stays open: where there is a journal or a WAL, it has seen to it.
     :param uri: the same database, to be opened for reading.
@@ -112,7 +112,7 @@ def _reason_of_rtree(connection: sqlite3.Connection, name: str) -> str:
 
 
 def _reason_of_text(index: _Index, uri: str, encoding: str, also: Connect | None) -> str:
-    """Why an index of text is of no use, and what makes it anew; empty where it agrees."""
+    """Why an index of text is of no use, and what rebuilds it; empty where it agrees."""
     with closing(sqlite3.connect("", uri=True, isolation_level=None)) as scratch:
         # Only databases of one encoding can be attached to each other.
         scratch.execute(f"PRAGMA encoding='{encoding}'")
@@ -137,13 +137,13 @@ def _reason_of_text(index: _Index, uri: str, encoding: str, also: Connect | None
 
 def _in_words(index: _Index, error: str) -> str:
     if index.content == "":
-        return f"it is malformed ({error}), and holds no content to build it anew from: fill it"
+        return f"it is malformed ({error}), and holds no content to rebuild it from: fill it"
     name = shown(index.name)
     what = f" with {shown(index.content)}" if index.content else " with its content"
     if "malformed" not in error:
         what += f" ({error})"
     return (
-        f"it does not agree{what}, so that a search finds wrong rows or fails. To build it anew:"
+        f"it does not agree{what}, so that a search finds wrong rows or fails. To rebuild it:"
         f" INSERT INTO {name}({name}) VALUES ('rebuild')"
     )
 

@@ -53,7 +53,7 @@ def require_present(session: Session, state: DatabaseState) -> None:
         raise Refused(
             f"{name} ({state.database.label}) is {state.kind}, and {trace}.",
             untouched="No database was touched.",
-            next=f"{way}; or, to create it anew: --allow {MISSING}",
+            next=f"{way}; or, to create a new one: --allow {MISSING}",
         )
 
 

@@ -42,5 +42,5 @@ def _find_closed(releases: Path) -> str:
     """Why no record can be written, as far as can be checked; else empty."""
     folder = nearest_folder(releases)
     if not folder.is_dir():
-        return f"{folder} is no directory"
+        return f"{folder} is not a folder"
     return "" if os.access(folder, os.W_OK) else f"{folder} may not be written"

@@ -52,7 +52,7 @@ def test_it_is_imported_from_the_directory_and_from_the_configurations_folder(
         ("nowhere_at_all:x", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
         ("inside:unknown", "AttributeError"),
         ("failing:x", "ZeroDivisionError"),
-        ("beside:name", "is no function"),
+        ("beside:name", "is not a function"),
     ],
 )
 def test_what_cannot_be_found_is_refused(

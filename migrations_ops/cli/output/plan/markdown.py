@@ -38,7 +38,7 @@ def _revision(revision: MeasuredRevision) -> Iterator[str]:
     yield f"<details><summary>\n\n{heading}\n\n</summary>\n"
     yield f"{code(revision.file)}\n"
     if revision.rewritten:
-        yield f"Writes whole tables anew: {', '.join(map(code, revision.rewritten))}\n"
+        yield f"Rewrites whole tables: {', '.join(map(code, revision.rewritten))}\n"
     shown, reads = without_quick_reads(revision)
     if shown:
         yield "| time | rows | times | statement |\n|---:|---:|---:|---|"

@@ -73,7 +73,7 @@ def _revision(revision: MeasuredRevision) -> Iterator[str]:
     yield f"<p><code>{_text(revision.file)}</code></p>"
     if revision.rewritten:
         tables = ", ".join(f"<code>{_text(each)}</code>" for each in revision.rewritten)
-        yield f"<p>Writes whole tables anew: {tables}</p>"
+        yield f"<p>Rewrites whole tables: {tables}</p>"
     if shown:
         yield from _table(shown)
     if reads:

@@ -56,7 +56,7 @@ def _revision(revision: MeasuredRevision, style: Style) -> Iterator[str]:
     if reads:
         yield style.paint(f"  {reads_in_words(reads)}", "dim")
     for table in revision.rewritten:
-        yield f"  writes the whole table {table} anew"
+        yield f"  rewrites the whole table {table}"
 
 
 def _times(statement: MeasuredStatement) -> str:

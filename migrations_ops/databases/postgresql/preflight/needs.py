@@ -181,8 +181,8 @@ def why_not(connection: Connection, needs: Needs, way: str) -> str:
     for grantor, what in needs.grants:
         if grantor != name:
             return (
-                f"what {grantor} has granted on {what}, without owning it, can be granted anew by a"
-                f" superuser alone. Let the owner of {what} grant it, and {grantor} revoke it"
+                f"what {grantor} has granted on {what}, without owning it, can be granted again by"
+                f" a superuser alone. Let the owner of {what} grant it, and {grantor} revoke it"
             )
     for owner, publication in needs.publications:
         if owner != name:

@@ -75,7 +75,7 @@ def test_a_database_that_is_fed_is_not_replaced_until_that_is_stopped(
     fed.execute(typed)
     with engine.locked("restore", 0):
         restored = engine.restore_from(file, "alembic_version", None)
-    assert "with it stayed the subscriptions fed" in restored.previous
+    assert "the subscriptions fed stayed with it" in restored.previous
     assert fed.execute("TABLE t") == [(1,)]
     [kept] = server.databases() - before
     assert kept in restored.previous

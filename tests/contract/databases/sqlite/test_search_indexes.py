@@ -20,7 +20,7 @@ REBUILT = (
     " INSERT INTO n2 SELECT * FROM notes ORDER BY k DESC; DROP TABLE notes;"
     " ALTER TABLE n2 RENAME TO notes"
 )
-# How each index is made, and the statement that makes it anew.
+# How each index is made, and the statement that rebuilds it.
 INDEXES = {
     "fts5": "CREATE VIRTUAL TABLE f USING fts5(body, content='notes')",
     "fts5, quoted": 'CREATE VIRTUAL TABLE f USING fts5(body, content="notes", tokenize = porter)',
@@ -52,8 +52,8 @@ def test_an_index_of_rows_that_got_other_numbers_is_found(
     make(path, REBUILT)
     [one] = found(path)
     assert (one.code, one.where) == ("broken-index", "f")
-    assert one.message.endswith(f"To build it anew: {REBUILD}")
-    make(path, one.message.rpartition("anew: ")[2])
+    assert one.message.endswith(f"To rebuild it: {REBUILD}")
+    make(path, one.message.rpartition("rebuild it: ")[2])
     assert found(path) == []
 
 

@@ -62,7 +62,7 @@ def test_a_plan_begins_with_whether_it_is_safe() -> None:
         "  v/b.py",
         "    500 ms  1,200 rows   1,200 times: UPDATE t SET a = ?",
         "  and 3 statements that only read (1 ms)",
-        "  writes the whole table t anew",
+        "  rewrites the whole table t",
     ]
 
 
