@@ -247,15 +247,20 @@ def db_version(console: Console, env: str | None = None, json: bool = False) -> 
     "Look",
     last="how many (default: 10)",
     show="one release, by its ID (default: a list)",
+    html="print the report of that release, a page (default: text)",
     json=_JSON,
 )
 def releases(
-    console: Console, last: str = "10", show: str | None = None, json: bool = False
+    console: Console,
+    last: str = "10",
+    show: str | None = None,
+    html: bool = False,
+    json: bool = False,
 ) -> None:
     """Show what past releases and other tasks did."""
     from migrations_ops.cli.status import show_releases
 
-    show_releases(console, last, show)
+    show_releases(console, last, show, html=html)
 
 
 @task("Look", json=_JSON)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
+from migrations_ops.cli.report import write_report
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
@@ -38,6 +39,7 @@ def run_release(
         reviewed = read_plan(file, project.settings), file
     options = ReleaseOptions(to, None if yes else _asking(console), resume, allow, redo, reviewed)
     finished = release_all(project, options, console.reporter)
+    write_report(project, finished.result.id)
     idle = resume and not finished.result.steps
     resumed = "Nothing to do: nothing was interrupted."
     lines = [resumed if idle else text.released(finished.result, console.style)]
@@ -65,6 +67,7 @@ def run_upgrade(
         console.show_plan(project, preview_release(project, [environment], to))
         return
     finished = upgrade_environment(project, environment, options, console.reporter)
+    write_report(project, finished.result.id)
     reached = ", ".join(finished.result.to)
     line = (
         f"Nothing to do: {name} has reached {reached or 'the last revision there is'}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
 from migrations_ops.journal.record import TaskRecord, walk_records
@@ -114,28 +113,37 @@ def show_db_version(console: Console, env: str | None) -> None:
     console.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
-def show_releases(console: Console, last: str, one: str | None) -> None:
-    """Past releases, or one of them."""
+def show_releases(console: Console, last: str, one: str | None, *, html: bool) -> None:
+    """Past releases, or one of them.
+
+    :param html: whether to print the report of the one.
+    """
+    # Imported here: a status does not need them, and would take longer.
+    from migrations_ops.cli.output.report import report
+    from migrations_ops.cli.report import kept_backups
+
     most = _number(last)
+    if html and one is None:
+        raise ConfigurationError(
+            "--html is for one release.",
+            next="Type, with its ID: invoke releases --show ID --html",
+        )
     project = console.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)
-        kept = {
-            backup.name: backup.environment
-            for each in project.settings.path
-            for backup in BackupStore.of(project.settings, each).backups()
-        }
-        console.show(lambda: text.record(found, kept, console.style), documents.record(found))
+        kept = kept_backups(project)
+        shown = report(found, kept) if html else text.record(found, kept, console.style)
+        console.show(lambda: shown, documents.record(found))
         return
-    shown: list[TaskRecord] = []
+    listed: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):
         if isinstance(each, Unreadable):
             style = console.reporter.style
             sign = style.paint(style.sign("⚠"), "yellow")
             console.reporter.say(f"{sign} The record {each.file} {each.why}.")
-        elif len(shown) < most:
-            shown.insert(0, each)
-    console.show(lambda: text.records(shown, console.style), documents.releases(shown))
+        elif len(listed) < most:
+            listed.insert(0, each)
+    console.show(lambda: text.records(listed, console.style), documents.releases(listed))
 
 
 def _number(last: str) -> int:

@@ -13,7 +13,7 @@ from migrations_ops.system.removal import open_folder
 RESERVE = "reserve"
 SCRATCH_FILES = (
     "rehearsal.*", "stamp.*", "resolve.*", "empty.*", "stdout.txt", RESERVE,
-    "release.json.*.part",
+    "release.json.*.part", "report.html.*.part",
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.support import R2, R3, Sandbox, query
 
 
@@ -20,3 +22,14 @@ def test_release_takes_every_environment_to_head_and_then_there_is_nothing_to_do
     again = filled.invoke("release-migration")
     assert again.code == 0
     assert "Nothing to do" in again.out
+
+
+def test_a_release_leaves_its_report_which_nobody_else_can_read(filled: Sandbox) -> None:
+    done = filled.invoke("release-migration", "--json").json
+    file = filled.folder / "data/repom/releases" / done["id"] / "report.html"
+    shown = filled.invoke("releases", "--show", done["id"], "--html")
+    assert shown.out == file.read_text(encoding="utf-8")
+    assert f"{R3}</code>" in shown.out
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert filled.invoke("releases", "--html").code == 2

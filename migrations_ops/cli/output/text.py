@@ -232,7 +232,7 @@ def record(found: TaskRecord, kept: Mapping[str, str], style: Style) -> list[str
     lines = [
         f"{found.task} of {found.environment}: {found.outcome or 'unfinished'}",
         f"from {', '.join(found.from_) or '-'} to {', '.join(found.to) or '-'}",
-        *_provenance(found),
+        *provenance_in_words(found),
         "",
     ]
     header = ("step", "environment", "started", "seconds", "exit", "outcome", "revisions")
@@ -250,26 +250,21 @@ def record(found: TaskRecord, kept: Mapping[str, str], style: Style) -> list[str
     ]
     lines += table(header, rows, style, lambda title, cell: cell)
     lines += _titles(found, style)
-    lines += _backups(found, kept)
+    lines += ["", *ways_back(found, kept)] if found.backups else []
     lines += [finding(each, style) for each in found.findings]
     if found.error is not None:
         lines += ["", *error(found.error, style)]
     return lines
 
 
-def _provenance(found: TaskRecord) -> Iterator[str]:
+def provenance_in_words(found: TaskRecord) -> Iterator[str]:
     if found.by is not None:
         commit = f", from commit {found.by.git_commit[:12]}" if found.by.git_commit else ""
         yield f"by {found.by.account} on {found.by.host}{commit}"
 
 
 def _titles(found: TaskRecord, style: Style) -> Iterator[str]:
-    """The revisions that ran, each with its title and its seconds in each step."""
-    ran: dict[str, list[str]] = {}
-    for step in found.steps:
-        for each in step.revisions:
-            took = f"{step.name} {step.environment} {duration(each.seconds)}"
-            ran.setdefault(each.revision, []).append(took)
+    ran = revisions_that_ran(found)
     if ran:
         yield ""
     for revision, runs in ran.items():
@@ -277,9 +272,21 @@ def _titles(found: TaskRecord, style: Style) -> Iterator[str]:
         yield f"{style.paint(revision, 'cyan')} {title} ({', '.join(runs)})"
 
 
-def _backups(found: TaskRecord, kept: Mapping[str, str]) -> Iterator[str]:
-    if found.backups:
-        yield ""
+def revisions_that_ran(found: TaskRecord) -> dict[str, list[str]]:
+    """The revisions that ran, each with its duration in each step."""
+    ran: dict[str, list[str]] = {}
+    for step in found.steps:
+        for each in step.revisions:
+            took = f"{step.name} {step.environment} {duration(each.seconds)}"
+            ran.setdefault(each.revision, []).append(took)
+    return ran
+
+
+def ways_back(found: TaskRecord, kept: Mapping[str, str]) -> Iterator[str]:
+    """For each backup of a release, the command that restores it.
+
+    :param kept: the environment of each backup that is still there, by its name.
+    """
     for name in found.backups:
         environment = kept.get(name)
         if environment is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from migrations_ops.cli.output.page import BEGINNING
 from migrations_ops.model.measured_plan import (
     Blocked,
     Destroyed,
@@ -15,10 +16,9 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport
 from migrations_ops.model.text import counted, human_size
 
-PAGE = "<!doctype html>\n<title>"
 # How a plan begins, in each form that is no JSON.
 _TITLES = ("Plan of ", "Nothing is pending for ")
-BEGINNINGS = tuple(f"{form}{title}" for form in ("", "### ", PAGE) for title in _TITLES)
+BEGINNINGS = tuple(f"{form}{title}" for form in ("", "### ", BEGINNING) for title in _TITLES)
 # Below this many seconds, others do not notice that they had to wait.
 _UNNOTICED = 0.1
 _FIRST_WORD = re.compile(r"(SELECT|PRAGMA|SHOW|EXPLAIN)\b", re.IGNORECASE)
