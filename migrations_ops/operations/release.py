@@ -54,10 +54,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
 
     :raises OpsError: something stopped it; the record says what was done until then.
     """
-    project = session.project
-    databases = [project.database(environment) for environment in environments]
-    require_folders(session, environments)
-    is_shared = len({id(database) for database in databases}) < len(databases)
+    require_folders(session, environments)  # the lock would make them
     with session.locked(environments):
         was_interrupted = recover(session, environments)
         if options.resume and not was_interrupted:
@@ -70,12 +67,13 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         verify_earlier_upgrades(session, states)
         if not any(state.pending for state in states):
             return
-        plans = plan_release(project, states)
+        plans = plan_release(session.project, states)
         start_children_ahead(session, plans)
+        is_shared = len({id(state.database) for state in states}) < len(states)
         for state, plan in zip(states, plans, strict=True):
             if is_shared:
                 # Another project of the same database may have been upgraded since.
-                state = read_state(project, state.environment, options.to)
+                state = read_state(session.project, state.environment, options.to)
             release_one(session, state, plan, options)
         session.record.update(outcome="released")
         prune(session, environments)
