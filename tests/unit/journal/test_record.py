@@ -73,6 +73,16 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path, record: TaskRecord) 
     assert list(walk_records(tmp_path)) == [record]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_what_a_link_leads_to_is_no_record(tmp_path: Path) -> None:
+    """Files beside a record are removed when it is closed: those there are not ours."""
+    releases = tmp_path / "releases"
+    write_record(tmp_path / "elsewhere", FULL)
+    releases.mkdir()
+    (releases / FULL.id).symlink_to(tmp_path / "elsewhere" / FULL.id)
+    assert list(walk_records(releases)) == [Unreadable(releases / FULL.id / RECORD)]
+
+
 def test_a_secret_is_not_in_a_record_and_hides_no_name_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
