@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 
 # Invoke switches bytecode files off before it reads tasks.py. For our own modules that would
-# mean compiling them anew at each call, which takes 46 ms.
+# mean compiling them again at each call, which takes 46 ms.
 sys.dont_write_bytecode = False
 
 from migrations_ops.cli.task import Definition, OpsTask, is_dry_run, task  # noqa: E402

@@ -63,7 +63,7 @@ def find_losses(
     renames = Renames(declared.naming, after.schema, any_case=declared.syntax == "sqlite")
     moved = moved_tables(after, declared)
     keys_now = {
-        # A key that refers to the new table of that name was written anew.
+        # A key that refers to the new table of that name was written again.
         key: key if fact.parent in moved and key in after.schema else renames.key(key, fact)
         for key, fact in facts.items()
     }
@@ -279,7 +279,7 @@ def _changed_column(
     if fact.kind != "column" or declared.drops(fact):
         return []
     before, after, changes = ColumnFact.of(declared.with_new_names(was)), ColumnFact.of(now), []
-    # Who writes a whole table anew means the types and the defaults that it has, not what it lacks.
+    # The author of a rewritten table means the types and defaults that it has, not what it lacks.
     by_hand = declared.rebuilds(fact.table)
     retyped = by_hand or declared.alters(fact, "type")
     is_written = after.default or _counts(lowered(tokens(now, "facts")))

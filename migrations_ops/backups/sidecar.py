@@ -23,7 +23,7 @@ class Sidecar:
 
     ``order`` is what backups are sorted by, in milliseconds since 1970: the time at which it was
     taken, but later than that of each backup that there was, even if the clock was set back. A
-    plain sequence would not do: it begins anew in a new folder, and old backups that are brought
+    plain sequence would not do: it starts again in a new folder, and old backups that are brought
     back there would count as the newest. Sidecars of earlier versions have none.
     """
 

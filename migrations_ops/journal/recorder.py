@@ -30,7 +30,7 @@ READ_ONLY = frozenset({StepName.PREFLIGHT, StepName.VERIFY})
 # No space is left, or no more of the user's quota.
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _SEVERITIES = ("error", "warning", "note")
-# How often an id is chosen anew, if other tasks take it first.
+# How often another id is chosen, if other tasks take it first.
 _ATTEMPTS = 100
 
 

@@ -158,7 +158,7 @@ class Ledger:
             )
 
     def _write(self, begun: Run | None = None) -> None:
-        """Write the ledger anew: its old content, what this run did, and what it has begun."""
+        """Rewrite the ledger: its old content, what this run did, and what it has begun."""
         family, context = self._family, self._context
         if family is None or not (self._runs or begun or self._writes):
             return

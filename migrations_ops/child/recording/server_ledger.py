@@ -1,6 +1,6 @@
 """The ledger of a server's database, as the child reads and writes it.
 
-It lies in the schema of the version table: who has several of those has several ledgers.
+It lies in the schema of the version table: several such schemas have several ledgers.
 """
 
 from __future__ import annotations

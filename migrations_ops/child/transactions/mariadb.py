@@ -199,7 +199,7 @@ class MariaDBTransactions(ServerTransactions):
         return self._reported != self.revision and self._known_untransactional().may_write(sql)
 
     def _known_untransactional(self) -> Untransactional:
-        """Asked anew after each change of the schema, which may have made such a table."""
+        """Asked again after each change of the schema, which may have made such a table."""
         if self._untransactional is None:
             with self._own_questions():
                 self._untransactional = find_untransactional(self._migrating)

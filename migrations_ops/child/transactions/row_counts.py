@@ -17,7 +17,7 @@ SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_
 WHERE (schemaname !~ '^pg_' AND schemaname <> 'information_schema' AND relname <> {version})
     OR relid = 'pg_largeobject'::regclass
 """
-# A TRUNCATE, and an ALTER TABLE that computes its rows anew, count none: their table has got new
+# A TRUNCATE, and an ALTER TABLE that rewrites its rows, count none: their table has got new
 # files, and its entry in the catalog is of this transaction.
 _EXCHANGED = """
 SELECT EXISTS (

@@ -79,7 +79,7 @@ class Lock:
             self.inside = None
 
     def take_again(self, wait: float) -> None:
-        """Hold the lock in the database too, which was made, or made anew.
+        """Hold the lock in the database too, which was made, or made again.
 
         :raises Locked: another release was quicker.
         """

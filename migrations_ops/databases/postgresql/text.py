@@ -1,6 +1,6 @@
 """Writes the expressions that PostgreSQL prints in one form for all that mean the same.
 
-What is dumped and restored is parsed anew, and a few expressions are printed in another way from
+What is dumped and restored is parsed again, and a few expressions are printed in another way from
 then on, which no further restore changes: ``a IN ('x', 'y')`` with its casts elsewhere,
 ``BETWEEN`` in other brackets, ``-1::integer`` as a constant, a literal of a subquery with a name.
 All else is printed alike.

@@ -70,7 +70,7 @@ def back_up(
         headway = _Headway(progress, _page_size(source))
         taken = read_fingerprint(source, version_table)
         with closing(sqlite3.connect(into, isolation_level=None)) as target:
-            # The partial file is worth nothing until it is complete, and is flushed then.
+            # Nobody reads the partial file before it is complete, and then it is flushed.
             target.execute("PRAGMA synchronous=OFF")
             target.execute("PRAGMA journal_mode=OFF")
             source.backup(target, pages=PAGES_A_STEP, progress=headway, sleep=0.05)

@@ -78,7 +78,7 @@ def stamp_of_content(path: Path) -> dict[str, int | str]:
                 stamp[f"file{ending}"] = found.st_ino
             if not ending:
                 # No tool can set this one back, as cp -p and touch do with the other. That of the
-                # -wal changes whenever root opens it: SQLite then sees to its owner.
+                # -wal changes whenever root opens it: SQLite then sets its owner.
                 stamp["changed status"] = found.st_ctime_ns
     return stamp
 
@@ -194,7 +194,7 @@ def set_aside(path: Path) -> str:
 
 
 def put_back(path: Path, previous: str) -> None:
-    """Undo :func:`set_aside`; what has been written under the name meanwhile is worth nothing."""
+    """Undo :func:`set_aside`; what has been written under the name meanwhile is discarded."""
     path = real(path)
     remove(path)
     _move(Path(previous), path)

@@ -1,7 +1,7 @@
 """Full text and R-tree indexes that do not agree with what they index.
 
-An index of external content finds rows by their numbers, which a rebuild of the content may give
-anew; no check of SQLite's own looks at that. Each module has a check. That of full text is an
+An index of external content finds rows by their numbers, which a rebuild of the content may
+change; no check of SQLite's own looks at that. Each module has a check. That of full text is an
 INSERT (https://www.sqlite.org/fts5.html#the_integrity_check_command): it runs in a temporary
 database, into which the index and its content are copied, so that nothing is written here.
 """

@@ -4,9 +4,9 @@ MariaDB cannot rename a database. But it renames tables from one database to ano
 one statement, so that nothing that was written is ever dropped, and no reader waits for longer than
 that statement takes. (Loading a backup under the real name takes a minute for each gigabyte, during
 which readers find half of the tables.) Views, triggers, routines and events cannot move: they are
-made anew from their own definitions, which are written down before the first is dropped (see
+made again from their own definitions, which are written down before the first is dropped (see
 ``record.py``). Those of a dump would not do: mariadb-dump fails at a view that an upgrade has
-broken, and makes each routine anew, which takes the rights on it away.
+broken, and makes each routine again, which takes the rights on it away.
 
 After a kill in the middle that record is still there: :func:`resume` then rolls back if the tables
 had not moved yet, else it finishes.

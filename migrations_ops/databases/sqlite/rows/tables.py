@@ -12,7 +12,7 @@ from migrations_ops.databases.sqlite.lacking import ask
 from migrations_ops.databases.sqlite.rows.connect import BEFORE
 
 # Tables in which the modules of virtual tables keep what is theirs: a mere optimisation
-# writes them anew, and the virtual table itself is compared.
+# rewrites them, and the virtual table itself is compared.
 _SHADOWS = ("data", "idx", "content", "docsize", "config", "segments", "segdir", "stat", "node",
             "parent", "rowid")  # fmt: skip
 
