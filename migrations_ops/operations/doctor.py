@@ -126,11 +126,11 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
         if environment.python is None:
             project.script_location(environment)
     except OpsError as error:
-        return [UNUSABLE.found(name, reason=f"{error.what} {error.next}".strip())]
+        return [UNUSABLE.found(name, reason=_with_advice(error))]
     try:
         database.require_usable()
     except OpsError as error:
-        return [UNUSABLE.found(name, reason=error.what)]
+        return [UNUSABLE.found(name, reason=_with_advice(error))]
     found = database.find_obstacles(others)
     if state.kind == "unreachable":
         # The state gives the reason already.
@@ -151,6 +151,10 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     if state.inspection.exists or not database.is_server:
         findings += _ask_env_py(project, environment, state)
     return findings
+
+
+def _with_advice(error: OpsError) -> str:
+    return " ".join(filter(None, (error.what, error.next)))
 
 
 def _state(state: DatabaseState) -> Finding:
@@ -184,7 +188,7 @@ def _ask_env_py(project: Project, environment: Environment, state: DatabaseState
     try:
         child = start_step(project, environment, [["current"]], log)
     except OpsError as error:
-        return [UNUSABLE.found(name, reason=error.what)]
+        return [UNUSABLE.found(name, reason=_with_advice(error))]
     with tempfile.TemporaryDirectory(prefix="migrations_ops.") as folder:
         scratch = None
         if not state.inspection.exists:
@@ -213,7 +217,7 @@ def _plugin(project: Project, environment: Environment) -> list[Finding]:
         variables = project.variables(environment)
         found = find_package(python, "migrations_ops", variables, environment.directory)
     except OpsError as error:
-        return [UNUSABLE.found(name, reason=error.what)]
+        return [UNUSABLE.found(name, reason=_with_advice(error))]
     if found is not None:
         return []
     return [NO_PLUGIN.found(str(python), python=python)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.plan import StepName
+from migrations_ops.operations.advice import advice_without_database
 from migrations_ops.operations.failure.reconcile import advice_after_refusal
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.failure.run_messages import advice_on_run, in_revision
@@ -16,9 +18,10 @@ from migrations_ops.operations.manual.change import change, not_understood
 from migrations_ops.operations.preflight.state import require_whole
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session, listener
-from migrations_ops.operations.state import read_state_without_target
+from migrations_ops.operations.state import locate, read_state_without_target
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 
 _UNCHANGED = "No database was changed."
@@ -63,12 +66,30 @@ def changes_database(arguments: Sequence[str]) -> bool:
 
 
 def print_alembic(session: Session, environment: Environment, arguments: list[str]) -> str:
-    """Run a command that changes no database, and return what it printed.
+    """Run a command that changes no database, and return what it printed."""
+    with _missing_file(session, environment) as scratch:
+        return _print(session, environment, arguments, scratch)
 
-    To open a file that does not exist would create it: env.py is redirected to an empty one then.
-    """
+
+@contextmanager
+def _missing_file(session: Session, environment: Environment) -> Iterator[Database | None]:
+    """An empty database in the place of a file that does not exist, which to open would create;
+    None where there is one."""
+    database = session.project.database(environment)
+    if database.is_server or database.inspect(environment.version_table).exists:
+        yield None
+        return
+    scratch = database.make_scratch(session.scratch(f"empty{database.suffix}"), None)
+    try:
+        yield scratch
+    finally:
+        scratch.remove()
+
+
+def _print(
+    session: Session, environment: Environment, arguments: list[str], scratch: Database | None
+) -> str:
     output = session.scratch("stdout.txt")
-    scratch = _empty_file(session, environment)
     child = session.prestart.take(environment, StepName.ALEMBIC, (tuple(arguments),))
     try:
         instructions = instructions_for(
@@ -88,7 +109,7 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
             raise StepFailed(
                 f"{sentence}{in_revision(run)}: {run.failure.removesuffix('.')}.",
                 untouched=_UNCHANGED,
-                next=advice_on_run(run),
+                next=_advice(session.project, environment, run),
             )
         if run.differences:
             raise Refused(
@@ -100,15 +121,12 @@ def print_alembic(session: Session, environment: Environment, arguments: list[st
     finally:
         child.close()
         output.unlink(missing_ok=True)
-        if scratch is not None:
-            scratch.remove()
 
 
-def _empty_file(session: Session, environment: Environment) -> Database | None:
-    database = session.project.database(environment)
-    if database.is_server or database.inspect(environment.version_table).exists:
-        return None
-    return database.make_scratch(session.scratch(f"empty{database.suffix}"), None)
+def _advice(project: Project, environment: Environment, run: CommandRun) -> str:
+    located = locate(project, environment)
+    is_missing = located.database.is_server and not located.exists
+    return advice_without_database(located) if is_missing else advice_on_run(run)
 
 
 def _read(output: Path) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
+from migrations_ops.databases.interface import Database
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.text import quoted
@@ -36,7 +39,7 @@ def create_revision(
 
     def body(session: Session) -> None:
         if autogenerate:
-            _require_comparable(read_state(project, environment))
+            _require_comparable(read_state(project, environment), message)
         before = set(project.history(environment).revisions)
         arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
         try:
@@ -68,6 +71,12 @@ def _without_models(project: Project, environment: Environment, message: str) ->
     )
 
 
+def _creation(database: Database) -> str:
+    """The statement that creates a server's database."""
+    name, quote = PurePosixPath(database.label).name, "`" if database.syntax == "mariadb" else '"'
+    return f"CREATE DATABASE {quote}{name.replace(quote, 2 * quote)}{quote}"
+
+
 def _written(project: Project, environment: Environment, before: set[str]) -> list[Revision]:
     """The revisions that are new since then."""
     after: History = Project(project.settings).history(environment)
@@ -81,10 +90,17 @@ def revision_arguments(message: str, rev_id: str | None, *, autogenerate: bool) 
     return [*arguments, "--rev-id", rev_id] if rev_id else arguments
 
 
-def _require_comparable(state: DatabaseState) -> None:
+def _require_comparable(state: DatabaseState, message: str) -> None:
     """:raises Refused: the models cannot be compared with this database, which is not at head."""
     # The first revision of a project is compared with a database that does not exist yet.
     nothing_yet = state.kind in ("missing", "empty") and not state.history.revisions
+    if nothing_yet and state.kind == "missing" and state.database.is_server:
+        raise Refused(
+            f"The models are compared with {state.database.label}, which does not exist yet.",
+            untouched="No file was written.",
+            next=f"Create it there: {_creation(state.database)}; or, to write the operations"
+            f" yourself: invoke revision --message {quoted(message)} --empty",
+        )
     if state.kind != "at head" and not nothing_yet:
         name, label = state.environment.name, state.database.label
         raise Refused(

@@ -1,0 +1,35 @@
+"""The first revision of a project whose databases do not exist on their server yet."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.servers.shops import ServerShop
+
+pytestmark = pytest.mark.slow  # a release a case
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_is_printed_leads_to_the_first_revision(empty: ServerShop, by_hand: bool) -> None:
+    for file in (empty.folder / "alembic/versions").glob("*.py"):
+        file.unlink()
+    server = empty.dev_database.server
+    for database in (empty.dev_database, empty.prod_database):
+        server.drop_database(database.name)
+    refused = empty.invoke("revision", "--message", "begin")
+    assert refused.code == 1, refused.err
+    assert "which does not exist yet" in refused.err
+    sentence = refused.err.rstrip().splitlines()[-1]
+    assert server.databases().isdisjoint({empty.dev_database.name, empty.prod_database.name})
+    if by_hand:
+        call = shlex.split(sentence.partition("invoke ")[2])
+    else:
+        server.execute(sentence.partition("there: ")[2].partition(";")[0])
+        call = ["revision", "--message", "begin"]
+    ran = empty.invoke(*call)
+    assert ran.code == 0, ran.err
+    ran = empty.invoke("release-migration")
+    assert ran.code == 0, ran.err
+    assert server.databases() >= {empty.dev_database.name, empty.prod_database.name}
