@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.own_history import (
+from tests.scenarios.own_history.support import (
     FIRST,
     HEAD,
     MIDDLE,
@@ -24,16 +24,6 @@ from tests.scenarios.own_history import (
 
 # Each revision of the project up and down.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> OwnProject:
-    return OwnProject.at(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def at_revision(tmp_path_factory: pytest.TempPathFactory) -> EmptyDatabases:
-    return EmptyDatabases(OwnProject.at(tmp_path_factory.mktemp("empty")))
 
 
 def version(file: Path) -> list[tuple[object, ...]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.scenarios.own_history import (
+from tests.scenarios.own_history.support import (
     FIRST,
     HEAD,
     EmptyDatabases,
@@ -19,16 +17,6 @@ from tests.scenarios.own_history import (
 
 # Whole databases are filled.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> OwnProject:
-    return OwnProject.at(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def at_revision(tmp_path_factory: pytest.TempPathFactory) -> EmptyDatabases:
-    return EmptyDatabases(OwnProject.at(tmp_path_factory.mktemp("empty")))
 
 
 @pytest.mark.parametrize(
