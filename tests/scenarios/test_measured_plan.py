@@ -94,8 +94,12 @@ def test_a_format_that_does_not_exist_is_refused(filled: Sandbox) -> None:
 
 
 def test_a_release_by_a_plan_takes_what_was_planned(filled: Sandbox) -> None:
+    # What looks like a password is hidden in the plan, and makes no difference.
+    view = "CREATE VIEW logins AS SELECT password = 'tiger' FROM (SELECT 'lion' AS password)"
+    query(filled.prod, view)
     assert filled.invoke("plan", "--output", "plan.json").code == 0
     validate(json.loads((filled.folder / "plan.json").read_text(encoding="utf-8")), "measured-plan")
+    assert "tiger" not in (filled.folder / "plan.json").read_text(encoding="utf-8")
     ran = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
     assert (ran.code, ran.json["outcome"]) == (0, "released"), ran.err
     # What has arrived needs no plan any more.
