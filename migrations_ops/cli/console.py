@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrations_ops.child.protocol.redaction import redacted
+from migrations_ops.child.protocol.redaction import HIDDEN, without_known_secrets
 from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.commands import document_with_prefix, with_prefix
 from migrations_ops.cli.output.progress import Lines
@@ -120,10 +120,16 @@ class Console:
 
         :raises OpsError: it was stopped.
         """
+        without = without_known_secrets(script)
         if finished.error is not None or self._json or sys.stdout.isatty():
             self.finish(finished, *lines_of(script), document=document)
         else:
-            self._out(redacted(script))
+            self._out(without)
+        if without != script:
+            self.reporter.say(
+                f"This SQL has a secret of the configuration in it, in whose place is {HIDDEN}:"
+                " put it there before you run it."
+            )
 
     def confirm(self, name: str, action: str, *, yes: bool) -> None:
         """Ask for the name of a protected environment to be typed.

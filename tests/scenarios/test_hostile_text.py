@@ -67,7 +67,9 @@ def test_nothing_that_others_wrote_reaches_the_terminal_raw(hostile: Sandbox) ->
 
 
 def test_sql_for_a_program_is_as_alembic_wrote_it(filled: Sandbox) -> None:
-    filled.add_revision("r4dddddddddd", R3, "    op.execute(\"SELECT 'a\\x1bb'\\n  ::text\")")
+    sql = "UPDATE t SET password = NULL\n  ::text || 'a\x1bb'"
+    filled.add_revision("r4dddddddddd", R3, f"    op.execute({sql!r})")
     span = f"upgrade {R3}:r4dddddddddd --sql"
     ran = filled.invoke("alembic", "--env", "dev", "--args", span)
-    assert "SELECT 'a\x1bb'\n  ::text" in ran.out
+    assert (ran.code, ran.err) == (0, "")
+    assert sql in ran.out

@@ -65,3 +65,13 @@ def test_a_url_that_is_written_wrongly_is_not_quoted(filled: Sandbox, url: str) 
     ran = filled.invoke("status-all", "--json", SHOP_URL=url)
     assert ran.code == 2
     assert "tr0ub4dor" not in ran.out + ran.err
+
+
+def test_sql_with_a_secret_in_it_says_that_it_cannot_run_like_that(filled: Sandbox) -> None:
+    text = (filled.folder / "pyproject.toml").read_text(encoding="utf-8")
+    filled.configure(f"{text}\nvariables = {{ API_TOKEN = '{KEY}' }}\n")
+    filled.add_revision("r4dddddddddd", R3, f"    op.execute(\"SELECT '{KEY}'\")")
+    span = f"upgrade {R3}:r4dddddddddd --sql"
+    ran = filled.invoke("alembic", "--env", "prod", "--args", span)
+    assert "SELECT '***'" in ran.out
+    assert "has a secret of the configuration in it" in ran.err
