@@ -115,7 +115,7 @@ def test_what_cannot_be_undone_alone_undoes_the_run(project: ChildProject) -> No
         "        except Exception:\n"
         "            pass\n",
     )
-    assert "has rolled back what it had written" in project.run(ledger_entry={}).failure
+    assert "has rolled back what it wrote" in project.run(ledger_entry={}).failure
     assert project.everything() == before
 
 
