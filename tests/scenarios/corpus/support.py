@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -106,18 +107,23 @@ def interpreter(name: str) -> Path:
     requirements = HERE / f"{name}.requirements.txt"
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     ready = folder / f"{name}.ready"
+    # A pip of its own for each would take as long as many a project.
+    has_pip = find_spec("pip") is not None
+    pip = [sys.executable, "-m", "pip", "--python"] if has_pip else []
+    pip += [str(python), *([] if has_pip else ["-m", "pip"]), "install", "--quiet"]
     with FileLock(folder / f"{name}.lock"):
         if not python.exists() or not ready.exists() or ready.read_text() != wanted:
             if not python.exists():
                 if sys.version_info >= (3, 14):
                     pytest.skip("the pins of the real projects are for Python 3.11 to 3.13")
-                _build([sys.executable, "-m", "venv", str(environment)])
+                without = ["--without-pip"] if has_pip else []
+                _build([sys.executable, "-m", "venv", *without, str(environment)])
             # What is imported is compiled then; most of it never is.
-            _build([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile",
-                    "--disable-pip-version-check", "-r", str(requirements)])  # fmt: skip
+            _build([*pip, "--no-deps", "--no-compile", "--disable-pip-version-check", "-r",
+                    str(requirements)])  # fmt: skip
             if name == "quetz" and sys.version_info >= (3, 12):
                 # It imports distutils, which left Python with 3.12.
-                _build([str(python), "-m", "pip", "install", "--quiet", "setuptools>=75,<81"])
+                _build([*pip, "setuptools>=75,<81"])
             ready.write_text(wanted)
     return python
 
