@@ -257,6 +257,7 @@ CASES: dict[str, tuple[str, set[str], set[str]]] = {
          "lost-privilege:table children to app", "lost-privilege:column children.note to clerk",
          "lost-materialized-view:totals", "lost-index:ix_totals",
          'lost-foreign-key:"audit.loans"(child_id) to children',
+         "lost-foreign-key:children(parent_id) to parents", "weakened-column:children.id",
          "weakened-table:children"}),
 }  # fmt: skip
 
