@@ -31,10 +31,11 @@ def find_other_versions(project: Project, state: DatabaseState) -> list[Finding]
 
 def _is_elsewhere(state: DatabaseState, name: str, at: tuple[str, ...]) -> bool:
     """Whether a version table is of the same scripts and at another revision."""
-    known = state.history.revisions
-    is_same = _table(name) == state.environment.version_table or (
-        bool(at) and all(each in known for each in at)
-    )
+    history = state.history
+    # Of commands whose scripts cannot be read, and of an empty one, the name alone can tell.
+    is_named_alike = _table(name) == state.environment.version_table
+    is_known = all(each in history.revisions for each in at)
+    is_same = is_known if at and history.complete else is_named_alike
     return is_same and set(at) != set(state.inspection.revisions)
 
 
