@@ -69,6 +69,17 @@ def test_a_column_keeps_its_default_and_counts_in_whichever_way(
     assert all(each.endswith(":t.id") for each in found)
 
 
+def test_a_column_of_an_old_key_need_not_be_there_under_another_key() -> None:
+    before = {"table t": "", "column t.a": "int NOT NULL", "column t.b": "int",
+              "primary key t(a)": ""}  # fmt: skip
+    after = {"table t": "", "column t.a": "int", "column t.b": "int"}
+    for keys, lost in (
+        ({"primary key t(b)": ""}, set[str]()),
+        ({}, {"weakened-column:t.a", "lost-primary-key:t(a)"}),
+    ):
+        assert errors("postgresql", before, after | keys, "CREATE TABLE t2 (a int)") == lost
+
+
 @pytest.mark.parametrize(
     ("new", "lost"),
     [
