@@ -1,4 +1,7 @@
-"""Locks databases, so that one task at a time changes them."""
+"""Locks databases, so that one task at a time changes them.
+
+How long a step waits for a lock on a table is set in child/transactions/timeouts.py.
+"""
 
 from __future__ import annotations
 
