@@ -187,6 +187,7 @@ def _install_guards(
             destination.require_allowed,
             control.may_go_on,
             tracing.writes.add,
+            ledger.record_begun,
         )
         prove: Callable[[Any, Mapping[str, Any]], None] = destination.prove
     else:

@@ -83,7 +83,9 @@ def _arm(config: Any) -> None:
     ledger = Ledger(instructions, events)
     transactions = AllTransactions(
         [
-            load(family.transactions)(instructions, events, *([ledger] if family.server else []))
+            load(family.transactions)(instructions, events, ledger)
+            if family.server
+            else load(family.transactions)(instructions, events, record_begun=ledger.record_begun)
             for family in FAMILIES.values()
         ]
     )

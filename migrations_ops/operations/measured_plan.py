@@ -28,7 +28,7 @@ from migrations_ops.model.measured_plan import (
 )
 from migrations_ops.model.outcome import ErrorReport, RevisionRun
 from migrations_ops.model.text import bare
-from migrations_ops.operations.backup import back_up
+from migrations_ops.operations.backup import back_up, find_doubt
 from migrations_ops.operations.rehearsal import MeasuredRun, rehearse
 from migrations_ops.operations.release import preflight
 from migrations_ops.operations.run import Finished, run_recorded
@@ -80,7 +80,8 @@ def plan_environment(
             if not state.pending:
                 found.append((_Planned(state), None))
                 return
-            backup = back_up(session, state, must_hold_all=True)
+            doubt = find_doubt(project, state)
+            backup = back_up(session, state, doubt=doubt, must_hold_all=True)
             # Before they run: an edit meanwhile is one that was not planned.
             sources = {each.revision: digest(each) for each in state.pending}
             planned = _Planned(state, backup, sources)

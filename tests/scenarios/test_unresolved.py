@@ -110,7 +110,10 @@ def test_every_task_that_changes_it_is_refused_and_those_that_read_it_say_so(
     verified = sandbox.invoke("verify", "--json")
     assert verified.code == 1
     assert f"invoke {command}" in verified.err
-    assert sandbox.invoke("release-migration", "--plan").code == 1
+    for planning in (("release-migration", "--plan"), ("plan", "--env", "dev")):
+        planned = sandbox.invoke(*planning)
+        assert planned.code == 1, planned.err
+        assert f"invoke {command}" in planned.err
 
 
 @pytest.mark.slow
@@ -166,5 +169,23 @@ def test_disk_that_is_full_after_a_commit_is_remembered_when_there_is_room_again
     (sandbox.folder / "data/ballast").unlink()
     refused(sandbox, "release-migration", command=command)
     put_back = sandbox.invoke(*command.split())
+    assert put_back.code == 0, put_back.err
+    assert dump(sandbox.dev) == before
+
+
+@pytest.mark.slow
+def test_database_itself_says_that_half_of_a_revision_is_there_where_no_record_is_left(
+    half: tuple[Sandbox, str, list[str] | None],
+) -> None:
+    sandbox, _, before = half
+    repair(sandbox)
+    shutil.rmtree(sandbox.folder / "data/repom/releases")
+    assert row(sandbox.invoke("status-all", "--json"), "dev")["state"] == "dirty"
+    ran = sandbox.invoke("release-migration")
+    assert ran.code == 1
+    assert "half applied" in ran.err
+    taken = sandbox.invoke("backup", "--env", "dev")
+    assert "backup-in-doubt" in taken.err
+    put_back = sandbox.invoke("restore", "--env", "dev", "--backup", "latest", "--yes")
     assert put_back.code == 0, put_back.err
     assert dump(sandbox.dev) == before

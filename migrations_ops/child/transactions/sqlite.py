@@ -56,6 +56,8 @@ class SQLiteTransactions(Transactions):
 
     :param may_attach: raises where the file that a statement attaches is not for this run.
     :param compiled: called with what SQLite says that a statement does, when it compiles it.
+    :param record_begun: records in the ledger, in the open transaction, that the revision at work
+        has begun.
     """
 
     def __init__(
@@ -65,10 +67,12 @@ class SQLiteTransactions(Transactions):
         may_attach: Callable[[str], None] = lambda file: None,
         written_down: Callable[[], bool] = lambda: True,
         compiled: Callable[[int, str | None, str | None, str | None], None] = lambda *_: None,
+        record_begun: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(instructions, events, written_down)
         self._may_attach = may_attach
         self._compiled = compiled
+        self._record_begun = record_begun
         # What SQLite's own "not authorized" does not say.
         self._denied = ""
         self._drivers: list[Any] = []
@@ -180,6 +184,8 @@ class SQLiteTransactions(Transactions):
         if self.revision is not None and driver is self._migrating:
             if not self._in_autocommit_block:
                 raise self._torn("was to be committed before it had finished")
+            if driver.in_transaction:
+                self._record_begun()
             self._report_committed()
         if _BASELINE in connection.info:
             baseline = connection.info[_BASELINE]

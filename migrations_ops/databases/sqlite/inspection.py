@@ -32,6 +32,7 @@ def inspect_database(connection: sqlite3.Connection, version_table: str) -> Insp
         trouble=ledger.unreadable,
         advice=OTHER_FORMAT_ADVICE if ledger.unreadable else "",
         environment=ledger.environment,
+        begun=ledger.begun,
         other_versions=_other_versions(connection, names, version_table),
     )
 

@@ -11,7 +11,7 @@ from migrations_ops.operations.preflight.missing import require_present
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
 from migrations_ops.operations.preflight.recordable import require_recordable
 from migrations_ops.operations.preflight.runnable import require_readable_scripts, require_runnable
-from migrations_ops.operations.preflight.state import require_upgradable
+from migrations_ops.operations.preflight.state import require_resolved, require_upgradable
 from migrations_ops.operations.preflight.unedited import require_unedited
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
@@ -19,6 +19,7 @@ from migrations_ops.operations.state import DatabaseState
 # The checks of each environment, in order.
 _CHECKS: tuple[Callable[[Session, DatabaseState], None], ...] = (
     require_runnable,
+    require_resolved,
     require_upgradable,
     require_present,
     require_readable_scripts,

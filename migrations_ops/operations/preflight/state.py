@@ -9,6 +9,7 @@ from migrations_ops.operations.advice import (
     advice_without_database,
     last_ran,
 )
+from migrations_ops.operations.failure.reminder import require_no_reminder
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, identity_mismatch
 
@@ -24,6 +25,13 @@ def require_own(located: LocatedDatabase) -> None:
             untouched=f"{name} was not touched.",
             next=advice_on_copy(located),
         )
+
+
+def require_resolved(session: Session, state: DatabaseState) -> None:
+    """:raises Refused: an earlier task left the database to a person, or to the next task: a plan,
+    which recovers nothing, would take it for good.
+    """
+    require_no_reminder(session.project, state)
 
 
 def require_upgradable(session: Session, state: DatabaseState) -> None:
