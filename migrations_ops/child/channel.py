@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import io
 import os
 import queue
@@ -114,7 +115,9 @@ class _Printed(io.FileIO):
         """Write; after the parent has died there is no log, and printing is still no error."""
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # the latter on Windows
+                raise
             return memoryview(data).nbytes
 
 
