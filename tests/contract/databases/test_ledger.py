@@ -75,7 +75,7 @@ def test_what_has_the_ledger_s_name_and_is_none_stays(live: Live, what: str) -> 
     database = live.open()
     assert database.ledger(VERSION).environment == ""
     assert database.inspect(VERSION).trouble == ""
-    with pytest.raises(StepFailed, match=f"{LEDGER} is there, and is no ledger"):
+    with pytest.raises(StepFailed, match=f"{LEDGER} exists and is not a ledger"):
         database.add_to_ledger(LedgerEntry("prod", VERSION, {"event": "upgrade"}))
     assert live.execute(f"SELECT * FROM {LEDGER}") == before
 
