@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from migrations_ops.analysis.columns_anew import ColumnsAnew
 from migrations_ops.analysis.declared import Declared
-from migrations_ops.analysis.rebuilds import read_rebuilt
+from migrations_ops.analysis.rebuilds import Rebuilt, read_rebuilt
 from migrations_ops.analysis.refills import Refills
 from migrations_ops.analysis.renames import Names, Naming
 from migrations_ops.analysis.resolver import Hierarchy, Resolver
@@ -200,26 +200,32 @@ class _Reader:
                 if self._refills.is_copied(table, first):
                     self._naming.rebuilt_in_place(first)
                 self._add_updated(self._refills.replaced(table, first))
-        self.declared.altered |= {(*each, "nullable") for each in self._refills.nullable}
-        self.declared.collated |= self._refills.collated
-        self.declared.only_cast -= self._computed
-        for first in self._naming.rebuilt | self._naming.kept:
-            now = self._naming.table_after(first)
-            rebuilt = read_rebuilt(first, now, self._naming, before, after)
-            if first in self._refills.whole:  # SELECT * leaves out none on purpose
-                rebuilt = replace(rebuilt, left_out=frozenset())
-            self.declared.rebuilt[first] = rebuilt
         for first in self.declared.emptied & self.declared.inserted:
             table = self._naming.table_after(first)
             self.declared.refilled |= self._refills.emptied(table, first)
-        self.declared.retyped |= self._refills.cast
-        self.declared.copied_columns |= self._columns_anew.copied
-        self.declared.replaced_columns |= self._columns_anew.replaced
-        for first in {table for table, _ in self._columns_anew.replaced}:
-            now = self._naming.table_after(first)
-            self.declared.columns_anew[first] = read_rebuilt(
-                first, now, self._naming, before, after
-            )
+        self._add_rebuilt(before, after)
+
+    def _add_rebuilt(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Declare what the tables and columns that were rebuilt leave out, or have instead."""
+        found, refills, columns = self.declared, self._refills, self._columns_anew
+        found.altered |= {(*each, "nullable") for each in refills.nullable}
+        found.collated |= refills.collated
+        found.retyped |= refills.cast
+        found.only_cast -= self._computed
+        found.copied_columns |= columns.copied
+        found.replaced_columns |= columns.replaced
+
+        def compare(first: str) -> Rebuilt:
+            table = self._naming.table_after(first)
+            return read_rebuilt(first, table, self._naming, before, after)
+
+        for first in self._naming.rebuilt | self._naming.kept:
+            rebuilt = compare(first)
+            if first in refills.whole:  # SELECT * leaves out none on purpose
+                rebuilt = replace(rebuilt, left_out=frozenset())
+            found.rebuilt[first] = rebuilt
+        for first in {table for table, _ in columns.replaced}:
+            found.columns_anew[first] = compare(first)
 
     def _find_kept(self, after: Mapping[str, str]) -> None:
         """Find tables that are still there, while a copy has their name from now on."""
