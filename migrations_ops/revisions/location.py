@@ -110,11 +110,15 @@ class _Config:
                 f"The script folder {script_folder} of {self.file.name} does not exist.",
                 next=f"{_ADVICE} Relative locations start from {self.directory}.",
             )
+        env = script_folder / "env.py"
+        if os.path.lexists(env) and not os.path.isfile(env):
+            # Alembic would wait for a FIFO, and read a device without end.
+            raise ConfigurationError(f"{env} is not a regular file.", next="Bring env.py back.")
         return ScriptLocation(
             folders=self.version_folders() or (script_folder / "versions",),
             recursive=self.flag("recursive_version_locations"),
             sourceless=self.flag("sourceless"),
-            env=script_folder / "env.py",
+            env=env,
         )
 
     def nothing_configured(self) -> ConfigurationError:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from migrations_ops.backups.naming import BackupNames
 from migrations_ops.backups.quality import EMPTY, group_of, is_empty, is_good, mark_empty
-from migrations_ops.backups.sidecar import Sidecar, read_sidecar, write_sidecar
+from migrations_ops.backups.sidecar import LAST, Sidecar, read_sidecar, write_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.serialisation import Unreadable, to_versioned
@@ -80,6 +80,13 @@ def test_a_sidecar_without_one_of_its_keys_describes_nothing(tmp_path: Path, key
 @pytest.mark.parametrize("size", [-1, 2**63, 1.5, "2", True])
 def test_a_size_that_no_file_has_describes_nothing(tmp_path: Path, size: Any) -> None:
     assert isinstance(read_sidecar(put(tmp_path, to_versioned(FULL) | {"size": size})), Unreadable)
+
+
+@pytest.mark.parametrize("order", [-1, LAST + 1, 1.5, "1", None])
+def test_an_order_that_no_clock_shows_describes_nothing(tmp_path: Path, order: Any) -> None:
+    """Whatever comes after it could not be written."""
+    document = to_versioned(FULL) | {"order": order}
+    assert isinstance(read_sidecar(put(tmp_path, document)), Unreadable)
 
 
 def test_a_sidecar_of_a_later_version_is_named_and_describes_nothing(tmp_path: Path) -> None:

@@ -269,6 +269,15 @@ def test_a_configuration_that_leads_nowhere_is_a_usage_error(
     assert caught.value.next
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFO in a folder")
+def test_an_env_py_that_alembic_would_wait_for_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = scripts\n")
+    (tmp_path / "scripts").mkdir()
+    os.mkfifo(tmp_path / "scripts/env.py")
+    with pytest.raises(ConfigurationError, match=r"env\.py is not a regular"):
+        find_scripts(Path("alembic.ini"), directory=tmp_path)
+
+
 def test_an_ini_that_is_missing_is_a_usage_error(project: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_scripts(project / "alembic.ini", directory=project)
