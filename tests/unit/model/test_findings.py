@@ -21,30 +21,29 @@ ENTRIES = {name: each for name, each in vars(findings).items() if isinstance(eac
 ARTICLES = {"error": "an error", "warning": "a warning", "note": "a note"}
 
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Each call in the package outside of the catalogue, and where it is."""
-    for module in PACKAGE.rglob("*.py"):
-        if module != Path(findings.__file__):
-            for node in ast.walk(ast.parse(module.read_bytes())):
-                if isinstance(node, ast.Call):
-                    yield f"{module.relative_to(PACKAGE)}:{node.lineno}", node
-
-
-CALLS = tuple(calls())
+@cache
+def calls() -> list[tuple[str, str, set[str | None]]]:
+    """Each call in the package outside of the catalogue: where, of what, and what it names."""
+    return [
+        (
+            f"{module.relative_to(PACKAGE)}:{node.lineno}",
+            ast.unparse(node.func),
+            {keyword.arg for keyword in node.keywords},
+        )
+        for module in PACKAGE.rglob("*.py")
+        if module != Path(findings.__file__)
+        for node in ast.walk(ast.parse(module.read_bytes()))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def makings() -> Iterator[tuple[str, str, set[str | None]]]:
     """Each ``ENTRY.found(...)``: where it is, the name of the entry, and of the values."""
-    for where, call in CALLS:
-        function = call.func
-        if isinstance(function, ast.Attribute) and function.attr == "found":
-            entry = function.value
-            assert isinstance(entry, ast.Name), f"{where}: which entry is it?"
-            values = {keyword.arg for keyword in call.keywords} - {"strict"}
-            yield where, entry.id, values
-
-
-MAKINGS = tuple(makings())
+    for where, function, names in calls():
+        entry, _, method = function.rpartition(".")
+        if method == "found":
+            assert entry.isidentifier(), f"{where}: which entry is it?"
+            yield where, entry, names - {"strict"}
 
 
 def values_of(*templates: str) -> set[str]:
@@ -63,23 +62,18 @@ def described() -> dict[str, str]:
 
 
 def test_no_finding_is_made_outside_of_the_catalogue() -> None:
-    made = [
-        where for where, call in CALLS if ast.unparse(call.func).rpartition(".")[2] == "Finding"
-    ]
+    made = [where for where, of, _ in calls() if of.rpartition(".")[2] == "Finding"]
     assert not made
 
 
-@pytest.mark.parametrize("making", MAKINGS, ids=[f"{where} {name}" for where, name, _ in MAKINGS])
-def test_an_entry_gets_the_values_that_its_sentence_names(
-    making: tuple[str, str, set[str | None]],
-) -> None:
-    _, name, values = making
-    entry = ENTRIES[name]
-    assert values == values_of(entry.sentence, entry.code) - {"where"}
+def test_an_entry_gets_the_values_that_its_sentence_names() -> None:
+    for where, name, values in makings():
+        entry = ENTRIES[name]
+        assert values == values_of(entry.sentence, entry.code) - {"where"}, f"{where} {name}"
 
 
 def test_each_entry_is_found_by_something() -> None:
-    assert {name for _, name, _ in MAKINGS} == set(ENTRIES)
+    assert {name for _, name, _ in makings()} == set(ENTRIES)
 
 
 def test_each_code_is_described_and_no_other() -> None:
