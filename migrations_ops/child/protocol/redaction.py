@@ -9,10 +9,11 @@ shows a connection string that it cannot read, SQLAlchemy before 2.0.30 a URL.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 HIDDEN = "***"
 _URL = re.compile(r"(:/{1,3}[^\s:/@'\"]*):(?!PASSWORD@)([^\s'\"]*)@")
@@ -23,6 +24,9 @@ _KEYS = ("password", "passwd")
 _IN_QUERY = re.compile("pass(?!file)|pwd|secret|token", re.IGNORECASE)
 # A shorter one occurs in too many words by chance.
 _SHORTEST = 4
+# Of a longer one, a document with a key in it for instance, a pattern of all would take a third of
+# a second to be made.
+_EVERY_SPELLING = 500
 # A name that this tool has given, of a record or a backup, is typed into commands and looked up
 # later: a password such as "sqlite3" is not hidden in it.
 _OUR_NAME = r"(?P<ours>\d{8}_\d{6}(?:_\d+)?(?:\.\w+)*)"
@@ -43,7 +47,7 @@ _pattern: re.Pattern[str] | None = None
 def keep_secret_texts(texts: Iterable[str]) -> None:
     """Hide these texts from now on."""
     global _pattern
-    _secrets.update(text for text in texts if len(text) >= _SHORTEST)
+    _secrets.update(text for text in texts if len(text.strip()) >= _SHORTEST)
     _pattern = None
 
 
@@ -150,6 +154,9 @@ def _known() -> re.Pattern[str]:
 
 
 def _spellings(secret: str) -> str:
+    if len(secret) > _EVERY_SPELLING:
+        forms = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")}
+        return "|".join(map(re.escape, forms))
     return "".join(map(_spellings_of_one, secret))
 
 

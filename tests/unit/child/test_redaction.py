@@ -103,6 +103,13 @@ def test_a_secret_is_hidden_in_every_spelling(number: int, secret: str) -> None:
     assert redacted_document({"a": [secret]}) == {"a": [HIDDEN]}
 
 
+def test_a_long_secret_is_hidden_in_the_usual_spellings() -> None:
+    secret = '{"key": "' + "abc/\n" * 200 + '"}'
+    keep_secret_texts([secret, "      "])
+    for text in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")):
+        assert redacted(f"<{text}>      .") == f"<{HIDDEN}>      ."
+
+
 @given(
     lines=st.lists(st.sampled_from(["nothing", "s3cr3t-é", "a s3cr3t-%C3%A9 b", "", "s3cr3"])),
     size=st.integers(1, 9),
