@@ -47,7 +47,7 @@ _pattern: re.Pattern[str] | None = None
 def keep_secret_texts(texts: Iterable[str]) -> None:
     """Hide these texts from now on."""
     global _pattern
-    _secrets.update(text for text in texts if len(text.strip()) >= _SHORTEST)
+    _secrets.update(text for text in texts if len(text) >= _SHORTEST and text.strip())
     _pattern = None
 
 

@@ -77,7 +77,9 @@ def test_password_that_is_a_name_too_leaves_the_name_readable() -> None:
 
 
 # Characters that somebody escapes, somewhere.
-SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=4, max_size=20)
+SECRETS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=4, max_size=20).filter(
+    str.strip
+)
 SPELLINGS: list[Any] = [
     str,
     lambda text: quote(text, safe=""),
