@@ -234,6 +234,7 @@ CONTENTS: dict[str, Callable[[bytes], bytes]] = {
     "objects without end": lambda good: b'{"version":' * 50_000,
     "TOML without end": lambda good: b"a = " + b"[" * 50_000,
     "brackets without end": lambda good: b"x = " + b"(" * 5_000 + b"\n" + b"-" * 100_000 + b"1\n",
+    "a sum without end": lambda good: good + b"\nx = " + b"-" * 100_000 + b"1\n",
     "a number too large": lambda good: b'{"version": 1, "environments": 1e999, "size": 1e999}',
     "no number": lambda good: b'{"version": NaN, "size": -Infinity}',
     "a number too long": lambda good: b'{"version": 1, "size": ' + b"9" * 10_000 + b"}",

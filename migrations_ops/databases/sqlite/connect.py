@@ -105,6 +105,7 @@ def exists(path: Path) -> bool:
     if not stat.S_ISREG(found.st_mode):
         kind = "is a directory" if stat.S_ISDIR(found.st_mode) else "is no ordinary file"
         raise IsADirectoryError(errno.EISDIR, f"{kind}, not a database")
+    files.require_regular_beside(path)
     if not found.st_size:
         files.require_no_orphan(path, empty=True)
     return True

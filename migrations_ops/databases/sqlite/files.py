@@ -83,6 +83,14 @@ def stamp_of_content(path: Path) -> dict[str, int | str]:
     return stamp
 
 
+def require_regular_beside(path: Path) -> None:
+    """:raises OSError: SQLite would wait for what has the name of a file beside the database."""
+    for ending in ENDINGS[1:]:
+        file = beside(real(path), ending)
+        if os.path.lexists(file) and not is_regular(file):
+            raise OSError(errno.EINVAL, f"has {file.name} beside it, which is not a regular file")
+
+
 def require_no_orphan(path: Path, *, empty: bool) -> None:
     """Make sure that opening an empty file of this name, or a new one, destroys nothing.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrations_ops.journal import old_records
 from migrations_ops.journal.backup_uses import BackupUses, find_open
 from migrations_ops.journal.old_records import choose_old_records
-from migrations_ops.journal.record import TaskRecord
+from migrations_ops.journal.record import TaskRecord, write_record
 from migrations_ops.model.outcome import LEFT_UNCHANGED, Outcome
 from tests.records import task_record
 
@@ -72,3 +75,19 @@ def test_what_an_open_record_has_taken_is_needed_and_only_failed_attempts_are_fa
             assert uses.needed >= set(record.backups)
         if record.outcome not in LEFT_UNCHANGED:
             assert not uses.failed & set(record.backups)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "mine.log", "rehearsal-notes.txt", "a.part"])
+def test_a_folder_with_a_file_that_no_task_made_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(old_records, "RECORDS_KEPT", 0)
+    monkeypatch.setattr(old_records, "LOGS_KEPT", 0)
+    for number in range(2):
+        folder = tmp_path / f"20260101_00000{number}"
+        write_record(tmp_path, task_record(folder.name))
+        (folder / "dev.upgrade.log").touch()
+    (tmp_path / "20260101_000000" / name).write_text("mine")
+    old_records.prune_records(tmp_path, tmp_path / "backups")
+    assert [each.name for each in tmp_path.iterdir()] == ["20260101_000000"]
+    assert len(list((tmp_path / "20260101_000000").iterdir())) == 3

@@ -193,6 +193,7 @@ def test_a_bare_percent_sign_in_an_ini_file_is_taken_as_it_stands(tmp_path: Path
         (".env", "OTHER=1", "URL", "no such key"),
         (".env", "URL=", "URL", "empty"),
         ("a.json", '{"url": "sqlite:///a\\u0000.db"}', "url", "control character"),
+        ("a.json", '{"url": "sqlite:///a\\ud800.db"}', "url", "control character"),
     ],
 )
 def test_a_file_that_holds_no_url_is_an_error_that_shows_no_secret(

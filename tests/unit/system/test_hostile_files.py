@@ -7,13 +7,17 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from migrations_ops.child.protocol.ledger import to_text
+from migrations_ops.databases.ledger import ledger_of
 from migrations_ops.journal.ids import ids_in
 from migrations_ops.journal.record import RECORD, TaskRecord, read_records
+from migrations_ops.model.ledger import Ledger
 from migrations_ops.model.serialisation import to_versioned
 from migrations_ops.revisions.loader import ScriptLocation, read_history
 from tests.hostile_files import (
@@ -128,6 +132,14 @@ def test_a_record_beside_a_hostile_one_is_read(place: str, tmp_path: Path) -> No
     assert all(isinstance(each, TaskRecord) for each in read_records(tmp_path / "releases"))
     assert found == [f"{ID}_2"]
     assert ids_in(tmp_path / "releases") == [ID, f"{ID}_2"]
+
+
+@pytest.mark.parametrize("table", ["x", 1e999, None, [], {}, "9" * 5000])
+def test_a_ledger_whose_indexes_are_malformed_is_empty(table: Any) -> None:
+    run = {"event": "begun", "version_table": "v", "revisions": [{"revision": "a"}]}
+    text = to_text([run | {"built": [{"table": table}]}])
+    assert ledger_of(text, "v") == Ledger()
+    assert ledger_of(to_text([run | {"built": [{"table": 1}]}]), "v").begun == {"a": "upgrade"}
 
 
 def test_the_entry_of_a_cache_counts_if_it_has_its_form(tmp_path: Path) -> None:

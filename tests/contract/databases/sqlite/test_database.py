@@ -123,6 +123,18 @@ if hasattr(os, "mkfifo"):
     BROKEN["a pipe"] = (os.mkfifo, "is no ordinary file")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no FIFO in a folder")
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
+def test_a_fifo_beside_a_database_is_reported_and_not_waited_for(
+    tmp_path: Path, ending: str
+) -> None:
+    database = make_pair(tmp_path / "a.db", "delete")
+    os.mkfifo(f"{database.path}{ending}")
+    assert f"a.db{ending} beside it" in database.inspect(VERSION).trouble
+    with pytest.raises(Refused, match="not a regular file"):
+        database.require_usable()
+
+
 @pytest.mark.parametrize(("break_it", "words"), BROKEN.values(), ids=BROKEN)
 def test_what_is_no_database_is_reported_and_left_alone(
     tmp_path: Path, break_it: Callable[[Path], None], words: str
