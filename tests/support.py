@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECTS = Path(__file__).parent / "projects"
 T = TypeVar("T")
+# How long, in seconds, a command may take.
+TIMEOUT = 120.0
 R1, R2, R3 = "r1aaaaaaaaaa", "r2bbbbbbbbbb", "r3cccccccccc"
 
 
@@ -71,7 +73,7 @@ class Sandbox:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=TIMEOUT,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

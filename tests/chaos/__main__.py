@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from tests import support
 from tests.chaos.acts import ACTS
 from tests.chaos.playing import Round
 from tests.chaos.rounds import Draw, play
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--act", choices=ACTS, help="always this command")
     shots = dict.fromkeys([*SHOTS, *SHOTS_ON_SERVERS])
     parser.add_argument("--shot", choices=shots, help="always this disturbance")
+    parser.add_argument("--timeout", type=float, default=support.TIMEOUT, help="of each command")
     parser.add_argument(
         "--one-by-one",
         action="store_true",
@@ -44,6 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     if hasattr(signal, "SIGHUP"):  # ignored under nohup, and then by all that is started here
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    support.TIMEOUT = options.timeout
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.chmod(0o711)  # another user comes as far as what tasks write
     seeds = range(options.seed, options.seed + options.rounds)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_SIZE = "16m"
+_SIZE = "64m"
 _BALLAST = "ballast"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests import support
 from tests.chaos.acts import RELEASE, Act
 from tests.chaos.failing import FailingCall, can_fail
 from tests.chaos.invariants import bad_words
@@ -160,9 +161,9 @@ class Play:
     def end_of(self, process: subprocess.Popen[bytes], name: str) -> tuple[int, str, str]:
         """Exit, output and errors of a command, which has to end, with all that it began."""
         try:
-            code = process.wait(self.patience)
+            code = process.wait(max(self.patience, support.TIMEOUT))
         except subprocess.TimeoutExpired:
-            self.found.append(f"it has not ended after {self.patience} s: {self._texts(name)}")
+            self.found.append(f"it has not ended in time: {self._texts(name)}")
             process.kill()
             code = process.wait()
         left = orphans(process.pid)
