@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from migrations_ops.backups import partial as partial_files
@@ -190,15 +191,23 @@ def _reconcile(session: Session, failure: Failure, record: TaskRecord) -> str:
         return reconcile(session, failure)
     except NeedsAPerson as error:
         live = failure.located.is_live
-        if live and failure.backup is not None and not failure.dirty:
-            if error.memory is Memory.EVIDENCE:
-                close_for(session, record, name)
-            elif error.memory is Memory.RECORD:
-                commands = tuple(each for each in record.commands if each != name)
-                left = (*record.unresolved, *error.unresolved)
-                releases = session.project.settings.releases
-                write_record(releases, replace(record, commands=commands, unresolved=left))
+        # What cannot be written now is found again by the next task.
+        with suppress(OSError):
+            if live and failure.backup is not None and not failure.dirty:
+                _leave_to_a_person(session, record, name, error)
         raise
+
+
+def _leave_to_a_person(
+    session: Session, record: TaskRecord, name: str, error: NeedsAPerson
+) -> None:
+    if error.memory is Memory.EVIDENCE:
+        close_for(session, record, name)
+    elif error.memory is Memory.RECORD:
+        commands = tuple(each for each in record.commands if each != name)
+        left = (*record.unresolved, *error.unresolved)
+        releases = session.project.settings.releases
+        write_record(releases, replace(record, commands=commands, unresolved=left))
 
 
 def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRecord) -> None:
