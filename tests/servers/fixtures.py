@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -68,85 +68,52 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
     bouncer.close()
 
 
-@pytest.fixture
-def postgres_shop(postgres: PostgresServer, tmp_path: Path) -> Iterator[ServerShop]:
-    """The project `shop` over two empty databases of PostgreSQL."""
-    with swept(postgres):
-        yield fresh_shop(tmp_path / "shop", postgres)
+# -- the project `shop` on each of them, in its three states ---------------------------------------
 
 
-@pytest.fixture
-def mariadb_shop(mariadb: MariaServer, tmp_path: Path) -> Iterator[ServerShop]:
-    """The project `shop` over two empty databases of MariaDB."""
-    with swept(mariadb):
-        yield fresh_shop(tmp_path / "shop", mariadb)
+def _shop_of(kind: str) -> Any:
+    @pytest.fixture(name=f"{kind}_shop")
+    def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerShop]:
+        """The project `shop` over two empty databases."""
+        server = request.getfixturevalue(kind)
+        with swept(server):
+            yield fresh_shop(tmp_path / "shop", server)
+
+    return empty
 
 
-@pytest.fixture(scope="session")
-def _postgres_filled(
-    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> ServerShop:
-    model = fresh_shop(tmp_path_factory.mktemp("filled-postgres") / "shop", postgres)
-    model.fill()
+def _model_of(kind: str, state: str) -> Any:
+    @pytest.fixture(scope="session", name=f"_{kind}_{state}")
+    def model(
+        request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> ServerShop:
+        """What the shops of the tests are copied from."""
+        folder = tmp_path_factory.mktemp(f"{state}-{kind}") / "shop"
+        if state == "filled":
+            made = fresh_shop(folder, request.getfixturevalue(kind))
+            made.fill()
+        else:
+            made = filled_copy(request.getfixturevalue(f"_{kind}_filled"), folder)
+            made.upgrade("head")
+        return made
+
     return model
 
 
-@pytest.fixture
-def postgres_filled(
-    _postgres_filled: ServerShop, postgres: PostgresServer, tmp_path: Path
-) -> Iterator[ServerShop]:
-    """`shop` on PostgreSQL, both databases at the second of its three revisions, with rows."""
-    with swept(postgres):
-        yield filled_copy(_postgres_filled, tmp_path / "shop")
+def _copy_of(kind: str, state: str) -> Any:
+    @pytest.fixture(name=f"{kind}_{state}")
+    def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerShop]:
+        """`shop` with rows, both databases at the second of its three revisions, or at the last."""
+        model: ServerShop = request.getfixturevalue(f"_{kind}_{state}")
+        with swept(model.dev_database.server):
+            yield filled_copy(model, tmp_path / "shop")
+
+    return copy
 
 
-@pytest.fixture(scope="session")
-def _mariadb_filled(mariadb: MariaServer, tmp_path_factory: pytest.TempPathFactory) -> ServerShop:
-    model = fresh_shop(tmp_path_factory.mktemp("filled-mariadb") / "shop", mariadb)
-    model.fill()
-    return model
-
-
-@pytest.fixture
-def mariadb_filled(
-    _mariadb_filled: ServerShop, mariadb: MariaServer, tmp_path: Path
-) -> Iterator[ServerShop]:
-    """`shop` on MariaDB, both databases at the second of its three revisions, with rows."""
-    with swept(mariadb):
-        yield filled_copy(_mariadb_filled, tmp_path / "shop")
-
-
-@pytest.fixture(scope="session")
-def _postgres_at_head(
-    _postgres_filled: ServerShop, tmp_path_factory: pytest.TempPathFactory
-) -> ServerShop:
-    model = filled_copy(_postgres_filled, tmp_path_factory.mktemp("head-postgres") / "shop")
-    model.upgrade("head")
-    return model
-
-
-@pytest.fixture
-def postgres_at_head(
-    _postgres_at_head: ServerShop, postgres: PostgresServer, tmp_path: Path
-) -> Iterator[ServerShop]:
-    """`shop` on PostgreSQL, both databases at the last of its revisions, with rows."""
-    with swept(postgres):
-        yield filled_copy(_postgres_at_head, tmp_path / "shop")
-
-
-@pytest.fixture(scope="session")
-def _mariadb_at_head(
-    _mariadb_filled: ServerShop, tmp_path_factory: pytest.TempPathFactory
-) -> ServerShop:
-    model = filled_copy(_mariadb_filled, tmp_path_factory.mktemp("head-mariadb") / "shop")
-    model.upgrade("head")
-    return model
-
-
-@pytest.fixture
-def mariadb_at_head(
-    _mariadb_at_head: ServerShop, mariadb: MariaServer, tmp_path: Path
-) -> Iterator[ServerShop]:
-    """`shop` on MariaDB, both databases at the last of its revisions, with rows."""
-    with swept(mariadb):
-        yield filled_copy(_mariadb_at_head, tmp_path / "shop")
+postgres_shop, mariadb_shop = _shop_of("postgres"), _shop_of("mariadb")
+_postgres_filled, _mariadb_filled = _model_of("postgres", "filled"), _model_of("mariadb", "filled")
+_postgres_at_head = _model_of("postgres", "at_head")
+_mariadb_at_head = _model_of("mariadb", "at_head")
+postgres_filled, mariadb_filled = _copy_of("postgres", "filled"), _copy_of("mariadb", "filled")
+postgres_at_head, mariadb_at_head = _copy_of("postgres", "at_head"), _copy_of("mariadb", "at_head")
