@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.backups.naming import sidecar_of
 from tests.scenarios.on_servers.support import (
     COLUMN,
     HEAD,
@@ -284,6 +285,23 @@ def test_restore_brings_back_what_the_backup_holds_and_keeps_what_was_there(
     table = "later" if is_postgres(filled.prod_database) else f"{kept[0]}.later"
     server = filled.prod_database.server
     assert server.execute(f"SELECT * FROM {table}", database=kept[0]) == []
+    assert copies(filled) == set()
+
+
+@pytest.mark.slow
+def test_edited_fingerprint_does_not_fail_a_restore_that_succeeded(filled: ServerShop) -> None:
+    before = content(filled.prod_database)
+    taken = filled.invoke("backup")
+    assert taken.code == 0, taken.err
+    sidecar = sidecar_of(Path(taken.out.strip()))
+    document = json.loads(sidecar.read_text())
+    document["fingerprint"]["schema"] = {"table ghosts": "x"}
+    sidecar.write_text(json.dumps(document))
+    filled.prod_database.execute("DELETE FROM children")
+    ran = filled.invoke("restore", "--env", "prod", "--backup", "latest", "--yes")
+    assert ran.code == 0, ran.err
+    assert "[sidecar-wrong]" in ran.err
+    assert content(filled.prod_database) == before
     assert copies(filled) == set()
 
 
