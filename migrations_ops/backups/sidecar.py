@@ -39,6 +39,8 @@ class Sidecar:
     source: Mapping[str, int | str] | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     order: int = 0
+    # Of the database's file: who might read and write it.
+    rights: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.size < 0:

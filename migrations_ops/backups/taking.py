@@ -22,7 +22,7 @@ from migrations_ops.backups.space import (
     size_of_next,
 )
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases.interface import Database, Progress
+from migrations_ops.databases.interface import Database, DatabaseFile, Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint, in_short
@@ -116,6 +116,7 @@ def _copy(
         database=database.label,
         source=stamp if _was_quiet(stamp, began) else None,
         tools={"migrations_ops": __version__},
+        rights=database.rights() if isinstance(database, DatabaseFile) else {},
     )
 
 

@@ -244,6 +244,12 @@ class DatabaseFile(Protocol):
     def folder(self) -> Path:
         """Where its file grows."""
 
+    def rights(self) -> Mapping[str, int]:
+        """Who may read and write its file."""
+
+    def give_rights(self, rights: Mapping[str, int]) -> None:
+        """Give its file such rights, as far as permitted."""
+
     def kept_open(self) -> AbstractContextManager[None]:
         """Keep the database open, so that no other process is the last one to close it."""
 

@@ -110,7 +110,11 @@ def _replace(
     """Replace the content of the database by the backup, and keep the old content."""
     file, version_table = store.file(backup.name), store.environment.version_table
     if not database.inspect(version_table).exists:
-        return PreviousContent(), database.restore_from(file, version_table, progress)
+        restored = database.restore_from(file, version_table, progress)
+        if isinstance(database, DatabaseFile):
+            # Not before its content is there: until then it is for fewer.
+            database.give_rights(store.describe(backup).rights)
+        return PreviousContent(), restored
     safety: list[Backup] = []
 
     def save(replaced: Database) -> None:

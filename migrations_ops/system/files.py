@@ -146,7 +146,7 @@ def give_rights(file: Path, rights: Rights) -> None:
     """
     if hasattr(os, "chown"):
         for user, group in ((rights.user, rights.group), (-1, rights.group)):
-            with suppress(OSError):
+            with suppress(OSError, OverflowError):
                 os.chown(file, user, group)
                 break
     with suppress(OSError):

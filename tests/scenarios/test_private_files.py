@@ -127,7 +127,7 @@ def test_the_page_knows_whatever_a_task_throws_away_or_keeps() -> None:
 
 @pytest.mark.parametrize("umask", [0o000, pytest.param(0o022, marks=pytest.mark.slow)], ids=oct)
 def test_nobody_else_reads_what_a_task_makes(shared: Sandbox, umask: int) -> None:
-    shutil.rmtree(shared.folder / "data")
+    (shared.folder / "data/repom").chmod(0o755)
     before = paths(shared.folder)
     with spy(shared.folder) as read:
         assert invoke(shared, *_TASKS, umask=umask) == 0

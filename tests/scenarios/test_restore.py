@@ -91,6 +91,16 @@ def _overwrite_a_page(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_missing_database_gets_the_rights_that_it_had(filled: Sandbox) -> None:
+    filled.dev.chmod(0o644)
+    filled.prod.chmod(0o664)
+    backup = backed_up(filled)
+    filled.prod.unlink()
+    assert restore(filled, backup).error is None
+    assert filled.prod.stat().st_mode & 0o777 == 0o664
+
+
 @pytest.mark.parametrize("damage", [_truncate, _fill_with_junk, _overwrite_a_page])
 def test_a_damaged_database_is_moved_aside_and_made_anew(
     filled: Sandbox, damage: Callable[[Path], None]

@@ -23,7 +23,7 @@ from migrations_ops.model.findings import DAMAGED, Finding
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger, LedgerEntry
-from migrations_ops.system.files import open_own
+from migrations_ops.system.files import OWN_FILE, Rights, give_rights, open_own, rights_of
 
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
@@ -306,6 +306,16 @@ class SQLite:
     @property
     def folder(self) -> Path:
         return files.real(self.path).parent
+
+    def rights(self) -> Mapping[str, int]:
+        with suppress(OSError):
+            return rights_of(self.path)._asdict()
+        return {}
+
+    def give_rights(self, rights: Mapping[str, int]) -> None:
+        known = {key: value for key, value in rights.items() if key in Rights._fields}
+        wanted = Rights(**known)
+        give_rights(self.path, wanted._replace(mode=wanted.mode & 0o666 | OWN_FILE))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

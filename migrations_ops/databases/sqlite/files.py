@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from migrations_ops.system.files import (
+    OWN_FILE,
     Rights,
     flush_folder,
     give_rights,
@@ -129,20 +130,13 @@ def lock_of(path: Path) -> Path:
 
 def rights_of_lock(path: Path) -> Rights:
     """Who may take the lock: who may write the database, or its folder where it is missing."""
-    path, lock = real(path), lock_of(path)
-    if path.exists():
-        rights = rights_of(path)
-        return rights._replace(mode=rights.mode | _REMEMBERS)
-    return _remembered(lock) or rights_of(path.parent)
-
-
-def _remembered(lock: Path) -> Rights | None:
-    """The rights that a database had when it was last locked; None if that is unknown."""
-    with suppress(OSError):
-        if lock.stat().st_mode & _REMEMBERS:
-            rights = rights_of(lock)
-            return rights._replace(mode=rights.mode | _REMEMBERS)
-    return None
+    path = real(path)
+    rights = rights_of(path if path.exists() else path.parent)
+    mode = OWN_FILE
+    for user in (0o060, 0o006):
+        if rights.mode & user & 0o022:
+            mode |= user
+    return rights._replace(mode=mode)
 
 
 def make(path: Path) -> None:
@@ -157,9 +151,9 @@ def make(path: Path) -> None:
     if path.exists():
         return
     require_no_orphan(path, empty=False)
-    rights = _remembered(lock_of(path)) or _rights_of_others(path)
+    rights = _rights_of_others(path)
     make_own(path)
-    give_rights(path, rights._replace(mode=rights.mode & ~_REMEMBERS))
+    give_rights(path, rights)
 
 
 def _rights_of_others(path: Path) -> Rights:

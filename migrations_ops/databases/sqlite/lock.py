@@ -56,7 +56,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
                     "since": now(),
                 },
             )
-            give_rights(holder, rights._replace(mode=rights.mode & 0o666))
+            give_rights(holder, rights)
         yield
     finally:
         with suppress(OSError):

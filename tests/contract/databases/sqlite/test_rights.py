@@ -57,22 +57,37 @@ def test_a_further_database_is_for_those_who_may_read_all_others(tmp_path: Path)
 @pytest.mark.parametrize(
     ("mode", "owner"), [(0o600, None), (0o664, None), pytest.param(0o640, NOBODY, marks=ROOT)]
 )
-def test_a_database_that_went_missing_gets_the_rights_that_it_had(
+def test_the_rights_of_a_database_are_known_and_given_again(
     tmp_path: Path, mode: int, owner: int | None
 ) -> None:
-    made(tmp_path / "b.db", 0o644)
     path = made(tmp_path / "a.db", mode, owner)
-    database, backup = sqlite(path), tmp_path / "backup"
-    with lock_databases([database], "backup", 0):
-        database.back_up(backup, "alembic_version", None)
-    before = rights(path)
-    database.remove()
-    for _ in range(2):
-        with lock_databases([database], "restore", 0):
-            database.restore_from(backup, "alembic_version", None)
-            assert rights(path) == before
-        database.remove()
-    assert before[0] == mode
+    before, known = rights(path), sqlite(path).rights()
+    path.unlink()
+    made(path, 0o600)
+    sqlite(path).give_rights(known)
+    assert rights(path) == before
+
+
+@pytest.mark.parametrize(
+    "forged", [{}, {"mode": 0o7777}, {"user": 2**62, "mode": -1}, {"other": 1}, {"group": -7}]
+)
+def test_rights_that_make_no_sense_do_no_harm(tmp_path: Path, forged: dict[str, int]) -> None:
+    path = made(tmp_path / "a.db", 0o600)
+    sqlite(path).give_rights(forged)
+    assert rights(path)[0] & ~0o666 == 0
+    assert rights(path)[0] & 0o600 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("database", "lock"), [(0o644, 0o600), (0o640, 0o600), (0o664, 0o660), (0o666, 0o666)]
+)
+def test_a_lock_is_for_those_who_may_write_the_database(
+    tmp_path: Path, database: int, lock: int
+) -> None:
+    path = made(tmp_path / "a.db", database)
+    with lock_databases([sqlite(path)], "backup", 0):
+        found = {each.name: rights(each)[0] for each in tmp_path.glob(".*")}
+    assert found == {".a.db.release-lock": lock, ".a.db.release-lock-holder": lock}
 
 
 def test_a_lock_that_was_taken_before_there_was_a_database_gives_no_rights(tmp_path: Path) -> None:
