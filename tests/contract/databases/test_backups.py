@@ -186,7 +186,7 @@ import sys
 from pathlib import Path
 from migrations_ops.databases.open import open_database
 database = open_database(sys.argv[1], Path())
-lock = database.locked("rehearse", 0)
+lock = database.locked("rehearse", 30)
 lock.__enter__()
 database.make_scratch(Path(), Path(sys.argv[2]))
 print("made", flush=True)
@@ -211,7 +211,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next_one(served: Live) -> No
 
 def test_a_database_that_an_upgrade_made_goes_unless_it_holds_something(served: Live) -> None:
     database = served.open(served.missing_url)
-    with database.locked("release", 0):
+    with database.locked("release", 30):
         for _ in range(2):
             database.prepare()
             database.prepare()

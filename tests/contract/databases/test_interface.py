@@ -111,7 +111,7 @@ def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Live) -> None:
     ):
         shop.execute(sql)
     database = shop.open()
-    with database.locked("restore", 0):
+    with database.locked("restore", 30):
         with database.opened_copy(file) as copy:
             assert not copy.find_damage()
             assert copy.fingerprint(VERSION) == taken
@@ -124,7 +124,7 @@ def test_a_backup_is_equal_to_its_source_and_restores_it(shop: Live) -> None:
 def test_a_scratch_copy_is_written_without_the_real_one_and_removed(shop: Live) -> None:
     file, taken = shop.back_up()
     database = shop.open()
-    with database.locked("rehearsal", 0):
+    with database.locked("rehearsal", 30):
         scratch = database.make_scratch(shop.root / "scratch.db", file)
         assert scratch.fingerprint(VERSION).structure_equals(taken)
         assert not scratch.same_as(database)
@@ -141,7 +141,7 @@ def test_one_release_at_a_time(shop: Live) -> None:
         one.require_lock()
         with pytest.raises(Locked, match="works on"), other.locked("upgrade", 0):
             pass
-    with other.locked("upgrade", 0):
+    with other.locked("upgrade", 30):
         pass
 
 
@@ -167,7 +167,7 @@ def test_rows_are_compared_with_a_backup(shop: Live) -> None:
     shop.execute("UPDATE parents SET name = 'x' WHERE id = 2")
     database = shop.open()
     pairs = [Pair("parents", "parents"), Pair("children", "children")]
-    with database.locked("verify", 0):
+    with database.locked("verify", 30):
         change = database.compare_content(file, RowQuery(pairs, orphans=True), None)
     found = {each.pair.after: (each.gone, [c.rows for c in each.columns]) for each in change.tables}
     assert found == {"parents": (0, [1]), "children": (1, [])}
@@ -178,7 +178,7 @@ def test_what_a_backup_cannot_be_read_from_is_refused(shop: Live) -> None:
     before = database.fingerprint(VERSION)
     file = shop.root / f"broken{database.suffix}"
     file.write_bytes(b"no backup")
-    with pytest.raises(StepFailed), database.locked("restore", 0):
+    with pytest.raises(StepFailed), database.locked("restore", 30):
         database.restore_from(file, VERSION, None)
     assert shop.open().fingerprint(VERSION) == before
 

@@ -135,14 +135,14 @@ def engine(database: ServerDatabase, **role: str) -> MariaDB:
 def back_up(database: ServerDatabase, file: Path) -> Fingerprint:
     """Take a backup."""
     own = engine(database)
-    with own.locked("backup", 0):
+    with own.locked("backup", 30):
         return own.back_up(file, "alembic_version", None)
 
 
 def restore(database: ServerDatabase, file: Path) -> Fingerprint:
     """Restore a backup; returns what is there since."""
     own = engine(database)
-    with own.locked("restore", 0):
+    with own.locked("restore", 30):
         return own.restore_from(file, "alembic_version", None).now
 
 

@@ -42,12 +42,12 @@ def test_triggers_that_no_copy_could_have_are_named_with_what_to_type(
     database = MariaDB.from_url(logged.server.url(logged.name, user="plain", password="word"))
     [found] = database.find_obstacles()
     assert "make tr again" in found.message
-    with database.locked("backup", 0), pytest.raises(StepFailed) as caught:
+    with database.locked("backup", 30), pytest.raises(StepFailed) as caught:
         database.back_up(tmp_path / "a", "", None)
     cure = re.search(r"SET GLOBAL \w+ = 1", found.message)
     assert cure is not None
     assert cure[0] in caught.value.next
     logged.execute(cure[0])
     assert database.find_obstacles() == []
-    with database.locked("backup", 0):
+    with database.locked("backup", 30):
         database.back_up(tmp_path / "b", "", None)

@@ -70,7 +70,7 @@ def test_a_second_node_is_refused_until_what_its_hint_says_is_done(
         hint = re.search(r"DROP DATABASE `\w+`;", caught.value.next)
         assert hint is not None
         ask(connection, hint[0])
-        with engine(mariadb_database).locked("backup", 0):
+        with engine(mariadb_database).locked("backup", 30):
             mine = read_claim(connection, claim_name(mariadb_database.name))
             assert mine is not None
             assert mine.node == SECOND.node

@@ -84,7 +84,7 @@ def test_what_was_killed_through_one_node_is_taken_over_through_that_node_alone(
         pass
     with through(first).locked("backup", 30):
         pass
-    with through(second).locked("backup", 0):
+    with through(second).locked("backup", 30):
         pass
     assert through(second).inspect("alembic_version").at_work == ""
 
@@ -101,7 +101,7 @@ def test_the_claim_of_a_node_that_is_gone_for_good_is_dropped_by_what_is_printed
         second.execute(statement)
         assert made(second) == []
         # That node does not answer any more: nothing of it is in the way.
-        with through(second).locked("backup", 0):
+        with through(second).locked("backup", 30):
             pass
 
 
@@ -118,6 +118,6 @@ def test_a_node_that_keeps_its_ddl_to_itself_is_refused_until_the_hint_is_typed(
     ]
     assert made(first) == []
     first.execute(caught.value.next.partition(";")[0])
-    with through(first).locked("backup", 0):
+    with through(first).locked("backup", 30):
         assert len(made(second)) == 1
     assert second.execute("SHOW STATUS LIKE 'wsrep_cluster_size'") == [("wsrep_cluster_size", "2")]

@@ -56,7 +56,7 @@ def test_nothing_in_a_copy_leads_to_the_database_of_its_tables_name(
     books: ServerDatabase, tmp_path: Path
 ) -> None:
     database = engine(books)
-    with database.locked("rehearse", 0):
+    with database.locked("rehearse", 30):
         database.back_up(tmp_path / "b", "", None)
         copy = database.make_scratch(tmp_path, tmp_path / "b")
         assert isinstance(copy, MariaDB)

@@ -67,7 +67,7 @@ def test_a_backup_holds_all_and_is_put_back_whatever_the_server_is_set_to(
         run(tables, "UPDATE t0 SET f = 1.23456789")
     before = engine(tables).fingerprint("")
     assert (before.rows["t3"], before.rows["v"]) == (10 * TABLES, 1)
-    with server_set_to(tables, **settings), engine(tables).locked("restore", 0):
+    with server_set_to(tables, **settings), engine(tables).locked("restore", 30):
         assert engine(tables).fingerprint("") == before
         database = engine(tables)
         assert database.back_up(tmp_path / "b", "", None) == before
@@ -102,7 +102,7 @@ def test_what_was_written_under_laxer_settings_is_copied_and_put_back(
     run(mariadb_database, f"INSERT INTO f VALUES (1, {'1.23456789' if long_floats else '0.5'})")
     database = engine(mariadb_database)
     strict = {"sql_mode": "'TRADITIONAL'", "innodb_strict_mode": "1"}
-    with server_set_to(mariadb_database, **strict), database.locked("restore", 0):
+    with server_set_to(mariadb_database, **strict), database.locked("restore", 30):
         before = database.back_up(tmp_path / "b", "", None)
         with database.opened_copy(tmp_path / "b") as copy:
             assert copy.fingerprint("") == before

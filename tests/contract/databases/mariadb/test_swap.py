@@ -131,7 +131,7 @@ def test_any_name_of_a_database_is_backed_up_compared_and_restored(
     require_restored(named, tmp_path / "b", *harm)
     run(named, harm[0])
     database = engine(named)
-    with database.locked("compare", 0):
+    with database.locked("compare", 30):
         found = database.compare_content(tmp_path / "b", RowQuery([Pair(table, table)], True), None)
     assert [each.pair.after for each in found.tables] == [table]
 
@@ -189,7 +189,7 @@ def test_what_others_have_defined_is_not_dropped_and_grants_that_can_be_typed_en
         assert len(codes) < 4
         if codes[-1] == "no-restore":
             before = schema_of(mariadb_database)
-            with database.locked("restore", 0):
+            with database.locked("restore", 30):
                 database.back_up(tmp_path / "a", "", None)
                 with pytest.raises(StepFailed, match="others have defined f, v") as caught:
                     database.restore_from(tmp_path / "a", "", None)
@@ -199,7 +199,7 @@ def test_what_others_have_defined_is_not_dropped_and_grants_that_can_be_typed_en
         [grant] = re.findall(r"GRANT .* TO `plain`@`%`", found[0].message)
         server.execute(grant)
     assert codes == ["no-copies", "no-copies", "no-restore"]
-    with database.locked("restore", 0):
+    with database.locked("restore", 30):
         taken = database.back_up(tmp_path / "b", "", None)
         run(mariadb_database, "DROP VIEW v")
         assert database.restore_from(tmp_path / "b", "", None).now == taken
@@ -237,7 +237,7 @@ def test_a_database_to_which_others_refer_is_not_restored_until_what_doctor_says
                        f" FOREIGN KEY (id) REFERENCES {name}.parents (id))")  # fmt: skip
     [found] = database.find_obstacles()
     assert (found.code, found.severity) == ("no-restore", "error")
-    with database.locked("restore", 0):
+    with database.locked("restore", 30):
         database.back_up(tmp_path / "b", "alembic_version", None)
         with pytest.raises(StepFailed) as caught:
             database.restore_from(tmp_path / "b", "alembic_version", None)

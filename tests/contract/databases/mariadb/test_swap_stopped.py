@@ -96,7 +96,7 @@ def stopping(cursor, sql, values=None):
     return execute(cursor, sql, values)
 
 database = MariaDB.from_url(url)
-with database.locked("restore", 0):
+with database.locked("restore", 30):
     pymysql.cursors.Cursor.execute = stopping
     try:
         database._own.copies.swap("swap_new")
@@ -364,7 +364,7 @@ def test_what_cannot_be_put_back_is_written_down_and_finished_later(
             blocker.enter_context(reading(two, "t"))
 
     monkeypatch.setattr(mariadb_swap, "drop_named", dropped)
-    with database.locked("restore", 0), pytest.raises(NeedsAPerson) as caught:
+    with database.locked("restore", 30), pytest.raises(NeedsAPerson) as caught:
         database._own.copies.swap("swap_new")
     [beside] = kept(two.real)
     assert beside in caught.value.untouched

@@ -100,7 +100,7 @@ def test_what_the_encoding_of_the_clients_lacks_is_in_a_backup(
     file, taken = back_up(engine, tmp_path)
     with engine.opened_copy(file) as copy:
         assert copy.fingerprint(TABLE) == taken
-    with engine.locked("restore", 0):
+    with engine.locked("restore", 30):
         engine.restore_from(file, TABLE, None)
     with connect(engine.address) as connection:
         assert connection.execute("TABLE words").fetchall() == [("日本語",)]
@@ -186,7 +186,7 @@ def test_a_restore_happens_on_the_server_itself_wherever_copies_are_made(
     try:
         engine = engine_of(any_postgres, scratch_url=place.url())
         file, taken = back_up(engine, tmp_path)
-        with engine.locked("restore", 0):
+        with engine.locked("restore", 30):
             with engine.opened_copy(file) as copy:
                 assert copy.fingerprint(TABLE) == taken
                 assert copy.redirect() is not None
@@ -224,7 +224,7 @@ def test_a_copy_on_another_server_has_the_search_path_of_the_real_one(
     file, taken = back_up(engine, tmp_path)
     assert taken.revisions == ("r1",)
     assert "table loans" in taken.schema
-    with engine.locked("backup", 0), engine.opened_copy(file) as copy:
+    with engine.locked("backup", 30), engine.opened_copy(file) as copy:
         assert copy.fingerprint(TABLE) == taken
 
 

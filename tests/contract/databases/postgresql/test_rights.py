@@ -255,7 +255,7 @@ def test_replication_slot_that_a_restore_leaves_behind_is_named(tmp_path: Path) 
         assert (found.code, found.severity, found.where) == ("replication-slot", "warning", "cdc")
         file = tmp_path / "dump"
         engine.back_up(file, "alembic_version", None)
-        with engine.locked("restore", 0):
+        with engine.locked("restore", 30):
             restored = engine.restore_from(file, "alembic_version", None)
         assert "pg_drop_replication_slot('cdc')" in restored.previous
     finally:

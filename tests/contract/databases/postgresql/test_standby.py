@@ -44,7 +44,7 @@ def test_it_is_named_and_no_copy_waits_for_it(
     def work() -> None:
         [found] = silent.find_obstacles()
         assert (found.code, found.severity, found.where) == ("standby-silent", "error", "ghost")
-        with silent.locked("test", 0):
+        with silent.locked("test", 30):
             file, taken = back_up(silent, tmp_path)
             with silent.opened_copy(file) as copy:
                 assert copy.fingerprint(TABLE) == taken

@@ -73,7 +73,7 @@ def test_a_database_that_is_fed_is_not_replaced_until_that_is_stopped(
 
     [typed] = re.findall(r"ALTER SUBSCRIPTION [^;]*", caught.value.next)
     fed.execute(typed)
-    with engine.locked("restore", 0):
+    with engine.locked("restore", 30):
         restored = engine.restore_from(file, "alembic_version", None)
     assert "the subscriptions fed stayed with it" in restored.previous
     assert fed.execute("TABLE t") == [(1,)]
