@@ -154,6 +154,18 @@ def test_a_clock_that_was_set_back_makes_no_older_backup_the_latest(filled: Sand
     assert [each.name for each in store.backups()] == taken[-2:]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFO in a folder")
+def test_a_template_that_alembic_would_wait_for_is_refused(filled: Sandbox) -> None:
+    template = filled.folder / "alembic/script.py.mako"
+    template.unlink()
+    os.mkfifo(template)
+    assert filled.invoke("upgrade-dev").code == 0
+    ran = filled.invoke("revision", "--message", "x", "--empty", "--json")
+    assert ran.code == 1, ran.err
+    assert str(template) in document(ran)["error"]["what"]
+
+
 @pytest.mark.parametrize(
     "task", ["status-all", *(pytest.param(each, marks=pytest.mark.slow) for each in LOOKS[1:])]
 )

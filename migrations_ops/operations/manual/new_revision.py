@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from migrations_ops.databases.interface import Database
 from migrations_ops.journal.recorder import Reporter
-from migrations_ops.model.errors import OpsError, Refused
+from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.model.text import quoted
 from migrations_ops.operations.advice import advice
 from migrations_ops.operations.manual.alembic_command import print_alembic
@@ -41,6 +43,7 @@ def create_revision(
         if autogenerate:
             _require_comparable(read_state(project, environment), message)
         before = set(project.history(environment).revisions)
+        _require_template(project, environment)
         arguments = revision_arguments(message, rev_id, autogenerate=autogenerate)
         try:
             print_alembic(session, environment, arguments)
@@ -59,6 +62,19 @@ def create_revision(
     finished = run_recorded(project, "revision", environment.name, reporter, body)
     new = written[0] if written else None
     return finished, new, list_operations(new.path) if new else []
+
+
+def _require_template(project: Project, environment: Environment) -> None:
+    """:raises Refused: Alembic would wait for what has the name of its template."""
+    with suppress(ConfigurationError):  # Alembic itself says what it lacks
+        env = project.script_location(environment).env
+        template = env.with_name("script.py.mako") if env else None
+        if template and os.path.lexists(template) and not os.path.isfile(template):
+            raise Refused(
+                f"{template} is not a regular file.",
+                untouched="No revision was written.",
+                next="Bring the template back: alembic init writes one into a new folder.",
+            )
 
 
 def _without_models(project: Project, environment: Environment, message: str) -> Refused:
