@@ -42,13 +42,12 @@ class Around:
     clock: str
 
     @classmethod
-    def draw(cls, chance: random.Random) -> Around:
-        return cls(
-            FailingCall.draw(chance),
-            open_umask=chance.random() < 0.3,
-            mutating=chance.random() < 0.3,
-            clock=chance.choice(["", "", "", "+3d", "-3d"]),
-        )
+    def draw(cls, chance: random.Random, *, waits: bool) -> Around:
+        """:param waits: whether the command may wait: under faketime, Python cannot sleep."""
+        failing = FailingCall.draw(chance)
+        open_umask, mutating = chance.random() < 0.3, chance.random() < 0.3
+        clock = chance.choice(["", "", "", "+3d", "-3d"])
+        return cls(failing, open_umask, mutating, "" if waits else clock)
 
     def words(self, shot: str) -> list[str]:
         """What of it counts, in words."""
