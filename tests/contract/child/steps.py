@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from migrations_ops.project.project import Project
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
+from tests.servers import guard
 from tests.support import Sandbox, dump, query, wait_for
 
 R4 = "r4dddddddddd"
@@ -147,8 +147,5 @@ def wait_for_pause(sandbox: Sandbox, stage: str) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """A process that has ended, and that nobody has asked how, is not."""
+    return guard.alive(pid)
