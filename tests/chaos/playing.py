@@ -207,7 +207,7 @@ class Play:
         for task in ("status-all", "backups", "releases", "prune"):
             self.type((task,), {0})
         self.type(("backup", "--env", "prod"), {0, 1, 3})
-        self.type(RELEASE, {0, 1, 3})
+        self.type(RELEASE, {0, 1, 3, *self._act.codes})
         mutated.undo()
 
     def type(self, arguments: tuple[str, ...], codes: set[int] | frozenset[int]) -> Ran:

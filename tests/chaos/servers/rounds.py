@@ -206,7 +206,7 @@ class _Play(Play):
         mine = [each for each in records(self._world) if each["id"] not in self._known]
         for record in mine[:1]:
             outcome = record.get("outcome")
-            if code >= 0 and outcome is None:
+            if code >= 0 and outcome is None and self._shot not in ("failing call", "full disk"):
                 self.found.append(f"it ended with {code}, and its record does not say how")
             if code > 0 and outcome in DONE:
                 self.found.append(f"it ended with {code}, and its record says released")
