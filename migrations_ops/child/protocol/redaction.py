@@ -86,7 +86,8 @@ def keep_secrets_of_urls(texts: Iterable[str]) -> None:
 def redacted_document(value: Any, *, named: bool = False) -> Any:
     """A document, or a part of one, without the secrets in its texts.
 
-    :param named: whether it is the value of a key in ``_NAMES``: such names stay.
+    :param named: whether it is the value of a key in ``_NAMES``: such names stay. Documents in a
+        list there, those of ``backups --json``, are no names: each has texts of its own.
     """
     if isinstance(value, str):
         return value if named else redacted(value)
@@ -96,7 +97,10 @@ def redacted_document(value: Any, *, named: bool = False) -> Any:
             for key, each in value.items()
         }
     if isinstance(value, list | tuple):
-        return [redacted_document(each, named=named) for each in value]
+        return [
+            redacted_document(each, named=named and not isinstance(each, Mapping))
+            for each in value
+        ]
     return value
 
 

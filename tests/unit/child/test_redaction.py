@@ -70,6 +70,16 @@ def test_a_document_stays_a_document_whatever_its_texts_hold() -> None:
     }
 
 
+def test_a_document_in_a_list_of_names_has_texts_of_its_own() -> None:
+    keep_secret({"password": "tr0ub4dor"})
+    backup = {"name": "tr0ub4dor", "note": "after tr0ub4dor"}
+    assert redacted_document({"backups": [backup, "tr0ub4dor"]}) == {
+        "backups": [{"name": "tr0ub4dor", "note": "after ***"}, "tr0ub4dor"]
+    }
+    targets = {"targets": {"prod": ["tr0ub4dor"]}}
+    assert redacted_document(targets) == targets
+
+
 def test_password_that_is_a_name_too_leaves_the_name_readable() -> None:
     keep_secret({"password": "scott", "user": "scott"})
     keep_secret({"password": "abc", "user": "me"})
