@@ -33,13 +33,14 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
 
 
 def require_as_planned(states: Sequence[DatabaseState], plan: MeasuredPlan, file: Path) -> None:
-    """Refuse what was not planned. An environment that has got there already needs no plan.
+    """Refuse what was not planned. An environment that has got there already needs no plan, unless
+    more is pending by now.
 
     :raises Refused: other revisions are pending than those of the plan, or its environment has
         another schema; or the plan shows that the release would be stopped.
     """
     [state] = [each for each in states if each.environment.name == plan.environment]
-    if set(state.inspection.revisions) == set(plan.to):
+    if set(state.inspection.revisions) == set(plan.to) and not state.pending:
         return
     again = f"invoke plan --env {plan.environment} --output {quoted(str(file))}"
     if plan.error is not None:
@@ -62,6 +63,8 @@ def _different(state: DatabaseState, plan: MeasuredPlan) -> Iterator[str]:
     pending = {each.revision: each for each in state.pending}
     if new := [name for name in pending if name not in planned]:
         yield f"{in_short(new)} {'was' if len(new) == 1 else 'were'} not planned"
+    if set(state.inspection.revisions) == set(plan.to):
+        return  # The plan was released: nothing of it is pending, and the schema is a later one.
     if gone := [name for name in planned if name not in pending]:
         yield f"{in_short(gone)} {'is' if len(gone) == 1 else 'are'} not pending"
     both = [name for name in planned if name in pending]

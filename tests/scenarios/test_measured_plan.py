@@ -105,6 +105,12 @@ def test_a_release_by_a_plan_takes_what_was_planned(filled: Sandbox) -> None:
     # What has arrived needs no plan any more.
     again = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
     assert (again.code, again.json["outcome"]) == (0, "nothing to do")
+    # What was added later does.
+    filled.add_revision(NEXT, R3, "    pass")
+    before = everything(filled)
+    later = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert (later.code, f"has it: {NEXT} was not planned.\n" in later.err) == (1, True), later.err
+    assert everything(filled) == before
 
 
 EDIT = ("name IS NULL", "name IS NULL OR name = ''")

@@ -98,8 +98,7 @@ def redacted_document(value: Any, *, named: bool = False) -> Any:
         }
     if isinstance(value, list | tuple):
         return [
-            redacted_document(each, named=named and not isinstance(each, Mapping))
-            for each in value
+            redacted_document(each, named=named and not isinstance(each, Mapping)) for each in value
         ]
     return value
 
