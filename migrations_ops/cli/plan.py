@@ -47,6 +47,12 @@ class PlanOutput:
                 f"plan has no format {found!r}; it has text, markdown, html and json.",
                 next="For example, type: invoke plan --format markdown",
             )
+        # Before the backup and the rehearsal, which take their time.
+        if file is not None and not file.parent.is_dir():
+            raise ConfigurationError(
+                f"The plan cannot be written: there is no folder {file.parent}.",
+                next="Make that folder, or name another file.",
+            )
         if file is not None and file.exists() and not _is_plan(file):
             raise Refused(
                 f"{file} exists and is not a plan.",

@@ -64,6 +64,16 @@ def test_where_nothing_is_pending_a_plan_says_so(filled: Sandbox) -> None:
     ran = filled.invoke("plan")
     assert (ran.code, ran.out.strip()) == (0, f"Nothing is pending for prod: it is at {R3}.")
     validate(filled.invoke("plan", "--json").json, "measured-plan")
+    past = filled.invoke("plan", "--to", R2)
+    assert (past.code, past.out.strip()) == (0, f"Nothing is pending for prod: it is at {R3}.")
+
+
+@pytest.mark.slow
+def test_a_plan_without_a_folder_to_go_to_starts_nothing(filled: Sandbox) -> None:
+    ran = filled.invoke("plan", "--output", "nowhere/plan.json")
+    assert (ran.code, "Nothing was started." in ran.err) == (2, True)
+    assert "there is no folder" in ran.err
+    assert "back up" not in ran.err
 
 
 @pytest.mark.slow

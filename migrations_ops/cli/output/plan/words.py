@@ -26,7 +26,8 @@ _MOST_TABLES = 5
 
 
 def nothing_pending(plan: MeasuredPlan) -> str:
-    return f"Nothing is pending for {plan.environment}: it is at {', '.join(plan.to)}."
+    # With --to a revision that it has passed, it is not at the target.
+    return f"Nothing is pending for {plan.environment}: it is at {', '.join(plan.from_) or 'base'}."
 
 
 def title(plan: MeasuredPlan) -> str:
