@@ -12,7 +12,7 @@ from migrations_ops.cli.output import documents
 from migrations_ops.cli.output.plan.markdown import as_markdown
 from migrations_ops.cli.output.plan.page import as_html
 from migrations_ops.cli.output.plan.text import as_text
-from migrations_ops.cli.output.plan.words import BEGINNINGS
+from migrations_ops.cli.output.plan.words import BEGINS
 from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import ConfigurationError, Refused
@@ -126,6 +126,6 @@ def _is_plan(file: Path) -> bool:
     if isinstance(read_versioned(MeasuredPlan, file, read_json(file)), MeasuredPlan):
         return True
     try:
-        return read_text(file).startswith(BEGINNINGS)
+        return BEGINS.match(read_text(file)) is not None
     except (OSError, ValueError):
         return False

@@ -16,9 +16,10 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport
 from migrations_ops.model.text import counted, human_size
 
-# How a plan begins, in each form that is no JSON.
-_TITLES = ("Plan of ", "Nothing is pending for ")
-BEGINNINGS = tuple(f"{form}{title}" for form in ("", "### ", BEGINNING) for title in _TITLES)
+# How a plan begins, in each form that is no JSON: so much of its title that notes about a plan do
+# not begin alike.
+_TITLE = r"Plan of [^\s:]+: [\d,]+ revisions?, from |Nothing is pending for [^\s:]+: it is at "
+BEGINS = re.compile(f"(### |{re.escape(BEGINNING)})?({_TITLE})")
 # Below this many seconds, others do not notice that they had to wait.
 _UNNOTICED = 0.1
 _FIRST_WORD = re.compile(r"(SELECT|PRAGMA|SHOW|EXPLAIN)\b", re.IGNORECASE)

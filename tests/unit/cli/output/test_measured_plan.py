@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from migrations_ops.cli.output.plan.markdown import as_markdown
 from migrations_ops.cli.output.plan.page import as_html
 from migrations_ops.cli.output.plan.text import as_text
-from migrations_ops.cli.output.plan.words import BEGINNINGS, duration
+from migrations_ops.cli.output.plan.words import BEGINS, duration
 from migrations_ops.cli.output.style import Style, width
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.measured_plan import (
@@ -211,4 +211,12 @@ def test_a_page_shows_what_the_terminal_shows() -> None:
 def test_a_file_is_known_as_a_plan_by_how_it_begins() -> None:
     for plan in (PLAN, replace(PLAN, revisions=())):
         for shown in (lines(plan), as_markdown(plan), as_html(plan)):
-            assert "\n".join(shown).startswith(BEGINNINGS)
+            assert BEGINS.match("\n".join(shown))
+
+
+@pytest.mark.parametrize(
+    "notes",
+    ["Plan of the week: 3 things\n", "### Plan of attack\n", "Nothing is pending for me.\n"],
+)
+def test_notes_of_somebody_are_no_plan(notes: str) -> None:
+    assert not BEGINS.match(notes)
