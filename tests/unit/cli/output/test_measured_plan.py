@@ -108,9 +108,13 @@ def test_statements_that_are_not_seen_are_not_taken_for_none() -> None:
 
 
 def test_where_nothing_is_pending_that_is_all() -> None:
+    # Where it is, and not the target: with --to a revision that it has passed, that is another one.
     plan = replace(PLAN, revisions=())
-    assert as_text(plan, PLAIN) == ["Nothing is pending for prod: it is at b."]
-    assert as_markdown(plan) == ["Nothing is pending for prod: it is at b."]
+    assert as_text(plan, PLAIN) == ["Nothing is pending for prod: it is at a."]
+    assert as_markdown(plan) == ["Nothing is pending for prod: it is at a."]
+    assert as_text(replace(plan, from_=(), to=()), PLAIN) == [
+        "Nothing is pending for prod: it is at base."
+    ]
 
 
 def test_findings_are_part_of_the_plan() -> None:
