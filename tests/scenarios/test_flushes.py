@@ -45,7 +45,7 @@ def trace(sandbox: Sandbox, *arguments: str) -> Calls:
 def short(path: str, sandbox: Sandbox) -> str:
     """Without what differs from run to run."""
     path = path.removeprefix(f"{sandbox.folder.resolve()}/data/repom/").replace(" (deleted)", "")
-    path = re.sub(r"(\.json|\.sqlite3)\.[\w.-]*part$", r"\1.part", path)
+    path = re.sub(r"(\.json|\.html|\.sqlite3)\.[\w.-]*part$", r"\1.part", path)
     return re.sub(r"\d{8}_\d{6}(_\d+)?", "STAMP", path)
 
 
