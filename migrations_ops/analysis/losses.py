@@ -258,7 +258,7 @@ def _vanished(
     fact: Fact, before: Fingerprint, declared: Declared, environment: str
 ) -> list[Finding]:
     rows = _rows_of(before, fact.where) if fact.kind == "table" else 0
-    filled = f" with its {rows} rows" if rows else ""
+    filled = f" with its {counted(rows, 'row')}" if rows else ""
     if not declared.drops(fact):
         if declared.drops_with_table(fact, before.schema[f"{fact.kind} {fact.where}"]):
             return [LOST_WITH_DROPPED.found(fact.where, environment=environment)]

@@ -20,7 +20,8 @@ from migrations_ops.system.reading import read_json
 def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
     """The plan in a file that ``plan --output`` wrote.
 
-    :raises ConfigurationError: there is none, it cannot be read, or it is of another project.
+    :raises ConfigurationError: there is none, it cannot be read, or it is not of the environment
+        that a release ends with.
     """
     plan = read_versioned(MeasuredPlan, file, read_json(file))
     if isinstance(plan, Unreadable):
@@ -28,7 +29,12 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
         raise ConfigurationError(
             f"The plan {file} {why}.", next=f"Make one: invoke plan --output {quoted(str(file))}"
         )
-    settings.environment(plan.environment)
+    last = settings.last.name
+    if plan.environment != last:
+        raise ConfigurationError(
+            f"The plan {file} is of {plan.environment}, and a release goes on to {last}.",
+            next=f"Make one of {last}: invoke plan --env {last} --output {quoted(str(file))}",
+        )
     return plan
 
 
@@ -50,6 +56,9 @@ def require_as_planned(states: Sequence[DatabaseState], plan: MeasuredPlan, file
             next=f"Fix that, and plan again: {again}",
         )
     different = list(_different(state, plan))
+    if different and len(plan.to) == 1 and set(plan.to) != set(state.target.revisions):
+        as_planned = f"invoke release-migration --plan-file {quoted(str(file))} --to {plan.to[0]}"
+        again = f"{again}; or, to release what was planned: {as_planned}"
     if different:
         raise Refused(
             f"{plan.environment} is not as the plan {file} has it: {'; '.join(different)}.",
@@ -59,12 +68,17 @@ def require_as_planned(states: Sequence[DatabaseState], plan: MeasuredPlan, file
 
 
 def _different(state: DatabaseState, plan: MeasuredPlan) -> Iterator[str]:
+    if plan.database != state.database.label:
+        yield f"it is {state.database.label}, not {plan.database}"
     planned = {each.revision: each for each in plan.revisions}
     pending = {each.revision: each for each in state.pending}
     if new := [name for name in pending if name not in planned]:
         yield f"{in_short(new)} {'was' if len(new) == 1 else 'were'} not planned"
     if set(state.inspection.revisions) == set(plan.to):
         return  # The plan was released: nothing of it is pending, and the schema is a later one.
+    if set(plan.from_) != set(state.inspection.revisions):
+        here, there = ", ".join(state.inspection.revisions), ", ".join(plan.from_)
+        yield f"it is at {here or 'no revision'}, not at {there or 'no revision'}"
     if gone := [name for name in planned if name not in pending]:
         yield f"{in_short(gone)} {'is' if len(gone) == 1 else 'are'} not pending"
     both = [name for name in planned if name in pending]

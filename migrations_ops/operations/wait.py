@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from migrations_ops.journal.record import TaskRecord
+from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.status import EnvironmentStatus, StatusReport
 from migrations_ops.operations.status import read_status
@@ -27,18 +29,35 @@ def wait_until_at_head(project: Project, environment: Environment, timeout: floa
     while True:
         report = read_status(project, [environment])
         [row] = report.environments
-        if row.state == "at head":
+        is_changing = is_being_changed(project, environment)
+        if row.state == "at head" and not is_changing:
             return report
         if time.monotonic() >= until:
-            raise _not_there(row, timeout)
+            raise _not_there(row, timeout, is_changing=is_changing)
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(pause * 2, _MOST)
 
 
-def _not_there(row: EnvironmentStatus, timeout: float) -> Refused:
-    why = f": {row.trouble}" if row.trouble else ""
+def is_being_changed(project: Project, environment: Environment) -> bool:
+    """Whether a task that changes the environment has not ended: it may yet take that back.
+
+    Only the tasks that are recorded here are known, not those of another machine.
+    """
+    unfinished = (each.record for each in find_unfinished(project.settings.releases))
+    return any(
+        isinstance(record, TaskRecord) and environment.name in record.left_open
+        for record in unfinished
+    )
+
+
+def _not_there(row: EnvironmentStatus, timeout: float, *, is_changing: bool) -> Refused:
+    why = f": {row.trouble.removesuffix('.')}" if row.trouble else ""
+    if row.state == "at head" and is_changing:
+        state = "at head, but a task that changes it has not ended"
+    else:
+        state = f"{row.state}, not at head{why}"
     return Refused(
-        f"{row.name} ({row.database}) is {row.state} after {timeout:g} s, not at head{why}.",
+        f"After {timeout:g} s, {row.name} ({row.database}) is {state}.",
         untouched="Nothing was changed.",
         next=f"To see more: invoke status --env {row.name}",
     )

@@ -123,6 +123,43 @@ def test_a_release_by_a_plan_takes_what_was_planned(filled: Sandbox) -> None:
     assert everything(filled) == before
 
 
+@pytest.mark.slow
+def test_a_plan_of_another_environment_releases_nothing(filled: Sandbox) -> None:
+    assert filled.invoke("plan", "--env", "dev", "--output", "plan.json").code == 0
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert ran.code == 2
+    assert "is of dev, and a release goes on to prod" in ran.err
+
+
+@pytest.mark.slow
+def test_a_plan_with_a_target_names_the_command_that_releases_it(filled: Sandbox) -> None:
+    filled.add_revision(NEXT, R3, "    pass")
+    assert filled.invoke("plan", "--to", R3, "--output", "plan.json").code == 0
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert ran.code == 1
+    advice = ran.err.strip().splitlines()[-1].rpartition("invoke ")[2]
+    assert filled.invoke(*shlex.split(advice)).code == 0
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("field", "value", "different"),
+    [
+        ("database", "other.db", "it is data/repom/db.sqlite3, not other.db"),
+        ("from", [], f"it is at {R2}, not at no revision"),
+    ],
+)
+def test_a_plan_of_another_state_releases_nothing(
+    filled: Sandbox, field: str, value: object, different: str
+) -> None:
+    assert filled.invoke("plan", "--output", "plan.json").code == 0
+    file = filled.folder / "plan.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    ran = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert (ran.code, different in ran.err) == (1, True), ran.err
+
+
 EDIT = ("name IS NULL", "name IS NULL OR name = ''")
 
 
@@ -149,7 +186,7 @@ def test_a_release_by_a_plan_takes_nothing_else(
     assert different in ran.err
     assert everything(filled) == before
     # What it says to type leads on.
-    advice = ran.err.strip().splitlines()[-1].partition("invoke ")[2]
+    advice = ran.err.strip().splitlines()[-1].partition("invoke ")[2].partition(";")[0]
     assert filled.invoke(*shlex.split(advice)).code == 0
     assert filled.invoke("release-migration", "--plan-file", "plan.json").code == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contract.child.steps import PAUSING_CHECK, wait_for_pause, write_env
 from tests.scenarios.test_json_schemas import validate
 from tests.support import R3, Sandbox
 
@@ -26,7 +27,7 @@ def test_what_starts_during_a_release_goes_on_when_it_has_ended(shop: Sandbox) -
 def test_an_environment_that_is_not_there_in_time_is_named_with_its_state(filled: Sandbox) -> None:
     ran = filled.invoke("wait", "--timeout", "0.2")
     assert (ran.code, ran.out) == (1, "")
-    assert "prod (data/repom/db.sqlite3) is behind after 0.2 s, not at head." in ran.err
+    assert "After 0.2 s, prod (data/repom/db.sqlite3) is behind, not at head." in ran.err
     assert filled.invoke("wait", "--timeout", "0", "--json").json["error"]["exit"] == 1
 
 
@@ -36,3 +37,24 @@ def test_a_timeout_is_a_number_of_seconds(filled: Sandbox, timeout: str) -> None
     ran = filled.invoke("wait", f"--timeout={timeout}")
     assert ran.code == 2
     assert "--timeout is a number of seconds" in ran.err
+
+
+@pytest.mark.slow
+def test_an_environment_that_a_killed_task_may_have_to_take_back_is_not_there(
+    filled: Sandbox,
+) -> None:
+    """It is at head, and nothing has verified it."""
+    write_env(filled, PAUSING_CHECK)
+    (filled.folder / "pause.check.dev").touch()
+    upgrading = filled.start("upgrade-dev")
+    wait_for_pause(filled, "check.dev")
+    during = filled.invoke("wait", "--env", "dev", "--timeout", "0")
+    upgrading.kill()
+    upgrading.communicate()
+    after = filled.invoke("wait", "--env", "dev", "--timeout", "0")
+    for ran in (during, after):
+        assert ran.code == 1
+        assert "is at head, but a task that changes it has not ended." in ran.err
+    (filled.folder / "pause.check.dev").unlink()
+    assert filled.invoke("upgrade-dev").code == 0
+    assert filled.invoke("wait", "--env", "dev", "--timeout", "0").code == 0
