@@ -95,7 +95,7 @@ def test_the_claim_of_a_node_that_is_gone_for_good_is_dropped_by_what_is_printed
 ) -> None:
     first, second = nodes
     with through(first).locked("release-migration", 0):
-        assert len(made(second)) == 1
+        wait_for(lambda: len(made(second)) == 1)
         with pytest.raises(Locked) as caught, through(second).locked("backup", 0):
             pass
         statement = "DROP" + caught.value.next.partition("then DROP")[2].partition(";")[0]
@@ -120,5 +120,5 @@ def test_a_node_that_keeps_its_ddl_to_itself_is_refused_until_the_hint_is_typed(
     assert made(first) == []
     first.execute(caught.value.next.partition(";")[0])
     with through(first).locked("backup", 30):
-        assert len(made(second)) == 1
+        wait_for(lambda: len(made(second)) == 1)
     assert second.execute("SHOW STATUS LIKE 'wsrep_cluster_size'") == [("wsrep_cluster_size", "2")]
