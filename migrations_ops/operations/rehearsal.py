@@ -111,15 +111,7 @@ def rehearse(
     try:
         with session.record.step(StepName.REHEARSE, environment.name) as step:
             step.argv = children.argv
-            file = session.scratch(f"rehearsal{state.database.suffix}")
-            if not state.exists and state.database.is_server:
-                # env.py connects to the real one: the child redirects it to the copy.
-                state.database.prepare()
-            begun = time.monotonic()
-            scratch = state.database.make_scratch(
-                file, None if backup is None else Path(backup.file)
-            )
-            copied_in = round(time.monotonic() - begun, 6)
+            scratch, copied_in = _make_copy(session, state, backup)
             rehearsal = _Rehearsal(session, state, backup, scratch, children)
             try:
                 with watched_others(session, environment):
@@ -148,6 +140,19 @@ def rehearse(
             scratch.remove()
         if not state.exists and state.database.is_server:
             state.database.remove()
+
+
+def _make_copy(
+    session: Session, state: DatabaseState, backup: Backup | None
+) -> tuple[Database, float]:
+    """The copy to rehearse on, and how many seconds it took to make."""
+    file = session.scratch(f"rehearsal{state.database.suffix}")
+    if not state.exists and state.database.is_server:
+        # env.py connects to the real one: the child redirects it to the copy.
+        state.database.prepare()
+    begun = time.monotonic()
+    scratch = state.database.make_scratch(file, None if backup is None else Path(backup.file))
+    return scratch, round(time.monotonic() - begun, 6)
 
 
 def _undo_real_change(session: Session, state: DatabaseState, backup: Backup | None) -> StepFailed:

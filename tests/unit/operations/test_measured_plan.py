@@ -12,7 +12,7 @@ from migrations_ops.model.outcome import RevisionRun
 from migrations_ops.operations.measured_plan import blocked_tables, measured_revisions
 from migrations_ops.revisions.history import Revision
 
-ROOT = Path("/work/project")
+ROOT = Path("/srv/shop")
 
 
 def revision(name: str, file: str) -> Revision:
@@ -20,7 +20,7 @@ def revision(name: str, file: str) -> Revision:
 
 
 def test_each_pending_revision_has_its_own_statements() -> None:
-    pending = [revision("a", "/work/project/v/a.py"), revision("b", "/elsewhere/b.py")]
+    pending = [revision("a", "/srv/shop/v/a.py"), revision("b", "/elsewhere/b.py")]
     made = StatementMeasured("a", "CREATE TABLE t (x int)", 1, 0.1, None)
     failed = StatementMeasured("b", "UPDATE nowhere SET x = 1", 0, 0.2, None)
     found = measured_revisions(
