@@ -12,7 +12,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited
 from migrations_ops.system.files import make_folder, nearest_folder, write_whole
-from migrations_ops.system.reading import is_regular, read_json
+from migrations_ops.system.reading import is_something_else, read_json
 
 FILE = "evidence.json"
 
@@ -81,7 +81,7 @@ class Evidence:
         folder = nearest_folder(self.file.parent)
         if self.file.is_dir():
             return f"{self.file} is a directory"
-        if os.path.lexists(self.file) and not is_regular(self.file):
+        if is_something_else(self.file):
             return f"{self.file} is not a regular file"
         if not folder.is_dir():
             return f"{folder} is not a folder"

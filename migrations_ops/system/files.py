@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from migrations_ops.child.protocol.escaping import in_json
-from migrations_ops.system.reading import is_regular
+from migrations_ops.system.reading import is_something_else
 
 # How the name of a file ends until it is complete.
 PART = ".part"
@@ -129,7 +129,7 @@ def write_text(file: Path, text: str) -> None:
 
 def require_replaceable(file: Path) -> None:
     """:raises OSError: what has this name is not a regular file: it is not ours, and stays."""
-    if os.path.lexists(file) and not is_regular(file):
+    if is_something_else(file):
         raise OSError(errno.EINVAL, "it is not a regular file", str(file))
 
 

@@ -106,5 +106,14 @@ def is_regular(file: Path) -> bool:
         return False
 
 
+def is_something_else(file: Path) -> bool:
+    """Whether a name is taken by what is not a regular file. One that has just gone is not taken:
+    a writer of the database removes its journal at any moment."""
+    try:
+        return not stat.S_ISREG(file.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _not_regular(file: Path | str) -> OSError:
     return OSError(errno.EINVAL, "it is not a regular file", str(file))

@@ -23,7 +23,7 @@ from migrations_ops.system.files import (
     make_own,
     rights_of,
 )
-from migrations_ops.system.reading import is_regular
+from migrations_ops.system.reading import is_regular, is_something_else
 from migrations_ops.system.removal import remove_file
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
@@ -88,7 +88,7 @@ def require_regular_beside(path: Path) -> None:
     """:raises OSError: SQLite would wait for what has the name of a file beside the database."""
     for ending in ENDINGS[1:]:
         file = beside(real(path), ending)
-        if os.path.lexists(file) and not is_regular(file):
+        if is_something_else(file):
             raise OSError(errno.EINVAL, f"has {file.name} beside it, which is not a regular file")
 
 

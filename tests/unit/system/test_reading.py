@@ -11,6 +11,7 @@ import pytest
 
 from migrations_ops.system.reading import (
     MOST_BYTES,
+    is_something_else,
     open_regular,
     read_bytes,
     read_json,
@@ -78,3 +79,17 @@ def test_only_a_regular_file_is_opened(tmp_path: Path, place: str) -> None:
         with pytest.raises(OSError, match=r"regular|levels|such") as caught:
             open_regular(tmp_path / "a", follow=follow)
         assert caught.value.errno != errno.EFBIG
+
+
+def test_a_file_that_has_just_gone_is_not_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer of a database removes its journal between two looks at it."""
+    file = tmp_path / "db-journal"
+    monkeypatch.setattr(os.path, "lexists", lambda _: True)
+    assert not is_something_else(file)
+    file.write_text("")
+    assert not is_something_else(file)
+    file.unlink()
+    file.mkdir()
+    assert is_something_else(file)
