@@ -269,9 +269,14 @@ class SQLite:
     def make_scratch(self, file: Path, backup: Path | None) -> SQLite:
         # Made first: what SQLite puts beside it, and what env.py writes into it, is as private.
         os.close(open_own(file, os.O_RDWR | os.O_TRUNC))
-        if backup is not None:
-            shutil.copyfile(backup, file)
-        return SQLite(file, file.name, also=self.also)
+        copy = SQLite(file, file.name, also=self.also)
+        try:
+            if backup is not None:
+                shutil.copyfile(backup, file)
+        except BaseException:
+            copy.remove()  # a part of it is rows all the same
+            raise
+        return copy
 
     def restore_from(
         self,
