@@ -62,11 +62,7 @@ def find_losses(
     facts = {key: Fact.of(key, was) for key, was in before.schema.items()}
     renames = Renames(declared.naming, after.schema, any_case=declared.syntax == "sqlite")
     moved = moved_tables(after, declared)
-    keys_now = {
-        # A key that refers to the new table of that name was written again.
-        key: key if fact.parent in moved and key in after.schema else renames.key(key, fact)
-        for key, fact in facts.items()
-    }
+    keys_now = _keys_now(facts, renames, moved, after)
     gone = {key for key in facts if keys_now[key] is None}
     gone_tables = {facts[key].table for key in gone if facts[key].kind == "table"}
     findings, boolean_checks = [], Counter[str]()
@@ -98,6 +94,17 @@ def find_losses(
         + _lost_checks(boolean_checks, environment)
         + _rows(before, after, declared, missed or {})
     )
+
+
+def _keys_now(
+    facts: Mapping[str, Fact], renames: Renames, moved: Collection[str], after: Fingerprint
+) -> dict[str, str | None]:
+    """The key of each object after the upgrade; None if it is gone."""
+    return {
+        # A key that refers to the new table of that name was written again.
+        key: key if fact.parent in moved and key in after.schema else renames.key(key, fact)
+        for key, fact in facts.items()
+    }
 
 
 def _dropped_attributes(declared: Declared) -> list[Finding]:

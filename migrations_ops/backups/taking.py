@@ -80,12 +80,17 @@ def take_backup(
             else "Fix that, then try again.",
         ) from error
     finally:
-        leftovers = [*store.folder.glob(f"{partial.name}*")]
-        if described and not os.path.lexists(file):
-            leftovers.append(store.sidecar(name))
-        for leftover in leftovers:
-            with suppress(OSError):
-                remove_file(leftover)
+        _remove_leftovers(store, partial, name, described=described)
+
+
+def _remove_leftovers(store: BackupStore, partial: Path, name: str, *, described: bool) -> None:
+    """Remove a copy that did not get its name, and the description that was written for it."""
+    leftovers = [*store.folder.glob(f"{partial.name}*")]
+    if described and not os.path.lexists(store.file(name)):
+        leftovers.append(store.sidecar(name))
+    for leftover in leftovers:
+        with suppress(OSError):
+            remove_file(leftover)
 
 
 def _copy(

@@ -13,34 +13,35 @@ from migrations_ops.databases.postgresql.connect import Connection
 from migrations_ops.databases.postgresql.ledger import read_ledger
 from migrations_ops.model.inspection import Inspection
 
+# The tables; whether there is a version table, and whether it is Alembic's; other version tables;
+# how long an id may be.
+_STATE = """
+SELECT
+    (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%'
+        AND n.nspname <> 'information_schema' AND NOT EXISTS (
+            SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+            AND d.objid = c.oid AND d.deptype = 'e')),
+    to_regclass(%(name)s) IS NOT NULL,
+    EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
+            AND attname = 'version_num' AND NOT attisdropped),
+    ARRAY(SELECT c.oid::regclass::text
+          FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+          WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
+              AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
+          GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num'] ORDER BY 1),
+    (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
+        AND attname = 'version_num' AND NOT attisdropped AND atttypmod > 4
+        AND atttypid IN ('varchar'::regtype, 'bpchar'::regtype))
+"""
+
 
 def inspect_database(connection: Connection, version_table: str, schema: str | None) -> Inspection:
     """Its revision, its environment and how many tables there are."""
     name = (
         sql.Identifier(version_table) if schema is None else sql.Identifier(schema, version_table)
     )
-    row = connection.execute(
-        """
-        SELECT
-            (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%%'
-                AND n.nspname <> 'information_schema' AND NOT EXISTS (
-                    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
-                    AND d.objid = c.oid AND d.deptype = 'e')),
-            to_regclass(%(name)s) IS NOT NULL,
-            EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
-                    AND attname = 'version_num' AND NOT attisdropped),
-            ARRAY(SELECT c.oid::regclass::text
-                  FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
-                  WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped
-                      AND c.oid IS DISTINCT FROM to_regclass(%(name)s)
-                  GROUP BY c.oid HAVING array_agg(attname::text) = ARRAY['version_num'] ORDER BY 1),
-            (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = to_regclass(%(name)s)
-                AND attname = 'version_num' AND NOT attisdropped AND atttypmod > 4
-                AND atttypid IN ('varchar'::regtype, 'bpchar'::regtype))
-        """,
-        {"name": name.as_string()},
-    ).fetchone()
+    row = connection.execute(_STATE, {"name": name.as_string()}).fetchone()
     assert row is not None
     tables, versioned, is_of_alembic = int(row[0]), bool(row[1]), bool(row[2])
     if versioned and not is_of_alembic:

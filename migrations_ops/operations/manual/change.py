@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from migrations_ops.child.protocol.instructions import Instructions
 from migrations_ops.model.errors import ConfigurationError, ExitCode, OpsError
 from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up
@@ -47,10 +48,7 @@ def change(
             step.argv = child.argv
             if isinstance(child, OwnCommandsStep):
                 session.record.begin_commands(environment.name)
-            entry, allow = session.ledger_facts, session.allowed(environment)
-            instructions = instructions_for(
-                session.project, environment, ledger_entry=entry, stdout=stdout, allow=allow
-            )
+            instructions = _instructions(session, environment, stdout)
             run = child.run(instructions, listener(session, environment))
             step.add_run(run.exit, run.revisions)
             step.summary = _summary(run, command, wanted)
@@ -74,6 +72,13 @@ def change(
         raise not_understood(environment, command, run)
     ended = how_it_ended(child, database, has_committed=child.has_committed)
     raise undo_failed_run(session, state, backup, FailedRun(subject, why, ended, run))
+
+
+def _instructions(session: Session, environment: Environment, stdout: Path | None) -> Instructions:
+    entry, allow = session.ledger_facts, session.allowed(environment)
+    return instructions_for(
+        session.project, environment, ledger_entry=entry, stdout=stdout, allow=allow
+    )
 
 
 def _summary(run: CommandRun, command: list[str], wanted: tuple[str, ...] | None) -> str:
