@@ -37,8 +37,7 @@ def change(
     :param stdout: a file for its output.
     """
     environment, database = state.environment, state.database
-    subject = " ".join(["alembic", *command, "on"]) if wanted is None else f"the {name} of"
-    subject = f"{subject} {environment.name}"
+    subject = f"{_what(command, name, wanted)} {environment.name}"
     backup = back_up(session, state)
     child = session.prestart.take(environment, name, (tuple(command),))
     run: CommandRun | None = None
@@ -72,6 +71,11 @@ def change(
         raise not_understood(environment, command, run)
     ended = how_it_ended(child, database, has_committed=child.has_committed)
     raise undo_failed_run(session, state, backup, FailedRun(subject, why, ended, run))
+
+
+def _what(command: list[str], name: StepName, wanted: tuple[str, ...] | None) -> str:
+    """What runs, for a message: ``the downgrade of``, or the command itself."""
+    return f"the {name} of" if wanted is not None else " ".join(["alembic", *command, "on"])
 
 
 def _instructions(session: Session, environment: Environment, stdout: Path | None) -> Instructions:
