@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def calls() -> list[tuple[str, str, set[str | None]]]:
             {keyword.arg for keyword in node.keywords},
         )
         for module in PACKAGE.rglob("*.py")
-        if module != Path(findings.__file__)
+        if Path(findings.__file__).parent not in module.parents
         for node in ast.walk(ast.parse(module.read_bytes()))
         if isinstance(node, ast.Call)
     ]
@@ -70,6 +71,15 @@ def test_an_entry_gets_the_values_that_its_sentence_names() -> None:
     for where, name, values in makings():
         entry = ENTRIES[name]
         assert values == values_of(entry.sentence, entry.code) - {"where"}, f"{where} {name}"
+
+
+def test_a_code_is_in_one_module_of_the_catalogue() -> None:
+    modules: dict[str, set[str]] = {}
+    for path in Path(findings.__file__).parent.glob("*.py"):
+        names = vars(import_module(f"{findings.__name__}.{path.stem}"))
+        for code in (each.code for each in names.values() if isinstance(each, Entry)):
+            modules.setdefault(code, set()).add(path.stem)
+    assert {code for code, found in modules.items() if len(found - {"__init__"}) != 1} == set()
 
 
 def test_each_entry_is_found_by_something() -> None:
