@@ -19,8 +19,8 @@ from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.serialisation import read_versioned
 from migrations_ops.model.text import os_error_in_words
-from migrations_ops.operations.measured_plan import plan_environment
-from migrations_ops.operations.plan import preview_rehearsal
+from migrations_ops.operations.plan.measured import plan_environment
+from migrations_ops.operations.plan.steps import preview_rehearsal
 from migrations_ops.system.files import write_text
 from migrations_ops.system.reading import read_json, read_text
 

@@ -11,8 +11,8 @@ from migrations_ops.cli.report import write_report
 from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.text import counted
-from migrations_ops.operations.plan import preview_release
-from migrations_ops.operations.planned import read_plan
+from migrations_ops.operations.plan.plan_file import read_plan
+from migrations_ops.operations.plan.steps import preview_release
 from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import Ask, ReleaseOptions, release_all, upgrade_environment
 from migrations_ops.operations.state import DatabaseState

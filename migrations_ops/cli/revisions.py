@@ -19,7 +19,7 @@ from migrations_ops.operations.manual.downgrade import downgrade_environment
 from migrations_ops.operations.manual.new_revision import create_revision, revision_arguments
 from migrations_ops.operations.manual.resolve import resolve_environment
 from migrations_ops.operations.manual.stamp import stamp_environment
-from migrations_ops.operations.plan import list_steps
+from migrations_ops.operations.plan.steps import list_steps
 from migrations_ops.operations.run import Finished
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project

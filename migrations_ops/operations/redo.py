@@ -15,7 +15,7 @@ from migrations_ops.model.errors import Refused, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.manual.change import change
-from migrations_ops.operations.plan import list_steps, plan_release
+from migrations_ops.operations.plan.steps import list_steps, plan_release
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.session import Session

@@ -14,8 +14,8 @@ from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_evidence
-from migrations_ops.operations.plan import plan_release
-from migrations_ops.operations.planned import require_as_planned
+from migrations_ops.operations.plan.plan_file import require_as_planned
+from migrations_ops.operations.plan.steps import plan_release
 from migrations_ops.operations.preflight.checks import require_releasable
 from migrations_ops.operations.preflight.missing import require_folders
 from migrations_ops.operations.prune import prune

@@ -11,7 +11,7 @@ from migrations_ops.model.errors import NeedsAPerson, OpsError
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.failure.reconcile import undo_failed_restore
 from migrations_ops.operations.failure.recovery import close_interrupted, report_resumed_restores
-from migrations_ops.operations.plan import list_steps
+from migrations_ops.operations.plan.steps import list_steps
 from migrations_ops.operations.restore import restore_and_prove
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session

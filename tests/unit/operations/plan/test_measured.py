@@ -9,7 +9,7 @@ import pytest
 from migrations_ops.child.protocol.events import StatementMeasured, TableLocked, TableRewritten
 from migrations_ops.model.measured_plan import Blocked, MeasuredRevision, MeasuredStatement
 from migrations_ops.model.outcome import RevisionRun
-from migrations_ops.operations.measured_plan import blocked_tables, measured_revisions
+from migrations_ops.operations.plan.measured import blocked_tables, measured_revisions
 from migrations_ops.revisions.history import Revision
 
 ROOT = Path("/srv/shop")
