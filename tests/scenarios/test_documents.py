@@ -246,6 +246,30 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(file), target
 
 
+def test_messages_that_the_japanese_guide_explains_are_messages_of_the_product() -> None:
+    messages = "\n".join(
+        re.sub(r"\{[^{}]*\}", "*", string)
+        for path in (REPOSITORY / "migrations_ops").rglob("*.py")
+        for string in strings_of(path)
+    )
+    section = text_of("docs/guide.ja.md").partition("### おもなメッセージ")[2].partition("\n## ")[0]
+    quoted = re.findall(r"(?m)^\| `([^`]+)` \|", section)
+    assert len(quoted) > 10
+    for message in quoted:
+        assert re.sub(r"\b(dev|prod|\d+)\b|--env", "*", message) in messages, message
+
+
+def strings_of(path: Path) -> Iterator[str]:
+    """The strings of a source, formatted ones with what is filled in as ``{}``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def test_each_document_can_be_reached_from_the_readme() -> None:
     readme = text_of("README.md")
     for document in DOCS.glob("*.md"):
