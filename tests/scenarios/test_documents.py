@@ -23,10 +23,16 @@ from tests.documents import (
     play,
     read_scenes,
 )
+from tests.picture import PICTURE, picture, release_shown
 from tests.support import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
 SCENES = [scene for document in DOCUMENTS for scene in read_scenes(document)]
+FIRST_SCENES = [
+    scene
+    for scene in SCENES
+    if scene.document.name in ("README.md", "tutorial.md") and scene.project == "repository"
+]
 TASKS = flags_of_tasks()
 PACKAGE = REPOSITORY / "migrations_ops"
 # What stands for a task in a sentence.
@@ -43,8 +49,8 @@ def text_of(name: str) -> str:
 @pytest.mark.parametrize(
     "scene",
     [
-        # How the README begins is tried each time, the rest before a change lands.
-        pytest.param(each, marks=() if each in SCENES[:2] else pytest.mark.slow)
+        # How a newcomer begins is tried each time, the rest before a change lands.
+        pytest.param(each, marks=() if each in FIRST_SCENES else pytest.mark.slow)
         for each in SCENES
     ],
     ids=lambda scene: scene.name,
@@ -92,8 +98,8 @@ def test_flags_and_defaults_of_each_task_are_those_of_its_help() -> None:
     assert flag_table("upgrade-dev") == flag_table("upgrade-prod")
 
 
-def test_readme_names_each_task() -> None:
-    table = text_of("README.md").partition("## Tasks")[2].partition("\n## ")[0]
+def test_the_table_of_tasks_names_each() -> None:
+    table = text_of("docs/tasks.md").partition("\n## ")[0]
     assert set(TASKS) <= set(re.findall(r"`([a-z-]+)`", table))
 
 
@@ -268,6 +274,12 @@ def strings_of(path: Path) -> Iterator[str]:
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+def test_picture_of_the_readme_shows_the_release_of_the_tutorial() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(release_shown()), (
+        "python -m tests.picture"
+    )
 
 
 def test_each_document_can_be_reached_from_the_readme() -> None:
