@@ -17,6 +17,7 @@ from invoke.collection import Collection
 # mean compiling them again at each call, which takes 46 ms.
 sys.dont_write_bytecode = False
 
+from migrations_ops.cli.output.commands import INVOKE  # noqa: E402
 from migrations_ops.cli.task import Definition, OpsTask, is_dry_run, task  # noqa: E402
 
 if TYPE_CHECKING:
@@ -469,20 +470,27 @@ _DEFINITIONS = (
 def namespace(file: str) -> Collection:
     """The tasks for the project that a tasks.py belongs to.
 
-    They belong to that project only: one tasks.py may collect the namespaces of several.
+    One tasks.py may collect the namespaces of several.
 
     :param file: the ``__file__`` of that tasks.py: its folder holds the configuration, wherever
         Invoke is called from. A relative path counts from the file that calls this function.
+    """
+    caller = sys._getframe(1).f_globals.get("__file__") or ""
+    return tasks_of((Path(caller).parent / file).resolve().parent, INVOKE)
+
+
+def tasks_of(folder: Path, program: str) -> Collection:
+    """The tasks of the project in a folder, and of it alone.
+
+    :param program: what is typed before their names.
     """
     from migrations_ops.project.config_file import environment_names
     from migrations_ops.system.streams import open_closed
 
     open_closed()
-    caller = sys._getframe(1).f_globals.get("__file__") or ""
-    folder = (Path(caller).parent / file).resolve().parent
     names = environment_names(folder) or ["dev", "prod"]
     upgrades = [_upgrade(name, first=name == names[0]) for name in names]
-    tasks = [OpsTask(each, folder) for each in (*_DEFINITIONS, *upgrades)]
+    tasks = [OpsTask(each, folder, program) for each in (*_DEFINITIONS, *upgrades)]
     for each in tasks:
         each.tasks = frozenset(str(other.name) for other in tasks)
     collection = Collection(*tasks)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.redaction import HIDDEN, without_known_secrets
 from migrations_ops.cli.output import documents, text
-from migrations_ops.cli.output.commands import document_with_prefix, with_prefix
+from migrations_ops.cli.output.commands import CommandLine, as_typed, document_as_typed
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.journal.unfinished import find_unfinished
@@ -32,10 +32,9 @@ class Console:
         folder: Path,
         *,
         json: bool = False,
-        prefix: str = "",
-        tasks: frozenset[str] = frozenset(),
+        line: CommandLine = CommandLine(),  # noqa: B008 - it is frozen
     ) -> None:
-        """:param prefix: what is typed before the names of these tasks."""
+        """:param line: how the tasks are typed."""
         self._folder, self._json = folder, json
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character must not end a release. A document stays
@@ -44,7 +43,7 @@ class Console:
                 document = json and stream is sys.stdout
                 stream.reconfigure(errors="backslashreplace" if document else AS_BYTES)
         self.reporter = Lines(typed=self._typed)
-        self._prefix, self._tasks = prefix, tasks
+        self._line = line
         self.style = Style(sys.stdout)
         self._shown = False
 
@@ -151,11 +150,10 @@ class Console:
         self._out("\n".join(shown(self._typed(line)) for line in lines))
 
     def _typed(self, shown: str) -> str:
-        return with_prefix(shown, self._prefix, self._tasks)
+        return as_typed(shown, self._line)
 
     def _out_document(self, document: Any) -> None:
-        typed = document_with_prefix(document, self._prefix, self._tasks)
-        self._out(documents.text_of(typed))
+        self._out(documents.text_of(document_as_typed(document, self._line)))
 
     def _out(self, line: str) -> None:
         self._shown = True

@@ -15,6 +15,8 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
+from migrations_ops.cli.output.commands import INVOKE, CommandLine
+
 if TYPE_CHECKING:
     from migrations_ops.cli.console import Console
 
@@ -41,7 +43,7 @@ class OpsTask(Task[Any]):
     one status only, and the same task of two projects would count as equal.
     """
 
-    def __init__(self, defined: Definition, folder: Path) -> None:
+    def __init__(self, defined: Definition, folder: Path, program: str) -> None:
         super().__init__(
             defined.body,
             name=defined.name,
@@ -51,7 +53,7 @@ class OpsTask(Task[Any]):
             help=defined.flags,
         )
         self.__doc__ = f"[{defined.group}] {(defined.body.__doc__ or '').strip()}"
-        self.folder = folder
+        self.folder, self.program = folder, program
         # The names of all tasks of its project, once they are collected.
         self.tasks: frozenset[str] = frozenset()
 
@@ -67,8 +69,8 @@ class OpsTask(Task[Any]):
         The flags are as Invoke or another task gives them; ``--json`` is the console's.
         """
         flags = self.argspec(self.body).bind(*args, **kwargs).arguments
-        json, prefix = bool(flags.get("json")), _prefix()
-        with _console(self.folder, json=json, prefix=prefix, tasks=self.tasks) as console:
+        line = CommandLine(self.program, _prefix(), self.tasks)
+        with _console(self.folder, json=bool(flags.get("json")), line=line) as console:
             _refuse_empty(flags)
             self.body(console, **flags)
         self.times_called += 1
@@ -103,19 +105,20 @@ def _prefix() -> str:
 
 
 @contextmanager
-def _console(folder: Path, *, json: bool, prefix: str, tasks: frozenset[str]) -> Iterator[Console]:
+def _console(folder: Path, *, json: bool, line: CommandLine) -> Iterator[Console]:
     """The console of a task; an error of the task ends Invoke with its exit code."""
     from migrations_ops.cli.console import Console
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError, Refused
     from migrations_ops.model.text import os_error_in_words
     from migrations_ops.system.signals import one_interrupt
 
-    console = Console(folder, json=json, prefix=prefix, tasks=tasks)
+    console = Console(folder, json=json, line=line)
     # A task is short and uses little memory: garbage collection would take a tenth of its time.
     gc.disable()
     try:
         with one_interrupt():
-            _refuse_runtime_configuration()
+            if line.program == INVOKE:
+                _refuse_runtime_configuration()
             yield console
     except OpsError as stopped:
         console.show_error(stopped)

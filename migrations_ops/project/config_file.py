@@ -28,6 +28,13 @@ def find_file(folder: Path) -> Path | None:
     return pyproject if configured else None
 
 
+def find_project(directory: Path) -> Path:
+    """The folder of the project that a directory belongs to: the nearest with a configuration,
+    upward as Invoke looks for a tasks.py; without one, the directory itself."""
+    upward = (directory, *directory.parents)
+    return next((folder for folder in upward if find_file(folder) is not None), directory)
+
+
 def read_table(file: Path) -> dict[str, Any]:
     """The tool's table of a configuration file, unchecked.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.support import R2, Sandbox, query
@@ -57,6 +59,19 @@ def test_tasks_work_from_any_folder_below(filled: Sandbox) -> None:
     below.mkdir(parents=True)
     ran = filled.invoke("release-migration", cwd=below)
     assert ran.code == 0, ran.err
+    assert not list(below.iterdir())
+
+
+def test_a_project_without_a_tasks_py_is_released_by_the_script(filled: Sandbox) -> None:
+    (filled.folder / "tasks.py").unlink()
+    below = filled.folder / "some/where"
+    below.mkdir(parents=True)
+    script = (sys.executable, "-m", "migrations_ops")
+    behind = filled.run(*script, "status-all", "--check", cwd=below)
+    assert behind.code == 1
+    assert "Type: python -m migrations_ops release-migration" in behind.err
+    released = filled.run(*script, "release-migration", "--json", cwd=below)
+    assert (released.code, released.json["outcome"]) == (0, "released"), released.err
     assert not list(below.iterdir())
 
 

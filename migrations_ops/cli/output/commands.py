@@ -1,44 +1,60 @@
-"""The commands in a message, as they have to be typed where this project's tasks have a prefix.
+"""The commands in a message, as they have to be typed where the user stands.
 
-``ns.add_collection(namespace(...), name="shop")`` makes ``verify`` into ``shop.verify``.
+Messages say ``invoke verify``. ``ns.add_collection(namespace(...), name="shop")`` makes that into
+``invoke shop.verify``, and a project without a tasks.py into ``migrations-ops verify``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
+
+INVOKE = "invoke"
 
 _COMMAND = re.compile(r"\binvoke((?: +[^\s;]+)+)")
 
 
-def with_prefix(text: str, prefix: str, tasks: Collection[str]) -> str:
-    """The text with the prefix before each task that one of its commands names.
+@dataclass(frozen=True)
+class CommandLine:
+    """How the tasks of a project are typed.
 
-    :param prefix: ``shop.``; empty for none.
-    :param tasks: the names of the tasks without it.
+    ``prefix`` is what comes before their names, ``shop.`` for instance; ``tasks`` are the names
+    without it.
     """
-    if not prefix:
+
+    program: str = INVOKE
+    prefix: str = ""
+    tasks: frozenset[str] = frozenset()
+
+
+def as_typed(text: str, line: CommandLine) -> str:
+    """The text with each of its commands as it has to be typed."""
+    if line.program == INVOKE and not line.prefix:
         return text
 
     def command(found: re.Match[str]) -> str:
         words = found[1].split(" ")
-        for number, word in enumerate(words):
-            name = word.rstrip(".,:)")
-            # A value, the environment's name for instance, is no task.
-            if name in tasks and not words[number - 1].startswith("-"):
-                words[number] = prefix + word
-        return f"invoke{' '.join(words)}"
+        tasks = [number for number in range(len(words)) if _is_task(words, number, line.tasks)]
+        for number in tasks:
+            words[number] = line.prefix + words[number]
+        is_ours = tasks or words[1].startswith("--")
+        return f"{line.program if is_ours else INVOKE}{' '.join(words)}"
 
     return _COMMAND.sub(command, text)
 
 
-def document_with_prefix(document: Any, prefix: str, tasks: Collection[str]) -> Any:
+def _is_task(words: list[str], number: int, tasks: frozenset[str]) -> bool:
+    """Whether a word names a task; a value, the environment's name for instance, does not."""
+    return words[number].rstrip(".,:)") in tasks and not words[number - 1].startswith("-")
+
+
+def document_as_typed(document: Any, line: CommandLine) -> Any:
     """A document whose error, if it has one, names commands that can be typed."""
-    if not prefix or not isinstance(document, dict) or not document.get("error"):
+    if not isinstance(document, dict) or not document.get("error"):
         return document
     error = {
-        key: with_prefix(value, prefix, tasks) if isinstance(value, str) else value
+        key: as_typed(value, line) if isinstance(value, str) else value
         for key, value in document["error"].items()
     }
     return document | {"error": error}

@@ -9,6 +9,7 @@ import pytest
 from invoke.exceptions import Exit
 
 from migrations_ops.cli import task
+from migrations_ops.cli.output.commands import CommandLine
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -17,7 +18,7 @@ def test_an_error_of_our_own_is_shown_like_any_other(
 ) -> None:
     with (
         pytest.raises(Exit) as ended,
-        task._console(tmp_path, json=as_json, prefix="", tasks=frozenset()),
+        task._console(tmp_path, json=as_json, line=CommandLine()),
     ):
         raise ValueError("\x1b[2J\n::error::mysql://me:s3cr3t@db")
     out, err = capsys.readouterr()
@@ -31,7 +32,7 @@ def test_an_error_of_our_own_is_shown_like_any_other(
 def test_a_task_that_ends_by_itself_keeps_its_exit_code(tmp_path: Path) -> None:
     with (
         pytest.raises(Exit) as ended,
-        task._console(tmp_path, json=False, prefix="", tasks=frozenset()),
+        task._console(tmp_path, json=False, line=CommandLine()),
     ):
         raise Exit(code=7)
     assert ended.value.code == 7
