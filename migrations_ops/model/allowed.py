@@ -1,9 +1,13 @@
-"""Allows findings: ``CODE`` allows all findings of a code, ``CODE:WHERE`` one of them."""
+"""Consents to findings: of ``CODE`` to all findings of a code, of ``CODE:NAME`` to one of them.
+
+A consent is typed as ``--allow``, written in the configuration, or in a revision as a comment with
+its reason; wherever it is from, it is matched here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.findings import CODES, Finding
@@ -14,29 +18,76 @@ MISSING = "missing-database"
 _SHOWN = 5
 
 
-def without_allowed(findings: Iterable[Finding], allowed: Iterable[str]) -> list[Finding]:
-    """Turn allowed errors into notes, or into the warnings that the catalogue makes of them.
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Allows the findings of a code, or only those of one name.
 
-    The object may be typed with or without the quotes of SQL: few shells keep such quotes.
+    ``reason``, ``revision``, ``path`` and ``line`` are those of the comment in a revision; they are
+    empty for ``--allow`` and the configuration.
     """
-    words = {*allowed}
-    words |= {bare(word) for word in words}
 
-    def is_meant(each: Finding) -> bool:
-        word = f"{each.code}:{each.where}"
-        return each.severity == "error" and bool(words & {each.code, word, bare(word)})
+    code: str
+    name: str = ""
+    reason: str = ""
+    revision: str = ""
+    path: str = ""
+    line: int = 0
 
+    @classmethod
+    def of(cls, word: str) -> Consent:
+        """The consent that is written ``CODE`` or ``CODE:NAME``. ``CODE:`` allows nothing: its
+        name may be a variable of a shell that is not set."""
+        code, _, name = word.partition(":")
+        return cls(code, name) if name else cls(word)
+
+    @property
+    def word(self) -> str:
+        """As it is written: ``CODE`` or ``CODE:NAME``."""
+        return f"{self.code}:{self.name}" if self.name else self.code
+
+    def covers(self, finding: Finding, revision: str = "") -> bool:
+        """Whether it is a consent to a finding.
+
+        The name may be written with or without the quotes of SQL: few shells keep such quotes.
+
+        :param revision: what the finding is about, if it is about one revision: the comment of
+            another one says nothing about it.
+        """
+        if self.code != finding.code or (revision and self.revision not in ("", revision)):
+            return False
+        names = {self.name, bare(self.name)}
+        return not self.name or bool(names & {finding.where, bare(finding.where)})
+
+
+def find_consent(
+    finding: Finding, consents: Iterable[Consent], revision: str = ""
+) -> Consent | None:
+    """The first consent to a finding.
+
+    :param revision: as for :meth:`Consent.covers`.
+    """
+    return next((each for each in consents if each.covers(finding, revision)), None)
+
+
+def without_allowed(findings: Iterable[Finding], consents: Collection[Consent]) -> list[Finding]:
+    """Turn allowed errors into notes, or into the warnings that the catalogue makes of them."""
     return [
-        replace(each, severity=CODES[each.code].allowed, message=f"{each.message} (allowed)")
-        if is_meant(each)
+        _allowed(each, consent)
+        if each.severity == "error" and (consent := find_consent(each, consents))
         else each
         for each in findings
     ]
 
 
+def _allowed(finding: Finding, consent: Consent) -> Finding:
+    where = f" in {consent.path}:{consent.line} -- {consent.reason}" if consent.path else ""
+    message = f"{finding.message} (allowed{where})"
+    return replace(finding, severity=CODES[finding.code].allowed, message=message)
+
+
 def allow_flags(findings: Iterable[Finding]) -> str:
-    """What to type to allow these findings: ``--allow CODE:WHERE``, for the first five of them."""
-    words = dict.fromkeys(bare(f"{each.code}:{each.where}") for each in findings)
+    """What to type to allow these findings: ``--allow CODE:NAME``, for the first five of them."""
+    words = dict.fromkeys(map(allowing_word, findings))
     shown = " ".join(f"--allow {quoted(word)}" for word in list(words)[:_SHOWN])
     more = len(words) - _SHOWN
     return f"{shown} (and {more} more, listed above)" if more > 0 else shown
@@ -44,9 +95,13 @@ def allow_flags(findings: Iterable[Finding]) -> str:
 
 def allow_setting(findings: Iterable[Finding], environment: str) -> str:
     """What to write into the configuration to allow these findings there, in every task."""
-    words = dict.fromkeys(bare(f"{each.code}:{each.where}") for each in findings)
-    listed = ", ".join(f'"{word}"' for word in words)
+    listed = ", ".join(f'"{word}"' for word in dict.fromkeys(map(allowing_word, findings)))
     return f"allow = [{listed}] under environments.{environment} of the configuration"
+
+
+def allowing_word(finding: Finding) -> str:
+    """What allows this finding alone."""
+    return Consent(finding.code, bare(finding.where)).word
 
 
 def advice_on_finding(finding: Finding, environment: str, *, by_flag: bool) -> str:
@@ -65,14 +120,20 @@ def require_known_codes(allow: Iterable[str]) -> None:
     """:raises ConfigurationError: a code is unknown; it would silently allow nothing."""
     known = {*CODES, MISSING}
     for word in allow:
-        code = word.partition(":")[0]
+        code = Consent.of(word).code
         if code not in known:
-            import difflib
-
-            near = difflib.get_close_matches(code, sorted(known), n=1, cutoff=0.5)
+            near = nearest_code(code, known)
             raise ConfigurationError(
                 f"--allow {word!r} names no finding: there is no code {code!r}.",
-                next=f"Did you mean {near[0]}? docs/findings.md lists them all."
+                next=f"Did you mean {near}? docs/findings.md lists them all."
                 if near
                 else "docs/findings.md lists all codes; each refusal prints the words to type.",
             )
+
+
+def nearest_code(code: str, known: Iterable[str]) -> str:
+    """The known code that is most like this one; empty if none is."""
+    import difflib
+
+    near = difflib.get_close_matches(code, sorted(known), n=1, cutoff=0.5)
+    return near[0] if near else ""

@@ -167,7 +167,7 @@ class Attempts:
             environment,
             ledger_entry=session.ledger_facts,
             report_sole_writer=report_sole_writer,
-            allow=session.allowed(environment),
+            allow=session.allowed(environment, self._state.pending),
         )
         return self.child.run(instructions, listener(session, environment))
 

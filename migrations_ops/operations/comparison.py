@@ -170,6 +170,6 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
         return not_compared  # another process has it locked
     if undisturbed and until != database.stamp_of_content():
         return not_compared
-    found = without_allowed(found, session.allowed(environment))
+    found = without_allowed(found, session.allowed(environment, state.pending))
     errors = [finding for finding in found if finding.severity == "error"]
     return errors if undisturbed else errors + not_compared

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.allowed import advice_on_finding
+from migrations_ops.model.allowed import Consent, advice_on_finding
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import (
     DOCTOR_LISTS,
@@ -140,7 +140,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     judged = judge(
         dict.fromkeys(found),
         environment,
-        environment.allow,
+        map(Consent.of, environment.allow),
         is_rehearsed=project.settings.is_rehearsed(environment),
         is_pending=bool(state.pending),
     )

@@ -176,6 +176,7 @@ class _Children:
 
     def __init__(self, session: Session, state: DatabaseState, *, measure: bool) -> None:
         self._session, self._environment = session, state.environment
+        self._pending = state.pending
         self._measure = measure
         self._left = list(rehearsal_commands(state))
         self._child = self._take()
@@ -207,7 +208,7 @@ class _Children:
             scratch=scratch,
             ledger_entry=session.ledger_facts,
             measure=self._measure,
-            allow=session.allowed(self._environment),
+            allow=session.allowed(self._environment, self._pending),
         )
         # The copy is inspected while the child ends: no one waits for it.
         run = self._child.run(instructions, listener(session), last=False)
@@ -257,7 +258,9 @@ class _Rehearsal:
             findings += self._find_drift(self._run_next())
         if self._children.next:
             findings += self._go_down_and_up(after)
-        allowed = self._session.allowed(self._state.environment)
+        pending = self._state.pending
+        findings += self._session.comments(pending).problems
+        allowed = self._session.allowed(self._state.environment, pending)
         return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
 
     def measured(self, copied_in: float) -> MeasuredRun:

@@ -3,7 +3,7 @@ ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,12 +13,15 @@ from typing import Any
 from migrations_ops.child.protocol.events import Event, PartlyCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
 from migrations_ops.journal.scratch import is_scratch
+from migrations_ops.model.allowed import Consent
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
 from migrations_ops.model.ledger import LedgerEntry
 from migrations_ops.operations.locks import lock_databases
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.revisions.consents import ConsentComments, read_consents
+from migrations_ops.revisions.history import Revision
 from migrations_ops.steps.prestart import Prestart
 from migrations_ops.steps.step import Listener
 from migrations_ops.system.files import make_folder
@@ -33,9 +36,19 @@ class Session:
     record: Recorder
     allow: tuple[str, ...] = ()
 
-    def allowed(self, environment: Environment) -> tuple[str, ...]:
-        """The codes of the findings that are accepted in an environment."""
-        return (*environment.allow, *self.allow)
+    def allowed(
+        self, environment: Environment, revisions: Iterable[Revision] = ()
+    ) -> tuple[Consent, ...]:
+        """The consents that hold in an environment.
+
+        :param revisions: those that run there, whose comments count for what they do.
+        """
+        written = tuple(map(Consent.of, (*environment.allow, *self.allow)))
+        return written + self.comments(revisions).consents
+
+    def comments(self, revisions: Iterable[Revision]) -> ConsentComments:
+        """The consents in the comments of these revisions."""
+        return read_consents(revisions, self.project.settings.root)
 
     def locked(self, environments: Sequence[Environment]) -> AbstractContextManager[None]:
         """Lock the databases of these environments against every other task."""

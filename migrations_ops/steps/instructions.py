@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from migrations_ops.child.protocol.instructions import Instructions
 
 if TYPE_CHECKING:
     from migrations_ops.databases.interface import Database
+    from migrations_ops.model.allowed import Consent
     from migrations_ops.project.environments import Environment
     from migrations_ops.project.project import Project
 
@@ -23,7 +24,7 @@ def instructions_for(
     ledger_entry: Mapping[str, Any] | None = None,
     report_sole_writer: bool = False,
     measure: bool = False,
-    allow: tuple[str, ...] = (),
+    allow: Iterable[Consent] = (),
 ) -> Instructions:
     """The instructions of a step: its destination, and what it must not reach.
 
@@ -31,7 +32,7 @@ def instructions_for(
     :param stdout: the file for the output of the command, if the caller reads it.
     :param ledger_entry: what each entry of this run in the ledger repeats; without it, no ledger
         is begun, and no other step is kept away.
-    :param allow: the findings that the user accepts.
+    :param allow: the consents to findings.
     :param report_sole_writer: whether the child reports between which moments no other process can
         have written.
     :param measure: whether it reports the time, rows and locks of each statement.
@@ -54,7 +55,7 @@ def instructions_for(
         step_wait=project.settings.wait,
         report_sole_writer=report_sole_writer,
         measure=measure,
-        allow=allow,
+        allow=tuple(each.word for each in allow),
         version_table=environment.version_table,
         version_table_schema=environment.version_table_schema,
     )

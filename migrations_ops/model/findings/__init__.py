@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from migrations_ops.model.findings.before_release import *
 from migrations_ops.model.findings.changed import *
+from migrations_ops.model.findings.comments import *
 from migrations_ops.model.findings.doctor import *
 from migrations_ops.model.findings.entry import *
 from migrations_ops.model.findings.lost import *

@@ -10,7 +10,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.journal.record import read_records
-from migrations_ops.model.allowed import MISSING
+from migrations_ops.model.allowed import MISSING, Consent
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import DONE
 from migrations_ops.model.plan import StepName
@@ -36,7 +36,7 @@ def require_present(session: Session, state: DatabaseState) -> None:
         or state.inspection.tables
     ):
         return
-    if MISSING in session.allowed(environment):
+    if Consent(MISSING) in session.allowed(environment):
         return
     trace, way = _find_trace(
         session.project.settings, environment, state.database.label, state.kind
@@ -69,7 +69,7 @@ def require_folders(session: Session, environments: Iterable[Environment]) -> No
             environment.protected
             and isinstance(database, DatabaseFile)
             and not database.folder.exists()
-            and MISSING not in session.allowed(environment)
+            and Consent(MISSING) not in session.allowed(environment)
             and _another_exists(session.project, environment)
             # What shows that it existed has a better answer; see require_present.
             and not _find_trace(session.project.settings, environment, database.label, "missing")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrations_ops.model.allowed import advice_on_finding, without_allowed
+from migrations_ops.model.allowed import Consent, advice_on_finding, without_allowed
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import ENGINE_UNTESTED, INVALID_INDEX, NAMES_ANOTHER, Finding
 from migrations_ops.operations.session import Session
@@ -37,7 +37,7 @@ def require_no_obstacles(session: Session, state: DatabaseState) -> None:
 def judge(
     found: Iterable[Finding],
     environment: Environment,
-    allowed: Iterable[str],
+    allowed: Iterable[Consent],
     *,
     is_rehearsed: bool,
     is_pending: bool,
@@ -51,9 +51,9 @@ def judge(
     allowed = [*allowed]
     if environment.engine_untested or not environment.protected:
         # In an unprotected environment, an untested engine may simply be tried.
-        allowed.append(ENGINE_UNTESTED.code)
+        allowed.append(Consent(ENGINE_UNTESTED.code))
     if not is_rehearsed:
-        allowed.append(NAMES_ANOTHER.code)
+        allowed.append(Consent(NAMES_ANOTHER.code))
     if environment.protected and is_pending:
         # No rehearsal meets an INVALID index: what fails at its name fails in the real one alone.
         found = [INVALID_INDEX.stricter(each) for each in found]

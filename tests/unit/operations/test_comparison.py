@@ -63,8 +63,8 @@ def test_rows_that_others_may_have_changed_are_not_compared_and_that_is_noted(
     environment = SimpleNamespace(name="prod", version_table="version")
     database = SimpleNamespace(fingerprint=lambda _: None, stamp_of_content=lambda: {"stamp": 2})
     comparison: Any = SimpleNamespace(
-        session=SimpleNamespace(project=SimpleNamespace(settings=None), allowed=lambda _: ()),
-        state=SimpleNamespace(environment=environment, database=database),
+        session=SimpleNamespace(project=SimpleNamespace(settings=None), allowed=lambda *_: ()),
+        state=SimpleNamespace(environment=environment, database=database, pending=()),
         backup=None,
         find=lambda *_, **__: [],
     )

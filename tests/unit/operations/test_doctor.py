@@ -20,6 +20,7 @@ from migrations_ops.model.findings import (
 from migrations_ops.operations import doctor
 from migrations_ops.operations.doctor import examine, require_no_errors
 from migrations_ops.operations.preflight.obstacles import require_no_obstacles
+from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
 from tests.support import Sandbox
@@ -32,8 +33,8 @@ SILENT = UNREACHABLE.found("scratch", reason="scratch does not answer", advice="
 
 
 def release_is_refused(project: Project) -> bool:
-    record = SimpleNamespace(add_findings=lambda _: None)
-    session: Any = SimpleNamespace(project=project, record=record, allowed=lambda of: of.allow)
+    record: Any = SimpleNamespace(add_findings=lambda _: None)
+    session: Any = Session(project, record)
     try:
         for environment in project.settings.path:
             require_no_obstacles(session, read_state(project, environment))

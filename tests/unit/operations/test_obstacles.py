@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.model.allowed import Consent
 from migrations_ops.model.findings import (
     ENGINE_UNTESTED,
     INVALID_INDEX,
@@ -53,7 +54,9 @@ def test_an_obstacle_has_the_severity_that_fits_the_environment(
     environment = Environment(
         "prod", "sqlite:///x", Path(), protected=protected, engine_untested=tried
     )
-    [judged] = judge([found], environment, [allowed], is_rehearsed=is_rehearsed, is_pending=True)
+    [judged] = judge(
+        [found], environment, [Consent.of(allowed)], is_rehearsed=is_rehearsed, is_pending=True
+    )
     assert judged.severity == severity
 
 
