@@ -26,7 +26,13 @@ from migrations_ops.databases.interface import Database, DatabaseFile, Progress
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint, in_short
-from migrations_ops.system.files import flush_folder, make_folder, now, partial_name
+from migrations_ops.system.files import (
+    flush_folder,
+    make_folder,
+    now,
+    partial_name,
+    rename_over,
+)
 from migrations_ops.system.removal import remove_file
 
 # A file system's clock may tick every few milliseconds only: content that was written within
@@ -65,7 +71,7 @@ def take_backup(
         # The sidecar first: a copy is never there under its final name without its description.
         described = True
         write_sidecar(store.sidecar(name), sidecar)
-        os.replace(partial, file)
+        rename_over(partial, file)
         flush_folder(store.folder)
         return store.backup_of(sidecar)
     except OpsError:

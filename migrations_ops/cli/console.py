@@ -17,7 +17,7 @@ from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.project.project import Project
-from migrations_ops.system.streams import AS_BYTES, discard
+from migrations_ops.system.streams import AS_BYTES, discard, is_terminal
 
 if TYPE_CHECKING:
     # The code that runs a task imports half of the package, which a read-only task does not need.
@@ -120,7 +120,7 @@ class Console:
         :raises OpsError: it was stopped.
         """
         without = without_known_secrets(script)
-        if finished.error is not None or self._json or sys.stdout.isatty():
+        if finished.error is not None or self._json or is_terminal(sys.stdout):
             self.finish(finished, *lines_of(script), document=document)
         else:
             self._out(without)
@@ -137,7 +137,7 @@ class Console:
         """
         if yes:
             return
-        if not sys.stdin.isatty():
+        if not is_terminal(sys.stdin):
             raise Refused(
                 f"{name} is protected, but there is no terminal to ask whether to {action}.",
                 untouched="Nothing was changed.",

@@ -18,6 +18,7 @@ from migrations_ops.operations.release import Ask, ReleaseOptions, release_all, 
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.upgrade_sql import write_sql
+from migrations_ops.system.streams import is_terminal
 
 
 def run_release(
@@ -100,7 +101,7 @@ def _asking(console: Console) -> Ask:
     def ask(state: DatabaseState) -> bool:
         """:raises Refused: there is no terminal."""
         pending, name = counted(len(state.pending), "revision"), state.environment.name
-        if not sys.stdin.isatty():
+        if not is_terminal(sys.stdin):
             raise Refused(
                 f"{name} is configured to ask before an upgrade, but there is no terminal.",
                 untouched=f"{name} was not touched.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from migrations_ops.revisions.history import Revision
-from migrations_ops.system.files import make_folder, open_own, require_replaceable
+from migrations_ops.system.files import make_folder, open_own, rename_over, require_replaceable
 from migrations_ops.system.reading import read_bytes
 
 # Count it up whenever scripts would be read differently.
@@ -138,7 +138,7 @@ def _write(file: Path, folders: dict[str, dict[str, list[Any]]]) -> None:
         require_replaceable(file)
         with os.fdopen(open_own(Path(partial), os.O_WRONLY | os.O_TRUNC), "wb") as stream:
             stream.write(_head(body) + body + b"}")
-        os.replace(partial, file)
+        rename_over(Path(partial), file)
     except OSError:
         with suppress(OSError):
             os.unlink(partial)

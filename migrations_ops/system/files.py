@@ -11,6 +11,7 @@ import json
 import os
 import re
 import stat
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,11 +121,27 @@ def write_text(file: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, file)
+        rename_over(partial, file)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def rename_over(file: Path, target: Path) -> None:
+    """Give a file the name of another one, which it replaces.
+
+    On Windows nothing can be replaced while another process, a virus scanner for instance, has it
+    open; that one is waited for, for about two seconds.
+
+    :raises OSError: it cannot be renamed.
+    """
+    for pause in (0.01, 0.04, 0.15, 0.3, 0.5, 1.0) if os.name == "nt" else ():
+        with suppress(PermissionError):
+            os.replace(file, target)
+            return
+        time.sleep(pause)
+    os.replace(file, target)
 
 
 def require_replaceable(file: Path) -> None:

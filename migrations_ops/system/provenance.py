@@ -33,7 +33,8 @@ def account() -> str:
     """The account that this process runs under."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # no variable says it and the user has no entry
+    except (OSError, KeyError, ImportError):
+        # No variable says it, and the user has no entry; Windows has no module that would know.
         return "somebody"
 
 

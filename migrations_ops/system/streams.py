@@ -48,3 +48,17 @@ def _as_the_system_has_it(error: UnicodeError) -> tuple[str | bytes, int]:
 
 AS_BYTES = "migrations_ops.as_bytes"
 codecs.register_error(AS_BYTES, _as_the_system_has_it)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person is at the other end. On Windows the null device says so of itself, too.
+
+    https://learn.microsoft.com/windows/console/getconsolemode
+    """
+    if sys.platform != "win32" or not stream.isatty():
+        return stream.isatty()
+    import ctypes
+    import msvcrt
+
+    handle = msvcrt.get_osfhandle(stream.fileno())
+    return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(ctypes.c_uint32())))

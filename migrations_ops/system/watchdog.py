@@ -67,7 +67,9 @@ def _end(command: subprocess.Popen[bytes]) -> None:
     """End the command with everything that it started: terminate first, then kill."""
     if sys.platform == "win32":
         tree = ["taskkill", "/F", "/T", "/PID", str(command.pid)]
-        subprocess.run(tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        with contextlib.suppress(OSError):
+            subprocess.run(tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        command.kill()  # where taskkill could not: what follows waits for its end
         return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(command.pid, signal.SIGTERM)

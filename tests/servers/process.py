@@ -111,6 +111,10 @@ def may_run(program: Path) -> bool:
     return True
 
 
+# Windows, which has no such signal, starts none of these servers.
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
 class ServerProcess:
     """A server that can be started again and again in the same folder on the same port."""
 
@@ -121,7 +125,7 @@ class ServerProcess:
         *,
         ready: Callable[[], bool],
         stop_signal: signal.Signals = signal.SIGTERM,
-        last_signal: signal.Signals = signal.SIGKILL,
+        last_signal: signal.Signals = KILL,
         more_variables: Mapping[str, str] | None = None,
     ) -> None:
         """:param ready: tells whether the server answers.

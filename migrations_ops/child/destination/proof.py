@@ -126,6 +126,7 @@ class Destination:
         if file is None or not any(same_file(file, created) for created in self._created):
             return
         if ask_driver(connection, "SELECT count(*) FROM sqlite_master") == [(0,)]:
+            connection.invalidate()  # Windows removes no file that is open
             for ending in ("", "-wal", "-shm", "-journal"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{file}{ending}")

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, get_args
 
-Stamp = dict[str, int]
+from .stamp import Stamp
+
 # "insert", "update" or "delete"; the table; the column, for an update.
 TableWrite = tuple[str, str, str]
 

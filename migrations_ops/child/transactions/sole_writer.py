@@ -5,20 +5,17 @@ What differs from the backup afterwards is then the upgrade's doing, and not an 
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import suppress
 from typing import Any
 
 from ..channel import Events
 from ..driver import ask_driver
 from ..protocol.events import SoleWriter
+from ..protocol.stamp import Stamp, stamp_of
 
 # A file system's clock ticks every few milliseconds, here in seconds: a write within the same tick
 # as ours would leave the same time stamp.
 TICK = 0.015
-
-Stamp = dict[str, int]
 
 
 class SoleWriterTransaction:
@@ -42,20 +39,3 @@ class SoleWriterTransaction:
         time.sleep(TICK)
         if ask_driver(connection, "PRAGMA data_version") == version:
             self._events.emit(SoleWriter(self._since, until))
-
-
-def stamp_of(file: str) -> Stamp:
-    """A cheap sign of a SQLite file's content, by the same names as the parent's."""
-    stamp: Stamp = {}
-    for ending in ("", "-wal"):
-        with suppress(OSError):
-            found = os.stat(f"{os.path.realpath(file)}{ending}")
-            if not ending or found.st_size:
-                stamp |= {
-                    f"size{ending}": found.st_size,
-                    f"changed{ending}": found.st_mtime_ns,
-                    f"file{ending}": found.st_ino,
-                }
-            if not ending:
-                stamp["changed status"] = found.st_ctime_ns
-    return stamp

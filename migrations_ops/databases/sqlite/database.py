@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from migrations_ops.child.protocol.stamp import stamp_of
 from migrations_ops.databases.interface import Database, Progress, Restored, Save
 from migrations_ops.databases.sqlite import files
 from migrations_ops.databases.sqlite.connect import Connect, connect, exists, snapshot, tidy
@@ -134,7 +135,7 @@ class SQLite:
         return 0
 
     def stamp_of_content(self) -> dict[str, int | str]:
-        return files.stamp_of_content(self.path)
+        return {**stamp_of(str(self.path))}
 
     def compare_content(
         self, before: Path, query: RowQuery, progress: Progress | None

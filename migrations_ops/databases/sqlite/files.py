@@ -21,6 +21,7 @@ from migrations_ops.system.files import (
     local_stamp,
     make_folder,
     make_own,
+    rename_over,
     rights_of,
 )
 from migrations_ops.system.reading import is_regular, is_something_else
@@ -66,22 +67,6 @@ def size_of(path: Path, ending: str) -> int:
     with suppress(OSError):
         return beside(real(path), ending).stat().st_size
     return 0
-
-
-def stamp_of_content(path: Path) -> dict[str, int | str]:
-    """A sign that changes with each write: sizes, times and numbers of the files."""
-    stamp: dict[str, int | str] = {}
-    for ending in ("", "-wal"):
-        with suppress(OSError):
-            found = os.stat(beside(real(path), ending))
-            if not ending or found.st_size:
-                stamp |= {f"size{ending}": found.st_size, f"changed{ending}": found.st_mtime_ns}
-                stamp[f"file{ending}"] = found.st_ino
-            if not ending:
-                # No tool can set this one back, as cp -p and touch do with the other. That of the
-                # -wal changes whenever root opens it: SQLite then sets its owner.
-                stamp["changed status"] = found.st_ctime_ns
-    return stamp
 
 
 def require_regular_beside(path: Path) -> None:
@@ -205,7 +190,7 @@ def put_back(path: Path, previous: str) -> None:
 def _move(path: Path, target: Path) -> None:
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
-            os.replace(beside(path, ending), beside(target, ending))
+            rename_over(beside(path, ending), beside(target, ending))
     flush_folder(path.parent)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from textwrap import indent
 
 import pytest
 
+from migrations_ops.child.protocol.stamp import stamp_of
+from migrations_ops.databases.sqlite.database import SQLite
 from tests.contract.child.engines import HALF_DONE, cases, on
 from tests.contract.child.env_ways import SQLITE as WAYS
 from tests.contract.child.project import FAILING, R1, R2, R3, USUAL, ChildProject
@@ -193,14 +196,14 @@ def test_command_that_only_reads_writes_nothing(project: ChildProject, env: str)
     assert project.everything() == before
 
 
-def test_the_childs_stamp_of_a_file_is_the_parents(filled: Sandbox) -> None:
-    from migrations_ops.child.transactions.sole_writer import stamp_of
-    from migrations_ops.databases.sqlite.database import SQLite
-
+def test_stamp_of_a_file_shows_a_write_whose_time_was_set_back(filled: Sandbox) -> None:
     for mode in ("DELETE", "WAL"):
         with closing(sqlite3.connect(filled.dev, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA journal_mode={mode}")
-            connection.execute("DELETE FROM children")
-            stamp = stamp_of(str(filled.dev))
-            assert stamp == SQLite(filled.dev, "dev").stamp_of_content()
-            assert ("size-wal" in stamp) is (mode == "WAL")
+            before, times = stamp_of(str(filled.dev)), filled.dev.stat()
+            connection.execute("UPDATE children SET id = id")
+            os.utime(filled.dev, ns=(times.st_atime_ns, times.st_mtime_ns))
+            after = stamp_of(str(filled.dev))
+            assert after != before
+            assert after == SQLite(filled.dev, "dev").stamp_of_content()
+            assert ("size-wal" in after) is (mode == "WAL")
