@@ -27,6 +27,15 @@ def file_digest(file: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def find_damage(file: Path, size: int) -> str:
+    """Why a file is not the one that was verified, as far as its size shows; empty if it may be."""
+    try:
+        found = file.lstat().st_size
+    except OSError as error:
+        return f"{error.strerror}"
+    return "" if found == size else f"it has {found} bytes instead of {size}"
+
+
 def is_intact(backup: Backup) -> bool:
     """Whether the backup's file can be read and matches its sidecar."""
     try:
@@ -36,8 +45,15 @@ def is_intact(backup: Backup) -> bool:
 
 
 def require_intact(backup: Backup) -> None:
-    """:raises Refused: the backup's file does not match its sidecar."""
-    if file_digest(Path(backup.file)) != backup.sha256:
+    """:raises Refused: the backup's file is gone, or does not match its sidecar."""
+    file = Path(backup.file)
+    if not os.path.lexists(file):
+        raise Refused(
+            f"The backup {backup.name} is no longer in {file.parent}.",
+            untouched="Nothing was changed.",
+            next=f"Bring {backup.name} and its sidecar back to {file.parent}.",
+        )
+    if file_digest(file) != backup.sha256:
         raise Refused(
             f"The backup {backup.name} is damaged: its SHA-256 is not the one in its sidecar.",
             untouched="Nothing was changed.",

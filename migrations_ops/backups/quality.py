@@ -15,6 +15,8 @@ from migrations_ops.model.backup import Backup
 
 # The note of the safety backup that a restore makes begins with this.
 BEFORE_RESTORE = "before the restore of "
+# The doubt about one whose file has another size than when it was verified begins with this.
+DAMAGED = "it is damaged: "
 EMPTY = "it is empty, and others are not"
 # A database of MariaDB has a character set, even if there is nothing in it.
 OF_EMPTY = frozenset({'schema "character set"'})
@@ -31,6 +33,15 @@ def group_of(backup: Backup | Sidecar) -> Group:
 
 def is_good(backup: Backup | Sidecar) -> bool:
     return group_of(backup) == "good"
+
+
+def is_damaged(backup: Backup | Sidecar) -> bool:
+    return backup.doubt.startswith(DAMAGED)
+
+
+def mark_damaged(sidecar: Sidecar, damage: str) -> Sidecar:
+    """Mark a backup as suspect whose file is damaged."""
+    return replace(sidecar, doubt=f"{DAMAGED}{damage}") if damage else sidecar
 
 
 def mark_empty(sidecars: Sequence[Sidecar]) -> list[Sidecar]:

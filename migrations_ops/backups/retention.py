@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from migrations_ops.backups.integrity import is_intact
-from migrations_ops.backups.quality import group_of
+from migrations_ops.backups.quality import group_of, is_damaged
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.model.backup import Backup
@@ -43,7 +43,8 @@ def groups_of(backups: Sequence[Backup], uses: BackupUses) -> list[list[Backup]]
     """The backups, oldest first, in the groups that are counted separately."""
     groups: dict[str, list[Backup]] = {}
     for backup in backups:
-        group = group_of(backup)
+        # A damaged one is counted where it would be if it were whole; it displaces none.
+        group = group_of(replace(backup, doubt="") if is_damaged(backup) else backup)
         failed = group != "suspect" and backup.name in uses.failed
         groups.setdefault("failed" if failed else group, []).append(backup)
     return list(groups.values())

@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations_ops.backups.integrity import find_damage
 from migrations_ops.backups.naming import BackupNames, sidecar_of
-from migrations_ops.backups.quality import is_good, mark_empty
+from migrations_ops.backups.quality import is_damaged, is_good, mark_damaged, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, by_order, read_sidecar
 from migrations_ops.backups.strays import find_stray_sidecars, find_strays, read_backup
 from migrations_ops.model.backup import Backup
-from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused
+from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.serialisation import Unreadable, read_versioned
 from migrations_ops.model.text import quoted
@@ -47,7 +48,10 @@ class BackupStore:
         return mark_empty(sorted(found, key=by_order))
 
     def _read(self, file: Path) -> Sidecar | None:
-        return read_backup(file, self.names, self.environment.name)
+        sidecar = read_backup(file, self.names, self.environment.name)
+        if sidecar is None:
+            return None
+        return mark_damaged(sidecar, find_damage(self.file(sidecar.name), sidecar.size))
 
     def latest_sidecar(self) -> Sidecar | None:
         """The newest good backup."""
@@ -89,7 +93,9 @@ class BackupStore:
             raise Refused(
                 f"{self.environment.name} has no backup in {self.folder}.",
                 untouched="Nothing was changed.",
-                next=f"Take one with: invoke backup --env {self.environment.name}",
+                next=f"Bring {name} and its sidecar back to it, if they were moved."
+                if self.names.include(name)
+                else f"Take one with: invoke backup --env {self.environment.name}",
             )
         if name == "latest":
             return self._latest(backups)
@@ -104,14 +110,17 @@ class BackupStore:
         good = list(filter(is_good, backups))
         if good:
             return good[-1]
-        newest = backups[-1]
+        whole = [each for each in backups if not is_damaged(each)]
+        newest = (whole or backups)[-1]
         why = newest.doubt or "it is the safety backup of a restore"
+        choose = f"invoke backups --env {self.environment.name}"
         raise Refused(
             f"{self.environment.name} "
             f"has no backup that counts as latest: {newest.name} does not, since {why}.",
             untouched="Nothing was changed.",
-            next=f"To restore it all the same: {self._restore(newest.name)}; or choose:"
-            f" invoke backups --env {self.environment.name}",
+            next=f"To restore it all the same: {self._restore(newest.name)}; or choose: {choose}"
+            if whole
+            else f"Bring the whole file back; or see the others: {choose}",
         )
 
     def _restore(self, name: str) -> str:
@@ -124,7 +133,7 @@ class BackupStore:
 
     def way_back(self) -> str:
         """The command that brings the database back; empty where there is no backup."""
-        sidecars = self.sidecars()
+        sidecars = [each for each in self.sidecars() if not is_damaged(each)]
         if not sidecars:
             return ""
         return self._restore("latest" if any(map(is_good, sidecars)) else sidecars[-1].name)
@@ -165,16 +174,30 @@ class BackupStore:
     def describe(self, backup: Backup) -> Sidecar:
         """The sidecar of a backup that was found earlier.
 
-        :raises NeedsAPerson: it can no longer be read.
+        :raises StepFailed: it can no longer be read.
         """
         sidecar = read_sidecar(self.sidecar(backup.name))
         if isinstance(sidecar, Unreadable):
-            raise NeedsAPerson(
-                f"The sidecar of {backup.name}, {sidecar.file}, can no longer be read.",
-                untouched="The backup itself was not touched.",
-                next=f"Bring its sidecar back, and type: invoke status --env {backup.environment}",
+            lack = self.find_lack(backup.name)
+            raise StepFailed(
+                f"The backup from before cannot be read: {lack}.",
+                untouched="Nothing was changed.",
+                next=f"Bring {backup.name} and its sidecar back to {self.folder}.",
             )
         return sidecar
+
+    def find_lack(self, name: str) -> str:
+        """What of a backup that was taken is no longer there as it was; empty if it all is."""
+        if not self.names.include(name):
+            return f"no backup of {self.environment.name} is called {name!r}"
+        file, sidecar = self.file(name), read_sidecar(self.sidecar(name))
+        if not os.path.lexists(file):
+            return f"{name} is no longer in {self.folder}"
+        if isinstance(sidecar, Unreadable):
+            is_there = os.path.lexists(sidecar.file)
+            return f"its sidecar {sidecar.file} {sidecar.why if is_there else 'is missing'}"
+        damage = find_damage(file, sidecar.size)
+        return f"{name} is damaged: {damage}" if damage else ""
 
     def fingerprint(self, backup: Backup) -> Fingerprint:
         return self.describe(backup).fingerprint

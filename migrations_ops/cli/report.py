@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from migrations_ops.backups.quality import is_damaged
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.cli.output.report import report
 from migrations_ops.journal.record import TaskRecord, read_record
@@ -23,9 +24,9 @@ def write_report(project: Project, id: str) -> None:
 
 
 def kept_backups(project: Project) -> dict[str, str]:
-    """The environment of each backup that is still there, by its name."""
+    """The environment of each backup that is still there, by its name; empty if it is damaged."""
     return {
-        backup.name: backup.environment
+        backup.name: "" if is_damaged(backup) else backup.environment
         for each in project.settings.path
         for backup in BackupStore.of(project.settings, each).backups()
     }

@@ -6,12 +6,13 @@ where these fail or leave something; then the ordinary release goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from migrations_ops.backups.quality import OF_EMPTY
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.errors import Refused, StepFailed
+from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.manual.change import change
@@ -43,7 +44,8 @@ def take_back(session: Session, environments: Iterable[Environment]) -> None:
 
 
 def _downgrade(session: Session, way: WayBack) -> bool:
-    """Run the downgrades; whether they led back to what was there before.
+    """Run the downgrades, and restore the backup from before if they led elsewhere; False if they
+    failed, and the database is as it was.
 
     :raises Refused: they did not, and no backup is from before: the database is as it was.
     """
@@ -55,18 +57,42 @@ def _downgrade(session: Session, way: WayBack) -> bool:
         if way.backup is None:
             raise
         return False  # the database is as it was
-    now = state.database.fingerprint(table)
-    taken = store.find(session.record.result.backups[-1])
-    before = store.fingerprint(taken)
-    if way.backup is not None:
-        then = store.fingerprint(way.backup)
-        return not find_left(now, then.schema) and not find_lost_rows(now, before, then.rows)
+    with _after_the_downgrades(way):
+        now = state.database.fingerprint(table)
+        taken = store.find(session.record.result.backups[-1])
+        before = store.fingerprint(taken)
+        then = store.fingerprint(way.backup) if way.backup is not None else None
+    if then is not None:
+        if not find_left(now, then.schema) and not find_lost_rows(now, before, then.rows):
+            return True
+        with _after_the_downgrades(way):
+            _put_back(session, way)
+        return True
     left = find_left(now, _schema_without_backup(session.project, way, now))
     lost = find_lost_rows(now, before, None)
     if not left and not lost:
         return True
-    restore_and_prove(session, state.environment, taken)
+    with _after_the_downgrades(way):
+        restore_and_prove(session, state.environment, taken)
     raise _not_taken_back(way, left, lost)
+
+
+@contextmanager
+def _after_the_downgrades(way: WayBack) -> Iterator[None]:
+    """What fails now does not find the database as it was.
+
+    :raises NeedsAPerson: a backup is gone, or could not be restored.
+    """
+    name, at = way.state.environment.name, ", ".join(way.to) or "base"
+    try:
+        yield
+    except (ConfigurationError, Refused, StepFailed) as error:
+        raise NeedsAPerson(
+            f"The downgrades of {name} have run, and what they led to cannot be compared with what"
+            f" was there before, or put back: {error.what}",
+            untouched=f"{name} is at {at}; no other environment was touched.",
+            next=error.next or f"Look at it: invoke verify --env {name}",
+        ) from error
 
 
 def _schema_without_backup(project: Project, way: WayBack, now: Fingerprint) -> Mapping[str, str]:

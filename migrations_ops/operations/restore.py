@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrations_ops.backups.integrity import require_intact
 from migrations_ops.backups.quality import BEFORE_RESTORE
+from migrations_ops.backups.sidecar import Sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import Database, DatabaseFile, Progress, Restored
@@ -59,10 +60,11 @@ def restore_and_prove(
 
     with session.record.step(StepName.RESTORE, environment.name, backup=backup.name) as step:
         require_intact(backup)
-        wanted = store.fingerprint(backup)
+        sidecar = store.describe(backup)
+        wanted = sidecar.fingerprint
         database.require_lock()
         try:
-            previous, restored = _replace(session, store, database, backup, progress)
+            previous, restored = _replace(session, store, database, sidecar, progress)
             # Rows may differ already: an application continues to write as soon as it can.
             now = restored.now
             if not now.structure_equals(wanted) and not _is_sidecar_wrong(
@@ -105,7 +107,7 @@ def _differs(name: str, backup: str, previous: PreviousContent) -> NeedsAPerson:
 
 
 def _replace(
-    session: Session, store: BackupStore, database: Database, backup: Backup, progress: Progress
+    session: Session, store: BackupStore, database: Database, backup: Sidecar, progress: Progress
 ) -> tuple[PreviousContent, Restored]:
     """Replace the content of the database by the backup, and keep the old content."""
     file, version_table = store.file(backup.name), store.environment.version_table
@@ -113,7 +115,7 @@ def _replace(
         restored = database.restore_from(file, version_table, progress)
         if isinstance(database, DatabaseFile):
             # Not before its content is there: until then it is for fewer.
-            database.give_rights(store.describe(backup).rights)
+            database.give_rights(backup.rights)
         return PreviousContent(), restored
     safety: list[Backup] = []
 

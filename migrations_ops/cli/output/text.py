@@ -285,12 +285,15 @@ def revisions_that_ran(found: TaskRecord) -> dict[str, list[str]]:
 def ways_back(found: TaskRecord, kept: Mapping[str, str]) -> Iterator[str]:
     """For each backup of a release, the command that restores it.
 
-    :param kept: the environment of each backup that is still there, by its name.
+    :param kept: the environment of each backup that is still there, by its name; empty if it is
+        damaged.
     """
     for name in found.backups:
         environment = kept.get(name)
         if environment is None:
             yield f"The backup {name} has been removed."
+        elif not environment:
+            yield f"The backup {name} is damaged."
         else:
             yield f"To go back: invoke restore --env {environment} --backup {name}"
 

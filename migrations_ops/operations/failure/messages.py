@@ -14,7 +14,7 @@ from migrations_ops.model.errors import (
     Unresolved,
 )
 from migrations_ops.model.text import os_error_in_words
-from migrations_ops.operations.failure.decision import RESTORES, Ended, Sentence
+from migrations_ops.operations.failure.decision import KILLED, RESTORES, Ended, Sentence
 from migrations_ops.operations.failure.observe import Failure, Observation, failed_revision
 from migrations_ops.operations.failure.run_messages import AGAIN, MOST_HOLDERS
 from migrations_ops.operations.state import LocatedDatabase
@@ -74,12 +74,20 @@ def killed_before_verify(name: str, task: str, error: str, untouched: str) -> St
     )
 
 
-def killed_before_verify_without_backup(name: str, task: str, error: str) -> NeedsAPerson:
-    """As ``killed_before_verify``, where there is nothing to restore."""
+def killed_before_verify_without_backup(
+    name: str, task: str, error: str, lost: str
+) -> NeedsAPerson:
+    """As ``killed_before_verify``, where there is nothing to restore.
+
+    :param lost: what of its backup is no longer there; empty if none was taken.
+    """
     return NeedsAPerson(
         f"{name} was upgraded by {task}, which was interrupted, and does not pass verify: {error}.",
         untouched="It was not touched now.",
-        next=f"See its backups: invoke backups --env {name}",
+        next=f"Its backup cannot be restored now: {lost}. Bring that back, and run the same command"
+        " again."
+        if lost
+        else f"See its backups: invoke backups --env {name}",
     )
 
 
@@ -239,7 +247,7 @@ def _half(failure: Failure, seen: Observation) -> NeedsAPerson:
     return NeedsAPerson(
         f"{_begin(failure)}, and {what or 'half of a revision is applied'} in {name} ({label}):"
         f" {stays}.",
-        untouched=f"Its previous content is safe in {_backup_name(failure)}{refused}.",
+        untouched=f"{_safe(failure).removesuffix('.')}{refused}.",
         next=f"Type: {_way_back(failure)}; or repair it by hand{resolve}",
     )
 
@@ -265,11 +273,17 @@ def not_restored(failure: Failure, why: BaseException | str) -> NeedsAPerson:
     have."""
     name, label = failure.located.environment.name, failure.located.database.label
     reason = why.what if isinstance(why, OpsError) else why
-    first = _first_step(why)
+    untouched = _safe(failure)
+    if failure.lack:
+        reason, untouched = f"{failure.lack}.", f"{name} stays as the failed step left it."
+    first = "" if failure.lack else _first_step(why)
+    way = f"type: {_way_back(failure)}"
+    if failure.ended in KILLED:
+        way = f"run the same command again; or {way}"
     return NeedsAPerson(
         f"{_begin(failure)}, and {name} ({label}) could not be restored: {reason}",
-        untouched=_safe(failure),
-        next=f"{first} Then type: {_way_back(failure)}" if first else f"Type: {_way_back(failure)}",
+        untouched=untouched,
+        next=f"{first} Then {way}" if first else f"{way[:1].upper()}{way[1:]}",
     )
 
 
@@ -314,10 +328,12 @@ def how_to_resolve(located: LocatedDatabase, left: Unresolved) -> str:
 def _killed_new(failure: Failure) -> NeedsAPerson:
     name = failure.located.environment.name
     return NeedsAPerson(
-        f"{_begin(failure)} after committing part of the upgrade of {name}, and there is no"
-        " backup from before.",
+        f"{_begin(failure)} after committing part of the upgrade of {name}, and"
+        f" {failure.lack or 'there is no backup from before'}.",
         untouched="It was not touched now.",
-        next=start_over(failure.located)
+        next="Bring that back, and run the same command again."
+        if failure.lack
+        else start_over(failure.located)
         if failure.ended is Ended.KILLED_COMMANDS
         else _continue_as_it_is(failure),
     )
@@ -372,6 +388,9 @@ def _backup_name(failure: Failure) -> str:
 
 
 def _safe(failure: Failure) -> str:
+    if failure.lack:
+        name = failure.located.environment.name
+        return f"Nothing else was done to {name}, but {failure.lack}."
     if failure.backup and failure.ended in RESTORES:
         where = f", and the replaced content is in {failure.safety.name}" if failure.safety else ""
         return f"{failure.backup.name} is unchanged{where}."
@@ -379,4 +398,6 @@ def _safe(failure: Failure) -> str:
 
 
 def _way_back(failure: Failure) -> str:
-    return BackupStore.restore_command(failure.located.environment.name, _backup_name(failure))
+    name = _backup_name(failure)
+    first = ", once that backup and its sidecar are there again" if failure.lack else ""
+    return f"{BackupStore.restore_command(failure.located.environment.name, name)}{first}"

@@ -44,7 +44,8 @@ class Failure:
 
     Of a restore, ``backup`` is what it puts back, None if that is lost; ``safety`` holds what was
     there before, None where the engine itself keeps it. With ``rows_unknown`` the rows may
-    be others than those of the backup though the schema is that.
+    be others than those of the backup though the schema is that. ``lack`` says what of the backup
+    is no longer there, and is looked for when it matters.
     """
 
     located: LocatedDatabase
@@ -56,6 +57,7 @@ class Failure:
     dirty: bool = False
     safety: Backup | None = None
     rows_unknown: bool = False
+    lack: str = ""
 
     @property
     def unresolved(self) -> Unresolved:

@@ -150,6 +150,7 @@ def reconcile(session: Session, failure: Failure) -> str:
     :raises StepFailed: its server does not answer, and nothing of the step can have been committed.
     :raises NeedsAPerson: part of the step remains, or the database could not be restored.
     """
+    decision: Decision | None = None
     try:
         seen = observe(session, failure)
         decision = decide(seen.case)
@@ -162,22 +163,44 @@ def reconcile(session: Session, failure: Failure) -> str:
     except NeedsAPerson as error:
         raise error.remember(Memory.RECORD, failure.unresolved) from None
     except (OpsError, OSError, KeyboardInterrupt) as error:
-        if failure.ended in KILLED:
-            raise  # nothing has changed since, and the next task tries again
-        if failure.backup is None:
-            left = messages.new_left(failure, str(error).removesuffix("."))
-        else:
-            left = messages.not_restored(failure, error)
-        raise left.remember(Memory.RECORD, failure.unresolved) from error
+        # Nothing has changed since a kill, and the next task tries again.
+        if failure.ended in KILLED and not _is_left_half(decision, error):
+            raise
+        raise _not_put_back(session, failure, error) from error
     if decision.action is Action.UNREACHABLE and decision.exit is ExitCode.FAILED:
         raise messages.unreachable(failure, seen)
     if decision.memory is not None:
         memory = decision.memory
         if memory is Memory.EVIDENCE and not _record_unverified(session, failure, seen):
             memory = Memory.NEXT_TASK
+        failure = _with_lack(session, failure)
         person = messages.for_a_person(decision.sentence, failure, seen)
         raise person.remember(memory, failure.unresolved)
     return sentence
+
+
+def _is_left_half(decision: Decision | None, error: BaseException) -> bool:
+    """Whether a restore that was needed has failed; one that the user stopped is begun again."""
+    is_needed = decision is not None and decision.action is Action.RESTORE
+    return is_needed and not isinstance(error, KeyboardInterrupt)
+
+
+def _not_put_back(session: Session, failure: Failure, error: BaseException) -> NeedsAPerson:
+    """The error that says why a database could be neither restored nor removed."""
+    if failure.backup is None:
+        left = messages.new_left(failure, str(error).removesuffix("."))
+    else:
+        left = messages.not_restored(_with_lack(session, failure), error)
+    memory = Memory.NEXT_TASK if failure.ended in KILLED else Memory.RECORD
+    return left.remember(memory, failure.unresolved)
+
+
+def _with_lack(session: Session, failure: Failure) -> Failure:
+    """Look for the backup again: a message must not call safe what is no longer there."""
+    if failure.backup is None:
+        return failure
+    store = BackupStore.of(session.project.settings, failure.located.environment)
+    return replace(failure, lack=store.find_lack(failure.backup.name))
 
 
 def _record_unverified(session: Session, failure: Failure, seen: Observation) -> bool:

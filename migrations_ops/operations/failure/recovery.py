@@ -161,6 +161,8 @@ def _finish_or_undo(session: Session, environment: Environment, record: TaskReco
     backup = backup_of(session, environment, record)
     reason = f"{record.id} was interrupted"
     failure = Failure.of(state, backup, reason, _how_it_was_killed(record, environment.name))
+    if backup is None:
+        failure = replace(failure, lack=find_lost_backup(session, environment, record))
     _reconcile(session, failure, record)
 
 
@@ -222,7 +224,8 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     backup = backup_of(session, environment, record)
     error = first_error(report)
     if backup is None:
-        raise messages.killed_before_verify_without_backup(environment.name, task, error)
+        lost = find_lost_backup(session, environment, record)
+        raise messages.killed_before_verify_without_backup(environment.name, task, error, lost)
     if not session.project.settings.is_rehearsed(environment):
         return
     reason = f"{task} was interrupted, and verify fails: {error}"
@@ -261,6 +264,13 @@ def backup_of(session: Session, environment: Environment, record: TaskRecord) ->
     """The first backup of that environment that the task took: the one from before the upgrade."""
     backups = BackupStore.of(session.project.settings, environment).backups()
     return next((backup for backup in backups if backup.name in record.backups), None)
+
+
+def find_lost_backup(session: Session, environment: Environment, record: TaskRecord) -> str:
+    """What of the backup from before is no longer there; empty if none was taken."""
+    store = BackupStore.of(session.project.settings, environment)
+    taken = next(filter(store.names.include, record.backups), None)
+    return store.find_lack(taken) if taken else ""
 
 
 def close_for(session: Session, record: TaskRecord, name: str) -> TaskRecord:

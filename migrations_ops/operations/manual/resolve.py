@@ -28,6 +28,7 @@ from migrations_ops.operations.failure.reconcile import record_resolution
 from migrations_ops.operations.failure.recovery import (
     backup_of,
     close_for,
+    find_lost_backup,
     interrupted_tasks,
     read_state_after,
     recover,
@@ -228,12 +229,30 @@ def _require_undone(session: Session, located: LocatedDatabase, left: Unresolved
     store = BackupStore.of(session.project.settings, located.environment)
     backup = next((each for each in store.backups() if each.name == left.backup), None)
     if backup is None:
-        raise Refused(
-            f"There is no backup of {located.environment.name} from before to compare it with.",
-            untouched="Nothing was changed.",
-            next=how_to_resolve(located, Unresolved(located.environment.name)),
-        )
+        otherwise = how_to_resolve(located, Unresolved(located.environment.name))
+        lost = store.find_lack(left.backup) if left.backup else ""
+        raise _nothing_to_compare_with(located, lost, otherwise)
     return _compare_with(session, located, backup, "that task")
+
+
+def _nothing_to_compare_with(located: LocatedDatabase, lost: str, otherwise: str) -> Refused:
+    """:param lost: what of the backup is no longer there; empty if none was taken.
+    :param otherwise: what to type if none was taken.
+    """
+    name = located.environment.name
+    if not lost:
+        return Refused(
+            f"There is no backup of {name} from before to compare it with.",
+            untouched="Nothing was changed.",
+            next=otherwise,
+        )
+    resolve = f"invoke resolve --env {name}"
+    return Refused(
+        f"The backup of {name} from before cannot be compared with it: {lost}.",
+        untouched="Nothing was changed.",
+        next=f"Bring that back, and type: {resolve} --rolled-back; or, to keep {name} as it is:"
+        f" {resolve} --applied",
+    )
 
 
 # -- commands of the project that were killed
@@ -287,12 +306,8 @@ def _require_commands_undone(
     require_readable(located)
     backup = backup_of(session, environment, record)
     if backup is None:
-        raise Refused(
-            f"There is no backup of {environment.name} from before its commands started to compare"
-            " it with.",
-            untouched="Nothing was changed.",
-            next=start_over(located),
-        )
+        lost = find_lost_backup(session, environment, record)
+        raise _nothing_to_compare_with(located, lost, start_over(located))
     return _compare_with(session, located, backup, "its commands started")
 
 

@@ -31,7 +31,7 @@ def store_of(folder: Path, keep: int) -> BackupStore:
     return BackupStore(folder / "backups", PROD, BackupNames("db"), keep)
 
 
-def fill(store: BackupStore, count: int) -> list[Sidecar]:
+def fill(store: BackupStore, count: int, *, note: str = "") -> list[Sidecar]:
     store.folder.mkdir(parents=True)
     made = []
     for number in range(count):
@@ -41,6 +41,7 @@ def fill(store: BackupStore, count: int) -> list[Sidecar]:
             name=f"db_20260101_{number:06}.sqlite3",
             taken=f"2026-01-{number + 1:02}T00:00:00.000Z",
             order=number + 1,
+            note=note,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrations_ops.backups.naming import BackupNames
-from migrations_ops.backups.quality import BEFORE_RESTORE
+from migrations_ops.backups.quality import BEFORE_RESTORE, DAMAGED
 from migrations_ops.backups.retention import Policy, choose_surplus, groups_of, surplus
 from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
@@ -61,6 +61,14 @@ def test_nothing_goes_that_is_the_newest_or_needed_or_not_replaced(
             assert each.name in failed or not policy.failed_only
             old = NOW - datetime.fromisoformat(each.taken) > timedelta(days=policy.keep_days)
             assert each.name in failed or old or not policy.keep_days
+
+
+def test_damaged_backup_is_counted_where_it_would_be_if_it_were_whole() -> None:
+    whole, damaged = backup("a", 2), backup("b", 1, doubt=f"{DAMAGED}it has 0 bytes instead of 1")
+    later, suspect = backup("c"), backup("d", doubt="half of r is applied in it")
+    assert groups_of([whole, damaged, later, suspect], NONE) == [[whole, damaged, later], [suspect]]
+    assert choose_surplus([whole, damaged], NONE, Policy(1), {"a"}, NOW) == set()
+    assert choose_surplus([damaged, later], NONE, Policy(1), {"c"}, NOW) == {"b"}
 
 
 @given(ages=st.lists(st.integers(0, 60), max_size=8), policy=policies, sound=subsets)

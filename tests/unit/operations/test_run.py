@@ -120,13 +120,13 @@ def test_each_place_that_needs_a_person_is_known() -> None:
         if re.search(r"NeedsAPerson\(\n?", file.read_text(encoding="utf-8"))
     }
     assert found == {
-        "backups/store.py",  # a sidecar that is gone: the next task inspects
         "databases/mariadb/copies.py",  # the server has a record of the swap
         "databases/mariadb/database.py",  # operations/restore.py remembers it
         "databases/sqlite/dump.py",  # operations/restore.py remembers it
         "model/errors.py",
         "operations/failure/messages.py",  # operations/failure/reconcile.py remembers it
         "operations/other_environments.py",
+        "operations/redo.py",  # the next task inspects
         "operations/restore.py",
         "operations/run.py",  # the next task inspects
     }

@@ -81,8 +81,11 @@ class FakeDatabase:
 class FakeStore:
     """A store that holds a backup, and perhaps a safety backup that a restore has taken."""
 
-    def __init__(self, safety: Fingerprint = BEFORE) -> None:
-        self.safety = safety
+    def __init__(self, safety: Fingerprint = BEFORE, lack: str = "") -> None:
+        self.safety, self.lack = safety, lack
+
+    def find_lack(self, name: str) -> str:
+        return self.lack
 
     def fingerprint(self, backup: Backup) -> Fingerprint:
         return self.safety if backup.name == SAFETY else BEFORE

@@ -8,12 +8,14 @@ from itertools import product
 
 import pytest
 
+from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure.decision import Action, Case, Ended, Sentence, Version
 from migrations_ops.operations.failure.messages import (
     for_a_person,
     how_it_is,
+    killed_before_verify_without_backup,
     new_left,
     not_restored,
     unreachable,
@@ -88,6 +90,21 @@ def test_way_back_that_failed_is_named_too() -> None:
     assert COMMAND.search(
         new_left(failure(FakeDatabase(), Ended.PARTLY_COMMITTED, no_backup=True)).next
     )
+
+
+def test_backup_that_is_gone_is_to_be_brought_back() -> None:
+    lack = "db_1.dump is no longer in /b"
+    of = replace(failure(FakeDatabase(), Ended.PARTLY_COMMITTED), lack=lack)
+    error = not_restored(of, StepFailed("no.", next="Bring it."))
+    assert error.what.endswith(f"could not be restored: {lack}.")
+    assert error.untouched == "prod stays as the failed step left it."
+    assert COMMAND.search(error.next)
+    of = replace(failure(FakeDatabase(), Ended.KILLED_COMMANDS, no_backup=True), lack=lack)
+    killed = for_a_person(Sentence.KILLED_NEW, of, seen(of))
+    assert lack in killed.what
+    assert "delete" not in killed.next
+    unverified = killed_before_verify_without_backup("prod", "t", "no", lack)
+    assert lack in unverified.next
 
 
 def test_no_restore_is_advised_where_nothing_was_committed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.model.errors import NeedsAPerson, StepFailed
+from migrations_ops.model.errors import Memory, NeedsAPerson, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.operations.failure import observe, reconcile
@@ -86,9 +86,43 @@ def test_whatever_stops_the_way_back_leads_to_a_person(
     with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
         reconcile.reconcile(session(), failure(database, Ended.PARTLY_COMMITTED))
     assert "invoke restore --env prod" in raised.value.next
-    # After a kill nothing has changed since, and the next task tries again.
-    with pytest.raises(type(error)):
-        reconcile.reconcile(session(), failure(database, Ended.KILLED_PARTLY_COMMITTED))
+
+
+@pytest.mark.parametrize("error", [StepFailed("no room."), OSError("no room")])
+def test_half_that_a_kill_left_and_no_restore_has_undone_needs_a_person(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Nothing has changed since, and the next task tries again; but it is not as it was."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(reconcile, "restore_and_prove", fail)
+    database = FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
+    of = failure(database, Ended.KILLED_PARTLY_COMMITTED)
+    with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
+        reconcile.reconcile(session(), of)
+    assert raised.value.memory is Memory.NEXT_TASK
+    assert raised.value.next.startswith("Run the same command again; or type: invoke restore")
+    # A user who stops the restore begins it again; what cannot be read yet is read again.
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        reconcile.reconcile(session(), of)
+    monkeypatch.setattr(reconcile, "observe", fail)
+    error = StepFailed("locked")
+    with pytest.raises(StepFailed, match="locked"):
+        reconcile.reconcile(session(), of)
+
+
+def test_backup_that_is_gone_is_not_called_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    lack = "db_1.dump is no longer in /b"
+    monkeypatch.setattr(BackupStore, "of", lambda *_: FakeStore(lack=lack))
+    moved = Fingerprint(("between",), BEFORE.schema, BEFORE.rows)
+    with pytest.raises(NeedsAPerson, match="is at between") as raised:
+        reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.PARTLY_COMMITTED))
+    assert "safe" not in str(raised.value)
+    assert lack in raised.value.untouched
+    assert raised.value.next.endswith("once that backup and its sidecar are there again")
 
 
 MORE_ROWS = Fingerprint(BEFORE.revisions, BEFORE.schema, {"items": 4})
