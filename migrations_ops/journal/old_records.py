@@ -24,7 +24,7 @@ _YOUNG_SECONDS = 3600
 
 # What a task writes into its folder. One that holds anything else is not ours, and stays.
 _LOGS = tuple(f"*.{step}.log" for step in StepName)
-_OWN_FILES = (*_LOGS, "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
+_OWN_FILES = (*_LOGS, "hook-*.log", "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
 
 
 def prune_records(releases: Path, backups: Path) -> None:

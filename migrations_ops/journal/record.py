@@ -11,7 +11,7 @@ from typing import Any
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.ids import ids_in
 from migrations_ops.model.errors import Unresolved
-from migrations_ops.model.outcome import ReleaseResult
+from migrations_ops.model.outcome import HookRun, ReleaseResult
 from migrations_ops.model.plan import TOUCHING
 from migrations_ops.model.serialisation import Unreadable, read_versioned, to_versioned
 from migrations_ops.system.files import make_folder, write_whole
@@ -21,7 +21,7 @@ from migrations_ops.system.reading import read_json
 RECORD = "release.json"
 _LEFT_OUT_IF_EMPTY = (
     "error", "by", "titles", "targets", "committed", "commands", "unresolved", "unfinished",
-    "closed",
+    "closed", "hooks",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class TaskRecord(ReleaseResult):
     ``commands`` those in which the project's own commands were started and have not finished,
     ``unresolved`` those that it left to a person, ``unfinished`` those that the next task has to
     inspect though this one has ended, and ``closed`` those in which a later task has finished or
-    undone that, or a person has.
+    undone that, or a person has. ``hooks`` are those that ran.
     """
 
     task: str
@@ -59,6 +59,7 @@ class TaskRecord(ReleaseResult):
     unresolved: tuple[Unresolved, ...] = ()
     unfinished: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    hooks: tuple[HookRun, ...] = ()
 
     @property
     def title(self) -> str:
@@ -144,17 +145,7 @@ def record_document(record: TaskRecord) -> dict[str, Any]:
         del document["under_way"]
     elif record.under_way and record.under_way.backup is None:
         del document["under_way"]["backup"]
-    for name in (
-        "error",
-        "by",
-        "titles",
-        "targets",
-        "committed",
-        "commands",
-        "unresolved",
-        "unfinished",
-        "closed",
-    ):
+    for name in _LEFT_OUT_IF_EMPTY:
         if not document[name]:
             del document[name]
     return document

@@ -18,7 +18,7 @@ from migrations_ops.journal.reserve import Reserve
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.errors import ExitCode, OpsError
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import ErrorReport, Outcome, RevisionRun, StepResult
+from migrations_ops.model.outcome import ErrorReport, HookRun, Outcome, RevisionRun, StepResult
 from migrations_ops.model.plan import StepName
 from migrations_ops.system.files import flush_folder, now
 
@@ -194,6 +194,16 @@ class Recorder:
         """Record that the commands finished, were undone, or are left to the next upgrade."""
         self.update(commands=tuple(each for each in self.result.commands if each != environment))
 
+    def add_hook(self, run: HookRun) -> None:
+        """Record a hook that has run, also after the end of the task."""
+        self.update(hooks=(*self.result.hooks, run))
+        self._write()
+
+    @property
+    def shown(self) -> TaskRecord:
+        """The record as it is on disk: without an outcome until the task has ended."""
+        return self.result if self._finished else replace(self.result, outcome=None)
+
     def _claim(self) -> None:
         """Make the id this task's own: another one that began in the same second may have it.
 
@@ -240,8 +250,7 @@ class Recorder:
     def _write_once(self, *, ahead: bool) -> None:
         if not self._finished and not self._claimed:
             self._claim()
-        record = self.result if self._finished else replace(self.result, outcome=None)
-        write_record(self.folder.parent, record)
+        write_record(self.folder.parent, self.shown)
         if ahead:
             flush_folder(self.folder)
         if not self._on_disk:

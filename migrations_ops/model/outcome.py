@@ -65,6 +65,22 @@ class StepResult:
     revisions: tuple[RevisionRun, ...] = ()
 
 
+HookOutcome = Literal["done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """A hook that ran: ``name`` is its moment, and ``exit`` None where it was not started, or was
+    interrupted."""
+
+    name: str
+    argv: tuple[str, ...]
+    started: str
+    seconds: float
+    exit: int | None
+    outcome: HookOutcome
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
     """What stopped a task: its exit code, and the three parts of its message."""

@@ -18,6 +18,7 @@ from migrations_ops.model.findings import (
     DOCTOR_LISTS,
     ELSEWHERE,
     ENV_PY_FAILS,
+    HOOK_MISSING,
     NO_PLUGIN,
     NOT_UPGRADABLE,
     SELECTOR_SET,
@@ -35,6 +36,7 @@ from migrations_ops.model.status import Selector
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice_on_destination, with_advice_on_url
 from migrations_ops.operations.edited_revisions import find_edited
+from migrations_ops.operations.hooks import hook_variables
 from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.obstacles import judge
 from migrations_ops.operations.state import DatabaseState, read_state
@@ -42,8 +44,10 @@ from migrations_ops.operations.status import read_selector
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.interpreters import find_package
 from migrations_ops.project.project import Project
+from migrations_ops.project.settings import Settings
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
+from migrations_ops.steps.watched_command import find_program
 from migrations_ops.system.removal import remove_file
 
 # Variables that lead a command typed by hand to another database, or change what it does.
@@ -56,7 +60,7 @@ _MISLEADING = (
 def examine(project: Project) -> DoctorReport:
     """Check everything that a release depends on."""
     settings, selector = project.settings, read_selector(project)
-    findings, advice = _shell(selector), []
+    findings, advice = [*_shell(selector), *_hooks(settings)], []
     # Environments that share an interpreter share what is found about it.
     last_of = {environment.python: environment for environment in settings.path}
     for environment in settings.path:
@@ -114,6 +118,16 @@ def _shell(selector: Selector) -> list[Finding]:
             SELECTOR_SET.found(selector.name, value=selector.shell_value, effect=selector.effect)
         )
     return findings + [VARIABLE_SET.found(name) for name in _MISLEADING if os.environ.get(name)]
+
+
+def _hooks(settings: Settings) -> list[Finding]:
+    """Finds hooks whose program does not exist."""
+    variables = hook_variables()
+    return [
+        HOOK_MISSING.found(moment, command=argv[0])
+        for moment, argv in settings.hooks.configured()
+        if find_program(argv[0], variables, settings.root) is None
+    ]
 
 
 def _environment(project: Project, environment: Environment) -> list[Finding]:

@@ -15,6 +15,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import ConfigurationError, NeedsAPerson, Refused, StepFailed
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.plan import EnvironmentPlan, StepName
+from migrations_ops.operations.hooks import run_first_hook
 from migrations_ops.operations.manual.change import change
 from migrations_ops.operations.plan.steps import list_steps, plan_release
 from migrations_ops.operations.preflight.state import require_changeable
@@ -39,6 +40,7 @@ def take_back(session: Session, environments: Iterable[Environment]) -> None:
         before: then the database is unchanged.
     """
     for way in find_ways_back(session.project, environments):
+        run_first_hook(session.project.settings, session.record)
         if not way.by_downgrade or not _downgrade(session, way):
             _put_back(session, way)
 

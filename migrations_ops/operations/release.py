@@ -14,6 +14,7 @@ from migrations_ops.model.plan import EnvironmentPlan, StepName
 from migrations_ops.operations.backup import back_up
 from migrations_ops.operations.failure.recovery import recover
 from migrations_ops.operations.gate import require_evidence
+from migrations_ops.operations.hooks import run_first_hook
 from migrations_ops.operations.plan.plan_file import require_as_planned
 from migrations_ops.operations.plan.steps import plan_release
 from migrations_ops.operations.preflight.checks import require_releasable
@@ -68,6 +69,7 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         if not any(state.pending for state in states):
             return
         plans = plan_release(session.project, states)
+        run_first_hook(session.project.settings, session.record)
         start_children_ahead(session, plans)
         is_shared = len({id(state.database) for state in states}) < len(states)
         for state, plan in zip(states, plans, strict=True):
@@ -175,7 +177,9 @@ def release_all(project: Project, options: ReleaseOptions, reporter: Reporter) -
     def body(session: Session) -> None:
         release(session, path, options)
 
-    return run_recorded(project, "release-migration", last, reporter, body, allow=options.allow)
+    return run_recorded(
+        project, "release-migration", last, reporter, body, allow=options.allow, hooks=True
+    )
 
 
 def upgrade_environment(
@@ -187,4 +191,6 @@ def upgrade_environment(
     def body(session: Session) -> None:
         release(session, [environment], options)
 
-    return run_recorded(project, f"upgrade-{name}", name, reporter, body, allow=options.allow)
+    return run_recorded(
+        project, f"upgrade-{name}", name, reporter, body, allow=options.allow, hooks=True
+    )

@@ -23,6 +23,7 @@ from migrations_ops.model.errors import (
 from migrations_ops.model.outcome import Outcome, ReleaseResult
 from migrations_ops.model.plan import CHANGING
 from migrations_ops.model.text import os_error_in_words
+from migrations_ops.operations.hooks import run_last_hook
 from migrations_ops.operations.prune import prune_after_failure
 from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
@@ -46,12 +47,14 @@ def run_recorded(
     body: Callable[[Session], None],
     *,
     allow: tuple[str, ...] = (),
+    hooks: bool = False,
 ) -> Finished:
     """Run a task's body. Its errors are returned, not raised, together with the record of what was
     done.
 
     :param environment: the environment that the task is about, for the record.
     :param allow: finding codes that this run accepts.
+    :param hooks: whether a hook of the project runs at its end.
     """
     record = Recorder(project.settings.releases, task, environment, reporter)
     record.update(by=provenance(project.settings.root))
@@ -72,7 +75,10 @@ def run_recorded(
         if error is not None:
             prune_after_failure(project, result)
         prune_records(project.settings.releases, project.settings.backups)
-        return Finished(result, error)
+        if hooks:
+            # Last, with everything unlocked, ended and recorded: it may run any task.
+            run_last_hook(project.settings, record)
+        return Finished(record.result, error)
 
     try:
         return close()

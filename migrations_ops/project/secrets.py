@@ -66,6 +66,9 @@ def keep_configured_secrets(settings: Settings, shell: Mapping[str, str]) -> Non
         variables += [environment.variables, passed]
         keep_secrets_of_urls([*urls, *environment.variables.values(), *passed.values()])
         public.update(_public(environment), *(_PARTS.split(redacted(url)) for url in urls))
+    passed = {name: shell[name] for name in settings.hooks.passed_variables if name in shell}
+    keep_secrets_of_urls(passed.values())
+    variables.append(passed)
     for each in variables:
         keep_secret_texts(find_secrets(each, public))
 

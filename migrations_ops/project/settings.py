@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from migrations_ops.project.environments import (
     UrlFromVariable,
     UrlSource,
 )
+from migrations_ops.project.hooks import Hooks, read_hooks
 from migrations_ops.project.toml_table import (
     ANY,
     COUNT,
@@ -65,6 +66,7 @@ class Settings:
     keep_days: int
     wait: float
     path: tuple[Environment, ...]
+    hooks: Hooks = field(default_factory=Hooks)
 
     @property
     def root(self) -> Path:
@@ -168,6 +170,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
         keep_days=reader.value("keep_days", 0),
         wait=float(reader.value("wait", 10)),
         path=tuple(path),
+        hooks=read_hooks(file, reader.value("hooks", {})),
     )
 
 
@@ -284,6 +287,7 @@ _TOP_KEYS: Mapping[str, Check] = {
     "keep": COUNT_FROM_ONE,
     "keep_days": COUNT,
     "wait": SECONDS,
+    "hooks": TABLE,
     "environments": TABLE,
 }
 _ENVIRONMENT_KEYS: Mapping[str, Check] = {

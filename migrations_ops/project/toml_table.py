@@ -62,6 +62,10 @@ COUNT: Check = ("a whole number", _is_count)
 COUNT_FROM_ONE: Check = ("a whole number of at least 1", _is_count_from_one)
 SECONDS: Check = ("a number of seconds", _is_seconds)
 TEXTS: Check = ("a list of strings", are_texts)
+ARGV: Check = (
+    "a list of strings that begins with a program",
+    lambda values: are_texts(values) and bool(values) and bool(values[0].strip()),
+)
 TABLE: Check = ("a table", lambda value: isinstance(value, dict))
 # An empty string: the project has no such variable.
 SELECTOR: Check = (

@@ -7,7 +7,6 @@ command the URL of the copy, and checks that the real database did not change.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -21,13 +20,11 @@ from migrations_ops.project.environments import Command, Environment
 from migrations_ops.project.interpreters import running_python
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.step import Listener, Step
-from migrations_ops.system import process
+from migrations_ops.steps.watched_command import ended, run_watched
 from migrations_ops.system.files import now
 
 if TYPE_CHECKING:
     from migrations_ops.project.project import Project
-
-WATCHDOG = Path(__file__).parent.parent / "system" / "watchdog.py"
 
 
 class OwnCommandsStep(Step):
@@ -107,32 +104,18 @@ class OwnCommandsStep(Step):
 
     def _run(self, command: Command, variables: dict[str, str]) -> tuple[int | None, str]:
         """Run one command; returns its exit code, and why it failed, if it did."""
-        argv = [str(running_python()), "-I", "-X", "utf8", str(WATCHDOG)]
-        watchdog = process.start(argv, variables, self.environment.directory, self._log)
-        try:
-            order = {"argv": _found(command.argv, variables), "timeout": self.environment.timeout}
-            watchdog.say(json.dumps(order))
-            answers = [json.loads(line) for line in watchdog.lines()]
-        finally:
-            watchdog.stop()
-        killed: dict[str, Any] = {"exit": None, "reason": "its watchdog was killed"}
-        answer = answers[0] if answers else killed
-        code = answer["exit"]
-        if "reason" in answer:
-            return code, f"{command.argv[0]}: {answer['reason']}"
+        code, reason = run_watched(
+            command.argv,
+            variables,
+            self.environment.directory,
+            self._log,
+            timeout=self.environment.timeout,
+        )
+        if reason:
+            return code, f"{command.argv[0]}: {reason}"
         if code not in command.success:
-            return code, f"{command.argv[0]} {_ended(code)}"
+            return code, f"{command.argv[0]} {ended(code)}"
         return 0, ""  # a configured success code is recorded as 0
-
-
-def _found(argv: tuple[str, ...], variables: dict[str, str]) -> list[str]:
-    """The argv with its program looked up along the step's own PATH.
-
-    Windows would search our PATH instead, and only for ``.exe``.
-    """
-    from shutil import which
-
-    return [which(argv[0], path=variables.get("PATH")) or argv[0], *argv[1:]]
 
 
 def require_rehearsable(project: Project, environment: Environment) -> None:
@@ -157,12 +140,6 @@ def variables_of_copy(project: Project, environment: Environment, copied: str) -
         if isinstance(environment.url, str):
             variables[name] = variables[name].replace(environment.url, copied)
     return variables
-
-
-def _ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was killed by signal {-code}"
-    return f"ended with exit code {code}"
 
 
 def url_of_copy(url: str, scratch: str, redirect: Mapping[str, Any] | None) -> str:

@@ -6,7 +6,8 @@ migrating a database whose lock is free again.
 
 The parent writes one line, ``{"argv": [...], "timeout": 60.0}``, and closes the channel when the
 command has to end. The answer is one line: ``{"exit": 0}``, with ``"reason"`` where the command
-could not be started or did not end by itself. Files under ``"remove"`` go when it has ended.
+could not be started or did not end by itself. The command reads what is under ``"input"``; files
+under ``"remove"`` go when it has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import IO, Any
 
 # How long, in seconds, a command may take to end by itself when it is asked to.
 GRACE = 5.0
@@ -27,13 +28,13 @@ GRACE = 5.0
 def main() -> int:
     """Run the command of the first line."""
     control, channel = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # The output of the command goes to the log; its standard input is empty.
+    # The output of the command goes to the log.
     os.dup2(2, 1)
     line = control.readline()
     if not line:
         return 0
     order = json.loads(line)
-    answer = _run(order["argv"], order["timeout"], control)
+    answer = _run(order["argv"], order["timeout"], control, order.get("input", ""))
     for file in order.get("remove", ()):
         with contextlib.suppress(OSError):
             os.unlink(file)
@@ -44,18 +45,29 @@ def main() -> int:
     os._exit(0)
 
 
-def _run(argv: list[str], timeout: float | None, control: Any) -> dict[str, Any]:
+def _run(argv: list[str], timeout: float | None, control: Any, text: str) -> dict[str, Any]:
+    given = subprocess.PIPE if text else subprocess.DEVNULL
     try:
-        command = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **_group_of_its_own())
+        command = subprocess.Popen(argv, stdin=given, **_group_of_its_own())
     except OSError as error:
         return {"exit": None, "reason": f"it cannot be started: {error.strerror}"}
     threading.Thread(target=_watch, args=(control, command), daemon=True).start()
+    if command.stdin is not None:
+        # In a thread: a command that does not read would block a long text for ever.
+        threading.Thread(target=_give, args=(command.stdin, text), daemon=True).start()
     try:
         return {"exit": command.wait(timeout)}
     except subprocess.TimeoutExpired:
         _end(command)
         reason = f"it took longer than the {timeout:g} seconds that timeout allows, and was killed"
         return {"exit": command.wait(), "reason": reason}
+
+
+def _give(pipe: IO[bytes], text: str) -> None:
+    with contextlib.suppress(OSError):
+        pipe.write(text.encode())
+    with contextlib.suppress(OSError):
+        pipe.close()
 
 
 def _watch(control: Any, command: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
-from migrations_ops.project import settings, toml_table
+from migrations_ops.project import hooks, settings, toml_table
 from tests.documents import (
     DOCUMENTS,
     Command,
@@ -177,7 +177,11 @@ def rows(document: str, heading: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(
     ("heading", "keys"),
-    [("The project", settings._TOP_KEYS), ("An environment", settings._ENVIRONMENT_KEYS)],
+    [
+        ("The project", settings._TOP_KEYS),
+        ("Hooks", hooks.KEYS),
+        ("An environment", settings._ENVIRONMENT_KEYS),
+    ],
 )
 def test_each_key_of_the_configuration_is_described(
     heading: str, keys: dict[str, toml_table.Check]
@@ -194,11 +198,14 @@ def test_defaults_of_the_configuration_are_those_that_are_described(tmp_path: Pa
     file.write_text('[environments.a]\nurl = "sqlite:///a"\n[environments.b]\nurl = "sqlite:///b"')
     found = settings.read(tmp_path)
     first = found.path[0]
-    for heading, owner in (("The project", found), ("An environment", first)):
+    owners = {"The project": found, "Hooks": found.hooks, "An environment": first}
+    for heading, owner in owners.items():
         for key, (_, default, *_) in rows("docs/configuration.md", heading).items():
             if default == "required":
                 continue
             value = getattr(owner, {"pass": "passed_variables"}.get(key, key))
+            if value == hooks.Hooks():
+                value = {}
             if isinstance(value, Path):
                 value = value.relative_to(tmp_path).as_posix()
             if isinstance(value, tuple):

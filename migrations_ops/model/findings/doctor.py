@@ -32,6 +32,11 @@ NO_PLUGIN = Entry(
     "migrations_ops is not installed for {python}: tasks work, but a bare alembic there is not"
     " protected",
 )
+HOOK_MISSING = Entry(
+    "hook-missing",
+    "warning",
+    "the hook {where} would not run: there is no program {command}, or it may not be executed",
+)
 STATE = Entry(
     "state",
     "error",

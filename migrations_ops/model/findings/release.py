@@ -28,3 +28,8 @@ COPY_LEFT = Entry(
     "the copy {where} of {database} could not be dropped, and uses disk space until a later task"
     " can drop it: {reason}",
 )
+HOOK_FAILED = Entry(
+    "hook-failed",
+    "warning",
+    "the hook {where} ({command}) {reason}; what it printed is in {log}",
+)

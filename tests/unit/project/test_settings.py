@@ -20,6 +20,7 @@ from migrations_ops.project.environments import (
     UrlFromFile,
     UrlFromVariable,
 )
+from migrations_ops.project.hooks import Hooks
 from migrations_ops.project.settings import Settings, read
 from migrations_ops.project.urls import resolve_url
 
@@ -54,6 +55,13 @@ selector = "STAGE"
 backups = "store/backups"
 keep = 3
 wait = 2.5
+
+[tool.migrations_ops.hooks]
+before = ["page", "on"]
+after = ["page", "off"]
+failed = ["tell"]
+pass = ["TOKEN"]
+timeout = 5
 
 [tool.migrations_ops.environments.dev]
 url = { variable = "DEV_URL" }
@@ -94,6 +102,9 @@ def test_each_documented_key_is_accepted_and_paths_are_relative_to_the_file(
         tmp_path / "store/releases",
     )
     assert (found.keep, found.wait) == (3, 2.5)
+    hooks = Hooks(("page", "on"), ("page", "off"), ("tell",), ("TOKEN",), 5)
+    assert found.hooks == hooks
+    assert [moment for moment, _ in hooks.configured()] == ["before", "after", "failed"]
     dev, prod = found.path
     assert dev.url == UrlFromVariable("DEV_URL")
     assert prod.inspect_url == UrlFromFile(tmp_path / "secrets.toml", "db.url")
@@ -377,7 +388,7 @@ values = st.recursive(
     ),
     max_leaves=6,
 )  # fmt: skip
-TOP = ["alembic", "selector", "backups", "keep", "wait"]
+TOP = ["alembic", "selector", "backups", "keep", "wait", "hooks"]
 EACH = [
     "inspect_url", "directory", "variables", "x", "section", "ini_url", "python", "pass",
     "version_table", "version_table_schema", "lock_timeout", "statement_timeout", "commands",
