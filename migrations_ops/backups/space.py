@@ -8,9 +8,10 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database
 from migrations_ops.model.text import human_size
 from migrations_ops.system.files import nearest_folder
+from migrations_ops.system.reading import what_else
 
 ELSEWHERE = "Free disk space there, or set backups in the configuration to another folder."
-OPEN_IT = "Fix its permissions, or set backups in the configuration to another folder."
+OPEN_IT = "Fix that, or set backups in the configuration to another folder."
 
 
 def find_obstacle(store: BackupStore, database: Database) -> str:
@@ -34,7 +35,10 @@ def find_closed(store: BackupStore) -> str:
     """Why nothing can be written into the folder, as a sentence; empty if it can."""
     folder = nearest_folder(store.folder)
     if not folder.is_dir():
-        return f"The folder for backups, {store.folder}, cannot be used: {folder} is a file."
+        return (
+            f"The folder for backups, {store.folder}, cannot be used:"
+            f" {folder} is {what_else(folder) or 'a file'}."
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"The folder for backups, {store.folder}, may not be written."
     return ""

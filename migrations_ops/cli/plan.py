@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -18,11 +20,11 @@ from migrations_ops.model.allowed import require_known_codes
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.serialisation import read_versioned
-from migrations_ops.model.text import os_error_in_words
+from migrations_ops.model.text import excerpt, os_error_in_words
 from migrations_ops.operations.plan.measured import plan_environment
 from migrations_ops.operations.plan.steps import preview_rehearsal
-from migrations_ops.system.files import write_text
-from migrations_ops.system.reading import read_json, read_text
+from migrations_ops.system.files import partial_name, write_text
+from migrations_ops.system.reading import read_json, read_text, what_else
 
 _BY_ENDING = {".json": "json", ".md": "markdown", ".html": "html"}
 
@@ -48,17 +50,9 @@ class PlanOutput:
                 next="For example, type: invoke plan --format markdown",
             )
         # Before the backup and the rehearsal, which take their time.
-        if file is not None and not file.parent.is_dir():
-            raise ConfigurationError(
-                f"The plan cannot be written: there is no folder {file.parent}.",
-                next="Make that folder, or name another file.",
-            )
-        if file is not None and file.exists() and not _is_plan(file):
-            raise Refused(
-                f"{file} exists and is not a plan.",
-                untouched="It was not replaced, and nothing was started.",
-                next="Name another file.",
-            )
+        if file is not None:
+            _require_place(file)
+            _require_plan(file, untouched="It was not replaced, and nothing was started.")
         return cls(found, file)
 
 
@@ -110,7 +104,10 @@ def _lines(plan: MeasuredPlan, form: str, style: Style) -> list[str]:
 
 
 def _write(file: Path, text: str | Iterable[str]) -> None:
-    """:raises ConfigurationError: it cannot be written."""
+    """:raises ConfigurationError: it cannot be written.
+    :raises Refused: something else than a plan has taken its name meanwhile.
+    """
+    _require_plan(file, untouched="It was not replaced, and no database was changed.")
     try:
         write_text(file, (text if isinstance(text, str) else "\n".join(text)) + "\n")
     except OSError as error:
@@ -119,6 +116,31 @@ def _write(file: Path, text: str | Iterable[str]) -> None:
             untouched="No database was changed.",
             next="Name another file.",
         ) from None
+
+
+def _require_place(file: Path) -> None:
+    """:raises ConfigurationError: no file of that name can be made."""
+    why = "" if os.path.isdir(file.parent) else f"there is no folder {excerpt(str(file.parent))}"
+    try:
+        os.lstat(file.with_name(partial_name(file.name)))  # the longest name that it has
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            why = "its name is too long"
+    if why:
+        raise ConfigurationError(
+            f"The plan cannot be written: {why}.", next="Make that folder, or name another file."
+        )
+
+
+def _require_plan(file: Path, *, untouched: str) -> None:
+    """:raises Refused: something else than a plan has that name."""
+    if os.path.lexists(file) and not _is_plan(file):
+        kind = what_else(file)
+        raise Refused(
+            f"{file} exists and is {kind or 'not a plan'}.",
+            untouched=untouched,
+            next="Name another file.",
+        )
 
 
 def _is_plan(file: Path) -> bool:

@@ -109,7 +109,7 @@ def _console(folder: Path, *, json: bool, line: CommandLine) -> Iterator[Console
     """The console of a task; an error of the task ends Invoke with its exit code."""
     from migrations_ops.cli.console import Console
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError, Refused
-    from migrations_ops.model.text import os_error_in_words
+    from migrations_ops.model.text import advice_on_os_error, os_error_in_words
     from migrations_ops.system.signals import one_interrupt
 
     console = Console(folder, json=json, line=line)
@@ -127,7 +127,7 @@ def _console(folder: Path, *, json: bool, line: CommandLine) -> Iterator[Console
         refused = Refused(
             f"A file or folder cannot be used: {os_error_in_words(failed)}.",
             untouched="Nothing was changed.",
-            next="Check its path and its permissions, and try again.",
+            next=advice_on_os_error(failed),
         )
         console.show_error(refused)
         raise Exit(code=int(refused.exit_code)) from None

@@ -12,7 +12,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest, is_unedited
 from migrations_ops.system.files import make_folder, nearest_folder, write_whole
-from migrations_ops.system.reading import is_something_else, read_json
+from migrations_ops.system.reading import read_json, what_else
 
 FILE = "evidence.json"
 
@@ -79,10 +79,8 @@ class Evidence:
     def find_obstacle(self) -> str:
         """Why the evidence could not be written, as far as can be checked; empty if it could."""
         folder = nearest_folder(self.file.parent)
-        if self.file.is_dir():
-            return f"{self.file} is a directory"
-        if is_something_else(self.file):
-            return f"{self.file} is not a regular file"
+        if kind := what_else(self.file):
+            return f"{self.file} is {kind}"
         if not folder.is_dir():
             return f"{folder} is not a folder"
         content = self._read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from datetime import datetime
 
@@ -81,7 +82,22 @@ def bare(name: str) -> str:
     return _SQL_QUOTED.sub(lambda found: found[1].replace('""', '"'), name)
 
 
+def excerpt(text: str, most: int = 120) -> str:
+    """A text, or its beginning if it is too long to be read in a message."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def os_error_in_words(error: OSError) -> str:
     """Describe an OSError, with its file."""
-    file = f" ({error.filename})" if error.filename else ""
+    file = f" ({excerpt(str(error.filename))})" if error.filename else ""
     return f"{error.strerror or error}{file}"
+
+
+def advice_on_os_error(error: OSError) -> str:
+    """What to do before trying again."""
+    match error.errno:
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "Check its permissions, and try again."
+        case errno.ENAMETOOLONG:
+            return "Choose a shorter name, and try again."
+    return "Fix that, and try again."

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from migrations_ops.model.text import advice_on_os_error
 from migrations_ops.revisions.cache import Cache, Identity, identity
 from migrations_ops.revisions.errors import ComputedRevision, UnreadableScript
 from migrations_ops.revisions.history import History, Revision
@@ -207,5 +208,5 @@ def _identity(entry: os.DirEntry[str]) -> Identity:
 def _unreadable(file: str, error: OSError) -> UnreadableScript:
     return UnreadableScript(
         f"{file} cannot be read: {error.strerror or error}.",
-        next="Check the file and its permissions.",
+        next=advice_on_os_error(error),
     )

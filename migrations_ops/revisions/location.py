@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrations_ops.model.errors import ConfigurationError
-from migrations_ops.system.reading import read_bytes, read_toml
+from migrations_ops.system.reading import read_bytes, read_toml, what_else
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
@@ -113,7 +113,9 @@ class _Config:
         env = script_folder / "env.py"
         if os.path.lexists(env) and not os.path.isfile(env):
             # Alembic would wait for a FIFO, and read a device without end.
-            raise ConfigurationError(f"{env} is not a regular file.", next="Bring env.py back.")
+            raise ConfigurationError(
+                f"{env} is {what_else(env) or 'not a regular file'}.", next="Bring env.py back."
+            )
         return ScriptLocation(
             folders=self.version_folders() or (script_folder / "versions",),
             recursive=self.flag("recursive_version_locations"),

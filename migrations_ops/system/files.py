@@ -6,7 +6,6 @@ read them, whatever the umask is.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from migrations_ops.child.protocol.escaping import in_json
-from migrations_ops.system.reading import is_something_else
+from migrations_ops.system.reading import kind_of, not_regular, what_else
 
 # How the name of a file ends until it is complete.
 PART = ".part"
@@ -80,8 +79,8 @@ def open_own(file: Path, flags: int) -> int:
     descriptor = os.open(file, flags | os.O_CREAT | _OPEN, OWN_FILE)
     try:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(file))
+        if kind := kind_of(found.st_mode):
+            raise not_regular(file, kind)
         if hasattr(os, "fchmod") and stat.S_IMODE(found.st_mode) != OWN_FILE:
             with suppress(PermissionError):  # another user's
                 os.fchmod(descriptor, OWN_FILE)
@@ -146,8 +145,8 @@ def rename_over(file: Path, target: Path) -> None:
 
 def require_replaceable(file: Path) -> None:
     """:raises OSError: what has this name is not a regular file: it is not ours, and stays."""
-    if is_something_else(file):
-        raise OSError(errno.EINVAL, "it is not a regular file", str(file))
+    if kind := what_else(file):
+        raise not_regular(file, kind)
 
 
 def rights_of(source: Path) -> Rights:

@@ -26,16 +26,16 @@ def open_regular(file: Path | str, *, follow: bool = True, folder: int | None = 
     :param folder: the handle of the folder that holds the file; ``file`` is a name in it then.
     :raises OSError: it cannot be opened, or is not a regular file.
     """
-    if not follow and not hasattr(os, "O_NOFOLLOW") and not is_regular(Path(file)):
-        raise _not_regular(file)
+    if not follow and not hasattr(os, "O_NOFOLLOW") and (kind := what_else(Path(file))):
+        raise not_regular(file, kind)
     flags = _FLAGS if follow else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(file, flags, dir_fd=folder)
     except ValueError:  # a null character, or half a surrogate pair
         raise OSError(errno.EINVAL, "no file has such a name", str(file)) from None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _not_regular(file)
+        if kind := kind_of(os.fstat(descriptor).st_mode):
+            raise not_regular(file, kind)
         return os.fdopen(descriptor, "rb", buffering=0)
     except BaseException:
         os.close(descriptor)
@@ -106,14 +106,33 @@ def is_regular(file: Path) -> bool:
         return False
 
 
-def is_something_else(file: Path) -> bool:
-    """Whether a name is taken by what is not a regular file. One that has just gone is not taken:
-    a writer of the database removes its journal at any moment."""
+# What may have the name of a file.
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def what_else(file: Path) -> str:
+    """What has the name of a file and is not a regular one: ``a directory``; empty if none has. One
+    that has just gone is not taken: a writer of the database removes its journal at any moment."""
     try:
-        return not stat.S_ISREG(file.lstat().st_mode)
+        return kind_of(file.lstat().st_mode)
     except (OSError, ValueError):
-        return False
+        return ""
 
 
-def _not_regular(file: Path | str) -> OSError:
-    return OSError(errno.EINVAL, "it is not a regular file", str(file))
+def kind_of(mode: int) -> str:
+    """What something is by its mode; empty if it is a regular file."""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((kind for is_one, kind in _KINDS if is_one(mode)), "something else")
+
+
+def not_regular(file: Path | str, kind: str) -> OSError:
+    """The error for what is not a regular file."""
+    return OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(file))

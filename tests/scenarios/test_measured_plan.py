@@ -206,7 +206,7 @@ def test_what_is_no_plan_releases_nothing(filled: Sandbox, content: str | None) 
     ran = filled.invoke("release-migration", "--plan-file", "plan.json")
     assert ran.code == 2
     assert "Nothing was started." in ran.err
-    assert "invoke plan --output" in ran.err
+    assert "invoke plan --env prod --output" in ran.err
 
 
 @pytest.mark.slow

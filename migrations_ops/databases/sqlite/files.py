@@ -24,7 +24,7 @@ from migrations_ops.system.files import (
     rename_over,
     rights_of,
 )
-from migrations_ops.system.reading import is_regular, is_something_else
+from migrations_ops.system.reading import is_regular, what_else
 from migrations_ops.system.removal import remove_file
 
 ENDINGS = ("", "-wal", "-shm", "-journal")
@@ -73,8 +73,8 @@ def require_regular_beside(path: Path) -> None:
     """:raises OSError: SQLite would wait for what has the name of a file beside the database."""
     for ending in ENDINGS[1:]:
         file = beside(real(path), ending)
-        if is_something_else(file):
-            raise OSError(errno.EINVAL, f"has {file.name} beside it, which is not a regular file")
+        if kind := what_else(file):
+            raise OSError(errno.EINVAL, f"has {file.name} beside it, which is {kind}")
 
 
 def require_no_orphan(path: Path, *, empty: bool) -> None:

@@ -12,7 +12,7 @@ from migrations_ops.model.errors import Locked, Refused
 from migrations_ops.model.text import local_time
 from migrations_ops.system.files import give_rights, make_folder, now, write_whole
 from migrations_ops.system.provenance import account, host
-from migrations_ops.system.reading import read_json
+from migrations_ops.system.reading import read_json, what_else
 from migrations_ops.system.removal import remove_file
 
 
@@ -39,7 +39,9 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         raise Refused(
             f"The lock {file}{_owned(file)} cannot be taken: {error.strerror}.",
             untouched="Nothing was started.",
-            next="See to the rights of that file and of its folder, and try again.",
+            next="See to the rights of that file and of its folder, and try again."
+            if not what_else(file)
+            else f"Move it away: it is {what_else(file)}.",
         ) from None
     try:
         give_rights(file, rights)

@@ -19,6 +19,7 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.source import list_operations
+from migrations_ops.system.reading import what_else
 
 # Alembic's words where env.py gives it no models.
 _WITHOUT_MODELS = "does not provide a MetaData object"
@@ -71,7 +72,7 @@ def _require_template(project: Project, environment: Environment) -> None:
         template = env.with_name("script.py.mako") if env else None
         if template and os.path.lexists(template) and not os.path.isfile(template):
             raise Refused(
-                f"{template} is not a regular file.",
+                f"{template} is {what_else(template) or 'not a regular file'}.",
                 untouched="No revision was written.",
                 next="Bring the template back: alembic init writes one into a new folder.",
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from migrations_ops.child.protocol.redaction import redacted_document
@@ -10,11 +12,14 @@ from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.fingerprint import in_short
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.serialisation import Unreadable, read_versioned
-from migrations_ops.model.text import quoted
+from migrations_ops.model.text import excerpt, quoted
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.settings import Settings
 from migrations_ops.revisions.loader import is_unedited
 from migrations_ops.system.reading import read_json
+
+# No longer name is advised.
+_LONG = 100
 
 
 def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
@@ -25,9 +30,11 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
     """
     plan = read_versioned(MeasuredPlan, file, read_json(file))
     if isinstance(plan, Unreadable):
-        why = plan.why if file.exists() else "does not exist"
+        why = plan.why if plan.newer else "is not a plan in JSON"
         raise ConfigurationError(
-            f"The plan {file} {why}.", next=f"Make one: invoke plan --output {quoted(str(file))}"
+            f"The plan {excerpt(str(file))} {why if os.path.lexists(file) else 'does not exist'}.",
+            next=f"Make one: invoke plan --env {settings.last.name}"
+            f" --output {quoted(str(_free_name(file)))}",
         )
     last = settings.last.name
     if plan.environment != last:
@@ -36,6 +43,15 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
             next=f"Make one of {last}: invoke plan --env {last} --output {quoted(str(file))}",
         )
     return plan
+
+
+def _free_name(file: Path) -> Path:
+    """A file for a plan, by whose ending it is JSON; none that is there already is replaced."""
+    if not os.path.isdir(file.parent) or len(file.name) > _LONG:
+        file = Path("plan.json")
+    endings = chain([".json"], (f"-{number}.json" for number in count(2)))
+    names = (file.with_name(f"{file.stem}{ending}") for ending in endings)
+    return next(each for each in names if not os.path.lexists(each))
 
 
 def require_as_planned(states: Sequence[DatabaseState], plan: MeasuredPlan, file: Path) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrations_ops.backups.space import OPEN_IT
 from migrations_ops.journal.evidence import Evidence
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.session import Session
@@ -34,7 +33,7 @@ def require_recordable(session: Session, states: Sequence[DatabaseState]) -> Non
         raise Refused(
             f"The release could not be recorded: {obstacle}.",
             untouched="No database was touched.",
-            next=f"{OPEN_IT} Files written by a newer migrations_ops need that version.",
+            next="Fix that, and try again. What a newer migrations_ops wrote needs that version.",
         )
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from migrations_ops.system.files import write_text
 from migrations_ops.system.reading import (
     MOST_BYTES,
-    is_something_else,
     open_regular,
     read_bytes,
     read_json,
     read_text,
     read_toml,
+    what_else,
 )
 from tests.hostile_files import PLACES
 
@@ -87,9 +88,28 @@ def test_a_file_that_has_just_gone_is_not_something_else(
     """A writer of a database removes its journal between two looks at it."""
     file = tmp_path / "db-journal"
     monkeypatch.setattr(os.path, "lexists", lambda _: True)
-    assert not is_something_else(file)
+    assert not what_else(file)
     file.write_text("")
-    assert not is_something_else(file)
+    assert not what_else(file)
     file.unlink()
     file.mkdir()
-    assert is_something_else(file)
+    assert what_else(file) == "a directory"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
+def test_what_is_no_file_is_called_what_it_is(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    kinds = {each: what_else(each) for each in (pipe, link, Path("/dev/null"))}
+    assert kinds == {
+        pipe: "a named pipe",
+        link: "a symbolic link",
+        Path("/dev/null"): "a device",
+    }
+    # A link stands for what it leads to.
+    for each in (pipe, link):
+        with pytest.raises(OSError, match="it is a named pipe, not a regular file"):
+            read_bytes(each)
+    with pytest.raises(OSError, match="it is a named pipe, not a regular file"):
+        write_text(pipe, "")
