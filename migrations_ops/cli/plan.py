@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from migrations_ops.model.text import excerpt, os_error_in_words
 from migrations_ops.operations.plan.measured import plan_environment
 from migrations_ops.operations.plan.steps import preview_rehearsal
 from migrations_ops.system.files import partial_name, write_text
-from migrations_ops.system.reading import read_json, read_text, what_else
+from migrations_ops.system.reading import is_too_long, read_json, read_text, what_else
 
 _BY_ENDING = {".json": "json", ".md": "markdown", ".html": "html"}
 
@@ -121,11 +120,8 @@ def _write(file: Path, text: str | Iterable[str]) -> None:
 def _require_place(file: Path) -> None:
     """:raises ConfigurationError: no file of that name can be made."""
     why = "" if os.path.isdir(file.parent) else f"there is no folder {excerpt(str(file.parent))}"
-    try:
-        os.lstat(file.with_name(partial_name(file.name)))  # the longest name that it has
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            why = "its name is too long"
+    if is_too_long(file.with_name(partial_name(file.name))):  # the longest name that it has
+        why = "its name is too long"
     if why:
         raise ConfigurationError(
             f"The plan cannot be written: {why}.", next="Make that folder, or name another file."

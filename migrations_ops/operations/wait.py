@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from migrations_ops.databases.answers import answered_until
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.journal.unfinished import find_unfinished
 from migrations_ops.model.errors import Refused
@@ -27,7 +28,8 @@ def wait_until_at_head(project: Project, environment: Environment, timeout: floa
     """
     until, pause = time.monotonic() + timeout, _FIRST
     while True:
-        report = read_status(project, [environment])
+        with answered_until(until):
+            report = read_status(project, [environment])
         [row] = report.environments
         is_changing = is_being_changed(project, environment)
         if row.state == "at head" and not is_changing:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.text import excerpt
+from migrations_ops.system.reading import is_too_long
 
 # The name of a kind of value, and a check for it.
 Check = tuple[str, Callable[[Any], bool]]
@@ -136,13 +138,22 @@ class Table:
 
 
 def anchored(root: Path, text: str) -> Path:
-    """A path of the configuration, absolute."""
+    """A path of the configuration, absolute.
+
+    :raises ConfigurationError: no file can have such a name.
+    """
     try:
         path = Path(text).expanduser()
     except RuntimeError:  # ~NAME of an unknown user: used verbatim
         path = Path(text)
     # normpath, not resolve: a link that the user configured stays the name that is shown.
-    return Path(os.path.normpath(root / path))
+    path = Path(os.path.normpath(root / path))
+    if is_too_long(path):
+        raise ConfigurationError(
+            f"The configuration names a file whose name is too long: {excerpt(str(path))}",
+            next="Give it a shorter name.",
+        )
+    return path
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -16,6 +16,9 @@ from typing import Any, BinaryIO
 # memory.
 MOST_BYTES = 64 * 1024 * 1024
 
+# In bytes; Linux, macOS and Windows have the same limit, or nearly.
+_LONGEST_NAME = 255
+
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -96,6 +99,20 @@ def read_json(file: Path | str, folder: int | None = None) -> Any:
         return json.loads(read_bytes(file, follow=False, folder=folder).decode("utf-8"))
     except (OSError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def is_too_long(file: Path) -> bool:
+    """Whether no file can have this name, since it or its path is too long for the system."""
+    # The system itself first looks for the folders, and finds that one is missing.
+    if any(len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME for part in file.parts):
+        return True
+    try:
+        os.lstat(file)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    except ValueError:
+        pass
+    return False
 
 
 def is_regular(file: Path) -> bool:

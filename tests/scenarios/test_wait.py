@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.contract.child.steps import PAUSING_CHECK, wait_for_pause, write_env
@@ -29,6 +32,15 @@ def test_an_environment_that_is_not_there_in_time_is_named_with_its_state(filled
     assert (ran.code, ran.out) == (1, "")
     assert "After 0.2 s, prod (data/repom/db.sqlite3) is behind, not at head." in ran.err
     assert filled.invoke("wait", "--timeout", "0", "--json").json["error"]["exit"] == 1
+
+
+@pytest.mark.slow
+def test_a_locked_database_is_not_waited_for_beyond_the_timeout(filled: Sandbox) -> None:
+    with closing(sqlite3.connect(filled.prod, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        ran = filled.invoke("wait", "--timeout", "0.2")
+    assert ran.code == 1
+    assert "After 0.2 s, prod (data/repom/db.sqlite3) is unreachable" in ran.err
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ MySQL is spoken to in the same way.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import ssl
@@ -20,6 +21,7 @@ from pymysql.cursors import Cursor
 
 from migrations_ops.child.protocol.identity import MARIADB_IDENTITY
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.answers import seconds_for
 from migrations_ops.databases.mariadb.errors import ACCOUNTS
 from migrations_ops.model.errors import ConfigurationError
 
@@ -84,6 +86,7 @@ def connect(
     :raises pymysql.MySQLError: there is none.
     :raises ConfigurationError: the server wants something for which a library is missing here.
     """
+    timeout, wait = seconds_for(timeout), math.ceil(seconds_for(LOCK_WAIT))
     try:
         connection = _Connection(
             user=address.user or None,
@@ -95,7 +98,7 @@ def connect(
             database=address.database if database else None,
             # What the server says is printed with all its quotes, in a way that no setting changes.
             init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
-            f" lock_wait_timeout = {LOCK_WAIT}, innodb_lock_wait_timeout = {LOCK_WAIT},"
+            f" lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait},"
             f" {WHOLE_ANSWERS}",
             charset="utf8mb4",
             autocommit=True,
@@ -181,7 +184,7 @@ def promptly(connection: Connection, seconds: float = ANSWER_SECONDS) -> Iterato
 
     A network that hangs keeps the connection open: the system does not notice.
     """
-    timer = threading.Timer(seconds, _cut, [connection])
+    timer = threading.Timer(seconds_for(seconds), _cut, [connection])
     timer.daemon = True
     timer.start()
     try:

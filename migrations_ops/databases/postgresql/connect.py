@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -15,9 +16,12 @@ from psycopg.abc import Buffer
 from psycopg.types.string import TextLoader
 
 from migrations_ops.databases.address import Address
+from migrations_ops.databases.answers import seconds_for
 
 # How long, in seconds, a server may take to answer to a connection, and to a small question.
 ANSWER_SECONDS = 10
+# How long, in seconds, a query waits for a session that changes a table.
+_LOCK_WAIT = 5
 # What a URL may hand to libpq; the rest are words of some driver.
 _LIBPQ = frozenset(
     {
@@ -35,7 +39,7 @@ _SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/var/pgsql_socket", "/pri
 # knows; none behind a pooler, where they would leak to the next client.
 _SESSION = """
 SELECT set_config(name, value, false) FROM (VALUES ('client_encoding', 'UTF8'),
-    ('statement_timeout', '0'), ('lock_timeout', '5s'), ('transaction_timeout', '0'),
+    ('statement_timeout', '0'), ('lock_timeout', %s), ('transaction_timeout', '0'),
     ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
     ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
     ('client_connection_check_interval',
@@ -103,7 +107,7 @@ def connect(address: Address, purpose: str = "") -> Connection:
     _hide_variables()
     connection = psycopg.connect(
         autocommit=True,
-        connect_timeout=ANSWER_SECONDS,
+        connect_timeout=math.ceil(seconds_for(ANSWER_SECONDS)),
         application_name=name.encode("ascii", "replace").decode()[:63],
         keepalives_idle=10,
         keepalives_interval=5,
@@ -141,7 +145,8 @@ def _set_up(connection: Connection) -> None:
             break
         except errors.QueryCanceled:
             continue
-    connection.execute(_SESSION, (own,))
+    wait = f"{seconds_for(_LOCK_WAIT) * 1000:.0f}"
+    connection.execute(_SESSION, (wait, own))
     if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
         # As UTF8, the server would refuse what is none.
         plain = "SELECT set_config('client_encoding', 'SQL_ASCII', false)"
@@ -168,7 +173,7 @@ def promptly(connection: Connection, seconds: float = ANSWER_SECONDS) -> Iterato
 
     A network that hangs keeps the connection open: neither the system nor libpq notices.
     """
-    timer = threading.Timer(seconds, cut, [connection])
+    timer = threading.Timer(seconds_for(seconds), cut, [connection])
     timer.daemon = True
     timer.start()
     try:

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from migrations_ops.databases.answers import seconds_for
 from migrations_ops.databases.sqlite import files
 from migrations_ops.system.reading import open_regular
 from migrations_ops.system.removal import remove_file
@@ -67,7 +68,7 @@ def connect(
     mode = "mode=ro&immutable=1" if immutable else "mode=rw"
     uri = f"{path.absolute().as_uri()}?{mode}"
     with closing(
-        sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
+        sqlite3.connect(uri, uri=True, timeout=seconds_for(WAIT_SECONDS), isolation_level=None)
     ) as connection:
         equip(connection, also)
         if writing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 
 from migrations_ops.databases.sqlite.files import Orphaned
@@ -47,6 +48,8 @@ def advice_on(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, Orphaned):
         return _ORPHANED
     if isinstance(error, OSError):
+        if error.errno == errno.EINVAL:  # what lies beside it is no file
+            return "Move that away, and try again."
         return _CHECK_URL if isinstance(error, IsADirectoryError) else CHECK_RIGHTS
     if isinstance(error, ConnectFailed):
         return _CHECK_CONNECT

@@ -12,7 +12,7 @@ from migrations_ops.model.errors import Locked, Refused
 from migrations_ops.model.text import local_time
 from migrations_ops.system.files import give_rights, make_folder, now, write_whole
 from migrations_ops.system.provenance import account, host
-from migrations_ops.system.reading import read_json, what_else
+from migrations_ops.system.reading import is_too_long, read_json, what_else
 from migrations_ops.system.removal import remove_file
 
 
@@ -39,9 +39,7 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
         raise Refused(
             f"The lock {file}{_owned(file)} cannot be taken: {error.strerror}.",
             untouched="Nothing was started.",
-            next="See to the rights of that file and of its folder, and try again."
-            if not what_else(file)
-            else f"Move it away: it is {what_else(file)}.",
+            next=_advice_on(file),
         ) from None
     try:
         give_rights(file, rights)
@@ -58,12 +56,21 @@ def locked(file: Path, purpose: str, wait: float) -> Iterator[None]:
                     "since": now(),
                 },
             )
-            give_rights(holder, rights)
+            # Those who may wait for the lock may see who has it, and nobody else writes it.
+            give_rights(holder, rights._replace(mode=rights.mode & ~0o022))
         yield
     finally:
         with suppress(OSError):
             remove_file(holder)
         lock.release()
+
+
+def _advice_on(lock: Path) -> str:
+    if kind := what_else(lock):
+        return f"Move it away: it is {kind}."
+    if is_too_long(lock):
+        return "Give the database a shorter name."
+    return "See to the rights of that file and of its folder, and try again."
 
 
 def holder_of(holder: Path) -> str:

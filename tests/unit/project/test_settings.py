@@ -332,6 +332,23 @@ def test_what_is_not_understood_is_reported_with_what_to_do(
         assert word in str(error)
 
 
+@pytest.mark.parametrize("line", ['backups = "{}"', 'alembic = "a/{}"'])
+def test_a_name_that_no_file_can_have_is_an_error_of_configuration(
+    tmp_path: Path, line: str
+) -> None:
+    for long in ("a" * 300, "b/" * 3000):
+        text = f"{line.format(long)}\n[environments.prod]\nurl = 'sqlite:///a.db'"
+        with pytest.raises(ConfigurationError, match="too long") as raised:
+            configured(tmp_path, text, "migrations_ops.toml")
+        assert len(str(raised.value)) < 300
+
+
+def test_a_url_of_a_file_that_cannot_be_is_an_error_of_configuration(tmp_path: Path) -> None:
+    long_url = with_url(tmp_path, f"'sqlite:///{'a' * 300}'")
+    with pytest.raises(ConfigurationError, match="too long"):
+        resolved(long_url)
+
+
 def test_a_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / "migrations_ops.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="not valid TOML"):

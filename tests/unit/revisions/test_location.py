@@ -274,7 +274,7 @@ def test_an_env_py_that_alembic_would_wait_for_is_a_usage_error(tmp_path: Path) 
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = scripts\n")
     (tmp_path / "scripts").mkdir()
     os.mkfifo(tmp_path / "scripts/env.py")
-    with pytest.raises(ConfigurationError, match=r"env\.py is not a regular"):
+    with pytest.raises(ConfigurationError, match=r"env\.py is a named pipe"):
         find_scripts(Path("alembic.ini"), directory=tmp_path)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from migrations_ops.databases.answers import answered_until
 from migrations_ops.databases.open import open_database
 from migrations_ops.databases.sqlite import connect as module
 from migrations_ops.databases.sqlite.database import SQLite
@@ -72,6 +74,16 @@ def test_an_inspection_leaves_nothing_behind_and_changes_nothing(tmp_path: Path,
     assert database.stamp_of_content() == stamp
 
 
+def test_a_look_waits_no_longer_for_a_lock_than_it_has_time(tmp_path: Path) -> None:
+    database = make_pair(tmp_path / "a.db", "delete")
+    waits = []
+    for seconds in (1.0, 1000.0):
+        with answered_until(time.monotonic() + seconds), module.connect(database.path) as found:
+            waits += found.execute("PRAGMA busy_timeout").fetchone()
+    assert 0 < waits[0] <= 1000
+    assert waits[1] == module.WAIT_SECONDS * 1000
+
+
 def test_an_inspection_beside_a_writer_leaves_its_files_alone(tmp_path: Path) -> None:
     database = make_pair(tmp_path / "a.db", "wal")
     with writer(database.path):
@@ -131,7 +143,7 @@ def test_a_fifo_beside_a_database_is_reported_and_not_waited_for(
     database = make_pair(tmp_path / "a.db", "delete")
     os.mkfifo(f"{database.path}{ending}")
     assert f"a.db{ending} beside it" in database.inspect(VERSION).trouble
-    with pytest.raises(Refused, match="not a regular file"):
+    with pytest.raises(Refused, match=r"which is a named pipe.* Move that away"):
         database.require_usable()
 
 
