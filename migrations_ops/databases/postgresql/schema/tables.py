@@ -23,6 +23,14 @@ _COMPRESSIONS = {"p": "PGLZ", "l": "LZ4"}
 HALF_DETACHED = " DETACH PENDING"
 
 
+def _among(oid: str) -> str:
+    """A condition: one of the relations that are given.
+
+    Without it, PostgreSQL prints the definitions of its own 150 views too, in 30 ms.
+    """
+    return f"{oid} = ANY(%s::oid[])"
+
+
 def _tables(catalog: Catalog) -> Facts:
     pending = (
         "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhdetachpending)"
@@ -134,10 +142,11 @@ def _constraints(catalog: Catalog) -> Facts:
         " LEFT JOIN pg_index x ON x.indexrelid = c.conindid"
         " WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')"
         " AND c.conparentid = 0 AND (c.conislocal OR c.contype <> 'c')"
+        f" AND {_among('c.conrelid')}",
+        list(catalog.relations),
     )
     for row in rows:
-        if row[0] in catalog.relations:
-            yield _Constraint(catalog, *row).fact()
+        yield _Constraint(catalog, *row).fact()
 
 
 @dataclass(frozen=True)
@@ -224,11 +233,10 @@ def _indexes(catalog: Catalog) -> Facts:
         # index of a partition that belongs to the whole's is made and dropped with that.
         " WHERE (x.indisvalid OR i.relkind = 'I') AND NOT i.relispartition"
         " AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid"
-        "  AND c.contype IN ('p', 'u', 'x'))"
+        f"  AND c.contype IN ('p', 'u', 'x')) AND {_among('x.indrelid')}",
+        list(catalog.relations),
     )
     for table, schema, name, unique, valid, definition in rows:
-        if table not in catalog.relations:
-            continue
         index = shown(catalog.name(schema, name))
         words = located(definition, "postgresql")
         start = next(begin for begin, _, word in words if word.means("USING"))
@@ -243,11 +251,10 @@ def _indexes(catalog: Catalog) -> Facts:
 def _views(catalog: Catalog) -> Facts:
     rows = catalog.ask(
         "SELECT c.oid::bigint, c.relispopulated, c.reloptions, pg_get_viewdef(c.oid)"
-        " FROM pg_class c WHERE c.relkind IN ('v', 'm')"
+        f" FROM pg_class c WHERE c.relkind IN ('v', 'm') AND {_among('c.oid')}",
+        list(catalog.relations),
     )
     for oid, filled, options, definition in rows:
-        if oid not in catalog.relations:
-            continue
         view = catalog.relations[oid]
         kind = "view" if view.kind == "v" else "materialized view"
         parts = (
