@@ -30,6 +30,7 @@ _TO = "the revision to reach (default: target of the configuration, which is hea
 _ALLOW = "a finding to allow, CODE or CODE:NAME; may be repeated (default: none)"
 _ENV = "the environment (default: prod; the last of the path where none has that name)"
 _SCRIPTS = "whose scripts (default: prod; the last of the path where none has that name)"
+_DRIFT = "also show what was changed by hand since the last release (default: do not)"
 _EVERY = "the environment (default: every one)"
 _NO_DEFAULT = "the environment (no default)"
 
@@ -168,15 +169,20 @@ def _upgrade(name: str, *, first: bool) -> Definition:
     "Look",
     env=_ENV,
     check="exit with 1 unless it is at head (default: exit with 0)",
+    drift=_DRIFT,
     json=_JSON,
 )
 def status(
-    console: Console, env: str | None = None, check: bool = False, json: bool = False
+    console: Console,
+    env: str | None = None,
+    check: bool = False,
+    drift: bool = False,
+    json: bool = False,
 ) -> None:
     """Show the state of one environment."""
     from migrations_ops.cli.status import show_status
 
-    show_status(console, env, check=check)
+    show_status(console, env, check=check, drift=drift)
 
 
 @task(
@@ -195,15 +201,40 @@ def wait(console: Console, env: str | None = None, timeout: str = "60", json: bo
     run_wait(console, env, timeout)
 
 
-@task("Look", check="exit with 1 unless all are at head (default: exit with 0)", json=_JSON)
-def status_all(console: Console, check: bool = False, json: bool = False) -> None:
+@task(
+    "Look",
+    check="exit with 1 unless all are at head (default: exit with 0)",
+    drift=_DRIFT,
+    json=_JSON,
+)
+def status_all(
+    console: Console, check: bool = False, drift: bool = False, json: bool = False
+) -> None:
     """Show the state of every environment.
 
     The last line tells what the selector of this shell would do to a bare alembic.
     """
     from migrations_ops.cli.status import show_status_all
 
-    show_status_all(console, check=check)
+    show_status_all(console, check=check, drift=drift)
+
+
+@task(
+    "Look",
+    env=_ENV,
+    accept="accept all of it, in a file to be committed (default: exit with 1 for it)",
+    json=_JSON,
+)
+def drift(
+    console: Console, env: str | None = None, accept: bool = False, json: bool = False
+) -> None:
+    """Show what was changed by hand since the last release.
+
+    Object by object, with the definition before and now.
+    """
+    from migrations_ops.cli.drift import run_drift
+
+    run_drift(console, env, accept=accept)
 
 
 @task("Look", env=_EVERY, json=_JSON)
@@ -448,6 +479,7 @@ _DEFINITIONS = (
     verify,
     status,
     status_all,
+    drift,
     wait,
     current,
     history,

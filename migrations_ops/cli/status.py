@@ -6,7 +6,9 @@ import re
 
 from migrations_ops.cli.console import Console
 from migrations_ops.cli.output import documents, text
+from migrations_ops.cli.output.drift import drift_in_short
 from migrations_ops.journal.record import TaskRecord, walk_records
+from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.operations.status import (
@@ -20,12 +22,12 @@ from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 
 
-def show_status(console: Console, env: str | None, *, check: bool) -> None:
+def show_status(console: Console, env: str | None, *, check: bool, drift: bool) -> None:
     """Show the state of one environment."""
     project = console.project_as_it_is()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
-    _show(console, project, [environment], check=check)
+    _show(console, project, [environment], check=check, drift=drift)
 
 
 def run_wait(console: Console, env: str | None, timeout: str) -> None:
@@ -52,23 +54,39 @@ def _seconds(timeout: str) -> float:
     return float(timeout)
 
 
-def show_status_all(console: Console, *, check: bool) -> None:
+def show_status_all(console: Console, *, check: bool, drift: bool) -> None:
     """Show the state of all environments."""
     project = console.project_as_it_is()
-    _show(console, project, list(project.settings.path), check=check)
+    _show(console, project, list(project.settings.path), check=check, drift=drift)
 
 
 def _show(
-    console: Console, project: Project, environments: list[Environment], *, check: bool
+    console: Console,
+    project: Project,
+    environments: list[Environment],
+    *,
+    check: bool,
+    drift: bool,
 ) -> None:
     """:raises OpsError: an environment could not be read; every environment still has its row."""
     report, failure = try_status(project, environments)
     document = documents.status(report) | (documents.error(failure) if failure else {})
-    console.show(lambda: text.status(report, console.style), document)
+    lines: list[str] = []
+    changed: list[DriftReport] = []
+    if drift:
+        # Imported here: a status without it would take longer.
+        from migrations_ops.operations.drift import require_no_drift, try_drift
+
+        changed = [try_drift(project, each) for each in environments]
+        lines = drift_in_short(changed, console.style)
+        document |= documents.drift(changed)
+    console.show(lambda: [*text.status(report, console.style), *lines], document)
     if failure is not None:
         raise failure
     if check:
         require_at_head(report)
+        if drift:
+            require_no_drift(changed)
 
 
 def run_verify(console: Console, env: str | None) -> None:

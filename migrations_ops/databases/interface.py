@@ -88,6 +88,12 @@ class Readable(Named, Protocol):
         :raises StepFailed: it cannot be read.
         """
 
+    def read_schema(self, version_table: str) -> Mapping[str, str]:
+        """Read the schema of its fingerprint alone.
+
+        :raises StepFailed: it cannot be read.
+        """
+
     def ledger(self, version_table: str) -> Ledger:
         """Read the ledger of a version table; an empty one where it cannot be read."""
 

@@ -92,6 +92,9 @@ class ServerDatabase(ABC):
     def _read_fingerprint(self, version_table: str, *, summed: bool) -> Fingerprint: ...
 
     @abstractmethod
+    def _read_schema(self, version_table: str) -> Mapping[str, str]: ...
+
+    @abstractmethod
     def _why_only_read(self, connection: Any) -> tuple[str, str] | None:
         """Why the database cannot be written, and what to do about it; None if it can."""
 
@@ -117,6 +120,12 @@ class ServerDatabase(ABC):
     def fingerprint(self, version_table: str) -> Fingerprint:
         try:
             return self._read_fingerprint(version_table, summed=self.summed)
+        except self._errors as error:
+            raise self._failed("", error) from error
+
+    def read_schema(self, version_table: str) -> Mapping[str, str]:
+        try:
+            return self._read_schema(version_table)
         except self._errors as error:
             raise self._failed("", error) from error
 

@@ -98,7 +98,11 @@ def find_newly_broken(
 
 
 def compare_schema(
-    state: DatabaseState, run: CommandRun, before: Fingerprint, rehearsed: Rehearsed
+    state: DatabaseState,
+    run: CommandRun,
+    before: Fingerprint,
+    rehearsed: Rehearsed,
+    has: Schema,
 ) -> list[Finding]:
     """Find differences from the end of the rehearsal.
 
@@ -106,8 +110,8 @@ def compare_schema(
     rehearsal did not make, although it ran the same statements, is theirs.
 
     :param before: the content of the backup from which the rehearsal started.
+    :param has: the schema after the upgrade.
     """
-    has = state.database.fingerprint(state.environment.version_table).schema
     others_may = state.database.is_server and _ran_the_same(run, rehearsed)
     unchanged = before.schema if others_may else None
     own, others = schema_differences(has, rehearsed.after.schema, unchanged)

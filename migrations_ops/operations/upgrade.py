@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.ledger import FOUND
@@ -26,6 +26,7 @@ from migrations_ops.operations.comparison import (
     compare_schema,
     find_newly_broken,
 )
+from migrations_ops.operations.drift import record_schema
 from migrations_ops.operations.edited_revisions import find_unrecorded
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
@@ -57,6 +58,8 @@ class _Upgrade:
     backup: Backup | None
     rehearsed: Rehearsed | None
     broken: Sequence[Finding]
+    # Its end, once it has been read.
+    after: list[Fingerprint] = field(default_factory=list)
 
     @property
     def environment(self) -> Environment:
@@ -97,6 +100,8 @@ def upgrade_and_verify(
             if run.own_commands:
                 _record_commands(upgrade, run)
             report = _verify(upgrade, run, comparison, partly_committed=attempts.has_committed)
+            if upgrade.after and (report.passed or upgrade.may_stay):
+                record_schema(session, state, _before(upgrade), upgrade.after[0])
             _undo_unless_passed(upgrade, report)
             return report
     finally:
@@ -220,30 +225,39 @@ def _find_changes(
     partly_committed: bool,
 ) -> list[Finding]:
     """What the upgrade did to schema and rows that it was not to do."""
-    found = _compare_schema(upgrade, now, run)
+    after = _read_after(upgrade, now)
+    found = []
+    if upgrade.rehearsed is not None and after is not None:
+        found = compare_schema(now, run, _before(upgrade), upgrade.rehearsed, after.schema)
     if comparison is not None and not found:
         # The child checks the parents of rows, if it runs inside and everything is one transaction.
         orphans = bool(run.own_commands) or partly_committed
         found = compare_rows(comparison, run, orphans=orphans)
-    return [*found, *_find_broken(upgrade, now)]
+    # What it broke, where no rehearsal would have shown it.
+    if upgrade.rehearsed is None and upgrade.backup is not None and after is not None:
+        before = _before(upgrade).schema
+        found += find_newly_broken(now.database, upgrade.broken, before, after.schema)
+    return found
 
 
-def _find_broken(upgrade: _Upgrade, now: DatabaseState) -> list[Finding]:
-    """What the upgrade broke, where no rehearsal would have shown it."""
-    if upgrade.rehearsed is not None or upgrade.backup is None or now.inspection.trouble:
-        return []
+def _read_after(upgrade: _Upgrade, now: DatabaseState) -> Fingerprint | None:
+    """The end of the upgrade. None where it cannot be read, and nothing depends on that.
+
+    :raises StepFailed: it cannot be read.
+    """
+    if upgrade.rehearsed is None and now.inspection.trouble:
+        return None
+    after = now.database.fingerprint(upgrade.environment.version_table)
+    upgrade.after.append(after)
+    return after
+
+
+def _before(upgrade: _Upgrade) -> Fingerprint:
+    """What was there before the upgrade."""
+    if upgrade.backup is None:
+        return Fingerprint.EMPTY
     store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
-    before = store.fingerprint(upgrade.backup).schema
-    after = now.database.fingerprint(upgrade.environment.version_table).schema
-    return find_newly_broken(now.database, upgrade.broken, before, after)
-
-
-def _compare_schema(upgrade: _Upgrade, now: DatabaseState, run: CommandRun) -> list[Finding]:
-    if upgrade.rehearsed is None:
-        return []
-    store = BackupStore.of(upgrade.session.project.settings, upgrade.environment)
-    before = Fingerprint.EMPTY if upgrade.backup is None else store.fingerprint(upgrade.backup)
-    return compare_schema(now, run, before, upgrade.rehearsed)
+    return store.fingerprint(upgrade.backup)
 
 
 def _undo_unless_passed(upgrade: _Upgrade, report: VerifyReport) -> None:

@@ -27,6 +27,7 @@ from migrations_ops.model.outcome import VerifyReport
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import counted
 from migrations_ops.operations.advice import advice, advice_on_destination
+from migrations_ops.operations.drift import find_drift
 from migrations_ops.operations.edited_advice import advice_on_edited
 from migrations_ops.operations.edited_revisions import EDITED, find_edited, split_ancestors
 from migrations_ops.operations.failure.reminder import Reminder, find_reminder
@@ -289,7 +290,8 @@ def verify_environment(
         def remind(state: DatabaseState) -> list[Finding]:
             reminders.extend(filter(None, [find_reminder(project, state)]))
             label = state.database.label
-            return [
+            changed = find_drift(project, state) if state.kind in ("at head", "behind") else []
+            return changed + [
                 NOT_UPGRADABLE.found(
                     environment.name, database=label, kind="dirty", detail=f": {each.trouble}"
                 )

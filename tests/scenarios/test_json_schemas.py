@@ -45,6 +45,7 @@ SCHEMA_OF = {
     "verify": "verify",
     "status": "status",
     "status-all": "status",
+    "drift": "drift",
     "wait": "status",
     "current": "current",
     "history": "history",

@@ -18,7 +18,8 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
     listed = shop.invoke("--list").out
     for name in (
         "release-migration", "plan", "backup", "upgrade-dev", "upgrade-prod", "verify", "status",
-        "status-all", "wait", "revision", "downgrade", "stamp", "current", "history", "heads",
+        "status-all", "drift", "wait", "revision", "downgrade", "stamp", "current", "history",
+        "heads",
         "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases", "adopt",
     ):  # fmt: skip
         assert f"\n  {name} " in listed

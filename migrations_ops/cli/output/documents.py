@@ -14,6 +14,7 @@ from migrations_ops.child.protocol.escaping import in_json
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
@@ -64,6 +65,15 @@ def _version(row: EnvironmentVersion) -> dict[str, Any]:
 def history(report: HistoryReport) -> dict[str, Any]:
     """The document of ``history --json`` and of ``heads --json``."""
     return asdict(report)
+
+
+def drift(reports: Iterable[DriftReport]) -> dict[str, Any]:
+    """The document of ``drift --json``; ``status --drift --json`` adds it to its own."""
+    rows = [asdict(report) for report in reports]
+    for row in rows:
+        if not row["trouble"]:
+            del row["trouble"]
+    return {"drift": rows}
 
 
 def release(result: ReleaseResult) -> dict[str, Any]:

@@ -157,6 +157,13 @@ class MariaDB(ServerDatabase):
                 rows, sums = count(connection, tables), {}
             return Fingerprint(inspection.revisions, schema, rows, sums)
 
+    def _read_schema(self, version_table: str) -> Mapping[str, str]:
+        from migrations_ops.databases.mariadb.schema.reading import read_schema
+
+        with self._connected("schema") as connection:
+            begin_snapshot(connection)
+            return read_schema(connection, version_table)
+
     # -- reading ------------------------------------------------------------------------------
 
     def stamp_of_content(self) -> dict[str, int | str]:

@@ -133,6 +133,12 @@ class PostgreSQL(ServerDatabase):
         with self._snapshot() as connection:
             return self._fingerprint_in(connection, version_table, summed=summed)
 
+    def _read_schema(self, version_table: str) -> Mapping[str, str]:
+        from migrations_ops.databases.postgresql.schema.reading import read_schema
+
+        with self._snapshot() as connection:
+            return read_schema(connection, version_table, self.schema)
+
     # -- reading ------------------------------------------------------------------------------
 
     def stamp_of_content(self) -> dict[str, int | str]:

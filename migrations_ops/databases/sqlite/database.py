@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from migrations_ops.child.protocol.stamp import stamp_of
 from migrations_ops.databases.interface import Database, Progress, Restored, Save
@@ -29,6 +29,8 @@ from migrations_ops.system.files import OWN_FILE, Rights, give_rights, open_own,
 if TYPE_CHECKING:
     from migrations_ops.child.protocol.sql import Syntax
     from migrations_ops.databases.row_changes import ContentChange, RowQuery
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,18 @@ class SQLite:
     def fingerprint(self, version_table: str) -> Fingerprint:
         from migrations_ops.databases.sqlite.inspection import read_fingerprint
 
+        return self._read(lambda connection: read_fingerprint(connection, version_table))
+
+    def read_schema(self, version_table: str) -> Mapping[str, str]:
+        from migrations_ops.databases.sqlite.inspection import read_own_schema
+
+        return self._read(lambda connection: read_own_schema(connection, version_table))
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """:raises StepFailed: it cannot be read."""
         try:
             with self.connect() as connection, snapshot(connection):
-                return read_fingerprint(connection, version_table)
+                return read(connection)
         except (sqlite3.Error, OSError) as error:
             if self.locked_by is not None:
                 raise  # the caller that has locked it handles the error

@@ -44,17 +44,31 @@ def find_leftovers(tables: list[str]) -> list[str]:
 
 def read_fingerprint(connection: sqlite3.Connection, version_table: str) -> Fingerprint:
     """The fingerprint of what the connection sees; call it inside a snapshot."""
-    from migrations_ops.databases.sqlite.schema import read_schema, table_names
+    from migrations_ops.databases.sqlite.schema import read_schema
 
-    names = table_names(connection)
-    versioned = version_table in names and _is_of_alembic(connection, version_table)
-    # One of that name which Alembic did not make is kept and compared like any other table.
-    tables = [name for name in names if name != version_table or not versioned]
+    tables, versioned = _tables(connection, version_table)
     return Fingerprint(
         revisions=_revisions(connection, version_table) if versioned else (),
         schema=read_schema(connection, tables),
         rows={name: count for name in tables if (count := _rows(connection, name)) is not None},
     )
+
+
+def read_own_schema(connection: sqlite3.Connection, version_table: str) -> dict[str, str]:
+    """The schema of the fingerprint."""
+    from migrations_ops.databases.sqlite.schema import read_schema
+
+    return read_schema(connection, _tables(connection, version_table)[0])
+
+
+def _tables(connection: sqlite3.Connection, version_table: str) -> tuple[list[str], bool]:
+    """The tables but Alembic's; and whether that is there."""
+    from migrations_ops.databases.sqlite.schema import table_names
+
+    names = table_names(connection)
+    versioned = version_table in names and _is_of_alembic(connection, version_table)
+    # One of that name which Alembic did not make is kept and compared like any other table.
+    return [name for name in names if name != version_table or not versioned], versioned
 
 
 def _is_of_alembic(connection: sqlite3.Connection, version_table: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.model.findings.entry import FIX_REVISION, MEND, Entry
+from migrations_ops.model.kinds import KINDS
 
 _STRICT_DRIFT = 'drift = "strict"'
 
@@ -54,6 +55,21 @@ DRIFT_UNKNOWN = Entry(
 )
 DRIFT_WITHOUT_MODELS = DRIFT_UNKNOWN.also(
     "note", "env.py sets no target_metadata, so drift cannot be detected"
+)
+CHANGED_BY_HAND = Entry(
+    "drift-{kind}",
+    "warning",
+    "the {kind} {where} of {environment} was {fate} by hand since release {release}{detail}",
+    "Undo that; or, if it may stay, type: invoke drift --env {environment} --accept",
+    kinds=tuple(kind for kind in KINDS if kind != "statistics"),
+    error_if=_STRICT_DRIFT,
+)
+MORE_CHANGED_BY_HAND = Entry(
+    "drift-object",
+    "warning",
+    "{more} more objects of {where} were changed by hand: invoke drift --env {where} lists all",
+    CHANGED_BY_HAND.advice,
+    error_if=_STRICT_DRIFT,
 )
 DAMAGED = Entry(
     "damaged",
