@@ -256,15 +256,39 @@ def history(console: Console, env: str | None = None, json: bool = False) -> Non
     show_history(console, env)
 
 
-@task("Look", env=_SCRIPTS, json=_JSON)
-def heads(console: Console, env: str | None = None, json: bool = False) -> None:
-    """Show the heads of the scripts.
+@task(
+    "Look",
+    env=_SCRIPTS,
+    check="exit with 1 unless there is one head, without a database (default: show the heads)",
+    base="the branch of git that comes first, such as origin/main (default: --fix finds it)",
+    fix="make one head of several, after showing what that changes (default: show the heads)",
+    yes="do not ask (default: --fix asks)",
+    json=_JSON,
+)
+def heads(
+    console: Console,
+    env: str | None = None,
+    check: bool = False,
+    base: str | None = None,
+    fix: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Show the heads of the scripts, check that there is one, or make it one.
 
     A mark shows the revision of each environment.
     """
-    from migrations_ops.cli.status import show_history
+    if fix or check or base:
+        from migrations_ops.cli.heads import run_check, run_fix
 
-    show_history(console, env, only_heads=True)
+        if fix:
+            run_fix(console, env, base, yes=yes, dry=is_dry_run())
+        else:
+            run_check(console, env, base)
+    else:
+        from migrations_ops.cli.status import show_history
+
+        show_history(console, env, only_heads=True)
 
 
 @task("Look", env=_EVERY, json=_JSON)
@@ -356,9 +380,10 @@ def prune(console: Console, env: str | None = None) -> None:
 
 @task(
     "Revisions",
-    message="what the revision does (no default)",
+    message="what the revision does (default: with --merge what it merges, else none)",
     empty="write no operations (default: those that the models differ by)",
     autogenerate="compare the models with the first of the path (default: on, unless --empty)",
+    merge="merge the heads, and write no operations (default: a revision after the head)",
     rev_id="the id of the revision (default: a random one)",
     json=_JSON,
 )
@@ -367,6 +392,7 @@ def revision(
     message: str | None = None,
     empty: bool = False,
     autogenerate: bool = True,
+    merge: bool = False,
     rev_id: str | None = None,
     json: bool = False,
 ) -> None:
@@ -374,8 +400,11 @@ def revision(
 
     Says which operations were detected.
     """
-    from migrations_ops.cli.revisions import run_revision
+    from migrations_ops.cli.revisions import run_merge, run_revision
 
+    if merge:
+        run_merge(console, message, rev_id, dry=is_dry_run())
+        return
     generated = autogenerate and not empty
     run_revision(console, message, rev_id, autogenerate=generated, dry=is_dry_run())
 

@@ -48,8 +48,8 @@ HOME = "/home/me/tool-library"
 ANY_LINES = "..."
 # What stands for the value of a flag.
 _VALUE = {
-    "allow": "CODE", "args": '"..."', "backup": "NAME", "env": "NAME", "format": "FORMAT",
-    "output": "FILE", "plan-file": "FILE", "timeout": "SECONDS",
+    "allow": "CODE", "args": '"..."', "backup": "NAME", "base": "REF", "env": "NAME",
+    "format": "FORMAT", "output": "FILE", "plan-file": "FILE", "timeout": "SECONDS",
     "message": '"..."',
     "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",
 }  # fmt: skip

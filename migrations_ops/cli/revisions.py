@@ -16,7 +16,12 @@ from migrations_ops.operations.manual.alembic_command import (
     run_alembic,
 )
 from migrations_ops.operations.manual.downgrade import downgrade_environment
-from migrations_ops.operations.manual.new_revision import create_revision, revision_arguments
+from migrations_ops.operations.manual.new_revision import (
+    create_merge,
+    create_revision,
+    find_heads_to_merge,
+    revision_arguments,
+)
 from migrations_ops.operations.manual.resolve import resolve_environment
 from migrations_ops.operations.manual.stamp import stamp_environment
 from migrations_ops.operations.plan.steps import list_steps
@@ -48,6 +53,22 @@ def run_revision(
         if autogenerate and not operations:
             lines.append("  nothing was detected: the models and the database agree")
     document = documents.revision(first.name, new, operations)
+    console.finish(finished, *lines, document=None if finished.error else document)
+
+
+def run_merge(console: Console, message: str | None, rev_id: str | None, *, dry: bool) -> None:
+    """Write a revision that merges the heads."""
+    project = console.project_as_it_is()
+    first = project.settings.path[0]
+    heads, text = find_heads_to_merge(project, first)
+    message = message or text
+    if dry:
+        arguments = ("merge", "-m", message, *heads)
+        _show_steps(console, project, first, (StepName.REVISION, (arguments,)))
+        return
+    finished, new = create_merge(project, first, heads, message, console.reporter, rev_id=rev_id)
+    lines = [_shown(new.path)] if new is not None else []
+    document = documents.revision(first.name, new, [])
     console.finish(finished, *lines, document=None if finished.error else document)
 
 

@@ -173,15 +173,25 @@ class Project:
         return StatedHistory.stating(heads)
 
     def _read_history(self, environment: Environment) -> History:
-        from migrations_ops.revisions.loader import ComputedRevision, read_history
+        from migrations_ops.revisions.errors import ComputedRevision
 
         try:
-            location = self.script_location(environment)
-            return read_history(location, self.settings.releases / ".scripts.json")
+            return self.read_sources(environment)
         except ComputedRevision:
             from migrations_ops.project.executed_history import read_executed_history
 
             return read_executed_history(self, environment)
+
+    def read_sources(self, environment: Environment) -> History:
+        """The revision scripts as their sources have them, without running one.
+
+        :raises ComputedRevision: one has to run to tell who it is.
+        :raises OpsError: they cannot be read, or contradict each other.
+        """
+        from migrations_ops.revisions.loader import read_history
+
+        location = self.script_location(environment)
+        return read_history(location, self.settings.releases / ".scripts.json")
 
     def script_location(self, environment: Environment) -> ScriptLocation:
         """Where the scripts of an environment are.

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from migrations_ops.model.errors import ExitCode, OpsError
+from migrations_ops.model.text import quoted
+
+if TYPE_CHECKING:
+    from migrations_ops.revisions.history import Revision
 
 NOTHING_CHANGED = "Nothing was changed."
 _SHOWN = 5
@@ -28,8 +33,8 @@ class SeveralHeads(HistoryError):
     ) -> None:
         named = listed(f"{head} ({message})" if message else head for head, message in heads)
         merge = (
-            f'To merge them: invoke alembic --env {environment} --args "merge heads"; or, to'
-            " release each of them: invoke release-migration --to heads; or, from now on:"
+            "To put one after the other, or to merge them: invoke heads --fix; or, to release each"
+            " of them: invoke release-migration --to heads; or, from now on:"
             f' target = "heads" under environments.{environment} of the configuration'
         )
         super().__init__(
@@ -152,6 +157,34 @@ class RevisionCycle(BrokenHistory):
         self.revisions = tuple(revisions)
 
 
+class InsertedRevision(HistoryError):
+    """A branch puts a revision before one that its base has, and that ran without it."""
+
+    def __init__(self, inserted: Revision, after: Revision, base: str) -> None:
+        super().__init__(
+            f"{inserted.revision} of this branch comes before {after.revision}, which {base} has: a"
+            " database that has run that one never runs the other.",
+            next=f"Put it after the revisions of {base}: change down_revision in {inserted.file},"
+            f" and undo the change of {after.revision}.",
+        )
+        self.revision = inserted.revision
+
+
+class NotAfterBase(HistoryError):
+    """A branch's revisions and those that its base got meanwhile follow the same one.
+
+    :param is_here: whether the base's revision is in this checkout.
+    """
+
+    def __init__(self, first: Revision, head: Revision, base: str, *, is_here: bool) -> None:
+        fix = f"invoke heads --fix --base {quoted(base)}"
+        super().__init__(
+            f"{_titled(first)} of this branch does not come after {_titled(head)} of {base}.",
+            next=f"Type: {fix}" if is_here else f"Merge {base} into this branch, then type: {fix}",
+        )
+        self.revision = first.revision
+
+
 class UnreadableScript(BrokenHistory):
     """A revision script that Python, or Alembic, would not load."""
 
@@ -179,6 +212,10 @@ class BadRevisionId(BrokenHistory):
             next="Rename it: Alembic does not load such a revision.",
         )
         self.revision = revision
+
+
+def _titled(revision: Revision) -> str:
+    return f"{revision.revision} ({revision.title})" if revision.title else revision.revision
 
 
 def listed(names: Iterable[str]) -> str:

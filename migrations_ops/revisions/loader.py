@@ -159,6 +159,11 @@ def _scripts(folder: str, sourceless: bool) -> Iterator[_Script]:
         yield from _compiled(os.path.join(folder, _PYCACHE), {n.split(".")[0] for n in files})
 
 
+def is_script(name: str) -> bool:
+    """Whether Alembic loads a source file of this name."""
+    return name.endswith(_SOURCE) and not name.startswith(_IGNORED)
+
+
 def _linked(entry: os.DirEntry[str], endings: tuple[str, ...]) -> Iterator[_Script]:
     """A link counts as the file that it leads to, the name of which decides."""
     file = os.path.realpath(entry.path)

@@ -204,7 +204,7 @@ def test_a_merge_that_was_applied_and_deleted_is_not_made_again(
     assert ran.code == 1
     assert "the scripts do not have m" in ran.err
     assert "Fetch the scripts that belong to this database: m ran on " in advice_of(ran)
-    assert "merge heads" not in ran.err
+    assert "heads --fix" not in ran.err
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 
@@ -17,6 +18,7 @@ from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.revisions.branches import split_heads
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.source import list_operations
 from migrations_ops.system.reading import what_else
@@ -63,6 +65,59 @@ def create_revision(
     finished = run_recorded(project, "revision", environment.name, reporter, body)
     new = written[0] if written else None
     return finished, new, list_operations(new.path) if new else []
+
+
+def create_merge(
+    project: Project,
+    scripts_of: Environment,
+    heads: Sequence[str],
+    message: str,
+    reporter: Reporter,
+    *,
+    rev_id: str | None = None,
+) -> tuple[Finished, Revision | None]:
+    """Write a revision that merges heads.
+
+    :returns: the new revision.
+    """
+    environment = project.settings.path_of(scripts_of)[0]
+    written: list[Revision] = []
+
+    def body(session: Session) -> None:
+        before = set(project.history(environment).revisions)
+        _require_template(project, environment)
+        more = ["--rev-id", rev_id] if rev_id else []
+        print_alembic(session, environment, ["merge", "-m", message, *more, *heads])
+        written.extend(_written(project, environment, before))
+
+    finished = run_recorded(project, "revision", environment.name, reporter, body)
+    return finished, written[0] if written else None
+
+
+def find_heads_to_merge(project: Project, environment: Environment) -> tuple[tuple[str, ...], str]:
+    """The heads of one branch, and the message of a merge.
+
+    :raises Refused: there are none.
+    """
+    history = project.history(environment)
+    heads = split_heads(history, "head")
+    if not heads:
+        raise Refused(
+            f"There is nothing to merge: the heads are {', '.join(history.heads) or 'none'}.",
+            untouched="No file was written.",
+            next="To merge branches that have labels: invoke alembic --env"
+            f' {environment.name} --args "merge heads"'
+            if len(history.heads) > 1
+            else "",
+        )
+    return heads, merge_message([history.revisions[name] for name in heads])
+
+
+def merge_message(heads: Sequence[Revision]) -> str:
+    """What a revision that merges these is for: the titles of what it merges."""
+    titles = [each.title or each.revision for each in heads]
+    # Some characters have a meaning in the docstring where the message goes.
+    return "merge " + " and ".join("".join(c for c in each if c not in '"\\') for each in titles)
 
 
 def _require_template(project: Project, environment: Environment) -> None:

@@ -3,20 +3,24 @@ after the revision ran, and MariaDB cuts the id short where its sql_mode lets it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrations_ops.child.protocol.sql import Syntax
-from migrations_ops.model.allowed import allow_flags, without_allowed
+from migrations_ops.model.allowed import Consent, allow_flags, allow_setting, without_allowed
 from migrations_ops.model.errors import OpsError, Refused
-from migrations_ops.model.findings import LONG_REVISION_ID
-from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState
+from migrations_ops.model.findings import LONG_REVISION_ID, Finding
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
 from migrations_ops.system.reading import read_bytes
+
+if TYPE_CHECKING:
+    # A check of scripts alone needs neither, and would take longer.
+    from migrations_ops.operations.session import Session
+    from migrations_ops.operations.state import DatabaseState
 
 # What Alembic makes, if neither env.py nor a plugin makes something else.
 WIDTH = 32
@@ -37,23 +41,8 @@ def require_fitting(session: Session, state: DatabaseState, revisions: Iterable[
     if width is None:
         return
     too_long = find_too_long([*revisions], width)
-    if not too_long or _is_made_by_env_py(session.project, environment):
-        return
-    found = [
-        LONG_REVISION_ID.found(
-            each.revision,
-            length=len(each.revision),
-            table=environment.version_table,
-            width=width,
-            environment=environment.name,
-        )
-        for each in too_long
-    ]
-    errors = [
-        each
-        for each in without_allowed(found, session.allowed(environment))
-        if each.severity == "error"
-    ]
+    allowed = session.allowed(environment)
+    errors = _errors(session.project, environment, too_long, width, allowed)
     if not errors:
         return
     longest = max(len(each.revision) for each in too_long)
@@ -66,6 +55,44 @@ def require_fitting(session: Session, state: DatabaseState, revisions: Iterable[
         next=f"Type there: {statement}; or, where it has run nowhere yet, give it a shorter id in"
         f" {too_long[0].file}; or, if it is made longer before: {allow_flags(errors)}",
     )
+
+
+def require_short(project: Project, environment: Environment, revisions: list[Revision]) -> None:
+    """As the preflight, for scripts alone: of a version table as Alembic makes it.
+
+    :raises Refused: the id of one of these does not fit.
+    """
+    too_long, allowed = find_too_long(revisions, WIDTH), [*map(Consent.of, environment.allow)]
+    errors = _errors(project, environment, too_long, WIDTH, allowed)
+    if errors:
+        raise Refused(
+            f"{errors[0].message[0].upper()}{errors[0].message[1:]}.",
+            untouched="Nothing was changed.",
+            next=f"Give it a shorter id in {too_long[0].file}; or, if that column is longer there:"
+            f" {allow_setting(errors, environment.name)}",
+        )
+
+
+def _errors(
+    project: Project,
+    environment: Environment,
+    too_long: list[Revision],
+    width: int,
+    allowed: Collection[Consent],
+) -> list[Finding]:
+    if not too_long or _is_made_by_env_py(project, environment):
+        return []
+    found = [
+        LONG_REVISION_ID.found(
+            each.revision,
+            length=len(each.revision),
+            table=environment.version_table,
+            width=width,
+            environment=environment.name,
+        )
+        for each in too_long
+    ]
+    return [each for each in without_allowed(found, allowed) if each.severity == "error"]
 
 
 def width_of(state: DatabaseState) -> int | None:

@@ -53,7 +53,7 @@ def test_several_heads_are_named_with_their_messages() -> None:
     )
     of_stage = caught.value.of("stage")
     assert of_stage.what == caught.value.what
-    assert 'invoke alembic --env stage --args "merge heads"' in of_stage.next
+    assert "under environments.stage of the configuration" in of_stage.next
     assert caught.value.heads == ("b1", "c1")
     assert caught.value.exit_code == ExitCode.REFUSED
 

@@ -1,0 +1,1 @@
+"""One head: checked for CI, and mended where two branches have grown apart."""
