@@ -18,7 +18,13 @@ SHOP = {
     "trigger gone on loans": "create trigger gone ...",
 }
 KEYS = st.sampled_from(["table a", "column a.x", "column a.y", "index ix", "view v", "function f"])
-SCHEMAS = st.dictionaries(KEYS, st.sampled_from(["", "INTEGER", "TEXT"]))
+ANY_SCHEMAS = st.dictionaries(KEYS, st.sampled_from(["", "INTEGER", "TEXT"]))
+# A column is nowhere without its table.
+SCHEMAS = ANY_SCHEMAS.map(
+    lambda schema: (
+        {"table a": ""} | schema if any(key.startswith("column") for key in schema) else schema
+    )
+)
 
 
 def without(*keys: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from migrations_ops.cli.output import documents
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.drift import ChangedObject, DriftReport
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.measured_plan import (
@@ -94,6 +95,9 @@ DOCTOR = DoctorReport(
     findings=(FINDING,),
     advice=(),
 )
+DRIFT = DriftReport(
+    "prod", "20260101_000000", ("a",), (ChangedObject("index", "ix", "removed", "create index ix"),)
+)
 
 MADE = {
     "status": documents.status(StatusReport((STATUS,), ("b",), SELECTOR)),
@@ -111,6 +115,7 @@ MADE = {
     "backups": documents.backups([BACKUP]),
     "plan": documents.plan([PLAN]),
     "measured-plan": documents.measured_plan(MEASURED),
+    "drift": documents.drift([DRIFT]),
     "error": documents.error(REFUSED),
 }
 
