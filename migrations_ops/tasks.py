@@ -77,7 +77,11 @@ def release_migration(
     "Release",
     env=_ENV,
     to=_TO,
-    format="text, markdown, html or json (default: by the ending of the file, else text)",
+    all="every environment of the path (default: one environment)",
+    quick="read the sources alone, without a backup or a rehearsal (default: rehearse)",
+    show_values="show the values of parameters, secrets excepted (default: leave them out)",
+    sql="what ran, as a script for somebody else to run (default: the plan)",
+    format="text, markdown, html, json or sql (default: by the ending of the file, else text)",
     output="a file for the plan; other files are not replaced (default: standard output)",
     allow=_ALLOW,
     json=_JSON,
@@ -86,6 +90,10 @@ def plan(
     console: Console,
     env: str | None = None,
     to: str | None = None,
+    all: bool = False,
+    quick: bool = False,
+    show_values: bool = False,
+    sql: bool = False,
     format: str | None = None,
     output: str | None = None,
     allow: list[str] | None = None,
@@ -95,10 +103,13 @@ def plan(
 
     Each statement with its time and rows, what is blocked, what is destroyed. Changes no database.
     """
-    from migrations_ops.cli.plan import PlanOutput, run_plan
+    from migrations_ops.cli.plan import PlanChoice, PlanOutput, run_plan
+    from migrations_ops.operations.plan.measured import PlanOptions
 
-    shown = PlanOutput.of(format, output, json=json)
-    run_plan(console, env, to, tuple(allow or ()), shown, dry=is_dry_run())
+    form = "sql" if sql and format is None else format
+    shown = PlanOutput.of(form, output, json=json)
+    options = PlanOptions(to, tuple(allow or ()), show_values, script=shown.form == "sql")
+    run_plan(console, PlanChoice(env, all, quick), options, shown, dry=is_dry_run())
 
 
 @task(

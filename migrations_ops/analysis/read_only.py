@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from migrations_ops.child.protocol.calls import calls
 from migrations_ops.child.protocol.sql import Token, tokens
 
 # The parent gets no more of a text than this, so the rest is unknown.
 _LONGEST = 4000
-# Words that look like a call but are not, and built-in functions that only read.
-_NO_CALLS = frozenset(
-    {
-        "IN", "EXISTS", "ANY", "ALL", "SOME", "AND", "OR", "NOT", "AS", "ON", "FROM", "JOIN",
-        "LATERAL", "VALUES", "SELECT", "WHERE", "CASE", "WHEN", "THEN", "ELSE", "OVER", "FILTER",
-        "BY", "HAVING", "UNION", "EXCEPT", "INTERSECT", "CAST", "COALESCE", "NULLIF", "ROW",
-        "ARRAY", "USING", "DISTINCT", "WITH",
-        "COUNT", "SUM", "MIN", "MAX", "AVG", "NOW", "VERSION", "PG_SLEEP", "TO_REGCLASS",
-        "CURRENT_DATABASE", "CURRENT_SCHEMA", "CURRENT_SETTING", "LOWER", "UPPER", "LENGTH",
-    }
-)  # fmt: skip
 _ALTERS_NO_ROW = (("DETACH", "PARTITION"), ("VALIDATE", "CONSTRAINT"), ("ADD", "VALUE"))
 
 
@@ -43,7 +33,7 @@ def changes_no_row(sql: str) -> bool:
     if not found:
         return False
     if found[0].means("SELECT"):
-        return not _calls(found)
+        return not calls(found)
     if found[0].means("ALTER"):
         return found[1:2] != [] and found[1].means("TYPE", "TABLE") and _alters_no_row(found)
     return found[0].means("VACUUM", "ANALYZE") or only_reads(sql)
@@ -66,16 +56,6 @@ def _is_on_index(found: list[Token]) -> bool:
         return False
     rest = [word for word in found[1:4] if not word.means("UNIQUE")]
     return len(rest) > 1 and rest[0].means("INDEX") and rest[1].means("CONCURRENTLY")
-
-
-def _calls(found: list[Token]) -> bool:
-    """Whether it may call a function that is not known to read."""
-    return any(
-        after.means("(")
-        and (word.quoted or (word.text[:1].isalpha() or word.text[:1] == "_"))
-        and not word.means(*_NO_CALLS)
-        for word, after in pairwise(found)
-    )
 
 
 def _alters_no_row(found: list[Token]) -> bool:

@@ -112,7 +112,7 @@ FAMILIES = {
                 timeouts="transactions.timeouts:set_mariadb",
                 step_lock="transactions.sessions:mariadb_lock",
                 drivers=frozenset({"pymysql", "MySQLdb", "aiomysql", "asyncmy"}),
-                lock_reader="recording.mariadb_copies:MariaDBCopies",
+                lock_reader="recording.mariadb_locks:MariaDBLocks",
                 # Lock wait timeout, deadlock.
                 lock_codes=frozenset({"1205", "1213"}),
                 tells_idle=False,

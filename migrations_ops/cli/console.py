@@ -119,16 +119,21 @@ class Console:
 
         :raises OpsError: it was stopped.
         """
-        without = without_known_secrets(script)
+        without = self.without_secrets(script)
         if finished.error is not None or self._json or is_terminal(sys.stdout):
             self.finish(finished, *lines_of(script), document=document)
         else:
             self._out(without)
+
+    def without_secrets(self, script: str) -> str:
+        """SQL for a file or a program, which is told where a secret was left out."""
+        without = without_known_secrets(script)
         if without != script:
             self.reporter.say(
                 f"This SQL has a secret of the configuration in it, in whose place is {HIDDEN}:"
                 " put it there before you run it."
             )
+        return without
 
     def confirm(self, name: str, action: str, *, yes: bool) -> None:
         """Ask for the name of a protected environment to be typed.

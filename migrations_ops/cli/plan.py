@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -20,12 +20,22 @@ from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.serialisation import read_versioned
 from migrations_ops.model.text import excerpt, os_error_in_words
-from migrations_ops.operations.plan.measured import plan_environment
+from migrations_ops.operations.plan.measured import (
+    PlanOptions,
+    PlanResult,
+    plan_environment,
+    quick_plan,
+)
+from migrations_ops.operations.plan.script import as_script
 from migrations_ops.operations.plan.steps import preview_rehearsal
+from migrations_ops.project.environments import Environment
+from migrations_ops.project.project import Project
+from migrations_ops.project.settings import Settings
 from migrations_ops.system.files import partial_name, write_text
 from migrations_ops.system.reading import is_too_long, read_json, read_text, what_else
 
-_BY_ENDING = {".json": "json", ".md": "markdown", ".html": "html"}
+_BY_ENDING = {".json": "json", ".md": "markdown", ".html": "html", ".sql": "sql"}
+_FORMS = ("text", "markdown", "html", "json", "sql")
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,9 @@ class PlanOutput:
         file = None if output is None else Path(output).absolute()
         by_name = _BY_ENDING.get(file.suffix.lower(), "text") if file is not None else "text"
         found = form or ("json" if json and file is None else by_name)
-        if found not in ("text", "markdown", "html", "json"):
+        if found not in _FORMS:
             raise ConfigurationError(
-                f"plan has no format {found!r}; it has text, markdown, html and json.",
+                f"plan has no format {found!r}; it has text, markdown, html, json and sql.",
                 next="For example, type: invoke plan --format markdown",
             )
         # Before the backup and the rehearsal, which take their time.
@@ -55,51 +65,125 @@ class PlanOutput:
         return cls(found, file)
 
 
+@dataclass(frozen=True)
+class PlanChoice:
+    """What is planned: one environment, the usual one if it has no name, or all; ``quick`` without
+    a rehearsal."""
+
+    env: str | None = None
+    all: bool = False
+    quick: bool = False
+
+    def environments(self, settings: Settings) -> list[Environment]:
+        """:raises ConfigurationError: one and all were asked for, or there is none of that name."""
+        if self.all and self.env:
+            raise ConfigurationError(
+                "plan takes --env or --all, not both.", next="Type: invoke plan --all"
+            )
+        if self.all:
+            return list(settings.path)
+        return [settings.environment(self.env) if self.env else settings.default]
+
+
 def run_plan(
-    console: Console,
-    env: str | None,
-    to: str | None,
-    allow: tuple[str, ...],
-    output: PlanOutput,
-    *,
-    dry: bool,
+    console: Console, choice: PlanChoice, options: PlanOptions, output: PlanOutput, *, dry: bool
 ) -> None:
     """Rehearse what is pending, and show what was measured.
 
     :raises OpsError: the release would be stopped; what was measured until then is shown before.
     """
-    require_known_codes(allow)
+    require_known_codes(options.allow)
     project = console.project_as_it_is()
-    settings = project.settings
-    environment = settings.environment(env) if env else settings.default
-    if dry:
-        console.show_plan(project, preview_rehearsal(project, environment, to))
+    environments = choice.environments(project.settings)
+    if dry or choice.quick:
+        _show_unrehearsed(console, project, environments, options.to, output, dry=dry)
         return
-    finished, plan = plan_environment(project, environment, to, allow, console.reporter)
-    if plan is not None:
-        _show(console, plan, output)
-    if finished.error is not None:
-        raise finished.error
+    results = [plan_environment(project, each, options, console.reporter) for each in environments]
+    stopped = next((each.finished.error for each in results if each.finished.error), None)
+    plans = [each.plan for each in results if each.plan is not None]
+    if output.form == "sql":
+        if stopped is None:
+            _show_script(console, project, results, output)
+    elif plans:
+        _show(console, plans, output, as_list=choice.all)
+    if stopped is not None:
+        raise stopped
 
 
-def _show(console: Console, plan: MeasuredPlan, output: PlanOutput) -> None:
-    document = documents.measured_plan(plan)
+def _show_unrehearsed(
+    console: Console,
+    project: Project,
+    environments: Sequence[Environment],
+    to: str | None,
+    output: PlanOutput,
+    *,
+    dry: bool,
+) -> None:
+    """The steps of a plan, or what the sources alone tell."""
+    if dry:
+        steps = [step for each in environments for step in preview_rehearsal(project, each, to)]
+        console.show_plan(project, steps)
+        return
+    if output.form == "sql":
+        raise ConfigurationError(
+            "--sql shows what ran in a rehearsal, and --quick rehearses nothing.",
+            next="Type: invoke plan --sql",
+        )
+    plans = [quick_plan(project, each, to) for each in environments]
+    _show(console, plans, output, as_list=len(environments) > 1)
+
+
+def _show(
+    console: Console, plans: Sequence[MeasuredPlan], output: PlanOutput, *, as_list: bool
+) -> None:
+    """:param as_list: whether the document is a list of plans, however many there are."""
+    document = documents.measured_plans(plans) if as_list else documents.measured_plan(plans[0])
     if output.file is None and output.form == "json":
         console.show_document(document)
     elif output.file is None:
-        console.show(lambda: _lines(plan, output.form, console.style), document)
+        console.show(lambda: _lines(plans, output.form, console.style), document)
     else:
         style = Style(TextIOWrapper(BytesIO(), "utf-8"))
-        lines = map(shown, _lines(plan, output.form, style))
+        lines = map(shown, _lines(plans, output.form, style))
         _write(output.file, documents.text_of(document) if output.form == "json" else lines)
-        line = f"{output.file} holds the plan of {plan.environment}."
-        console.show(lambda: [line], document)
+        _show_file(console, output.file, [plan.environment for plan in plans], document)
 
 
-def _lines(plan: MeasuredPlan, form: str, style: Style) -> list[str]:
+def _show_script(
+    console: Console, project: Project, results: Sequence[PlanResult], output: PlanOutput
+) -> None:
+    """:raises ConfigurationError: there is more than one environment."""
+    if len(results) > 1:
+        raise ConfigurationError(
+            "A script is for one database.", next="Type: invoke plan --env NAME --sql"
+        )
+    [result] = results
+    if result.plan is None:
+        return
+    environment = project.settings.environment(result.plan.environment)
+    syntax = project.database(environment).syntax
+    script = "\n".join(as_script(result.plan, result.script, syntax)) + "\n"
+    document = documents.sql(result.finished.result, script)
+    if output.file is None:
+        console.finish_script(result.finished, script, document)
+    else:
+        _write(output.file, console.without_secrets(script).removesuffix("\n"))
+        _show_file(console, output.file, [environment.name], document)
+
+
+def _show_file(console: Console, file: Path, names: Sequence[str], document: object) -> None:
+    what = "plan" if len(names) == 1 else "plans"
+    console.show(lambda: [f"{file} holds the {what} of {', '.join(names)}."], document)
+
+
+def _lines(plans: Sequence[MeasuredPlan], form: str, style: Style) -> list[str]:
     if form == "html":
-        return as_html(plan)
-    return as_markdown(plan) if form == "markdown" else as_text(plan, style)
+        return as_html(plans)
+    lines: list[str] = []
+    for plan in plans:
+        lines += [""] if lines else []
+        lines += as_markdown(plan) if form == "markdown" else as_text(plan, style)
+    return lines
 
 
 def _write(file: Path, text: str | Iterable[str]) -> None:
@@ -140,8 +224,11 @@ def _require_plan(file: Path, *, untouched: str) -> None:
 
 
 def _is_plan(file: Path) -> bool:
-    """Whether a file holds a plan, or begins as one does."""
-    if isinstance(read_versioned(MeasuredPlan, file, read_json(file)), MeasuredPlan):
+    """Whether a file holds a plan, or several, or begins as one does."""
+    document = read_json(file)
+    several = document.get("plans") if isinstance(document, dict) else None
+    found = several if isinstance(several, list) and several else [document]
+    if all(isinstance(read_versioned(MeasuredPlan, file, each), MeasuredPlan) for each in found):
         return True
     try:
         return BEGINS.match(read_text(file)) is not None

@@ -9,20 +9,39 @@ from typing import Literal
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import ErrorReport
 
+# The locks of PostgreSQL and MariaDB that keep others from reading and writing, or from writing.
+# https://www.postgresql.org/docs/current/explicit-locking.html
+BLOCKS_READS = frozenset({"AccessExclusiveLock", "EXCLUSIVE"})
+BLOCKS_WRITES = BLOCKS_READS | {
+    "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "SHARED_NO_WRITE",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLock:
+    """The strongest lock that a statement took on a table, in the server's words, and for how many
+    seconds its transaction kept it."""
+
+    table: str
+    mode: str
+    seconds: float
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredStatement:
-    """The statements of one text that a revision ran, together; the values of parameters are not
-    in it.
+    """The statements of one text that a revision ran, together.
 
     ``times`` is how many came to their end: 0 for the one that failed. ``rows`` is how many rows
-    they changed, None where that is unknown or where they change none.
+    they changed, None where that is unknown or where they change none. ``values`` are those of the
+    parameters of the first one, where that was asked for.
     """
 
     sql: str
     times: int
     seconds: float
     rows: int | None
+    locks: tuple[StatementLock, ...] = ()
+    values: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +87,12 @@ class MeasuredPlan:
     """What the rehearsal of one environment has shown.
 
     ``schema`` is the one that the revisions began with. ``copied_in`` is how many seconds it took
-    to make the copy: a restore takes about as long. ``blocked`` and ``destroyed`` are None where
-    the upgrade failed, and the first also where locks are not measured. ``unmeasured`` is why there
-    are no statements, if there are none. ``error`` is what would stop the release.
+    to make the copy: a restore takes about as long. ``room`` is how many bytes the upgrade needs
+    beside the database. ``blocked``, ``destroyed`` and ``room`` are None where the upgrade failed,
+    and the first also where locks are not measured. ``down_and_up`` says whether the downgrades
+    and the upgrade again went well, None where they were not tried. ``unmeasured`` is why there
+    are no statements, if there are none. ``rehearsed`` is False where the sources were read alone.
+    ``error`` is what would stop the release.
     """
 
     environment: str
@@ -84,6 +106,9 @@ class MeasuredPlan:
     revisions: tuple[MeasuredRevision, ...]
     blocked: tuple[Blocked, ...] | None = None
     destroyed: tuple[Destroyed, ...] | None = None
+    room: int | None = None
+    down_and_up: bool | None = None
     findings: tuple[Finding, ...]
     unmeasured: str = ""
+    rehearsed: bool = True
     error: ErrorReport | None = None

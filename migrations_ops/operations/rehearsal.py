@@ -55,17 +55,27 @@ class _RealDatabaseChanged(StepFailed):
 class MeasuredRun:
     """The upgrade of a copy, with the time, rows and locks of each statement.
 
-    ``after`` is None where it failed; ``copied_in`` is how many seconds the copy took to make.
+    ``after`` is None where it failed; ``copied_in`` is how many seconds the copy took to make, and
+    ``growth`` how many bytes larger the upgrade has made it. ``down_and_up`` says whether the
+    downgrades and the upgrade again went well, None where they were not tried.
     """
 
     run: CommandRun
     before: Fingerprint
     after: Fingerprint | None
     copied_in: float
+    growth: int = 0
+    down_and_up: bool | None = None
 
 
-# Called with the upgrade of the copy as soon as it has ended, however it ended.
-OnMeasured = Callable[[MeasuredRun], None]
+@dataclass(frozen=True)
+class Measuring:
+    """Asks to measure a rehearsal; ``report`` is called with the upgrade of the copy as soon as it
+    has ended, however it ended. For ``values`` and ``script`` see Instructions."""
+
+    report: Callable[[MeasuredRun], None]
+    values: bool = False
+    script: bool = False
 
 
 def rehearsal_commands(state: DatabaseState) -> AlembicCommands:
@@ -95,18 +105,17 @@ def rehearse(
     session: Session,
     state: DatabaseState,
     backup: Backup | None,
-    on_measured: OnMeasured | None = None,
+    measuring: Measuring | None = None,
 ) -> Rehearsed:
     """Run the pending upgrade on a scratch copy, and compare the result with the content before.
 
-    :param on_measured: measures each statement, and is called with the result; None measures
-        nothing.
+    :param measuring: measures each statement; None measures nothing.
     :raises Refused: it fails there, or something vanishes that no revision declares; nothing real
         was touched.
     :raises StepFailed: the project's own commands changed the real database, which was restored.
     """
     environment = state.environment
-    children = _Children(session, state, measure=on_measured is not None)
+    children = _Children(session, state, measuring)
     scratch: Database | None = None
     try:
         with session.record.step(StepName.REHEARSE, environment.name) as step:
@@ -118,8 +127,8 @@ def rehearse(
                     rehearsed = rehearsal.run()
             finally:
                 children.close()
-                if on_measured is not None and rehearsal.up is not None:
-                    on_measured(rehearsal.measured(copied_in))
+                if measuring is not None and rehearsal.up is not None:
+                    measuring.report(rehearsal.measured(copied_in))
             step.revisions = rehearsal.revisions
             step.summary = rehearsal.summary
             step.outcome = "passed"
@@ -174,10 +183,10 @@ class _Children:
     Another process then runs the rest.
     """
 
-    def __init__(self, session: Session, state: DatabaseState, *, measure: bool) -> None:
+    def __init__(self, session: Session, state: DatabaseState, measuring: Measuring | None) -> None:
         self._session, self._environment = session, state.environment
         self._pending = state.pending
-        self._measure = measure
+        self.measuring = measuring
         self._left = list(rehearsal_commands(state))
         self._child = self._take()
         self._has_ended = False
@@ -197,7 +206,7 @@ class _Children:
 
     def run(self, scratch: Database) -> CommandRun:
         """Run the next command on the copy."""
-        session = self._session
+        session, asked = self._session, self.measuring
         if self._has_ended:
             self._child.close()
             self._child = self._take()
@@ -207,7 +216,9 @@ class _Children:
             self._environment,
             scratch=scratch,
             ledger_entry=session.ledger_facts,
-            measure=self._measure,
+            measure=asked is not None,
+            values=asked is not None and asked.values,
+            script=asked is not None and asked.script,
             allow=session.allowed(self._environment, self._pending),
         )
         # The copy is inspected while the child ends: no one waits for it.
@@ -238,18 +249,23 @@ class _Rehearsal:
         self._scratch, self._children = scratch, children
         self._before = self._fingerprint_before()
         self._broken = state.database.find_broken() if state.exists else []
+        self._is_measured = children.measuring is not None
         self.revisions: tuple[RevisionRun, ...] = ()
         self.summary = ""
         self.up: CommandRun | None = None
         self._after: Fingerprint | None = None
+        self._size = self._growth = 0
+        self._down_and_up: bool | None = None
 
     def run(self) -> Rehearsed:
         """:raises Refused: a command fails, or does not lead to the target."""
+        self._size = self._scratch.size() if self._is_measured else 0
         up = self.up = self._run_next()
         self.revisions, self.summary = up.revisions, revisions_in_words(up)
         if up.refused or up.failure:
             raise self._refusal(up.refused or up.failure, up)
         after = self._after = self._fingerprint()
+        self._growth = self._scratch.size() - self._size if self._is_measured else 0
         if set(after.revisions) != set(self._state.target.revisions):
             now = ", ".join(after.revisions) or "no revision"
             raise self._refusal(f"{finished_in_words(up)}, but the copy is at {now}")
@@ -266,7 +282,9 @@ class _Rehearsal:
     def measured(self, copied_in: float) -> MeasuredRun:
         """The upgrade, which has run."""
         assert self.up is not None
-        return MeasuredRun(self.up, self._before, self._after, copied_in)
+        return MeasuredRun(
+            self.up, self._before, self._after, copied_in, self._growth, self._down_and_up
+        )
 
     def _fingerprint_before(self) -> Fingerprint:
         if self._backup is not None:
@@ -309,6 +327,7 @@ class _Rehearsal:
     def _go_down_and_up(self, after: Fingerprint) -> list[Finding]:
         """Try the downgrades. Failures only warn, since the way back is the backup."""
         name = self._state.environment.name
+        self._down_and_up = False
         down = self._run_next()
         if down.failure or down.refused:
             reason = down.failure or down.refused
@@ -321,6 +340,7 @@ class _Rehearsal:
             return [UPGRADE_FAILS_AGAIN.found(up.where, revision=in_revision(up), reason=reason)]
         if self._fingerprint().schema != after.schema:
             return [UPGRADE_NOT_REPEATABLE.found(name)]
+        self._down_and_up = True
         self.summary += "; down and up again"
         return []
 

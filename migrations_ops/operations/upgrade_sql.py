@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.journal.recorder import Reporter
+from migrations_ops.model.errors import StepFailed
 from migrations_ops.operations.manual.alembic_command import print_alembic
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -25,7 +26,15 @@ def write_sql(
         current = ",".join(state.inspection.revisions) or "base"
         target = ",".join(state.target.revisions)
         span = f"{current}:{target}"
-        printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
+        try:
+            printed.append(print_alembic(session, environment, ["upgrade", span, "--sql"]))
+        except StepFailed as failed:
+            plan = f"invoke plan --env {environment.name} --sql"
+            raise StepFailed(
+                failed.what,
+                untouched=failed.untouched,
+                next=f"Alembic asks no database here. For what runs on a copy, type: {plan}",
+            ) from failed
 
     finished = run_recorded(
         project, f"upgrade-{environment.name}", environment.name, reporter, body

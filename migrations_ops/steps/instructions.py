@@ -24,6 +24,8 @@ def instructions_for(
     ledger_entry: Mapping[str, Any] | None = None,
     report_sole_writer: bool = False,
     measure: bool = False,
+    values: bool = False,
+    script: bool = False,
     allow: Iterable[Consent] = (),
 ) -> Instructions:
     """The instructions of a step: its destination, and what it must not reach.
@@ -35,7 +37,8 @@ def instructions_for(
     :param allow: the consents to findings.
     :param report_sole_writer: whether the child reports between which moments no other process can
         have written.
-    :param measure: whether it reports the time, rows and locks of each statement.
+    :param measure: whether it reports the time, rows and locks of each statement; ``values`` and
+        ``script`` add to that, see :class:`Instructions`.
     """
     database = project.database(environment)
     return Instructions(
@@ -55,6 +58,8 @@ def instructions_for(
         step_wait=project.settings.wait,
         report_sole_writer=report_sole_writer,
         measure=measure,
+        values=values,
+        script=script,
         allow=tuple(each.word for each in allow),
         version_table=environment.version_table,
         version_table_schema=environment.version_table_schema,

@@ -57,7 +57,7 @@ SCHEMA_OF = {
     "doctor": "doctor",
 }
 # Documents that a flag asks for, and those that are parts of others.
-BY_FLAG = {"plan", "sql", "error", "common"}
+BY_FLAG = {"plan", "measured-plans", "sql", "error", "common"}
 
 
 def validator(name: str) -> Draft202012Validator:

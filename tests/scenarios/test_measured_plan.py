@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -83,6 +85,35 @@ def test_the_first_release_of_all_can_be_planned(shop: Sandbox) -> None:
     validate(ran.json, "measured-plan")
     assert len(ran.json["revisions"]) == 3
     assert not shop.prod.exists()
+
+
+def test_a_quick_plan_touches_nothing_and_releases_nothing(filled: Sandbox) -> None:
+    before = everything(filled)
+    ran = filled.invoke("plan", "--all", "--quick", "--json")
+    assert ran.code == 0, ran.err
+    validate(ran.json, "measured-plans")
+    assert [each["environment"] for each in ran.json["plans"]] == ["dev", "prod"]
+    for flags in (["--all"], ["--all"], []):  # each replaces the one before
+        assert filled.invoke("plan", "--quick", *flags, "--output", "plan.json").code == 0
+    released = filled.invoke("release-migration", "--plan-file", "plan.json")
+    assert (released.code, "nothing of it was rehearsed" in released.err) == (2, True)
+    assert everything(filled) == before
+    assert not [*filled.folder.rglob("*.sqlite3.json")], "a backup was taken"
+
+
+@pytest.mark.slow
+def test_the_script_of_a_plan_brings_the_database_there(filled: Sandbox) -> None:
+    ran = filled.invoke("plan", "--output", "plan.sql")
+    assert ran.code == 0, ran.err
+    script = (filled.folder / "plan.sql").read_text(encoding="utf-8")
+    children = query(filled.prod, "SELECT count(*) FROM children")
+    with closing(sqlite3.connect(filled.prod)) as connection:
+        connection.executescript(script.replace(".bail on\n", ""))
+    assert query(filled.prod, "SELECT version_num FROM alembic_version") == [(R3,)]
+    assert query(filled.prod, "SELECT count(*) FROM children") == children
+    assert filled.invoke("verify", "--env", "prod").code == 0
+    shown = filled.invoke("plan", "--sql", "--to", R3)
+    assert (shown.code, shown.out) == (0, f"-- Nothing is pending for prod: it is at {R3}.\n")
 
 
 @pytest.mark.slow

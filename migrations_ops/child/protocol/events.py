@@ -66,7 +66,8 @@ class StatementMeasured(NamedTuple):
     """What a revision's statements of the same text took together, in seconds.
 
     Sent at the end of a command that is measured. ``times`` is how many came to their end, and
-    ``rows`` how many rows they changed; None where that is unknown.
+    ``rows`` how many rows they changed; None where that is unknown. ``values`` are those of the
+    parameters of the first one, where that was asked for.
     """
 
     revision: str
@@ -74,25 +75,42 @@ class StatementMeasured(NamedTuple):
     times: int
     seconds: float
     rows: int | None
+    values: str = ""
+
+
+class StatementInFull(NamedTuple):
+    """A statement that came to its end, with the values of its parameters written into it.
+
+    ``problem`` is why that cannot be done; nothing is sent after it. ``autocommits`` says that it
+    ran outside of a transaction. ``revision`` is empty for what ran before the first one.
+    """
+
+    revision: str
+    sql: str
+    autocommits: bool = False
+    problem: str = ""
 
 
 class TableLocked(NamedTuple):
-    """A revision locked a table that was there before, for so many seconds to the commit.
+    """A statement of a revision locked a table that was there before, for so many seconds to the
+    commit.
 
-    ``mode`` is the server's name of the lock.
+    ``mode`` is the server's name of the lock; for MariaDB, see recording/mariadb_locks.py.
     """
 
     revision: str
     table: str
     mode: str
     seconds: float
+    sql: str = ""
 
 
 class TableRewritten(NamedTuple):
-    """A revision made the server rewrite a whole table."""
+    """A revision made the server rewrite a whole table, which has so many bytes afterwards."""
 
     revision: str
     table: str
+    size: int = 0
 
 
 class OperationAsked(NamedTuple):
@@ -206,6 +224,7 @@ Event: TypeAlias = (
     | RevisionDone
     | StatementRan
     | StatementMeasured
+    | StatementInFull
     | TableLocked
     | TableRewritten
     | OperationAsked
@@ -220,7 +239,7 @@ Event: TypeAlias = (
     | Finished
 )
 Traced: TypeAlias = OperationAsked | StatementRan
-Measured: TypeAlias = StatementMeasured | TableLocked | TableRewritten
+Measured: TypeAlias = StatementMeasured | StatementInFull | TableLocked | TableRewritten
 EVENTS: dict[str, Callable[..., Event]] = {each.__name__: each for each in get_args(Event)}
 
 

@@ -32,7 +32,8 @@ class Instructions:
 
     ``ledger_entry`` has the facts that each entry of this run in the ledger repeats; without it,
     no ledger is begun. ``report_sole_writer`` asks between which two moments no other process can
-    have written, and ``measure`` for the time, rows and locks of each statement.
+    have written, and ``measure`` for the time, rows and locks of each statement; ``values`` also
+    for the values of parameters, and ``script`` for each statement with its values in it.
     ``allow`` has the findings that the user accepts, as ``CODE`` or ``CODE:WHERE``.
 
     The timeouts are in seconds, None for the usual ones.
@@ -55,6 +56,8 @@ class Instructions:
     ledger_entry: Mapping[str, Any] | None = None
     report_sole_writer: bool = False
     measure: bool = False
+    values: bool = False
+    script: bool = False
     allow: tuple[str, ...] = ()
     # Where the version is to be; a table of None means that anything goes.
     version_table: str | None = None

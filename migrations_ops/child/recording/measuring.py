@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ..channel import Events
-from ..families import family_of_identity, load
+from ..families import family_of, family_of_identity, load
 from ..protocol.events import StatementMeasured, TableLocked, TableRewritten
 from ..protocol.instructions import Instructions
+from .literals import in_words, sets_of
+from .script import Script
 from .tracing import SQL_SENT, Tracing
 
 # At most this many texts are reported: a revision that writes values into its statements has a new
@@ -26,6 +28,7 @@ class _Sum:
     times: int = 0
     seconds: float = 0.0
     rows: int | None = None
+    values: str = ""
 
     def add(self, seconds: float, rows: int | None) -> None:
         self.times += 1
@@ -67,14 +70,24 @@ def start_measuring(
     locks: LockReader | None = None
     if server is not None:
         locks = load(server.lock_reader)()
-    measuring = _Measuring(events, tracing, locks)
+    script = Script(events, tracing) if instructions.script else None
+    measuring = _Measuring(events, tracing, locks, script, values=instructions.values)
     measuring.install()
     return measuring.report
 
 
 class _Measuring:
-    def __init__(self, events: Events, tracing: Tracing, locks: LockReader | None) -> None:
+    def __init__(
+        self,
+        events: Events,
+        tracing: Tracing,
+        locks: LockReader | None,
+        script: Script | None,
+        *,
+        values: bool,
+    ) -> None:
         self._events, self._tracing, self._locks = events, tracing, locks
+        self._script, self._values = script, values
         self._begun = 0.0
         self._at_work = ""
         self._sums: dict[tuple[str, str], _Sum] = {}
@@ -94,7 +107,9 @@ class _Measuring:
             self._sum_of(revision, sql).seconds += seconds
         for (revision, sql), found in self._sums.items():
             seconds = round(found.seconds, 6)
-            self._events.emit(StatementMeasured(revision, sql, found.times, seconds, found.rows))
+            self._events.emit(
+                StatementMeasured(revision, sql, found.times, seconds, found.rows, found.values)
+            )
         for each in [] if self._locks is None else self._locks.take():
             self._events.emit(each)
         self._sums.clear()
@@ -109,16 +124,30 @@ class _Measuring:
         self._at_work = sql.strip()[:SQL_SENT]
         self._begun = time.perf_counter()
 
-    def _after(self, connection: Any, cursor: Any, *_: Any) -> None:
+    def _after(
+        self,
+        connection: Any,
+        cursor: Any,
+        whole: str,
+        parameters: Any,
+        context: Any,
+        many: bool,
+    ) -> None:
+        seconds = time.perf_counter() - self._begun
+        if self._script is not None:
+            self._script.statement_ran(connection, whole, parameters, context, many=many)
         revision, sql = self._tracing.revision, self._at_work
         if revision is None or not sql:
             return
-        seconds = time.perf_counter() - self._begun
         self._at_work = ""
         is_new = (revision, sql) not in self._sums
         rows = getattr(cursor, "rowcount", -1)
         rows = rows if isinstance(rows, int) else -1
-        self._sum_of(revision, sql).add(seconds, _changed(rows, sql))
+        total = self._sum_of(revision, sql)
+        total.add(seconds, _changed(rows, sql))
+        if is_new and self._values and (revision, sql) in self._sums:
+            first = next(iter(sets_of(parameters, many=many)), ())
+            total.values = in_words(first, family_of(connection.dialect))
         if is_new and self._locks is not None:
             self._locks.statement_ran(connection, Ran(revision, sql, rows, self._begun))
 

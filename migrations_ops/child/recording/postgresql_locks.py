@@ -29,12 +29,19 @@ _LOCKED = (
 )
 
 
+def _size(connection: Any, oid: Any) -> int:
+    with suppress(Exception):
+        [[size]] = ask_driver(connection, f"SELECT pg_total_relation_size({int(oid)})")
+        return int(size)
+    return 0
+
+
 class PostgreSQLLocks:
     """The locks of one run on the tables that were there before it."""
 
     def __init__(self) -> None:
         self._tables: dict[int, tuple[str, int]] = {}
-        self._held: dict[tuple[int, str], tuple[str, float]] = {}
+        self._held: dict[tuple[int, str], Ran] = {}
         self._found: list[TableLocked | TableRewritten] = []
 
     def begins(self, connection: Any) -> None:
@@ -51,12 +58,12 @@ class PostgreSQLLocks:
         for key in [each for each in self._held if each not in held]:
             self._release(key)  # by the end of a transaction in between
         for key in held:
-            self._held.setdefault(key, (ran.revision, ran.since))
+            self._held.setdefault(key, ran)
         for oid, _, file in rows:
             name, was = self._tables.get(int(oid), ("", 0))
             if name and file is not None and int(file) != was:
                 self._tables[int(oid)] = name, int(file)
-                self._found.append(TableRewritten(ran.revision, name))
+                self._found.append(TableRewritten(ran.revision, name, _size(connection, oid)))
 
     def take(self) -> list[TableLocked | TableRewritten]:
         for key in list(self._held):
@@ -65,6 +72,6 @@ class PostgreSQLLocks:
         return found
 
     def _release(self, key: tuple[int, str]) -> None:
-        revision, since = self._held.pop(key)
-        seconds = round(time.perf_counter() - since, 6)
-        self._found.append(TableLocked(revision, self._tables[key[0]][0], key[1], seconds))
+        ran = self._held.pop(key)
+        seconds, table = round(time.perf_counter() - ran.since, 6), self._tables[key[0]][0]
+        self._found.append(TableLocked(ran.revision, table, key[1], seconds, ran.sql))

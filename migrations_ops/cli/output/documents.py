@@ -139,7 +139,16 @@ def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
 def measured_plan(plan: MeasuredPlan) -> dict[str, Any]:
     """The document of ``plan --json``."""
     document = to_versioned(plan)
+    for revision in document["revisions"]:
+        for statement in revision["statements"]:
+            if not statement["values"]:
+                del statement["values"]
     return {name: value for name, value in document.items() if value not in ("", None)}
+
+
+def measured_plans(plans: Iterable[MeasuredPlan]) -> dict[str, Any]:
+    """The document of ``plan --all --json``."""
+    return {"plans": [measured_plan(each) for each in plans]}
 
 
 def _planned(plan: EnvironmentPlan) -> dict[str, Any]:

@@ -93,6 +93,11 @@ def _understands_escapes(stream: TextIO) -> bool:
     return bool(kernel.SetConsoleMode(handle, mode.value | 4))
 
 
+def unpainted(line: str) -> str:
+    """A line without the colours that it was given."""
+    return _MARKED.sub("", line)
+
+
 def shortened(text: str, columns: int) -> str:
     """The text, cut to that many columns."""
     while width(text) > columns:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from migrations_ops.analysis.blocked import blocked_tables, strongest, without_weaker
 from migrations_ops.analysis.destroyed import find_destroyed
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.statements.rows import TEMPORARY
 from migrations_ops.child.protocol.events import (
     Measured,
+    StatementInFull,
     StatementMeasured,
     TableLocked,
     TableRewritten,
@@ -29,22 +31,17 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport, RevisionRun
 from migrations_ops.model.text import bare
 from migrations_ops.operations.backup import back_up, find_doubt
-from migrations_ops.operations.rehearsal import MeasuredRun, rehearse
+from migrations_ops.operations.preflight.state import require_changeable
+from migrations_ops.operations.rehearsal import MeasuredRun, Measuring, rehearse
 from migrations_ops.operations.release import preflight
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState
+from migrations_ops.operations.state import DatabaseState, read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
 from migrations_ops.revisions.loader import digest
 from migrations_ops.steps.command_run import CommandRun
-
-# What a lock of PostgreSQL on a table keeps others from: reads and writes, or writes
-# (https://www.postgresql.org/docs/current/explicit-locking.html); and a copy by MariaDB.
-_BLOCKS_READS = frozenset({"AccessExclusiveLock"})
-_BLOCKS_WRITES = _BLOCKS_READS | {"ExclusiveLock", "ShareRowExclusiveLock", "ShareLock", "COPY"}
-
 
 # How a batch of Alembic ends: the new table takes the place of the old one.
 _REBUILT = re.compile(rf'ALTER TABLE "?{TEMPORARY}.+ RENAME TO (\w+|".+")$', re.IGNORECASE)
@@ -59,24 +56,40 @@ class _Planned:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PlanOptions:
+    """The options of a plan. ``to`` replaces the configured target; ``allow`` are the codes of
+    findings that it accepts; ``values`` shows those of parameters; ``script`` asks for what ran, to
+    be run elsewhere."""
+
+    to: str | None = None
+    allow: tuple[str, ...] = ()
+    values: bool = False
+    script: bool = False
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """How a plan ended. ``plan`` is None where it was stopped before anything was measured;
+    ``script`` is what ran, where that was asked for."""
+
+    finished: Finished
+    plan: MeasuredPlan | None = None
+    script: tuple[StatementInFull, ...] = ()
+
+
 def plan_environment(
     project: Project,
     environment: Environment,
-    to: str | None,
-    allow: tuple[str, ...],
+    options: PlanOptions,
     reporter: Reporter,
-) -> tuple[Finished, MeasuredPlan | None]:
-    """Rehearse what is pending on a copy of an environment, and measure it.
-
-    :param to: the target instead of the configured one.
-    :param allow: finding codes that this run accepts.
-    :returns: None where it was stopped before anything was measured.
-    """
+) -> PlanResult:
+    """Rehearse what is pending on a copy of an environment, and measure it."""
     found: list[tuple[_Planned, MeasuredRun | None]] = []
 
     def body(session: Session) -> None:
         with session.locked([environment]):
-            [state] = preflight(session, [environment], to)
+            [state] = preflight(session, [environment], options.to)
             if not state.pending:
                 found.append((_Planned(state), None))
                 return
@@ -85,13 +98,42 @@ def plan_environment(
             # Before they run: an edit meanwhile is one that was not planned.
             sources = {each.revision: digest(each) for each in state.pending}
             planned = _Planned(state, backup, sources)
-            rehearse(session, state, backup, lambda run: found.append((planned, run)))
+            measuring = Measuring(
+                lambda run: found.append((planned, run)), options.values, options.script
+            )
+            rehearse(session, state, backup, measuring)
         session.record.update(outcome="done")
 
-    finished = run_recorded(project, "plan", environment.name, reporter, body, allow=allow)
+    finished = run_recorded(project, "plan", environment.name, reporter, body, allow=options.allow)
     if not found:
-        return finished, None
-    return finished, _measured_plan(finished, project.settings.root, *found[0])
+        return PlanResult(finished)
+    [(planned, measured)] = found
+    plan = _measured_plan(finished, project.settings.root, planned, measured)
+    ran = () if measured is None else measured.run.measured
+    script = tuple(each for each in ran if isinstance(each, StatementInFull))
+    return PlanResult(finished, plan, script)
+
+
+def quick_plan(project: Project, environment: Environment, to: str | None) -> MeasuredPlan:
+    """What is pending, from the database's revision and the sources: nothing is rehearsed.
+
+    :raises OpsError: an upgrade could not begin.
+    """
+    state = read_state(project, environment, to)
+    require_changeable(state, "upgraded")
+    sources = {each.revision: digest(each) for each in state.pending}
+    return MeasuredPlan(
+        environment=environment.name,
+        database=state.database.label,
+        from_=state.inspection.revisions,
+        to=state.target.revisions,
+        backup_size=0,
+        copied_in=0.0,
+        schema={},
+        revisions=measured_revisions(state.pending, sources, project.settings.root, (), ()),
+        findings=(),
+        rehearsed=False,
+    )
 
 
 def _measured_plan(
@@ -114,6 +156,8 @@ def _measured_plan(
         ),
         blocked=_blocked(state, run),
         destroyed=None if measured is None else _destroyed(state, measured),
+        room=None if measured is None else _room(state, measured),
+        down_and_up=None if measured is None else measured.down_and_up,
         findings=finished.result.findings,
         unmeasured=by_hand if run.own_commands else "",
         error=None if finished.error is None else ErrorReport.of(finished.error),
@@ -135,10 +179,15 @@ def measured_revisions(
     seconds = {each.revision: each.seconds for each in ran}
     statements: defaultdict[str, list[MeasuredStatement]] = defaultdict(list)
     rewritten: defaultdict[str, list[str]] = defaultdict(list)
+    locks: defaultdict[tuple[str, str], list[TableLocked]] = defaultdict(list)
+    for lock in without_weaker([each for each in measured if isinstance(each, TableLocked)]):
+        locks[lock.revision, lock.sql].append(lock)
     for each in measured:
         if isinstance(each, StatementMeasured):
-            found = MeasuredStatement(each.sql, each.times, each.seconds, each.rows)
-            statements[each.revision].append(found)
+            taken = tuple(strongest(locks[each.revision, each.sql]))
+            statements[each.revision].append(
+                MeasuredStatement(each.sql, each.times, each.seconds, each.rows, taken, each.values)
+            )
         elif isinstance(each, TableRewritten):
             rewritten[each.revision].append(each.table)
         if isinstance(each, StatementMeasured) and (rebuilt := _REBUILT.match(each.sql)):
@@ -177,25 +226,15 @@ def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | Non
         # SQLite has one lock for all tables, which a run takes when it begins. Readers wait too
         # where the file has a rollback journal, but only while pages are written.
         return (Blocked("", None, round(sum(each.seconds for each in run.revisions), 6)),)
-    found = blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
-    # MariaDB reports copies only.
-    return found if found or state.database.is_transactional else None
+    return blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
 
 
-def blocked_tables(locks: Sequence[TableLocked]) -> tuple[Blocked, ...]:
-    """How long each table was blocked, the longest first."""
-    found = [
-        Blocked(
-            table,
-            _longest(locks, table, _BLOCKS_READS),
-            _longest(locks, table, _BLOCKS_WRITES),
-        )
-        for table in dict.fromkeys(each.table for each in locks)
-    ]
-    blocked = [each for each in found if each.writes]
-    return tuple(sorted(blocked, key=lambda each: (each.reads or 0.0, each.writes), reverse=True))
-
-
-def _longest(locks: Sequence[TableLocked], table: str, modes: frozenset[str]) -> float:
-    return max((each.seconds for each in locks if each.table == table and each.mode in modes),
-               default=0.0)  # fmt: skip
+def _room(state: DatabaseState, measured: MeasuredRun) -> int | None:
+    """How many bytes the upgrade needs beside the database: for what it adds, and for what it
+    writes anew. A file of SQLite does not shrink, so that it has grown by both."""
+    if measured.after is None:
+        return None
+    sizes = [each.size for each in measured.run.measured if isinstance(each, TableRewritten)]
+    # The old tables go with the commit: on MariaDB of each statement.
+    anew = sum(sizes) if state.database.is_transactional else max(sizes, default=0)
+    return max(measured.growth, 0) + anew

@@ -36,6 +36,11 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
             next=f"Make one: invoke plan --env {settings.last.name}"
             f" --output {quoted(str(_free_name(file)))}",
         )
+    if not plan.rehearsed:
+        raise ConfigurationError(
+            f"The plan {file} was made with --quick: nothing of it was rehearsed.",
+            next=f"Make one without it: invoke plan --output {quoted(str(file))}",
+        )
     last = settings.last.name
     if plan.environment != last:
         raise ConfigurationError(

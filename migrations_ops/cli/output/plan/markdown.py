@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from migrations_ops.cli.output.plan.words import (
     duration,
+    notes,
     nothing_pending,
-    reads_in_words,
+    others_in_words,
     stopped,
     summary,
     title,
     took,
-    without_quick_reads,
+    worth_a_line,
 )
 from migrations_ops.cli.output.style import plain
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision
@@ -39,15 +40,15 @@ def _revision(revision: MeasuredRevision) -> Iterator[str]:
     yield f"{code(revision.file)}\n"
     if revision.rewritten:
         yield f"Rewrites whole tables: {', '.join(map(code, revision.rewritten))}\n"
-    shown, reads = without_quick_reads(revision)
+    shown, others = worth_a_line(revision)
     if shown:
         yield "| time | rows | times | statement |\n|---:|---:|---:|---|"
     for each in shown:
         rows = "" if each.rows is None else str(each.rows)
-        sql = code(" ".join(each.sql.split()))
+        sql = "<br>".join([code(" ".join(each.sql.split())), *map(escaped, notes(each))])
         yield f"| {duration(each.seconds)} | {rows} | {each.times or 'failed'} | {sql} |"
-    if reads:
-        yield f"\n{reads_in_words(reads)}"
+    if others:
+        yield f"\n{others_in_words(others)}"
     yield "\n</details>"
 
 

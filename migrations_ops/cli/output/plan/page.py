@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from migrations_ops.cli.output.page import as_html_text, findings_list, page
 from migrations_ops.cli.output.plan.words import (
     duration,
+    notes,
     nothing_pending,
-    reads_in_words,
+    others_in_words,
     stopped,
     summary,
     title,
     took,
-    without_quick_reads,
+    worth_a_line,
 )
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision, MeasuredStatement
 
 
-def as_html(plan: MeasuredPlan) -> list[str]:
-    """The plan as the lines of a page."""
-    name = title(plan) if plan.revisions else nothing_pending(plan)
-    if not plan.revisions:
-        return page(name)
-    return [
-        *page(name),
-        "<ul>",
-        *_summary(plan),
-        "</ul>",
-        *(line for each in plan.revisions for line in _revision(each)),
-    ]
+def as_html(plans: Sequence[MeasuredPlan]) -> list[str]:
+    """The plans as the lines of one page, which has the title of the first."""
+    first, *others = plans
+    lines = [*page(_title(first)), *_plan(first)]
+    for each in others:
+        lines += [f"<h1>{as_html_text(_title(each))}</h1>", *_plan(each)]
+    return lines
+
+
+def _title(plan: MeasuredPlan) -> str:
+    return title(plan) if plan.revisions else nothing_pending(plan)
+
+
+def _plan(plan: MeasuredPlan) -> Iterator[str]:
+    if plan.revisions:
+        yield from ("<ul>", *_summary(plan), "</ul>")
+    for each in plan.revisions:
+        yield from _revision(each)
 
 
 def _summary(plan: MeasuredPlan) -> Iterator[str]:
@@ -41,7 +48,7 @@ def _summary(plan: MeasuredPlan) -> Iterator[str]:
 
 
 def _revision(revision: MeasuredRevision) -> Iterator[str]:
-    shown, reads = without_quick_reads(revision)
+    shown, others = worth_a_line(revision)
     is_open = " open" if revision.seconds is None else ""
     yield f"<details{is_open}><summary><code>{as_html_text(revision.revision)}</code>"
     yield f"{as_html_text(revision.message)} ({as_html_text(took(revision))})</summary>"
@@ -51,8 +58,8 @@ def _revision(revision: MeasuredRevision) -> Iterator[str]:
         yield f"<p>Rewrites whole tables: {tables}</p>"
     if shown:
         yield from _table(shown)
-    if reads:
-        yield f"<p>{as_html_text(reads_in_words(reads))}</p>"
+    if others:
+        yield f"<p>{as_html_text(others_in_words(others))}</p>"
     yield "</details>"
 
 
@@ -63,5 +70,7 @@ def _table(shown: Iterable[MeasuredStatement]) -> Iterator[str]:
         rows = "" if each.rows is None else f"{each.rows:,}"
         numbers = (duration(each.seconds), rows, f"{each.times:,}" if each.times else "failed")
         cells = "".join(f'<td class="number">{as_html_text(number)}</td>' for number in numbers)
-        yield f"<tr>{cells}<td><code>{as_html_text(' '.join(each.sql.split()))}</code></td></tr>"
+        sql = f"<code>{as_html_text(' '.join(each.sql.split()))}</code>"
+        below = "".join(f"<br><small>{as_html_text(line)}</small>" for line in notes(each))
+        yield f"<tr>{cells}<td>{sql}{below}</td></tr>"
     yield "</table>"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from migrations_ops.cli.output.page import BEGINNING
 from migrations_ops.model.measured_plan import (
+    BLOCKS_WRITES,
     Blocked,
     Destroyed,
     MeasuredPlan,
@@ -19,11 +20,26 @@ from migrations_ops.model.text import counted, human_size
 # How a plan begins, in each form that is no JSON: so much of its title that notes about a plan do
 # not begin alike.
 _TITLE = r"Plan of [^\s:]+: [\d,]+ revisions?, from |Nothing is pending for [^\s:]+: it is at "
-BEGINS = re.compile(f"(### |{re.escape(BEGINNING)})?({_TITLE})")
-# Below this many seconds, others do not notice that they had to wait.
-_UNNOTICED = 0.1
+BEGINS = re.compile(f"(### |-- |{re.escape(BEGINNING)})?({_TITLE})")
+# Below so many seconds, others do not notice that they had to wait; for a write, later.
+UNNOTICED = 0.1
+_UNNOTICED_WRITES = 0.5
 _FIRST_WORD = re.compile(r"(SELECT|PRAGMA|SHOW|EXPLAIN)\b", re.IGNORECASE)
+# Alembic's own statements, exactly: a project may have a column of that name elsewhere.
+_VERSION = re.compile(
+    r"UPDATE (\S+) SET version_num='[^']*' WHERE \1\.version_num = '[^']*'"
+    r"|INSERT INTO \S+ \(version_num\) VALUES \('[^']*'\)(?: RETURNING \S+)?"
+    r"|DELETE FROM (\S+) WHERE \2\.version_num = '[^']*'"
+)
 _MOST_TABLES = 5
+_DOWN_AND_UP = {
+    True: "Down and up again went well.",
+    False: "Down and up again did not go well.",
+}
+_QUICK = (
+    "Nothing was rehearsed: how long it takes, what it locks and what it destroys is not known."
+)
+_NEXT_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def nothing_pending(plan: MeasuredPlan) -> str:
@@ -43,21 +59,50 @@ def stopped(error: ErrorReport) -> str:
 
 def summary(plan: MeasuredPlan) -> Iterator[tuple[bool, str]]:
     """Sentences about the whole, each with whether it is nothing to worry about."""
-    if plan.unmeasured:
+    if not plan.rehearsed:
+        yield False, _QUICK
+    elif plan.unmeasured:
         yield False, f"No statement was measured: {plan.unmeasured}."
-    elif plan.blocked is None and plan.error is None:
-        yield False, "How long tables are locked was not measured: the server does not report it."
     elif plan.blocked is not None:
         yield _blocked(plan.blocked)
+        yield from _in_place(plan)
     if plan.destroyed is not None:
         yield _destroyed(plan.destroyed)
+    if plan.down_and_up is not None:
+        yield plan.down_and_up, _DOWN_AND_UP[plan.down_and_up]
+    elif plan.error is None and plan.rehearsed and not plan.unmeasured:
+        yield True, "The way back is the backup: down and up again was not tried."
     if plan.backup:
-        size, seconds = human_size(plan.backup_size), duration(plan.copied_in)
-        yield True, f"The backup takes {size}; a copy was restored from it in {seconds}."
+        yield True, _disk(plan)
+
+
+def _in_place(plan: MeasuredPlan) -> Iterator[tuple[bool, str]]:
+    """What MariaDB has altered in place: it does not say how long it locks a table at the end."""
+    found = {
+        lock.table: lock.seconds
+        for revision in plan.revisions
+        for statement in revision.statements
+        for lock in statement.locks
+        if lock.mode == "SHARED_UPGRADABLE" and lock.seconds >= UNNOTICED
+    }
+    if found:
+        tables = ", ".join(f"{table} in {duration(seconds)}" for table, seconds in found.items())
+        yield (
+            True,
+            f"Altered in place: {tables}; MariaDB does not say how long it locks at the end.",
+        )
+
+
+def _disk(plan: MeasuredPlan) -> str:
+    more = f", {human_size(plan.room)} more for the upgrade" if plan.room else ""
+    restore = f"a restore takes about {duration(plan.copied_in)}".replace("about <", "less than ")
+    return f"Disk: {human_size(plan.backup_size)} for the backup{more}; {restore}."
 
 
 def _blocked(blocked: tuple[Blocked, ...]) -> tuple[bool, str]:
-    is_calm = all(max(each.reads or 0.0, each.writes) < _UNNOTICED for each in blocked)
+    is_calm = all(
+        (each.reads or 0.0) < UNNOTICED and each.writes < _UNNOTICED_WRITES for each in blocked
+    )
     if not blocked:
         return True, "No table is blocked."
     if not blocked[0].table:
@@ -83,22 +128,46 @@ def _destroyed(destroyed: tuple[Destroyed, ...]) -> tuple[bool, str]:
     return False, f"Destroyed: {', '.join(parts)}."
 
 
-def without_quick_reads(
+def worth_a_line(
     revision: MeasuredRevision,
 ) -> tuple[list[MeasuredStatement], list[MeasuredStatement]]:
-    """The statements worth a line, and those that only read, mostly SQLAlchemy's own questions
-    about a table."""
-    reads = [
+    """The statements worth a line, and the others: those that only read, mostly SQLAlchemy's own
+    questions about a table, and the one that writes the version."""
+    others = [
         each
         for each in revision.statements
-        if each.times and each.seconds < _UNNOTICED and _FIRST_WORD.match(each.sql)
+        if each.times
+        and each.seconds < UNNOTICED
+        and (_FIRST_WORD.match(each.sql) or _VERSION.fullmatch(each.sql))
     ]
-    return [each for each in revision.statements if each not in reads], reads
+    return [each for each in revision.statements if each not in others], others
 
 
-def reads_in_words(reads: list[MeasuredStatement]) -> str:
-    count, seconds = sum(each.times for each in reads), sum(each.seconds for each in reads)
-    return f"and {counted(count, 'statement')} that only read ({duration(seconds)})"
+def others_in_words(others: list[MeasuredStatement]) -> str:
+    count, seconds = sum(each.times for each in others), sum(each.seconds for each in others)
+    what = "read or version update" if count == 1 else "reads and version updates"
+    return f"and {count:,} {what} ({duration(seconds)})"
+
+
+def is_ordinary(revision: MeasuredRevision) -> bool:
+    """Whether nobody else noticed that a revision ran."""
+    is_quick = revision.seconds is not None and revision.seconds < UNNOTICED
+    return is_quick and not revision.rewritten
+
+
+def not_run(revision: MeasuredRevision) -> bool:
+    return revision.seconds is None and not revision.statements
+
+
+def notes(statement: MeasuredStatement) -> Iterator[str]:
+    """The locks of a statement that keep others waiting, and its values where they are shown."""
+    for each in statement.locks:
+        if each.mode in BLOCKS_WRITES:
+            # AccessExclusiveLock is ACCESS EXCLUSIVE in PostgreSQL's own documents.
+            mode = _NEXT_WORD.sub(" ", each.mode.removesuffix("Lock")).upper().replace("_", " ")
+            yield f"{mode} lock on {each.table} for {duration(each.seconds)}"
+    if statement.values:
+        yield f"values: {statement.values}"
 
 
 def took(revision: MeasuredRevision) -> str:

@@ -116,6 +116,7 @@ MADE = {
     "plan": documents.plan([PLAN]),
     "measured-plan": documents.measured_plan(MEASURED),
     "drift": documents.drift([DRIFT]),
+    "measured-plans": documents.measured_plans([MEASURED]),
     "error": documents.error(REFUSED),
 }
 

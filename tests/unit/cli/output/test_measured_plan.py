@@ -22,6 +22,7 @@ from migrations_ops.model.measured_plan import (
     MeasuredPlan,
     MeasuredRevision,
     MeasuredStatement,
+    StatementLock,
 )
 from migrations_ops.model.outcome import ErrorReport
 
@@ -40,6 +41,7 @@ PLAN = MeasuredPlan(
     revisions=(REVISION,),
     blocked=(Blocked("", None, 0.05),),
     destroyed=(),
+    down_and_up=True,
     findings=(),
 )
 PLAIN = Style(io.TextIOWrapper(io.BytesIO(), "utf-8"))
@@ -50,18 +52,30 @@ def lines(plan: MeasuredPlan) -> list[str]:
     return as_text(plan, PLAIN)
 
 
+def wrapped_lines(plan: MeasuredPlan) -> list[str]:
+    """The lines as they were before they were wrapped."""
+    found: list[str] = []
+    for line in lines(plan):
+        if line.startswith("  ") and found[-1][:1] in ("✓", "⚠", "✗"):
+            found[-1] += line[1:]
+        else:
+            found.append(line)
+    return found
+
+
 def test_a_plan_begins_with_whether_it_is_safe() -> None:
     assert lines(PLAN) == [
         "Plan of prod: 1 revision, from a to b",
         "",
         "✓ Nobody else can write for 50 ms.",
         "✓ Nothing is destroyed.",
-        "✓ The backup takes 2.0 MB; a copy was restored from it in 250 ms.",
+        "✓ Down and up again went well.",
+        "✓ Disk: 2.0 MB for the backup; a restore takes about 250 ms.",
         "",
         "b second (600 ms, 1203 statements)",
         "  v/b.py",
         "    500 ms  1,200 rows   1,200 times: UPDATE t SET a = ?",
-        "  and 3 statements that only read (1 ms)",
+        "  and 3 reads and version updates (1 ms)",
         "  rewrites the whole table t",
     ]
 
@@ -76,11 +90,12 @@ def test_a_plan_begins_with_whether_it_is_safe() -> None:
         (tuple(Blocked(f"t{number}", 1.0, 1.0) for number in range(7)),
          "⚠ Blocked: " + ", ".join(f"reads and writes of t{n} for 1.00 s" for n in range(5))
          + ", and 2 more."),
-        (None, "⚠ How long tables are locked was not measured: the server does not report it."),
+        ((Blocked("s.t", 0.0, 0.3),), "✓ Blocked: writes of s.t for 300 ms."),
+        ((Blocked("s.t", 0.2, 0.2),), "⚠ Blocked: reads and writes of s.t for 200 ms."),
     ],
 )  # fmt: skip
-def test_who_has_to_wait_comes_first(blocked: tuple[Blocked, ...] | None, line: str) -> None:
-    assert lines(replace(PLAN, blocked=blocked))[2] == line
+def test_who_has_to_wait_comes_first(blocked: tuple[Blocked, ...], line: str) -> None:
+    assert wrapped_lines(replace(PLAN, blocked=blocked))[2] == line
 
 
 def test_what_is_destroyed_is_named_with_its_number_of_rows() -> None:
@@ -117,6 +132,80 @@ def test_where_nothing_is_pending_that_is_all() -> None:
     ]
 
 
+def test_no_sentence_is_wider_than_a_terminal() -> None:
+    gone = tuple(Destroyed("table", f"a_table_with_a_long_name_{number}", 1) for number in range(9))
+    shown = lines(replace(PLAN, destroyed=gone, error=replace(ERROR, what="It failed. " * 20)))
+    assert all(width(line) <= 80 for line in shown)
+    assert sum(line.startswith("  ") for line in shown) > 5
+
+
+def test_of_many_revisions_those_that_nobody_notices_are_a_line_each() -> None:
+    quick = [replace(REVISION, revision=f"q{n}", seconds=0.01, rewritten=()) for n in range(20)]
+    shown = lines(replace(PLAN, revisions=(*quick[:10], REVISION, *quick[10:])))
+    assert len(shown) < 50
+    assert "q3 second (10 ms, 1203 statements)" in shown
+    assert shown.count("    500 ms  1,200 rows   1,200 times: UPDATE t SET a = ?") == 1
+    assert "rewrites the whole table t" in "\n".join(shown)
+
+
+def test_what_did_not_run_is_counted() -> None:
+    failed = replace(REVISION, seconds=None)
+    later = [replace(REVISION, revision=f"q{n}", seconds=None, statements=()) for n in range(3)]
+    shown = lines(replace(PLAN, error=ERROR, revisions=(failed, *later)))
+    assert shown[-1] == "3 more revisions did not run."
+    assert not [line for line in shown if line.startswith("q")]
+
+
+def test_a_plan_without_a_rehearsal_says_what_it_cannot_know() -> None:
+    bare = replace(REVISION, seconds=None, statements=(), rewritten=())
+    plan = replace(PLAN, backup="", blocked=None, destroyed=None, down_and_up=None)
+    shown = lines(replace(plan, revisions=(bare,), rehearsed=False))
+    assert shown[2].startswith("⚠ Nothing was rehearsed: how long it takes, what it locks")
+    assert shown[3:] == ["  is not known.", "", "b second", "  v/b.py"]
+
+
+def test_the_way_back_is_part_of_the_plan() -> None:
+    assert "✓ The way back is the backup: down and up again was not tried." in lines(
+        replace(PLAN, down_and_up=None)
+    )
+    assert "⚠ Down and up again did not go well." in lines(replace(PLAN, down_and_up=False))
+    assert "✓ Disk: 2.0 MB for the backup, 5.0 MB more for the upgrade; a restore takes" in lines(
+        replace(PLAN, room=5_000_000)
+    )
+
+
+def test_a_lock_stands_below_the_statement_that_took_it() -> None:
+    lock = StatementLock("s.t", "ShareRowExclusiveLock", 1.5)
+    harmless = StatementLock("s.u", "RowExclusiveLock", 1.5)
+    statement = replace(WRITE, locks=(lock, harmless), values="a = 'x'")
+    plan = replace(PLAN, revisions=(replace(REVISION, statements=(statement,)),))
+    shown = lines(plan)
+    at = shown.index("    500 ms  1,200 rows   1,200 times: UPDATE t SET a = ?")
+    assert shown[at + 1] == "            SHARE ROW EXCLUSIVE lock on s.t for 1.50 s"
+    assert shown[at + 2] == "            values: a = 'x'"
+    for form in (as_markdown(plan), as_html([plan])):
+        assert "SHARE ROW EXCLUSIVE lock on s.t for 1.50 s" in "\n".join(form)
+        assert "s.u" not in "\n".join(form)
+
+
+def test_what_mariadb_alters_in_place_is_named_where_that_took_its_time() -> None:
+    slow = replace(WRITE, locks=(StatementLock("t", "SHARED_UPGRADABLE", 2.0),))
+    quick = replace(WRITE, locks=(StatementLock("u", "SHARED_UPGRADABLE", 0.02),))
+    plan = replace(PLAN, revisions=(replace(REVISION, statements=(slow, quick)),))
+    assert wrapped_lines(plan)[3] == (
+        "✓ Altered in place: t in 2.00 s; MariaDB does not say how long it locks at the end."
+    )
+
+
+def test_only_alembics_own_statement_about_the_version_is_left_out() -> None:
+    own = replace(WRITE, times=1, seconds=0.001, rows=1,
+                  sql="UPDATE v SET version_num='b' WHERE v.version_num = 'a'")  # fmt: skip
+    theirs = replace(own, sql="UPDATE documents SET version_num = version_num + 1")
+    shown = lines(replace(PLAN, revisions=(replace(REVISION, statements=(own, theirs)),)))
+    assert not [line for line in shown if "UPDATE v" in line]
+    assert [line for line in shown if "UPDATE documents" in line]
+
+
 def test_findings_are_part_of_the_plan() -> None:
     found = Finding("dropped-table", "warning", "the table `u` is dropped", "u")
     plan = replace(PLAN, findings=(found,))
@@ -128,7 +217,7 @@ def test_findings_are_part_of_the_plan() -> None:
 def test_no_line_of_a_statement_is_wider_than_a_terminal(sql: str) -> None:
     statement = replace(WRITE, sql=f"UPDATE {sql}")
     shown = lines(replace(PLAN, revisions=(replace(REVISION, statements=(statement,)),)))
-    assert width(shown[8]) <= 80
+    assert all(width(line) <= 80 for line in shown)
 
 
 @given(st.text(alphabet="`|\\<>[]()!@#*_~a\n ", min_size=1))
@@ -169,7 +258,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[str] = []
         self.text = ""
-        self.feed("\n".join(as_html(plan)))
+        self.feed("\n".join(as_html([plan])))
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -206,7 +295,7 @@ def test_no_name_is_read_as_html(name: str) -> None:
 
 def test_a_page_shows_what_the_terminal_shows() -> None:
     page = Page(PLAN)
-    for line in lines(PLAN)[2:5]:
+    for line in lines(PLAN)[2:6]:
         assert line.removeprefix("✓ ") in page.text
     assert "UPDATE t SET a = ?" in page.text
     assert Page(replace(PLAN, revisions=())).text.count("Nothing is pending for prod") == 2
@@ -214,7 +303,7 @@ def test_a_page_shows_what_the_terminal_shows() -> None:
 
 def test_a_file_is_known_as_a_plan_by_how_it_begins() -> None:
     for plan in (PLAN, replace(PLAN, revisions=())):
-        for shown in (lines(plan), as_markdown(plan), as_html(plan)):
+        for shown in (lines(plan), as_markdown(plan), as_html([plan])):
             assert BEGINS.match("\n".join(shown))
 
 

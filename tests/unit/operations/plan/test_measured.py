@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.child.protocol.events import StatementMeasured, TableLocked, TableRewritten
-from migrations_ops.model.measured_plan import Blocked, MeasuredRevision, MeasuredStatement
+from migrations_ops.child.protocol.events import StatementMeasured, TableRewritten
+from migrations_ops.model.measured_plan import MeasuredRevision, MeasuredStatement
 from migrations_ops.model.outcome import RevisionRun
-from migrations_ops.operations.plan.measured import blocked_tables, measured_revisions
+from migrations_ops.operations.plan.measured import measured_revisions
 from migrations_ops.revisions.history import Revision
 
 ROOT = Path("/srv/shop")
@@ -54,14 +54,3 @@ def test_a_batch_writes_its_table_anew(sql: str, table: str | None) -> None:
     measured = [StatementMeasured("a", sql, 1, 0.1, None)]
     [found] = measured_revisions([revision("a", "a.py")], {}, ROOT, [], measured)
     assert found.rewritten == ((table,) if table else ())
-
-
-def test_the_strongest_lock_on_a_table_counts_and_the_longest_comes_first() -> None:
-    locks = [
-        TableLocked("a", "read", "AccessShareLock", 9.0),
-        TableLocked("a", "indexed", "ShareLock", 5.0),
-        TableLocked("a", "altered", "AccessShareLock", 2.0),
-        TableLocked("a", "altered", "AccessExclusiveLock", 1.0),
-        TableLocked("a", "concurrently", "ShareUpdateExclusiveLock", 4.0),
-    ]
-    assert blocked_tables(locks) == (Blocked("altered", 1.0, 1.0), Blocked("indexed", 0.0, 5.0))
