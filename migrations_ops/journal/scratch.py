@@ -22,9 +22,13 @@ def is_scratch(file: Path) -> bool:
     return any(file.match(pattern) for pattern in SCRATCH_FILES)
 
 
-def remove_scratch(folder: Path) -> None:
-    """Remove what a task that was killed has not thrown away; what cannot be removed stays."""
+def remove_scratch(folder: Path, *, keep: str = "") -> None:
+    """Remove what a task has not thrown away; what cannot be removed stays.
+
+    :param keep: a name that is still in use.
+    """
     with suppress(OSError), open_folder(folder, follow=False) as opened:
-        for name in filter(lambda name: is_scratch(Path(name)), opened.names()):
-            with suppress(OSError):
-                opened.remove(name)
+        for name in opened.names():
+            if is_scratch(Path(name)) and name != keep:
+                with suppress(OSError):
+                    opened.remove(name)

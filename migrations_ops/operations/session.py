@@ -12,7 +12,7 @@ from typing import Any
 
 from migrations_ops.child.protocol.events import Event, PartlyCommitted, Ready, RevisionStarted
 from migrations_ops.journal.recorder import Recorder
-from migrations_ops.journal.scratch import is_scratch
+from migrations_ops.journal.scratch import RESERVE, is_scratch, remove_scratch
 from migrations_ops.model.allowed import Consent
 from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import LEDGER_BEHIND
@@ -95,12 +95,16 @@ class Session:
 def open_session(
     project: Project, record: Recorder, allow: tuple[str, ...] = ()
 ) -> Iterator[Session]:
-    """A session that leaves no child process behind, however it ends."""
+    """A session that leaves no child process and no scratch copy behind, however it ends.
+
+    A signal may come right after a copy was made, before whoever made it can remove it.
+    """
     session = Session(project, record, allow)
     try:
         yield session
     finally:
         session.prestart.close()
+        remove_scratch(record.folder, keep=RESERVE)
 
 
 def listener(session: Session, environment: Environment | None = None) -> Listener:

@@ -130,3 +130,20 @@ def test_each_place_that_needs_a_person_is_known() -> None:
         "operations/restore.py",
         "operations/run.py",  # the next task inspects
     }
+
+
+@pytest.mark.parametrize("name", ["stamp.sqlite3", "rehearsal.sqlite3-wal", "stdout.txt"])
+def test_signal_right_after_a_scratch_file_was_made_leaves_none_behind(
+    tmp_path: Path, name: str
+) -> None:
+    made: list[Path] = []
+
+    def body(session: Session) -> None:
+        made.append(session.scratch(name))
+        made[0].write_bytes(b"rows")
+        raise KeyboardInterrupt
+
+    finished = run(tmp_path, body)
+    assert isinstance(finished.error, Interrupted)
+    assert not made[0].exists()
+    assert sorted(each.name for each in made[0].parent.iterdir()) == ["release.json"]
