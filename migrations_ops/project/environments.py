@@ -62,6 +62,8 @@ class Environment:
     # are one path.
     scripts: str = ""
     ini_url: bool = False
+    # The application in whose context env.py runs, as FLASK_APP names it.
+    flask: str | None = None
     python: Path | None = None
     passed_variables: tuple[str, ...] = ()
     version_table: str = "alembic_version"

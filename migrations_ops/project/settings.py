@@ -133,8 +133,8 @@ def read(folder: Path) -> Settings:
     if file is None:
         raise ConfigurationError(
             f"migrations_ops is not configured in {folder}.",
-            next=f"Add [tool.migrations_ops.environments.NAME] tables to {PYPROJECT},"
-            f" or a file {OWN_FILE}.",
+            next=f"Type: invoke init; or add [tool.migrations_ops.environments.NAME] tables to"
+            f" {PYPROJECT}, or a file {OWN_FILE}.",
         )
     return _settings(file, read_table(file))
 
@@ -213,6 +213,7 @@ def _environment(file: Path, name: str, entry: Any) -> Environment:
         x=reader.texts("x"),
         section=reader.value("section", "alembic"),
         ini_url=reader.value("ini_url", False),
+        flask=reader.value("flask", None),
         python=None if python is None else anchored(file.parent, python),
         passed_variables=reader.texts("pass"),
         version_table=reader.value("version_table", "alembic_version"),
@@ -302,6 +303,7 @@ _ENVIRONMENT_KEYS: Mapping[str, Check] = {
     "x": TEXTS,
     "section": TEXT,
     "ini_url": FLAG,
+    "flask": TEXT,
     "python": TEXT,
     "pass": NAMES,
     "version_table": TEXT,

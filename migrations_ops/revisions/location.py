@@ -69,6 +69,8 @@ def name_scripts(ini: Path, section: str, directory: Path) -> str:
     try:
         config = _Config(directory / ini, section, directory, None)
         script_location = config.text("script_location")
+        if script_location is None and has_scripts_beside(config.file):
+            script_location = str(config.file.parent)
         versions = config.ini_text("version_locations") or ""
     except ConfigurationError:
         return ""
@@ -78,6 +80,36 @@ def name_scripts(ini: Path, section: str, directory: Path) -> str:
     return os.path.normpath(script_location if is_package else directory / script_location) + (
         f"\n{directory}\n{versions}" if versions else ""
     )
+
+
+_OF_LOGGING = ("logger", "handler", "formatter", "post_write_hooks")
+
+
+def sections_with_scripts(ini: Path) -> dict[str, str]:
+    """The sections of an ini that have scripts, each with the ``sqlalchemy.url`` that it has.
+
+    :raises ConfigurationError: it cannot be read.
+    """
+    from configparser import InterpolationError
+
+    parser = _read_ini(ini)
+    found = {}
+    for name in parser.sections():
+        is_first = name == "alembic" and has_scripts_beside(ini)
+        if name.startswith(_OF_LOGGING) or not (
+            is_first or parser.has_option(name, "script_location")
+        ):
+            continue
+        try:
+            found[name] = parser.get(name, "sqlalchemy.url", fallback="")
+        except InterpolationError:
+            found[name] = ""
+    return found
+
+
+def has_scripts_beside(ini: Path) -> bool:
+    """Whether the scripts of an ini that names none are beside it, as in Flask-Migrate's folder."""
+    return ini.name != _PYPROJECT and os.path.isfile(ini.parent / "env.py")
 
 
 class _Config:
@@ -102,9 +134,12 @@ class _Config:
 
     def script_location(self) -> ScriptLocation:
         location = self.text("script_location")
-        if location is None:
+        if location is not None:
+            script_folder = self.folder(location)
+        elif has_scripts_beside(self.file):
+            script_folder = self.file.parent
+        else:
             raise self.nothing_configured()
-        script_folder = self.folder(location)
         if not os.path.exists(script_folder):
             raise ConfigurationError(
                 f"The script folder {script_folder} of {self.file.name} does not exist.",

@@ -49,6 +49,7 @@ def instructions_for(
         redirect=None if scratch is None else scratch.redirect(),
         others=project.other_identities(environment),
         ini_url=project.url(environment) if environment.ini_url else None,
+        flask=environment.flask,
         lock_timeout=environment.lock_timeout,
         statement_timeout=environment.statement_timeout,
         stdout=None if stdout is None else str(stdout),

@@ -48,6 +48,8 @@ class Instructions:
     redirect: Mapping[str, Any] | None = None
     others: Mapping[str, str] = field(default_factory=dict)
     ini_url: str | None = None
+    # Names the Flask application in whose context env.py runs, as FLASK_APP does.
+    flask: str | None = None
     lock_timeout: float | None = None
     statement_timeout: float | None = None
     step_lock: bool = False
