@@ -330,6 +330,31 @@ def releases(
     show_releases(console, last, show, html=html)
 
 
+@task(
+    "Release",
+    envs="the environments, in the order of promotion (default: dev,prod)",
+    url="NAME=URL, or NAME=VARIABLE that holds it; may be repeated (default: asked, or found)",
+    tasks="write a tasks.py for Invoke as well (default: where the project uses Invoke)",
+    yes="write without asking (default: ask on a terminal, else only show)",
+    json=_JSON,
+)
+def init(
+    console: Console,
+    envs: str = "dev,prod",
+    url: list[str] | None = None,
+    tasks: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Configure an existing Alembic project.
+
+    Tries its env.py with a throw-away database, shows what would be written, and asks.
+    """
+    from migrations_ops.cli.init import run_init
+
+    run_init(console, envs, list(url or ()), tasks=tasks, yes=yes, dry=is_dry_run())
+
+
 @task("Look", json=_JSON)
 def doctor(console: Console, json: bool = False) -> None:
     """Find problems of the configuration and the databases.
@@ -526,6 +551,7 @@ _DEFINITIONS = (
     heads,
     db_version,
     releases,
+    init,
     doctor,
     backups,
     restore,

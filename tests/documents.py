@@ -50,10 +50,11 @@ ANY_LINES = "..."
 _VALUE = {
     "allow": "CODE", "args": '"..."', "backup": "NAME", "base": "REF", "env": "NAME",
     "format": "FORMAT", "output": "FILE", "plan-file": "FILE", "timeout": "SECONDS",
-    "message": '"..."',
+    "message": '"..."', "envs": "NAMES", "url": "NAME=URL",
     "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",
 }  # fmt: skip
 
+_SCRIPT = "import sys; sys.argv = sys.argv[1:]; from migrations_ops.__main__ import main; main()"
 _COMMENT = re.compile(r"<!-- (sandbox|write|replace|run): (.*?) -->")
 _FLAGS = re.compile(r"<!-- flags: (\S+) -->")
 _FENCE = re.compile(r"(`{3,})(\w*)")
@@ -196,6 +197,9 @@ class Stage:
             variables[name] = value
         if words[0] in ("invoke", "alembic"):
             words = [sys.executable, "-m", *words]
+        elif words[0] == "migrations-ops":
+            # As the script of the installed package would be called.
+            words = [sys.executable, "-c", _SCRIPT, *words]
         elif words[0] == "python":
             words[0] = sys.executable
         done = subprocess.run(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.redaction import HIDDEN, without_known_secrets
 from migrations_ops.cli.output import documents, text
-from migrations_ops.cli.output.commands import CommandLine, as_typed, document_as_typed
+from migrations_ops.cli.output.commands import INVOKE, CommandLine, as_typed, document_as_typed
 from migrations_ops.cli.output.progress import Lines
 from migrations_ops.cli.output.style import Style, shown
 from migrations_ops.journal.unfinished import find_unfinished
@@ -53,6 +53,16 @@ class Console:
         :raises ConfigurationError: the configuration cannot be read.
         """
         return Project.read(self._folder)
+
+    def folder_of_init(self) -> Path:
+        """The folder from which a project is looked for that has no configuration yet."""
+        return self._folder if self._line.program == INVOKE else Path.cwd()
+
+    def ask_url(self, name: str) -> str:
+        """Ask for the URL of an environment, or the variable that holds it."""
+        return self.reporter.ask(
+            f"URL of {name}, or the variable that holds it [Enter: from the project's files]:"
+        )
 
     def project_as_it_is(self) -> Project:
         """The project, for a task that recovers nothing: unfinished tasks are only named.

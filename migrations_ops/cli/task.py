@@ -20,6 +20,8 @@ from migrations_ops.cli.output.commands import INVOKE, CommandLine
 if TYPE_CHECKING:
     from migrations_ops.cli.console import Console
 
+# The flags that may be given several times.
+_REPEATED = ("allow", "url")
 _SHORT = {"env": "e", "json": "j", "yes": "y"}
 
 
@@ -48,7 +50,7 @@ class OpsTask(Task[Any]):
             defined.body,
             name=defined.name,
             positional=[],
-            iterable=["allow"] if "allow" in defined.flags else [],
+            iterable=[name for name in _REPEATED if name in defined.flags],
             auto_shortflags=False,
             help=defined.flags,
         )

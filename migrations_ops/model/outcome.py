@@ -143,6 +143,28 @@ class VerifyReport:
         return not any(finding.severity == "error" for finding in self.findings)
 
 
+@dataclass(frozen=True)
+class InitFile:
+    """A file that ``init`` writes, and what changes in it, as a unified difference."""
+
+    file: str
+    new: bool
+    difference: str
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What ``init`` writes into a folder, or would write; no files where it is configured."""
+
+    folder: str
+    alembic: str
+    configuration: str
+    environments: tuple[str, ...]
+    files: tuple[InitFile, ...]
+    notes: tuple[str, ...]
+    written: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReport:
     """What doctor found. ``advice`` is what to do about each error."""

@@ -40,7 +40,8 @@ def advice_on_url(project: Project, environment: Environment) -> str:
     setting = ""
     with suppress(OpsError):
         file = project.script_location(environment).env
-        setting = setting_for(file) if file else ""
+        roots = (environment.directory, environment.directory / "src")
+        setting = setting_for(file, roots) if file else ""
     where = f"environments.{environment.name} in {project.settings.file.name}"
     return f"To make env.py connect there, add to {where}: {setting}" if setting else ""
 

@@ -55,6 +55,7 @@ SCHEMA_OF = {
     "revision": "revision",
     "backups": "backups",
     "doctor": "doctor",
+    "init": "init",
 }
 # Documents that a flag asks for, and those that are parts of others.
 BY_FLAG = {"plan", "measured-plans", "sql", "error", "common"}

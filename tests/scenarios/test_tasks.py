@@ -21,6 +21,7 @@ def test_every_task_of_the_contract_is_listed_with_its_group(shop: Sandbox) -> N
         "status-all", "drift", "wait", "revision", "downgrade", "stamp", "current", "history",
         "heads",
         "db-version", "backups", "restore", "prune", "doctor", "alembic", "releases", "adopt",
+        "init",
     ):  # fmt: skip
         assert f"\n  {name} " in listed
     for group in ("Release", "Look", "Backups", "Revisions"):

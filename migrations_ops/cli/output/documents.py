@@ -17,7 +17,13 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.measured_plan import MeasuredPlan
-from migrations_ops.model.outcome import DoctorReport, ErrorReport, ReleaseResult, VerifyReport
+from migrations_ops.model.outcome import (
+    DoctorReport,
+    ErrorReport,
+    InitReport,
+    ReleaseResult,
+    VerifyReport,
+)
 from migrations_ops.model.plan import EnvironmentPlan
 from migrations_ops.model.serialisation import to_document, to_versioned
 from migrations_ops.model.status import (
@@ -124,6 +130,11 @@ def doctor(report: DoctorReport) -> dict[str, Any]:
     document = asdict(report)
     del document["advice"]
     return {"passed": report.passed, **document}
+
+
+def initialised(report: InitReport, checked: DoctorReport | None) -> dict[str, Any]:
+    """The document of ``init --json``; doctor's is in it once something was written."""
+    return {**asdict(report), "doctor": None if checked is None else doctor(checked)}
 
 
 def backups(found: list[Backup]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from migrations_ops.model.findings import Finding
 from migrations_ops.model.outcome import (
     DoctorReport,
     ErrorReport,
+    InitReport,
     ReleaseResult,
     StepResult,
     VerifyReport,
@@ -156,6 +157,22 @@ def doctor(report: DoctorReport, style: Style) -> list[str]:
     columns = max(map(len, facts))
     lines = [f"{style.paint(padded(name, columns), 'bold')}  {it}" for name, it in facts.items()]
     return [*lines, "", *(finding(each, style) for each in report.findings)]
+
+
+def initialised(report: InitReport) -> list[str]:
+    """What changes in each file, and what there is to say about it."""
+    lines = [line for each in report.files for line in (*each.difference.splitlines(), "")]
+    return [*lines, *report.notes, *(["", *written(report)] if report.written else [])] or written(
+        report
+    )
+
+
+def written(report: InitReport) -> list[str]:
+    """What was written, and where."""
+    if not report.files:
+        return [f"{report.configuration} configures migrations_ops already; it stays as it is."]
+    names = ", ".join(each.file for each in report.files)
+    return [f"Written in {report.folder}: {names}."]
 
 
 def verified(report: VerifyReport, style: Style) -> str:

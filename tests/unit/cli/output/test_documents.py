@@ -23,6 +23,8 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import (
     DoctorReport,
     ErrorReport,
+    InitFile,
+    InitReport,
     RevisionRun,
     StepResult,
     VerifyReport,
@@ -99,6 +101,16 @@ DRIFT = DriftReport(
     "prod", "20260101_000000", ("a",), (ChangedObject("index", "ix", "removed", "create index ix"),)
 )
 
+INITIALISED = InitReport(
+    folder="/project",
+    alembic="alembic.ini",
+    configuration="pyproject.toml",
+    environments=("prod",),
+    files=(InitFile("pyproject.toml", new=False, difference="+[tool.migrations_ops]"),),
+    notes=("env.py opened it.",),
+    written=True,
+)
+
 MADE = {
     "status": documents.status(StatusReport((STATUS,), ("b",), SELECTOR)),
     "current": documents.current([CURRENT]),
@@ -112,6 +124,7 @@ MADE = {
     "revision": documents.revision("dev", REVISION, ["add_column"]),
     "verify": documents.verified(VERIFIED),
     "doctor": documents.doctor(DOCTOR),
+    "init": documents.initialised(INITIALISED, DOCTOR),
     "backups": documents.backups([BACKUP]),
     "plan": documents.plan([PLAN]),
     "measured-plan": documents.measured_plan(MEASURED),

@@ -1,0 +1,1 @@
+"""Configures an Alembic project: reads it, tries its env.py, proposes files, and writes them."""

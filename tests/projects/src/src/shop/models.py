@@ -1,0 +1,4 @@
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True))
