@@ -315,6 +315,7 @@ def db_version(console: Console, env: str | None = None, json: bool = False) -> 
     last="how many (default: 10)",
     show="one release, by its ID (default: a list)",
     html="print the report of that release, a page (default: text)",
+    markdown="print the report of that release for an issue (default: text)",
     json=_JSON,
 )
 def releases(
@@ -322,12 +323,13 @@ def releases(
     last: str = "10",
     show: str | None = None,
     html: bool = False,
+    markdown: bool = False,
     json: bool = False,
 ) -> None:
     """Show what past releases and other tasks did."""
     from migrations_ops.cli.status import show_releases
 
-    show_releases(console, last, show, html=html)
+    show_releases(console, last, show, html=html, markdown=markdown)
 
 
 @task(

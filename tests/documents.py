@@ -62,7 +62,7 @@ _FENCE = re.compile(r"(`{3,})(\w*)")
 _VARYING = (
     (re.compile(r"(?<!\d)\d{8}_\d{6}(_\d+)?"), "STAMP"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "MOMENT"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "MOMENT"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b([+-]\d\d:\d\d)?"), "MOMENT"),
     (re.compile(r"\b\d{4}_\d\d_\d\d_"), "DAY_"),
     (re.compile(r"\b\d+\.\d+ s\b"), "SECONDS"),
     (re.compile(r"(<|\b)\d+ ms\b"), "MILLISECONDS"),

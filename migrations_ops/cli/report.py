@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from migrations_ops.backups.quality import is_damaged
-from migrations_ops.backups.store import BackupStore
-from migrations_ops.cli.output.report import report
+from migrations_ops.cli.output.report.page import as_html
 from migrations_ops.journal.record import TaskRecord, read_record
+from migrations_ops.operations.report import read_report
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import write_text
 
@@ -19,14 +18,6 @@ def write_report(project: Project, id: str) -> None:
     folder = project.settings.releases / id
     found = read_record(folder)
     if isinstance(found, TaskRecord):
+        lines = as_html(read_report(project, found))
         with suppress(OSError):
-            write_text(folder / REPORT, "\n".join(report(found, kept_backups(project))) + "\n")
-
-
-def kept_backups(project: Project) -> dict[str, str]:
-    """The environment of each backup that is still there, by its name; empty if it is damaged."""
-    return {
-        backup.name: "" if is_damaged(backup) else backup.environment
-        for each in project.settings.path
-        for backup in BackupStore.of(project.settings, each).backups()
-    }
+            write_text(folder / REPORT, "\n".join(lines) + "\n")

@@ -131,27 +131,26 @@ def show_db_version(console: Console, env: str | None) -> None:
     console.show(lambda: text.db_version(rows), documents.db_version(rows))
 
 
-def show_releases(console: Console, last: str, one: str | None, *, html: bool) -> None:
+def show_releases(
+    console: Console, last: str, one: str | None, *, html: bool, markdown: bool
+) -> None:
     """Past releases, or one of them.
 
-    :param html: whether to print the report of the one.
+    :param html: whether to print the report of the one; ``markdown`` likewise.
     """
-    # Imported here: a status does not need them, and would take longer.
-    from migrations_ops.cli.output.report import report
-    from migrations_ops.cli.report import kept_backups
-
     most = _number(last)
-    if html and one is None:
+    flag = "--html" if html else "--markdown"
+    if (html or markdown) and one is None:
         raise ConfigurationError(
-            "--html is for one release.",
-            next="Type, with its ID: invoke releases --show ID --html",
+            f"{flag} is for one release.",
+            next=f"Type, with its ID: invoke releases --show ID {flag}",
         )
+    if html and markdown:
+        raise ConfigurationError("A report has one form.", next="Leave --html or --markdown away.")
     project = console.project_as_it_is()
     if one is not None:
         found = _find_record(project, one)
-        kept = kept_backups(project)
-        shown = report(found, kept) if html else text.record(found, kept, console.style)
-        console.show(lambda: shown, documents.record(found))
+        _show_record(console, project, found, html=html, markdown=markdown)
         return
     listed: list[TaskRecord] = []
     for each in walk_records(project.settings.releases):
@@ -162,6 +161,22 @@ def show_releases(console: Console, last: str, one: str | None, *, html: bool) -
         elif len(listed) < most:
             listed.insert(0, each)
     console.show(lambda: text.records(listed, console.style), documents.releases(listed))
+
+
+def _show_record(
+    console: Console, project: Project, found: TaskRecord, *, html: bool, markdown: bool
+) -> None:
+    # Imported here: a status does not need them, and would take longer.
+    from migrations_ops.cli.output.report.markdown import as_markdown
+    from migrations_ops.cli.output.report.page import as_html
+    from migrations_ops.operations.report import read_report
+
+    report = read_report(project, found)
+    if html or markdown:
+        shown = as_html(report) if html else as_markdown(report)
+    else:
+        shown = text.record(found, report.kept, console.style)
+    console.show(lambda: shown, documents.record(found))
 
 
 def _number(last: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
+from migrations_ops.journal.attachments import CHANGES, PLAN
 from migrations_ops.journal.backup_uses import find_open
 from migrations_ops.journal.ids import ids_in
 from migrations_ops.journal.record import RECORD, TaskRecord, walk_records
@@ -24,7 +25,8 @@ _YOUNG_SECONDS = 3600
 
 # What a task writes into its folder. One that holds anything else is not ours, and stays.
 _LOGS = tuple(f"*.{step}.log" for step in StepName)
-_OWN_FILES = (*_LOGS, "hook-*.log", "traceback.txt", "report.html", *SCRATCH_FILES, RECORD)
+_REPORTED = ("traceback.txt", "report.html", CHANGES, PLAN)
+_OWN_FILES = (*_LOGS, "hook-*.log", *_REPORTED, *SCRATCH_FILES, RECORD)
 
 
 def prune_records(releases: Path, backups: Path) -> None:

@@ -24,13 +24,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def local_time(moment: str) -> str:
+def local_time(moment: str, *, offset: bool = False) -> str:
     """A moment in local time to the second, as the names of backups and records have it.
 
     :param moment: in UTC, as ISO 8601 text; any other text is shown as it is.
+    :param offset: whether it ends with the offset from UTC, for a reader who is elsewhere.
     """
     try:
-        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        local = datetime.fromisoformat(moment).astimezone().replace(microsecond=0)
+        return local.isoformat(" ") if offset else local.strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):
         return moment
 

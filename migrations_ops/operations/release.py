@@ -22,6 +22,7 @@ from migrations_ops.operations.preflight.missing import require_folders
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.redo import take_back
 from migrations_ops.operations.rehearsal import rehearse
+from migrations_ops.operations.report import keep_plan
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState, read_state
@@ -68,6 +69,8 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         verify_earlier_upgrades(session, states)
         if not any(state.pending for state in states):
             return
+        if options.reviewed is not None:
+            keep_plan(session, options.reviewed[0])
         plans = plan_release(session.project, states)
         run_first_hook(session.project.settings, session.record)
         start_children_ahead(session, plans)

@@ -34,6 +34,7 @@ from migrations_ops.operations.failure.observe import Failure, how_it_ended
 from migrations_ops.operations.failure.reconcile import FailedRun, reconcile, undo_failed_run
 from migrations_ops.operations.failure.run_messages import finished_in_words, revisions_in_words
 from migrations_ops.operations.other_environments import watched_others
+from migrations_ops.operations.report import keep_changes
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import (
@@ -101,7 +102,9 @@ def upgrade_and_verify(
                 _record_commands(upgrade, run)
             report = _verify(upgrade, run, comparison, partly_committed=attempts.has_committed)
             if upgrade.after and (report.passed or upgrade.may_stay):
-                record_schema(session, state, _before(upgrade), upgrade.after[0])
+                before, after = _before(upgrade), upgrade.after[0]
+                record_schema(session, state, before, after)
+                keep_changes(session, state.environment.name, before, after)
             _undo_unless_passed(upgrade, report)
             return report
     finally:

@@ -143,6 +143,10 @@ def test_a_release_by_a_plan_takes_what_was_planned(filled: Sandbox) -> None:
     assert "tiger" not in (filled.folder / "plan.json").read_text(encoding="utf-8")
     ran = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
     assert (ran.code, ran.json["outcome"]) == (0, "released"), ran.err
+    report = next(filled.folder.glob(f"data/repom/releases/{ran.json['id']}/report.html"))
+    page = report.read_text(encoding="utf-8")
+    assert "<th>plan of prod</th>" in page
+    assert "<summary>column parents.note: made</summary>" in page
     # What has arrived needs no plan any more.
     again = filled.invoke("release-migration", "--plan-file", "plan.json", "--json")
     assert (again.code, again.json["outcome"]) == (0, "nothing to do")

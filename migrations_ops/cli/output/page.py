@@ -20,6 +20,9 @@ li.stop::marker { content: "✗ "; } li.stop { font-weight: bold; }
 table { border-collapse: collapse; width: 100%; } td, th { padding: .2rem .6rem; text-align: left; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 tr + tr { border-top: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+td.line { width: 30%; padding: 0; } .bar { background: currentColor; opacity: .6; height: .7rem; }
+pre { overflow-x: auto; } span.gone { color: light-dark(#a00, #f88); }
+span.new { color: light-dark(#060, #8d8); } span.same { opacity: .7; }
 code { overflow-wrap: anywhere; } summary { cursor: pointer; margin: 1rem 0; }
 """
 

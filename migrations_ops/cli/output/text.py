@@ -257,7 +257,7 @@ def record(found: TaskRecord, kept: Mapping[str, str], style: Style) -> list[str
         (
             step.name,
             step.environment,
-            local_time(step.started),
+            local_time(step.started, offset=True),
             f"{step.seconds:.2f}",
             str(step.exit),
             step.outcome,

@@ -38,6 +38,8 @@ def test_times_are_shown_in_local_time_as_names_have_them(monkeypatch: pytest.Mo
     time.tzset()
     try:
         assert local_time("2026-11-30T17:28:34.398Z") == "2026-12-01 02:28:34"
+        with_offset = local_time("2026-11-30T17:28:34.398Z", offset=True)
+        assert with_offset == "2026-12-01 02:28:34+09:00"
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -18,6 +18,8 @@ from migrations_ops.cli.output.plan.words import (
 )
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision, MeasuredStatement
 
+_MOST_OPEN = 8
+
 
 def as_html(plans: Sequence[MeasuredPlan]) -> list[str]:
     """The plans as the lines of one page, which has the title of the first."""
@@ -36,7 +38,8 @@ def _plan(plan: MeasuredPlan) -> Iterator[str]:
     if plan.revisions:
         yield from ("<ul>", *_summary(plan), "</ul>")
     for each in plan.revisions:
-        yield from _revision(each)
+        is_open = each.seconds is None or len(plan.revisions) <= _MOST_OPEN
+        yield from _revision(each, is_open=is_open)
 
 
 def _summary(plan: MeasuredPlan) -> Iterator[str]:
@@ -47,10 +50,10 @@ def _summary(plan: MeasuredPlan) -> Iterator[str]:
     yield from findings_list(plan.findings)
 
 
-def _revision(revision: MeasuredRevision) -> Iterator[str]:
+def _revision(revision: MeasuredRevision, *, is_open: bool) -> Iterator[str]:
     shown, others = worth_a_line(revision)
-    is_open = " open" if revision.seconds is None else ""
-    yield f"<details{is_open}><summary><code>{as_html_text(revision.revision)}</code>"
+    name = f"<code>{as_html_text(revision.revision)}</code>"
+    yield f"<details{' open' if is_open else ''}><summary>{name}"
     yield f"{as_html_text(revision.message)} ({as_html_text(took(revision))})</summary>"
     yield f"<p><code>{as_html_text(revision.file)}</code></p>"
     if revision.rewritten:
