@@ -86,7 +86,10 @@ def _understands_escapes(stream: TextIO) -> bool:
     import msvcrt
 
     kernel = ctypes.windll.kernel32
-    handle = msvcrt.get_osfhandle(stream.fileno())
+    try:
+        handle = msvcrt.get_osfhandle(stream.fileno())
+    except (OSError, ValueError):  # a stream in memory
+        return False
     mode = ctypes.c_uint32()
     if not kernel.GetConsoleMode(handle, ctypes.byref(mode)):
         return False
