@@ -83,7 +83,7 @@ def run_prune(console: Console, env: str | None, *, dry: bool) -> None:
     pruned = prune_backups(project, environments, dry=dry)
     lines = [f"{'would remove' if dry else 'removed'} {name}" for name in pruned.removed]
     kept = f"{settings.keep} {'is' if settings.keep == 1 else 'are'} kept of each environment"
-    if pruned.unclear:
-        kept = "the record of a task that was interrupted cannot be read; see invoke releases"
+    if pruned.obstacle:
+        lines = [f"Nothing was removed: {pruned.obstacle}."]
     lines = lines or [f"Nothing to remove: {kept}."]
     console.show(lambda: [*lines, UNCHANGED] if dry else lines)

@@ -96,6 +96,11 @@ def is_running(releases: Path, name: str) -> bool:
         return False
 
 
+def find_running(releases: Path) -> list[str]:
+    """The names of the tasks whose owners are alive, oldest first."""
+    return [name for name in marked(releases) if is_running(releases, name)]
+
+
 def remove_dead_mark(releases: Path, name: str) -> None:
     """Remove a mark whose owner is dead, though it had not written its record yet.
 

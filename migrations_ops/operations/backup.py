@@ -19,7 +19,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import BACKUP_IN_DOUBT
 from migrations_ops.model.plan import StepName
 from migrations_ops.model.text import human_size
-from migrations_ops.operations.failure.recovery import end_resumed_restore
+from migrations_ops.operations.failure.recovery import end_resumed_restore, tidy
 from migrations_ops.operations.preflight.clock import find_clock_behind
 from migrations_ops.operations.preflight.state import require_own, require_readable
 from migrations_ops.operations.prune import prune
@@ -105,6 +105,7 @@ def back_up_environments(
 
     def body(session: Session) -> None:
         refused: list[Refused] = []
+        tidy(session)
         for environment in environments:
             # The scripts are not read: a user with broken scripts needs a backup first.
             located = locate(project, environment)

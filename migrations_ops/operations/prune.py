@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from migrations_ops.backups import retention
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.backup_uses import BackupUses
+from migrations_ops.journal.marks import find_running
+from migrations_ops.journal.unfinished import find_lost
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.findings import BACKUPS_KEPT
 from migrations_ops.model.outcome import LEFT_UNCHANGED, ReleaseResult
@@ -21,25 +24,37 @@ from migrations_ops.project.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The names of the removed backups. With ``unclear`` nothing was removed: the record of an
-    interrupted task, which names the backups that it needs, cannot be read."""
+    """The names of the removed backups. With ``obstacle`` nothing was removed: a task may need any
+    of them."""
 
     removed: tuple[str, ...]
-    unclear: bool
+    obstacle: str = ""
 
 
 def prune_backups(project: Project, environments: Iterable[Environment], *, dry: bool) -> Pruned:
-    """Remove the oldest backups beyond what is kept.
+    """Remove the oldest backups beyond what is kept; none while a task is running, which may have
+    chosen a backup that its record does not name yet, and prunes when it ends.
 
     :param dry: whether only to list them.
     :raises StepFailed: some could not be removed.
     """
     settings = project.settings
+    obstacle = _find_obstacle(settings.releases)
+    if obstacle:
+        return Pruned((), obstacle)
     uses = BackupUses.read(settings.releases)
     choose = retention.surplus if dry else retention.prune
     stores = [BackupStore.of(settings, environment) for environment in environments]
     removed = tuple(backup.name for store in stores for backup in choose(store, uses))
-    return Pruned(removed, uses.unclear)
+    return Pruned(removed)
+
+
+def _find_obstacle(releases: Path) -> str:
+    if running := find_running(releases):
+        return f"task {running[0]} is running, and may need any of them"
+    if find_lost(releases):
+        return "the record of a task that was interrupted cannot be read; see invoke releases"
+    return ""
 
 
 def prune(session: Session, environments: Iterable[Environment]) -> None:

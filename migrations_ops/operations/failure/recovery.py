@@ -74,6 +74,18 @@ def recover(session: Session, environments: Sequence[Environment]) -> bool:
     return found
 
 
+def tidy(session: Session) -> None:
+    """Remove the copies of databases that killed tasks left, which no recovery needs, and close the
+    tasks that had changed nothing. So a task that changes nothing leaves no rows of theirs either.
+    """
+    releases = session.project.settings.releases
+    for record in find_interrupted(releases):
+        remove_scratch(releases / record.id)
+        if not record.left_open:
+            with suppress(OSError):
+                _close(session, record)
+
+
 def close_interrupted(session: Session, environment: Environment, restored: Backup) -> None:
     """Close the unfinished tasks of an environment: this backup was restored there.
 

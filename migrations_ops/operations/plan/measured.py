@@ -31,6 +31,7 @@ from migrations_ops.model.measured_plan import (
 from migrations_ops.model.outcome import ErrorReport, RevisionRun
 from migrations_ops.model.text import bare
 from migrations_ops.operations.backup import back_up, find_doubt
+from migrations_ops.operations.failure.recovery import tidy
 from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import MeasuredRun, Measuring, rehearse
 from migrations_ops.operations.release import preflight
@@ -89,6 +90,7 @@ def plan_environment(
 
     def body(session: Session) -> None:
         with session.locked([environment]):
+            tidy(session)
             [state] = preflight(session, [environment], options.to)
             if not state.pending:
                 found.append((_Planned(state), None))
