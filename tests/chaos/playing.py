@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests import support
+from tests.chaos import clock
 from tests.chaos.acts import RELEASE, Act
 from tests.chaos.failing import FailingCall, can_fail
 from tests.chaos.invariants import bad_words
@@ -20,7 +21,6 @@ from tests.chaos.mutating import mutate
 from tests.chaos.shots import orphans
 from tests.support import Ran, Sandbox
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 TO_TYPE = re.compile(r"invoke (restore --env \w+ --backup \S+ --yes)")
 # What a task says that could not find out how it ended.
 LEFT_TO_THE_NEXT = "the next task"
@@ -42,12 +42,10 @@ class Around:
     clock: str
 
     @classmethod
-    def draw(cls, chance: random.Random, *, waits: bool) -> Around:
-        """:param waits: whether the command may wait: under faketime, Python cannot sleep."""
+    def draw(cls, chance: random.Random) -> Around:
         failing = FailingCall.draw(chance)
         open_umask, mutating = chance.random() < 0.3, chance.random() < 0.3
-        clock = chance.choice(["", "", "", "+3d", "-3d"])
-        return cls(failing, open_umask, mutating, "" if waits else clock)
+        return cls(failing, open_umask, mutating, chance.choice(["", "", "", "+3d", "-3d"]))
 
     def words(self, shot: str) -> list[str]:
         """What of it counts, in words."""
@@ -57,13 +55,7 @@ class Around:
 
     def variables(self) -> dict[str, str]:
         """A clock that is set back or forward when the command has ended, where that can be had."""
-        if not (self.clock and FAKETIME.exists()):
-            return {}
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME": self.clock,
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        return clock.variables(self.clock)
 
 
 class Drawn(Protocol):

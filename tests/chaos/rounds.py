@@ -71,7 +71,7 @@ class Draw:
                 chance.choice(["IMMEDIATE", "EXCLUSIVE", "DEFERRED"]),
                 chance.choice([0.5, 2.0, 9.0]),
             ),
-            around=Around.draw(chance, waits=bool(ACTS[act].second) or shot == "held"),
+            around=Around.draw(chance),
         )
 
     def numbered(self, number: int) -> Draw:

@@ -75,7 +75,7 @@ class Draw:
             holder=(chance.choice(["dev", "prod"]), chance.choice([0.5, 3.0, 9.0])),
             resolving=chance.random() < 0.5,
             room=chance.randrange(4, 400) * 1024,
-            around=Around.draw(chance, waits=bool(ACTS[act].second) or shot == "held"),
+            around=Around.draw(chance),
         )
 
     def numbered(self, number: int) -> Draw:
