@@ -115,6 +115,37 @@ def plan(
 @task(
     "Release",
     env=_ENV,
+    base="lint what this checkout adds to a branch (default: what is pending)",
+    plan_file="lint what a plan has, by what it measured (default: by sources)",
+    engine="sqlite, postgresql or mariadb (default: that of the configured URL)",
+    format="text, json, github, gitlab, markdown or sarif (default: text)",
+    allow=_ALLOW,
+    json=_JSON,
+)
+def lint(
+    console: Console,
+    env: str | None = None,
+    base: str | None = None,
+    plan_file: str | None = None,
+    engine: str | None = None,
+    format: str | None = None,
+    allow: list[str] | None = None,
+    json: bool = False,
+) -> None:
+    """Find what blocks, breaks or destroys in revisions, without running them.
+
+    Exits with 1 if something is an error.
+    """
+    from migrations_ops.cli.lint import run_lint
+    from migrations_ops.operations.lint import LintOptions
+
+    options = LintOptions(base, None, engine, tuple(allow or ()))
+    run_lint(console, env, format, plan_file, options)
+
+
+@task(
+    "Release",
+    env=_ENV,
     all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
 )
@@ -542,6 +573,7 @@ def alembic(
 _DEFINITIONS = (
     release_migration,
     plan,
+    lint,
     backup,
     verify,
     status,

@@ -86,6 +86,12 @@ class Console:
         """Show a result as JSON, whatever was asked for."""
         self._out_document(document)
 
+    def show_commands(self, commands: Iterable[str]) -> None:
+        """Show commands to a CI runner, the one exception to what text may be: what others have
+        written must be escaped in them already."""
+        if lines := list(commands):
+            self._out("\n".join(lines))
+
     def show_plan(self, project: Project, plans: Sequence[EnvironmentPlan]) -> None:
         """Show the steps that would run; none was."""
         selector = project.settings.selector

@@ -116,9 +116,12 @@ def advice_on_finding(finding: Finding, environment: str, *, by_flag: bool) -> s
     )
 
 
-def require_known_codes(allow: Iterable[str]) -> None:
-    """:raises ConfigurationError: a code is unknown; it would silently allow nothing."""
-    known = {*CODES, MISSING}
+def require_known_codes(allow: Iterable[str], more: Collection[str] = ()) -> None:
+    """Make sure that each code exists.
+
+    :param more: codes that the catalogue does not have.
+    :raises ConfigurationError: a code is unknown; it would silently allow nothing."""
+    known = {*CODES, *more, MISSING}
     for word in allow:
         code = Consent.of(word).code
         if code not in known:

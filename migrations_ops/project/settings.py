@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.model.errors import ConfigurationError
+from migrations_ops.model.thresholds import Thresholds
 from migrations_ops.project.config_file import (
     OWN_FILE,
     PYPROJECT,
@@ -67,6 +68,9 @@ class Settings:
     wait: float
     path: tuple[Environment, ...]
     hooks: Hooks = field(default_factory=Hooks)
+    # The last revision that lint passes over; empty for none.
+    lint_after: str = ""
+    lint_thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property
     def root(self) -> Path:
@@ -170,8 +174,15 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
         keep_days=reader.value("keep_days", 0),
         wait=float(reader.value("wait", 10)),
         path=tuple(path),
+        lint_after=reader.value("lint_after", ""),
+        lint_thresholds=_thresholds(file, reader.value("lint_thresholds", {})),
         hooks=read_hooks(file, reader.value("hooks", {})),
     )
+
+
+def _thresholds(file: Path, table: dict[str, Any]) -> Thresholds:
+    reader = Table(file, "lint_thresholds", table, _THRESHOLD_KEYS)
+    return Thresholds(**{name: reader.value(name, None) for name in table})
 
 
 def _with_scripts(path: list[Environment], ini: Path) -> list[Environment]:
@@ -288,8 +299,13 @@ _TOP_KEYS: Mapping[str, Check] = {
     "keep": COUNT_FROM_ONE,
     "keep_days": COUNT,
     "wait": SECONDS,
+    "lint_after": TEXT,
+    "lint_thresholds": TABLE,
     "hooks": TABLE,
     "environments": TABLE,
+}
+_THRESHOLD_KEYS: Mapping[str, Check] = {
+    name: COUNT if name.startswith("rows") else SECONDS for name in Thresholds.__slots__
 }
 _ENVIRONMENT_KEYS: Mapping[str, Check] = {
     "url": ANY,

@@ -44,7 +44,7 @@ def read_consents(
     consents: list[Consent] = []
     problems: list[Finding] = []
     for revision in revisions:
-        found = consents_in(_source_of(revision), revision.revision, _shown(revision, root), known)
+        found = consents_in(_source_of(revision), revision.revision, revision.shown(root), known)
         consents += found.consents
         problems += found.problems
     return ConsentComments(tuple(consents), tuple(problems))
@@ -117,8 +117,3 @@ def _source_of(revision: Revision) -> bytes:
         return read_bytes(revision.path) if revision.file else b""
     except OSError:
         return b""
-
-
-def _shown(revision: Revision, root: Path) -> str:
-    file = revision.path
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

@@ -136,3 +136,10 @@ def _name(function: ast.AST) -> str:
 def _quoted(name: str) -> str:
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def has_condition(call: ast.Call) -> bool:
+    """Whether a chain restricts the rows that it writes: ``.where(...)``, ``.filter(...)``."""
+    conditions = ("where", "filter", "filter_by")
+    whole = any(each.arg == "whereclause" for part in _chain(call) for each in part.keywords)
+    return whole or any(_name(each.func) in conditions for each in _chain(call))

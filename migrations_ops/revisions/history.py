@@ -66,6 +66,11 @@ class Revision(NamedTuple):
         """The script."""
         return Path(self.file)
 
+    def shown(self, root: Path) -> str:
+        """The name of the script, relative to a folder where it is below that."""
+        file = self.path
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
 
 @dataclass(frozen=True)
 class History:

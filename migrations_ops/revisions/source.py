@@ -48,7 +48,7 @@ def read_upgrades(revisions: Iterable[Revision]) -> list[Traced]:
     reader = _UpgradeReader()
     for revision in revisions:
         if revision.file:
-            reader.read(_tree_of(revision.path))
+            reader.read(tree_of(revision.path))
     return reader.events
 
 
@@ -100,7 +100,7 @@ def list_operations(file: Path) -> list[str]:
 
 
 def _functions(file: Path, name: str) -> Iterator[ast.FunctionDef]:
-    yield from _functions_in(_tree_of(file), name)
+    yield from _functions_in(tree_of(file), name)
 
 
 @contextmanager
@@ -111,8 +111,10 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-def _tree_of(file: Path) -> ast.Module:
-    """:raises UnreadableScript: the file cannot be read, or is not valid Python."""
+def tree_of(file: Path) -> ast.Module:
+    """The syntax tree of a script.
+
+    :raises UnreadableScript: the file cannot be read, or is not valid Python."""
     try:
         with _without_warnings():
             return ast.parse(read_bytes(file))

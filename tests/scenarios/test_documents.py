@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrations_ops import __version__
+from migrations_ops.model.thresholds import Thresholds
 from migrations_ops.project import hooks, settings, toml_table
 from tests.documents import (
     DOCUMENTS,
@@ -204,7 +205,7 @@ def test_defaults_of_the_configuration_are_those_that_are_described(tmp_path: Pa
             if default == "required":
                 continue
             value = getattr(owner, {"pass": "passed_variables"}.get(key, key))
-            if value == hooks.Hooks():
+            if value in (hooks.Hooks(), Thresholds()):
                 value = {}
             if isinstance(value, Path):
                 value = value.relative_to(tmp_path).as_posix()

@@ -34,6 +34,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 )
 SCHEMA_OF = {
     "plan": "measured-plan",
+    "lint": "lint",
     "release-migration": "release",
     "upgrade-dev": "release",
     "upgrade-prod": "release",

@@ -8,35 +8,9 @@ from dataclasses import dataclass
 from migrations_ops.analysis.statements.blocks import unquoted
 from migrations_ops.analysis.statements.casts import is_column, uncast
 from migrations_ops.analysis.statements.rows import outside
+from migrations_ops.analysis.statements.words import Words
 from migrations_ops.child.protocol.sql import Token, group, split
 
-# The kinds of objects as statements call them, and as facts do.
-_KINDS = {
-    ("MATERIALIZED", "VIEW"): "materialized view",
-    ("FOREIGN", "TABLE"): "table",
-    ("EVENT", "TRIGGER"): "object",
-    ("TABLE",): "table",
-    ("VIEW",): "view",
-    ("INDEX",): "index",
-    ("SEQUENCE",): "sequence",
-    ("FUNCTION",): "function",
-    ("AGGREGATE",): "function",
-    ("ROUTINE",): "function",
-    ("PROCEDURE",): "procedure",
-    ("TRIGGER",): "trigger",
-    ("POLICY",): "policy",
-    ("RULE",): "rule",
-    ("TYPE",): "type",
-    ("DOMAIN",): "domain",
-    ("EXTENSION",): "extension",
-    ("SCHEMA",): "schema",
-    ("STATISTICS",): "statistics",
-    ("EVENT",): "event",
-    ("OPERATOR",): "object",
-    ("COLLATION",): "object",
-    ("CAST",): "object",
-    ("SERVER",): "object",
-}
 _FILLERS = ("IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY", "TEMPORARY", "TEMP", "ONLINE", "IGNORE")
 
 
@@ -70,7 +44,7 @@ def schema_actions(statement: list[Token]) -> Iterator[SchemaAction]:
     """What one statement does."""
     if not statement:
         return
-    reader = _Reader(statement)
+    reader = Words(statement)
     verb = statement[0].text.upper()
     match verb:
         case "DROP":
@@ -95,75 +69,7 @@ def schema_actions(statement: list[Token]) -> Iterator[SchemaAction]:
             )
 
 
-class _Reader:
-    """Goes through the words of a statement."""
-
-    def __init__(self, statement: list[Token], start: int = 1) -> None:
-        self.statement, self.at = statement, start
-
-    @property
-    def rest(self) -> list[Token]:
-        return self.statement[self.at :]
-
-    def sees(self, *keywords: str) -> bool:
-        """Whether these words come next, one after the other."""
-        coming = self.statement[self.at : self.at + len(keywords)]
-        return len(coming) == len(keywords) and all(
-            word.means(keyword) for word, keyword in zip(coming, keywords, strict=True)
-        )
-
-    def take(self, *keywords: str) -> bool:
-        if self.sees(*keywords):
-            self.at += len(keywords)
-            return True
-        return False
-
-    def seek(self, keyword: str) -> bool:
-        """Go on behind a word, wherever it comes outside of parentheses."""
-        self.at += outside(self.rest, (keyword,)) + 1
-        return self.at < len(self.statement)
-
-    def skip(self, *keywords: str) -> None:
-        """Skip any of these words, where another one follows that can be the name."""
-        while (
-            self.at + 1 < len(self.statement)
-            and self.statement[self.at].means(*keywords)
-            and not self.statement[self.at + 1].means(".", ";", ",")
-        ):
-            self.at += 1
-
-    def kind(self) -> str:
-        for keywords, kind in _KINDS.items():
-            if self.take(*keywords):
-                return kind
-        return ""
-
-    def name(self) -> str:
-        """A name with its schema, in one word."""
-        parts: list[str] = []
-        while self.at < len(self.statement):
-            word = self.statement[self.at]
-            self.at += 1
-            parts.append(word.text.lower())
-            if not self.sees("."):
-                break
-            self.at += 1
-        return ".".join(parts)
-
-    def names(self) -> list[str]:
-        """A list of names, without the parentheses that may follow each."""
-        found = [self.name()]
-        while True:
-            if self.sees("("):
-                self.at += len(group(self.statement, self.at)) + 2
-            self.take("*")
-            if not self.take(","):
-                return found
-            self.skip("ONLY")
-            found.append(self.name())
-
-
-def _drop(reader: _Reader) -> Iterator[SchemaAction]:
+def _drop(reader: Words) -> Iterator[SchemaAction]:
     if reader.sees("OWNED") or reader.sees("ROLE") or reader.sees("USER"):
         reader.take("OWNED", "BY") or reader.take("ROLE") or reader.take("USER")
         reader.skip(*_FILLERS)
@@ -179,7 +85,7 @@ def _drop(reader: _Reader) -> Iterator[SchemaAction]:
     yield from (SchemaAction("drop", name, kind, table) for name in names)
 
 
-def _create(reader: _Reader) -> Iterator[SchemaAction]:
+def _create(reader: Words) -> Iterator[SchemaAction]:
     """CREATE OR REPLACE changes an object of the same name."""
     if reader.take("OR", "REPLACE"):
         for number in range(reader.at, min(len(reader.statement), reader.at + 8)):
@@ -190,40 +96,40 @@ def _create(reader: _Reader) -> Iterator[SchemaAction]:
                 return
 
 
-def _rename(reader: _Reader) -> Iterator[SchemaAction]:
+def _rename(reader: Words) -> Iterator[SchemaAction]:
     """RENAME TABLE a TO b, c TO d: MariaDB's."""
     if reader.take("TABLE") or reader.take("TABLES"):
         reader.skip("IF", "EXISTS")
         for part in split(reader.rest):
-            each = _Reader(part, 0)
+            each = Words(part, 0)
             name = each.name()
             if each.take("TO"):
                 yield SchemaAction("rename", name, "table", to=each.name())
 
 
-def _truncate(reader: _Reader) -> Iterator[SchemaAction]:
+def _truncate(reader: Words) -> Iterator[SchemaAction]:
     reader.skip("TABLE", "ONLY")
     names = reader.names()
     to = "restart" if reader.sees("RESTART") else ""
     yield from (SchemaAction("truncate", name, to=to) for name in names)
 
 
-def _revoke(reader: _Reader) -> Iterator[SchemaAction]:
+def _revoke(reader: Words) -> Iterator[SchemaAction]:
     ends = [n for n, word in enumerate(reader.statement) if word.means("FROM")]
     starts = [n for n, word in enumerate(reader.statement) if word.means("ON")]
     if not ends:
         return
-    named = _Reader(reader.statement[: ends[-1]], starts[0] + 1 if starts else ends[-1])
+    named = Words(reader.statement[: ends[-1]], starts[0] + 1 if starts else ends[-1])
     named.skip("ALL", "TABLES", "SEQUENCES", "FUNCTIONS", "IN", "SCHEMA")
     named.kind()
     names = named.names() if named.rest else [""]
-    roles = _Reader(reader.statement, ends[-1] + 1)
+    roles = Words(reader.statement, ends[-1] + 1)
     roles.skip("GROUP")
     roles_found = roles.names()
     yield from (SchemaAction("revoke", name, to=role) for name in names for role in roles_found)
 
 
-def _search_path(reader: _Reader) -> Iterator[SchemaAction]:
+def _search_path(reader: Words) -> Iterator[SchemaAction]:
     reader.skip("SESSION", "LOCAL")
     if reader.take("SEARCH_PATH") and (reader.take("TO") or reader.take("=")):
         first = reader.statement[reader.at : reader.at + 1]
@@ -233,13 +139,13 @@ def _search_path(reader: _Reader) -> Iterator[SchemaAction]:
             )
 
 
-def _alter(reader: _Reader) -> Iterator[SchemaAction]:
+def _alter(reader: Words) -> Iterator[SchemaAction]:
     if reader.take("DEFAULT", "PRIVILEGES"):
         yield from (
             SchemaAction("revoke", "default", to=action.to)
             for start, word in enumerate(reader.statement)
             if word.means("REVOKE")
-            for action in _revoke(_Reader(reader.statement[start:]))
+            for action in _revoke(Words(reader.statement[start:]))
         )
         return
     reader.skip(*_FILLERS)
@@ -254,7 +160,7 @@ def _alter(reader: _Reader) -> Iterator[SchemaAction]:
     reader.take("*")
     if kind == "table":
         for action in split(reader.rest):
-            yield from _table_action(name, _Reader(action, 0))
+            yield from _table_action(name, Words(action, 0))
         return
     if reader.take("RENAME", "TO"):
         yield SchemaAction("rename", name, kind, table, reader.name())
@@ -265,13 +171,13 @@ def _alter(reader: _Reader) -> Iterator[SchemaAction]:
     else:
         if kind == "type":
             for action in split(reader.rest):
-                yield from _attribute_action(name, _Reader(action, 0))
+                yield from _attribute_action(name, Words(action, 0))
         if kind == "sequence" and any(word.means("RESTART") for word in reader.rest):
             yield SchemaAction("set sequence", name)
         yield SchemaAction("change", name, kind, table)
 
 
-def _attribute_action(of: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _attribute_action(of: str, reader: Words) -> Iterator[SchemaAction]:
     """Of a composite type."""
     for verb in ("ADD", "DROP", "RENAME"):
         if reader.take(verb, "ATTRIBUTE"):
@@ -281,7 +187,7 @@ def _attribute_action(of: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield SchemaAction(f"{verb.lower()} attribute", name, table=of, to=to)
 
 
-def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _table_action(table: str, reader: Words) -> Iterator[SchemaAction]:
     verb = reader.statement[0].text.upper()
     reader.at = 1
     match verb:
@@ -320,7 +226,7 @@ def _table_action(table: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield SchemaAction("change", table, "table")
 
 
-def _table_rename(table: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _table_rename(table: str, reader: Words) -> Iterator[SchemaAction]:
     if reader.take("CONSTRAINT"):
         yield SchemaAction("drop constraint", reader.name(), table=table)
     elif reader.take("INDEX") or reader.take("KEY"):
@@ -336,7 +242,7 @@ def _table_rename(table: str, reader: _Reader) -> Iterator[SchemaAction]:
             yield SchemaAction("rename", table, "table", to=column)
 
 
-def _table_drop(table: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _table_drop(table: str, reader: Words) -> Iterator[SchemaAction]:
     for keywords, kind in (
         (("CONSTRAINT",), ""),
         (("FOREIGN", "KEY"), "foreign key"),
@@ -361,7 +267,7 @@ def _table_drop(table: str, reader: _Reader) -> Iterator[SchemaAction]:
         yield SchemaAction("drop column", reader.name(), table=table)
 
 
-def _column_alter(table: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _column_alter(table: str, reader: Words) -> Iterator[SchemaAction]:
     if reader.take("CONSTRAINT"):
         yield SchemaAction("change", reader.name(), "constraint", table)
         return
@@ -388,7 +294,7 @@ def _column_alter(table: str, reader: _Reader) -> Iterator[SchemaAction]:
         yield SchemaAction("compute column", column, table=table)
 
 
-def _column_rewrite(table: str, verb: str, reader: _Reader) -> Iterator[SchemaAction]:
+def _column_rewrite(table: str, verb: str, reader: Words) -> Iterator[SchemaAction]:
     """MODIFY and CHANGE redefine the whole column."""
     reader.skip("COLUMN", "IF", "EXISTS")
     column = reader.name()

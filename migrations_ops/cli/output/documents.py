@@ -16,6 +16,7 @@ from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import OpsError
+from migrations_ops.model.lint import LintReport
 from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.outcome import (
     DoctorReport,
@@ -145,6 +146,11 @@ def backups(found: list[Backup]) -> dict[str, Any]:
 def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
     """The document of ``release-migration --plan --json``, and of ``--dry``."""
     return {"environments": [_planned(each) for each in plans], "changed": False}
+
+
+def lint(report: LintReport) -> dict[str, Any]:
+    """The document of ``lint --json``."""
+    return {"passed": report.passed, **asdict(report)}
 
 
 def measured_plan(plan: MeasuredPlan) -> dict[str, Any]:

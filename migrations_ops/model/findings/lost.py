@@ -77,6 +77,9 @@ DROPPED = Entry(
 DROPPED_WITH_ROWS = DROPPED.also(
     "warning", "the {kind} {where}{filled} is dropped, as the revisions declare"
 )
+DROPPED_IN_SOURCE = DROPPED.also(
+    "warning", "the {kind} {where} is dropped, with all that it contains"
+)
 LOST_ROWS = Entry(
     "lost-rows",
     "error",

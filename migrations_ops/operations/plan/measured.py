@@ -198,7 +198,7 @@ def measured_revisions(
         MeasuredRevision(
             each.revision,
             each.title,
-            _shown(Path(each.file), root),
+            each.shown(root),
             sources.get(each.revision, ""),
             seconds.get(each.revision),
             tuple(statements[each.revision]),
@@ -206,10 +206,6 @@ def measured_revisions(
         )
         for each in pending
     )
-
-
-def _shown(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
 def _destroyed(state: DatabaseState, measured: MeasuredRun) -> tuple[Destroyed, ...] | None:

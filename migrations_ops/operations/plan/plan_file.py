@@ -28,14 +28,7 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
     :raises ConfigurationError: there is none, it cannot be read, or it is not of the environment
         that a release ends with.
     """
-    plan = read_versioned(MeasuredPlan, file, read_json(file))
-    if isinstance(plan, Unreadable):
-        why = plan.why if plan.newer else "is not a plan in JSON"
-        raise ConfigurationError(
-            f"The plan {excerpt(str(file))} {why if os.path.lexists(file) else 'does not exist'}.",
-            next=f"Make one: invoke plan --env {settings.last.name}"
-            f" --output {quoted(str(_free_name(file)))}",
-        )
+    plan = read_any_plan(file, settings.last.name)
     if not plan.rehearsed:
         raise ConfigurationError(
             f"The plan {file} was made with --quick: nothing of it was rehearsed.",
@@ -46,6 +39,23 @@ def read_plan(file: Path, settings: Settings) -> MeasuredPlan:
         raise ConfigurationError(
             f"The plan {file} is of {plan.environment}, and a release goes on to {last}.",
             next=f"Make one of {last}: invoke plan --env {last} --output {quoted(str(file))}",
+        )
+    return plan
+
+
+def read_any_plan(file: Path, environment: str) -> MeasuredPlan:
+    """The plan in a file that ``plan --output`` wrote, of any environment.
+
+    :param environment: the one of which to advise a plan.
+    :raises ConfigurationError: there is none, or it cannot be read.
+    """
+    plan = read_versioned(MeasuredPlan, file, read_json(file))
+    if isinstance(plan, Unreadable):
+        why = plan.why if plan.newer else "is not a plan in JSON"
+        raise ConfigurationError(
+            f"The plan {excerpt(str(file))} {why if os.path.lexists(file) else 'does not exist'}.",
+            next=f"Make one: invoke plan --env {environment}"
+            f" --output {quoted(str(_free_name(file)))}",
         )
     return plan
 

@@ -418,7 +418,7 @@ values = st.recursive(
     ),
     max_leaves=6,
 )  # fmt: skip
-TOP = ["alembic", "selector", "backups", "keep", "wait", "hooks"]
+TOP = ["alembic", "selector", "backups", "keep", "wait", "hooks", "lint_after", "lint_thresholds"]
 EACH = [
     "inspect_url", "directory", "variables", "x", "section", "ini_url", "python", "pass",
     "version_table", "version_table_schema", "lock_timeout", "statement_timeout", "commands",

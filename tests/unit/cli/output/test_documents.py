@@ -13,6 +13,7 @@ from migrations_ops.model.backup import Backup
 from migrations_ops.model.drift import ChangedObject, DriftReport
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
+from migrations_ops.model.lint import LintFinding, LintReport
 from migrations_ops.model.measured_plan import (
     Blocked,
     Destroyed,
@@ -100,6 +101,13 @@ DOCTOR = DoctorReport(
 DRIFT = DriftReport(
     "prod", "20260101_000000", ("a",), (ChangedObject("index", "ix", "removed", "create index ix"),)
 )
+LINTED = LintReport(
+    "prod",
+    "sqlite",
+    ("b",),
+    "nothing",
+    (LintFinding("needs-batch", "error", "it fails", "t.c", "b", "v/b.py", 3, "Do it so."),),
+)
 
 INITIALISED = InitReport(
     folder="/project",
@@ -130,6 +138,7 @@ MADE = {
     "measured-plan": documents.measured_plan(MEASURED),
     "drift": documents.drift([DRIFT]),
     "measured-plans": documents.measured_plans([MEASURED]),
+    "lint": documents.lint(LINTED),
     "error": documents.error(REFUSED),
 }
 

@@ -1,0 +1,1 @@
+"""A lint report in each format."""
