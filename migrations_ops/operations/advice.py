@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.ledger import Ledger
 from migrations_ops.operations.state import DatabaseState, LocatedDatabase, identity_mismatch
 from migrations_ops.project.environments import Environment
+from migrations_ops.project.flask_application import find_applications
 from migrations_ops.project.project import Project
-from migrations_ops.revisions.env_py import setting_for
+from migrations_ops.revisions.env_py import read_env_py, setting_for
 from migrations_ops.revisions.history import History
 
 
@@ -35,15 +37,22 @@ def advice_on_destination(project: Project, environment: Environment) -> str:
 
 def advice_on_url(project: Project, environment: Environment) -> str:
     """How to pass env.py its URL, where nothing does and its source shows how; else empty."""
-    if environment.ini_url or environment.variables:
-        return ""
     setting = ""
     with suppress(OpsError):
         file = project.script_location(environment).env
-        roots = (environment.directory, environment.directory / "src")
-        setting = setting_for(file, roots) if file else ""
+        setting = _setting(environment, project.settings.root, file) if file else ""
     where = f"environments.{environment.name} in {project.settings.file.name}"
     return f"To make env.py connect there, add to {where}: {setting}" if setting else ""
+
+
+def _setting(environment: Environment, root: Path, file: Path) -> str:
+    """The line that is missing; empty where none is, or where none can be told."""
+    if environment.flask is None and read_env_py(file).is_flask:
+        applications = find_applications(root)
+        return f'flask = "{applications[0] if applications else "MODULE:create_app"}"'
+    if environment.ini_url or environment.variables:
+        return ""
+    return setting_for(file, (environment.directory, environment.directory / "src"))
 
 
 def with_advice_on_url(project: Project, environment: Environment, advice: str) -> str:

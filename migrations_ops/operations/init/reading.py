@@ -14,6 +14,7 @@ from migrations_ops.databases.url import scheme_of, sqlite_path_of, with_sqlite_
 from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
 from migrations_ops.operations.init.facts import Facts, KnownUrl, Section
 from migrations_ops.project.config_file import ALEMBIC_INI, PYPROJECT, find_file
+from migrations_ops.project.flask_application import DOTENV, find_applications, variables_of
 from migrations_ops.revisions.env_py import EnvPy, read_env_py
 from migrations_ops.revisions.location import find_scripts, sections_with_scripts
 from migrations_ops.system.reading import read_text, read_toml
@@ -21,7 +22,6 @@ from migrations_ops.system.reading import read_text, read_toml
 # Alembic's own templates have it for a URL.
 _TEMPLATE = "driver://user:pass@localhost/dbname"
 _FLASK_MIGRATE = "migrations/alembic.ini"
-_DOTENV = (".env", ".flaskenv")
 # Where nobody keeps the project's own ini.
 _NOT_LOOKED_INTO = frozenset({"node_modules", "venv", "env", "site-packages", "build", "dist"})
 _DEEPEST = 3
@@ -93,7 +93,7 @@ def read_facts(folder: Path, alembic: str) -> Facts:
     directory = _directory(folder, ini, next(iter(found)))
     each_env_py = {name: _env_py(folder / directory, ini, name) for name in found}
     env_py = next(iter(each_env_py.values()))
-    flask = tuple(_applications(folder)) if env_py.is_flask else ()
+    flask = find_applications(folder) if env_py.is_flask else ()
     if env_py.is_flask:
         env_py = _with_application(env_py, folder, flask)
     configured = find_file(folder)
@@ -168,38 +168,14 @@ def _own_url(url: str, folder: Path, directory: str) -> str:
 
 
 def _known_urls(folder: Path, *, is_flask: bool) -> Iterator[KnownUrl]:
-    for file in _DOTENV:
-        for key, value in _variables_of(folder / file).items():
+    for file in DOTENV:
+        for key, value in variables_of(folder / file).items():
             if "://" not in value or not re.search("URL|URI|DSN|DATABASE|DB", key):
                 continue
             if scheme_of(value) in ("sqlite", "postgresql", "mysql", "mariadb"):
                 in_instance = is_flask and scheme_of(value) == "sqlite"
                 directory = "instance" if in_instance else "."
                 yield KnownUrl(file, key, _own_url(value, folder, directory))
-
-
-def _variables_of(file: Path) -> dict[str, str]:
-    pairs = (line.strip().partition("=") for line in _text(file).splitlines() if "=" in line)
-    return {
-        name.removeprefix("export ").strip(): value.strip().strip("'\"")
-        for name, _, value in pairs
-        if not name.startswith("#")
-    }
-
-
-def _applications(folder: Path) -> Iterator[str]:
-    """What FLASK_APP could name, the likeliest first."""
-    for file in _DOTENV:
-        name = _variables_of(folder / file).get("FLASK_APP", "")
-        if name:
-            yield name
-    for name in ("wsgi", "app"):
-        if (folder / f"{name}.py").is_file():
-            yield name
-    for source in sorted([*folder.glob("*.py"), *folder.glob("*/__init__.py")]):
-        text = _text(source)
-        if re.search(r"^def (?:create_app|make_app)\b|\bFlask\(__name__", text, re.MULTILINE):
-            yield source.stem if source.parent == folder else source.parent.name
 
 
 def _with_application(env_py: EnvPy, folder: Path, names: tuple[str, ...]) -> EnvPy:

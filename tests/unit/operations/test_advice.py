@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,8 +10,9 @@ import pytest
 
 from migrations_ops.model.inspection import Inspection
 from migrations_ops.model.ledger import Ledger
-from migrations_ops.operations.advice import _find_squash, advice
+from migrations_ops.operations.advice import _find_squash, _setting, advice
 from migrations_ops.operations.state import DatabaseState
+from migrations_ops.project.environments import Environment
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.targets import Target
 
@@ -68,3 +70,21 @@ def test_a_squash_is_the_first_revision_that_the_database_never_had(
 ) -> None:
     history = History.of(Revision(name, down, (), (), "", "") for name, down in parents.items())
     assert _find_squash(history, Ledger(ran=dict.fromkeys(noted))) == squash
+
+
+@pytest.mark.parametrize(
+    ("source", "environment", "line"),
+    [
+        ("from flask import current_app", {}, 'flask = "shop"'),
+        ("from flask import current_app", {"flask": "shop", "ini_url": True}, ""),
+        ("url = os.environ['DB_URL']", {}, 'variables = { DB_URL = "{url}" }'),
+        ("url = os.environ['DB_URL']", {"variables": {"A": "b"}}, ""),
+    ],
+)
+def test_the_line_that_is_missing_can_be_typed(
+    tmp_path: Path, source: str, environment: dict[str, Any], line: str
+) -> None:
+    (tmp_path / "shop.py").write_text("def create_app():\n    pass\n")
+    (tmp_path / "env.py").write_text(source)
+    made = Environment("prod", "sqlite:///a.db", tmp_path, **environment)
+    assert _setting(made, tmp_path, tmp_path / "env.py") == line
