@@ -13,6 +13,7 @@ from migrations_ops.databases.interface import Database
 from migrations_ops.databases.open import open_database
 from migrations_ops.model.errors import ConfigurationError, StepFailed
 from migrations_ops.project import settings as configuration
+from migrations_ops.project.config_file import find_project
 from migrations_ops.project.environments import Environment, UrlSource
 from migrations_ops.project.secrets import keep_configured_secrets
 from migrations_ops.project.settings import Settings
@@ -33,6 +34,14 @@ class Project:
         self._databases: dict[str, Database] = {}
         self._histories: dict[tuple[str, Path, Path | None, tuple[str, ...]], History] = {}
         keep_configured_secrets(settings, os.environ)
+
+    @classmethod
+    def load(cls, path: str | Path = ".") -> Project:
+        """The project that a folder belongs to: the nearest with a configuration, upward.
+
+        :raises ConfigurationError: there is none, or its configuration cannot be read.
+        """
+        return cls.read(find_project(Path(path).resolve()))
 
     @classmethod
     def read(cls, folder: Path) -> Project:
