@@ -176,15 +176,18 @@ def _upgrade(name: str, *, first: bool) -> Definition:
         sql: bool = False,
         yes: bool = False,
         allow: list[str] | None = None,
+        or_wait: bool = False,
+        timeout: str | None = None,
         json: bool = False,
     ) -> None:
-        from migrations_ops.cli.release import run_upgrade, show_sql
+        from migrations_ops.cli.release import Waiting, run_upgrade, show_sql
 
+        waiting = Waiting.of(name, timeout, or_wait=or_wait)
         if sql:
             show_sql(console, name, to)
         else:
             accepted = tuple(allow or ())
-            run_upgrade(console, name, to, accepted, yes=yes, dry=is_dry_run())
+            run_upgrade(console, name, to, accepted, waiting, yes=yes, dry=is_dry_run())
 
     body.__doc__ = (
         f"Back up {name}, upgrade it, verify."
@@ -199,6 +202,8 @@ def _upgrade(name: str, *, first: bool) -> Definition:
         sql="print the SQL of the pending revisions, and run none (default: run them)",
         yes=_ASK_NOT,
         allow=_ALLOW,
+        or_wait="wait for another that does the same, which is enough (default: end with 5)",
+        timeout="how many seconds --or-wait waits (default: 600)",
         json=_JSON,
     )
     return define(body)
@@ -231,16 +236,23 @@ def status(
     "Look",
     env=_ENV,
     timeout="how many seconds to wait (default: 60)",
+    behind="ok: pending revisions are no reason to wait (default: only head is enough)",
     json=_JSON,
 )
-def wait(console: Console, env: str | None = None, timeout: str = "60", json: bool = False) -> None:
+def wait(
+    console: Console,
+    env: str | None = None,
+    timeout: str = "60",
+    behind: str | None = None,
+    json: bool = False,
+) -> None:
     """Wait until an environment is at head.
 
     For containers and workers that start while another process releases.
     """
     from migrations_ops.cli.status import run_wait
 
-    run_wait(console, env, timeout)
+    run_wait(console, env, timeout, behind)
 
 
 @task(

@@ -48,8 +48,8 @@ HOME = "/home/me/tool-library"
 ANY_LINES = "..."
 # What stands for the value of a flag.
 _VALUE = {
-    "allow": "CODE", "args": '"..."', "backup": "NAME", "base": "REF", "env": "NAME",
-    "engine": "NAME",
+    "allow": "CODE", "args": '"..."', "backup": "NAME", "base": "REF", "behind": "ok",
+    "env": "NAME", "engine": "NAME",
     "format": "FORMAT", "output": "FILE", "plan-file": "FILE", "timeout": "SECONDS",
     "message": '"..."', "envs": "NAMES", "url": "NAME=URL",
     "note": '"..."', "last": "NUMBER", "rev-id": "ID", "show": "ID", "to": "REV",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from io import TextIOWrapper
@@ -217,6 +218,19 @@ def require_text(value: str | None, flag: str, task: str, example: str) -> str:
             f"{task} needs {flag}.", next=f"For example, type: invoke {task} {example}"
         )
     return value
+
+
+def seconds(text_: str, task: str) -> float:
+    """The seconds of a flag ``--timeout``.
+
+    :raises ConfigurationError: it is no number of seconds.
+    """
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", str(text_)):
+        raise ConfigurationError(
+            "--timeout is a number of seconds from 0 to 999999.",
+            next=f"Type: invoke {task} --timeout 60",
+        )
+    return float(text_)
 
 
 def split_arguments(text_: str) -> Sequence[str]:

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from migrations_ops.cli.console import Console
+from migrations_ops.cli.console import Console, seconds
 from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.report import write_report
 from migrations_ops.model.allowed import require_known_codes
-from migrations_ops.model.errors import Refused
+from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.text import counted
 from migrations_ops.operations.plan.plan_file import read_plan
 from migrations_ops.operations.plan.steps import preview_release
 from migrations_ops.operations.redo import plan_redo
 from migrations_ops.operations.release import Ask, ReleaseOptions, release_all, upgrade_environment
+from migrations_ops.operations.replica import TasksBefore
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.status import read_status
 from migrations_ops.operations.upgrade_sql import write_sql
+from migrations_ops.project.project import Project
 from migrations_ops.system.streams import is_terminal
+
+# How long, in seconds, --or-wait waits unless --timeout says.
+_LONGEST = "600"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How long, in seconds, to wait for another that does the same; None as configured."""
+
+    longest: float | None = None
+
+    @classmethod
+    def of(cls, name: str, timeout: str | None, *, or_wait: bool) -> Waiting:
+        """:raises ConfigurationError: it is no number of seconds, or nothing waits that long."""
+        if or_wait:
+            return cls(seconds(timeout or _LONGEST, f"upgrade-{name} --or-wait"))
+        if timeout is not None:
+            raise ConfigurationError(
+                "--timeout is for --or-wait.", next=f"Type: invoke upgrade-{name} --or-wait"
+            )
+        return cls()
 
 
 def run_release(
@@ -55,15 +79,20 @@ def run_upgrade(
     name: str,
     to: str | None,
     allow: tuple[str, ...],
+    waiting: Waiting,
     *,
     yes: bool,
     dry: bool,
 ) -> None:
     """Upgrade one environment."""
     require_known_codes(allow)
-    project = console.project()
+    project, others = console.project(), None
+    if waiting.longest is not None:
+        project = Project(replace(project.settings, wait=waiting.longest))
+        others = TasksBefore.read(project.settings.releases)
     environment = project.settings.environment(name)
-    options = ReleaseOptions(to, None if yes else _asking(console), allow=allow)
+    ask = None if yes else _asking(console)
+    options = ReleaseOptions(to, ask, allow=allow, others=others)
     if dry:
         console.show_plan(project, preview_release(project, [environment], to))
         return

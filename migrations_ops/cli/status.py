@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from migrations_ops.cli.console import Console
+from migrations_ops.cli.console import Console, seconds
 from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.drift import drift_in_short
 from migrations_ops.journal.record import TaskRecord, walk_records
 from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.serialisation import Unreadable
+from migrations_ops.model.text import counted
 from migrations_ops.operations.status import (
     read_current,
     read_history,
@@ -30,28 +31,27 @@ def show_status(console: Console, env: str | None, *, check: bool, drift: bool) 
     _show(console, project, [environment], check=check, drift=drift)
 
 
-def run_wait(console: Console, env: str | None, timeout: str) -> None:
-    """Wait until an environment is at head."""
+def run_wait(console: Console, env: str | None, timeout: str, behind: str | None) -> None:
+    """Wait until an environment is at head.
+
+    :param behind: "ok" where pending revisions are none of its business.
+    :raises ConfigurationError: there is no such word, or no such time.
+    """
     from migrations_ops.operations.wait import wait_until_at_head
 
-    seconds = _seconds(timeout)
+    longest = seconds(timeout, "wait")
+    if behind not in (None, "ok"):
+        raise ConfigurationError(
+            f"--behind is ok, and not {behind!r}.", next="Type: invoke wait --behind ok"
+        )
     project = console.project()
     settings = project.settings
     environment = settings.environment(env) if env else settings.default
-    report = wait_until_at_head(project, environment, seconds)
+    report = wait_until_at_head(project, environment, longest, is_behind_ok=behind is not None)
     [row] = report.environments
-    line = f"{row.name} is at head: {', '.join(row.current)}."
+    more = f"; {counted(len(row.pending), 'revision')} pending" if row.pending else ""
+    line = f"{row.name} is {row.state}: {', '.join(row.current)}{more}."
     console.show(lambda: [line], documents.status(report))
-
-
-def _seconds(timeout: str) -> float:
-    """:raises ConfigurationError: it is no number of seconds."""
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", str(timeout)):
-        raise ConfigurationError(
-            "--timeout is a number of seconds from 0 to 999999.",
-            next="Type: invoke wait --timeout 60",
-        )
-    return float(timeout)
 
 
 def show_status_all(console: Console, *, check: bool, drift: bool) -> None:

@@ -22,6 +22,7 @@ from migrations_ops.operations.preflight.missing import require_folders
 from migrations_ops.operations.prune import prune
 from migrations_ops.operations.redo import take_back
 from migrations_ops.operations.rehearsal import rehearse
+from migrations_ops.operations.replica import TasksBefore, is_released
 from migrations_ops.operations.report import keep_plan
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
@@ -41,7 +42,8 @@ class ReleaseOptions:
     """The options of a task. ``to`` replaces the configured target; ``resume`` means: only if a
     task was killed; ``allow`` are the codes of findings that this run accepts; ``redo`` takes
     environments back first that have run what was edited; ``reviewed`` is the plan, and its file,
-    beyond which nothing is released."""
+    beyond which nothing is released; ``others`` are the tasks before it, where several replicas do
+    the same and one is enough."""
 
     to: str | None = None
     ask: Ask | None = None
@@ -49,6 +51,7 @@ class ReleaseOptions:
     allow: tuple[str, ...] = ()
     redo: bool = False
     reviewed: tuple[MeasuredPlan, Path] | None = None
+    others: TasksBefore | None = None
 
 
 def release(session: Session, environments: Sequence[Environment], options: ReleaseOptions) -> None:
@@ -61,6 +64,10 @@ def release(session: Session, environments: Sequence[Environment], options: Rele
         was_interrupted = recover(session, environments)
         if options.resume and not was_interrupted:
             return
+        if options.others is not None and not was_interrupted:
+            environment, to = environments[0], options.to
+            if is_released(session, environment, to, options.others):
+                return
         if options.redo:
             take_back(session, environments)
         states = preflight(session, environments, options.to)

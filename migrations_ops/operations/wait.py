@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from migrations_ops.databases.answers import answered_until
 from migrations_ops.journal.record import TaskRecord
@@ -17,25 +18,29 @@ from migrations_ops.project.project import Project
 _FIRST, _MOST = 0.1, 2.0
 
 
-def wait_until_at_head(project: Project, environment: Environment, timeout: float) -> StatusReport:
+def wait_until_at_head(
+    project: Project, environment: Environment, timeout: float, *, is_behind_ok: bool = False
+) -> StatusReport:
     """Inspect a database again and again, until it is at its target. Nothing is changed.
 
     A database that cannot be reached, or is not there yet, may come up.
 
     :param timeout: in seconds; 0 inspects it once.
+    :param is_behind_ok: whether revisions may be pending, for code that runs before them.
     :raises Refused: it is not at head when the time is over.
     :raises OpsError: the configuration or the scripts cannot be read, which no waiting changes.
     """
+    enough = ("at head", "behind") if is_behind_ok else ("at head",)
     until, pause = time.monotonic() + timeout, _FIRST
     while True:
         with answered_until(until):
             report = read_status(project, [environment])
         [row] = report.environments
         is_changing = is_being_changed(project, environment)
-        if row.state == "at head" and not is_changing:
+        if row.state in enough and not is_changing:
             return report
         if time.monotonic() >= until:
-            raise _not_there(row, timeout, is_changing=is_changing)
+            raise _not_there(row, timeout, enough, is_changing=is_changing)
         time.sleep(min(pause, max(0.0, until - time.monotonic())))
         pause = min(pause * 2, _MOST)
 
@@ -52,12 +57,14 @@ def is_being_changed(project: Project, environment: Environment) -> bool:
     )
 
 
-def _not_there(row: EnvironmentStatus, timeout: float, *, is_changing: bool) -> Refused:
+def _not_there(
+    row: EnvironmentStatus, timeout: float, enough: Sequence[str], *, is_changing: bool
+) -> Refused:
     why = f": {row.trouble.removesuffix('.')}" if row.trouble else ""
-    if row.state == "at head" and is_changing:
-        state = "at head, but a task that changes it has not ended"
+    if row.state in enough and is_changing:
+        state = f"{row.state}, but a task that changes it has not ended"
     else:
-        state = f"{row.state}, not at head{why}"
+        state = f"{row.state}, not {' or '.join(enough)}{why}"
     return Refused(
         f"After {timeout:g} s, {row.name} ({row.database}) is {state}.",
         untouched="Nothing was changed.",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.child.steps import PAUSING_CHECK, wait_for_pause, write_env
 from tests.scenarios.test_json_schemas import validate
-from tests.support import R3, Sandbox
+from tests.support import R2, R3, Sandbox
 
 
 def test_what_starts_during_a_release_goes_on_when_it_has_ended(shop: Sandbox) -> None:
@@ -32,6 +32,11 @@ def test_an_environment_that_is_not_there_in_time_is_named_with_its_state(filled
     assert (ran.code, ran.out) == (1, "")
     assert "After 0.2 s, prod (data/repom/db.sqlite3) is behind, not at head." in ran.err
     assert filled.invoke("wait", "--timeout", "0", "--json").json["error"]["exit"] == 1
+    behind = filled.invoke("wait", "--timeout", "0", "--behind", "ok")
+    assert (behind.code, behind.out) == (0, f"prod is behind: {R2}; 1 revision pending.\n")
+    wrong = filled.invoke("wait", "--behind", "no")
+    assert wrong.code == 2
+    assert "--behind is ok, and not 'no'." in wrong.err
 
 
 @pytest.mark.slow
