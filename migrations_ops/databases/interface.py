@@ -338,6 +338,14 @@ class ResumesRestores(Protocol):
         """Describe what was finished or undone when the lock was taken; returned once."""
 
 
+@runtime_checkable
+class WritesAhead(Protocol):
+    """A database that may have a write-ahead log."""
+
+    def readers_go_on(self) -> bool:
+        """Whether others can read while one commits."""
+
+
 def drop_invalid_indexes(database: Database, version_table: str) -> tuple[list[str], list[str]]:
     """As ``LeavesInvalidIndexes``; nothing where an engine leaves none."""
     if isinstance(database, LeavesInvalidIndexes):
@@ -365,6 +373,11 @@ def indexes_of_others(database: Database, version_table: str) -> Mapping[str, bo
     if isinstance(database, LeavesInvalidIndexes):
         return database.indexes_of_others(version_table)
     return {}
+
+
+def readers_go_on(database: Database) -> bool:
+    """As ``WritesAhead``."""
+    return isinstance(database, WritesAhead) and database.readers_go_on()
 
 
 def with_progress(items: Iterable[tuple[T, int]], progress: Progress | None) -> Iterator[T]:

@@ -65,6 +65,12 @@ class SQLite:
         relative = os.path.relpath(path, root) if path.drive == root.drive else ".."
         return cls(path, str(path) if relative.startswith("..") else Path(relative).as_posix())
 
+    def readers_go_on(self) -> bool:
+        with suppress(OSError), self.path.open("rb") as file:
+            # https://www.sqlite.org/fileformat.html, the file format read version: 2 is WAL.
+            return file.read(20)[19:] == b"\x02"
+        return False
+
     def with_connect(self, name: str, function: Callable[[Any], object]) -> SQLite:
         def also(connection: sqlite3.Connection) -> None:
             try:

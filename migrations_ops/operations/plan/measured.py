@@ -19,6 +19,7 @@ from migrations_ops.child.protocol.events import (
     TableLocked,
     TableRewritten,
 )
+from migrations_ops.databases.interface import readers_go_on
 from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.measured_plan import (
@@ -223,7 +224,8 @@ def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | Non
     if not state.database.is_server:
         # SQLite has one lock for all tables, which a run takes when it begins. Readers wait too
         # where the file has a rollback journal, but only while pages are written.
-        return (Blocked("", None, round(sum(each.seconds for each in run.revisions), 6)),)
+        reads = 0.0 if readers_go_on(state.database) else None
+        return (Blocked("", reads, round(sum(each.seconds for each in run.revisions), 6)),)
     return blocked_tables([each for each in run.measured if isinstance(each, TableLocked)])
 
 

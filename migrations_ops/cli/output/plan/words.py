@@ -106,7 +106,8 @@ def _blocked(blocked: tuple[Blocked, ...]) -> tuple[bool, str]:
     if not blocked:
         return True, "No table is blocked."
     if not blocked[0].table:
-        return is_calm, f"Nobody else can write for {duration(blocked[0].writes)}."
+        reads = ", nor read while it commits" if blocked[0].reads is None else "; reads go on"
+        return is_calm, f"Nobody else can write for {duration(blocked[0].writes)}{reads}."
     parts = [
         f"{'reads and writes' if each.reads else 'writes'} of {each.table}"
         f" for {duration(each.reads or each.writes)}"

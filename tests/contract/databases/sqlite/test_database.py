@@ -53,6 +53,12 @@ def versioned(path: Path, *revisions: str) -> SQLite:
 # -- looking ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("mode", "go_on"), [("delete", False), ("wal", True)])
+def test_readers_go_on_beside_a_write_ahead_log(tmp_path: Path, mode: str, go_on: bool) -> None:
+    assert make_pair(tmp_path / "a.db", mode).readers_go_on() is go_on
+    assert not sqlite(tmp_path / "missing.db").readers_go_on()
+
+
 def test_an_inspection_at_a_missing_database_creates_nothing(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "folder" / "a.db")
     assert database.inspect(VERSION) == Inspection(exists=False)

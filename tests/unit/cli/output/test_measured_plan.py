@@ -67,7 +67,7 @@ def test_a_plan_begins_with_whether_it_is_safe() -> None:
     assert lines(PLAN) == [
         "Plan of prod: 1 revision, from a to b",
         "",
-        "✓ Nobody else can write for 50 ms.",
+        "✓ Nobody else can write for 50 ms, nor read while it commits.",
         "✓ Nothing is destroyed.",
         "✓ Down and up again went well.",
         "✓ Disk: 2.0 MB for the backup; a restore takes about 250 ms.",
@@ -83,7 +83,9 @@ def test_a_plan_begins_with_whether_it_is_safe() -> None:
 @pytest.mark.parametrize(
     ("blocked", "line"),
     [
-        ((Blocked("", None, 2.5),), "⚠ Nobody else can write for 2.50 s."),
+        ((Blocked("", None, 2.5),),
+         "⚠ Nobody else can write for 2.50 s, nor read while it commits."),
+        ((Blocked("", 0.0, 2.5),), "⚠ Nobody else can write for 2.50 s; reads go on."),
         ((), "✓ No table is blocked."),
         ((Blocked("s.t", 0.02, 0.02), Blocked("s.u", 0.0, 0.01)),
          "✓ Blocked: reads and writes of s.t for 20 ms, writes of s.u for 10 ms."),
@@ -291,6 +293,11 @@ def test_no_name_is_read_as_html(name: str) -> None:
     assert name in hostile.text
     assert not {"script", "link", "img", "iframe"} & {*hostile.tags}
     assert "src" not in hostile.attributes
+
+
+def test_no_name_turns_the_text_of_a_page_around() -> None:
+    hostile = "\u202e\u2066evil"
+    assert not {"\u202e", "\u2066"} & set("".join(as_html([named(hostile)])))
 
 
 def test_a_page_shows_what_the_terminal_shows() -> None:
