@@ -6,15 +6,18 @@ import os
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
+from migrations_ops.databases.interface import DatabaseFile
 from migrations_ops.model.allowed import Consent, advice_on_finding
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import (
+    BACKUPS_NOT_KEPT,
     DOCTOR_LISTS,
     ELSEWHERE,
     ENV_PY_FAILS,
@@ -48,6 +51,7 @@ from migrations_ops.project.settings import Settings
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import start_step
 from migrations_ops.steps.watched_command import find_program
+from migrations_ops.system.mounts import Mount, mount_of
 from migrations_ops.system.removal import remove_file
 
 # Variables that lead a command typed by hand to another database, or change what it does.
@@ -162,6 +166,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     findings += find_clock_behind(project, environment)
     if state.inspection.exists:
         findings += _store(project, state)
+    findings += _kept(project, state, mount_of)
     if state.inspection.exists or not database.is_server:
         findings += _ask_env_py(project, environment, state)
     return findings
@@ -188,6 +193,23 @@ def _store(project: Project, state: DatabaseState) -> list[Finding]:
     obstacle = find_obstacle(BackupStore.of(project.settings, state.environment), state.database)
     reason = obstacle.removesuffix(".")
     return [UNUSABLE_STORE.found(state.environment.name, reason=reason)] if reason else []
+
+
+def _kept(
+    project: Project, state: DatabaseState, mount_of: Callable[[Path], Mount | None]
+) -> list[Finding]:
+    """Finds backups that end with the container, or with the machine, before their database."""
+    name, database = state.environment.name, state.database
+    folder = BackupStore.of(project.settings, state.environment).folder
+    mount = mount_of(folder)
+    is_beside = isinstance(database, DatabaseFile) and mount_of(database.folder) == mount
+    if mount is None or not mount.ends_with or is_beside:
+        return []
+    return [
+        BACKUPS_NOT_KEPT.found(
+            name, folder=folder, type=mount.type, end=mount.ends_with, database=database.label
+        )
+    ]
 
 
 def _ask_env_py(project: Project, environment: Environment, state: DatabaseState) -> list[Finding]:

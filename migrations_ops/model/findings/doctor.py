@@ -37,6 +37,12 @@ HOOK_MISSING = Entry(
     "warning",
     "the hook {where} would not run: there is no program {command}, or it may not be executed",
 )
+BACKUPS_NOT_KEPT = Entry(
+    "backups-not-kept",
+    "note",
+    "the backups of {where} are in {folder}, a file system ({type}) that ends with {end};"
+    " {database} does not. To keep them, name a folder of a volume in the configuration: backups",
+)
 STATE = Entry(
     "state",
     "error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from migrations_ops.operations.preflight.obstacles import require_no_obstacles
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import read_state
 from migrations_ops.project.project import Project
+from migrations_ops.system.mounts import Mount
 from tests.support import Sandbox
 
 UNTESTED = ENGINE_UNTESTED.found("Citus", database="shop", engine="Citus")
@@ -81,3 +83,28 @@ def test_doctor_refuses_what_a_release_refuses(
         ) as refused:
             require_no_errors(report)
         assert "invoke doctor" not in refused.value.next
+
+
+@pytest.mark.parametrize(
+    ("backups", "database", "is_named"),
+    [
+        ("overlay", "ext4", True),
+        ("overlay", "overlay", False),
+        ("ext4", "overlay", False),
+        ("tmpfs", "ext4", True),
+        (None, None, False),
+    ],
+)
+def test_backups_that_end_before_their_database_are_named(
+    shop: Sandbox, backups: str | None, database: str | None, is_named: bool
+) -> None:
+    project = Project.read(shop.folder)
+    [state, *_] = [read_state(project, each) for each in project.settings.path]
+
+    def mount_of(folder: Path) -> Mount | None:
+        found = backups if folder.name == "backups" else database
+        return Mount("/", found) if found else None
+
+    found = doctor._kept(project, state, mount_of)
+    assert [each.code for each in found] == ["backups-not-kept"] * is_named
+    assert all("a volume" in each.message for each in found)
