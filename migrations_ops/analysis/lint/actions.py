@@ -246,6 +246,7 @@ class Change:
     :param batch: the table of the batch that it is in; empty for none.
     :param autocommit: whether it is in an autocommit block.
     :param is_operation: whether Alembic writes its SQL.
+    :param is_caught: whether the upgrade goes on after an error of it.
     :param literals: the texts in its SQL.
     :param revision: its id.
     """
@@ -255,5 +256,6 @@ class Change:
     batch: str = ""
     autocommit: bool = False
     is_operation: bool = False
+    is_caught: bool = False
     literals: frozenset[str] = frozenset()
     revision: str = ""

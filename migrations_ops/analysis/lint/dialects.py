@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 
 from migrations_ops.analysis.lint.values import Names, bound, elements, last_name, text_of
@@ -14,6 +15,13 @@ _DIALECTS = {
     "mariadb": frozenset({"mysql", "mariadb"}),
 }
 _KNOWN = frozenset[str]().union(*_DIALECTS.values()) | {"mssql", "oracle", "cockroachdb"}
+_WORDS = {
+    "sqlite": re.compile("sqlite"),
+    "postgresql": re.compile(r"postgres|\bpg|pgdialect|psycopg"),
+    "mariadb": re.compile("mysql|mariadb"),
+}
+_QUESTION = re.compile(r"_?is_(sqlite|mysql|mariadb|postgres\w*|pg)")
+_SKIPPING = re.compile(r"skip_(?:if|on|for)_(sqlite|mysql|mariadb|postgres\w*)")
 Functions = Mapping[str, ast.FunctionDef]
 
 
@@ -45,7 +53,28 @@ def decide(
                 case ast.Return(ast.expr() as value):
                     local = dict(names) | _assigned(functions[name])
                     return decide(value, local, functions, engine, depth - 1)
+        case ast.Call(ast.Name("isinstance"), [_, kind]) if "ialect" in ast.unparse(node):
+            return _is_named(ast.unparse(kind), engine)
+        case ast.Call(ast.Attribute(of, "startswith"), [prefix]) if _is_dialect(of, names):
+            return _is_named(text_of(prefix, names) or "", engine)
+        case ast.Call(function) if asked := _QUESTION.fullmatch(last_name(function)):
+            return _is_named(asked[1], engine)
+        case ast.Name(name) if asked := _QUESTION.fullmatch(name):
+            return _is_named(asked[1], engine)
     return None
+
+
+def skips(function: ast.FunctionDef, engine: str) -> bool:
+    """Whether a decorator leaves a function out on this engine: ``@skip_if_sqlite``."""
+    names = (last_name(getattr(each, "func", each)) for each in function.decorator_list)
+    questions = (_SKIPPING.fullmatch(name) for name in names)
+    return any(_is_named(found[1], engine) for found in questions if found)
+
+
+def _is_named(text: str, engine: str) -> bool | None:
+    """Whether a text names this engine; None where it names none."""
+    named = {each for each, words in _WORDS.items() if words.search(text.lower())}
+    return engine in named if named else None
 
 
 def _assigned(function: ast.FunctionDef) -> dict[str, ast.expr]:
@@ -61,6 +90,11 @@ def _assigned(function: ast.FunctionDef) -> dict[str, ast.expr]:
 def _compared(
     left: ast.expr, operator: ast.cmpop, right: ast.expr, names: Names, engine: str
 ) -> bool | None:
+    word = text_of(left, names)
+    if word is not None and isinstance(operator, ast.In | ast.NotIn):
+        # "mysql" in inspector.dialect.dialect_description
+        is_it = _is_named(word, engine) if "dialect" in ast.unparse(right) else None
+        return None if is_it is None else is_it is isinstance(operator, ast.In)
     if _is_dialect(right, names) and isinstance(operator, ast.Eq | ast.NotEq):
         left, right = right, left
     if not _is_dialect(left, names):

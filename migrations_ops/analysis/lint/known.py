@@ -48,8 +48,10 @@ class KnownSchema:
 
     tables: dict[str, KnownTable] = field(default_factory=dict)
     views: dict[str, frozenset[str]] = field(default_factory=dict)
-    # Whether a batch gave a constraint no name, and so a convention has to.
+    # What earlier revisions could only do because env.py is made for it: constraints without a
+    # name in a batch, by a naming convention; CONCURRENTLY, on a connection without transactions.
     names_by_convention: bool = False
+    commits_each: bool = False
 
     def table(self, name: str) -> KnownTable:
         """What is known about a table: an empty one where that is nothing."""
@@ -76,6 +78,7 @@ class KnownSchema:
         """Do what a change does."""
         action = change.action
         self.names_by_convention |= bool(unnamed_constraint(change))
+        self.commits_each |= bool(getattr(action, "concurrently", False)) and not change.autocommit
         match action:
             case CreateTable():
                 self.tables[bare_name(action.table)] = _made(action)

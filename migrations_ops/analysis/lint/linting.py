@@ -72,17 +72,20 @@ def _lint(
             )
             for hit in (each for rule in rules for each in rule.check(situation)):
                 key = (hit.finding.code, hit.finding.message)
-                is_new = bool(hit.table) and situation.is_new(hit.table)
-                if key not in seen and not is_new and not _is_computed(hit.finding.where):
+                if key not in seen and _counts(hit, situation):
                     seen.add(key)
                     yield Located(hit, revision, change.line)
             _follow(new_tables, change)
             known.apply(change)
 
 
-def _is_computed(name: str) -> bool:
-    """Whether the source does not show what a finding would be about."""
-    return name.partition(".")[0] == UNKNOWN
+def _counts(hit: Hit, situation: Situation) -> bool:
+    """Whether a finding is about something: a table with rows, a name that the source shows, an
+    error that would stop the upgrade."""
+    is_new = bool(hit.table) and situation.is_new(hit.table)
+    is_computed = hit.finding.where.partition(".")[0] == UNKNOWN
+    only_fails = hit.finding.severity == "error" and situation.change.is_caught
+    return not (is_new or is_computed or only_fails)
 
 
 def _changes(script: Script, engine: Syntax) -> list[Change]:

@@ -18,8 +18,8 @@ _SAVEPOINTS = ("begin_nested", "savepoint")
 # What is read from an engine without a connection of it.
 _READ_ONLY = ("name", "dialect", "url", "driver", "echo")
 _LIBRARIES = frozenset({"alembic", "sqlalchemy"}) | sys.stdlib_module_names
-_QUERIES = ("query", "select", "insert", "update", "delete", "exists", "bulk_insert_mappings",
-            "bulk_save_objects", "bulk_update_mappings", "get", "aliased")  # fmt: skip
+_QUERIES = ("query", "select", "insert", "update", "delete", "aliased", "bulk_insert_mappings",
+            "bulk_save_objects", "bulk_update_mappings")  # fmt: skip
 
 
 def swallowing_handlers(node: ast.Try) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from migrations_ops.analysis.lint.actions import Action, Change, PythonFact, WriteRows
-from migrations_ops.analysis.lint.dialects import decide
+from migrations_ops.analysis.lint.dialects import decide, skips
 from migrations_ops.analysis.lint.operations import Arguments, is_operation, read_operation
 from migrations_ops.analysis.lint.python_facts import opened_connections, swallowing_handlers
 from migrations_ops.analysis.lint.statements import read_statement
@@ -70,7 +70,7 @@ class _Reader:
     def enter(self, function: ast.FunctionDef, arguments: dict[str, ast.expr]) -> None:
         """Run the body of a function, with these arguments."""
         outer = self._scope
-        if outer.depth < _DEEPEST_CALL:
+        if outer.depth < _DEEPEST_CALL and not skips(function, self._engine):
             names = outer.names | arguments
             self._scope = replace(outer, names=names, depth=outer.depth + 1)
             for fact, line in opened_connections(function, names):
@@ -131,8 +131,13 @@ class _Reader:
         self._block(body)
         if any(each.is_operation or not isinstance(each.action, PythonFact | WriteRows)
                for each in self.changes[before:]):  # fmt: skip
-            for name, line in swallowing_handlers(node):
+            swallowed = list(swallowing_handlers(node))
+            for name, line in swallowed:
                 self._add(PythonFact("swallows error", name), line)
+            if swallowed:
+                self.changes[before:] = [
+                    replace(each, is_caught=True) for each in self.changes[before:]
+                ]
         for handler in handlers:
             self._block(handler.body)
 
@@ -258,4 +263,6 @@ class _Reader:
         literals: frozenset[str] = frozenset(),
     ) -> None:
         autocommit = self._scope.autocommit
-        self.changes.append(Change(action, line, batch, autocommit, is_operation, literals))
+        self.changes.append(
+            Change(action, line, batch, autocommit, is_operation, literals=literals)
+        )

@@ -36,6 +36,6 @@ FOREIGN_KEY_TYPES_DIFFER = Entry(
 SEVERAL_DDL = Entry(
     "several-ddl-statements",
     "note",
-    "rows can make a statement of {where} fail after {count} others, which are committed and stay",
+    "rows can make a statement of {where} fail after others, which are committed and stay",
     "Write it as a revision of its own, or join the actions of one table in one ALTER TABLE.",
 )

@@ -23,6 +23,11 @@ BATCH_OF_DEPENDED = Entry(
     "the batch drops {where} and renames a copy to it, and {reason}",
     "Drop what depends on it before the batch, and create it again after it.",
 )
+BATCH_OF_REFERRED = BATCH_OF_DEPENDED.also(
+    "note",
+    "the batch drops {where}, to which {others} refers, and renames a copy to it: where PRAGMA"
+    " foreign_keys is on, a bare alembic deletes rows there with it",
+)
 OUTSIDE_OF_TRANSACTION = Entry(
     "transaction-control",
     "warning",

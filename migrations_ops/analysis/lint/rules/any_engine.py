@@ -69,9 +69,11 @@ def renamed(situation: Situation) -> Iterator[Hit]:
     match situation.action:
         case Rename("table", name, to) if not _makes_way(situation, name):
             yield Hit(RENAMED.found(name, kind="table", to=to), name)
-        case Rename("column", name, to, table):
+        case Rename("column", name, to, table) if not _is_added(situation, table, name):
             yield Hit(RENAMED.found(f"{table}.{name}", kind="column", to=to), table)
-        case AlterColumn(table, column, _, _, to) if to:
+        case AlterColumn(table, column, _, _, to) if to and not _is_added(
+            situation, table, column.name
+        ):
             yield Hit(RENAMED.found(f"{table}.{column.name}", kind="column", to=to), table)
 
 

@@ -150,7 +150,7 @@ def several_ddl(situation: Situation) -> Iterator[Hit]:
     if not before or any(_may_fail(each, situation) for each in situation.earlier[1:]):
         return
     if _may_fail(situation.change, situation):
-        yield Hit(SEVERAL_DDL.found(situation.change.revision, count=before))
+        yield Hit(SEVERAL_DDL.found(situation.change.revision))
 
 
 def _may_fail(change: Change, situation: Situation) -> bool:

@@ -17,6 +17,7 @@ from migrations_ops.analysis.lint.known import unnamed_constraint
 from migrations_ops.analysis.lint.rule import Hit, Rule, Situation
 from migrations_ops.model.findings import (
     BATCH_OF_DEPENDED,
+    BATCH_OF_REFERRED,
     NEEDS_BATCH,
     OUTSIDE_OF_TRANSACTION,
     UNNAMED_IN_BATCH,
@@ -84,11 +85,8 @@ def batch_of_depended(situation: Situation) -> Iterator[Hit]:
         reasons.append(f"the view {', '.join(views)} reads it, so the rename fails")
     if triggers := sorted(known.table(table).triggers):
         reasons.append(f"its trigger {', '.join(triggers)} goes with the table")
-    if others := known.referring_to(table):
-        reasons.append(
-            f"{', '.join(others)} refers to it: with PRAGMA foreign_keys on, rows there are deleted"
-            " with it"
-        )
+    if others := ", ".join(known.referring_to(table)):
+        yield Hit(BATCH_OF_REFERRED.found(table, others=others), table)
     for reason in reasons:
         yield Hit(BATCH_OF_DEPENDED.found(table, reason=reason), table)
 
@@ -112,6 +110,6 @@ def outside_of_transaction(situation: Situation) -> Iterator[Hit]:
 RULES = (
     Rule(needs_batch, (NEEDS_BATCH,), "sqlite"),
     Rule(unnamed_in_batch, (UNNAMED_IN_BATCH,), "sqlite"),
-    Rule(batch_of_depended, (BATCH_OF_DEPENDED,), "sqlite"),
+    Rule(batch_of_depended, (BATCH_OF_DEPENDED, BATCH_OF_REFERRED), "sqlite"),
     Rule(outside_of_transaction, (OUTSIDE_OF_TRANSACTION,), "sqlite"),
 )

@@ -110,10 +110,34 @@ def test_a_rebuild_by_hand_drops_and_renames_nothing() -> None:
     assert codes("op.drop_column('t', 'a')", engine="sqlite") == ["dropped-column"]
 
 
+def test_a_column_that_the_revision_adds_may_be_renamed_and_dropped() -> None:
+    add = "op.add_column('t', sa.Column('{}', sa.Integer))"
+    rename = "op.alter_column('t', 'x', new_column_name='y')"
+    assert codes(f"{add.format('x')}\n{rename}") == []
+    assert codes(f"{add.format('z')}\n{rename}") == ["renamed-column"]
+    assert codes(f"{add.format('x')}\nop.drop_column('t', 'x')") == []
+
+
 def test_where_a_convention_names_constraints_they_need_no_name() -> None:
     batch = "with op.batch_alter_table('t') as b:\n    b.create_unique_constraint(None, ['a'])"
     assert codes(batch, engine="sqlite") == ["unnamed-constraint"]
     assert codes(batch, before=f"{TABLE}{batch}", engine="sqlite") == []
+
+
+def test_what_an_except_catches_does_not_stop_the_upgrade() -> None:
+    alter = "op.alter_column('t', 'b', nullable=False)"
+    caught = f"try:\n    {alter}\nexcept Exception:\n    pass"
+    assert codes(alter, engine="sqlite") == ["needs-batch"]
+    assert codes(caught, engine="sqlite") == ["error-swallowed"]
+
+
+def test_what_worked_before_is_not_refused_now() -> None:
+    """The connection of env.py commits each statement."""
+    index = INDEX.replace(")", ", postgresql_concurrently=True)")
+    assert codes(index) == ["concurrently-in-transaction"]
+    assert codes(index, before=f"{TABLE}{index}") == []
+    block = f"with op.get_context().autocommit_block():\n    {index}"
+    assert codes(index, before=f"{TABLE}{block}") == ["concurrently-in-transaction"]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,12 @@ def test_a_function_that_calls_itself_ends() -> None:
         "not op.get_bind().dialect.name.lower() == 'sqlite'",
         "is_postgresql()",
         "dialect == 'postgresql'",
+        "dialect.startswith('postgres')",
+        "isinstance(op.get_bind().dialect, PGDialect)",
+        "isinstance(op.get_bind().dialect, postgresql.dialect)",
+        "'postgresql' in sa.inspect(op.get_bind()).dialect.dialect_description",
+        "helpers.is_postgres(op.get_bind())",
+        "not is_sqlite",
     ],
 )
 def test_the_branch_of_the_engine_counts(condition: str) -> None:
@@ -106,6 +112,12 @@ def test_the_branch_of_the_engine_counts(condition: str) -> None:
     """
     assert dropped(body, "postgresql", module) == ["yes"]
     assert dropped(body, "sqlite", module) == ["no"]
+
+
+def test_a_decorator_leaves_an_upgrade_out() -> None:
+    source = ast.parse("@utils.skip_if_sqlite\ndef upgrade():\n    op.drop_table('a')")
+    assert len(read_changes(source, "postgresql")) == 1
+    assert read_changes(source, "sqlite") == []
 
 
 def test_an_early_return_ends_the_upgrade_of_other_engines() -> None:
