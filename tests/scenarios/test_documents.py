@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import configparser
+import os
 import re
+import shlex
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from migrations_ops import __version__
 from migrations_ops.model.thresholds import Thresholds
@@ -18,6 +23,7 @@ from tests.documents import (
     DOCUMENTS,
     Command,
     Scene,
+    Stage,
     find_flag_tables,
     flag_table,
     flags_of_tasks,
@@ -107,8 +113,9 @@ def test_the_table_of_tasks_names_each() -> None:
 def calls(code: str) -> Iterator[tuple[str, list[str]]]:
     """Each call of Invoke in a text: its tasks, each with the flags that follow it."""
     for line in code.splitlines():
-        for call in re.findall(r"\binvoke (?! )((?:\"[^\"]*\"|[^`;|&#])+)", line):
+        for call in re.findall(r"(?<!from )\binvoke (?! )((?:\"[^\"]*\"|[^`;|&#])+)", line):
             words = re.sub(r'"[^"]*"', "TEXT", call).split()
+            words[0] = words[0].rpartition(".")[2]  # of a collection
             assert words[0][0] == "-" or words[0] in {*TASKS, *PLACEHOLDERS}, call
             tasks = [number for number, word in enumerate(words) if word in TASKS]
             for begin, end in pairwise([*tasks, len(words)]):
@@ -234,6 +241,61 @@ def test_configurations_of_the_documents_are_valid(block: str, tmp_path: Path) -
     if "[tool." not in block:
         (tmp_path / "pyproject.toml").rename(tmp_path / "migrations_ops.toml")
     assert settings.read(tmp_path).path
+
+
+# -- files that a reader copies ---------------------------------------------------------------
+
+FILE = re.compile(r"(?s)<!-- file: (\S+) -->\n```(\w+)\n(.*?)\n```")
+FILES = {
+    f"{document.name}: {name}": (language, body)
+    for document in DOCUMENTS
+    for name, language, body in FILE.findall(document.read_text(encoding="utf-8"))
+}
+READERS: dict[str, Callable[[str], object]] = {
+    "ini": lambda text: configparser.ConfigParser(interpolation=None).read_string(text),
+    "python": ast.parse,
+    "toml": tomllib.loads,
+    "yaml": lambda text: [*yaml.safe_load_all(text)],
+}
+TO_READ = {file: found for file, found in FILES.items() if found[0] in READERS}
+
+
+@pytest.mark.parametrize("file", TO_READ)
+def test_files_that_a_reader_copies_can_be_read(file: str) -> None:
+    language, body = FILES[file]
+    READERS[language](body)
+
+
+def test_each_step_of_a_workflow_names_a_known_command() -> None:
+    commands = [line for _, body in FILES.values() for line in body.splitlines()]
+    # Each says it as a shell does or as a list; both are read as a call.
+    calls = [re.sub('[]"[,]+', " ", line.replace("bin/", " ")) for line in commands]
+    known = [line for line in calls if re.search(r"\bmigrations-ops\s+[a-z]", line)]
+    assert (
+        sum(require_known(re.sub(r"\bmigrations-ops\s+", "invoke ", line)) for line in known) > 10
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="an image for Linux")
+def test_entrypoint_of_a_container_upgrades_and_becomes_the_application(tmp_path: Path) -> None:
+    stage = Stage("repository", tmp_path)
+    entrypoint = stage.folder / "entrypoint.sh"
+    entrypoint.write_text(FILES["containers.md: entrypoint.sh"][1] + "\n", encoding="utf-8")
+    # The image has one environment, production.
+    configuration = stage.folder / "pyproject.toml"
+    text = configuration.read_text(encoding="utf-8")
+    configuration.write_text(
+        re.sub(r"(?s)\[tool.migrations_ops.environments.dev\].*?(?=\n\[)", "", text),
+        encoding="utf-8",
+    )
+    served = (
+        "import sqlite3; print('at', *sqlite3.connect('data/repom/db.sqlite3').execute("
+        "'SELECT version_num FROM alembic_version').fetchone())"
+    )
+    for _ in range(2):
+        code, output = stage.run(f"sh entrypoint.sh {sys.executable} -c {shlex.quote(served)}")
+        assert (code, output.splitlines()[-1]) == (0, "at f296be3724ea"), output
 
 
 # -- the whole --------------------------------------------------------------------------------
