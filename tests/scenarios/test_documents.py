@@ -266,10 +266,23 @@ def test_files_that_a_reader_copies_can_be_read(file: str) -> None:
     READERS[language](body)
 
 
+WORKFLOWS = [*REPOSITORY.glob(".github/workflows/*.yml"), *REPOSITORY.glob(".pre-commit-*.yaml")]
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_of_this_repository_can_be_read(file: Path) -> None:
+    assert yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
 def test_each_step_of_a_workflow_names_a_known_command() -> None:
     commands = [line for _, body in FILES.values() for line in body.splitlines()]
+    commands += re.findall("`([^`]+)`", text_of("AGENTS.md"))
     # Each says it as a shell does or as a list; both are read as a call.
-    calls = [re.sub('[]"[,]+', " ", line.replace("bin/", " ")) for line in commands]
+    calls = [
+        re.sub('[]"[,]+', " ", line.replace("bin/", " "))
+        for line in commands
+        if "pip install" not in line
+    ]
     known = [line for line in calls if re.search(r"\bmigrations-ops\s+[a-z]", line)]
     assert (
         sum(require_known(re.sub(r"\bmigrations-ops\s+", "invoke ", line)) for line in known) > 10
@@ -307,8 +320,11 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+OTHERS = ("AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "llms.txt")
+
+
 @pytest.mark.parametrize(
-    "document", [*DOCUMENTS, REPOSITORY / "CHANGELOG.md"], ids=lambda path: path.name
+    "document", [*DOCUMENTS, *map(REPOSITORY.joinpath, OTHERS)], ids=lambda path: path.name
 )
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"(?s)```.*?```", "", document.read_text(encoding="utf-8"))

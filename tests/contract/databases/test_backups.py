@@ -20,6 +20,7 @@ from tests.contract.databases.mariadb.support import EVERYTHING, run
 from tests.contract.databases.postgresql.support import fill
 from tests.contract.databases.support import running
 from tests.servers import guard
+from tests.servers.process import KILL
 from tests.support import wait_for
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -337,7 +338,7 @@ def tool_of(parent: int, name: str) -> int:
 
 
 @LINUX
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [KILL, signal.SIGTERM])
 def test_no_dump_outlives_whoever_asked_for_it_nor_tells_its_password(
     served: Live, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from venv import EnvBuilder
 
 import pytest
 
@@ -13,6 +12,7 @@ from migrations_ops.project.interpreters import find_package
 from migrations_ops.system.variables import base_variables
 from tests.support import Sandbox, dump
 
+venv = pytest.importorskip("venv", reason="an embedded Python of Windows has none")
 PYTHON = Path(sys.executable)
 
 
@@ -64,7 +64,7 @@ def test_interpreter_that_does_not_work_is_an_error_of_the_configuration(
 
 
 def test_interpreter_without_alembic_is_reported_in_one_sentence(filled: Sandbox) -> None:
-    EnvBuilder().create(filled.folder / "bare")
+    venv.EnvBuilder().create(filled.folder / "bare")
     python = "bare/Scripts/python.exe" if sys.platform == "win32" else "bare/bin/python"
     filled.configure(
         "[tool.migrations_ops.environments.prod]\n"

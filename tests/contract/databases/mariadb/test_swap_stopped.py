@@ -20,6 +20,7 @@ from migrations_ops.databases.mariadb.swap import swap as mariadb_swap
 from migrations_ops.model.errors import NeedsAPerson, StepFailed
 from tests.contract.databases.mariadb.support import kept, keys_out_of, run, schema_of, session
 from tests.servers.databases import ServerDatabase
+from tests.servers.process import KILL
 from tests.support import wait_for
 
 # Of both sides, the key of `kids` has no parent; `one` is a view that uses no table, so that
@@ -224,7 +225,7 @@ def test_a_swap_whose_session_is_killed_leaves_everything_as_it_was(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "code"), [("kill -9", -signal.SIGKILL), ("KILL", 3)])
+@pytest.mark.parametrize(("how", "code"), [("kill -9", -KILL), ("KILL", 3)])
 def test_a_swap_may_be_stopped_before_each_of_its_statements(two: Two, how: str, code: int) -> None:
     outcomes = []
     for number in count(3):  # until then, there is at most an empty database more
