@@ -16,6 +16,8 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.forked import Program
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECTS = Path(__file__).parent / "projects"
 T = TypeVar("T")
@@ -43,6 +45,30 @@ def clean_environment(**more: str) -> dict[str, str]:
     names = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     return kept | {"PYTHONUTF8": "1"} | more
+
+
+def unlimited() -> bool:
+    """Whether a test has left alone how large the files of what it starts may get."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+# What Sandbox.invoke and Sandbox.alembic are forked from.
+INVOKE = Program(
+    "invoke",
+    clean_environment(),
+    "invoke.main",
+    "migrations_ops.cli.release",
+    "migrations_ops.cli.status",
+    "migrations_ops.databases.sqlite.integrity",
+    "migrations_ops.databases.sqlite.lock",
+    "migrations_ops.revisions.parser",
+    "migrations_ops.tasks",
+    "configparser",
+    "filelock",
+)
+ALEMBIC = Program("alembic", clean_environment(), "alembic.config", "sqlalchemy.orm")
 
 
 @dataclass(frozen=True)
@@ -80,7 +106,7 @@ class Sandbox:
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **variables: str) -> Ran:
         """Run tasks as a user does."""
-        return self.run(sys.executable, "-m", "invoke", *arguments, cwd=cwd, **variables)
+        return self._forked(INVOKE, "invoke", arguments, cwd, variables)
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start tasks and go on; the caller ends the process."""
@@ -101,7 +127,26 @@ class Sandbox:
 
     def alembic(self, *arguments: str, **variables: str) -> Ran:
         """Run Alembic by hand, as the guide does."""
-        return self.run(sys.executable, "-m", "alembic", *arguments, cwd=None, **variables)
+        return self._forked(ALEMBIC, "alembic", arguments, None, variables)
+
+    def _forked(
+        self,
+        program: Program,
+        module: str,
+        arguments: tuple[str, ...],
+        cwd: Path | None,
+        variables: dict[str, str],
+    ) -> Ran:
+        """Run a module to its end, in a fork of a process that has imported it where that can
+        show nothing else: Python reads its variables at its start."""
+        simple = os.name == "posix" and variables.keys() <= {"EXEC_ENV"} and unlimited()
+        if not simple or not program.free.acquire(blocking=False):
+            return self.run(sys.executable, "-m", module, *arguments, cwd=cwd, **variables)
+        try:
+            where, env = cwd or self.folder, self.environment(**variables)
+            return Ran(*program.run(arguments, where, env, TIMEOUT))
+        finally:
+            program.free.release()
 
     def write(self, name: str, text: str) -> Path:
         file = self.folder / name
