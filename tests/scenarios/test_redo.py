@@ -55,11 +55,12 @@ def without_backups(project: Sandbox) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("down", ["op.drop_table('t_new')", "raise NotImplementedError"])
 def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_that_is_printed(
-    released: tuple[Sandbox, Scripts], down: str
+    released: tuple[Sandbox, Scripts],
 ) -> None:
+    """Its downgrade fails; one that works: on_servers/test_redo.py."""
     project, scripts = released
+    down = "raise NotImplementedError"
     query(project.folder / "dev.db", "DELETE FROM t_r1")
     made = 'op.create_table("t_new", sa.Column("id", sa.Integer, primary_key=True))'
     fails = 'op.execute("INSERT INTO t_new SELECT id FROM t_r1 UNION ALL SELECT id FROM t_r1")'
@@ -71,7 +72,7 @@ def test_what_failed_in_the_rehearsal_is_mended_and_run_again_by_the_command_tha
     assert "invoke release-migration --redo" in advice_of(refused)
     plan = project.invoke("release-migration", "--redo", "--plan")
     assert plan.code == 0, plan.err
-    assert ("downgrade" if down.startswith("op") else "restore") in plan.out
+    assert "restore" in plan.out
     ran = project.invoke("release-migration", "--redo")
     assert ran.code == 0, ran.err
     assert tables(project.folder / "prod.db") == {"t_r1", "t_new"}
@@ -100,23 +101,22 @@ def test_production_is_never_taken_back_to_run_what_was_edited(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("down", [DROPPED, LEAVES])
 def test_what_is_edited_again_and_again_runs_again_each_time(
-    released: tuple[Sandbox, Scripts], down: str
+    released: tuple[Sandbox, Scripts],
 ) -> None:
     project, scripts = released
     query(project.folder / "prod.db", "INSERT INTO t_r1 VALUES (8)")
     redo: list[str] = []
     for row in (1, 2):
         filled = f'{MADE}; op.execute("INSERT INTO t_new VALUES ({row})")'
-        scripts.revision("r2", "r1", f"{filled}; {FAILS_IN_PROD}", down)
+        scripts.revision("r2", "r1", f"{filled}; {FAILS_IN_PROD}", DROPPED)
         ran = project.invoke("release-migration", *redo)
         assert ran.code == 1, ran.err
         assert "rehearsal" in ran.err
         rows = query(project.folder / "dev.db", "SELECT id FROM t_new")
         assert rows == [(row,), (100,)]
         redo = ["--redo"]
-    scripts.revision("r2", "r1", FILLED, down)
+    scripts.revision("r2", "r1", FILLED, DROPPED)
     ran = project.invoke("release-migration", "--redo", "verify", "verify", "--env", "prod")
     assert ran.code == 0, ran.err
     for name, kept in (("dev.db", [(7,)]), ("prod.db", [(7,), (8,)])):

@@ -11,7 +11,10 @@ from tests.servers.shops import ServerShop
 pytestmark = pytest.mark.slow  # a release a case
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
+# By one of the two ways that are printed each.
+@pytest.mark.parametrize(
+    ("empty", "by_hand"), [("postgres", False), ("mariadb", True)], indirect=["empty"]
+)
 def test_what_is_printed_leads_to_the_first_revision(empty: ServerShop, by_hand: bool) -> None:
     for file in (empty.folder / "alembic/versions").glob("*.py"):
         file.unlink()

@@ -204,27 +204,20 @@ def test_production_that_verify_rejects_is_verified_until_it_passes(filled: Serv
 # How a revision keeps a row in spite of its failure, in the real production alone.
 HIT = "UPDATE parents SET name = 'HIT' WHERE id = 1"
 URL = "url = op.get_bind().engine.url.render_as_string(hide_password=False)"
-BESIDE = {
-    "a connection of the driver's": (
-        "import psycopg",
-        'with psycopg.connect(url.replace("+psycopg", "")) as own:',
-        f'    own.execute("{HIT}")',
-    ),
-    "an engine that commits each statement": (
-        'engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")',
-        "with engine.connect() as own:",
-        f'    own.execute(sa.text("{HIT}"))',
-    ),
-}
+# Other connections that keep what they do: tests/contract/child/test_commits.py.
+BESIDE = (
+    "import psycopg",
+    'with psycopg.connect(url.replace("+psycopg", "")) as own:',
+    f'    own.execute("{HIT}")',
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", BESIDE)
 def test_row_that_a_connection_of_its_own_has_kept_is_not_taken_for_as_it_was(
-    postgres_at_head: ServerShop, way: str
+    postgres_at_head: ServerShop,
 ) -> None:
     shop = postgres_at_head
-    lines = (URL, *BESIDE[way], 'op.execute("SELECT 1 / 0")')
+    lines = (URL, *BESIDE, 'op.execute("SELECT 1 / 0")')
     shop.add_revision(NEXT, R3, in_production(shop.prod_database, *lines))
     ran = shop.invoke("release-migration")
     assert shop.prod_database.execute("SELECT name FROM parents WHERE id = 1") == [("HIT",)]
