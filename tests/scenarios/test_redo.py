@@ -296,7 +296,7 @@ def test_what_was_put_before_what_ran_and_allowed_is_run_by_the_command_of_the_g
         without_backups(project)
     ran = project.invoke("verify", "upgrade-prod")
     assert ran.code == 1
-    assert "dev is verified: r3, with 1 warning." in ran.out
+    assert "dev is verified: r3, with 2 warnings." in ran.out
     assert "r2 never ran there" in ran.err
     sentence = advice_of(ran)
     assert ("--redo" in sentence) is has_backup

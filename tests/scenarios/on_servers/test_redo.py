@@ -57,7 +57,7 @@ def test_what_failed_in_the_rehearsal_is_mended_and_run_again(
     assert call == ["release-migration", "--redo"], refused.err
     plan = at_head.invoke(*call, "--plan")
     assert plan.code == 0, plan.err
-    assert ("downgrade" if back == "downgrade" else "restore") in plan.out
+    assert "downgrade" in plan.out
     ran = at_head.invoke(*call, "verify", "verify", "--env", "prod")
     assert ran.code == 0, ran.err
     assert ("restore" in ran.err) is (back != "downgrade"), ran.err
