@@ -48,7 +48,7 @@ class Program:
         assert process.stdout is not None
         with TemporaryDirectory() as place:
             files = [Path(place, "out"), Path(place, "err")]
-            order = {"arguments": arguments, "cwd": str(cwd), "env": dict(env)}
+            order: dict[str, Any] = {"arguments": arguments, "cwd": str(cwd), "env": dict(env)}
             order |= {"files": list(map(str, files)), "umask": _umask()}
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
