@@ -82,6 +82,13 @@ def test_no_script_is_better_than_one_that_does_something_else() -> None:
         as_script(PLAN, [StatementInFull("b", "UPDATE t SET a = 1"), problem], "sqlite")
 
 
+def test_statements_that_were_not_seen_are_not_taken_for_none() -> None:
+    with pytest.raises(Refused, match="whose statements are not seen"):
+        as_script(
+            replace(PLAN, unmeasured="by commands whose statements are not seen"), [], "sqlite"
+        )
+
+
 def test_a_script_is_known_as_a_plan_by_how_it_begins() -> None:
     assert BEGINS.match("\n".join(as_script(PLAN, [], "sqlite")))
     nothing = as_script(replace(PLAN, revisions=()), [], "sqlite")
