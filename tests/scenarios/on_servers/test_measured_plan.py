@@ -52,14 +52,32 @@ def test_a_plan_shows_which_tables_are_blocked(filled: ServerShop) -> None:
     require_no_secret(filled, ran, shown)
 
 
+# What has to run outside of a transaction; and what has a semicolon in it.
+CONCURRENTLY = """\
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY by_parent ON children (parent_id)")
+    op.execute("UPDATE parents SET note = '100% \\\\ ; it''s' WHERE id = 1")"""
+TRIGGER = """\
+    op.execute("CREATE TRIGGER t BEFORE INSERT ON parents FOR EACH ROW"
+               " BEGIN SET @a = 1; SET @b = 2; END")
+    op.execute("UPDATE parents SET note = '100% \\\\\\\\ ; it''s' WHERE id = 1")"""
+
+
 def test_the_script_of_a_plan_runs_in_the_servers_own_shell(filled: ServerShop) -> None:
-    ran = filled.invoke("plan", "--output", "plan.sql")
+    on_postgres = is_postgres(filled.prod_database)
+    filled.add_revision(NEXT, HEAD, CONCURRENTLY if on_postgres else TRIGGER)
+    ran = filled.invoke("plan", "--output", "plan.sql", "--allow", "drift")
     assert ran.code == 0, ran.err
     script = filled.folder / "plan.sql"
     require_no_secret(filled, ran)
     shell_runs(filled.prod_database, script.read_text(encoding="utf-8"))
     shown = filled.invoke("verify", "--env", "prod")
     assert shown.code == 0, shown.err
+    note = filled.prod_database.execute("SELECT note FROM parents WHERE id = 1")
+    assert note == [("100% \\ ; it's",)]
+    # What a release would do to the other one leads to the same.
+    assert filled.invoke("upgrade-dev", "--allow", "drift").code == 0
+    assert content(filled.dev_database) == content(filled.prod_database)
 
 
 def shell_runs(database: ServerDatabase, script: str) -> None:

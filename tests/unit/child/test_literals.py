@@ -76,6 +76,7 @@ def test_sqlite_reads_each_literal_as_the_value_itself(value: Any) -> None:
     [
         ("a = ? AND b = '?' -- ?\n", (1,), "qmark", "sqlite", "a = 1 AND b = '?' -- ?\n"),
         ("a = ?", (1,), "qmark", "sqlite", "a = 1"),
+        ('"?" = ?', (1,), "qmark", "sqlite", '"?" = 1'),
         ("a = ?2, b = ?1", (1, 2), "qmark", "sqlite", "a = 2, b = 1"),
         ("a = :x AND \"b:x\" = :y", {"x": 1, "y": 2}, "named", "sqlite", "a = 1 AND \"b:x\" = 2"),
         ("a = $2::INTEGER, b = $1, c = '$1'", (1, 2), "numeric_dollar", "postgresql",

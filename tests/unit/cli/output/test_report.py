@@ -124,3 +124,10 @@ def test_the_time_line_has_a_bar_for_each_step() -> None:
     assert [(bar.start, bar.width) for bar in bars(record)] == [(0, 25), (25, 50), (100, 0.3)]
     assert bars(replace(record, steps=())) == []
     assert bars(replace(record, steps=(replace(steps[0], started="yesterday"),))) == []
+
+
+def test_no_definition_ends_its_block_of_code() -> None:
+    changed = ChangedObject("view", "v", "changed", "a\n```\n", "b\n```\n")
+    shown = as_markdown(replace(reported("x"), changes=SchemaChanges({"prod": (changed,)})))
+    assert "  ```" in shown
+    assert [line for line in shown if line.startswith("```")] == ["````diff", "````"]
