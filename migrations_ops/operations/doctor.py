@@ -6,14 +6,16 @@ import os
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from migrations_ops.backups.space import find_obstacle
 from migrations_ops.backups.store import BackupStore
-from migrations_ops.databases.interface import DatabaseFile
+from migrations_ops.databases.address import redirected
+from migrations_ops.databases.interface import Database, DatabaseFile
 from migrations_ops.model.allowed import Consent, advice_on_finding
 from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.model.findings import (
@@ -21,6 +23,7 @@ from migrations_ops.model.findings import (
     DOCTOR_LISTS,
     ELSEWHERE,
     ENV_PY_FAILS,
+    ENV_PY_NOT_TRIED,
     HOOK_MISSING,
     NO_PLUGIN,
     NOT_UPGRADABLE,
@@ -167,7 +170,7 @@ def _environment(project: Project, environment: Environment) -> list[Finding]:
     if state.inspection.exists:
         findings += _store(project, state)
     findings += _kept(project, state, mount_of)
-    if state.inspection.exists or not database.is_server:
+    if state.kind != "unreachable":
         findings += _ask_env_py(project, environment, state)
     return findings
 
@@ -215,24 +218,25 @@ def _kept(
 def _ask_env_py(project: Project, environment: Environment, state: DatabaseState) -> list[Finding]:
     """Let env.py open the database, and check that it is the configured one.
 
-    If there is no file yet, env.py is redirected to an empty one, since opening it would create it.
+    If there is no database yet, it gets an empty one, which is thrown away.
     """
     if environment.commands:
         return []
     name = environment.name
     log = project.settings.releases / f"doctor.{name}.log"
-    try:
-        child = start_step(project, environment, [["current"]], log)
-    except OpsError as error:
-        return [UNUSABLE.found(name, reason=_with_advice(error))]
-    with tempfile.TemporaryDirectory(prefix="migrations_ops.") as folder:
-        scratch = None
-        if not state.inspection.exists:
-            scratch = state.database.make_scratch(Path(folder) / "doctor.sqlite3", None)
+    with ExitStack() as stack:
         try:
-            run = child.run(instructions_for(project, environment, scratch=scratch))
-        finally:
-            child.close()
+            asked = stack.enter_context(_asked(project, environment, state))
+        except OpsError as error:
+            reason = _with_advice(error).removesuffix(".")
+            return [ENV_PY_NOT_TRIED.found(name, reason=reason)]
+        try:
+            child = start_step(asked.project, asked.environment, [["current"]], log)
+        except OpsError as error:
+            return [UNUSABLE.found(name, reason=_with_advice(error))]
+        stack.callback(child.close)
+        instructions = instructions_for(asked.project, asked.environment, scratch=asked.scratch)
+        run = child.run(instructions)
     if run.refused:
         return [ELSEWHERE.found(name, reason=run.refused)]
     if run.failure:
@@ -242,6 +246,43 @@ def _ask_env_py(project: Project, environment: Environment, state: DatabaseState
     with suppress(OSError):
         remove_file(log)
     return []
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What env.py is asked to open; ``scratch`` is what it is redirected to."""
+
+    project: Project
+    environment: Environment
+    scratch: Database | None = None
+
+
+@contextmanager
+def _asked(project: Project, environment: Environment, state: DatabaseState) -> Iterator[_Asked]:
+    """The database; in place of one that does not exist yet, an empty one.
+
+    A connection to a server can be redirected only once it is there: so the other URL is handed
+    over instead.
+
+    :raises OpsError: the server permits none, or another task has locked it.
+    """
+    if state.inspection.exists:
+        yield _Asked(project, environment)
+        return
+    database = state.database
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="migrations_ops."))
+        if not database.is_server:
+            scratch = database.make_scratch(Path(folder) / "doctor.sqlite3", None)
+            yield _Asked(project, environment, scratch)
+            return
+        if not (environment.ini_url or "{url}" in "".join(environment.variables.values())):
+            raise Refused("it takes no URL, and its database does not exist yet.")
+        # Copies that are left are dropped when the lock is released.
+        stack.enter_context(database.locked("doctor", 0))
+        parts = database.make_scratch(Path(folder), None).redirect() or {}
+        other = replace(environment, url=redirected(project.url(environment), parts))
+        yield _Asked(Project(replace(project.settings, path=(other,))), other)
 
 
 def _plugin(project: Project, environment: Environment) -> list[Finding]:

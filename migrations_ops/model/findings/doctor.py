@@ -26,6 +26,9 @@ ELSEWHERE = Entry(
 ENV_PY_FAILS = Entry(
     "env-py-fails", "error", "{environment}: {reason}", "Fix what fails there: {where}"
 )
+ENV_PY_NOT_TRIED = ENV_PY_FAILS.also(
+    "note", "{where}: env.py was not tried with a throw-away database: {reason}"
+)
 NO_PLUGIN = Entry(
     "no-plugin",
     "note",

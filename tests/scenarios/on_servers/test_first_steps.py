@@ -36,3 +36,28 @@ def test_what_is_printed_leads_to_the_first_revision(empty: ServerShop, by_hand:
     ran = empty.invoke("release-migration")
     assert ran.code == 0, ran.err
     assert server.databases() >= {empty.dev_database.name, empty.prod_database.name}
+
+
+def test_doctor_tries_env_py_where_the_database_is_not_there_yet(empty: ServerShop) -> None:
+    server = empty.dev_database.server
+    server.drop_database(empty.dev_database.name)
+    before = server.databases()
+
+    def found() -> list[str]:
+        findings = empty.invoke("doctor", "--json").json["findings"]
+        return [each["message"] for each in findings if each["code"] != "state"]
+
+    assert found() == [
+        "dev: env.py was not tried with a throw-away database: it takes no URL, and its database"
+        " does not exist yet"
+    ]
+    pyproject = empty.folder / "pyproject.toml"
+    url = "\n[tool.migrations_ops.environments.dev]\n"
+    text = pyproject.read_text()
+    assert url in text
+    pyproject.write_text(text.replace(url, f'{url}variables = {{ SHOP_URL = "{{url}}" }}\n'))
+    assert "does not exist" in found()[0] or "Unknown database" in found()[0]
+    env = empty.folder / "alembic/env.py"
+    env.write_text(env.read_text().replace("url = ", 'url = os.environ.get("SHOP_URL") or ', 1))
+    assert found() == []
+    assert server.databases() == before
