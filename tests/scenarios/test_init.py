@@ -44,6 +44,14 @@ def flask(folder: Path) -> Sandbox:
     return project
 
 
+def selector(folder: Path) -> Sandbox:
+    """An env.py that knows its databases by the name of the environment."""
+    project = copy_project("shop", folder)
+    (folder / "pyproject.toml").unlink()
+    (folder / "tasks.py").unlink()
+    return project
+
+
 def monorepo(folder: Path) -> Sandbox:
     """The second of two projects below one folder, which has a configuration of its own."""
     for name in ("api", "billing"):
@@ -65,6 +73,7 @@ MADE = {
     "sections": lambda folder: copy_project("sections", folder),
     "src": lambda folder: copy_project("src", folder),
     "monorepo": monorepo,
+    "selector": selector,
 }
 SECTIONS = [
     part
@@ -75,6 +84,10 @@ FLAGS = {
     "async": [each.replace("sqlite:", "sqlite+aiosqlite:") for each in GIVEN],
     "settings": [],  # from .env
     "sections": SECTIONS,
+    "selector": [
+        *("--url", "dev=sqlite:///data/repom/db.dev.sqlite3"),
+        *("--url", "prod=sqlite:///data/repom/db.sqlite3"),
+    ],
     "src": [],  # from the ini
     "toml": ["--envs", "prod", "--url", "prod=DATABASE_URL"],
 }
@@ -89,7 +102,8 @@ def test_a_project_is_released_after_init_alone(name: str, tmp_path: Path) -> No
     ran = ops(project, "init", "--yes", "--json", *FLAGS.get(name, GIVEN), **variables)
     assert ran.code == 0, ran.err
     validate(ran.json, "init")
-    assert "opened a throw-away database" in ran.json["notes"][0]
+    found = "by EXEC_ENV; doctor tries it" if name == "selector" else "opened a throw-away database"
+    assert found in ran.json["notes"][0]
     assert ran.json["doctor"]["passed"]
     released = ops(project, "release-migration", "--json", **variables)
     assert (released.code, released.json["outcome"]) == (0, "released"), released.err

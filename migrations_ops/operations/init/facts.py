@@ -94,8 +94,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Tried:
-    """A way that was tried with a throw-away database; ``reason`` is why it did not work."""
+    """A way that was tried with a throw-away database.
+
+    ``reason`` is why it did not work; ``elsewhere`` means that env.py opened another database.
+    """
 
     way: Way
     works: bool
     reason: str = ""
+    elsewhere: bool = False

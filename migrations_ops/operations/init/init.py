@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from migrations_ops.child.protocol.redaction import keep_secrets_of_urls
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.outcome import InitFile, InitReport
 from migrations_ops.model.text import os_error_in_words
@@ -71,6 +72,9 @@ def prepare(start: Path, wanted: Wanted, ask: AskUrl | None) -> Initialisation:
         answers = {name: ask(name) for name in names if name not in wanted.urls}
         given = {name: answer for name, answer in answers.items() if answer}
         wanted = replace(wanted, urls={**wanted.urls, **given})
+    # An env.py that fails may print them.
+    keep_secrets_of_urls([each.url for each in facts.sections])
+    keep_secrets_of_urls([*wanted.urls.values(), *(each.url for each in facts.known_urls)])
     proposal = propose(facts, wanted, _try(folder, facts, next(iter(names))))
     texts = {name: _text(folder / name) for name in (PYPROJECT, OWN_FILE, GITIGNORE, TASKS)}
     return Initialisation(folder, facts, proposal, edits_of(proposal, texts))

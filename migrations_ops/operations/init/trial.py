@@ -37,7 +37,8 @@ def try_way(folder: Path, facts: Facts, way: Way, name: str) -> Tried:
     reason = run.refused or run.failure
     # An env.py may end without opening anything.
     works = run.finished and run.opened and not reason
-    return Tried(way, works, reason or ("" if works else "it opened no database"))
+    why = reason or ("" if works else "it opened no database")
+    return Tried(way, works, why, elsewhere=bool(run.refused))
 
 
 def _project(

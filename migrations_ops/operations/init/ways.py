@@ -41,6 +41,6 @@ def chosen(facts: Facts, tried: Sequence[Tried]) -> Tried:
     for each in tried:
         if each.works:
             return each
-    if facts.env_py.selectors and not facts.env_py.addresses:
+    if facts.env_py.selectors and all(each.elsewhere for each in tried):
         return Tried(Way(selector=facts.env_py.selectors[0]), works=False)
     return tried[0] if tried else Tried(Way(), works=False)

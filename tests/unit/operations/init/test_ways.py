@@ -59,7 +59,8 @@ def test_an_application_with_many_variables_is_not_tried_forever() -> None:
 
 
 def test_the_way_that_works_is_chosen_and_else_the_likeliest() -> None:
-    one = Tried(Way(variable="A_URL"), works=False, reason="it opened another database")
+    one = Tried(Way(variable="A_URL"), works=False, reason="it opened a.db", elsewhere=True)
+    failed = Tried(Way(variable="B_URL"), works=False, reason="no module app")
     two = Tried(Way(ini_url=True), works=True)
     by_selector = replace(PLAIN, env_py=EnvPy(selectors=("STAGE",)))
     assert chosen(PLAIN, [one, two]) == two
@@ -67,4 +68,6 @@ def test_the_way_that_works_is_chosen_and_else_the_likeliest() -> None:
     assert chosen(by_selector, [one, two]) == two
     # It knows its databases itself: a throw-away one proves nothing.
     assert chosen(by_selector, [one]) == Tried(Way(selector="STAGE"), works=False)
+    # An env.py that fails has opened nothing yet.
+    assert chosen(by_selector, [failed, one]) == failed
     assert chosen(PLAIN, []) == Tried(Way(), works=False)
