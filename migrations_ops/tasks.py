@@ -299,15 +299,30 @@ def current(console: Console, env: str | None = None, json: bool = False) -> Non
     show_current(console, env)
 
 
-@task("Look", env=_SCRIPTS, json=_JSON)
-def history(console: Console, env: str | None = None, json: bool = False) -> None:
+@task(
+    "Look",
+    env=_SCRIPTS,
+    graph="draw branches and merges in lanes (default: a list)",
+    format="text, or mermaid for a drawing in Markdown (default: text)",
+    json=_JSON,
+)
+def history(
+    console: Console,
+    env: str | None = None,
+    graph: bool = False,
+    format: str = "text",
+    json: bool = False,
+) -> None:
     """Show the revisions, newest first.
 
     A mark shows the revision of each environment.
     """
-    from migrations_ops.cli.status import show_history
+    from migrations_ops.cli.status import draw_history, show_history
 
-    show_history(console, env)
+    if graph or format != "text":
+        draw_history(console, env, format)
+    else:
+        show_history(console, env)
 
 
 @task(

@@ -124,6 +124,27 @@ def show_history(console: Console, env: str | None, *, only_heads: bool = False)
     )
 
 
+def draw_history(console: Console, env: str | None, form: str) -> None:
+    """The revisions in lanes, or for Mermaid.
+
+    :raises ConfigurationError: there is no such form.
+    """
+    from migrations_ops.cli.output.graph import graph, mermaid
+
+    if form not in ("text", "mermaid"):
+        raise ConfigurationError(
+            f"history has no format {form!r}; it has text and mermaid.",
+            next="For example, type: invoke history --graph --format mermaid",
+        )
+    project = console.project_as_it_is()
+    environment = project.settings.environment(env) if env else project.settings.default
+    report = read_history(project, environment, only_heads=False)
+    console.show(
+        lambda: mermaid(report) if form == "mermaid" else graph(report, console.style),
+        documents.history(report),
+    )
+
+
 def show_db_version(console: Console, env: str | None) -> None:
     """The content of the version table, read without Alembic."""
     project = console.project_as_it_is()

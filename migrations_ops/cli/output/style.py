@@ -13,7 +13,10 @@ from migrations_ops.child.protocol.escaping import defused, escaped
 from migrations_ops.child.protocol.redaction import redacted
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_PLAIN_SIGNS = {"✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-"}
+_PLAIN_SIGNS = {
+    "✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-",
+    "○": "o", "│": "|", "─": "-", "├": "+", "╮": "\\", "┬": "+", "┴": "+", "╯": "/",
+}  # fmt: skip
 # Stands for an escape sequence of our own until a text leaves, where all others are escaped.
 # No text can contain it, since it is random in each process.
 _MARK = f"\ufdd0{os.urandom(4).hex()}"
@@ -103,7 +106,7 @@ def unpainted(line: str) -> str:
 
 def shortened(text: str, columns: int) -> str:
     """The text, cut to that many columns."""
-    while width(text) > columns:
+    while text and width(text) > columns:
         text = text[:-1]
     return text
 
