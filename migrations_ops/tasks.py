@@ -148,8 +148,15 @@ def lint(
     env=_ENV,
     all="back up every environment that has a database (default: one environment)",
     note="a remark for the list of backups (default: none)",
+    json=_JSON,
 )
-def backup(console: Console, env: str | None = None, all: bool = False, note: str = "") -> None:
+def backup(
+    console: Console,
+    env: str | None = None,
+    all: bool = False,
+    note: str = "",
+    json: bool = False,
+) -> None:
     """Take a verified backup and print its file."""
     from migrations_ops.cli.backups import run_backup
 
@@ -460,8 +467,8 @@ def restore(
     run_restore(console, env, backup, yes=yes, dry=is_dry_run())
 
 
-@task("Backups", env=_EVERY)
-def prune(console: Console, env: str | None = None) -> None:
+@task("Backups", env=_EVERY, json=_JSON)
+def prune(console: Console, env: str | None = None, json: bool = False) -> None:
     """Remove the oldest backups beyond keep.
 
     The newest, and those that an unfinished release may need, always stay.

@@ -10,8 +10,10 @@ from migrations_ops.cli.output import documents, text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.cli.output.text import UNCHANGED
 from migrations_ops.model.backup import Backup
+from migrations_ops.model.plan import StepName
 from migrations_ops.operations.backup import back_up_environments, find_environments_in_use
 from migrations_ops.operations.manual.restore import plan_restore, restore_environment
+from migrations_ops.operations.plan.steps import list_steps
 from migrations_ops.operations.prune import prune_backups
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.settings import Settings
@@ -24,12 +26,12 @@ def run_backup(console: Console, env: str | None, note: str, *, all_: bool, dry:
     one = settings.environment(env) if env else settings.default
     environments = find_environments_in_use(project) if all_ else [one]
     if dry:
-        names = ", ".join(project.database(each).label for each in environments)
-        console.show(lambda: [f"back up {names} into {settings.backups}", UNCHANGED])
+        steps = [(StepName.BACK_UP, ())]
+        console.show_plan(project, [list_steps(project, each, steps) for each in environments])
         return
     finished = back_up_environments(project, environments, note, console.reporter)
     files = [str(settings.backups / name) for name in finished.result.backups]
-    console.finish(finished, *files)
+    console.finish(finished, *files, document=documents.release(finished.result))
 
 
 def show_backups(console: Console, env: str | None) -> None:
@@ -86,4 +88,6 @@ def run_prune(console: Console, env: str | None, *, dry: bool) -> None:
     if pruned.obstacle:
         lines = [f"Nothing was removed: {pruned.obstacle}."]
     lines = lines or [f"Nothing to remove: {kept}."]
-    console.show(lambda: [*lines, UNCHANGED] if dry else lines)
+    console.show(
+        lambda: [*lines, UNCHANGED] if dry else lines, documents.pruned(pruned, changed=not dry)
+    )

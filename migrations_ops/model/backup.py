@@ -1,4 +1,4 @@
-"""A verified copy of a database."""
+"""A verified copy of a database, and what became of old ones."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ class Backup:
     note: str = ""
     reused: bool = False
     doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The names of the removed backups. With ``obstacle`` nothing was removed: a task may need any
+    of them."""
+
+    removed: tuple[str, ...]
+    obstacle: str = ""

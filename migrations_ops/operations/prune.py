@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from migrations_ops.backups import retention
@@ -12,6 +11,7 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.backup_uses import BackupUses
 from migrations_ops.journal.marks import find_running
 from migrations_ops.journal.unfinished import find_lost
+from migrations_ops.model.backup import Pruned
 from migrations_ops.model.errors import OpsError, StepFailed
 from migrations_ops.model.findings import BACKUPS_KEPT
 from migrations_ops.model.outcome import LEFT_UNCHANGED, ReleaseResult
@@ -20,15 +20,6 @@ from migrations_ops.operations.locks import lock_databases
 from migrations_ops.operations.session import Session
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """The names of the removed backups. With ``obstacle`` nothing was removed: a task may need any
-    of them."""
-
-    removed: tuple[str, ...]
-    obstacle: str = ""
 
 
 def prune_backups(project: Project, environments: Iterable[Environment], *, dry: bool) -> Pruned:

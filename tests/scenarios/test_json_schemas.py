@@ -55,6 +55,8 @@ SCHEMA_OF = {
     "releases": "releases",
     "revision": "revision",
     "backups": "backups",
+    "backup": "release",
+    "prune": "prune",
     "doctor": "doctor",
     "init": "init",
 }
@@ -160,6 +162,8 @@ def test_documents_of_tasks_that_change_a_database(filled: Sandbox) -> None:
         (f"stamp --env dev --to {R3}", "release"),
         ("adopt --env dev", "release"),
         ("upgrade-dev", "release"),
+        ("backup --env dev", "release"),
+        ("prune", "prune"),
         ("backups", "backups"),
         ("releases", "releases"),
         ("upgrade-dev --sql", "sql"),
@@ -186,6 +190,7 @@ def test_documents_of_tasks_that_change_a_database(filled: Sandbox) -> None:
         "stamp --env dev",
         "adopt --env dev",
         "revision --message more",
+        "backup --env dev",
     ],
 )
 def test_dry_run_is_a_plan_and_changes_nothing(filled: Sandbox, task: str) -> None:

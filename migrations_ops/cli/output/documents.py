@@ -13,7 +13,7 @@ from typing import Any
 from migrations_ops.child.protocol.escaping import in_json
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
-from migrations_ops.model.backup import Backup
+from migrations_ops.model.backup import Backup, Pruned
 from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import OpsError
 from migrations_ops.model.lint import LintReport
@@ -141,6 +141,11 @@ def initialised(report: InitReport, checked: DoctorReport | None) -> dict[str, A
 def backups(found: list[Backup]) -> dict[str, Any]:
     """The document of ``backups --json``."""
     return {"backups": [{k: v for k, v in asdict(b).items() if k != "reused"} for b in found]}
+
+
+def pruned(found: Pruned, *, changed: bool) -> dict[str, Any]:
+    """The document of ``prune --json``."""
+    return {"removed": found.removed, "obstacle": found.obstacle or None, "changed": changed}
 
 
 def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:

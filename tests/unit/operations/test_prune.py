@@ -11,7 +11,8 @@ import pytest
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.marks import Mark
 from migrations_ops.journal.record import RECORD
-from migrations_ops.operations.prune import Pruned, prune_backups
+from migrations_ops.model.backup import Pruned
+from migrations_ops.operations.prune import prune_backups
 from tests.hostile_files import PROD
 from tests.unit.backups.test_hostile_folder import fill, store_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrations_ops.cli.output import documents
-from migrations_ops.model.backup import Backup
+from migrations_ops.model.backup import Backup, Pruned
 from migrations_ops.model.drift import ChangedObject, DriftReport
 from migrations_ops.model.errors import Refused
 from migrations_ops.model.findings import Finding
@@ -134,6 +134,7 @@ MADE = {
     "doctor": documents.doctor(DOCTOR),
     "init": documents.initialised(INITIALISED, DOCTOR),
     "backups": documents.backups([BACKUP]),
+    "prune": documents.pruned(Pruned((BACKUP.name,), "a task is running"), changed=False),
     "plan": documents.plan([PLAN]),
     "measured-plan": documents.measured_plan(MEASURED),
     "drift": documents.drift([DRIFT]),
