@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from migrations_ops.revisions.branches import line_of, split_heads
+from migrations_ops.revisions.branches import line_of
 from migrations_ops.revisions.errors import BrokenHistory
 from migrations_ops.revisions.history import History, Revision
 
@@ -62,7 +62,7 @@ class Undecided:
     why: str
 
 
-def decide(fork: Fork, target: str) -> Rewrite | Merge | Undecided:
+def decide(fork: Fork) -> Rewrite | Merge | Undecided:
     """What makes one head of these.
 
     A side is moved only as a whole, and only where none of it ran: a database that has run it would
@@ -84,7 +84,7 @@ def decide(fork: Fork, target: str) -> Rewrite | Merge | Undecided:
             return Merge(fork.heads, f"{ran[0]} ran in {' and '.join(ran[1:])}")
     if len(staying) > 1:
         return Merge(fork.heads, f"{' and '.join(staying)} are not this branch's own")
-    return _put_after(fork, staying[0], moving, target)
+    return _put_after(fork, staying[0], moving)
 
 
 def _first(fork: Fork, heads: Sequence[str]) -> str:
@@ -93,7 +93,7 @@ def _first(fork: Fork, heads: Sequence[str]) -> str:
     return min(heads, key=lambda head: (not fork.ran_on(head), files.index(fork.line(head)[0])))
 
 
-def _put_after(fork: Fork, head: str, moving: Sequence[str], target: str) -> Rewrite | Merge:
+def _put_after(fork: Fork, head: str, moving: Sequence[str]) -> Rewrite | Merge:
     revisions, moved, after = dict(fork.history.revisions), list[str](), head
     for side in moving:
         line, reached = fork.line(side), fork.history.ancestors([after], dependencies=False)
@@ -103,11 +103,9 @@ def _put_after(fork: Fork, head: str, moving: Sequence[str], target: str) -> Rew
         moved += line
         after = side
     try:
-        history = History.of(revisions.values())
+        History.of(revisions.values())
     except BrokenHistory:
         return Merge(fork.heads, "one of them depends on the other")
-    if split_heads(history, target):
-        return Merge(fork.heads, "they have merged before")
     before = fork.history.revisions
     changed = {
         name: revisions[name].down for name in moved if revisions[name].down != before[name].down

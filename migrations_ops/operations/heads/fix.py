@@ -55,7 +55,7 @@ def plan_fix(project: Project, environment: Environment, base: str | None) -> Fi
     own = _own(project, environment, history, base)
     ran = find_where_ran(project, environment, history)
     fork = Fork(history, heads, own, ran.where, ran.unknown)
-    decided = decide(fork, environment.target)
+    decided = decide(fork)
     if isinstance(decided, Undecided):
         raise Refused(
             f"Which of {' and '.join(heads)} comes first? {decided.why[0].upper()}"

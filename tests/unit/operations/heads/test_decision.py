@@ -67,24 +67,24 @@ def test_a_side_follows_the_other_unless_it_ran(
 ) -> None:
     ran: dict[str, tuple[str, ...]] = {f"a{position}": ("dev",)} if ran_a else {}
     ran |= {f"b{position}": ("dev", "prod")} if ran_b else {}
-    assert outcome(decide(fork(TWO, own, {"r": ("prod",), **ran}), "head")) == expected
+    assert outcome(decide(fork(TWO, own, {"r": ("prod",), **ran}))) == expected
 
 
 def test_the_reason_for_a_merge_names_what_ran_and_where() -> None:
-    found = decide(fork(TWO, A, {"a2": ("dev", "stage")}), "head")
+    found = decide(fork(TWO, A, {"a2": ("dev", "stage")}))
     assert found == Merge(("a2", "b2"), "a2 ran in dev and stage")
-    found = decide(fork(TWO, frozenset()), "head")
+    found = decide(fork(TWO, frozenset()))
     assert found == Merge(("a2", "b2"), "a2 and b2 are not this branch's own")
 
 
 def test_an_environment_that_cannot_be_asked_may_have_run_what_git_does_not_tell() -> None:
     ran = {"b1": ("dev",)}
-    assert outcome(decide(fork(TWO, None, ran, ("prod",)), "head")) == Undecided
-    assert outcome(decide(fork(TWO, A, ran, ("prod",)), "head")) == A_AFTER_B
+    assert outcome(decide(fork(TWO, None, ran, ("prod",)))) == Undecided
+    assert outcome(decide(fork(TWO, A, ran, ("prod",)))) == A_AFTER_B
 
 
 def test_a_side_with_a_revision_of_others_is_theirs() -> None:
-    assert outcome(decide(fork(TWO, frozenset({"a2"})), "head")) == Merge
+    assert outcome(decide(fork(TWO, frozenset({"a2"})))) == Merge
 
 
 def test_several_sides_of_ones_own_form_a_line() -> None:
@@ -92,13 +92,13 @@ def test_several_sides_of_ones_own_form_a_line() -> None:
         revision("r"), revision("c", "r"), revision("a", "r"), revision("b1", "r"),
         revision("b2", "b1"),
     )  # fmt: skip
-    found = decide(fork(three, frozenset({"a", "b1", "b2"})), "head")
+    found = decide(fork(three, frozenset({"a", "b1", "b2"})))
     assert found == Rewrite({"a": ("c",), "b1": ("a",)}, ("a", "b1", "b2"), "c")
 
 
 def test_heads_of_others_are_not_decided_about() -> None:
     three = history(revision("r"), revision("a", "r"), revision("b", "r"), revision("c", "r"))
-    found = decide(fork(three, frozenset({"a"})), "head")
+    found = decide(fork(three, frozenset({"a"})))
     assert found == Merge(("a", "b", "c"), "b and c are not this branch's own")
 
 
@@ -149,14 +149,14 @@ def test_only_what_leads_over_the_fork_gets_other_parents(
 ) -> None:
     whole = history(*revisions)
     heads = tuple(name for name in whole.heads if name != "j")
-    found = decide(Fork(whole, heads, frozenset(own), NOWHERE), "head")
+    found = decide(Fork(whole, heads, frozenset(own), NOWHERE))
     assert isinstance(found, Rewrite)
     assert found.parents == parents
 
 
 def test_a_side_that_the_other_depends_on_is_merged() -> None:
     whole = history(revision("r"), revision("a", "r"), revision("b", "r", depends_on=["a"]))
-    found = decide(Fork(whole, ("a", "b"), frozenset({"a"}), NOWHERE), "head")
+    found = decide(Fork(whole, ("a", "b"), frozenset({"a"}), NOWHERE))
     assert found == Merge(("a", "b"), "one of them depends on the other")
 
 
@@ -173,7 +173,7 @@ def test_every_small_fork_becomes_one_head_or_is_left_alone() -> None:
         for owned, did_run in product(product([False, True], repeat=len(names)), repeat=2):
             own = frozenset(name for name, it in zip(names, owned, strict=True) if it)
             ran = {name: ("dev",) for name, it in zip(names, did_run, strict=True) if it}
-            found = decide(fork(whole, own, ran), "head")
+            found = decide(fork(whole, own, ran))
             if isinstance(found, Rewrite):
                 assert not set(found.moved) & ran.keys()
                 assert set(found.moved) <= own
