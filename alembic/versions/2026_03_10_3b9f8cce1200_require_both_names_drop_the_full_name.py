@@ -34,6 +34,7 @@ def upgrade() -> None:
     with op.batch_alter_table("members") as batch_op:
         batch_op.alter_column("given_name", existing_type=sa.String(length=80), nullable=False)
         batch_op.alter_column("family_name", existing_type=sa.String(length=80), nullable=False)
+        # migrations-ops: allow dropped-column:members.name -- the two names have all of it
         batch_op.drop_column("name")
 
 

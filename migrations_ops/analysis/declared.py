@@ -38,6 +38,8 @@ class Declared:
     :param rebuilt: tables that were rebuilt by hand, with what their replacements lack on purpose.
     :param collated: those of them whose replacements name their collation.
     :param discarded: tables that op.drop_table() dropped, even where another one replaced them.
+    :param dropped_in: the revision that dropped a table or a column, by (table, column); the column
+        is empty for the table.
     :param altered: altered properties of columns, as (table, column, property).
     :param converted: tables whose texts got another character set.
     :param emptied: tables from which rows were deleted.
@@ -72,6 +74,7 @@ class Declared:
     rebuilt: dict[str, Rebuilt] = field(default_factory=dict)
     collated: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
+    dropped_in: dict[tuple[str, str], str] = field(default_factory=dict)
     altered: set[tuple[str, str, str]] = field(default_factory=set)
     converted: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
@@ -109,6 +112,16 @@ class Declared:
         return fact.kind in CONSTRAINTS and (
             self._drops_constraint(fact) or self._replaces_constraint(fact)
         )
+
+    def revision_that_drops(self, table: str, column: str = "") -> str:
+        """Empty where none is known: a column may also go with the table that is replaced."""
+        whole = self.dropped_in.get((table, ""), "")
+        return self.dropped_in.get((table, column), whole)
+
+    def drops_and_adds(self, table: str, column: str) -> bool:
+        """Whether a column was dropped and made anew under its name, without its values."""
+        filled = self.copied_columns | self.replaced_columns
+        return (table, column) in self.columns - filled
 
     def rebuilds(self, table: str) -> bool:
         """Whether a table was rebuilt by hand, so that all of its definition was written again."""

@@ -15,7 +15,7 @@ from migrations_ops.model.findings import (
     DELETED_ROWS,
     DELETED_ROWS_BY_TRIGGER,
     DROPPED,
-    DROPPED_WITH_ROWS,
+    DROPPED_ATTRIBUTE,
     LEFT_ROWS,
     LOST,
     LOST_CHECKS_OF_BOOLEANS,
@@ -87,13 +87,10 @@ def find_losses(
         stale = renames.stale(fact, was, now)
         if (lost or stale) and not (declared.drops(fact) or declared.changes(fact)):
             findings.append(_weakened(fact, lost, stale, declared, environment))
-    return (
-        findings
-        + _dropped_attributes(declared)
-        + [*find_left_behind(keys_now, before, after, declared, environment)]
-        + _lost_checks(boolean_checks, environment)
-        + _rows(before, after, declared, missed or {})
-    )
+    findings += _dropped_attributes(declared)
+    findings += find_left_behind(keys_now, before, after, declared, environment)
+    findings += _lost_checks(boolean_checks, environment)
+    return findings + _rows(before, after, declared, missed or {})
 
 
 def _keys_now(
@@ -110,7 +107,7 @@ def _keys_now(
 def _dropped_attributes(declared: Declared) -> list[Finding]:
     """Of composite types."""
     return [
-        DROPPED.found(f"{shown(each.type)}.{shown(each.name)}", kind="attribute")
+        DROPPED_ATTRIBUTE.found(f"{shown(each.type)}.{shown(each.name)}")
         for each in declared.types
         if each.verb == "drop attribute"
     ]
@@ -272,8 +269,6 @@ def _vanished(
         return [LOST.found(fact.where, kind=fact.kind, filled=filled, environment=environment)]
     if fact.kind in LOST_WITH_COLUMN.kinds and declared.drops_with_column(fact):
         return [LOST_WITH_COLUMN.found(fact.where, kind=fact.kind, environment=environment)]
-    if rows:
-        return [DROPPED_WITH_ROWS.found(fact.where, kind=fact.kind, filled=filled)]
     if fact.kind in ("table", "column"):
         return [DROPPED.found(fact.where, kind=fact.kind)]
     return []
@@ -363,6 +358,8 @@ def _rows(
             continue
         where, lost = shown(table), f"{missing} of {count}"
         removed = declared.rows_removed(table.lower())
+        if table.lower() in declared.naming.dropped:
+            continue  # another one has its name: see destroyed.py
         if table.lower() in declared.naming.kept:
             moved = shown(declared.naming.whereabouts(table.lower()))
             findings.append(LEFT_ROWS.found(where, rows=lost, moved=moved))

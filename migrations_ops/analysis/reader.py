@@ -59,6 +59,7 @@ def read_declared(
     events = [*events]
     sent = Counter(each.revision for each in events if isinstance(each, StatementRan))
     for event in events:
+        reader.revision = event.revision
         if isinstance(event, StatementRan):
             compiled |= event.writes is not None
             statements = statements_of(event.sql, syntax)
@@ -85,6 +86,8 @@ class _Reader:
         self.declared = Declared(self._naming, self._hierarchy, facts, syntax)
         self._uncounted = {*written_uncounted(before), *written_uncounted(after)}
         self._deleting = deleting_triggers(after) | deleting_triggers(before)
+        # The one that is being read.
+        self.revision = ""
         # The number of the batch that is being read, and the names from before it.
         self._batch: tuple[int, Names] = (0, Names())
         # Columns that got other values, and not only another type.
@@ -316,7 +319,10 @@ class _Reader:
         return self._naming.table(table) if table else ""
 
     def _drop_table(self, table: str) -> None:
-        for partition in self._hierarchy.below(self._naming.table(table)):
+        first = self._naming.table(table)
+        self.declared.dropped_in[first, ""] = self.revision
+        for partition in self._hierarchy.below(first):
+            self.declared.dropped_in[partition, ""] = self.revision
             self._naming.drop_table(self._naming.table_after(partition))
         self._refills.drop(table)
         if first := self._naming.drop_table(table):
@@ -332,6 +338,7 @@ class _Reader:
             if to:
                 self._naming.rename_table(table, f"{to}.{table.partition('.')[2]}")
             else:
+                self.declared.dropped_in[self._naming.table(table), ""] = self.revision
                 self._naming.drop_table(table)
 
     def _rename_table(self, old: str, new: str) -> None:
@@ -361,6 +368,7 @@ class _Reader:
             for each in (first, *self._hierarchy.below(first)):
                 self._naming.columns(each).drop(column)
                 self.declared.columns.add((each, column))
+                self.declared.dropped_in[each, column] = self.revision
 
     def _alter(self, first: str, column: str, properties: Iterable[str]) -> None:
         for each in (first, *self._hierarchy.below(first)):

@@ -41,12 +41,14 @@ class RowQuery:
     """Which rows to compare with an earlier copy.
 
     ``orphans`` is whether to look for rows that lost their parents, too; ``types`` is what the
-    revisions did to types, in that order: values are compared accordingly.
+    revisions did to types, in that order: values are compared accordingly. ``counted`` are columns
+    of the earlier copy, as (table, column in small letters), whose values are to be counted.
     """
 
     pairs: Sequence[Pair]
     orphans: bool
     types: Sequence[TypeChange] = ()
+    counted: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,12 @@ class ContentChange:
     """Everything that changed.
 
     ``orphans`` are the rows that newly lack their parent, by (child, parent); ``sequences`` maps a
-    table with AUTOINCREMENT to its next id before and after, where that became lower.
+    table with AUTOINCREMENT to its next id before and after, where that became lower; ``values`` is
+    how many values, without NULL, each column had that was to be counted. A computed column has
+    none of its own.
     """
 
     tables: tuple[TableChange, ...] = ()
     orphans: Mapping[tuple[str, str], int] = field(default_factory=dict)
     sequences: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    values: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -45,28 +45,28 @@ class Consent:
         """As it is written: ``CODE`` or ``CODE:NAME``."""
         return f"{self.code}:{self.name}" if self.name else self.code
 
-    def covers(self, finding: Finding, revision: str = "") -> bool:
+    @property
+    def place(self) -> str:
+        """Where its comment is, and why: `` in FILE:LINE -- reason``; empty without one."""
+        return f" in {self.path}:{self.line} -- {self.reason}" if self.path else ""
+
+    def covers(self, finding: Finding) -> bool:
         """Whether it is a consent to a finding.
 
         The name may be written with or without the quotes of SQL: few shells keep such quotes.
-
-        :param revision: what the finding is about, if it is about one revision: the comment of
-            another one says nothing about it.
+        A comment says nothing about what another revision does.
         """
-        if self.code != finding.code or (revision and self.revision not in ("", revision)):
+        if self.code != finding.code:
+            return False
+        if self.revision and finding.revision not in ("", self.revision):
             return False
         names = {self.name, bare(self.name)}
         return not self.name or bool(names & {finding.where, bare(finding.where)})
 
 
-def find_consent(
-    finding: Finding, consents: Iterable[Consent], revision: str = ""
-) -> Consent | None:
-    """The first consent to a finding.
-
-    :param revision: as for :meth:`Consent.covers`.
-    """
-    return next((each for each in consents if each.covers(finding, revision)), None)
+def find_consent(finding: Finding, consents: Iterable[Consent]) -> Consent | None:
+    """The first consent to a finding."""
+    return next((each for each in consents if each.covers(finding)), None)
 
 
 def without_allowed(findings: Iterable[Finding], consents: Collection[Consent]) -> list[Finding]:
@@ -80,8 +80,7 @@ def without_allowed(findings: Iterable[Finding], consents: Collection[Consent]) 
 
 
 def _allowed(finding: Finding, consent: Consent) -> Finding:
-    where = f" in {consent.path}:{consent.line} -- {consent.reason}" if consent.path else ""
-    message = f"{finding.message} (allowed{where})"
+    message = f"{finding.message} (allowed{consent.place})"
     return replace(finding, severity=CODES[finding.code].allowed, message=message)
 
 

@@ -75,11 +75,18 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
-    """A table or column that is gone afterwards, with how many rows the table had; or rows."""
+    """A table that is gone afterwards, with its rows; a column, with its values; or rows.
+
+    ``revision`` is the one that drops it, where that is known. ``stops`` is whether the release
+    stops for it; ``allowed`` is where that is allowed, and why.
+    """
 
     kind: Literal["table", "column", "rows"]
     name: str
     rows: int
+    revision: str = ""
+    stops: bool = False
+    allowed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations_ops.analysis.destroyed import columns_to_count, find_destroyed, with_dropped
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
@@ -20,12 +21,14 @@ from migrations_ops.model.errors import StepFailed
 from migrations_ops.model.findings import (
     CHANGED_MEANWHILE,
     CODES,
+    DROPPED_WITH_CONTENT,
     NOT_AS_REHEARSED,
     ROWS_NOT_COMPARED,
     ROWS_NOT_COMPARED_COMMANDS,
     Finding,
 )
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.measured_plan import Destroyed
 from migrations_ops.model.outcome import Rehearsed
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
@@ -33,6 +36,14 @@ from migrations_ops.revisions.source import read_upgrades
 from migrations_ops.steps.command_run import CommandRun
 
 Schema = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was found, and what of the content is gone, declared or not."""
+
+    findings: list[Finding]
+    destroyed: tuple[Destroyed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,9 @@ class Comparison:
         *,
         rows: bool = True,
         orphans: bool,
-    ) -> list[Finding]:
-        """Find what vanished or changed; it is an error where no revision declares it.
+    ) -> Compared:
+        """Find what vanished or changed; it is an error where no revision declares it, and in a
+        protected environment also where content is dropped.
 
         :param database: what was upgraded.
         :param run: the run, with what its revisions did.
@@ -69,18 +81,29 @@ class Comparison:
             reporter.progress("comparing rows", done, total)
 
         pairs = surviving(before, after, declared) if rows else []
-        query = RowQuery(pairs, orphans, declared.types)
+        counted = columns_to_count(before, after, declared) if rows else []
+        query = RowQuery(pairs, orphans, declared.types, counted)
         change = database.compare_content(Path(self.backup.file), query, progress)
         changes = find_changes(change, declared, name)
         if not rows:
-            return changes
-        return find_losses(before, after, declared, name, rows_gone(change)) + changes
+            return Compared(changes)
+        found = find_losses(before, after, declared, name, rows_gone(change)) + changes
+        destroyed = find_destroyed(before, after, declared, change)
+        found = with_dropped(found, destroyed, name)
+        if self.state.environment.protected:
+            found = [_needs_consent(each) for each in found]
+        return Compared(found, destroyed)
 
     def _events(self, run: CommandRun) -> Sequence[Traced]:
         if run.own_commands:
             # The project's own commands run without our child inside.
             return read_upgrades(self.state.pending)
         return run.trace
+
+
+def _needs_consent(found: Finding) -> Finding:
+    # A note is about what had no content.
+    return DROPPED_WITH_CONTENT.stricter(found) if found.severity == "warning" else found
 
 
 def find_newly_broken(
@@ -169,11 +192,11 @@ def compare_rows(comparison: Comparison, run: CommandRun, *, orphans: bool) -> l
     before = store.fingerprint(backup)
     try:
         after = database.fingerprint(environment.version_table)
-        found = comparison.find(database, run, before, after, rows=undisturbed, orphans=orphans)
+        compared = comparison.find(database, run, before, after, rows=undisturbed, orphans=orphans)
     except StepFailed:
         return not_compared  # another process has it locked
     if undisturbed and until != database.stamp_of_content():
         return not_compared
-    found = without_allowed(found, session.allowed(environment, state.pending))
+    found = without_allowed(compared.findings, session.allowed(environment, state.pending))
     errors = [finding for finding in found if finding.severity == "error"]
     return errors if undisturbed else errors + not_compared

@@ -181,7 +181,8 @@ class _Judge:
             finding = graded(each.hit, self.measurement, self.project.settings.lint_thresholds)
             if finding is None:
                 continue
-            if consent := find_consent(finding, consents, each.revision):
+            finding = replace(finding, revision=each.revision)
+            if consent := find_consent(finding, consents):
                 used.append(consent)
                 finding = _allowed(finding, consent)
             advice = self.entries[finding.code].advice
@@ -202,5 +203,5 @@ class _Judge:
 
 
 def _allowed(finding: Finding, consent: Consent) -> Finding:
-    where = f" in {consent.path}:{consent.line} -- {consent.reason}" if consent.path else ""
-    return replace(finding, severity="note", message=f"{finding.message} (allowed{where})")
+    message = f"{finding.message} (allowed{consent.place})"
+    return replace(finding, severity="note", message=message)

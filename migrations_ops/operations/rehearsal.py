@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations_ops.analysis.destroyed import judged
 from migrations_ops.analysis.published import find_published
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.databases.interface import Database, find_left_out, published_tables
@@ -22,6 +23,7 @@ from migrations_ops.model.findings import (
     Finding,
 )
 from migrations_ops.model.fingerprint import Fingerprint
+from migrations_ops.model.measured_plan import Destroyed
 from migrations_ops.model.outcome import Rehearsed, RevisionRun
 from migrations_ops.model.plan import AlembicCommands, StepName
 from migrations_ops.model.text import counted
@@ -40,11 +42,13 @@ from migrations_ops.operations.other_environments import watched_others
 from migrations_ops.operations.session import Session, listener
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.operations.verification import CHECK, folded_drift
-from migrations_ops.project.environments import Environment
+from migrations_ops.revisions.consents import comment_for
 from migrations_ops.revisions.source import has_downgrade
 from migrations_ops.steps.command_run import CommandRun
 from migrations_ops.steps.instructions import instructions_for
 from migrations_ops.steps.step import Step
+
+_MOST_COMMENTS = 5
 
 
 class _RealDatabaseChanged(StepFailed):
@@ -55,14 +59,14 @@ class _RealDatabaseChanged(StepFailed):
 class MeasuredRun:
     """The upgrade of a copy, with the time, rows and locks of each statement.
 
-    ``after`` is None where it failed; ``copied_in`` is how many seconds the copy took to make, and
-    ``growth`` how many bytes larger the upgrade has made it. ``down_and_up`` says whether the
+    ``destroyed`` is None where it failed; ``copied_in`` is how many seconds the copy took to make,
+    and ``growth`` how many bytes larger the upgrade has made it. ``down_and_up`` says whether the
     downgrades and the upgrade again went well, None where they were not tried.
     """
 
     run: CommandRun
     before: Fingerprint
-    after: Fingerprint | None
+    destroyed: tuple[Destroyed, ...] | None
     copied_in: float
     growth: int = 0
     down_and_up: bool | None = None
@@ -133,7 +137,7 @@ def rehearse(
             step.summary = rehearsal.summary
             step.outcome = "passed"
             session.record.add_findings(list(rehearsed.findings))
-            _require_no_errors(rehearsed, environment)
+            _require_no_errors(session, state, rehearsed)
             return rehearsed
     except _RealDatabaseChanged:
         raise _undo_real_change(session, state, backup) from None
@@ -249,11 +253,12 @@ class _Rehearsal:
         self._scratch, self._children = scratch, children
         self._before = self._fingerprint_before()
         self._broken = state.database.find_broken() if state.exists else []
+        self._consents = session.allowed(state.environment, state.pending)
         self._is_measured = children.measuring is not None
         self.revisions: tuple[RevisionRun, ...] = ()
         self.summary = ""
         self.up: CommandRun | None = None
-        self._after: Fingerprint | None = None
+        self._destroyed: tuple[Destroyed, ...] | None = None
         self._size = self._growth = 0
         self._down_and_up: bool | None = None
 
@@ -264,7 +269,7 @@ class _Rehearsal:
         self.revisions, self.summary = up.revisions, revisions_in_words(up)
         if up.refused or up.failure:
             raise self._refusal(up.refused or up.failure, up)
-        after = self._after = self._fingerprint()
+        after = self._fingerprint()
         self._growth = self._scratch.size() - self._size if self._is_measured else 0
         if set(after.revisions) != set(self._state.target.revisions):
             now = ", ".join(after.revisions) or "no revision"
@@ -274,16 +279,14 @@ class _Rehearsal:
             findings += self._find_drift(self._run_next())
         if self._children.next:
             findings += self._go_down_and_up(after)
-        pending = self._state.pending
-        findings += self._session.comments(pending).problems
-        allowed = self._session.allowed(self._state.environment, pending)
-        return Rehearsed(after, tuple(without_allowed(findings, allowed)), statements_of(up))
+        findings += self._session.comments(self._state.pending).problems
+        return Rehearsed(after, tuple(without_allowed(findings, self._consents)), statements_of(up))
 
     def measured(self, copied_in: float) -> MeasuredRun:
         """The upgrade, which has run."""
         assert self.up is not None
         return MeasuredRun(
-            self.up, self._before, self._after, copied_in, self._growth, self._down_and_up
+            self.up, self._before, self._destroyed, copied_in, self._growth, self._down_and_up
         )
 
     def _fingerprint_before(self) -> Fingerprint:
@@ -306,11 +309,13 @@ class _Rehearsal:
     def _find_losses(self, up: CommandRun, after: Fingerprint) -> list[Finding]:
         """What disappeared or changed without being declared by a revision."""
         if self._backup is None:
+            self._destroyed = ()
             return []
         comparison = Comparison(self._session, self._state, self._backup)
         broken = find_newly_broken(self._scratch, self._broken, self._before.schema, after.schema)
-        found = comparison.find(self._scratch, up, self._before, after, orphans=True)
-        found += find_left_out(self._scratch, Path(self._backup.file))
+        compared = comparison.find(self._scratch, up, self._before, after, orphans=True)
+        self._destroyed = judged(compared.destroyed, compared.findings, self._consents)
+        found = compared.findings + find_left_out(self._scratch, Path(self._backup.file))
         published = published_tables(self._state.database)
         found += find_published(self._before.schema, after.schema, published)
         return broken + found
@@ -368,13 +373,25 @@ class _Rehearsal:
         return f"{name} itself was not touched."
 
 
-def _require_no_errors(rehearsed: Rehearsed, environment: Environment) -> None:
+def _require_no_errors(session: Session, state: DatabaseState, rehearsed: Rehearsed) -> None:
     errors = [finding for finding in rehearsed.findings if finding.severity == "error"]
     if errors:
         more = f" (and {counted(len(errors) - 1, 'more finding')})" if len(errors) > 1 else ""
         raise Refused(
-            f"The rehearsal on a copy of {environment.name} stops the release:"
+            f"The rehearsal on a copy of {state.environment.name} stops the release:"
             f" {errors[0].message}{more}.",
-            untouched=f"{environment.name} itself was not touched.",
-            next=f"Fix the revision; or, if it is intended, allow it: {allow_flags(errors)}",
+            untouched=f"{state.environment.name} itself was not touched.",
+            next="Fix the revision; or, if it is intended, allow it:"
+            f" {allow_flags(errors)}{_or_by_comments(session, state, errors)}",
         )
+
+
+def _or_by_comments(session: Session, state: DatabaseState, errors: Sequence[Finding]) -> str:
+    """The comments that allow what a known revision does, ready to be pasted."""
+    files = {each.revision: each for each in state.pending if each.file}
+    comments = [
+        f"in {files[each.revision].shown(session.project.settings.root)}: {comment_for(each)}"
+        for each in errors
+        if each.revision in files
+    ]
+    return f"; or by a comment {', and '.join(comments[:_MOST_COMMENTS])}" if comments else ""

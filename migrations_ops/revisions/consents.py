@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.model.allowed import Consent, nearest_code
+from migrations_ops.model.allowed import Consent, allowing_word, nearest_code
 from migrations_ops.model.findings import BAD_CONSENT, CODES, UNUSED_CONSENT, Finding
 from migrations_ops.revisions.history import Revision
 from migrations_ops.system.reading import read_bytes
@@ -44,7 +44,8 @@ def read_consents(
     consents: list[Consent] = []
     problems: list[Finding] = []
     for revision in revisions:
-        found = consents_in(_source_of(revision), revision.revision, revision.shown(root), known)
+        path = revision.shown(root)
+        found = consents_in(_source_of(revision), revision.revision, path, known)
         consents += found.consents
         problems += found.problems
     return ConsentComments(tuple(consents), tuple(problems))
@@ -117,3 +118,8 @@ def _source_of(revision: Revision) -> bytes:
         return read_bytes(revision.path) if revision.file else b""
     except OSError:
         return b""
+
+
+def comment_for(finding: Finding) -> str:
+    """The comment that allows a finding; the reason is for its author to write."""
+    return f"# migrations-ops: allow {allowing_word(finding)} -- REASON"

@@ -45,11 +45,12 @@ def read_upgrades(revisions: Iterable[Revision]) -> list[Traced]:
     written out are found. One that is computed is not, and what it drops counts as undeclared until
     it is allowed.
     """
-    reader = _UpgradeReader()
+    reader, events = _UpgradeReader(), list[Traced]()
     for revision in revisions:
         if revision.file:
-            reader.read(tree_of(revision.path))
-    return reader.events
+            read = reader.read(tree_of(revision.path))
+            events += [each._replace(revision=revision.revision) for each in read]
+    return events
 
 
 def has_downgrade(revision: Revision) -> bool:
@@ -141,10 +142,11 @@ class _UpgradeReader(ast.NodeVisitor):
         self._count = 0
         self._rows = WrittenRows({})
 
-    def read(self, source: ast.Module) -> None:
-        self._rows = WrittenRows(tables_in(source))
+    def read(self, source: ast.Module) -> list[Traced]:
+        self.events, self._rows = [], WrittenRows(tables_in(source))
         for function in _functions_in(source, "upgrade"):
             self.visit(function)
+        return self.events
 
     def visit_With(self, node: ast.With) -> None:
         for item in node.items:

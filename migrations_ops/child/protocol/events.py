@@ -130,6 +130,7 @@ class OperationAsked(NamedTuple):
     to: str | None = None
     changes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    revision: str = ""
 
 
 class PartlyCommitted(NamedTuple):

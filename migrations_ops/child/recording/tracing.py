@@ -68,7 +68,7 @@ class Tracing:
         def invoke(operations: Any, operation: Any) -> Any:
             if self.revision is not None:
                 for asked in _asked(operation, self._batch_of(operations)):
-                    self._events.emit(asked)
+                    self._events.emit(asked._replace(revision=self.revision))
             return original(operations, operation)
 
         AbstractOperations.invoke = invoke  # type: ignore[method-assign,assignment]

@@ -10,12 +10,16 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check. ``allow`` and ``--allow`` refer to its ``code``."""
+    """The result of a check. ``allow`` and ``--allow`` refer to its ``code``.
+
+    ``revision`` is the one that does it, where that is known.
+    """
 
     code: str
     severity: Severity
     message: str
     where: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

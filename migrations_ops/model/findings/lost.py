@@ -68,14 +68,21 @@ BROKEN_INDEX = Entry(
     " Or, if that is meant, allow it: {allow}",
     error_if="the upgrade has broken it, or verify finds it",
 )
+DROPPED_ATTRIBUTE = Entry(
+    "dropped-attribute",
+    "note",
+    "the attribute {where} is dropped, as the revisions declare",
+)
 DROPPED = Entry(
     "dropped-{kind}",
     "note",
     "the {kind} {where} is dropped, as the revisions declare",
-    kinds=("table", "column", "attribute"),
+    FIX_REVISION,
+    kinds=("table", "column"),
+    error_if="the environment is protected",
 )
-DROPPED_WITH_ROWS = DROPPED.also(
-    "warning", "the {kind} {where}{filled} is dropped, as the revisions declare"
+DROPPED_WITH_CONTENT = DROPPED.also(
+    "warning", "{by} would drop the {kind} {where} of {environment} with its {content}"
 )
 DROPPED_IN_SOURCE = DROPPED.also(
     "warning", "the {kind} {where} is dropped, with all that it contains"

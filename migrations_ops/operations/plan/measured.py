@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrations_ops.analysis.blocked import blocked_tables, strongest, without_weaker
-from migrations_ops.analysis.destroyed import find_destroyed
-from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.statements.rows import TEMPORARY
 from migrations_ops.child.protocol.events import (
     Measured,
@@ -24,7 +22,6 @@ from migrations_ops.journal.recorder import Reporter
 from migrations_ops.model.backup import Backup
 from migrations_ops.model.measured_plan import (
     Blocked,
-    Destroyed,
     MeasuredPlan,
     MeasuredRevision,
     MeasuredStatement,
@@ -158,7 +155,7 @@ def _measured_plan(
             state.pending, planned.sources, root, run.revisions, run.measured
         ),
         blocked=_blocked(state, run),
-        destroyed=None if measured is None else _destroyed(state, measured),
+        destroyed=None if measured is None else measured.destroyed,
         room=None if measured is None else _room(state, measured),
         down_and_up=None if measured is None else measured.down_and_up,
         findings=finished.result.findings,
@@ -209,15 +206,6 @@ def measured_revisions(
     )
 
 
-def _destroyed(state: DatabaseState, measured: MeasuredRun) -> tuple[Destroyed, ...] | None:
-    before, after = measured.before, measured.after
-    if after is None:
-        return None
-    syntax = state.database.syntax
-    declared = read_declared(measured.run.trace, before.schema, after.schema, syntax)
-    return find_destroyed(before, after, declared)
-
-
 def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | None:
     if run.own_commands or not run.finished:
         return None
@@ -232,7 +220,7 @@ def _blocked(state: DatabaseState, run: CommandRun) -> tuple[Blocked, ...] | Non
 def _room(state: DatabaseState, measured: MeasuredRun) -> int | None:
     """How many bytes the upgrade needs beside the database: for what it adds, and for what it
     writes anew. A file of SQLite does not shrink, so that it has grown by both."""
-    if measured.after is None:
+    if measured.destroyed is None:
         return None
     sizes = [each.size for each in measured.run.measured if isinstance(each, TableRewritten)]
     # The old tables go with the commit: on MariaDB of each statement.

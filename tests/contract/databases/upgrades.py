@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from migrations_ops.analysis.destroyed import columns_to_count, find_destroyed, with_dropped
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.analysis.row_changes import find_changes, rows_gone, surviving
@@ -50,11 +51,14 @@ class Upgrades(ABC):
         ]
         declared = read_declared(events, was.schema, now.schema, self.syntax)
         pairs = surviving(was, now, declared)
-        change = self._compare(RowQuery(pairs, orphans=True, types=declared.types))
-        return [
+        counted = columns_to_count(was, now, declared)
+        change = self._compare(RowQuery(pairs, True, declared.types, counted))
+        found = [
             *find_losses(was, now, declared, "prod", rows_gone(change)),
             *find_changes(change, declared, "prod"),
         ]
+        destroyed = find_destroyed(was, now, declared, change)
+        return with_dropped(found, destroyed, "prod")
 
     @abstractmethod
     def _states(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+from migrations_ops.analysis.destroyed import find_destroyed, with_dropped
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
+from migrations_ops.databases.row_changes import ContentChange
 from migrations_ops.databases.sqlite.inspection import read_fingerprint
 
 START = (
@@ -46,7 +48,9 @@ def found(
         after = read_fingerprint(connection, "alembic_version")
     ran = [StatementRan(statement) for statement in statements] if reported else []
     declared = read_declared([*operations, *ran], before.schema, after.schema)
+    lost = find_losses(before, after, declared, "prod")
+    destroyed = find_destroyed(before, after, declared, ContentChange())
     return {
         f"{finding.code}:{finding.where}": finding.severity
-        for finding in find_losses(before, after, declared, "prod")
+        for finding in with_dropped(lost, destroyed, "prod")
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -62,8 +63,9 @@ def test_a_comment_counts_for_what_its_revision_does(
     written_in: str, is_about: str, covers: bool
 ) -> None:
     consent = Consent("lost-index", revision=written_in)
-    assert consent.covers(lost_index("i"), is_about) == covers
-    found = find_consent(lost_index("i"), [Consent("lost-table"), consent], is_about)
+    finding = replace(lost_index("i"), revision=is_about)
+    assert consent.covers(finding) == covers
+    found = find_consent(finding, [Consent("lost-table"), consent])
     assert found == (consent if covers else None)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.child.protocol.events import SoleWriter
-from migrations_ops.operations.comparison import compare_rows, schema_differences
+from migrations_ops.operations.comparison import Compared, compare_rows, schema_differences
 from migrations_ops.steps.command_run import CommandRun
 
 BEFORE = {"table a": "1", "table b": "1"}
@@ -66,7 +66,7 @@ def test_rows_that_others_may_have_changed_are_not_compared_and_that_is_noted(
         session=SimpleNamespace(project=SimpleNamespace(settings=None), allowed=lambda *_: ()),
         state=SimpleNamespace(environment=environment, database=database, pending=()),
         backup=None,
-        find=lambda *_, **__: [],
+        find=lambda *_, **__: Compared([]),
     )
     sole_writer = tuple(SoleWriter({"stamp": since}, {"stamp": until}) for since, until in run)
     found = compare_rows(comparison, CommandRun("", sole_writer=sole_writer), orphans=True)

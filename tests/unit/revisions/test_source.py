@@ -83,8 +83,10 @@ def test_the_expression_of_another_type_is_read(tmp_path: Path) -> None:
     op.alter_column("posts", "kind", type_=sa.Integer(), postgresql_using="{using}")
 """
     [asked, ran] = read_upgrades([revision_of(script_of(tmp_path, source))])
-    assert asked == OperationAsked("alter_column", "posts", "kind", changes=("type",))
-    assert ran == StatementRan(f'ALTER TABLE "posts" ALTER "kind" TYPE text USING {using}')
+    assert asked == OperationAsked(
+        "alter_column", "posts", "kind", changes=("type",), revision="one"
+    )
+    assert ran == StatementRan(f'ALTER TABLE "posts" ALTER "kind" TYPE text USING {using}', "one")
     facts = dict.fromkeys(("table posts", "column posts.kind"), "")
     declared = read_declared([asked, ran], facts, facts, "postgresql")
     assert declared.values_changed("posts", "kind") is None
@@ -154,7 +156,9 @@ def upgrade():
 """,
         encoding="utf-8",
     )
-    assert read_upgrades([revision_of(script)]) == [
+    found = read_upgrades([revision_of(script)])
+    assert {each.revision for each in found} == {"one"}
+    assert [each._replace(revision="") for each in found] == [
         OperationAsked("create_constraint", "posts", "pk", type="primary", columns=("id", "title")),
         OperationAsked("create_constraint", "posts", "fk", type="foreignkey", columns=("u_id",)),
         OperationAsked(

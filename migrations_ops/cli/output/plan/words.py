@@ -67,7 +67,7 @@ def summary(plan: MeasuredPlan) -> Iterator[tuple[bool, str]]:
         yield _blocked(plan.blocked)
         yield from _in_place(plan)
     if plan.destroyed is not None:
-        yield _destroyed(plan.destroyed)
+        yield from _destroyed(plan.destroyed)
     if plan.down_and_up is not None:
         yield plan.down_and_up, _DOWN_AND_UP[plan.down_and_up]
     elif plan.error is None and plan.rehearsed and not plan.unmeasured:
@@ -117,16 +117,25 @@ def _blocked(blocked: tuple[Blocked, ...]) -> tuple[bool, str]:
     return is_calm, f"Blocked: {', '.join(parts)}{f', and {more} more' if more > 0 else ''}."
 
 
-def _destroyed(destroyed: tuple[Destroyed, ...]) -> tuple[bool, str]:
+def _destroyed(destroyed: tuple[Destroyed, ...]) -> Iterator[tuple[bool, str]]:
+    """What needs consent has a sentence of its own: a reviewer has to see each reason."""
     if not destroyed:
-        return True, "Nothing is destroyed."
-    parts = []
+        yield True, "Nothing is destroyed."
+    plain = [_what(each) for each in destroyed if not (each.stops or each.allowed)]
+    if plain:
+        yield False, f"Destroyed: {', '.join(plain)}."
     for each in destroyed:
-        rows = _counted_rows(each.rows)
-        parts.append(
-            f"{rows} of {each.name}" if each.kind == "rows" else f"{each.kind} {each.name} ({rows})"
-        )
-    return False, f"Destroyed: {', '.join(parts)}."
+        if each.stops:
+            yield False, f"Destroyed: {_what(each)}; not allowed: the release would stop."
+        elif each.allowed:
+            yield False, f"Destroyed: {_what(each)}; {each.allowed}."
+
+
+def _what(each: Destroyed) -> str:
+    if each.kind == "rows":
+        return f"{_counted_rows(each.rows)} of {each.name}"
+    content = _counted_rows(each.rows, "row" if each.kind == "table" else "value")
+    return f"{each.kind} {each.name} ({content})"
 
 
 def worth_a_line(
@@ -182,8 +191,8 @@ def rows_in_words(statement: MeasuredStatement) -> str:
     return "" if statement.rows is None else _counted_rows(statement.rows)
 
 
-def _counted_rows(rows: int) -> str:
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
+def _counted_rows(rows: int, noun: str = "row") -> str:
+    return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

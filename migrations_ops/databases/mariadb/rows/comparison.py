@@ -60,7 +60,8 @@ def compare(
         if change is not None:
             changes.append(change)
     lost = _new_orphans(connection, before_database, after_database, pairs) if query.orphans else {}
-    return ContentChange(tuple(changes), lost, _gone_back(before, after, pairs))
+    values = _count_values(connection, before, query.counted)
+    return ContentChange(tuple(changes), lost, _gone_back(before, after, pairs), values)
 
 
 # -- what can be compared -----------------------------------------------------------------------
@@ -279,6 +280,20 @@ class _Comparison:
             f" FROM ({' UNION ALL '.join(sides)}) AS rows_of_both GROUP BY h) AS rows_by_hash",
         )
         return int(gone)
+
+
+def _count_values(
+    connection: Connection, side: _Side, columns: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """How many values these columns had, by (table, column) in small letters."""
+    found = {}
+    for table, name in columns:
+        [column] = [each for each in side.columns[table] if each.name.lower() == name]
+        counted = "NULL" if column.is_computed else quoted(column.name)
+        source = f"{quoted(side.database)}.{quoted(table)}"
+        [(values,)] = ask(connection, f"SELECT COUNT({counted}) FROM {source}")
+        found[table.lower(), name] = int(values)
+    return found
 
 
 def _comparable(each: _Matched, side: str) -> str:

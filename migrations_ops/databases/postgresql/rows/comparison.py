@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from migrations_ops.child.protocol.sql import quoted
 from migrations_ops.databases.interface import Progress, with_progress
 from migrations_ops.databases.postgresql.rows.orphans import find_orphans, find_reused
 from migrations_ops.databases.postgresql.rows.tables import Side, Table
@@ -61,7 +62,9 @@ def compare(
         try:
             changes = list(_changes(_Both(one, other, pool), query.pairs, progress))
             lost = find_orphans(one, other, query.pairs, changes) if query.orphans else {}
-            return ContentChange(tuple(changes), lost, find_reused(one, other, query.pairs))
+            reused = find_reused(one, other, query.pairs)
+            values = _count_values(one, query.counted)
+            return ContentChange(tuple(changes), lost, reused, values)
         except BaseException:
             # Its thread waits for an answer that is not needed any more.
             after.cancel_safe()
@@ -80,6 +83,20 @@ class _Both:
 
     def ask(self, before: str, after: str) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         return self.do(lambda side: side.ask(before), lambda side: side.ask(after))
+
+
+def _count_values(side: Side, columns: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """How many values these columns had, by (table, column) in small letters."""
+    tables = side.tables([table for table, _ in columns])
+    found = {}
+    for name, column in columns:
+        table = tables[name]
+        # Names may differ in their case alone.
+        known = [each for each in table.columns.values() if each.name.lower() == column]
+        stored = [f"count({quoted(each.name)})" for each in known if not each.generated]
+        counted = " + ".join(stored) or "count(NULL)"
+        found[name.lower(), column] = side.number(f"SELECT {counted} FROM {table.rows}")
+    return found
 
 
 def _changes(

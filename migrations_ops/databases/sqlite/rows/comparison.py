@@ -28,7 +28,12 @@ from migrations_ops.databases.sqlite.connect import Connect, quoted
 from migrations_ops.databases.sqlite.lacking import lacking_in
 from migrations_ops.databases.sqlite.rows.connect import BEFORE, opened
 from migrations_ops.databases.sqlite.rows.orphans import new_orphans, restarted_sequences
-from migrations_ops.databases.sqlite.rows.tables import Matched, comparable, match
+from migrations_ops.databases.sqlite.rows.tables import (
+    Matched,
+    comparable,
+    count_values,
+    match,
+)
 from migrations_ops.databases.sqlite.rows.values import Column, shown_value
 
 # Columns asked about in one statement: SQLite takes 2,000 results at most.
@@ -64,7 +69,8 @@ def compare(
                 connection.execute("BEGIN")
                 tables = tuple(_changes(connection, pairs, progress))
                 sequences = restarted_sequences(connection, pairs)
-            return ContentChange(tables, lost.result() if lost else {}, sequences)
+                values = count_values(connection, query.counted)
+            return ContentChange(tables, lost.result() if lost else {}, sequences, values)
         except BaseException as error:
             stopped.set()
             if str(error) == "interrupted":

@@ -81,6 +81,19 @@ def match(connection: sqlite3.Connection, pair: Pair) -> tuple[Matched | None, i
     return Matched(before, after, columns, virtual), size
 
 
+def count_values(
+    connection: sqlite3.Connection, columns: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """How many values these columns had, by (table, column) in small letters."""
+    found = {}
+    for table, column in columns:
+        known = _read_table(connection, BEFORE, table)
+        counted = "NULL" if column in known.generated else quoted(known.columns[column])
+        [(values,)] = ask(connection, f"SELECT count({counted}) FROM {BEFORE}.{quoted(table)}")
+        found[table.lower(), column] = int(values)
+    return found
+
+
 def _read_table(connection: sqlite3.Connection, schema: str, table: str) -> _Table:
     columns: dict[str, str] = {}
     types: dict[str, str] = {}

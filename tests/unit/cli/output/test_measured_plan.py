@@ -104,8 +104,19 @@ def test_what_is_destroyed_is_named_with_its_number_of_rows() -> None:
     table, column = Destroyed("table", "u", 1), Destroyed("column", "t.a", 12)
     gone = (table, column, Destroyed("rows", "t", 3000))
     assert lines(replace(PLAN, destroyed=gone))[3] == (
-        "⚠ Destroyed: table u (1 row), column t.a (12 rows), 3,000 rows of t."
+        "⚠ Destroyed: table u (1 row), column t.a (12 values), 3,000 rows of t."
     )
+
+
+def test_what_needs_consent_to_be_destroyed_says_whether_it_has_it() -> None:
+    stops = Destroyed("table", "u", 1, stops=True)
+    allowed = Destroyed("column", "t.a", 12, allowed="allowed in r2.py:7 -- they were split")
+    shown = lines(replace(PLAN, destroyed=(allowed, Destroyed("rows", "t", 3), stops)))
+    assert shown[3:6] == [
+        "⚠ Destroyed: 3 rows of t.",
+        "⚠ Destroyed: column t.a (12 values); allowed in r2.py:7 -- they were split.",
+        "⚠ Destroyed: table u (1 row); not allowed: the release would stop.",
+    ]
 
 
 def test_a_plan_that_would_be_stopped_says_so_before_all_else() -> None:
