@@ -107,6 +107,7 @@ def _project(story: Story, folder: Path) -> Sandbox:
     env.write_text(env.read_text().replace("=target_metadata", "=None"))
     tables = "".join(
         f'[tool.migrations_ops.environments.{name}]\nurl = "sqlite:///{file}"\ndrift = "off"\n'
+        'allow = ["dropped-table", "dropped-column"]\n'
         for name, file in (
             ("dev", "data/repom/db.dev.sqlite3"), ("prod", "data/repom/db.sqlite3"),
         )

@@ -209,6 +209,17 @@ LOST: dict[str, tuple[str, str, str]] = {
         past("DELETE FROM swapped") + "\n" + past("INSERT INTO swapped VALUES (2, 'x')"),
         "1 of 1 rows of swapped would vanish though new rows were inserted",
     ),
+    # The revision says so, and that is not enough.
+    "dropped-table:t1": (
+        "CREATE TABLE t1 (id INTEGER PRIMARY KEY); INSERT INTO t1 VALUES (1)",
+        'op.drop_table("t1")', "revision r4 would drop the table t1 of prod with its 1 row",
+    ),
+    "dropped-column:again.a": (
+        "CREATE TABLE again (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO again VALUES (1, 'x')",
+        'op.drop_column("again", "a")', "would drop the column again.a of prod with its 1 value",
+    ),
+    # See weakened-column:prompt.command.
+    "dropped-column:prompt.title": ("", "pass", "would drop the column prompt.title"),
 }  # fmt: skip
 
 # What a revision does in so many words, of which nothing is to be told.
@@ -341,11 +352,6 @@ FINE: dict[str, tuple[str, str, str]] = {
         'op.drop_table("prompt")\nop.rename_table("prompt_new", "prompt")',
         "may be NULL in the table that replaces the old one",
     ),
-    "dropped-column:prompt.title": ("", "pass", "as the revisions declare"),
-    "dropped-table:t1": (
-        "CREATE TABLE t1 (id INTEGER PRIMARY KEY); INSERT INTO t1 VALUES (1)",
-        'op.drop_table("t1")', "",
-    ),
     'dropped-table:"odd t9"': (
         'CREATE TABLE "odd t9" (id INTEGER PRIMARY KEY)', "op.execute('DROP TABLE \"odd t9\"')", "",
     ),
@@ -360,10 +366,6 @@ FINE: dict[str, tuple[str, str, str]] = {
         "for number in range(600):\n"
         '    op.execute(f"INSERT INTO t10 VALUES ({number + 2})")\n'
         'op.execute("DELETE FROM t10")', "",
-    ),
-    "dropped-column:again.a": (
-        "CREATE TABLE again (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO again VALUES (1, 'x')",
-        'op.drop_column("again", "a")', "as the revisions declare",
     ),
 }  # fmt: skip
 ALSO = {"changed-values:triggered.b", "changed-values:stamped.a", "changed-values:two.a",

@@ -50,14 +50,33 @@ def test_a_plan_that_would_be_stopped_shows_where_and_ends_with_1(filled: Sandbo
     assert everything(filled) == before
 
 
-@pytest.mark.slow
-def test_what_a_revision_destroys_is_counted(filled: Sandbox) -> None:
+def test_what_a_revision_destroys_is_counted_and_needs_a_comment_with_a_reason(
+    filled: Sandbox,
+) -> None:
     filled.add_revision(NEXT, R3, "    op.drop_table('children')")
     [[rows]] = query(filled.prod, "SELECT count(*) FROM children")
-    ran = filled.invoke("plan", "--json", "--allow", "drift")
+    planned = filled.invoke("plan", "--json", "--allow", "drift")
+    [gone] = planned.json["destroyed"]
+    assert planned.code == 1
+    validate(planned.json, "measured-plan")
+    assert gone == {"kind": "table", "name": "children", "rows": rows, "revision": NEXT,
+                    "stops": True, "allowed": ""}  # fmt: skip
+    before = dump(filled.prod)
+    stopped = filled.invoke("release-migration", "--allow", "drift")
+    assert stopped.code == 1
+    assert f"revision {NEXT} would drop the table children of prod with its" in stopped.err
+    assert dump(filled.prod) == before
+    # The comment that it prints is all that is missing.
+    place, _, comment = stopped.err.strip().rpartition(" a comment in ")[2].partition(": # ")
+    script = filled.folder / place
+    script.write_text(f"{script.read_text()}\n# {comment.replace('REASON', 'they are exported')}\n")
+    line = len(script.read_text().splitlines())
+    allowed = f"(allowed in {place}:{line} -- they are exported)"
+    ran = filled.invoke("release-migration", "--json", "--allow", "drift")
     assert ran.code == 0, ran.err
-    assert ran.json["destroyed"] == [{"kind": "table", "name": "children", "rows": rows}]
-    assert "Destroyed: table children" in filled.invoke("plan", "--allow", "drift").out
+    assert [allowed in each["message"] for each in ran.json["findings"]].count(True) == 1
+    assert allowed in filled.invoke("releases", "--show", ran.json["id"]).out
+    assert not query(filled.prod, "SELECT name FROM sqlite_master WHERE name = 'children'")
 
 
 @pytest.mark.slow

@@ -340,3 +340,32 @@ def test_a_column_that_is_replaced_by_a_copy_of_it_keeps_its_values(upgrades: Up
         ]  # fmt: skip
         [finding] = upgrades.findings(ZIPS, replaced)
         assert (finding.code, finding.severity) == ("changed-values", severity)
+
+
+def test_what_is_dropped_with_its_content_is_counted(upgrades: Upgrades) -> None:
+    before = [
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, part VARCHAR(9), unused VARCHAR(9),"
+        " anew VARCHAR(9), double_id INTEGER GENERATED ALWAYS AS (id * 2) STORED)",
+        "INSERT INTO t (id, part, anew) VALUES (1, 'a', 'x'), (2, 'b', 'y'), (3, NULL, 'z')",
+        "CREATE TABLE gone (id INTEGER PRIMARY KEY)", "INSERT INTO gone VALUES (1), (2)",
+        "CREATE TABLE made_anew (id INTEGER PRIMARY KEY)", "INSERT INTO made_anew VALUES (1)",
+        "CREATE TABLE empty (id INTEGER PRIMARY KEY)",
+    ]  # fmt: skip
+    columns = ["part", "unused", "anew", "double_id"]
+    upgrade: list[Act] = [
+        *(f"ALTER TABLE t DROP COLUMN {column}" for column in columns),
+        "ALTER TABLE t ADD COLUMN anew VARCHAR(9)",
+        "DROP TABLE gone", "DROP TABLE empty",
+        "DROP TABLE made_anew", "CREATE TABLE made_anew (id INTEGER PRIMARY KEY)",
+    ]  # fmt: skip
+    found = upgrades.findings(before, upgrade)
+    told = [(each.severity, each.code, each.where, each.message.split()[-2:]) for each in found]
+    assert sorted(told) == [
+        ("note", "dropped-column", "t.double_id", ["revisions", "declare"]),
+        ("note", "dropped-column", "t.unused", ["revisions", "declare"]),
+        ("note", "dropped-table", "empty", ["revisions", "declare"]),
+        ("warning", "dropped-column", "t.anew", ["3", "values"]),
+        ("warning", "dropped-column", "t.part", ["2", "values"]),
+        ("warning", "dropped-table", "gone", ["2", "rows"]),
+        ("warning", "dropped-table", "made_anew", ["1", "row"]),
+    ]

@@ -11,11 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from migrations_ops.analysis.destroyed import find_destroyed, with_dropped
 from migrations_ops.analysis.losses import find_losses
 from migrations_ops.analysis.reader import read_declared
 from migrations_ops.child.protocol.events import OperationAsked, StatementRan
 from migrations_ops.databases.postgresql.rows.sums import count
 from migrations_ops.databases.postgresql.schema.reading import read_schema, read_tables
+from migrations_ops.databases.row_changes import ContentChange
 from migrations_ops.model.fingerprint import Fingerprint
 from tests.servers.databases import swept
 from tests.servers.postgres import PostgresServer
@@ -83,10 +85,9 @@ def found(postgres: PostgresServer) -> Iterator[Found]:
             after = reached[statements]
             ran = [StatementRan(statements)] if told else []
             said = read_declared([*operations, *ran], before.schema, after.schema, "postgresql")
-            return {
-                f"{each.code}:{each.where}": each.severity
-                for each in find_losses(before, after, said, "prod")
-            }
+            destroyed = find_destroyed(before, after, said, ContentChange())
+            found = with_dropped(find_losses(before, after, said, "prod"), destroyed, "prod")
+            return {f"{each.code}:{each.where}": each.severity for each in found}
 
         yield run
 
