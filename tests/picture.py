@@ -7,6 +7,7 @@ one. ``python -m tests.picture`` draws it anew.
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from html import escape
 
@@ -19,6 +20,7 @@ COMMAND = "$ invoke release-migration"
 # In pixels; a monospaced letter is three fifths of its height wide.
 _SIZE, _LINE, _MARGIN = 13, 19, 16
 _LETTER = 0.6 * _SIZE
+_COLUMNS, _CONTINUED = 116, " " * 6
 _COLOURS = {"$": "#e6edf3", "✓": "#3fb950", "✗": "#f85149", "●": "#d29922"}
 _PLAIN = "#adbac7"
 
@@ -33,6 +35,7 @@ def release_shown() -> list[str]:
 
 def picture(lines: Sequence[str]) -> str:
     """An SVG, with no script, no font and no address of its own, that shows these lines."""
+    lines = [part for line in lines for part in _folded(line)]
     width = round(max(map(len, lines)) * _LETTER) + 2 * _MARGIN
     height = len(lines) * _LINE + 2 * _MARGIN
     texts = "\n".join(_text(line, number) for number, line in enumerate(lines) if line)
@@ -43,6 +46,13 @@ def picture(lines: Sequence[str]) -> str:
         f'<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="{_SIZE}"'
         f' fill="{_PLAIN}">\n{texts}\n</g>\n</svg>\n'
     )
+
+
+def _folded(line: str) -> list[str]:
+    """A line in as many as it takes on a terminal."""
+    if len(line) <= _COLUMNS:
+        return [line]
+    return textwrap.wrap(line, _COLUMNS, subsequent_indent=_CONTINUED, break_on_hyphens=False)
 
 
 def _text(line: str, number: int) -> str:
