@@ -190,7 +190,8 @@ class _Judge:
                 LintFinding.of(finding, each.revision, files[each.revision], each.line, advice)
             )
         own = [each for each in comments.consents if each.code in LINT_CODES]
-        return (*reported, *self._of_comments((*comments.problems, *find_unused(own, used))))
+        wrong = (*comments.problems, *comments.unknown)
+        return (*reported, *self._of_comments((*wrong, *find_unused(own, used))))
 
     def _of_comments(self, findings: Sequence[Finding]) -> Iterator[LintFinding]:
         """Findings in comments, whose object is FILE:LINE."""

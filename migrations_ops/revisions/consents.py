@@ -25,10 +25,21 @@ _REASON = re.compile(r"\s--(?:\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class ConsentComments:
-    """The consents in the comments of revisions; ``problems`` are errors in such comments."""
+    """The consents in the comments of revisions; ``problems`` are errors in such comments, and
+    ``unknown`` those that name a code which does not exist, as far as is known here."""
 
     consents: tuple[Consent, ...] = ()
     problems: tuple[Finding, ...] = ()
+    unknown: tuple[Finding, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Iterable[ConsentComments]) -> ConsentComments:
+        parts = [*parts]
+        return cls(
+            tuple(each for part in parts for each in part.consents),
+            tuple(each for part in parts for each in part.problems),
+            tuple(each for part in parts for each in part.unknown),
+        )
 
 
 def read_consents(
@@ -41,14 +52,9 @@ def read_consents(
     :param root: the folder that files are shown relative to.
     :param known: the codes that there are.
     """
-    consents: list[Consent] = []
-    problems: list[Finding] = []
-    for revision in revisions:
-        path = revision.shown(root)
-        found = consents_in(_source_of(revision), revision.revision, path, known)
-        consents += found.consents
-        problems += found.problems
-    return ConsentComments(tuple(consents), tuple(problems))
+    return ConsentComments.joined(
+        consents_in(_source_of(each), each.revision, each.shown(root), known) for each in revisions
+    )
 
 
 def consents_in(
@@ -62,17 +68,22 @@ def consents_in(
     """
     consents: list[Consent] = []
     problems: list[Finding] = []
+    unknown: list[Finding] = []
     for line, text in _comments(source):
         if not (written := _COMMENT.search(text)):
             continue
         word, *reason = (each.strip() for each in _REASON.split(written["rest"], maxsplit=1))
         allowed = Consent.of(word)
         consent = Consent(allowed.code, allowed.name, "".join(reason), revision, path, line)
-        if problem := _problem(consent, known):
-            problems.append(BAD_CONSENT.found(f"{path}:{line}", problem=problem))
+        where = f"{path}:{line}"
+        if consent.code and consent.code not in known:
+            problem = _unknown(consent.code, known)
+            unknown.append(BAD_CONSENT.found(where, problem=problem))
+        elif problem := _problem(consent):
+            problems.append(BAD_CONSENT.found(where, problem=problem))
         else:
             consents.append(consent)
-    return ConsentComments(tuple(consents), tuple(problems))
+    return ConsentComments(tuple(consents), tuple(problems), tuple(unknown))
 
 
 def find_unused(consents: Iterable[Consent], used: Collection[Consent]) -> list[Finding]:
@@ -87,14 +98,15 @@ def find_unused(consents: Iterable[Consent], used: Collection[Consent]) -> list[
     ]
 
 
-def _problem(consent: Consent, known: Collection[str]) -> str:
+def _unknown(code: str, known: Collection[str]) -> str:
+    near = nearest_code(code, known)
+    return f"there is no code {code}{f', but {near}' if near else ''}"
+
+
+def _problem(consent: Consent) -> str:
     """What is wrong with a comment; empty if nothing is."""
     if not consent.code:
         return "it names no code"
-    if consent.code not in known:
-        near = nearest_code(consent.code, known)
-        hint = f", but {near}" if near else ""
-        return f"there is no code {consent.code}{hint}"
     return "" if consent.reason else f"it has no reason for {consent.word}"
 
 
