@@ -169,7 +169,7 @@ class _Judge:
     measurement: Measurement
 
     def report(self, found: Iterator[Located]) -> tuple[LintFinding, ...]:
-        known = {*CODES, *self.entries}
+        known = CODES.keys() | self.entries.keys()
         root = self.project.settings.root
         comments = read_consents(self.linted, root, known)
         written = map(Consent.of, (*self.environment.allow, *self.options.allow))

@@ -48,7 +48,14 @@ class Session:
 
     def comments(self, revisions: Iterable[Revision]) -> ConsentComments:
         """The consents in the comments of these revisions."""
-        return read_consents(revisions, self.project.settings.root)
+        revisions = list(revisions)
+        found = read_consents(revisions, self.project.settings.root)
+        if not found.problems:
+            return found
+        # Rarely: a code that is unknown may be one of lint's rules of another distribution.
+        from migrations_ops.analysis.lint.registry import known_codes
+
+        return read_consents(revisions, self.project.settings.root, known_codes())
 
     def locked(self, environments: Sequence[Environment]) -> AbstractContextManager[None]:
         """Lock the databases of these environments against every other task."""

@@ -31,6 +31,14 @@ def entries_of(rules: Iterable[Rule]) -> dict[str, Entry]:
     return {code: entry for rule in rules for entry in rule.entries for code in entry.codes}
 
 
+def known_codes() -> frozenset[str]:
+    """All codes: those of the catalogue, and those of rules that are registered.
+
+    :raises ConfigurationError: as ``find_rules``.
+    """
+    return frozenset(CODES) | entries_of(find_rules()).keys()
+
+
 def _load(registered: EntryPoint) -> Sequence[Rule]:
     try:
         loaded = registered.load()

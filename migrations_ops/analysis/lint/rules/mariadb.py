@@ -43,7 +43,7 @@ def attributes_dropped(situation: Situation) -> Iterator[Hit]:
     match situation.action:
         case AlterColumn(table, column, existing, by) as action:
             known = situation.known.column(table, column.name)
-            if known is None or (by == "alter_column" and not _is_modified(action)):
+            if known is None or not _is_modified(action):
                 return
             missing = [
                 what
@@ -67,9 +67,11 @@ def attributes_dropped(situation: Situation) -> Iterator[Hit]:
 
 
 def _is_modified(action: AlterColumn) -> bool:
+    """Whether the whole column is defined again."""
     column = action.column
     others = bool(column.type.name) or column.nullable is not None or bool(column.attributes)
-    return others or bool(action.new_name)
+    by_operation = action.by == "alter_column" and (others or bool(action.new_name))
+    return by_operation or action.by in ("MODIFY", "CHANGE")
 
 
 def enum_changed(situation: Situation) -> Iterator[Hit]:

@@ -7,11 +7,12 @@ import ast
 import re
 from collections.abc import Iterator
 from textwrap import indent
+from typing import Any
 
 import pytest
 
 from migrations_ops.analysis.lint.linting import Script, lint
-from migrations_ops.analysis.lint.registry import BUILT_IN
+from migrations_ops.analysis.lint.registry import BUILT_IN, entries_of
 from migrations_ops.child.protocol.sql import Syntax
 from migrations_ops.model.findings import LINT_CODES
 from tests.support import REPOSITORY
@@ -50,7 +51,10 @@ def script(name: str, source: str) -> Script:
 def codes_of(source: str, engine: Syntax) -> set[str]:
     before = script("before", block(DOCUMENT, "before"))
     found = lint([before], [script("new", source)], engine, BUILT_IN)
-    return {each.hit.finding.code for each in found}
+    codes = {each.hit.finding.code for each in found}
+    # A code without an entry would have no advice.
+    assert codes <= entries_of(BUILT_IN).keys()
+    return codes
 
 
 EXAMPLES = list(examples())
@@ -68,3 +72,12 @@ def test_the_bad_example_gives_the_code_and_the_good_one_does_not(
 ) -> None:
     assert code in codes_of(block(text, "bad"), engine)
     assert code not in codes_of(block(text, "good"), engine)
+
+
+def test_the_rule_of_the_document_is_one() -> None:
+    [source] = re.findall(r"(?ms)^```python\n(from migrations_ops.+?)^```", DOCUMENT)
+    made: dict[str, Any] = {}
+    exec(source, made)
+    before = script("before", block(DOCUMENT, "before"))
+    found = lint([], [before, script("new", "op.create_table('reader')")], "sqlite", made["RULES"])
+    assert [each.hit.finding.where for each in found] == ["reader"]

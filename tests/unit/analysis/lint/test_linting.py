@@ -209,3 +209,48 @@ def test_a_rule_of_others_is_a_rule() -> None:
     assert [each.hit.finding.code for each in found] == ["own-name"]
     found = lint([], [script("r", TABLE)], "mariadb", [Rule(check, (entry,), "sqlite")])
     assert list(found) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("VARCHAR(10)", "VARCHAR(20)", ""),
+        ("VARCHAR(20)", "VARCHAR(10)", "type-change-rewrites"),
+        # Beyond 255 bytes, its length takes two.
+        ("VARCHAR(60)", "VARCHAR(70)", "type-change-rewrites"),
+        ("INT", "BIGINT", "type-change-rewrites"),
+        ("INT(11)", "INT", ""),
+        ("ENUM('a', 'b')", "ENUM('a', 'b', 'c')", ""),
+        ("ENUM('a', 'b')", "ENUM('b', 'a')", "enum-values-changed"),
+        ("ENUM('a', 'b')", "ENUM('a')", "enum-values-changed"),
+        ("SET('a', 'b')", "SET('a', 'c', 'b')", "enum-values-changed"),
+    ],
+)
+def test_mariadb_copies_a_table_for_some_changes_of_a_type(old: str, new: str, code: str) -> None:
+    before = f'op.execute("CREATE TABLE t (c {old})")'
+    found = codes(f'op.execute("ALTER TABLE t MODIFY c {new}")', before=before, engine="mariadb")
+    wanted = {code, "type-change-rewrites"} if "SET" in old or ("ENUM" in old and code) else {code}
+    assert set(found) == wanted - {""}
+
+
+@pytest.mark.parametrize(
+    ("definition", "change", "missing"),
+    [
+        ("INT NOT NULL", "MODIFY c INT", "NOT NULL"),
+        ("INT NOT NULL", "MODIFY c INT NOT NULL", ""),
+        ("INT DEFAULT 1", "MODIFY c INT", "DEFAULT 1"),
+        ("INT DEFAULT 1", "MODIFY c INT DEFAULT 2", ""),
+        ("INT COMMENT 'x'", "CHANGE c c INT", "COMMENT"),
+        ("INT NOT NULL AUTO_INCREMENT", "MODIFY c INT NOT NULL", "AUTOINCREMENT"),
+        ("TIMESTAMP ON UPDATE CURRENT_TIMESTAMP", "MODIFY c TIMESTAMP", "ON-UPDATE"),
+        ("INT NOT NULL", "ALTER c SET DEFAULT 1", ""),
+    ],
+)
+def test_what_is_defined_again_loses_what_it_does_not_name(
+    definition: str, change: str, missing: str
+) -> None:
+    before = [script("r", f'op.execute("CREATE TABLE t (c {definition})")')]
+    new = [script("n", f'op.execute("ALTER TABLE t {change}")')]
+    found = [each.hit.finding.message for each in lint(before, new, "mariadb", BUILT_IN)
+             if each.hit.finding.code == "modify-drops-attributes"]  # fmt: skip
+    assert [each.rpartition(": ")[2] for each in found] == ([missing] if missing else [])

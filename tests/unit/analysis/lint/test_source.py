@@ -114,6 +114,28 @@ def test_the_branch_of_the_engine_counts(condition: str) -> None:
     assert dropped(body, "sqlite", module) == ["no"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("computed()", ["yes", "no"]),
+        ("computed() and dialect == 'postgresql'", ["yes", "no"]),
+        ("computed() and dialect == 'sqlite'", ["no"]),
+        ("computed() or dialect == 'postgresql'", ["yes"]),
+        ("dialect == computed()", ["yes", "no"]),
+        ("other.name == 'x'", ["yes", "no"]),
+    ],
+)
+def test_of_another_condition_both_branches_count(condition: str, names: list[str]) -> None:
+    body = f"""
+    dialect = op.get_bind().dialect.name
+    if {condition}:
+        op.drop_table("yes")
+    else:
+        op.drop_table("no")
+    """
+    assert dropped(body) == names
+
+
 def test_a_decorator_leaves_an_upgrade_out() -> None:
     source = ast.parse("@utils.skip_if_sqlite\ndef upgrade():\n    op.drop_table('a')")
     assert len(read_changes(source, "postgresql")) == 1
