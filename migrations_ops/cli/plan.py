@@ -24,8 +24,8 @@ from migrations_ops.operations.plan.measured import (
     PlanOptions,
     PlanResult,
     plan_environment,
-    quick_plan,
 )
+from migrations_ops.operations.plan.quick import quick_plan
 from migrations_ops.operations.plan.script import as_script
 from migrations_ops.operations.plan.steps import preview_rehearsal
 from migrations_ops.project.environments import Environment
@@ -96,7 +96,7 @@ def run_plan(
     project = console.project_as_it_is()
     environments = choice.environments(project.settings)
     if dry or choice.quick:
-        _show_unrehearsed(console, project, environments, options.to, output, dry=dry)
+        _show_unrehearsed(console, project, environments, options, output, dry=dry)
         return
     results = [plan_environment(project, each, options, console.reporter) for each in environments]
     stopped = next((each.finished.error for each in results if each.finished.error), None)
@@ -114,14 +114,16 @@ def _show_unrehearsed(
     console: Console,
     project: Project,
     environments: Sequence[Environment],
-    to: str | None,
+    options: PlanOptions,
     output: PlanOutput,
     *,
     dry: bool,
 ) -> None:
     """The steps of a plan, or what the sources alone tell."""
     if dry:
-        steps = [step for each in environments for step in preview_rehearsal(project, each, to)]
+        steps = [
+            step for each in environments for step in preview_rehearsal(project, each, options.to)
+        ]
         console.show_plan(project, steps)
         return
     if output.form == "sql":
@@ -129,7 +131,7 @@ def _show_unrehearsed(
             "--sql shows what ran in a rehearsal, and --quick rehearses nothing.",
             next="Type: invoke plan --sql",
         )
-    plans = [quick_plan(project, each, to) for each in environments]
+    plans = [quick_plan(project, each, options.to, options.allow) for each in environments]
     _show(console, plans, output, as_list=len(environments) > 1)
 
 

@@ -107,9 +107,11 @@ def test_the_first_release_of_all_can_be_planned(shop: Sandbox) -> None:
 
 
 def test_a_quick_plan_touches_nothing_and_releases_nothing(filled: Sandbox) -> None:
+    filled.add_revision(NEXT, R3, "    op.execute('DELETE FROM children')")
     before = everything(filled)
     ran = filled.invoke("plan", "--all", "--quick", "--json")
     assert ran.code == 0, ran.err
+    assert f"alembic/versions/{NEXT}.py:10" in str(ran.json["plans"][1]["findings"])
     validate(ran.json, "measured-plans")
     assert [each["environment"] for each in ran.json["plans"]] == ["dev", "prod"]
     for flags in (["--all"], ["--all"], []):  # each replaces the one before

@@ -30,12 +30,11 @@ from migrations_ops.model.outcome import ErrorReport, RevisionRun
 from migrations_ops.model.text import bare
 from migrations_ops.operations.backup import back_up, find_doubt
 from migrations_ops.operations.failure.recovery import tidy
-from migrations_ops.operations.preflight.state import require_changeable
 from migrations_ops.operations.rehearsal import MeasuredRun, Measuring, rehearse
 from migrations_ops.operations.release import preflight
 from migrations_ops.operations.run import Finished, run_recorded
 from migrations_ops.operations.session import Session
-from migrations_ops.operations.state import DatabaseState, read_state
+from migrations_ops.operations.state import DatabaseState
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.history import Revision
@@ -112,28 +111,6 @@ def plan_environment(
     ran = () if measured is None else measured.run.measured
     script = tuple(each for each in ran if isinstance(each, StatementInFull))
     return PlanResult(finished, plan, script)
-
-
-def quick_plan(project: Project, environment: Environment, to: str | None) -> MeasuredPlan:
-    """What is pending, from the database's revision and the sources: nothing is rehearsed.
-
-    :raises OpsError: an upgrade could not begin.
-    """
-    state = read_state(project, environment, to)
-    require_changeable(state, "upgraded")
-    sources = {each.revision: digest(each) for each in state.pending}
-    return MeasuredPlan(
-        environment=environment.name,
-        database=state.database.label,
-        from_=state.inspection.revisions,
-        to=state.target.revisions,
-        backup_size=0,
-        copied_in=0.0,
-        schema={},
-        revisions=measured_revisions(state.pending, sources, project.settings.root, (), ()),
-        findings=(),
-        rehearsed=False,
-    )
 
 
 def _measured_plan(
