@@ -143,32 +143,6 @@ def rename_over(file: Path, target: Path) -> None:
     os.replace(file, target)
 
 
-def rewrite(file: Path, content: bytes) -> None:
-    """Replace the content of a file that is not ours; its mode stays, and its owner if permitted.
-
-    After a crash at any moment either the old or the new content is there.
-
-    :raises OSError: it cannot be written, or is not a regular file.
-    """
-    require_replaceable(file)
-    found = file.stat()
-    partial = file.with_name(partial_name(file.name))
-    try:
-        with os.fdopen(open_own(partial, os.O_WRONLY | os.O_TRUNC), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if hasattr(os, "chown"):
-            with suppress(OSError):
-                os.chown(partial, found.st_uid, found.st_gid)
-        os.chmod(partial, stat.S_IMODE(found.st_mode))
-        rename_over(partial, file)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-
-
 def require_replaceable(file: Path) -> None:
     """:raises OSError: what has this name is not a regular file: it is not ours, and stays."""
     if kind := what_else(file):

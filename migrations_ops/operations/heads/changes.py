@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from migrations_ops.operations.heads.decision import Rewrite
 from migrations_ops.revisions.history import History
 from migrations_ops.revisions.numbered import new_names
 from migrations_ops.revisions.rewriting import with_parents
-from migrations_ops.system.files import rewrite
+from migrations_ops.system.file_set import Change, write_all
 from migrations_ops.system.reading import read_bytes
 
 
@@ -43,28 +43,33 @@ def list_changes(history: History, rewriting: Rewrite) -> tuple[FileChange, ...]
     return tuple(found)
 
 
-def write_changes(changes: Iterable[FileChange]) -> None:
-    """Write each file whole, or not at all; the last first, whose new name is free by then.
+def write_changes(changes: Sequence[FileChange]) -> None:
+    """Write all files, or none; then those that get another name get it, the last first: what has
+    that name by then is moved away itself.
 
     :raises Refused: a file was changed meanwhile, cannot be written, or its new name is taken.
     """
-    for change in reversed([*changes]):
-        try:
-            if read_bytes(change.file) != change.before:
-                raise _refused(change.file, "it was changed meanwhile")
-            if change.to != change.file and os.path.lexists(change.to):
-                raise _refused(change.file, f"there is {change.to} already")
-            if change.after != change.before:
-                rewrite(change.file, change.after)
-            if change.to != change.file:
-                os.rename(change.file, change.to)
-        except OSError as error:
-            raise _refused(change.file, os_error_in_words(error)) from None
+    moving = [each for each in reversed(changes) if each.to != each.file]
+    files = {each.file for each in moving}
+    for each in moving:
+        if os.path.lexists(each.to) and each.to not in files:
+            raise _refused(f"there is {each.to} already", "No file was changed.")
+    try:
+        write_all([Change(each.file, each.before, each.after) for each in changes])
+    except OSError as error:
+        raise _refused(os_error_in_words(error), "No file was changed.") from None
+    try:
+        for each in moving:
+            os.rename(each.file, each.to)
+    except OSError as error:
+        raise _refused(
+            os_error_in_words(error), "What they hold was written; not all have their new names."
+        ) from None
 
 
-def _refused(file: Path, why: str) -> Refused:
+def _refused(why: str, untouched: str) -> Refused:
     return Refused(
-        f"{file} cannot be rewritten: {why}.",
-        untouched="It is as it was.",
+        f"The revisions cannot be rewritten: {why}.",
+        untouched=untouched,
         next="Fix that, and type: invoke heads --fix",
     )
