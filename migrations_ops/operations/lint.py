@@ -8,6 +8,7 @@ from typing import cast
 
 from migrations_ops.analysis.lint.known import bare_name
 from migrations_ops.analysis.lint.linting import Located, Script, lint
+from migrations_ops.analysis.lint.measured import find_blocked
 from migrations_ops.analysis.lint.registry import entries_of, find_rules
 from migrations_ops.analysis.lint.severity import UNKNOWN_SIZE, Measurement, graded
 from migrations_ops.backups.store import BackupStore
@@ -177,21 +178,35 @@ class _Judge:
         files = {each.revision: each.shown(root) for each in self.linted}
         used: list[Consent] = []
         reported = []
-        for each in found:
-            finding = graded(each.hit, self.measurement, self.project.settings.lint_thresholds)
-            if finding is None:
-                continue
-            finding = replace(finding, revision=each.revision)
+        for finding, line in self._weighed(found):
             if consent := find_consent(finding, consents):
                 used.append(consent)
                 finding = _allowed(finding, consent)
-            advice = self.entries[finding.code].advice
-            reported.append(
-                LintFinding.of(finding, each.revision, files[each.revision], each.line, advice)
-            )
+            file, advice = files[finding.revision], self._advice(finding)
+            reported.append(LintFinding.of(finding, finding.revision, file, line, advice))
         own = [each for each in comments.consents if each.code in LINT_CODES]
         wrong = (*comments.problems, *comments.unknown)
         return (*reported, *self._of_comments((*wrong, *find_unused(own, used))))
+
+    def _weighed(self, found: Iterator[Located]) -> Iterator[tuple[Finding, int]]:
+        """Each finding with its severity and its line: those of the rules, and what a plan has
+        measured besides."""
+        limits = self.project.settings.lint_thresholds
+        tables: set[str] = set()
+        for each in found:
+            finding = graded(each.hit, self.measurement, limits)
+            if each.hit.blocks:
+                tables.add(_key(each.hit.table))
+            if finding is not None:
+                yield replace(finding, revision=each.revision), each.line
+        linted = {each.revision for each in self.linted}
+        if self.measurement.seconds is not None and self.options.plan is not None:
+            for finding, revision in find_blocked(self.options.plan, limits, tables):
+                if revision in linted:
+                    yield replace(finding, revision=revision), 1
+
+    def _advice(self, finding: Finding) -> str:
+        return (self.entries.get(finding.code) or CODES[finding.code]).advice
 
     def _of_comments(self, findings: Sequence[Finding]) -> Iterator[LintFinding]:
         """Findings in comments, whose object is FILE:LINE."""

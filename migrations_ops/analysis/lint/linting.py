@@ -83,7 +83,7 @@ def _counts(hit: Hit, situation: Situation) -> bool:
     """Whether a finding is about something: a table with rows, a name that the source shows, an
     error that would stop the upgrade."""
     is_new = bool(hit.table) and situation.is_new(hit.table)
-    is_computed = hit.finding.where.partition(".")[0] == UNKNOWN
+    is_computed = UNKNOWN in (hit.table, hit.finding.where.partition(".")[0])
     only_fails = hit.finding.severity == "error" and situation.change.is_caught
     return not (is_new or is_computed or only_fails)
 

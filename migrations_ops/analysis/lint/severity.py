@@ -40,7 +40,7 @@ def graded(hit: Hit, measurement: Measurement, limits: Thresholds) -> Finding | 
     if measurement.seconds is not None:
         # SQLite has one lock for all tables, which is under the empty name.
         blocked = measurement.seconds.get(table, measurement.seconds.get("", (0.0, 0.0)))
-        severity = _by_seconds(*blocked, limits)
+        severity = by_seconds(*blocked, limits)
         seconds = max(blocked)
         return _with(hit.finding, severity, f"measured: {seconds:.2f} s")
     if measurement.rows is not None and table in measurement.rows:
@@ -50,7 +50,8 @@ def graded(hit: Hit, measurement: Measurement, limits: Thresholds) -> Finding | 
     return hit.finding
 
 
-def _by_seconds(reads: float, writes: float, limits: Thresholds) -> Severity:
+def by_seconds(reads: float, writes: float, limits: Thresholds) -> Severity:
+    """How severe it is that reads and writes were blocked for so long."""
     found = (
         _of(reads, limits.reads_error, limits.reads_warning),
         _of(writes, limits.writes_error, limits.writes_warning),

@@ -23,6 +23,13 @@ WRITE_WITHOUT_CONDITION = Entry(
     "Restrict it with WHERE, or do it in batches that are committed one by one.",
     error_if="the table has many rows",
 )
+OTHERS_BLOCKED = Entry(
+    "others-blocked",
+    "warning",
+    "in the rehearsal of {revision}, nobody could {blocked} {where} for {seconds} s",
+    "Look in the plan for the statement, and split the revision before or after it.",
+    error_if="it is long",
+)
 RENAMED = Entry(
     "renamed-{kind}",
     "warning",

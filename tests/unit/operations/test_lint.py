@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import ConfigurationError, Refused
 from migrations_ops.model.fingerprint import Fingerprint
 from migrations_ops.model.lint import LintReport
-from migrations_ops.model.measured_plan import Blocked, MeasuredPlan, MeasuredRevision
+from migrations_ops.model.measured_plan import (
+    Blocked,
+    MeasuredPlan,
+    MeasuredRevision,
+    MeasuredStatement,
+    StatementLock,
+)
 from migrations_ops.operations.lint import LintOptions, lint_environment, require_known
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.loader import digest
@@ -49,10 +56,13 @@ class Shop:
     def project(self) -> Project:
         return Project.read(self.folder)
 
+    def source(self, name: str) -> str:
+        """The digest of a revision as it is now."""
+        project = self.project
+        return digest(project.history(project.settings.last).revisions[name])
+
     def plan(self, seconds: float = 9.0) -> MeasuredPlan:
         """A plan of the second revision, which kept others from writing for so long."""
-        project = self.project
-        revision = project.history(project.settings.last).revisions["b"]
         return MeasuredPlan(
             environment="prod",
             database="shop",
@@ -61,7 +71,7 @@ class Shop:
             backup_size=0,
             copied_in=0.0,
             schema={},
-            revisions=(MeasuredRevision("b", "", "b.py", digest(revision), 1.0, (), ()),),
+            revisions=(MeasuredRevision("b", "", "b.py", self.source("b"), 1.0, (), ()),),
             blocked=(Blocked("public.t", 0.0, seconds),),
             findings=(),
         )
@@ -105,6 +115,23 @@ def test_a_plan_is_linted_by_what_it_measured_without_a_database(shop: Shop) -> 
     assert found.message.endswith("(measured: 9.00 s)")
     assert not report.passed
     assert shop.lint(plan=shop.plan(seconds=0.1)).passed
+
+
+def test_what_was_measured_and_no_rule_has_foreseen_is_a_finding(shop: Shop) -> None:
+    statement = MeasuredStatement("X", 1, 2.0, None, (StatementLock("u", "AccessExclusive", 2.0),))
+    plan = shop.plan()
+    [revision] = plan.revisions
+    plan = replace(
+        plan,
+        revisions=(replace(revision, statements=(statement,)),),
+        blocked=(Blocked("public.t", 0.0, 9.0), Blocked("u", 2.0, 2.0), Blocked("v", 0.0, 0.4)),
+    )
+    assert shop.found(plan=plan) == [(CODE, "error", 6), ("others-blocked", "error", 1)]
+    found = shop.lint(plan=plan).findings[1]
+    assert found.message == "in the rehearsal of b, nobody could read or write u for 2.00 s"
+    shop.write("b", "a", f"{INDEX}  # migrations-ops: allow others-blocked:u -- at night")
+    plan = replace(plan, revisions=(replace(plan.revisions[0], source=shop.source("b")),))
+    assert shop.found(plan=plan)[1] == ("others-blocked", "note", 1)
 
 
 def test_what_was_edited_since_was_not_measured(shop: Shop) -> None:
@@ -192,12 +219,12 @@ def test_a_comment_that_allows_nothing_is_found(
     shop: Shop, comment: str, code: str, severity: str
 ) -> None:
     shop.write("b", "a", f"pass  # migrations-ops: {comment}")
-    assert shop.found() == [(code, severity, 6)]
+    assert shop.found(plan=shop.plan(seconds=0)) == [(code, severity, 6)]
 
 
 def test_a_comment_for_the_rehearsal_is_none_of_lint(shop: Shop) -> None:
     shop.write("b", "a", "pass  # migrations-ops: allow lost-index:x -- why")
-    assert shop.found() == []
+    assert shop.found(plan=shop.plan(seconds=0)) == []
 
 
 def test_the_configuration_and_the_flag_allow_as_well(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from migrations_ops.analysis.lint.actions import (
 )
 from migrations_ops.analysis.lint.known import bare_name
 from migrations_ops.analysis.lint.rule import Hit, Rule, Situation
+from migrations_ops.analysis.statements.rows import TEMPORARY
 from migrations_ops.model.findings import (
     DROPPED_IN_SOURCE,
     ERROR_SWALLOWED,
@@ -95,8 +96,8 @@ def dropped(situation: Situation) -> Iterator[Hit]:
 
 
 def _is_replaced(situation: Situation, table: str) -> bool:
-    """Whether a copy takes the place of a table: a rebuild by hand."""
-    return any(
+    """Whether a copy takes the place of a table: a rebuild by hand, or what is left of a batch."""
+    return table.startswith(TEMPORARY) or any(
         isinstance(each.action, Rename)
         and each.action.kind == "table"
         and table in (each.action.to, each.action.name)
