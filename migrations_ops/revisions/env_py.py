@@ -15,6 +15,11 @@ _URL = "sqlalchemy.url"
 # Such parts has the name of a variable that holds a database's address; the first are likelier.
 _URLS = ("URL", "URI", "DSN")
 _DATABASES = ("DATABASE", "DB", "SQLALCHEMY")
+# A variable of such a name holds a part of the address, or an option.
+_PART = re.compile(
+    r"(?:.*_)?(?:HOST|HOSTNAME|SERVER|PORT|NAME|USER|USERNAME|PASS|PASSWORD|SCHEMA|DRIVER|ECHO)"
+    r"|(?:POSTGRES|PG|MYSQL|MARIADB)_(?:DB|DATABASE)"
+)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 _SELECTOR = re.compile(r"(?:.*_)?(?:ENV|ENVIRONMENT|STAGE)")
 # What is read beside env.py: enough for the settings of an application, not all of it.
@@ -26,12 +31,14 @@ class EnvPy:
     """What an env.py tells, and what the project's modules tell that it imports.
 
     ``addresses`` are variables that may hold the URL, the likeliest first, and ``imported`` those
-    of its modules; ``selectors`` may hold the name of the environment; ``x`` are the keys of
-    ``-x``. ``reads_ini``: it takes the URL from the ini, and does not put another one there.
+    of its modules; ``parts`` hold a part of it each; ``selectors`` may hold the name of the
+    environment; ``x`` are the keys of ``-x``. ``reads_ini``: it takes the URL from the ini, and
+    does not put another one there.
     """
 
     addresses: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     selectors: tuple[str, ...] = ()
     x: tuple[str, ...] = ()
     reads_ini: bool = False
@@ -61,6 +68,7 @@ def read_env_py(file: Path, roots: Iterable[Path] = ()) -> EnvPy:
     return EnvPy(
         addresses=addresses,
         imported=tuple(name for name in _likeliest(imported) if name not in addresses),
+        parts=_parts([*_read_by_name(tree), *_settings_fields(tree), *imported]),
         selectors=tuple(dict.fromkeys(filter(_SELECTOR.fullmatch, read))),
         x=tuple(dict.fromkeys(_x_keys(tree))),
         reads_ini=(_URL in texts or bool(_OF_THE_INI & names)) and not _sets_ini(tree),
@@ -81,9 +89,20 @@ def setting_for(file: Path, roots: Iterable[Path] = ()) -> str:
     return f'variables = {{ {variables[0]} = "{{url}}" }}' if variables else ""
 
 
+def _parts(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that hold a part of an address: of a database's, or none is."""
+    parts = [name for name in dict.fromkeys(names) if _PART.fullmatch(name)]
+    databases = ("DB", "DATABASE", "POSTGRES", "PG", "MYSQL", "MARIADB")
+    return tuple(name for name in parts if any(each in name for each in databases))
+
+
 def _likeliest(names: Iterable[str]) -> tuple[str, ...]:
     """Those that may hold an address, the likeliest first."""
-    addresses = (name for name in names if any(part in name for part in (*_URLS, *_DATABASES)))
+    addresses = (
+        name
+        for name in names
+        if any(part in name for part in (*_URLS, *_DATABASES)) and not _PART.fullmatch(name)
+    )
     return tuple(sorted(dict.fromkeys(addresses), key=_likelihood))
 
 

@@ -213,6 +213,11 @@ def _notes(
         yield f"env.py {way.in_words}: it opened a throw-away database that was handed to it so."
     elif tried.reason:
         yield f"env.py was tried with a throw-away database, and failed: {tried.reason}."
+    elif facts.env_py.parts and way == Way():
+        yield (
+            f"env.py puts its URL together from {', '.join(facts.env_py.parts)}: add them to the"
+            " variables of each environment, and the names of secrets to its pass."
+        )
     else:
         yield f"env.py {way.in_words}; doctor tries it with the databases."
     unset = [

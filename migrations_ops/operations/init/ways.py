@@ -43,4 +43,6 @@ def chosen(facts: Facts, tried: Sequence[Tried]) -> Tried:
             return each
     if facts.env_py.selectors and all(each.elsewhere for each in tried):
         return Tried(Way(selector=facts.env_py.selectors[0]), works=False)
+    if facts.env_py.parts and not (facts.env_py.addresses or facts.env_py.imported):
+        return Tried(Way(), works=False)
     return tried[0] if tried else Tried(Way(), works=False)

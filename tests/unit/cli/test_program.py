@@ -121,12 +121,14 @@ def test_without_a_configuration_each_task_says_so(
     assert f"migrations_ops is not configured in {tmp_path}." in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("project")
 def test_variables_and_files_of_invoke_decide_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("INVOKE_RUNTIME_CONFIG", "/no/such/file.yaml")
     monkeypatch.setenv("INVOKE_TASKS_EXECUTOR_CLASS", "no_such_module.Executor")
+    (project / ".invoke.json").write_text("no JSON at all")
+    monkeypatch.setenv("HOME", str(project))
+    monkeypatch.setenv("USERPROFILE", str(project))
     assert run(monkeypatch, "backups") == 0
     assert "no backup" in capsys.readouterr().out.lower()
 

@@ -48,8 +48,11 @@ def test_an_env_py_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
     ("source", "found"),
     [
         # The likeliest first.
-        ("g('REDIS_URL'); g('DB_HOST'); g('DATABASE_URL')",
-         EnvPy(addresses=("DATABASE_URL", "REDIS_URL", "DB_HOST"))),
+        ("g('REDIS_URL'); g('APP_DB'); g('DATABASE_URL')",
+         EnvPy(addresses=("DATABASE_URL", "REDIS_URL", "APP_DB"))),
+        # What holds a part of it holds no URL.
+        ("g('DB_HOST'); g('POSTGRES_DB'); g('MYSQL_PASSWORD'); g('SMTP_HOST')",
+         EnvPy(parts=("DB_HOST", "POSTGRES_DB", "MYSQL_PASSWORD"))),
         ("config = Config('.env'); url = config('APP_DSN')", EnvPy(addresses=("APP_DSN",))),
         ("print('NO_URL_AT_ALL', 'DATABASE_URL')", EnvPy(addresses=("NO_URL_AT_ALL",))),
         ("stage = os.environ.get('APP_ENV')", EnvPy(selectors=("APP_ENV",))),

@@ -224,6 +224,11 @@ def test_a_note_has_what_was_found_out_about_env_py(tried: Tried, note: str) -> 
     assert note in proposed(tried=tried, urls=given).notes[0]
 
 
+def test_an_env_py_that_puts_its_url_together_gets_advice() -> None:
+    facts = replace(PLAIN, env_py=EnvPy(parts=("DB_HOST", "DB_NAME")))
+    assert "from DB_HOST, DB_NAME: add" in proposed(facts, Tried(Way(), works=False)).notes[0]
+
+
 def test_the_file_is_pyproject_where_there_is_one() -> None:
     assert proposed().file == "migrations_ops.toml"
     assert proposed(replace(PLAIN, has_pyproject=True)).file == "pyproject.toml"

@@ -70,4 +70,7 @@ def test_the_way_that_works_is_chosen_and_else_the_likeliest() -> None:
     assert chosen(by_selector, [one]) == Tried(Way(selector="STAGE"), works=False)
     # An env.py that fails has opened nothing yet.
     assert chosen(by_selector, [failed, one]) == failed
+    by_parts = replace(PLAIN, env_py=EnvPy(parts=("DB_HOST", "DB_NAME")))
+    assert chosen(by_parts, [failed, two]) == two
+    assert chosen(by_parts, [failed]) == Tried(Way(), works=False)
     assert chosen(PLAIN, []) == Tried(Way(), works=False)
