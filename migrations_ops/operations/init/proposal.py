@@ -212,7 +212,10 @@ def _notes(
     if tried.works:
         yield f"env.py {way.in_words}: it opened a throw-away database that was handed to it so."
     elif tried.reason:
-        yield f"env.py was tried with a throw-away database, and failed: {tried.reason}."
+        yield (
+            f"env.py {way.in_words}, as far as its source tells; with a throw-away database of"
+            f" SQLite it failed: {tried.reason}."
+        )
     elif facts.env_py.parts and way == Way():
         yield (
             f"env.py puts its URL together from {', '.join(facts.env_py.parts)}: add them to the"
