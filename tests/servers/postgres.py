@@ -185,7 +185,8 @@ class PostgresServer(RunningServer):
     def create_database(self, name: str | None = None, *, options: str = "") -> str:
         """:param options: what follows in CREATE DATABASE, such as ``OWNER shop``."""
         made = name or fresh_name()
-        self.execute(f"CREATE DATABASE {quoted(made)} {options}")
+        # Half the work of the usual way, which writes every page to the log as well.
+        self.execute(f"CREATE DATABASE {quoted(made)} STRATEGY file_copy {options}")
         return made
 
     def copy_database(self, source: str) -> str:
