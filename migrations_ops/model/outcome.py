@@ -35,11 +35,12 @@ Outcome = Literal[
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """What the rehearsal showed: the schema that the real upgrade has to end with, what was found,
-    and the statements of the upgrade."""
+    and the statements of the upgrade, with how long it took."""
 
     after: Fingerprint
     findings: tuple[Finding, ...]
     statements: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

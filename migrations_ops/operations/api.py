@@ -35,6 +35,12 @@ class Silent:
     def progress(self, text: str, done: int = 0, total: int = 0) -> None:
         """What the step is doing now."""
 
+    def expect(self, seconds: float) -> None:
+        """How long the step will probably take."""
+
+    def say(self, line: str) -> None:
+        """Something to know at once."""
+
     def end(self, result: StepResult, summary: str) -> None:
         """The step has ended."""
 

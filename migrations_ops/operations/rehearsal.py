@@ -283,7 +283,8 @@ class _Rehearsal:
         # A rule of lint that is not installed here may have that code.
         unknown = [replace(each, severity="warning") for each in comments.unknown]
         findings += [*comments.problems, *unknown]
-        return Rehearsed(after, tuple(without_allowed(findings, self._consents)), statements_of(up))
+        found = tuple(without_allowed(findings, self._consents))
+        return Rehearsed(after, found, statements_of(up), up.seconds)
 
     def measured(self, copied_in: float) -> MeasuredRun:
         """The upgrade, which has run."""

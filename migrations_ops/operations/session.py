@@ -60,7 +60,8 @@ class Session:
     def locked(self, environments: Sequence[Environment]) -> AbstractContextManager[None]:
         """Lock the databases of these environments against every other task."""
         databases = [self.project.database(environment) for environment in environments]
-        return lock_databases(databases, self.record.task, self.project.settings.wait)
+        wait, say = self.project.settings.wait, self.record.reporter.say
+        return lock_databases(databases, self.record.task, wait, say)
 
     @cached_property
     def prestart(self) -> Prestart:

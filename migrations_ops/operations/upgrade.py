@@ -137,6 +137,8 @@ def _run(upgrade: _Upgrade, attempts: Attempts, *, report_sole_writer: bool) -> 
     try:
         with session.record.step(StepName.UPGRADE, environment.name) as step:
             step.argv = attempts.argv
+            if upgrade.rehearsed is not None:
+                session.record.reporter.expect(upgrade.rehearsed.seconds)
             if not state.exists:
                 state.database.prepare()
             if environment.commands:

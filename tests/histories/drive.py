@@ -36,6 +36,12 @@ class Quiet:
     def progress(self, text: str, done: int = 0, total: int = 0) -> None:
         pass
 
+    def expect(self, seconds: float) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        pass
+
     def end(self, result: StepResult, summary: str) -> None:
         pass
 

@@ -69,13 +69,14 @@ class Lines:
         self.style = Style(self._stream)
         self._now = ("", "")
         self._phase = self._what = ""
-        self._begun = self._shown = 0.0
+        self._begun = self._shown = self._expected = 0.0
         self._findings: list[Finding] = []
         self._heartbeat = Heartbeat(_EACH_SECOND if self.style.live else _EACH_LINE, self._beat)
 
     def begin(self, step: str, environment: str) -> None:
         self._now = (step, environment)
         self._phase = self._what = ""
+        self._expected = 0.0
         self.progress("")
         self._heartbeat.start()
 
@@ -97,6 +98,10 @@ class Lines:
             what = f"{what} {progress_bar(done, total, moment - self._begun, self.style)}"
         self._draw(what)
 
+    def expect(self, seconds: float) -> None:
+        """How long the step will probably take, for the time left; without it that is unknown."""
+        self._expected = seconds
+
     def _draw(self, what: str) -> None:
         """Redraw the line of the running step."""
         step, environment = self._now
@@ -109,12 +114,15 @@ class Lines:
     def _beat(self, seconds: float) -> None:
         """Show that a step is still running, though there is no other news of it."""
         step, environment = self._now
+        elapsed = time_left(seconds)
+        if self._expected > seconds:
+            elapsed += f", about {time_left(self._expected - seconds)} left"
         if self.style.live:
             if time.monotonic() - self._shown >= _EACH_SECOND:
-                self._draw(f"{self._what} {time_left(seconds)}".strip())
+                self._draw(f"{self._what} {elapsed}".strip())
         else:
             what = f", {self._what}" if self._what else ""
-            self._write(f"  {step} {environment}: {time_left(seconds)}{what}")
+            self._write(f"  {step} {environment}: {elapsed}{what}")
 
     def end(self, result: StepResult, summary: str) -> None:
         self._heartbeat.stop()

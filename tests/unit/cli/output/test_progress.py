@@ -63,6 +63,30 @@ def test_a_silent_step_counts_its_seconds_on_a_terminal(monkeypatch: pytest.Monk
     assert "\n" not in stream.getvalue().rstrip("\n")
 
 
+@pytest.mark.parametrize(("expected", "left"), [(600.0, ", about 10 min 00 s left"), (0.0, "")])
+def test_what_is_left_of_the_time_that_the_rehearsal_took_is_shown(
+    expected: float, left: str
+) -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.begin("upgrade", "prod")
+    lines.expect(expected)
+    lines.progress("revision abc")
+    lines._beat(0.1)
+    # It took longer than that.
+    lines._beat(700)
+    lines.end(DONE, "1 revision")
+    lines.begin("verify", "prod")
+    lines._beat(1)
+    lines.end(DONE, "at head")
+    found = [line.strip() for line in stream.getvalue().splitlines() if line.startswith("  ")]
+    assert found == [
+        f"upgrade prod: 0 s{left}, revision abc",
+        "upgrade prod: 11 min 40 s, revision abc",
+        "verify prod: 1 s",
+    ]
+
+
 def test_a_heartbeat_does_not_act_after_it_was_stopped() -> None:
     acted: list[float] = []
     heartbeat = Heartbeat(0.0, acted.append)
