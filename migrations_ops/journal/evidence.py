@@ -82,7 +82,7 @@ class Evidence:
         if kind := what_else(self.file):
             return f"{self.file} is {kind}"
         if not folder.is_dir():
-            return f"{folder} is not a folder"
+            return f"{folder} is {what_else(folder) or 'a file'}, not a folder"
         content = self._read()
         if isinstance(content, Unreadable) and content.newer:
             return f"{self.file} {content.why}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from migrations_ops.backups.quality import is_empty
+from migrations_ops.backups.quality import is_damaged, is_empty
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.backups.taking import take_backup
 from migrations_ops.databases.interface import find_left_out
@@ -91,7 +91,7 @@ def find_environments_in_use(project: Project) -> list[Environment]:
     return [
         each
         for each in settings.path
-        if project.database(each).size() or BackupStore.of(settings, each).way_back()
+        if project.database(each).size() or BackupStore.of(settings, each).sidecars()
     ]
 
 
@@ -146,13 +146,17 @@ def require_worth_keeping(project: Project, located: LocatedDatabase) -> None:
     if located.inspection.revisions or located.inspection.tables:
         return
     store = BackupStore.of(project.settings, located.environment)
-    newest = store.latest_sidecar()
+    damaged = filter(is_damaged, reversed(store.sidecars()))
+    newest = store.latest_sidecar() or next(damaged, None)
     if newest is not None and not is_empty(newest):
+        way_back = store.way_back()
         raise Refused(
             f"{located.environment.name} ({located.database.label}) is empty, and there are backups"
             f" of it that are not: the newest is {newest.name}.",
             untouched="No backup was taken.",
-            next=f"Restore it: {store.way_back()}",
+            next=f"Restore it: {way_back}"
+            if way_back
+            else f"Bring {newest.name} back as it was, and restore it.",
         )
 
 

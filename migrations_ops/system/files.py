@@ -6,6 +6,7 @@ read them, whatever the umask is.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -64,7 +65,10 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder, OWN_FOLDER)
     except FileExistsError:
         if not folder.is_dir():
-            raise
+            kind = what_else(folder) or "a file"
+            raise NotADirectoryError(
+                errno.ENOTDIR, f"it is {kind}, not a folder", str(folder)
+            ) from None
     else:
         os.chmod(folder, OWN_FOLDER)  # some umask takes rights from the owner, too
 

@@ -399,5 +399,5 @@ def _safe(failure: Failure) -> str:
 
 def _way_back(failure: Failure) -> str:
     name = _backup_name(failure)
-    first = ", once that backup and its sidecar are there again" if failure.lack else ""
+    first = ", once that backup and its sidecar are back as they were" if failure.lack else ""
     return f"{BackupStore.restore_command(failure.located.environment.name, name)}{first}"

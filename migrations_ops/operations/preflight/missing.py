@@ -111,6 +111,11 @@ def _find_trace(
                 f" restore it: {way}",
             )
         return f"there are backups of it: the newest is {newest.name}", f"Restore it: {way}"
+    if sidecars and not was_always_empty:
+        return (
+            f"there are backups of it, and none can be restored: {sidecars[-1].doubt}",
+            f"Bring {sidecars[-1].name} back as it was, or {label} itself, and try again",
+        )
     strays = store.strays()
     if strays:
         file, why = strays[-1]

@@ -11,6 +11,7 @@ from migrations_ops.model.errors import Refused
 from migrations_ops.operations.session import Session
 from migrations_ops.operations.state import DatabaseState
 from migrations_ops.system.files import nearest_folder
+from migrations_ops.system.reading import what_else
 
 
 def require_recordable(session: Session, states: Sequence[DatabaseState]) -> None:
@@ -41,5 +42,5 @@ def _find_closed(releases: Path) -> str:
     """Why no record can be written, as far as can be checked; else empty."""
     folder = nearest_folder(releases)
     if not folder.is_dir():
-        return f"{folder} is not a folder"
+        return f"{folder} is {what_else(folder) or 'a file'}, not a folder"
     return "" if os.access(folder, os.W_OK) else f"{folder} may not be written"

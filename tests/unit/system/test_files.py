@@ -66,7 +66,7 @@ def test_a_folder_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     for folder in (tmp_path / "a", tmp_path / "a" / "b"):
-        with pytest.raises(FileExistsError):
+        with pytest.raises(NotADirectoryError):
             make_folder(folder)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from migrations_ops.system.files import write_text
+from migrations_ops.system.files import make_folder, write_text
 from migrations_ops.system.reading import (
     MOST_BYTES,
     open_regular,
@@ -124,3 +124,5 @@ def test_what_is_no_file_is_called_what_it_is(tmp_path: Path) -> None:
             read_bytes(each)
     with pytest.raises(OSError, match="it is a named pipe, not a regular file"):
         write_text(pipe, "")
+    with pytest.raises(NotADirectoryError, match="it is a named pipe, not a folder"):
+        make_folder(pipe / "inside")

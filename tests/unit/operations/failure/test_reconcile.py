@@ -122,7 +122,7 @@ def test_backup_that_is_gone_is_not_called_safe(monkeypatch: pytest.MonkeyPatch)
         reconcile.reconcile(session(), failure(FakeDatabase(now=moved), Ended.PARTLY_COMMITTED))
     assert "safe" not in str(raised.value)
     assert lack in raised.value.untouched
-    assert raised.value.next.endswith("once that backup and its sidecar are there again")
+    assert raised.value.next.endswith("once that backup and its sidecar are back as they were")
 
 
 MORE_ROWS = Fingerprint(BEFORE.revisions, BEFORE.schema, {"items": 4})
