@@ -16,6 +16,8 @@ from migrations_ops.project.project import Project
 
 # How long, in seconds, between two inspections: at first, and at most.
 _FIRST, _MOST = 0.1, 2.0
+# Recorded tasks that read a database, or a copy of it.
+_CHANGE_NOTHING = frozenset({"backup", "plan"})
 
 
 def wait_until_at_head(
@@ -48,11 +50,14 @@ def wait_until_at_head(
 def is_being_changed(project: Project, environment: Environment) -> bool:
     """Whether a task that changes the environment has not ended: it may yet take that back.
 
-    Only the tasks that are recorded here are known, not those of another machine.
+    Only the tasks that are recorded here are known, not those of another machine. One that changes
+    nothing has nothing to take back, even if it was killed.
     """
     unfinished = (each.record for each in find_unfinished(project.settings.releases))
     return any(
-        isinstance(record, TaskRecord) and environment.name in record.left_open
+        isinstance(record, TaskRecord)
+        and record.task not in _CHANGE_NOTHING
+        and environment.name in record.left_open
         for record in unfinished
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from migrations_ops.databases.sqlite.files import rights_of_lock
 from migrations_ops.model.errors import Locked, Refused
-from migrations_ops.model.text import local_time
+from migrations_ops.model.text import excerpt, local_time
 from migrations_ops.system.files import give_rights, make_folder, now, write_whole
 from migrations_ops.system.provenance import account, host
 from migrations_ops.system.reading import is_too_long, read_json, what_else
@@ -78,10 +78,10 @@ def holder_of(holder: Path) -> str:
     found = read_json(holder)
     if not isinstance(found, dict):
         return "Another release"
-    return (
-        f"{found.get('purpose')} of {found.get('user')} on {found.get('host')}"
-        f" (process {found.get('process')}, since {local_time(str(found.get('since')))})"
+    purpose, user, host, process, since = (
+        excerpt(str(found.get(key))) for key in ("purpose", "user", "host", "process", "since")
     )
+    return f"{purpose} of {user} on {host} (process {process}, since {local_time(since)})"
 
 
 def _owned(file: Path) -> str:
