@@ -349,7 +349,8 @@ def test_what_is_not_understood_is_reported_with_what_to_do(
 def test_a_name_that_no_file_can_have_is_an_error_of_configuration(
     tmp_path: Path, line: str
 ) -> None:
-    for long in ("a" * 300, "b/" * 3000):
+    # On Windows, a path may be as long as that.
+    for long in ("a" * 300, *(["b/" * 3000] if os.name != "nt" else [])):
         text = f"{line.format(long)}\n[environments.prod]\nurl = 'sqlite:///a.db'"
         with pytest.raises(ConfigurationError, match="too long") as raised:
             configured(tmp_path, text, "migrations_ops.toml")
