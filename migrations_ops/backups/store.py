@@ -6,10 +6,10 @@ import errno
 import os
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from migrations_ops.backups.integrity import find_damage
+from migrations_ops.backups.integrity import find_damage, is_intact
 from migrations_ops.backups.naming import BackupNames, sidecar_of
 from migrations_ops.backups.quality import is_damaged, is_good, mark_damaged, mark_empty
 from migrations_ops.backups.sidecar import Sidecar, by_order, read_sidecar
@@ -187,7 +187,10 @@ class BackupStore:
         return sidecar
 
     def find_lack(self, name: str) -> str:
-        """What of a backup that was taken is no longer there as it was; empty if it all is."""
+        """What of a backup that was taken is no longer there as it was; empty if it all is.
+
+        Its file is read: only that shows whether a message may call it safe.
+        """
         if not self.names.include(name):
             return f"no backup of {self.environment.name} is called {name!r}"
         file, sidecar = self.file(name), read_sidecar(self.sidecar(name))
@@ -197,6 +200,8 @@ class BackupStore:
             is_there = os.path.lexists(sidecar.file)
             return f"its sidecar {sidecar.file} {sidecar.why if is_there else 'is missing'}"
         damage = find_damage(file, sidecar.size)
+        if not damage and not is_intact(self.backup_of(replace(sidecar, name=name))):
+            damage = "its SHA-256 is not the one in its sidecar"
         return f"{name} is damaged: {damage}" if damage else ""
 
     def fingerprint(self, backup: Backup) -> Fingerprint:

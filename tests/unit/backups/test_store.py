@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from migrations_ops.backups.naming import BackupNames
 from migrations_ops.backups.quality import BEFORE_RESTORE
-from migrations_ops.backups.sidecar import Sidecar
+from migrations_ops.backups.sidecar import Sidecar, write_sidecar
 from migrations_ops.backups.store import BackupStore
 from migrations_ops.model.errors import ConfigurationError, Refused, StepFailed
 from tests.hostile_files import PROD
@@ -59,6 +60,8 @@ def test_what_is_lacking_of_a_backup_is_named(tmp_path: Path) -> None:
     one, two = fill(store, 2)
     backup = store.find(one.name)
     assert store.find_lack(one.name) == ""
+    write_sidecar(store.sidecar(one.name), replace(one, name="../x", sha256="0"))
+    assert "SHA-256" in store.find_lack(one.name)
     store.sidecar(one.name).write_text("{")
     assert store.find_lack(one.name).endswith(f"{store.sidecar(one.name)} cannot be read")
     store.sidecar(one.name).unlink()
@@ -69,6 +72,8 @@ def test_what_is_lacking_of_a_backup_is_named(tmp_path: Path) -> None:
     assert str(store.folder) in failed.value.next
     store.file(one.name).unlink()
     assert store.find_lack(one.name) == f"{one.name} is no longer in {store.folder}"
+    store.file(two.name).write_bytes(b"x")
+    assert store.find_lack(two.name).endswith("its SHA-256 is not the one in its sidecar")
     truncate(store, two)
     assert store.find_lack(two.name) == f"{two.name} is damaged: it has 0 bytes instead of 1"
     assert "../x" in store.find_lack("../x")
