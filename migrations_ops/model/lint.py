@@ -13,22 +13,28 @@ Known = Literal["measured", "rows", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """A finding in a revision. ``advice`` is what to write instead."""
+    """A finding, and where it is; ``advice`` is what to write instead."""
 
-    code: str
-    severity: Severity
-    message: str
-    where: str
-    revision: str
+    finding: Finding
     file: str
     line: int
     advice: str
 
-    @classmethod
-    def of(cls, found: Finding, revision: str, file: str, line: int, advice: str) -> LintFinding:
-        return cls(
-            found.code, found.severity, found.message, found.where, revision, file, line, advice
-        )
+    @property
+    def code(self) -> str:
+        return self.finding.code
+
+    @property
+    def severity(self) -> Severity:
+        return self.finding.severity
+
+    @property
+    def message(self) -> str:
+        return self.finding.message
+
+    @property
+    def where(self) -> str:
+        return self.finding.where
 
 
 @dataclass(frozen=True, slots=True)

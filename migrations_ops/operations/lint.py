@@ -183,7 +183,7 @@ class _Judge:
                 used.append(consent)
                 finding = _allowed(finding, consent)
             file, advice = files[finding.revision], self._advice(finding)
-            reported.append(LintFinding.of(finding, finding.revision, file, line, advice))
+            reported.append(LintFinding(finding, file, line, advice))
         own = [each for each in comments.consents if each.code in LINT_CODES]
         wrong = (*comments.problems, *comments.unknown)
         return (*reported, *self._of_comments((*wrong, *find_unused(own, used))))
@@ -215,7 +215,8 @@ class _Judge:
         for each in findings:
             file, _, line = each.where.rpartition(":")
             advice = CODES[each.code].advice.partition(". Or")[0]
-            yield LintFinding.of(each, revisions[file], file, int(line), advice)
+            found = replace(each, revision=revisions[file])
+            yield LintFinding(found, file, int(line), advice)
 
 
 def _allowed(finding: Finding, consent: Consent) -> Finding:

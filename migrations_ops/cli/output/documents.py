@@ -155,7 +155,9 @@ def plan(plans: Iterable[EnvironmentPlan]) -> dict[str, Any]:
 
 def lint(report: LintReport) -> dict[str, Any]:
     """The document of ``lint --json``."""
-    return {"passed": report.passed, **asdict(report)}
+    document = asdict(report)
+    document["findings"] = [each.pop("finding") | each for each in document["findings"]]
+    return {"passed": report.passed, **document}
 
 
 def measured_plan(plan: MeasuredPlan) -> dict[str, Any]:

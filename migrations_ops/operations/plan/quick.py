@@ -46,4 +46,4 @@ def quick_plan(
 
 def _finding(found: LintFinding) -> Finding:
     message = f"{found.message} ({found.file}:{found.line})"
-    return Finding(found.code, found.severity, message, found.where)
+    return replace(found.finding, message=message)

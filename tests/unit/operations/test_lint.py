@@ -109,7 +109,7 @@ def test_a_plan_is_linted_by_what_it_measured_without_a_database(shop: Shop) -> 
         "postgresql", ["b"], "measured",
     )  # fmt: skip
     [found] = report.findings
-    assert (found.code, found.severity, found.file, found.line, found.revision) == (
+    assert (found.code, found.severity, found.file, found.line, found.finding.revision) == (
         CODE, "error", "versions/b.py", 6, "b",
     )  # fmt: skip
     assert found.message.endswith("(measured: 9.00 s)")

@@ -106,7 +106,7 @@ LINTED = LintReport(
     "sqlite",
     ("b",),
     "nothing",
-    (LintFinding("needs-batch", "error", "it fails", "t.c", "b", "v/b.py", 3, "Do it so."),),
+    (LintFinding(replace(FINDING, revision="b"), "v/b.py", 3, "Do it so."),),
 )
 
 INITIALISED = InitReport(

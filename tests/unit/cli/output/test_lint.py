@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from migrations_ops.cli.output.lint.markdown import as_markdown
 from migrations_ops.cli.output.lint.sarif import as_document as as_sarif
 from migrations_ops.cli.output.lint.text import as_text
 from migrations_ops.cli.output.style import Style, width
-from migrations_ops.model.findings import Severity
+from migrations_ops.model.findings import Finding, Severity
 from migrations_ops.model.lint import LintFinding, LintReport
 
 FILE = "alembic/versions/r4.py"
@@ -20,16 +21,8 @@ WORDS = "nobody can write to it meanwhile " * 4
 
 
 def finding(severity: Severity = "warning", message: str = WORDS, file: str = FILE) -> LintFinding:
-    return LintFinding(
-        "index-blocks-writes",
-        severity,
-        message,
-        "i",
-        "r4",
-        file,
-        7,
-        "Build it so.",
-    )
+    found = Finding("index-blocks-writes", severity, message, "i", "r4")
+    return LintFinding(found, file, 7, "Build it so.")
 
 
 def report(*findings: LintFinding) -> LintReport:
@@ -85,9 +78,7 @@ def test_a_finding_is_an_issue_of_gitlab() -> None:
     [issue] = as_gitlab(report(finding("error")), "db/")
     assert issue["location"] == {"path": f"db/{FILE}", "lines": {"begin": 7}}
     assert (issue["check_name"], issue["severity"]) == ("index-blocks-writes", "critical")
-    [moved] = as_gitlab(report(LintFinding(**{
-        name: getattr(finding("error"), name) for name in LintFinding.__slots__ if name != "line"
-    }, line=9)), "db/")  # fmt: skip
+    [moved] = as_gitlab(report(replace(finding("error"), line=9)), "db/")
     [other] = as_gitlab(report(finding("error", "another")), "db/")
     assert moved["fingerprint"] == issue["fingerprint"] != other["fingerprint"]
 
