@@ -97,3 +97,23 @@ def shell_runs(database: ServerDatabase, script: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_column_with_values_goes_where_its_revision_allows_it(filled: ServerShop) -> None:
+    comment = "# migrations-ops: allow dropped-column:parents.name -- nobody reads it"
+    script = filled.add_revision(NEXT, HEAD, '    op.drop_column("parents", "name")')
+    before = content(filled.prod_database)
+    stopped = filled.invoke("plan", "--json", "--allow", "drift")
+    assert stopped.code == 1
+    [gone] = stopped.json["destroyed"]
+    assert (gone["name"], gone["revision"], gone["stops"]) == ("parents.name", NEXT, True)
+    assert gone["rows"] > 0
+    assert f"with its {gone['rows']} values" in stopped.json["error"]["what"]
+    assert comment.replace("nobody reads it", "REASON") in stopped.json["error"]["next"]
+    assert content(filled.prod_database) == before
+    script.write_text(f"{script.read_text(encoding='utf-8')}\n{comment}\n", encoding="utf-8")
+    ran = filled.invoke("plan", "--allow", "drift")
+    assert ran.code == 0, ran.err
+    told = f"parents.name ({gone['rows']} values); allowed in alembic/versions/{script.name}"
+    assert told in " ".join(ran.out.split())  # it is folded
+    require_no_secret(filled, stopped, ran)
