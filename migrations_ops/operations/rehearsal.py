@@ -391,11 +391,12 @@ def _require_no_errors(session: Session, state: DatabaseState, rehearsed: Rehear
 
 
 def _or_by_comments(session: Session, state: DatabaseState, errors: Sequence[Finding]) -> str:
-    """The comments that allow what a known revision does, ready to be pasted."""
-    files = {each.revision: each for each in state.pending if each.file}
+    """The comments that allow what a known revision does, ready to be pasted; none into a script
+    of an installed package, which is not the project's own."""
+    root = session.project.settings.root
+    own = {each.revision: each.shown(root) for each in state.pending
+           if each.file and each.path.is_relative_to(root)}  # fmt: skip
     comments = [
-        f"in {files[each.revision].shown(session.project.settings.root)}: {comment_for(each)}"
-        for each in errors
-        if each.revision in files
+        f"in {own[each.revision]}: {comment_for(each)}" for each in errors if each.revision in own
     ]
     return f"; or by a comment {', and '.join(comments[:_MOST_COMMENTS])}" if comments else ""

@@ -251,7 +251,9 @@ def test_old_database_on_a_server_is_released_to_head_and_restored(
     with two_databases(history, server, tmp_path / "project") as project:
         prod, before = project.prod_database, rows(project.prod_database)
 
-        ran = project.invoke("release-migration", "--json")
+        # The project's own scripts are not the place for a comment.
+        dropped = [f"--allow=dropped-table:{name}" for name in sorted(history.dropped)]
+        ran = project.invoke("release-migration", "--json", *dropped)
 
         assert ran.code == 0, ran.err
         assert not [each for each in ran.json["findings"] if each["severity"] == "error"]
