@@ -7,14 +7,17 @@ and database elsewhere (``verification.py``); here they are not asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from migrations_ops.analysis.drift import find_changed, keep_drift
+from migrations_ops.backups.store import BackupStore
 from migrations_ops.journal.schemas import (
     read_recorded_schema,
     schema_file,
     write_recorded_schema,
 )
+from migrations_ops.model.backup import Backup
 from migrations_ops.model.drift import ChangedObject, DriftReport, RecordedSchema
 from migrations_ops.model.errors import OpsError, Refused, StepFailed
 from migrations_ops.model.findings import (
@@ -62,6 +65,22 @@ def record_schema(
         if (recorded := read_recorded_schema(releases, other.name)) is not None:
             schema = keep_drift(recorded.schema, before.schema, after.schema)
             _write(session, other.name, RecordedSchema(release, recorded.revisions, schema))
+
+
+def record_late(session: Session, state: DatabaseState, backup: Backup | None) -> None:
+    """Record the schema that a killed task left, if it has not done so itself. It is unknown what
+    was changed by hand where that cannot be read.
+
+    :param backup: from before the upgrade.
+    """
+    settings, environment = session.project.settings, state.environment
+    earlier = read_recorded_schema(settings.releases, environment.name)
+    if earlier is not None and set(earlier.revisions) == set(state.inspection.revisions):
+        return
+    with suppress(OpsError):
+        store = BackupStore.of(settings, environment)
+        before = Fingerprint.EMPTY if backup is None else store.fingerprint(backup)
+        record_schema(session, state, before, state.database.fingerprint(environment.version_table))
 
 
 def _is_the_same(project: Project, other: Environment, state: DatabaseState) -> bool:

@@ -81,6 +81,8 @@ def test_release_killed_before_verify_is_verified_by_the_same_command_typed_agai
     assert "restore" not in again.err
     assert [version(filled, each) for each in ("dev", "prod")] == [R4, R4]
     assert outcomes(filled)[0] == "interrupted"
+    # What is changed by hand from now on is noticed.
+    assert filled.invoke("drift", "--env", environment).code == 0
 
 
 def test_what_was_upgraded_below_head_and_does_not_pass_is_put_back(filled: Sandbox) -> None:

@@ -20,6 +20,7 @@ from migrations_ops.model.findings import (
     RESTORE_RESUMED,
 )
 from migrations_ops.model.plan import StepName
+from migrations_ops.operations.drift import record_late
 from migrations_ops.operations.failure import messages
 from migrations_ops.operations.failure.decision import Ended
 from migrations_ops.operations.failure.observe import Failure, is_as
@@ -231,9 +232,10 @@ def _verify_what_arrived(session: Session, state: DatabaseState, record: TaskRec
     # An index that the upgrade has broken has stopped its rehearsal; an older fault is no reason to
     # undo it.
     report = verify(session, environment, state.target, index_fails=False)
-    if report.passed:
-        return
     backup = backup_of(session, environment, record)
+    if report.passed:
+        record_late(session, state, backup)
+        return
     error = first_error(report)
     if backup is None:
         lost = find_lost_backup(session, environment, record)
