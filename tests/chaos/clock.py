@@ -7,6 +7,7 @@ runs a program with a time limit then counts the program as missing.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 import tempfile
@@ -36,6 +37,7 @@ def _libraries() -> str:
         return ""
     folder = Path(tempfile.mkdtemp(prefix="chaos-clock-"))
     folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "sleep.so"
     argv = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
     subprocess.run(argv, input=_SLEEP.encode(), check=True)
