@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from migrations_ops.cli.output.report.page import as_html
 from migrations_ops.journal.record import TaskRecord, read_record
-from migrations_ops.operations.report import read_report
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import write_text
 
@@ -18,6 +16,10 @@ def write_report(project: Project, id: str) -> None:
     folder = project.settings.releases / id
     found = read_record(folder)
     if isinstance(found, TaskRecord):
+        # Not where nothing was to be done: a page costs a tenth of such a release.
+        from migrations_ops.cli.output.report.page import as_html
+        from migrations_ops.operations.report import read_report
+
         lines = as_html(read_report(project, found))
         with suppress(OSError):
             write_text(folder / REPORT, "\n".join(lines) + "\n")

@@ -6,9 +6,7 @@ import re
 
 from migrations_ops.cli.console import Console, seconds
 from migrations_ops.cli.output import documents, text
-from migrations_ops.cli.output.drift import drift_in_short
 from migrations_ops.journal.record import TaskRecord, walk_records
-from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.serialisation import Unreadable
 from migrations_ops.model.text import counted
@@ -72,9 +70,10 @@ def _show(
     report, failure = try_status(project, environments)
     document = documents.status(report) | (documents.error(failure) if failure else {})
     lines: list[str] = []
-    changed: list[DriftReport] = []
+    changed = []
     if drift:
         # Imported here: a status without it would take longer.
+        from migrations_ops.cli.output.drift import drift_in_short
         from migrations_ops.operations.drift import require_no_drift, try_drift
 
         changed = [try_drift(project, each) for each in environments]

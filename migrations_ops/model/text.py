@@ -103,3 +103,15 @@ def advice_on_os_error(error: OSError) -> str:
         case errno.ENAMETOOLONG:
             return "Choose a shorter name, and try again."
     return "Fix that, and try again."
+
+
+def duration(seconds: float) -> str:
+    """``3 ms``, ``1.24 s``, ``3 min 05 s``."""
+    if 0 < seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"

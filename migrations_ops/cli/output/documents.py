@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrations_ops.child.protocol.escaping import in_json
 from migrations_ops.child.protocol.redaction import redacted_document
 from migrations_ops.journal.record import TaskRecord, record_document
 from migrations_ops.model.backup import Backup, Pruned
-from migrations_ops.model.drift import DriftReport
 from migrations_ops.model.errors import OpsError
-from migrations_ops.model.lint import LintReport
-from migrations_ops.model.measured_plan import MeasuredPlan
 from migrations_ops.model.outcome import (
     DoctorReport,
     ErrorReport,
@@ -34,6 +31,11 @@ from migrations_ops.model.status import (
     StatusReport,
 )
 from migrations_ops.revisions.history import Revision
+
+if TYPE_CHECKING:  # each is read by few tasks
+    from migrations_ops.model.drift import DriftReport
+    from migrations_ops.model.lint import LintReport
+    from migrations_ops.model.measured_plan import MeasuredPlan
 
 
 def text_of(document: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from migrations_ops.child.protocol.escaping import escaped
-from migrations_ops.cli.output.plan.words import duration
 from migrations_ops.cli.output.style import Style, padded, width
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.backup import Backup
@@ -27,7 +26,7 @@ from migrations_ops.model.status import (
     Selector,
     StatusReport,
 )
-from migrations_ops.model.text import counted, human_size, local_time
+from migrations_ops.model.text import counted, duration, human_size, local_time
 
 UNCHANGED = "Nothing was changed."
 _STATE_COLOURS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrations_ops.cli.output.plan.words import (
-    duration,
     notes,
     nothing_pending,
     others_in_words,
@@ -17,6 +16,7 @@ from migrations_ops.cli.output.plan.words import (
 )
 from migrations_ops.cli.output.style import plain
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision
+from migrations_ops.model.text import duration
 
 
 def as_markdown(plan: MeasuredPlan) -> list[str]:

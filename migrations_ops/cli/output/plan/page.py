@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from migrations_ops.cli.output.page import as_html_text, findings_list, page
 from migrations_ops.cli.output.plan.words import (
-    duration,
     notes,
     nothing_pending,
     others_in_words,
@@ -17,6 +16,7 @@ from migrations_ops.cli.output.plan.words import (
     worth_a_line,
 )
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision, MeasuredStatement
+from migrations_ops.model.text import duration
 
 _MOST_OPEN = 8
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrations_ops.cli.output.plan.words import (
-    duration,
     is_ordinary,
     not_run,
     notes,
@@ -21,7 +20,7 @@ from migrations_ops.cli.output.plan.words import (
 from migrations_ops.cli.output.style import Style, padded, plain, shortened, unpainted, width
 from migrations_ops.cli.output.text import finding
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision, MeasuredStatement
-from migrations_ops.model.text import counted
+from migrations_ops.model.text import counted, duration
 
 _MOST_STATEMENTS = 20
 _MOST_REVISIONS = 8

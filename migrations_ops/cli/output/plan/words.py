@@ -15,7 +15,7 @@ from migrations_ops.model.measured_plan import (
     MeasuredStatement,
 )
 from migrations_ops.model.outcome import ErrorReport
-from migrations_ops.model.text import counted, human_size
+from migrations_ops.model.text import counted, duration, human_size
 
 # How a plan begins, in each form that is no JSON: so much of its title that notes about a plan do
 # not begin alike.
@@ -193,15 +193,3 @@ def rows_in_words(statement: MeasuredStatement) -> str:
 
 def _counted_rows(rows: int, noun: str = "row") -> str:
     return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """``3 ms``, ``1.24 s``, ``3 min 05 s``."""
-    if 0 < seconds < 0.0005:
-        return "<1 ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.995:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s"

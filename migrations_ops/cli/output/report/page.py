@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from migrations_ops.cli.output.page import as_html_text, findings_list, page
-from migrations_ops.cli.output.plan.words import duration, summary
+from migrations_ops.cli.output.plan.words import summary
 from migrations_ops.cli.output.report.words import (
     Bar,
     bars,
@@ -16,7 +16,7 @@ from migrations_ops.cli.output.report.words import (
 )
 from migrations_ops.cli.output.text import provenance_in_words, ways_back
 from migrations_ops.journal.record import TaskRecord
-from migrations_ops.model.text import local_time
+from migrations_ops.model.text import duration, local_time
 from migrations_ops.operations.report import Report
 
 _MOST_OPEN = 20

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from migrations_ops.cli.output.plan.words import duration
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.drift import ChangedObject
 from migrations_ops.model.measured_plan import MeasuredPlan
+from migrations_ops.model.text import duration
 from migrations_ops.operations.report import Report
 
 # Longer differences than this would slow the release that they report.

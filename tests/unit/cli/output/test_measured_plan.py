@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from migrations_ops.cli.output.plan.markdown import as_markdown
 from migrations_ops.cli.output.plan.page import as_html
 from migrations_ops.cli.output.plan.text import as_text
-from migrations_ops.cli.output.plan.words import BEGINS, duration
+from migrations_ops.cli.output.plan.words import BEGINS
 from migrations_ops.cli.output.style import Style, width
 from migrations_ops.model.findings import Finding
 from migrations_ops.model.measured_plan import (
@@ -25,6 +25,7 @@ from migrations_ops.model.measured_plan import (
     StatementLock,
 )
 from migrations_ops.model.outcome import ErrorReport
+from migrations_ops.model.text import duration
 
 WRITE = MeasuredStatement("UPDATE t\n  SET a = ?", 1200, 0.5, 1200)
 READ = MeasuredStatement("SELECT 1", 3, 0.001, None)
