@@ -88,16 +88,15 @@ def _engine(project: Project, environment: Environment, options: LintOptions) ->
                 next="Type, for example: invoke lint --engine postgresql",
             )
         return cast(Syntax, options.engine)
-    same = [environment, *reversed(project.settings.path_of(environment))]
-    for each in same:
-        if project.knows_url(each):
-            scheme = scheme_of(project.url(each))
-            scheme = _SCHEMES.get(scheme, scheme)
-            return cast(Syntax, scheme) if scheme in ENGINES else project.database(each).syntax
-    raise ConfigurationError(
-        f"The URL of {environment.name}, and so its engine, is not known on this machine.",
-        next="Name the engine, for example: invoke lint --engine postgresql",
-    )
+    # That of another environment may well be another one: SQLite for the tests of a developer.
+    if not project.knows_url(environment):
+        raise ConfigurationError(
+            f"The URL of {environment.name}, and so its engine, is not known on this machine.",
+            next="Name the engine, for example: invoke lint --engine postgresql",
+        )
+    scheme = scheme_of(project.url(environment))
+    scheme = _SCHEMES.get(scheme, scheme)
+    return cast(Syntax, scheme) if scheme in ENGINES else project.database(environment).syntax
 
 
 def _chosen(

@@ -19,6 +19,7 @@ from migrations_ops.analysis.lint.python_facts import used_models
 from migrations_ops.analysis.lint.rule import Hit, Rule, Situation
 from migrations_ops.analysis.lint.source import read_changes
 from migrations_ops.child.protocol.sql import Syntax
+from migrations_ops.revisions.errors import UnreadableScript
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def lint(
     """
     known = KnownSchema()
     for script in before:
-        for change in read_changes(script.tree, engine):
+        for change in _read(script, engine):
             known.apply(change)
     applicable = [each for each in rules if each.engine in (None, engine)]
     changes = {each.revision: _changes(each, engine) for each in linted}
@@ -92,7 +93,17 @@ def _changes(script: Script, engine: Syntax) -> list[Change]:
     facts = [Change(PythonFact("imports model", name), line)
              for name, line in used_models(script.tree)]  # fmt: skip
     return [replace(each, revision=script.revision)
-            for each in (*facts, *read_changes(script.tree, engine))]  # fmt: skip
+            for each in (*facts, *_read(script, engine))]  # fmt: skip
+
+
+def _read(script: Script, engine: Syntax) -> list[Change]:
+    """:raises UnreadableScript: its expressions are nested too deeply."""
+    try:
+        return read_changes(script.tree, engine)
+    except RecursionError:
+        raise UnreadableScript(
+            f"The revision {script.revision} cannot be linted: it is nested too deeply."
+        ) from None
 
 
 def _follow(new_tables: set[str], change: Change) -> None:

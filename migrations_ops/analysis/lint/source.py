@@ -25,6 +25,9 @@ from migrations_ops.revisions.expressions import WrittenRows, has_condition, tab
 
 _MOST_ROUNDS = 50
 _DEEPEST_CALL = 5
+# Loops within loops end, and a text that grows in one stays a text.
+_MOST_STATEMENTS = 50_000
+_LONGEST_TEXT = 1_000_000
 _EXECUTING = ("execute", "exec_driver_sql", "scalar", "scalars", "run_sql", "executescript")
 
 
@@ -63,6 +66,7 @@ class _Reader:
             if alias.name == "op" and alias.asname
         }
         self._scope = _Scope()
+        self._left = _MOST_STATEMENTS
         for each in tree.body:
             if isinstance(each, ast.Assign | ast.AnnAssign):
                 self._bind(each)
@@ -83,6 +87,9 @@ class _Reader:
         return any(self._statement(each) for each in body)
 
     def _statement(self, node: ast.stmt) -> bool:
+        self._left -= 1
+        if self._left < 0:
+            return True
         match node:
             case ast.If(test, body, orelse):
                 return self._if(test, body, orelse)
@@ -190,7 +197,7 @@ class _Reader:
         refers = value is not None and any(
             isinstance(each, ast.Name) and each.id == name for each in ast.walk(value)
         )
-        if text is not None:
+        if text is not None and len(text) <= _LONGEST_TEXT:
             self._scope.names[name] = ast.Constant(text)
         elif value is None or refers:
             self._scope.names.pop(name, None)

@@ -194,8 +194,11 @@ def test_the_engine_may_be_named(shop: Shop) -> None:
     shop.configure(PROD.replace('"postgresql://u:p@nowhere/shop"', '{ variable = "NOT_HERE" }'))
     with pytest.raises(ConfigurationError, match="not known on this machine"):
         shop.lint()
-    dev = '[tool.migrations_ops.environments.dev]\nurl = "mysql://u:p@nowhere/dev"\n'
+    dev = '[tool.migrations_ops.environments.dev]\nurl = "sqlite:///dev.db"\n'
     shop.configure(dev + PROD.replace('"postgresql://u:p@nowhere/shop"', '{ variable = "NO" }'))
+    with pytest.raises(ConfigurationError, match="not known on this machine"):
+        shop.lint()
+    shop.configure(PROD.replace("postgresql://", "mysql+pymysql://"))
     assert shop.lint().engine == "mariadb"
 
 

@@ -16,6 +16,7 @@ from migrations_ops.analysis.lint.severity import Measurement, graded
 from migrations_ops.child.protocol.sql import Syntax
 from migrations_ops.model.findings import INDEX_BLOCKS_WRITES, Entry, Severity
 from migrations_ops.model.thresholds import Thresholds
+from migrations_ops.revisions.errors import UnreadableScript
 
 TABLE = """
 op.create_table("t", sa.Column("id", sa.Integer, primary_key=True),
@@ -255,3 +256,15 @@ def test_what_is_defined_again_loses_what_it_does_not_name(
     found = [each.hit.finding.message for each in lint(before, new, "mariadb", BUILT_IN)
              if each.hit.finding.code == "modify-drops-attributes"]  # fmt: skip
     assert [each.rpartition(": ")[2] for each in found] == ([missing] if missing else [])
+
+
+def test_what_is_nested_too_deeply_is_an_error_in_words() -> None:
+    deep: ast.expr = ast.Constant("x")
+    for _ in range(2_000):
+        deep = ast.Call(deep, [], [])
+    tree = ast.parse("def upgrade():\n    pass")
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.body = [ast.Expr(deep)]
+    with pytest.raises(UnreadableScript, match="r cannot be linted: it is nested too deeply"):
+        list(lint([], [Script("r", tree)], "sqlite", BUILT_IN))

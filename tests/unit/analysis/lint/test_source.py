@@ -308,3 +308,16 @@ def test_what_an_except_catches_within_a_savepoint_is_rolled_back() -> None:
         """
     )
     assert not any(isinstance(each.action, PythonFact) for each in found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # A text of 2 ** 50 characters, and 50 ** 5 rounds.
+        "sql = 'DROP TABLE a '\nfor _ in range_:\n    sql += sql\nop.execute(sql)",
+        "for a in range_:\n for b in range_:\n  for c in range_:\n   for d in range_:\n"
+        "    for e in range_:\n     op.drop_table('a')",
+    ],
+)
+def test_what_grows_without_end_ends(body: str) -> None:
+    assert len(changes(body, module=f"range_ = {list(range(50))}")) < 100_000
