@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from migrations_ops.cli.output import documents
 from migrations_ops.cli.output.lint import github, gitlab, markdown, sarif
 from migrations_ops.cli.output.lint.text import as_text
 from migrations_ops.model.errors import ConfigurationError, Refused
-from migrations_ops.model.lint import LintReport
+from migrations_ops.model.findings import BAD_CONSENT
+from migrations_ops.model.lint import LintFinding, LintReport
 from migrations_ops.model.text import counted
 from migrations_ops.operations.lint import LintOptions, lint_environment, require_known
 from migrations_ops.operations.plan.plan_file import read_any_plan
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
+from migrations_ops.revisions.consents import comment_for
 
 _FORMATS = ("text", "json", "github", "gitlab", "markdown", "sarif")
 
@@ -100,10 +103,17 @@ def _require_passed(report: LintReport) -> None:
     """:raises Refused: there are errors."""
     errors = [each for each in report.findings if each.severity == "error"]
     if errors:
-        first = errors[0]
+        them = "it" if len(errors) == 1 else "them"
         raise Refused(
             f"lint has found {counted(len(errors), 'error')}.",
             untouched="No database was touched.",
-            next=f"Fix {'it' if len(errors) == 1 else 'them'}; or allow what is meant where it is,"
-            f" {first.file}: # migrations-ops: allow {first.code}:{first.where} -- REASON",
+            next=f"Fix {them}{_or_allow(errors)}",
         )
+
+
+def _or_allow(errors: Sequence[LintFinding]) -> str:
+    """The comment that allows the first error; a wrong comment is not allowed by another one."""
+    for each in errors:
+        if each.code not in BAD_CONSENT.codes:
+            return f"; or allow what is meant, in {each.file}: {comment_for(each.finding)}"
+    return "."

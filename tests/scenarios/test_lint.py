@@ -33,6 +33,7 @@ def test_a_branch_is_linted_without_a_database_and_a_comment_allows_what_is_mean
     lint = ("lint", "--base", "main", "--engine", "postgresql")
     found = shop.invoke(*lint, "--format", "github")
     assert found.code == 1
+    assert "# migrations-ops: allow concurrently-in-transaction:ix_parents_note -- R" in found.err
     first, second = found.out.splitlines()
     assert first.startswith("::error file=alembic/versions/")
     assert "title=concurrently-in-transaction::" in first
