@@ -105,7 +105,7 @@ class Console:
         for line in text.error(stopped, self.reporter.style):
             self.reporter.say(line)
 
-    def show_failure(self, failed: Exception) -> None:
+    def show_failure(self, failed: BaseException) -> None:
         """Show an error of this tool itself, with the lines that a report of it needs."""
         import traceback
 

@@ -112,7 +112,7 @@ def _console(folder: Path, *, json: bool, line: CommandLine) -> Iterator[Console
     from migrations_ops.cli.console import Console
     from migrations_ops.model.errors import ExitCode, Interrupted, OpsError, Refused
     from migrations_ops.model.text import advice_on_os_error, os_error_in_words
-    from migrations_ops.system.signals import one_interrupt
+    from migrations_ops.system.signals import is_interrupt, one_interrupt
 
     console = Console(folder, json=json, line=line)
     # A task is short and uses little memory: garbage collection would take a tenth of its time.
@@ -133,12 +133,12 @@ def _console(folder: Path, *, json: bool, line: CommandLine) -> Iterator[Console
         )
         console.show_error(refused)
         raise Exit(code=int(refused.exit_code)) from None
-    except KeyboardInterrupt:
-        console.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
-        raise Exit(code=int(ExitCode.INTERRUPTED)) from None
     except Exit:
         raise
-    except Exception as failed:
+    except (KeyboardInterrupt, Exception) as failed:
+        if is_interrupt(failed):
+            console.show_error(Interrupted("Interrupted.", next="Type: invoke status-all"))
+            raise Exit(code=int(ExitCode.INTERRUPTED)) from None
         # Python itself would write it past the exit for all text.
         console.show_failure(failed)
         raise Exit(code=1) from None

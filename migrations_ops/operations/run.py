@@ -29,6 +29,7 @@ from migrations_ops.operations.session import Session, open_session
 from migrations_ops.project.project import Project
 from migrations_ops.system.files import make_folder, open_own
 from migrations_ops.system.provenance import provenance
+from migrations_ops.system.signals import is_interrupt
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,7 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
     except OpsError as stopped:
         return stopped
     except KeyboardInterrupt:
-        return Interrupted(
-            f"{task} was interrupted{_during(record)}.",
-            untouched=_untouched(session.project, record),
-            next="Run the same command again to continue.",
-        )
+        return _interrupted(session, task)
     except OSError as failed:
         kind = NeedsAPerson if _changed_in(record) else StepFailed
         return kind(
@@ -142,8 +139,19 @@ def _run(session: Session, task: str, body: Callable[[Session], None]) -> OpsErr
             next="Fix that and try again.",
         )
     except Exception as failed:
+        if is_interrupt(failed):
+            return _interrupted(session, task)
         return _internal_error(record, task, failed)
     return None
+
+
+def _interrupted(session: Session, task: str) -> Interrupted:
+    record = session.record
+    return Interrupted(
+        f"{task} was interrupted{_during(record)}.",
+        untouched=_untouched(session.project, record),
+        next="Run the same command again to continue.",
+    )
 
 
 def _untouched(project: Project, record: Recorder) -> str:

@@ -47,3 +47,22 @@ def one_interrupt() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error is an interrupt, or came in the place of one.
+
+    One that comes while a thread is being started leaves ``threading`` as a RuntimeError: it gives
+    up a lock that it has not got back yet.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return (
+        isinstance(error, RuntimeError)
+        and isinstance(error.__context__, KeyboardInterrupt)
+        and last is not None
+        and last.tb_frame.f_code.co_filename == threading.__file__
+    )

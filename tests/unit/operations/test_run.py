@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,3 +148,32 @@ def test_signal_right_after_a_scratch_file_was_made_leaves_none_behind(
     assert isinstance(finished.error, Interrupted)
     assert not made[0].exists()
     assert sorted(each.name for each in made[0].parent.iterdir()) == ["release.json"]
+
+
+def test_interrupt_while_a_thread_is_started_is_an_interrupt(tmp_path: Path) -> None:
+    """A signal may come just before ``threading`` gets its lock back, and then never leaves it."""
+
+    def body(session: Session) -> None:
+        condition = threading.Condition()
+
+        def interrupted(_: object) -> None:
+            raise KeyboardInterrupt
+
+        condition._acquire_restore = interrupted  # type: ignore[attr-defined]
+        with condition:
+            condition.wait(0.001)
+
+    finished = run(tmp_path, body)
+    assert isinstance(finished.error, Interrupted)
+    assert finished.result.outcome == "interrupted"
+
+
+def test_fault_of_ours_on_the_way_out_of_an_interrupt_is_no_interrupt(tmp_path: Path) -> None:
+    def body(session: Session) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("a fault of ours")
+
+    finished = run(tmp_path, body)
+    assert isinstance(finished.error, NeedsAPerson)
