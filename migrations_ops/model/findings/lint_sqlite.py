@@ -25,8 +25,8 @@ BATCH_OF_DEPENDED = Entry(
 )
 BATCH_OF_REFERRED = BATCH_OF_DEPENDED.also(
     "note",
-    "the batch drops {where}, to which {others} refers, and renames a copy to it: where PRAGMA"
-    " foreign_keys is on, a bare alembic deletes rows there with it",
+    "the batch drops {where}, to which foreign keys of {others} lead, and renames a copy to it:"
+    " where PRAGMA foreign_keys is on, a bare alembic deletes rows there with it",
 )
 OUTSIDE_OF_TRANSACTION = Entry(
     "transaction-control",

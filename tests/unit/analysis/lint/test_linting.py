@@ -147,7 +147,10 @@ def test_what_worked_before_is_not_refused_now() -> None:
     [
         ("op.execute('CREATE VIEW v AS SELECT a FROM t')", "the view v reads it"),
         ("op.execute('CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END')", "its trigger g"),
-        ("op.create_table('u', sa.Column('t', sa.Integer, sa.ForeignKey('t.id')))", "u refers"),
+        (
+            "op.create_table('u', sa.Column('t', sa.Integer, sa.ForeignKey('t.id')))",
+            "keys of u lead",
+        ),
     ],
 )
 def test_a_batch_breaks_what_depends_on_its_table(after: str, reason: str) -> None:
