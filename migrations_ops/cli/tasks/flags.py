@@ -1,0 +1,12 @@
+"""The help of the flags that several tasks have."""
+
+JSON = "print one JSON document (default: text)"
+YES = "do not ask (default: a protected environment asks for its name to be typed)"
+ASK_NOT = "do not ask (default: ask where the configuration has ask = true)"
+TO = "the revision to reach (default: target of the configuration, which is head unless set)"
+ALLOW = "a finding to allow, CODE or CODE:NAME; may be repeated (default: none)"
+ENV = "the environment (default: prod; the last of the path where none has that name)"
+SCRIPTS = "whose scripts (default: prod; the last of the path where none has that name)"
+DRIFT = "also show what was changed by hand since the last release (default: do not)"
+EVERY = "the environment (default: every one)"
+NO_DEFAULT = "the environment (no default)"
