@@ -8,6 +8,7 @@ from pathlib import Path
 from migrations_ops.cli.output.commands import CommandLine
 from migrations_ops.cli.program import NAME, Program
 from migrations_ops.project.config_file import find_project
+from migrations_ops.system.streams import discard
 from migrations_ops.tasks import tasks_of
 
 
@@ -21,7 +22,10 @@ def main() -> None:
         folder = Path()
     namespace = tasks_of(folder, program)
     line = CommandLine(program, tasks=frozenset(namespace.task_names))
-    Program(namespace, folder, line).run()
+    try:
+        Program(namespace, folder, line).run()
+    except BrokenPipeError:  # who read the list of tasks has seen enough; a task deals with its own
+        discard(sys.stdout)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -139,3 +140,13 @@ def test_variables_and_files_of_invoke_decide_nothing(
 )
 def test_json_is_seen_in_arguments_that_cannot_be_parsed(arguments: list[str], asked: bool) -> None:
     assert asks_for_json(["status", *arguments]) is asked
+
+
+def test_reader_of_the_list_may_leave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["migrations-ops", "--list"])
+    with os.fdopen(writer, "w", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        script.main()
