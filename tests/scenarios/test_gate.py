@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrations_ops.backups.taking import QUIET_SECONDS
 from migrations_ops.journal.evidence import FILE, Evidence
 from migrations_ops.model.errors import Refused
 from migrations_ops.operations.gate import require_evidence
@@ -40,6 +42,7 @@ def test_production_is_refused_what_dev_has_not_passed(filled: Sandbox) -> None:
 
 
 def test_the_chain_of_the_guide_goes_through(filled: Sandbox) -> None:
+    time.sleep(2 * QUIET_SECONDS)  # a file that was written just before is copied once more
     ran = filled.invoke(*CHAIN)
     assert ran.code == 0, ran.err
     assert [query(file, VERSION) for file in (filled.dev, filled.prod)] == [[(R3,)], [(R3,)]]
