@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -28,6 +30,34 @@ def hint_for(error: BaseException, frames: Frames, environment: str) -> str:
             "env.py needs its Flask application: open app.app_context() there, or let Flask run the"
             f' upgrade: commands = [["flask", "db", "upgrade"]] in {where}.'
         )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return _hint_for_module(error.name.partition(".")[0], where)
+    return _hint_for_driver(error, where)
+
+
+def _hint_for_module(name: str, where: str) -> str:
+    """A module of the project is there without being found; any other has to be installed."""
+    for folder in (".", "src"):
+        if any(os.path.exists(os.path.join(folder, name + ending)) for ending in ("", ".py")):
+            return (
+                f"{name} is in the project, but not on the path of imports: set prepend_sys_path ="
+                f" {folder} in the ini, or install the project into {sys.executable}."
+            )
+    return (
+        f"{sys.executable} does not have {name}: install what the project requires there, or name"
+        f' an interpreter that has it: python = ".venv/bin/python" in {where}.'
+    )
+
+
+def _hint_for_driver(error: BaseException, where: str) -> str:
+    """The URL names a driver, or none, that does not fit the engine of env.py."""
+    if type(error).__name__ == "InvalidRequestError" and "async driver" in str(error):
+        return (
+            f"env.py opens an async engine: let the url of {where} name an async driver, such as"
+            " sqlite+aiosqlite, postgresql+asyncpg or mysql+asyncmy."
+        )
+    if type(error).__name__ == "MissingGreenlet":
+        return f"env.py opens no async engine: let the url of {where} name no async driver."
     return ""
 
 

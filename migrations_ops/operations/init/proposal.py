@@ -89,7 +89,7 @@ def propose(facts: Facts, wanted: Wanted, tried: Tried) -> Proposal:
     to_set: dict[str, str] = {}
     environments: dict[str, Mapping[str, Any]] = {}
     for name, (stage, section) in names_of(facts, wanted).items():
-        url = _url(name, stage, section, facts, wanted, to_set)
+        url = _as_tried(_url(name, stage, section, facts, wanted, to_set), facts, tried)
         environments[name] = {"url": url, **_settings(facts, section, tried.way, url)}
     way = tried.way
     return Proposal(
@@ -152,6 +152,14 @@ def _url(
     if known and found == known.url:
         return {"file": known.file, "key": known.key}
     return _without_password(found, variable, to_set)
+
+
+def _as_tried(url: Any, facts: Facts, tried: Tried) -> Any:
+    """With the driver that the trial handed to an async env.py: it fails with sqlite3's."""
+    plain = "sqlite:"
+    if not (facts.env_py.is_async and tried.works) or not str(url).startswith(plain):
+        return url
+    return f"sqlite+aiosqlite:{url.removeprefix(plain)}"
 
 
 def _without_password(url: str, variable: str, to_set: dict[str, str]) -> Any:
@@ -230,6 +238,11 @@ def _notes(
     ]
     if unset:
         yield f"Set before a release: {', '.join(dict.fromkeys(unset))}."
+    if unset and facts.env_py.is_async:
+        yield (
+            "env.py opens an async engine: unless it adds the driver itself, a URL has to name one,"
+            " such as sqlite+aiosqlite or postgresql+asyncpg."
+        )
     if to_set:
         yield "A URL with a password is written into no file."
     if (facts.uses_invoke or wanted.tasks) and facts.has_tasks and not facts.tasks_are_ours:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,32 @@ def test_an_argument_of_env_py_that_is_not_given(tmp_path: Path) -> None:
 def test_an_application_that_is_not_there(tmp_path: Path) -> None:
     text = "raise RuntimeError('Working outside of application context.')"
     assert "app.app_context()" in hint_of(source(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("there", "hint"),
+    [
+        ("", f"{sys.executable} does not have no_such_shop: install what the project requires"),
+        ("no_such_shop.py", "set prepend_sys_path = . in the ini"),
+        ("src/no_such_shop", "set prepend_sys_path = src in the ini"),
+    ],
+)
+def test_a_module_that_is_not_found(
+    there: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if there:
+        (tmp_path / there).mkdir(parents=True)
+    assert hint in hint_of(source(tmp_path, "import no_such_shop.models"))
+
+
+def test_a_url_whose_driver_does_not_fit_the_engine_of_env_py(tmp_path: Path) -> None:
+    imports = "from sqlalchemy.ext.asyncio import create_async_engine\n"
+    hint = hint_of(source(tmp_path, f"{imports}create_async_engine('sqlite:///a.db')"))
+    assert "the url of environments.dev name an async driver, such as sqlite+aiosqlite" in hint
+    imports = "from sqlalchemy import create_engine\n"
+    connect = f"create_engine('sqlite+aiosqlite:///{tmp_path.as_posix()}/a.db').connect()"
+    assert "name no async driver" in hint_of(source(tmp_path, imports + connect))
 
 
 def test_any_other_failure_speaks_for_itself(tmp_path: Path) -> None:

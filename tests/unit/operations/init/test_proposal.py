@@ -70,6 +70,24 @@ def test_where_each_url_comes_from(
     assert urls(proposed(facts, **wanted)) == expected
 
 
+def test_the_urls_of_an_async_env_py_name_the_driver_with_which_it_was_tried() -> None:
+    facts = replace(section("sqlite:///a.db"), env_py=EnvPy(is_async=True))
+    expected = {"dev": "sqlite+aiosqlite:///a.dev.db", "prod": "sqlite+aiosqlite:///a.db"}
+    assert urls(proposed(facts)) == expected
+    given = {"dev": "sqlite+aiosqlite:///x.db", "prod": "postgresql://db/a"}
+    assert urls(proposed(facts, urls=given)) == given
+    # What was not seen to work is left as it is.
+    failed = Tried(Way(ini_url=True), works=False, reason="it does not import")
+    assert urls(proposed(facts, failed))["prod"] == "sqlite:///a.db"
+
+
+def test_who_sets_the_variable_of_an_async_env_py_is_told_of_the_driver() -> None:
+    note = "env.py opens an async engine"
+    for is_async in (True, False):
+        made = proposed(replace(PLAIN, env_py=EnvPy(is_async=is_async)))
+        assert any(note in each for each in made.notes) == is_async
+
+
 def test_a_password_is_in_nothing_that_is_written_or_shown() -> None:
     given = {"dev": "mysql://db/a", "prod": SECRET}
     for made in (
