@@ -22,13 +22,16 @@ def hint_for(error: BaseException, frames: Frames, environment: str) -> str:
         if _is_in(frames[-1:], "os.py", "<frozen os>"):
             return f'The variable {key} is not set: add variables = {{ {key} = "..." }} to {where}.'
         if _is_in(frames, "logging/config.py"):
-            return f"The ini lacks the section [{key}] of its logging, which env.py reads."
+            return (
+                f"The ini lacks the section [{key}] of its logging, which env.py reads: copy what"
+                " follows [loggers], and that, from an ini of alembic init."
+            )
         if "get_x_argument" in _source(frames):
             return f'If env.py expects it as -x {key}=VALUE: add x = ["{key}=VALUE"] to {where}.'
     if isinstance(error, RuntimeError) and "application context" in str(error):
         return (
-            "env.py needs its Flask application: open app.app_context() there, or let Flask run the"
-            f' upgrade: commands = [["flask", "db", "upgrade"]] in {where}.'
+            'env.py needs its Flask application: add flask = "MODULE:create_app", or what else'
+            f" FLASK_APP names, to {where}."
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _hint_for_module(error.name.partition(".")[0], where)

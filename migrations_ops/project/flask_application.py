@@ -11,6 +11,8 @@ from migrations_ops.system.reading import read_text
 
 # The files of variables that Flask and pydantic-settings read.
 DOTENV = (".env", ".flaskenv")
+# What is copied to .env, and what a clone has of it.
+_EXAMPLES = (".env.example", ".env.sample", ".env.template")
 _MAKES_ONE = re.compile(r"^def (?:create_app|make_app)\b|\bFlask\(__name__", re.MULTILINE)
 
 
@@ -20,7 +22,7 @@ def find_applications(folder: Path) -> tuple[str, ...]:
 
 
 def _applications(folder: Path) -> Iterator[str]:
-    for file in DOTENV:
+    for file in (*DOTENV, *_EXAMPLES):
         name = variables_of(folder / file).get("FLASK_APP", "")
         if name:
             yield name
@@ -31,6 +33,11 @@ def _applications(folder: Path) -> Iterator[str]:
     for source in sorted([*folder.glob("*.py"), *folder.glob("*/__init__.py")]):
         if _MAKES_ONE.search(_text(source)):
             yield source.stem if source.parent == folder else source.parent.name
+    # By their paths, from which Flask imports what is not in the project's own folder.
+    for source in sorted([*folder.glob("src/*.py"), *folder.glob("src/*/__init__.py")]):
+        if _MAKES_ONE.search(_text(source)):
+            place = source if source.parent.name == "src" else source.parent
+            yield place.relative_to(folder).as_posix()
 
 
 def variables_of(file: Path) -> dict[str, str]:

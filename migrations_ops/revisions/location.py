@@ -180,7 +180,8 @@ class _Config:
             # Alembic treats this as an empty history, and would silently release nothing.
             raise ConfigurationError(
                 f"No folder of version_locations in {self.file.name} exists: {folders[0]}",
-                next=f"{_ADVICE} Relative locations start from {self.directory}.",
+                next=f"If there are no revisions yet, create it; git keeps no empty folder. Else:"
+                f" {_ADVICE} Relative locations start from {self.directory}.",
             )
         return folders
 

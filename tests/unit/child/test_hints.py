@@ -48,7 +48,7 @@ def test_an_argument_of_env_py_that_is_not_given(tmp_path: Path) -> None:
 
 def test_an_application_that_is_not_there(tmp_path: Path) -> None:
     text = "raise RuntimeError('Working outside of application context.')"
-    assert "app.app_context()" in hint_of(source(tmp_path, text))
+    assert 'flask = "MODULE:create_app", or what else' in hint_of(source(tmp_path, text))
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,13 @@ def test_a_configuration_that_leads_nowhere_is_a_usage_error(
     assert caught.value.next
 
 
+def test_a_version_folder_that_git_did_not_keep_is_to_be_created(project: Path) -> None:
+    file = put(project, "alembic.ini", MISCONFIGURED["no version folder"][0])
+    with pytest.raises(ConfigurationError) as caught:
+        find_scripts(file, directory=project)
+    assert caught.value.next.startswith("If there are no revisions yet, create it")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFO in a folder")
 def test_an_env_py_that_alembic_would_wait_for_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = scripts\n")

@@ -10,6 +10,7 @@ import pytest
 from migrations_ops.model.errors import OpsError
 from migrations_ops.operations.init.facts import Facts, KnownUrl, Section
 from migrations_ops.operations.init.reading import find_alembic, read_facts
+from migrations_ops.project.flask_application import find_applications
 from tests.support import PROJECTS
 
 ENV_PY = "from alembic import context\n"
@@ -108,6 +109,23 @@ def test_the_application_of_flask(tmp_path: Path) -> None:
     assert found.flask == ("shop:create_app", "shop")
     # Flask-SQLAlchemy's files are relative to this folder.
     assert found.known_urls[0].url == "sqlite:///instance/a.db"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "applications"),
+    [
+        (".env.example", "FLASK_APP=src/main.py\n", ("src/main.py",)),
+        ("src/app.py", "app = Flask(__name__)\n", ("src/app.py",)),
+        ("src/shop/__init__.py", "def create_app():\n", ("src/shop",)),
+        ("src/tool.py", "import os\n", ()),
+    ],
+)
+def test_an_application_of_flask_below_src(
+    tmp_path: Path, file: str, text: str, applications: tuple[str, ...]
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    assert find_applications(tmp_path) == applications
 
 
 @pytest.mark.parametrize(
