@@ -39,11 +39,16 @@ def failed(error: Exception, reason: str, revision: str | None, environment: str
 
 
 def _first(error: Exception) -> Exception:
-    """The original error, where this one only reports a broken transaction.
+    """The original error, where this one only reports a broken transaction, or an import.
 
-    Cleanup code, as Alembic runs it after a batch, fails on that transaction.
+    Cleanup code, as Alembic runs it after a batch, fails on that transaction. Flask has the
+    traceback of an import in the lines of its message.
     """
     first = error
+    imported = error.__context__
+    if type(error).__name__ == "NoAppException" and isinstance(imported, ImportError):
+        # One that has no further frame is the application itself, which Flask names.
+        return imported if imported.__traceback__ and imported.__traceback__.tb_next else error
     while sqlstate_of(first) == _ABORTED or type(first).__name__ == "PendingRollbackError":
         cause = first.__cause__ or first.__context__
         while isinstance(cause, Exception) and sqlstate_of(cause) == _ABORTED:
