@@ -188,19 +188,41 @@ def _read_by_name(tree: ast.AST) -> Iterator[str]:
 
 def _settings_fields(tree: ast.AST) -> Iterator[str]:
     """The variables of classes such as pydantic's ``BaseSettings``: one for each field."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ClassDef) or not any(
-            name.endswith("Settings") for base in node.bases for name in _names(base)
-        ):
+    classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    # Others are types of a single value, such as a URL or an Enum.
+    models = {name: node for name, node in classes.items() if any(_fields(node))}
+    for node in classes.values():
+        if not any(name.endswith("Settings") for base in node.bases for name in _names(base)):
             continue
-        prefix = next(_keyword_texts(node, "env_prefix"), "") or next(
-            _assigned_texts(node, "env_prefix"), ""
-        )
-        for field in node.body:
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                for keyword in ("validation_alias", "alias", "env"):
-                    yield from (name.upper() for name in _keyword_texts(field, keyword))
-                yield f"{prefix}{field.target.id}".upper()
+        prefix, delimiter = _option(node, "env_prefix"), _option(node, "env_nested_delimiter")
+        for name, field in _fields(node):
+            nested = [models[each] for each in _names(field.annotation) if each in models]
+            if nested:
+                parts = (part for each in nested for part in _of_address(each) if delimiter)
+                yield from (f"{prefix}{name}{delimiter}{part}".upper() for part in parts)
+                continue
+            for keyword in ("validation_alias", "alias", "env"):
+                yield from (alias.upper() for alias in _keyword_texts(field, keyword))
+            yield f"{prefix}{name}".upper()
+
+
+def _of_address(nested: ast.ClassDef) -> Iterator[str]:
+    """The fields of a nested class that may hold a URL, or a part of it."""
+    for name, _ in _fields(nested):
+        if _PART.fullmatch(name.upper()) or _likeliest([name.upper()]):
+            yield name
+
+
+def _option(settings: ast.ClassDef, name: str) -> str:
+    """An option of pydantic-settings, whether ``model_config`` or ``Config`` has it."""
+    texts = (*_keyword_texts(settings, name), *_assigned_texts(settings, name))
+    return next(iter(texts), "")
+
+
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, ast.AnnAssign]]:
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            yield field.target.id, field
 
 
 def _x_keys(tree: ast.AST) -> Iterator[str]:

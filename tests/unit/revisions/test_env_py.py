@@ -75,6 +75,16 @@ def test_an_env_py_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
          "  class Config:\n    env_prefix = 'app_'\n", EnvPy(addresses=("PG_DSN", "APP_URL"))),
         ("class S(BaseSettings):\n  model_config = SettingsConfigDict(env_prefix='A_')\n  dsn: str",
          EnvPy(addresses=("A_DSN",))),
+        ("class Url(str):\n  pass\nclass S(BaseSettings):\n  db_url: Url\n",
+         EnvPy(addresses=("DB_URL",))),
+        # A class of its own is no URL: pydantic would read JSON from such a variable.
+        ("class D(BaseModel):\n  url: str\n  host: str\n"
+         "class S(BaseSettings):\n  db: D = Field(alias='DB')\n  db_url: str\n",
+         EnvPy(addresses=("DB_URL",))),
+        ("class D(BaseModel):\n  url: str\n  host: str\n  pool: int\n"
+         "class S(BaseSettings):\n  db: D | None\n"
+         "  model_config = SettingsConfigDict(env_nested_delimiter='__', env_prefix='A_')\n",
+         EnvPy(addresses=("A_DB__URL",), parts=("A_DB__HOST",))),
     ],
 )  # fmt: skip
 def test_what_an_env_py_tells(tmp_path: Path, source: str, found: EnvPy) -> None:

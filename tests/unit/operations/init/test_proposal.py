@@ -81,7 +81,7 @@ def test_the_urls_of_an_async_env_py_name_the_driver_with_which_it_was_tried() -
     assert urls(proposed(facts, failed))["prod"] == "sqlite:///a.db"
 
 
-def test_who_sets_the_variable_of_an_async_env_py_is_told_of_the_driver() -> None:
+def test_a_note_names_the_driver_that_the_variables_of_an_async_env_py_need() -> None:
     note = "env.py opens an async engine"
     for is_async in (True, False):
         made = proposed(replace(PLAIN, env_py=EnvPy(is_async=is_async)))
