@@ -169,7 +169,10 @@ def initialised(report: InitReport) -> list[str]:
 def written(report: InitReport) -> list[str]:
     """What was written, and where."""
     if not report.files:
-        return [f"{report.configuration} configures migrations_ops already; it stays as it is."]
+        return [
+            f"{report.configuration} configures migrations_ops already; it stays as it is. To let"
+            " init propose a new one, take it out first."
+        ]
     names = ", ".join(each.file for each in report.files)
     return [f"Written in {report.folder}: {names}."]
 

@@ -11,7 +11,14 @@ from migrations_ops.cli.output import text
 from migrations_ops.cli.output.style import Style
 from migrations_ops.journal.record import TaskRecord
 from migrations_ops.model.findings import Finding
-from migrations_ops.model.outcome import DoctorReport, ErrorReport, Outcome, RevisionRun, StepResult
+from migrations_ops.model.outcome import (
+    DoctorReport,
+    ErrorReport,
+    InitReport,
+    Outcome,
+    RevisionRun,
+    StepResult,
+)
 from migrations_ops.model.status import (
     EnvironmentCurrent,
     EnvironmentStatus,
@@ -226,3 +233,18 @@ def test_a_release_tells_who_ran_what_and_how_to_go_back() -> None:
         "The backup db_1 has been removed.",
         "To go back: invoke restore --env prod --backup db_2",
     ]
+
+
+def test_a_configuration_that_is_there_is_left_and_the_way_to_a_new_one_is_named() -> None:
+    report = InitReport(
+        folder="/shop",
+        alembic="alembic.ini",
+        configuration="pyproject.toml",
+        environments=(),
+        files=(),
+        notes=(),
+        written=False,
+    )
+    [line] = text.initialised(report)
+    assert line.startswith("pyproject.toml configures migrations_ops already; it stays as it is.")
+    assert "To let init propose a new one, take it out first." in line
