@@ -86,7 +86,7 @@ def connect(
     :raises pymysql.MySQLError: there is none.
     :raises ConfigurationError: the server wants something for which a library is missing here.
     """
-    timeout, wait = seconds_for(timeout), math.ceil(seconds_for(LOCK_WAIT))
+    timeout = seconds_for(timeout)
     try:
         connection = _Connection(
             user=address.user or None,
@@ -96,10 +96,7 @@ def connect(
             port=address.port or 3306,
             unix_socket=local_socket(address),
             database=address.database if database else None,
-            # What the server says is printed with all its quotes, in a way that no setting changes.
-            init_command="SET SESSION sql_mode = '', sql_quote_show_create = 1,"
-            f" lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait},"
-            f" {WHOLE_ANSWERS}",
+            init_command=_first_command(),
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=timeout,
@@ -122,6 +119,15 @@ def connect(
     # From here on a question may take as long as it needs.
     connection._read_timeout = None  # type: ignore[attr-defined]
     return connection
+
+
+def _first_command() -> str:
+    """What the server says is printed with all its quotes, in a way that no setting changes."""
+    wait = math.ceil(seconds_for(LOCK_WAIT))
+    return (
+        "SET SESSION sql_mode = '', sql_quote_show_create = 1,"
+        f" lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}, {WHOLE_ANSWERS}"
+    )
 
 
 def local_socket(address: Address) -> str | None:
