@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -25,7 +26,7 @@ from migrations_ops.operations.state import read_state
 from migrations_ops.project.environments import Environment
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.branches import Branch
-from migrations_ops.revisions.consents import find_unused, read_consents
+from migrations_ops.revisions.consents import comment_for, find_unused, read_consents
 from migrations_ops.revisions.history import History, Revision
 from migrations_ops.revisions.loader import is_unedited
 from migrations_ops.revisions.source import tree_of
@@ -205,7 +206,14 @@ class _Judge:
                     yield replace(finding, revision=revision), 1
 
     def _advice(self, finding: Finding) -> str:
-        return (self.entries.get(finding.code) or CODES[finding.code]).advice
+        """That of its entry, where the comment is what allows it."""
+        entry = self.entries.get(finding.code) or CODES[finding.code]
+        return filled_in(
+            entry.advice,
+            where=finding.where,
+            environment=self.environment.name,
+            allow=comment_for(finding),
+        )
 
     def _of_comments(self, findings: Sequence[Finding]) -> Iterator[LintFinding]:
         """Findings in comments, whose object is FILE:LINE."""
@@ -216,6 +224,11 @@ class _Judge:
             advice = CODES[each.code].advice.partition(". Or")[0]
             found = replace(each, revision=revisions[file])
             yield LintFinding(found, file, int(line), advice)
+
+
+def filled_in(advice: str, **values: str) -> str:
+    """An advice with its values: other braces of it are those of a rule's author, and stay."""
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found.group(1), found.group()), advice)
 
 
 def _allowed(finding: Finding, consent: Consent) -> Finding:

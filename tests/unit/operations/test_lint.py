@@ -21,7 +21,12 @@ from migrations_ops.model.measured_plan import (
     MeasuredStatement,
     StatementLock,
 )
-from migrations_ops.operations.lint import LintOptions, lint_environment, require_known
+from migrations_ops.operations.lint import (
+    LintOptions,
+    filled_in,
+    lint_environment,
+    require_known,
+)
 from migrations_ops.project.project import Project
 from migrations_ops.revisions.loader import digest
 
@@ -208,6 +213,16 @@ def test_a_comment_allows_a_finding_of_its_revision(shop: Shop) -> None:
     assert [(each.code, each.severity) for each in report.findings] == [(CODE, "note")]
     assert report.findings[0].message.endswith("(allowed in versions/b.py:6 -- t is small)")
     assert report.passed
+
+
+def test_the_advice_has_the_comment_that_allows_the_finding(shop: Shop) -> None:
+    shop.write("b", "a", "op.drop_table('t')")
+    [found] = shop.lint(plan=shop.plan(seconds=0)).findings
+    assert found.advice.endswith("allow it: # migrations-ops: allow dropped-table:t -- REASON")
+
+
+def test_the_braces_of_an_advice_that_are_no_value_stay() -> None:
+    assert filled_in("put {'a': {b}} for {where}", where="{t}") == "put {'a': {b}} for {t}"
 
 
 @pytest.mark.parametrize(
