@@ -19,7 +19,10 @@ from migrations_ops.revisions.history import Revision
 from migrations_ops.system.reading import read_bytes
 
 _MARK = re.compile(rb"migrations[-_]ops\s*:")
-_COMMENT = re.compile(r"#\s*migrations[-_]ops\s*:\s*allow\b(?P<rest>.*)")
+# What other tools read may be before it. Text is not: it may be a line that was commented out, or
+# only speak of such a comment.
+_PRAGMA = r"#\s*(?:noqa|nosec|pragma|type|pyright|pylint|ruff|fmt|isort|mypy)\b[^#]*"
+_COMMENT = re.compile(rf"(?:{_PRAGMA})*#\s*migrations[-_]ops\s*:\s*allow\b(?P<rest>.*)")
 _REASON = re.compile(r"\s--(?:\s|$)")
 
 
@@ -70,7 +73,7 @@ def consents_in(
     problems: list[Finding] = []
     unknown: list[Finding] = []
     for line, text in _comments(source):
-        if not (written := _COMMENT.search(text)):
+        if not (written := _COMMENT.match(text)):
             continue
         word, *reason = (each.strip() for each in _REASON.split(written["rest"], maxsplit=1))
         allowed = Consent.of(word)

@@ -50,11 +50,24 @@ def test_a_comment_is_a_consent_with_its_place() -> None:
         (f"# migrations-ops: allow {CODE}:t: x > 0 -- why: none", "t: x > 0", "why: none"),
         (f"# migrations-ops: allow {CODE}:a--b -- größer", "a--b", "größer"),
         (f"op.drop()  # noqa  # migrations-ops: allow {CODE}:t -- why", "t", "why"),
+        (
+            f"x = 1  # type: ignore[a]  # noqa: E501 # migrations-ops: allow {CODE} -- why",
+            "",
+            "why",
+        ),
     ],
 )
 def test_ways_to_write_it(comment: str, name: str, reason: str) -> None:
     [consent] = read(comment).consents
     assert (consent.code, consent.name, consent.reason) == (CODE, name, reason)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ['# op.drop_table("loans")  ', "#", "# ", "# write it as ", "# no: ", "# noqa: E501 # not: "],
+)
+def test_what_is_commented_out_or_only_spoken_of_allows_nothing(before: str) -> None:
+    assert read(f"{before}{ALLOW}\n") == ConsentComments()
 
 
 @pytest.mark.parametrize("code", CODES)
