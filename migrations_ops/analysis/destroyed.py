@@ -25,13 +25,14 @@ def columns_to_count(
     tables = {name.lower(): name for name in before.rows}
     gone = {(each.table, each.name) for each in _gone(before, after, declared)}
     dropped = {each for each in declared.columns if declared.drops_and_adds(*each)}
+    anew = declared.naming.dropped
     there = {fact.table for fact in declared.facts if fact.kind == "table"}
     kept = there - {table for table, column in gone if not column}
     return [
         (tables[fact.table], fact.name)
         for fact in declared.facts
         if fact.kind == "column"
-        and (fact.table, fact.name) in gone | dropped
+        and (fact.table in anew or (fact.table, fact.name) in gone | dropped)
         and fact.table in kept & tables.keys()
     ]
 
@@ -49,7 +50,7 @@ def find_destroyed(
     return (
         *_objects(before, after, declared, change.values),
         *_columns_made_anew(declared, change),
-        *_rows(before, after, declared, rows_gone(change)),
+        *_rows(before, after, declared, change),
     )
 
 
@@ -166,15 +167,34 @@ def _columns_made_anew(declared: Declared, change: ContentChange) -> Iterator[De
 
 
 def _rows(
-    before: Fingerprint, after: Fingerprint, declared: Declared, gone: Mapping[str, int]
+    before: Fingerprint, after: Fingerprint, declared: Declared, change: ContentChange
 ) -> Iterator[Destroyed]:
+    gone, overwritten = rows_gone(change), _overwritten(change)
     for pair in surviving(before, after, declared):
         count, first = before.rows[pair.before], pair.before.lower()
         fewer = max(count - after.rows[pair.after], min(count, gone.get(pair.before, 0)))
+        is_anew = first in declared.naming.dropped
+        if is_anew:
+            fewer = max(fewer, overwritten.get(first, 0))
         if fewer <= 0:
             continue
-        if first in declared.naming.dropped:
+        if is_anew:
             revision = declared.revision_that_drops(first)
             yield Destroyed("table", shown(pair.before), fewer, revision)
         else:
             yield Destroyed("rows", shown(pair.before), fewer)
+
+
+def _overwritten(change: ContentChange) -> dict[str, int]:
+    """In how many rows of each table there is something else in place of a value, at least.
+
+    In a table that was dropped and made anew, other rows may have the keys of the old ones.
+    """
+    return {
+        table.pair.before.lower(): max(
+            min(each.lossy, change.values.get((table.pair.before.lower(), each.column.lower()), 0))
+            for each in table.columns
+        )
+        for table in change.tables
+        if table.columns
+    }

@@ -146,6 +146,32 @@ def test_a_column_that_is_made_anew_lacks_the_values(
     assert [each.code for each in told] == ["dropped-column" if destroyed else "changed-values"]
 
 
+ANEW = [StatementRan("DROP TABLE t", "r2"), StatementRan("CREATE TABLE t (a text, b text)", "r2")]
+
+
+@pytest.mark.parametrize(
+    ("ran", "values", "destroyed"),
+    [
+        (ANEW, 7, [Destroyed("table", "t", 5, "r2")]),
+        (ANEW, 3, [Destroyed("table", "t", 3, "r2")]),
+        # Something in place of NULL destroys nothing.
+        (ANEW, 0, []),
+        ([StatementRan("UPDATE t SET b = 'x'")], 7, []),
+    ],
+)
+def test_a_table_that_is_made_anew_with_other_rows_under_the_same_keys_lacks_the_old_ones(
+    ran: Sequence[Traced], values: int, destroyed: list[Destroyed]
+) -> None:
+    now = after(t=12, u=1)
+    declared = declared_by(ran, now)
+    is_anew = ran is ANEW
+    assert columns_to_count(BEFORE, now, declared) == [("t", "a"), ("t", "b")] * is_anew
+    column = ColumnChange("b", 9, 5, "text became another")
+    change = ContentChange((TableChange(Pair("t", "t"), columns=(column,)),),
+                           values={("t", "a"): 12, ("t", "b"): values})  # fmt: skip
+    assert [*find_destroyed(BEFORE, now, declared, change)] == destroyed
+
+
 WHOLE = {"table w": "PARTITION BY RANGE (a)", "column w.a": "int", "column w.b": "int",
          "table p": "PARTITION OF w FOR VALUES FROM (1) TO (2)", "column p.a": "int",
          "column p.b": "int"}  # fmt: skip
