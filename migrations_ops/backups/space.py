@@ -11,7 +11,9 @@ from migrations_ops.system.files import nearest_folder
 from migrations_ops.system.reading import what_else
 
 ELSEWHERE = "Free disk space there, or set backups in the configuration to another folder."
-OPEN_IT = "Fix that, or set backups in the configuration to another folder."
+OPEN_IT = (
+    "Check what it is and its permissions, or set backups in the configuration to another folder."
+)
 
 
 def find_obstacle(store: BackupStore, database: Database) -> str:

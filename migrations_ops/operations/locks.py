@@ -42,7 +42,7 @@ def lock_databases(
                 stack.enter_context(database.locked(purpose, _SILENT))
                 continue
             except Locked as locked:
-                on_wait(f"Waiting for up to {wait:g} s: {locked.what}")
+                on_wait(f"{locked.what.removesuffix('.')}: waiting for up to {wait:g} s.")
             except Refused:
                 pass  # a server may be about to come up
             stack.enter_context(database.locked(purpose, wait - _SILENT))

@@ -17,6 +17,7 @@ from migrations_ops.revisions.errors import (
     SeveralHeads,
 )
 from migrations_ops.revisions.history import History, Revision
+from migrations_ops.revisions.targets import alike_heads
 
 Revisions = Mapping[str, Revision]
 
@@ -81,12 +82,7 @@ def split_heads(history: History, target: str) -> tuple[str, ...]:
     try:
         history.resolve(target)
     except SeveralHeads as several:
-        alike: dict[frozenset[str], list[str]] = {}
-        for head in several.heads:
-            line = history.ancestors([head], dependencies=False)
-            labels = frozenset(each for each, name in history.labels.items() if name in line)
-            alike.setdefault(labels, []).append(head)
-        return next((tuple(heads) for heads in alike.values() if len(heads) > 1), ())
+        return alike_heads(history, several.heads)
     return ()
 
 

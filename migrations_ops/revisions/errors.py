@@ -26,16 +26,26 @@ class SeveralHeads(HistoryError):
     """One head was asked for and the scripts have several; ``heads`` holds their ids.
 
     :param environment: where it was asked for, if for one.
+    :param labelled: whether each is of a branch with labels of its own.
     """
 
     def __init__(
-        self, asked: str, heads: Sequence[tuple[str, str]], *, environment: str = ""
+        self,
+        asked: str,
+        heads: Sequence[tuple[str, str]],
+        *,
+        environment: str = "",
+        labelled: bool = False,
     ) -> None:
         named = listed(f"{head} ({message})" if message else head for head, message in heads)
+        join = (
+            f'To merge them: invoke alembic --env {environment} --args "merge heads"'
+            if labelled
+            else "To put one after the other, or to merge them: invoke heads --fix"
+        )
         merge = (
-            "To put one after the other, or to merge them: invoke heads --fix; or, to release each"
-            " of them: invoke release-migration --to heads; or, from now on:"
-            f' target = "heads" under environments.{environment} of the configuration'
+            f"{join}; or, to release each of them: invoke release-migration --to heads; or, from"
+            f' now on: target = "heads" under environments.{environment} of the configuration'
         )
         super().__init__(
             f"{asked!r} means one revision, and the scripts have {len(heads)} heads: {named}.",
@@ -43,11 +53,13 @@ class SeveralHeads(HistoryError):
         )
         self.asked = asked
         self.heads = tuple(head for head, _ in heads)
-        self._messages = tuple(heads)
+        self._messages, self._labelled = tuple(heads), labelled
 
     def of(self, environment: str) -> SeveralHeads:
         """The same error for an environment: its advice has commands that need the name."""
-        return SeveralHeads(self.asked, self._messages, environment=environment)
+        return SeveralHeads(
+            self.asked, self._messages, environment=environment, labelled=self._labelled
+        )
 
 
 class UnknownRevision(HistoryError):

@@ -144,7 +144,8 @@ def _absolute(history: History, target: str) -> tuple[str, ...]:
     if symbol in ("head", "heads"):
         heads = [head for head in history.heads if line is None or head in line]
         if symbol == "head" and len(heads) > 1:
-            raise SeveralHeads(target, [(h, history.revisions[h].title) for h in heads])
+            named = [(head, history.revisions[head].title) for head in heads]
+            raise SeveralHeads(target, named, labelled=not alike_heads(history, heads))
         return tuple(heads)
     return (_identify(history, symbol, label, line),)
 
@@ -180,6 +181,16 @@ def _complete(history: History, symbol: str, line: Collection[str] | None) -> st
     if len(found) > 1:
         raise AmbiguousRevision(symbol, found)
     return history.labels.get(found[0], found[0])
+
+
+def alike_heads(history: History, heads: Sequence[str]) -> tuple[str, ...]:
+    """Those heads that are of one branch: with the same labels; () where each has its own."""
+    alike: dict[frozenset[str], list[str]] = {}
+    for head in heads:
+        line = history.ancestors([head], dependencies=False)
+        labels = frozenset(each for each, name in history.labels.items() if name in line)
+        alike.setdefault(labels, []).append(head)
+    return next((tuple(found) for found in alike.values() if len(found) > 1), ())
 
 
 def _branch(history: History, label: str) -> str:

@@ -73,7 +73,13 @@ def test_release_that_cannot_write_the_ledger_says_so_and_arrives(
     found = [each for each in ran.json["findings"] if each["code"] == "ledger-behind"]
     message = "the ledger of prod could not be written: canceling statement due to lock timeout"
     assert found == [
-        {"code": "ledger-behind", "severity": "warning", "message": message, "where": "prod"}
+        {
+            "code": "ledger-behind",
+            "severity": "warning",
+            "message": message,
+            "where": "prod",
+            "revision": "",
+        }
     ]
     assert message in ran.err
     assert database.execute("SELECT version_num FROM alembic_version") == [(R3,)]

@@ -45,7 +45,9 @@ HELD = Locked("release-migration of me on host works on prod.")
 
 def test_a_wait_for_another_task_is_announced() -> None:
     database = Contended(HELD)
-    assert lock(database, 10) == [f"Waiting for up to 10 s: {HELD.what}"]
+    assert lock(database, 10) == [
+        "release-migration of me on host works on prod: waiting for up to 10 s."
+    ]
     assert database.waits == [1, 9]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,17 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     write_all([Change(tmp_path / "link", b"old", b"new")])
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_bytecode_of_the_old_content_is_not_taken_for_that_of_the_new(tmp_path: Path) -> None:
+    """Python compares seconds and sizes."""
+    file = tmp_path / "r1.py"
+    file.write_bytes(b"value = 1\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        py_compile.compile(str(file))
+        write_all([Change(file, b"value = 1\n", b"value = 2\n")])
+        assert __import__("r1").value == 2
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop("r1", None)
