@@ -46,12 +46,20 @@ class PlanOutput:
     file: Path | None
 
     @classmethod
-    def of(cls, form: str | None, output: str | None, *, json: bool) -> PlanOutput:
-        """:raises ConfigurationError: there is no such form.
+    def of(
+        cls, form: str | None, output: str | None, *, json: bool, sql: bool = False
+    ) -> PlanOutput:
+        """:raises ConfigurationError: there is no such form, or it is not that of a script.
         :raises Refused: the file holds something other than a plan.
         """
         file = None if output is None else Path(output).absolute()
         by_name = _BY_ENDING.get(file.suffix.lower(), "text") if file is not None else "text"
+        if sql and form not in (None, "sql"):
+            raise ConfigurationError(
+                f"plan has one form for what ran, --sql, and another was asked for: {form!r}.",
+                next="Leave out --sql or --format.",
+            )
+        form = "sql" if sql else form
         found = form or ("json" if json and file is None else by_name)
         if found not in _FORMS:
             raise ConfigurationError(

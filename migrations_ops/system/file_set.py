@@ -68,13 +68,13 @@ def _write_partial(file: Path, content: bytes) -> None:
     if file.exists():
         found = file.stat()
         give_rights(partial, Rights(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid))
-        _look_newer(partial, found)
+        _put_in_another_second(partial, found)
     else:
         # Whoever may read the folder's other files may read this one.
         give_rights(partial, Rights(stat.S_IMODE(file.parent.stat().st_mode) & 0o666))
 
 
-def _look_newer(partial: Path, before: os.stat_result) -> None:
+def _put_in_another_second(partial: Path, before: os.stat_result) -> None:
     """Let a file be of another second than the one that it replaces.
 
     Python takes its bytecode for that of the new source otherwise, if both have the same size

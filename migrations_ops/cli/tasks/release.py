@@ -79,8 +79,7 @@ def plan(
     from migrations_ops.cli.plan import PlanChoice, PlanOutput, run_plan
     from migrations_ops.operations.plan.measured import PlanOptions
 
-    form = "sql" if sql and format is None else format
-    shown = PlanOutput.of(form, output, json=json)
+    shown = PlanOutput.of(format, output, json=json, sql=sql)
     options = PlanOptions(to, tuple(allow or ()), show_values, script=shown.form == "sql")
     run_plan(console, PlanChoice(env, all, quick), options, shown, dry=is_dry_run())
 

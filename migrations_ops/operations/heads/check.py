@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from migrations_ops.model.errors import ConfigurationError
 from migrations_ops.model.status import HistoryReport, RevisionRow
@@ -59,10 +60,13 @@ def read_base(project: Project, environment: Environment, name: str) -> Base:
         repository = Repository.around(project.settings.root)
         commit = repository.commit(name)
         if commit is None:
-            remote = quoted(name.removeprefix("origin/"))
+            branch = name.removeprefix("origin/")
             raise ConfigurationError(
                 f"git knows no commit {name!r}.",
-                next=f"Fetch it, or name another: git fetch origin {remote}",
+                # Anything else, HEAD~5 for instance, is no name that can be fetched.
+                next=f"Fetch it, or name another: git fetch origin {quoted(branch)}"
+                if re.fullmatch(r"(?!-)[\w./-]+", branch)
+                else "Name a branch or a commit that this clone has: git log --oneline --all",
             )
         common = repository.merge_base(commit)
         before, after = (

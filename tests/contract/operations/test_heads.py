@@ -128,7 +128,9 @@ def test_without_git_what_ran_stays_first(forked: Sandbox) -> None:
     ("base", "reason"),
     [
         ("nowhere", "git knows no commit 'nowhere'"),
+        ("nowhere", "git fetch origin nowhere"),
         ("--all", "git knows no commit '--all'"),
+        ("HEAD~999", "git log --oneline --all"),
     ],
 )
 def test_a_base_that_is_not_there_is_an_error_of_usage(

@@ -79,3 +79,10 @@ def test_plan_replaces_nothing_but_a_plan(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="is not a plan"):
         _write(file, "Plan of prod")
     assert file.read_text() == "somebody else's, meanwhile"
+
+
+def test_a_script_in_another_form_is_refused_and_not_left_out() -> None:
+    assert PlanOutput.of("sql", None, json=False, sql=True).form == "sql"
+    assert PlanOutput.of(None, None, json=False, sql=True).form == "sql"
+    with pytest.raises(ConfigurationError, match="'html'"):
+        PlanOutput.of("html", None, json=False, sql=True)
