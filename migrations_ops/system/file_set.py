@@ -10,7 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrations_ops.system.files import Rights, flush_folder, give_rights, open_own, partial_name
+from migrations_ops.system.files import (
+    Rights,
+    flush_folder,
+    give_rights,
+    open_own,
+    partial_name,
+    rename_over,
+)
 from migrations_ops.system.reading import read_bytes
 
 
@@ -100,7 +107,7 @@ def _name(change: Change) -> None:
             os.link(partial, change.file)
             return
         _require_as_before(change)
-    os.replace(partial, change.file)
+    rename_over(partial, change.file)
 
 
 def _undo(change: Change) -> None:
@@ -114,7 +121,7 @@ def _undo(change: Change) -> None:
             with suppress(FileNotFoundError):
                 _partial(change.file).unlink()
             _write_partial(change.file, change.before)
-            os.replace(_partial(change.file), change.file)
+            rename_over(_partial(change.file), change.file)
 
 
 def _folders(changes: Iterable[Change]) -> set[Path]:
