@@ -124,7 +124,7 @@ class _Config:
         self.find_package = find_package
         is_toml = file.name == _PYPROJECT
         self.toml_file = file if is_toml else directory / _PYPROJECT
-        self.toml = _read_toml(self.toml_file)
+        self.toml = _alembic_table(self.toml_file)
         if not os.path.isfile(file):
             # Alembic would continue with pyproject.toml only; a mistyped name is reported instead.
             toml_would_do = "script_location" in self.toml
@@ -328,19 +328,30 @@ def _lines(content: bytes, encoding: str) -> TextIOWrapper:
     return TextIOWrapper(BytesIO(content), encoding)
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def _alembic_table(file: Path) -> dict[str, Any]:
     """``[tool.alembic]`` of a pyproject.toml, {} where there is none."""
     try:
         if b"alembic" not in read_bytes(file):
             return {}
-        tools = read_toml(file).get("tool", {})
+    except OSError:
+        return {}
+    tools = read_pyproject(file).get("tool", {})
+    table = tools.get("alembic", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"[tool.alembic] in {file} is not a table.", next=_ADVICE)
+    return table
+
+
+def read_pyproject(file: Path) -> dict[str, Any]:
+    """A pyproject.toml that other tools read as well, {} where there is none.
+
+    :raises ConfigurationError: it is not TOML.
+    """
+    try:
+        return read_toml(file)
     except OSError:
         return {}
     except ValueError as error:
         raise ConfigurationError(
             f"{file} is not valid TOML: {error}.", next="Fix the file and try again."
         ) from None
-    table = tools.get("alembic", {}) if isinstance(tools, dict) else {}
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"[tool.alembic] in {file} is not a table.", next=_ADVICE)
-    return table

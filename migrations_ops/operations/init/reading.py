@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from migrations_ops.databases.url import scheme_of, sqlite_path_of, with_sqlite_path
-from migrations_ops.model.errors import ConfigurationError, OpsError, Refused
+from migrations_ops.model.errors import OpsError, Refused
 from migrations_ops.operations.init.facts import Facts, KnownUrl, Section
 from migrations_ops.project.config_file import ALEMBIC_INI, PYPROJECT, find_file
 from migrations_ops.project.flask_application import DOTENV, find_applications, variables_of
 from migrations_ops.revisions.env_py import EnvPy, read_env_py
-from migrations_ops.revisions.location import find_scripts, sections_with_scripts
-from migrations_ops.system.reading import read_text, read_toml
+from migrations_ops.revisions.location import find_scripts, read_pyproject, sections_with_scripts
+from migrations_ops.system.reading import read_text
 
 # Alembic's own templates have it for a URL.
 _TEMPLATE = "driver://user:pass@localhost/dbname"
@@ -87,7 +87,7 @@ def read_facts(folder: Path, alembic: str) -> Facts:
 
     :raises OpsError: the configuration of Alembic cannot be read, or leads to no scripts.
     """
-    document, ini = _pyproject(folder), folder / alembic
+    document, ini = read_pyproject(folder / PYPROJECT), folder / alembic
     found = {} if alembic == PYPROJECT else sections_with_scripts(ini)
     found = found or {"alembic": _url_of_section(ini)}
     directory = _directory(folder, ini, next(iter(found)))
@@ -206,21 +206,8 @@ def _ignored(folder: Path) -> tuple[str, ...] | None:
 
 
 def _tools(folder: Path) -> Mapping[str, Any]:
-    tools = _pyproject(folder).get("tool", {})
+    tools = read_pyproject(folder / PYPROJECT).get("tool", {})
     return tools if isinstance(tools, dict) else {}
-
-
-def _pyproject(folder: Path) -> Mapping[str, Any]:
-    """:raises ConfigurationError: it is no TOML."""
-    file = folder / PYPROJECT
-    try:
-        return read_toml(file) if file.is_file() else {}
-    except OSError:
-        return {}
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{file} is not valid TOML: {error}.", next="Fix the file and try again."
-        ) from None
 
 
 def _uses_invoke(folder: Path, tasks: str, document: Mapping[str, Any]) -> bool:
