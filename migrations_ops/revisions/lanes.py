@@ -19,7 +19,6 @@ from itertools import count
 NODE, THROUGH, ACROSS = "○", "│", "─"
 # Where a line begins that goes to other lanes, is joined by them, and where it ends.
 START, SPLIT, SPLITS, JOINS, JOINED = "├", "╮", "┬", "┴", "╯"
-SIGNS = (NODE, THROUGH, ACROSS, START, SPLIT, SPLITS, JOINS, JOINED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,6 @@ ENDINGS = ("", "-wal", "-shm", "-journal")
 # https://www.sqlite.org/fileformat2.html#the_rollback_journal
 _DATABASE = b"SQLite format 3\0"
 _MAGIC = bytes.fromhex("d9d505f920a163d7")
-# This bit on a lock says that the lock has the rights of the database; without it, those of the
-# folder.
-_REMEMBERS = 0o100
 
 _READ = 1000
 
