@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations_ops.cli.output.lint.words import summary
-from migrations_ops.cli.output.plan.markdown import code, escaped
+from migrations_ops.cli.output.markdown import code, escaped
 from migrations_ops.model.lint import LintFinding, LintReport
 
 _ORDER = ("error", "warning", "note")

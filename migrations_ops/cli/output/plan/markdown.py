@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrations_ops.cli.output.markdown import code, escaped, findings_list
 from migrations_ops.cli.output.plan.words import (
     notes,
     nothing_pending,
@@ -14,7 +15,6 @@ from migrations_ops.cli.output.plan.words import (
     took,
     worth_a_line,
 )
-from migrations_ops.cli.output.style import plain
 from migrations_ops.model.measured_plan import MeasuredPlan, MeasuredRevision
 from migrations_ops.model.text import duration
 
@@ -27,7 +27,7 @@ def as_markdown(plan: MeasuredPlan) -> list[str]:
     if plan.error is not None:
         lines.append(f"- **{escaped(stopped(plan.error))}**")
     lines += [f"- {escaped(sentence)}" for _, sentence in summary(plan)]
-    lines += [f"- **{it.severity}** {code(it.code)}: {escaped(it.message)}" for it in plan.findings]
+    lines += findings_list(plan.findings)
     for revision in plan.revisions:
         lines += ["", *_revision(revision)]
     # Split at our own line breaks; those of a name or a message are escaped.
@@ -50,17 +50,3 @@ def _revision(revision: MeasuredRevision) -> Iterator[str]:
     if others:
         yield f"\n{others_in_words(others)}"
     yield "\n</details>"
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is (https://spec.commonmark.org/, backslash escapes)."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|~@" else each for each in plain(text))
-
-
-def code(text: str) -> str:
-    """A code span; a bar would end the cell of a table, also in there."""
-    text, ticks = plain(text), "`"
-    while ticks in text:
-        ticks += "`"
-    inside = text.replace("|", "\\|")
-    return f"{ticks} {inside} {ticks}" if "`" in text else f"{ticks}{inside}{ticks}"

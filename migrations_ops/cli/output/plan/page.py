@@ -45,9 +45,14 @@ def _plan(plan: MeasuredPlan) -> Iterator[str]:
 def _summary(plan: MeasuredPlan) -> Iterator[str]:
     if plan.error is not None:
         yield f'<li class="stop">{as_html_text(stopped(plan.error))}</li>'
+    yield from summary_list(plan)
+    yield from findings_list(plan.findings)
+
+
+def summary_list(plan: MeasuredPlan) -> Iterator[str]:
+    """Items of a list, one for each sentence about the whole plan."""
     for is_calm, sentence in summary(plan):
         yield f'<li class="{"calm" if is_calm else "alarm"}">{as_html_text(sentence)}</li>'
-    yield from findings_list(plan.findings)
 
 
 def _revision(revision: MeasuredRevision, *, is_open: bool) -> Iterator[str]:

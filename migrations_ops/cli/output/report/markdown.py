@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from migrations_ops.cli.output.plan.markdown import code, escaped
+from migrations_ops.cli.output.markdown import code, escaped, findings_list, table
 from migrations_ops.cli.output.plan.words import summary
 from migrations_ops.cli.output.report.words import (
     change_in_words,
@@ -28,9 +28,7 @@ def as_markdown(report: Report) -> list[str]:
     if found.error is not None:
         parts = (found.error.what, found.error.untouched, found.error.next)
         lines += [f"- **{escaped(each)}**" for each in parts if each]
-    lines += [
-        f"- **{it.severity}** {code(it.code)}: {escaped(it.message)}" for it in found.findings
-    ]
+    lines += findings_list(found.findings)
     lines += [f"- {_with_command(each)}" for each in ways_back(found, report.kept)]
     lines += [*_steps(found), *_revisions(report), *_plan(report), *_changes(report)]
     # Split at our own line breaks; those of a name or a message are escaped.
@@ -44,7 +42,7 @@ def _with_command(sentence: str) -> str:
 
 
 def _steps(found: TaskRecord) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("step", "environment", "started", "took", "outcome"),
         [
             (step.name, step.environment, local_time(step.started, offset=True),
@@ -57,7 +55,7 @@ def _steps(found: TaskRecord) -> Iterator[str]:
 def _revisions(report: Report) -> Iterator[str]:
     head, rows = times_of_revisions(report)
     if rows:
-        yield from _table(head, rows)
+        yield from table(head, rows)
 
 
 def _plan(report: Report) -> Iterator[str]:
@@ -78,10 +76,3 @@ def _changes(report: Report) -> Iterator[str]:
                 fence += "`"
             yield f"<details><summary>\n\n{escaped(change_in_words(each))}\n\n</summary>\n"
             yield from (f"{fence}diff", *lines, f"{fence}\n\n</details>")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield ""
-    yield f"| {' | '.join(map(escaped, head))} |"
-    yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(map(escaped, row))} |" for row in rows)

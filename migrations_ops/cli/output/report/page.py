@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from migrations_ops.cli.output.page import as_html_text, findings_list, page
-from migrations_ops.cli.output.plan.words import summary
+from migrations_ops.cli.output.plan.page import summary_list
 from migrations_ops.cli.output.report.words import (
     Bar,
     bars,
@@ -88,8 +88,7 @@ def _plan(report: Report) -> Iterator[str]:
     if report.plan is None:
         return
     yield f"<h2>The plan of {as_html_text(report.plan.environment)} that it followed</h2><ul>"
-    for is_calm, sentence in summary(report.plan):
-        yield f'<li class="{"calm" if is_calm else "alarm"}">{as_html_text(sentence)}</li>'
+    yield from summary_list(report.plan)
     yield "</ul>"
 
 
