@@ -73,7 +73,7 @@ class Console:
         project = self.project()
         style = self.reporter.style
         for unfinished in find_unfinished(project.settings.releases):
-            self.reporter.say(f"{style.paint(style.sign('⚠'), 'yellow')} {unfinished}")
+            self.reporter.say(f"{style.severity('warning')} {unfinished}")
         return project
 
     def show(self, as_text: Callable[[], list[str]], document: Any = None) -> None:

@@ -107,7 +107,7 @@ def _shown(fix: Fix, style: Style) -> Iterator[str]:
             for change in fix.changes:
                 yield from _diff(change, style)
     if fix.unknown:
-        sign = style.paint(style.sign("⚠"), "yellow")
+        sign = style.severity("warning")
         names = " and ".join(fix.unknown)
         yield f"{sign} {names} cannot be asked what ran there: if one of these did, merge instead:"
         yield "  invoke revision --merge"

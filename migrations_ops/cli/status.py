@@ -176,7 +176,7 @@ def show_releases(
     for each in walk_records(project.settings.releases):
         if isinstance(each, Unreadable):
             style = console.reporter.style
-            sign = style.paint(style.sign("⚠"), "yellow")
+            sign = style.severity("warning")
             console.reporter.say(f"{sign} The record {each.file} {each.why}.")
         elif len(listed) < most:
             listed.insert(0, each)

@@ -23,7 +23,7 @@ def drift_in_short(reports: Sequence[DriftReport], style: Style) -> list[str]:
         if report.trouble or not report.unaccepted:
             lines += _whole(report, style)
             continue
-        sign = _warning(style)
+        sign = style.severity("warning")
         lines += [
             f"{sign} {report.environment}: {_sentence(each)} since {report.release}"
             for each in report.unaccepted[:_SHOWN]
@@ -39,7 +39,7 @@ def drift_in_short(reports: Sequence[DriftReport], style: Style) -> list[str]:
 def _whole(report: DriftReport, style: Style) -> Iterator[str]:
     name = report.environment
     if report.trouble:
-        yield f"{style.paint(style.sign('●'), 'dim')} {name}: drift is unknown: {report.trouble}."
+        yield f"{style.severity('note')} {name}: drift is unknown: {report.trouble}."
     elif not report.changed:
         sign = style.paint(style.sign("✓"), "green")
         yield f"{sign} {name} has the schema that release {report.release} left."
@@ -50,7 +50,7 @@ def _whole(report: DriftReport, style: Style) -> Iterator[str]:
 
 
 def _object(changed: ChangedObject, style: Style) -> Iterator[str]:
-    sign = style.paint(style.sign("●"), "dim") if changed.accepted else _warning(style)
+    sign = style.severity("note" if changed.accepted else "warning")
     yield f"{sign} {_sentence(changed)}{', accepted' * changed.accepted}"
     for title, definition in (("was", changed.was), ("now", changed.now)):
         if definition:
@@ -61,7 +61,3 @@ def _object(changed: ChangedObject, style: Style) -> Iterator[str]:
 
 def _sentence(changed: ChangedObject) -> str:
     return f"the {changed.kind} {changed.name} was {changed.fate} by hand"
-
-
-def _warning(style: Style) -> str:
-    return style.paint(style.sign("⚠"), "yellow")

@@ -13,6 +13,7 @@ from migrations_ops.child.protocol.escaping import defused, escaped
 from migrations_ops.child.protocol.redaction import redacted
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_SEVERITIES = {"error": ("✗", "red"), "warning": ("⚠", "yellow"), "note": ("●", "dim")}
 _PLAIN_SIGNS = {
     "✓": "ok", "✗": "!!", "→": "->", "●": "*", "…": "...", "⚠": "!", "█": "#", "░": "-",
     "○": "o", "│": "|", "─": "-", "├": "+", "╮": "\\", "┬": "+", "┴": "+", "╯": "/",
@@ -61,6 +62,11 @@ class Style:
     def sign(self, sign: str) -> str:
         """The sign, or its ASCII replacement."""
         return sign if self._signs else _PLAIN_SIGNS[sign]
+
+    def severity(self, severity: str) -> str:
+        """The sign of a finding, in its colour."""
+        sign, colour = _SEVERITIES[severity]
+        return self.paint(self.sign(sign), colour)
 
 
 def shown(line: str) -> str:

@@ -32,7 +32,6 @@ UNCHANGED = "Nothing was changed."
 _STATE_COLOURS = {
     "at head": "green", "behind": "yellow", "empty": "yellow", "missing": "yellow",
 }  # fmt: skip
-_SEVERITY = {"error": ("✗", "red"), "warning": ("⚠", "yellow"), "note": ("●", "dim")}
 
 Paint = Callable[[str, str], str]
 
@@ -99,7 +98,7 @@ def status(report: StatusReport, style: Style) -> list[str]:
         return cell
 
     lines = table(header, rows, style, paint)
-    sign = style.paint(style.sign("✗"), "red")
+    sign = style.severity("error")
     lines += [f"{sign} {row.name}: {row.trouble}" for row in report.environments if row.trouble]
     if report.selector.name:
         lines += ["", selector_line(report.selector, style)]
@@ -110,7 +109,7 @@ def selector_line(selector: Selector, style: Style) -> str:
     """The value of the selector in the shell, and its effect."""
     if selector.shell_value is None:
         return style.paint(f"{selector.name} is not set: {selector.effect}.", "dim")
-    sign = style.paint(style.sign("⚠"), "yellow")
+    sign = style.severity("warning")
     return f"{sign} {selector.name}={selector.shell_value} in this shell: {selector.effect}."
 
 
@@ -135,9 +134,8 @@ def backups(found: Sequence[Backup], style: Style) -> list[str]:
 
 def finding(found: Finding, style: Style) -> str:
     """One finding with its code, by which it can be allowed."""
-    sign, colour = _SEVERITY[found.severity]
     code = style.paint(f"[{found.code}]", "dim")
-    return f"{style.paint(style.sign(sign), colour)} {found.message} {code}"
+    return f"{style.severity(found.severity)} {found.message} {code}"
 
 
 def doctor(report: DoctorReport, style: Style) -> list[str]:
@@ -185,7 +183,7 @@ def verified(report: VerifyReport, style: Style) -> str:
         warnings = sum(each.severity == "warning" for each in report.findings)
         rest = f"with {counted(warnings, 'warning')}" if warnings else "sound"
         return f"{sign} {report.environment} is verified: {current}, {rest}."
-    sign = style.paint(style.sign("✗"), "red")
+    sign = style.severity("error")
     return f"{sign} {report.environment} does not pass: it is at {current}."
 
 

@@ -9,7 +9,6 @@ from migrations_ops.cli.output.lint.words import summary
 from migrations_ops.cli.output.style import Style, plain
 from migrations_ops.model.lint import LintFinding, LintReport
 
-_SIGNS = {"error": ("✗", "red"), "warning": ("⚠", "yellow"), "note": ("●", "dim")}
 _INDENT = "  "
 
 
@@ -23,9 +22,8 @@ def as_text(report: LintReport, style: Style) -> list[str]:
 
 
 def _finding(found: LintFinding, style: Style, columns: int) -> Iterator[str]:
-    sign, colour = _SIGNS[found.severity]
     place = f"{found.file}:{found.line}"
-    yield f"{style.paint(style.sign(sign), colour)} {style.paint(place, 'cyan')} [{found.code}]"
+    yield f"{style.severity(found.severity)} {style.paint(place, 'cyan')} [{found.code}]"
     yield from _wrapped(found.message, columns)
     if found.severity != "note":
         yield from (style.paint(line, "dim") for line in _wrapped(found.advice, columns))

@@ -32,7 +32,7 @@ def as_text(plan: MeasuredPlan, style: Style) -> list[str]:
         return [nothing_pending(plan)]
     lines = [style.paint(title(plan), "bold"), ""]
     if plan.error is not None:
-        lines.append(f"{style.paint(style.sign('✗'), 'red')} {stopped(plan.error)}")
+        lines.append(f"{style.severity('error')} {stopped(plan.error)}")
     for is_calm, sentence in summary(plan):
         sign, colour = ("✓", "green") if is_calm else ("⚠", "yellow")
         lines.append(f"{style.paint(style.sign(sign), colour)} {sentence}")
