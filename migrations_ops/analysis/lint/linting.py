@@ -15,9 +15,9 @@ from migrations_ops.analysis.lint.actions import (
     Rename,
 )
 from migrations_ops.analysis.lint.known import KnownSchema, bare_name
-from migrations_ops.analysis.lint.python_facts import used_models
+from migrations_ops.analysis.lint.reading.python_facts import used_models
+from migrations_ops.analysis.lint.reading.source import read_changes
 from migrations_ops.analysis.lint.rule import Hit, Rule, Situation
-from migrations_ops.analysis.lint.source import read_changes
 from migrations_ops.child.protocol.sql import Syntax
 from migrations_ops.revisions.errors import UnreadableScript
 

@@ -18,7 +18,7 @@ from migrations_ops.analysis.lint.actions import (
     PythonFact,
     WriteRows,
 )
-from migrations_ops.analysis.lint.source import read_changes
+from migrations_ops.analysis.lint.reading.source import read_changes
 from migrations_ops.child.protocol.sql import Syntax
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 
-from migrations_ops.analysis.lint.values import Names, bound, elements, last_name, text_of
+from migrations_ops.analysis.lint.reading.values import Names, bound, elements, last_name, text_of
 
 # The names of SQLAlchemy's dialects, by the syntax of the engine.
 _DIALECTS = {

@@ -6,8 +6,7 @@ import ast
 from dataclasses import replace
 
 from migrations_ops.analysis.lint.actions import UNKNOWN, Column, ColumnType, Constraint
-from migrations_ops.analysis.lint.types import type_named
-from migrations_ops.analysis.lint.values import (
+from migrations_ops.analysis.lint.reading.values import (
     Names,
     bound,
     is_none,
@@ -16,6 +15,7 @@ from migrations_ops.analysis.lint.values import (
     text_of,
     texts_of,
 )
+from migrations_ops.analysis.lint.types import type_named
 
 _CONSTRAINTS = {
     "PrimaryKeyConstraint": "primary key",

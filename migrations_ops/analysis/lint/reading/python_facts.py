@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from migrations_ops.analysis.lint.values import Names, bound, last_name
+from migrations_ops.analysis.lint.reading.values import Names, bound, last_name
 
 # Errors of a database, and those that contain them.
 _ERRORS = frozenset({

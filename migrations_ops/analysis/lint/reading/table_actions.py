@@ -19,7 +19,7 @@ from migrations_ops.analysis.lint.actions import (
     Rename,
     ValidateConstraint,
 )
-from migrations_ops.analysis.lint.definitions import (
+from migrations_ops.analysis.lint.reading.definitions import (
     read_column,
     read_constraint,
     read_definition,

@@ -17,8 +17,8 @@ from migrations_ops.analysis.lint.actions import (
     Rename,
     WriteRows,
 )
-from migrations_ops.analysis.lint.definitions import read_index_columns, read_table
-from migrations_ops.analysis.lint.table_actions import read_table_actions
+from migrations_ops.analysis.lint.reading.definitions import read_index_columns, read_table
+from migrations_ops.analysis.lint.reading.table_actions import read_table_actions
 from migrations_ops.analysis.statements.blocks import unquoted
 from migrations_ops.analysis.statements.rows import outside, writes_of
 from migrations_ops.analysis.statements.words import Words

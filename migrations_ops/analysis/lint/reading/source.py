@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from migrations_ops.analysis.lint.actions import Action, Change, PythonFact, WriteRows
-from migrations_ops.analysis.lint.dialects import decide, skips
-from migrations_ops.analysis.lint.operations import Arguments, is_operation, read_operation
-from migrations_ops.analysis.lint.python_facts import opened_connections, swallowing_handlers
-from migrations_ops.analysis.lint.statements import read_statement
-from migrations_ops.analysis.lint.values import elements, last_name, text_of
+from migrations_ops.analysis.lint.reading.dialects import decide, skips
+from migrations_ops.analysis.lint.reading.operations import Arguments, is_operation, read_operation
+from migrations_ops.analysis.lint.reading.python_facts import (
+    opened_connections,
+    swallowing_handlers,
+)
+from migrations_ops.analysis.lint.reading.statements import read_statement
+from migrations_ops.analysis.lint.reading.values import elements, last_name, text_of
 from migrations_ops.analysis.statements.blocks import statements_of, unquoted
 from migrations_ops.analysis.statements.rows import writes_of
 from migrations_ops.child.protocol.sql import Syntax, tokens

@@ -22,13 +22,13 @@ from migrations_ops.analysis.lint.actions import (
     Rename,
     WriteRows,
 )
-from migrations_ops.analysis.lint.columns import (
+from migrations_ops.analysis.lint.reading.columns import (
     read_column,
     read_constraint,
     read_default,
     read_type,
 )
-from migrations_ops.analysis.lint.values import (
+from migrations_ops.analysis.lint.reading.values import (
     Names,
     bound,
     is_none,

@@ -1,0 +1,1 @@
+"""Reads what a revision does, from its source or from SQL, as the actions that rules judge."""
