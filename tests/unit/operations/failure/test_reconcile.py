@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -72,17 +73,29 @@ def test_new_database_that_cannot_be_removed_is_left_to_a_person() -> None:
     assert gone == "prod does not exist, as before."
 
 
+def raising(error: BaseException) -> Callable[..., None]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+def upgraded_and_not_restorable(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> FakeDatabase:
+    """A database at the new revision, whose restore ends with this error."""
+
+    monkeypatch.setattr(reconcile, "restore_and_prove", raising(error))
+    return FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
+
+
 @pytest.mark.parametrize(
     "error", [StepFailed("no room."), OSError("no room"), KeyboardInterrupt("no room")]
 )
 def test_whatever_stops_the_way_back_leads_to_a_person(
     monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    def fail(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(reconcile, "restore_and_prove", fail)
-    database = FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
+    database = upgraded_and_not_restorable(monkeypatch, error)
     with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
         reconcile.reconcile(session(), failure(database, Ended.PARTLY_COMMITTED))
     assert "invoke restore --env prod" in raised.value.next
@@ -93,23 +106,17 @@ def test_half_that_a_kill_left_and_no_restore_has_undone_needs_a_person(
     monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     """Nothing has changed since, and the next task tries again; but it is not as it was."""
-
-    def fail(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(reconcile, "restore_and_prove", fail)
-    database = FakeDatabase(is_server=False, now=Fingerprint(("two",), {}, {}))
+    database = upgraded_and_not_restorable(monkeypatch, error)
     of = failure(database, Ended.KILLED_PARTLY_COMMITTED)
     with pytest.raises(NeedsAPerson, match="could not be restored: no room") as raised:
         reconcile.reconcile(session(), of)
     assert raised.value.memory is Memory.NEXT_TASK
     assert raised.value.next.startswith("Run the same command again; or type: invoke restore")
     # A user who stops the restore begins it again; what cannot be read yet is read again.
-    error = KeyboardInterrupt()
+    monkeypatch.setattr(reconcile, "restore_and_prove", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         reconcile.reconcile(session(), of)
-    monkeypatch.setattr(reconcile, "observe", fail)
-    error = StepFailed("locked")
+    monkeypatch.setattr(reconcile, "observe", raising(StepFailed("locked")))
     with pytest.raises(StepFailed, match="locked"):
         reconcile.reconcile(session(), of)
 
